@@ -1,0 +1,40 @@
+//! A load loop on reqwest and nothing else: what a request costs before an engine is put around it.
+//!
+//! It does what `rhaid run get.rhai --threads 1` does, less the script, the recording and the tags: one thread, for each
+//! user a client with its own connection, GET, the body read to its end, the status checked.
+
+use rhaid_benchmarks::{Error, drive};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+fn main() -> ExitCode {
+    // One TLS configuration for all clients, trusting nobody since the loop speaks plain HTTP: each client would
+    // otherwise load the machine's certificates for itself, which is neither the loop's cost nor its memory.
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls =
+        match rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions() {
+            Ok(tls) => tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth(),
+            Err(error) => {
+                eprintln!("{error}");
+                return ExitCode::FAILURE;
+            }
+        };
+    drive(|settings, quota| {
+        let tls = tls.clone();
+        async move {
+            let client = reqwest::Client::builder().tls_backend_preconfigured(tls).build()?;
+            while quota.take() {
+                let response = client.get(&settings.url).send().await?;
+                let status = response.status();
+                response.bytes().await?;
+                if status != 200 {
+                    return Err(Error::from(format!("expected status 200, got {status}")));
+                }
+                if !settings.think.is_zero() {
+                    tokio::time::sleep(settings.think).await;
+                }
+            }
+            Ok(())
+        }
+    })
+}

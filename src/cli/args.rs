@@ -1,0 +1,328 @@
+//! What was typed: the arguments, their help, and the options they stand for.
+//!
+//! Every flag of `run` can be set by an environment variable `RHAID_…` and, by its long name, in `rhaid.toml`.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::plan::{HttpLayer, Options, parse_duration};
+
+/// Load tests whose virtual users are Rhai scripts.
+#[derive(Debug, Parser)]
+#[command(name = "rhaid", version, about, propagate_version = true, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Run a load test
+    Run(Box<RunArgs>),
+    /// Show the whole product with no set-up: a demo application is started here and put under load
+    Demo(DemoArgs),
+    /// Serve the demo application alone
+    Target(TargetArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// Arguments of `rhaid run`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = RUN_HELP)]
+pub(super) struct RunArgs {
+    /// The script (`rhaid run SCRIPT --help` lists its parameters)
+    #[arg(value_name = "SCRIPT", env = "RHAID_SCRIPT", required_unless_present = "script_flag")]
+    pub(super) script: Option<PathBuf>,
+
+    /// The script, as Locust's users write it
+    #[arg(
+        short = 'f',
+        long = "script",
+        value_name = "SCRIPT",
+        alias = "locustfile",
+        conflicts_with = "script",
+        id = "script_flag"
+    )]
+    pub(super) script_flag: Option<PathBuf>,
+
+    /// Base URL that relative URLs of the script are joined to
+    #[arg(short = 'H', long, value_name = "URL", env = "RHAID_HOST")]
+    pub(super) host: Option<String>,
+
+    /// Most virtual users at once [default: 1]
+    #[arg(short, long, visible_alias = "vus", value_name = "N", env = "RHAID_USERS", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(super) users: Option<u64>,
+
+    /// Virtual users started, and at the end taken away, per second [default: 1]
+    #[arg(short = 'r', long, value_name = "N", env = "RHAID_SPAWN_RATE", value_parser = rate)]
+    pub(super) spawn_rate: Option<f64>,
+
+    /// Time until the users are taken away, such as 300ms, 90, 1m30s or 2h [default: until stopped]
+    #[arg(short = 't', long, visible_alias = "duration", value_name = "TIME", env = "RHAID_RUN_TIME", value_parser = parse_duration)]
+    pub(super) run_time: Option<Duration>,
+
+    /// Iterations of all users together, after which the run ends
+    #[arg(short, long, value_name = "N", env = "RHAID_ITERATIONS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(super) iterations: Option<u64>,
+
+    /// Run only this scenario; can be given several times
+    #[arg(long, value_name = "NAME", env = "RHAID_SCENARIO", value_delimiter = ',')]
+    pub(super) scenario: Vec<String>,
+
+    /// A variable that the script reads with env::get
+    #[arg(short = 'e', long = "env", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(super) env: Vec<(String, String)>,
+
+    /// A parameter that the script declares with param
+    #[arg(long, value_name = "NAME=VALUE", value_parser = key_value)]
+    pub(super) param: Vec<(String, String)>,
+
+    /// A tag of every request
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(super) tag: Vec<(String, String)>,
+
+    /// Seed of everything random; without one each run has its own
+    #[arg(long, value_name = "N", env = "RHAID_SEED")]
+    pub(super) seed: Option<u64>,
+
+    /// Worker threads [default: one per core]
+    #[arg(long, value_name = "N", env = "RHAID_THREADS", value_parser = threads)]
+    pub(super) threads: Option<usize>,
+
+    /// Time that running iterations get when the run stops [default: 30s]
+    #[arg(short = 's', long, value_name = "TIME", env = "RHAID_STOP_TIMEOUT", value_parser = parse_duration)]
+    pub(super) stop_timeout: Option<Duration>,
+
+    /// Settings file [default: rhaid.toml, if there is one]
+    #[arg(long, value_name = "FILE", env = "RHAID_CONFIG")]
+    pub(super) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) http: HttpArgs,
+
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+/// How requests are made.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Requests")]
+pub(super) struct HttpArgs {
+    /// Accept any certificate
+    #[arg(long, env = "RHAID_INSECURE")]
+    pub(super) insecure: bool,
+
+    /// PEM file of certificates to trust besides the system's
+    #[arg(long, value_name = "FILE", env = "RHAID_CA_FILE")]
+    pub(super) ca_file: Option<PathBuf>,
+
+    /// PEM file with a certificate chain and its key to present
+    #[arg(long, value_name = "FILE", env = "RHAID_CLIENT_CERT")]
+    pub(super) client_cert: Option<PathBuf>,
+
+    /// URL of a proxy, or `env` to use HTTP_PROXY, HTTPS_PROXY and NO_PROXY [default: none]
+    #[arg(long, value_name = "URL", env = "RHAID_PROXY")]
+    pub(super) proxy: Option<String>,
+
+    /// HTTP version: auto, 1.1 or 2 [default: auto]
+    #[arg(long, value_name = "VERSION", env = "RHAID_HTTP_VERSION")]
+    pub(super) http_version: Option<String>,
+
+    /// Time for a whole request [default: 60s]
+    #[arg(long, value_name = "TIME", env = "RHAID_TIMEOUT", value_parser = parse_duration)]
+    pub(super) timeout: Option<Duration>,
+}
+
+/// What is shown and written.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputArgs {
+    /// Folder that each run gets a folder of its own in [default: performance/results]
+    #[arg(long, value_name = "DIR", env = "RHAID_RESULTS_DIR")]
+    pub(super) results_dir: Option<PathBuf>,
+
+    /// Also write PREFIX_stats.csv and its fellows, with Locust's columns
+    #[arg(long, value_name = "PREFIX", env = "RHAID_CSV")]
+    pub(super) csv: Option<PathBuf>,
+
+    /// Rows for each endpoint, not only for the sum, in stats_history.csv
+    #[arg(long, env = "RHAID_CSV_FULL_HISTORY")]
+    pub(super) csv_full_history: bool,
+
+    /// Print run.json to standard output; everything else goes to standard error
+    #[arg(long, env = "RHAID_JSON")]
+    pub(super) json: bool,
+
+    /// Also write run.json to this file
+    #[arg(long, value_name = "FILE", env = "RHAID_SUMMARY_EXPORT")]
+    pub(super) summary_export: Option<PathBuf>,
+
+    /// No progress and no summary, only the verdict
+    #[arg(short, long, env = "RHAID_QUIET")]
+    pub(super) quiet: bool,
+
+    /// No progress, only the summary at the end
+    #[arg(long, env = "RHAID_ONLY_SUMMARY")]
+    pub(super) only_summary: bool,
+
+    /// When to use colours: auto, always or never
+    #[arg(long, value_name = "WHEN", env = "RHAID_COLOR", value_parser = ["auto", "always", "never"])]
+    pub(super) color: Option<String>,
+
+    /// The same as --color never
+    #[arg(long, env = "RHAID_NO_COLOR")]
+    pub(super) no_color: bool,
+
+    /// Exit with 1 when requests failed or scripts erred
+    #[arg(long, env = "RHAID_EXIT_CODE_ON_ERROR")]
+    pub(super) exit_code_on_error: bool,
+
+    /// Accepted for Locust's users: there is no page to start from yet, so every run is headless
+    #[arg(long, hide = true)]
+    pub(super) headless: bool,
+
+    /// Accepted for Locust's users: every run starts by itself
+    #[arg(long, hide = true)]
+    pub(super) autostart: bool,
+}
+
+/// Arguments of `rhaid demo`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct DemoArgs {
+    /// Most virtual users at once
+    #[arg(short, long, visible_alias = "vus", value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(super) users: u64,
+
+    /// Virtual users started per second
+    #[arg(short = 'r', long, value_name = "N", default_value_t = 10.0, value_parser = rate)]
+    pub(super) spawn_rate: f64,
+
+    /// Time until the users are taken away
+    #[arg(short = 't', long, visible_alias = "duration", value_name = "TIME", default_value = "15s", value_parser = parse_duration)]
+    pub(super) run_time: Duration,
+
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+/// Arguments of `rhaid target`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct TargetArgs {
+    /// Port to listen on; 0 lets the system choose
+    #[arg(short, long, value_name = "PORT", default_value_t = 8000)]
+    pub(super) port: u16,
+
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub(super) address: IpAddr,
+
+    /// Median time of an analysis; the other routes are faster in proportion, 0 is none at all
+    #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = parse_duration)]
+    pub(super) median: Duration,
+
+    /// Spread of the times: standard deviation of their logarithm, 0 to 3
+    #[arg(long, value_name = "N", default_value_t = 0.4)]
+    pub(super) sigma: f64,
+
+    /// Requests in service at which the median doubles
+    #[arg(long, value_name = "N", default_value_t = 50.0)]
+    pub(super) knee: f64,
+
+    /// Share of requests that fail, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub(super) error_rate: f64,
+
+    /// Seed of times and failures
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub(super) seed: u64,
+}
+
+const RUN_HELP: &str = "\
+Every flag can be set as RHAID_… in the environment and by its long name in rhaid.toml.
+A flag wins over the environment, that over the file, that over the script, that over the default.
+
+Exit codes: 0 passed · 1 errors, with --exit-code-on-error · 2 wrong usage · 97 no request was made ·
+104 wrong settings or script · 105 stopped by a signal · 107 setup failed · 108 aborted by the script";
+
+impl RunArgs {
+    /// The script, however it was named.
+    pub(super) fn script(&self) -> Option<&PathBuf> {
+        self.script.as_ref().or(self.script_flag.as_ref())
+    }
+
+    /// The settings that the flags stand for.
+    pub(super) fn options(&self) -> Options {
+        Options {
+            host: self.host.clone(),
+            users: self.users,
+            spawn_rate: self.spawn_rate,
+            run_time: self.run_time,
+            iterations: self.iterations,
+            stop_timeout: self.stop_timeout,
+            seed: self.seed,
+            threads: self.threads,
+            scenarios: self.scenario.clone(),
+            tags: self.tag.iter().cloned().collect(),
+            params: self.param.iter().cloned().collect(),
+            env: self.env.iter().cloned().collect(),
+            http: HttpLayer {
+                insecure: self.http.insecure.then_some(true),
+                ca_file: self.http.ca_file.clone(),
+                client_cert: self.http.client_cert.clone(),
+                proxy: self.http.proxy.clone(),
+                http_version: self.http.http_version.clone(),
+                timeout: self.http.timeout,
+                ..HttpLayer::default()
+            },
+        }
+    }
+}
+
+impl OutputArgs {
+    /// These settings over those of a file.
+    pub(super) fn or(self, file: OutputArgs) -> OutputArgs {
+        OutputArgs {
+            results_dir: self.results_dir.or(file.results_dir),
+            csv: self.csv.or(file.csv),
+            csv_full_history: self.csv_full_history || file.csv_full_history,
+            json: self.json || file.json,
+            summary_export: self.summary_export.or(file.summary_export),
+            quiet: self.quiet || file.quiet,
+            only_summary: self.only_summary || file.only_summary,
+            color: self.color.or(file.color),
+            no_color: self.no_color || file.no_color,
+            exit_code_on_error: self.exit_code_on_error || file.exit_code_on_error,
+            headless: self.headless || file.headless,
+            autostart: self.autostart || file.autostart,
+        }
+    }
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        _ => Err("it is a number per second and must be above 0".to_owned()),
+    }
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(threads) if (1..=1024).contains(&threads) => Ok(threads),
+        _ => Err("it is a number from 1 to 1024".to_owned()),
+    }
+}

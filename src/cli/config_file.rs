@@ -1,0 +1,177 @@
+//! `rhaid.toml`: the flags of `run` by their long names, and tables for what has several values.
+//!
+//! The file becomes arguments and is read by the same parser as the command line, so a key means what the
+//! flag of that name means, and a mistake gets the same answer.
+
+use std::path::{Path, PathBuf};
+
+use clap::{CommandFactory, Parser};
+use toml::{Table, Value};
+
+use super::args::{Cli, Command, RunArgs};
+use crate::did_you_mean;
+use crate::plan::HttpLayer;
+
+/// The file that is read when none is named.
+const DEFAULT_FILE: &str = "rhaid.toml";
+
+/// Tables of names and values; each entry is one use of the flag.
+const TABLES: [(&str, &str); 3] = [("params", "param"), ("env", "env"), ("tags", "tag")];
+
+/// What a settings file says.
+#[derive(Debug, Default)]
+pub(super) struct Config {
+    pub(super) args: RunArgs,
+    pub(super) http: HttpLayer,
+}
+
+/// Reads the settings file: the one that is named, or `rhaid.toml` if it exists.
+///
+/// # Errors
+/// When it cannot be read or says something that means nothing, in words.
+pub(super) fn load(named: Option<&PathBuf>) -> Result<Config, String> {
+    let path = match named {
+        Some(path) => path.as_path(),
+        None if Path::new(DEFAULT_FILE).exists() => Path::new(DEFAULT_FILE),
+        None => return Ok(Config::default()),
+    };
+    let shown = path.display();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("cannot read the settings '{shown}': {error}"))?;
+    let table: Table = text.parse().map_err(|error| format!("{shown}: {error}"))?;
+    from_table(table).map_err(|problem| format!("{shown}: {problem}"))
+}
+
+fn from_table(table: Table) -> Result<Config, String> {
+    let known = flag_names();
+    let mut arguments = vec!["rhaid".to_owned(), "run".to_owned()];
+    let mut http = HttpLayer::default();
+    for (key, value) in table {
+        let flag = key.replace('_', "-");
+        if let Some((_, flag)) = TABLES.iter().find(|(table, _)| *table == key) {
+            for (name, value) in entries(&key, &value)? {
+                arguments.push(format!("--{flag}={name}={value}"));
+            }
+        } else if key == "http" {
+            read_http(&value, &mut http)?;
+        } else if known.contains(&flag) {
+            push_flag(&mut arguments, &key, &flag, &value)?;
+        } else {
+            let names = known.iter().map(String::as_str).chain(["params", "env", "tags", "http"]);
+            return Err(format!("unknown key '{key}'{}", did_you_mean(&flag, names)));
+        }
+    }
+    if !arguments.iter().any(|argument| argument.starts_with("--script=")) {
+        // The parser asks for a script; which one is said on the command line.
+        arguments.push("--script=unnamed".to_owned());
+    }
+    match Cli::try_parse_from(arguments) {
+        Ok(Cli { command: Command::Run(args) }) => Ok(Config { args: *args, http }),
+        Ok(_) => Err("the file holds no settings of a run".to_owned()),
+        // The first line says what is wrong; the rest is about the command line.
+        Err(error) => {
+            let text = error.to_string();
+            Err(text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned())
+        }
+    }
+}
+
+fn push_flag(arguments: &mut Vec<String>, key: &str, flag: &str, value: &Value) -> Result<(), String> {
+    match value {
+        Value::Boolean(true) => arguments.push(format!("--{flag}")),
+        Value::Boolean(false) => {}
+        Value::Array(values) => {
+            for value in values {
+                push_flag(arguments, key, flag, value)?;
+            }
+        }
+        _ => arguments.push(format!("--{flag}={}", plain(key, value)?)),
+    }
+    Ok(())
+}
+
+fn flag_names() -> Vec<String> {
+    let mut cli = Cli::command();
+    cli.build();
+    let run = cli.find_subcommand("run").into_iter();
+    run.flat_map(|run| run.get_arguments()).filter_map(|arg| arg.get_long().map(str::to_owned)).collect()
+}
+
+fn entries(key: &str, value: &Value) -> Result<Vec<(String, String)>, String> {
+    let table = value.as_table().ok_or_else(|| format!("[{key}] must be a table of names and values"))?;
+    table.iter().map(|(name, value)| Ok((name.clone(), plain(name, value)?))).collect()
+}
+
+fn plain(key: &str, value: &Value) -> Result<String, String> {
+    match value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => Ok(value.to_string()),
+        _ => Err(format!("'{key}' must be text, a number or true/false")),
+    }
+}
+
+/// The table `[http]`: what has no flag because it has several values.
+fn read_http(value: &Value, http: &mut HttpLayer) -> Result<(), String> {
+    const KEYS: [&str; 5] = ["headers", "resolve", "user_agent", "max_redirects", "connect_timeout"];
+    let table = value.as_table().ok_or("[http] must be a table")?;
+    for (key, value) in table {
+        match key.as_str() {
+            "headers" => http.headers = entries("http.headers", value)?.into_iter().collect(),
+            "resolve" => http.resolve = entries("http.resolve", value)?.into_iter().collect(),
+            "user_agent" => http.user_agent = Some(plain("http.user_agent", value)?),
+            "max_redirects" => {
+                let count = value.as_integer().and_then(|count| u32::try_from(count).ok());
+                http.max_redirects =
+                    Some(count.ok_or("http.max_redirects must be a whole number of 0 or more")?);
+            }
+            "connect_timeout" => {
+                http.connect_timeout =
+                    Some(crate::plan::parse_duration(&plain("http.connect_timeout", value)?)?);
+            }
+            _ => return Err(format!("unknown key 'http.{key}'{}", did_you_mean(key, KEYS))),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, String> {
+        from_table(text.parse().unwrap())
+    }
+
+    #[test]
+    fn flags_by_their_long_names() {
+        let config = read(
+            "users = 5\nspawn_rate = 2.5\nrun-time = \"1m30s\"\nquiet = true\njson = false\nscenario = [\"a\", \"b\"]\n\
+             [params]\nenv = \"prod\"\n[tags]\nteam = 7\n[http]\nmax_redirects = 3\n[http.headers]\nx-a = \"1\"",
+        )
+        .unwrap();
+        let options = config.args.options();
+        assert_eq!(options.users, Some(5));
+        assert_eq!(options.spawn_rate, Some(2.5));
+        assert_eq!(options.run_time, Some(std::time::Duration::from_secs(90)));
+        assert_eq!(options.scenarios, ["a", "b"]);
+        assert_eq!(options.params["env"], "prod");
+        assert_eq!(options.tags["team"], "7");
+        assert!(config.args.output.quiet && !config.args.output.json);
+        assert_eq!(config.http.max_redirects, Some(3));
+        assert_eq!(config.http.headers["x-a"], "1");
+    }
+
+    #[test]
+    fn mistakes_are_named_with_what_was_meant() {
+        let check = |text: &str, expected: &str| {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+        };
+        check("usrs = 5", "did you mean 'users'");
+        check("users = 0", "invalid value '0'");
+        check("users = [[1]]", "users");
+        check("run_time = \"5 parsecs\"", "5 parsecs");
+        check("[http]\nheader = 1", "did you mean 'headers'");
+        check("params = 3", "must be a table");
+    }
+}

@@ -1,0 +1,46 @@
+//! `rhaid demo`: the whole product with no set-up.
+
+use super::args::{DemoArgs, RunArgs};
+use super::exit::Exit;
+use super::{output, run};
+use crate::LoadTest;
+use crate::plan::Options;
+use crate::target::{Target, TargetOptions};
+
+/// Name and text of the demo's script, so that an installed binary needs no file.
+const SCRIPT: (&str, &str) = ("scripts/quality.rhai", include_str!("../../scripts/quality.rhai"));
+
+/// Starts the demo application in this process and runs `scripts/quality.rhai` against it.
+pub(super) fn demo(args: &DemoArgs) -> Exit {
+    let target = match Target::start(TargetOptions::default()) {
+        Ok(target) => target,
+        Err(error) => {
+            output::error(&format!("cannot start the demo application: {error}"));
+            return Exit::Configuration;
+        }
+    };
+    if !args.output.quiet {
+        output::err(&format!(
+            "The demo application runs at {} in this process; {} users load it for {} s with {}.\n\n",
+            target.url(),
+            args.users,
+            args.run_time.as_secs_f64(),
+            SCRIPT.0,
+        ));
+    }
+    let test = LoadTest::from_text(SCRIPT.0, SCRIPT.1).options(Options {
+        host: Some(target.url()),
+        users: Some(args.users),
+        spawn_rate: Some(args.spawn_rate),
+        run_time: Some(args.run_time),
+        ..Options::default()
+    });
+    let exit = run::execute(test, &RunArgs { output: args.output.clone(), ..RunArgs::default() });
+    if exit == Exit::Passed && !args.output.quiet {
+        output::err(
+            "\nNow your own: write a script (scripts/quickstart.rhai has twelve lines) and\n  \
+             rhaid run SCRIPT --host http://127.0.0.1:8000 --users 10 --run-time 30s\n",
+        );
+    }
+    exit
+}

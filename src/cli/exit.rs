@@ -1,0 +1,56 @@
+//! Exit codes, each with its one meaning.
+
+use std::process::ExitCode;
+
+use crate::plan::EndedBy;
+use crate::{Report, RunError};
+
+/// How the command ends. Wrong usage (2) is said by `clap` itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Exit {
+    /// The run came to its planned end with at least one request.
+    Passed = 0,
+    /// Requests failed or scripts erred, and `--exit-code-on-error` was given.
+    Errors = 1,
+    /// The run made no request at all.
+    NoRequests = 97,
+    /// A setting is wrong, or the script does not load.
+    Configuration = 104,
+    /// A signal ended the run; results were written.
+    Signal = 105,
+    /// `setup` failed.
+    SetupFailed = 107,
+    /// The script called `abort`.
+    Aborted = 108,
+}
+
+impl Exit {
+    /// How a finished run ends the command.
+    pub(super) fn of(report: &Report, errors_count: bool) -> Exit {
+        match report.ended_by() {
+            EndedBy::SetupFailed(_) => return Exit::SetupFailed,
+            EndedBy::Aborted(_) => return Exit::Aborted,
+            EndedBy::Signal => return Exit::Signal,
+            EndedBy::RunTime | EndedBy::Iterations | EndedBy::UsersGone | EndedBy::Stopped => {}
+        }
+        let snapshot = report.snapshot();
+        if snapshot.total.requests == 0 {
+            return Exit::NoRequests;
+        }
+        let erred = snapshot.total.failures > 0 || !snapshot.script_errors.is_empty();
+        if erred && errors_count { Exit::Errors } else { Exit::Passed }
+    }
+}
+
+impl From<&RunError> for Exit {
+    fn from(_: &RunError) -> Exit {
+        // Whatever keeps a run from starting is something to set differently.
+        Exit::Configuration
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}

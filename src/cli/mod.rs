@@ -1,0 +1,45 @@
+//! The command line: arguments to options, one file a subcommand, and everything that is printed.
+//!
+//! Uses the library's public API and nothing else of the engine. The only folder that knows `clap` and
+//! prints. Invariant: results go to standard output, everything about the run's course to standard error.
+
+mod args;
+mod completions;
+mod config_file;
+mod demo;
+mod exit;
+mod messages;
+mod output;
+mod progress;
+mod run;
+mod script_help;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use exit::Exit;
+
+/// The command `rhaid`: reads the arguments of the process and does what they say.
+pub fn main() -> ExitCode {
+    if let Some(help) = script_help::requested(std::env::args_os()) {
+        return help.into();
+    }
+    let exit = match Cli::parse().command {
+        Command::Run(args) => run::run(&args),
+        Command::Demo(args) => demo::demo(&args),
+        Command::Target(args) => target::target(&args),
+        Command::Completions { shell } => completions::completions(shell),
+    };
+    exit.into()
+}
+
+/// An event loop for a command; the run itself has threads of its own.
+fn event_loop() -> Result<tokio::runtime::Runtime, Exit> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
+        output::error(&format!("cannot start an event loop: {error}"));
+        Exit::Configuration
+    })
+}

@@ -1,0 +1,228 @@
+//! `rhaid run`: starts a test, shows it, writes its results, says how it ended.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::args::{OutputArgs, RunArgs};
+use super::exit::Exit;
+use super::messages::{self, Messages};
+use super::progress::{ColorChoice, Progress, ProgressKind};
+use super::target::stop_signal;
+use super::{config_file, event_loop, output};
+use crate::metrics::Snapshot;
+use crate::plan::RunInfo;
+use crate::report::{Look, summary};
+use crate::results::{CsvFiles, ResultsError, RunDirectory, run_json};
+use crate::{LoadTest, Prepared, Report, RunError};
+
+/// Where runs are kept unless it is said otherwise.
+const RESULTS_DIR: &str = "performance/results";
+
+/// How often messages from scripts are looked for.
+const MESSAGES_EVERY: Duration = Duration::from_millis(100);
+
+/// Runs the test that the arguments and the settings file describe.
+pub(super) fn run(args: &RunArgs) -> Exit {
+    let config = match config_file::load(args.config.as_ref()) {
+        Ok(config) => config,
+        Err(problem) => {
+            output::error(&problem);
+            return Exit::Configuration;
+        }
+    };
+    let Some(script) = args.script() else {
+        output::error("no script: rhaid run SCRIPT");
+        return Exit::Configuration;
+    };
+    let test = match LoadTest::from_file(script) {
+        Ok(test) => test,
+        Err(error) => return refuse(&error),
+    };
+    let mut file_options = config.args.options();
+    file_options.http.headers = config.http.headers;
+    file_options.http.resolve = config.http.resolve;
+    file_options.http.user_agent = config.http.user_agent;
+    file_options.http.max_redirects = config.http.max_redirects;
+    file_options.http.connect_timeout = config.http.connect_timeout;
+    let args = RunArgs { output: args.output.clone().or(config.args.output), ..args.clone() };
+    execute(test.options(args.options().or(file_options)), &args)
+}
+
+/// Runs a test and does everything around it that flags ask for.
+pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Exit {
+    let (send, messages) = messages::channel();
+    let prepared = match test.on_message(send).prepare() {
+        Ok(prepared) => prepared,
+        Err(error) => return refuse(&error),
+    };
+    let files = match Files::create(&args.output, prepared.info()) {
+        Ok(files) => files,
+        Err(error) => {
+            output::error(&error.to_string());
+            return Exit::Configuration;
+        }
+    };
+    let runtime = match event_loop() {
+        Ok(runtime) => runtime,
+        Err(exit) => return exit,
+    };
+    let session = Session { output: args.output.clone(), files, messages };
+    runtime.block_on(session.run(prepared))
+}
+
+fn refuse(error: &RunError) -> Exit {
+    output::error(&error.to_string());
+    Exit::from(error)
+}
+
+/// The files of a run.
+struct Files {
+    directory: RunDirectory,
+    csv: Option<CsvFiles>,
+    summary_export: Option<PathBuf>,
+    /// The last problem with writing, told once.
+    problem: Option<String>,
+}
+
+impl Files {
+    fn create(output: &OutputArgs, info: &RunInfo) -> Result<Files, ResultsError> {
+        let root = output.results_dir.as_deref().unwrap_or(Path::new(RESULTS_DIR));
+        let directory = RunDirectory::create(root, info)?.full_history(output.csv_full_history);
+        let csv = output.csv.as_deref().map(CsvFiles::create).transpose()?;
+        let csv = csv.map(|csv| csv.full_history(output.csv_full_history));
+        if let Some(path) = &output.summary_export {
+            std::fs::write(path, "").map_err(|source| ResultsError::Write { path: path.clone(), source })?;
+        }
+        Ok(Files { directory, csv, summary_export: output.summary_export.clone(), problem: None })
+    }
+
+    /// Writes what is new; gives a problem the first time there is one.
+    fn update(&mut self, snapshot: &Snapshot) -> Option<String> {
+        let written = self.directory.update(snapshot).and_then(|()| match &mut self.csv {
+            Some(csv) => csv.update(snapshot),
+            None => Ok(()),
+        });
+        let problem = written.err()?.to_string();
+        let is_new = self.problem.is_none();
+        self.problem = Some(problem.clone());
+        is_new.then_some(problem)
+    }
+
+    fn finish(&mut self, report: &Report) -> Result<(), ResultsError> {
+        let (info, ended_by, snapshot) = (report.info(), report.ended_by(), report.snapshot());
+        // One place that fails must not keep the others from being written.
+        let directory = self.directory.finish(info, ended_by, snapshot);
+        let csv = self.csv.as_mut().map_or(Ok(()), |csv| csv.finish(snapshot));
+        let export = match &self.summary_export {
+            Some(path) => {
+                let text = format!("{:#}\n", run_json(info, Some(ended_by), snapshot));
+                std::fs::write(path, text)
+                    .map_err(|source| ResultsError::Write { path: path.clone(), source })
+            }
+            None => Ok(()),
+        };
+        directory.and(csv).and(export)
+    }
+}
+
+/// A run with everything that follows it.
+struct Session {
+    output: OutputArgs,
+    files: Files,
+    messages: Messages,
+}
+
+impl Session {
+    async fn run(mut self, prepared: Prepared) -> Exit {
+        let handle = match prepared.start().await {
+            Ok(handle) => handle,
+            Err(error) => return refuse(&error),
+        };
+        let info = handle.info().clone();
+        let stopper = handle.stopper();
+        let signals = tokio::spawn(async move {
+            let mut first = true;
+            loop {
+                stop_signal().await;
+                stopper.stop_on_signal();
+                if std::mem::take(&mut first) {
+                    output::err("\nstopping: running iterations may end; once more ends them at once\n");
+                }
+            }
+        });
+        let mut progress = Progress::new(self.progress_kind(), self.look(std::io::stderr().is_terminal()));
+        let mut snapshots = handle.snapshots();
+        let mut result = std::pin::pin!(handle.wait());
+        let mut messages_due = tokio::time::interval(MESSAGES_EVERY);
+        let result = loop {
+            tokio::select! {
+                result = &mut result => break result,
+                Ok(()) = snapshots.changed() => {
+                    let snapshot = snapshots.borrow_and_update().clone();
+                    self.show(&mut progress, &info, &snapshot);
+                }
+                _ = messages_due.tick() => self.messages.take().iter().for_each(|line| progress.message(line)),
+            }
+        };
+        signals.abort();
+        self.messages.take().iter().for_each(|line| progress.message(line));
+        progress.finish();
+        match result {
+            Ok(report) => self.finish(&report),
+            Err(error) => refuse(&error),
+        }
+    }
+
+    fn show(&mut self, progress: &mut Progress, info: &Arc<RunInfo>, snapshot: &Snapshot) {
+        progress.update(info, snapshot, info.run_time);
+        if let Some(problem) = self.files.update(snapshot) {
+            progress.message(&format!("warning: {problem}; the run goes on"));
+        }
+    }
+
+    /// Writes and prints what came of the run.
+    fn finish(mut self, report: &Report) -> Exit {
+        let written = self.files.finish(report);
+        let look = self.look(std::io::stdout().is_terminal());
+        let text = summary(report.info(), report.ended_by(), report.snapshot(), look);
+        let text =
+            if self.output.quiet { text.lines().last().unwrap_or_default().to_owned() + "\n" } else { text };
+        if self.output.json {
+            let json = run_json(report.info(), Some(report.ended_by()), report.snapshot());
+            output::out(&format!("{json:#}\n"));
+            output::err(&text);
+        } else {
+            output::out(&text);
+        }
+        if let Some(error) = report.teardown_error() {
+            output::err(&format!("warning: teardown failed: {error}\n"));
+        }
+        match written {
+            Ok(()) => output::err(&format!("results: {}\n", self.files.directory.path().display())),
+            Err(error) => output::error(&error.to_string()),
+        }
+        Exit::of(report, self.output.exit_code_on_error)
+    }
+
+    fn progress_kind(&self) -> ProgressKind {
+        if self.output.quiet || self.output.only_summary {
+            ProgressKind::Off
+        } else if std::io::stderr().is_terminal() {
+            ProgressKind::Live
+        } else {
+            ProgressKind::Plain
+        }
+    }
+
+    fn look(&self, is_terminal: bool) -> Look {
+        let choice = match self.output.color.as_deref() {
+            _ if self.output.no_color => ColorChoice::Never,
+            Some("always") => ColorChoice::Always,
+            Some("never") => ColorChoice::Never,
+            _ => ColorChoice::Auto,
+        };
+        Look::detect(choice, is_terminal)
+    }
+}

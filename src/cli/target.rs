@@ -1,0 +1,66 @@
+//! `rhaid target`: the demo application alone.
+
+use std::net::SocketAddr;
+
+use tokio::net::TcpListener;
+
+use super::args::TargetArgs;
+use super::exit::Exit;
+use super::{event_loop, output};
+use crate::target::{TargetOptions, serve};
+
+/// Serves the demo application until a signal.
+pub(super) fn target(args: &TargetArgs) -> Exit {
+    let options = TargetOptions {
+        median: args.median,
+        sigma: args.sigma,
+        knee: args.knee,
+        error_rate: args.error_rate,
+        seed: args.seed,
+    };
+    if let Err(problem) = options.validate() {
+        output::error(&problem);
+        return Exit::Configuration;
+    }
+    let runtime = match event_loop() {
+        Ok(runtime) => runtime,
+        Err(exit) => return exit,
+    };
+    let address = SocketAddr::new(args.address, args.port);
+    runtime.block_on(async {
+        let listener = match TcpListener::bind(address).await {
+            Ok(listener) => listener,
+            Err(error) => {
+                output::error(&format!("cannot listen on {address}: {error} (another one with --port)"));
+                return Exit::Configuration;
+            }
+        };
+        // With port 0 the system chooses; this line is how to learn it.
+        let address = listener.local_addr().unwrap_or(address);
+        output::out(&format!("rhaid target listens on http://{address} (Ctrl-C ends it)\n"));
+        match serve(listener, options, stop_signal()).await {
+            Ok(()) => Exit::Passed,
+            Err(error) => {
+                output::error(&format!("the target ended: {error}"));
+                Exit::Configuration
+            }
+        }
+    })
+}
+
+/// Completes with the first Ctrl-C or SIGTERM.
+pub(super) async fn stop_signal() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without a handler the system's default ends the process, which is all that is left to do.
+    let _ = tokio::signal::ctrl_c().await;
+}

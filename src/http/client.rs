@@ -1,0 +1,348 @@
+//! One virtual user's HTTP side.
+//!
+//! Owns the course of a request: which connection, redirects, cookies, a second try, the limit of time. Leaves
+//! each of these in detail to the file that has its name.
+//!
+//! Invariants: `send` never fails otherwise than by an [`Exchange`] with an error; a request is sent a second
+//! time only if the first was certainly not acted upon, or may be repeated by its method.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use http::header::{HOST, SET_COOKIE};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, Version};
+use http_body_util::Full;
+
+use super::alarm::Alarm;
+use super::connection::{Answer, Failure, Http1, Http2, RequestBody, Writing};
+use super::connector::{self, Opened};
+use super::cookies::{CookieRejected, Jar};
+use super::error::{ErrorKind, HttpError};
+use super::exchange::{Exchange, Hop};
+use super::headers::Fields;
+use super::link::Link;
+use super::network::Network;
+use super::options::VersionChoice;
+use super::pool::{Idle, Pool};
+use super::record::{Record, Sharing};
+use super::redirect::Course;
+use super::request::Request;
+use super::target::Target;
+
+/// One virtual user's HTTP side: its connections and its cookies.
+pub struct Client {
+    network: Rc<Network>,
+    pool: Rc<Pool>,
+    /// Made when the first cookie comes: a user without cookies pays nothing for them.
+    jar: RefCell<Option<Box<Jar>>>,
+    alarm: RefCell<Option<Alarm>>,
+}
+
+/// A connection for one request.
+enum Connection {
+    Http1(Box<Http1>),
+    Http2(Rc<Http2>),
+}
+
+/// Where a connection may come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Source {
+    /// An idle one, or else a new one.
+    PoolFirst,
+    /// A new one, because an idle one turned out to be dead.
+    New,
+}
+
+impl Client {
+    /// A user without connections and cookies. Does no I/O.
+    pub fn new(network: Rc<Network>) -> Client {
+        Client { network, pool: Rc::default(), jar: RefCell::new(None), alarm: RefCell::new(None) }
+    }
+
+    /// Sends a request, follows redirects and reads the answer to its end.
+    ///
+    /// Several requests of one client may run at the same time. Dropping the future closes the HTTP/1.1
+    /// connection it uses, or resets its HTTP/2 stream. Must be called on a tokio runtime with I/O and time, and,
+    /// where HTTP/2 can come up, inside a `LocalSet`.
+    pub async fn send(&self, request: Request) -> Exchange {
+        let started = tokio::time::Instant::now();
+        let limit = request.timeout.unwrap_or(self.network.transport.options.timeout);
+        let mut record = Record::new(started.into_std());
+        let mut alarm = Alarm::set(self.alarm.take(), started, limit);
+        let outcome = {
+            let mut work = pin!(self.follow(&request, &mut record));
+            poll_fn(|cx| {
+                if let Poll::Ready(outcome) = work.as_mut().poll(cx) {
+                    return Poll::Ready(outcome);
+                }
+                alarm.poll(cx).map(|()| Err(too_slow(limit)))
+            })
+            .await
+        };
+        self.alarm.replace(Some(alarm));
+        exchange(request, record, outcome)
+    }
+
+    /// Closes the connections that are idle now; those in use are closed when their requests end or kept for
+    /// the next, as if they had just been opened.
+    pub fn close_connections(&self) {
+        self.pool.clear();
+    }
+
+    /// Names and values of the cookies that a request to `target` would carry.
+    pub fn cookies_for(&self, target: &Target) -> Vec<(String, String)> {
+        self.jar.borrow().as_ref().map(|jar| jar.matching(target)).unwrap_or_default()
+    }
+
+    /// Keeps a cookie as if `target` had sent it: `name=value; Path=/; Max-Age=60`. Fails when the rules do not
+    /// let `target` set it, or it cannot be parsed.
+    pub fn set_cookie(&self, target: &Target, cookie: &str) -> Result<(), CookieRejected> {
+        self.jar.borrow_mut().get_or_insert_default().set(target, cookie)
+    }
+
+    /// Forgets all cookies.
+    pub fn clear_cookies(&self) {
+        self.jar.replace(None);
+    }
+
+    /// How many connections wait without buffers.
+    #[cfg(test)]
+    pub(super) fn cold_connections(&self) -> usize {
+        self.pool.cold()
+    }
+
+    /// One hop after the other, until a response is the answer.
+    async fn follow(&self, request: &Request, record: &mut Record) -> Result<(Answer, Target), HttpError> {
+        let options = &self.network.transport.options;
+        let limit = request.max_redirects.unwrap_or(options.max_redirects);
+        let version = request.version.unwrap_or(options.version);
+        let mut course = Course::new(request);
+        let mut followed = 0;
+        loop {
+            record.begin_hop();
+            let answer = self.hop(&course, version, record).await?;
+            if answer.headers.contains_key(SET_COOKIE) {
+                self.jar.borrow_mut().get_or_insert_default().store(&course.target, &answer.headers);
+            }
+            let next = if limit == 0 { None } else { course.destination(&answer) };
+            let Some(next) = next else {
+                return Ok((answer, course.target));
+            };
+            if followed == limit {
+                return Err(HttpError::new(
+                    ErrorKind::Redirect,
+                    format!("more than {limit} redirects (max_redirects sets this limit)"),
+                ));
+            }
+            followed += 1;
+            let status = answer.status.as_u16();
+            record.hops.push(Hop { status, url: course.target.clone() });
+            course.follow(status, next?);
+        }
+    }
+
+    /// One request and its response, on an idle connection or a new one.
+    async fn hop(
+        &self,
+        course: &Course<'_>,
+        version: VersionChoice,
+        record: &mut Record,
+    ) -> Result<Answer, HttpError> {
+        let mut source = Source::PoolFirst;
+        loop {
+            let (mut connection, reused) = self.connection(course, version, source, record).await?;
+            let outcome = self.run(&mut connection, course, reused, record).await;
+            let failure = match outcome {
+                Ok(answer) => {
+                    record.end_hop();
+                    self.put_back(course, connection, record.since());
+                    return Ok(answer);
+                }
+                Err(failure) => failure,
+            };
+            let repeatable = failure.unsent || (is_idempotent(&course.method) && !record.has_answer());
+            if !(reused && source == Source::PoolFirst && repeatable && is_dead(&failure)) {
+                return Err(failure.error);
+            }
+            source = Source::New;
+            record.try_again();
+        }
+    }
+
+    /// A connection, and whether it was used before.
+    async fn connection(
+        &self,
+        course: &Course<'_>,
+        version: VersionChoice,
+        source: Source,
+        record: &mut Record,
+    ) -> Result<(Connection, bool), HttpError> {
+        let origin = course.target.origin();
+        let writing = Writing::for_body(&course.body);
+        if source == Source::PoolFirst
+            && let Some(idle) = self.pool.take(origin, version)
+        {
+            let http1 = match idle {
+                Idle::Shared(http2) => return Ok((Connection::Http2(http2), true)),
+                Idle::Warm(http1) if http1.writing == writing || writing == Writing::Flat => Some(http1),
+                Idle::Warm(http1) => match http1.into_wire() {
+                    Some(wire) => Some(Box::new(Http1::over(wire, writing).await?)),
+                    None => None,
+                },
+                Idle::Cold(wire) => Some(Box::new(Http1::over(wire, writing).await?)),
+            };
+            if let Some(http1) = http1 {
+                return Ok((Connection::Http1(http1), true));
+            }
+        }
+        // Boxed, because it is rare and its future is large.
+        let opened = Box::pin(connector::open(&self.network, origin, version, writing, record)).await?;
+        let connection = match opened {
+            Opened::Http1(http1) => Connection::Http1(http1),
+            Opened::Http2(http2) => {
+                self.pool.share(origin, &http2, record.since());
+                Connection::Http2(http2)
+            }
+        };
+        Ok((connection, false))
+    }
+
+    async fn run(
+        &self,
+        connection: &mut Connection,
+        course: &Course<'_>,
+        reused: bool,
+        record: &mut Record,
+    ) -> Result<Answer, Failure> {
+        match connection {
+            Connection::Http1(http1) => {
+                record.ready(http1.link(), Sharing::Exclusive, reused);
+                let request = self.http1_request(course, http1.link(), record.since());
+                http1.run(request, &self.network.nudge).await
+            }
+            Connection::Http2(http2) => {
+                record.ready(http2.link(), Sharing::Shared, reused);
+                let request = self.http2_request(course, record.since());
+                http2.run(request, record).await
+            }
+        }
+    }
+
+    fn put_back(&self, course: &Course<'_>, connection: Connection, now: Instant) {
+        if let Connection::Http1(http1) = connection
+            && http1.is_reusable()
+        {
+            self.pool.park(course.target.origin(), http1, now);
+            self.network.warm.parked(&self.pool, now);
+        }
+    }
+
+    fn http1_request(&self, course: &Course<'_>, link: &Link, now: Instant) -> http::Request<RequestBody> {
+        let (uri, proxy_authorization) = match &link.forward {
+            None => (course.target.origin_form(), None),
+            Some(forward) => {
+                let authority = course.target.origin().authority.clone();
+                (course.target.absolute_form(authority), forward.authorization.as_ref())
+            }
+        };
+        let headers = self.headers(course, proxy_authorization, now);
+        assemble(course, uri, Version::HTTP_11, headers)
+    }
+
+    /// HTTP/2 has no `host` field but a pseudo-header, which comes from the URI.
+    fn http2_request(&self, course: &Course<'_>, now: Instant) -> http::Request<RequestBody> {
+        let mut headers = self.headers(course, None, now);
+        let authority = headers
+            .remove(HOST)
+            .and_then(|host| Authority::try_from(host.as_bytes()).ok())
+            .unwrap_or_else(|| course.target.origin().authority.clone());
+        assemble(course, course.target.absolute_form(authority), Version::HTTP_2, headers)
+    }
+
+    fn headers(
+        &self,
+        course: &Course<'_>,
+        proxy_authorization: Option<&HeaderValue>,
+        now: Instant,
+    ) -> HeaderMap {
+        let cookies = match &mut *self.jar.borrow_mut() {
+            Some(jar) => jar.header(&course.target, now),
+            None => None,
+        };
+        let fields = Fields {
+            own: &course.headers,
+            origin: course.target.origin(),
+            method: &course.method,
+            has_body: !course.body.is_empty(),
+            without_credentials: course.without_credentials,
+            cookies,
+            proxy_authorization,
+        };
+        fields.assemble(&self.network.transport.defaults)
+    }
+}
+
+fn assemble(
+    course: &Course<'_>,
+    uri: http::Uri,
+    version: Version,
+    headers: HeaderMap,
+) -> http::Request<RequestBody> {
+    let mut request = http::Request::new(Full::new(course.body.clone()));
+    *request.method_mut() = course.method.clone();
+    *request.uri_mut() = uri;
+    *request.version_mut() = version;
+    *request.headers_mut() = headers;
+    request
+}
+
+/// Methods whose effect is the same whether they arrive once or twice (RFC 9110 section 9.2.2).
+fn is_idempotent(method: &Method) -> bool {
+    matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS | Method::TRACE
+    )
+}
+
+/// Whether the failure is that of a connection the server has given up, not an answer that makes no sense.
+fn is_dead(failure: &Failure) -> bool {
+    failure.unsent || failure.error.kind == ErrorKind::Reset
+}
+
+fn too_slow(limit: Duration) -> HttpError {
+    HttpError::new(ErrorKind::Timeout, format!("no complete response within {limit:?}"))
+}
+
+fn exchange(request: Request, mut record: Record, outcome: Result<(Answer, Target), HttpError>) -> Exchange {
+    let timings = record.finish();
+    let mut exchange = Exchange {
+        status: 0,
+        version: Version::HTTP_11,
+        headers: HeaderMap::new(),
+        body: bytes::Bytes::new(),
+        target: request.target,
+        timings,
+        bytes_sent: record.bytes_sent,
+        bytes_received: record.bytes_received,
+        remote_addr: record.remote_addr,
+        hops: record.hops,
+        error: None,
+        opened_connection: record.opened_connection,
+    };
+    match outcome {
+        Ok((answer, target)) => {
+            exchange.status = answer.status.as_u16();
+            exchange.version = answer.version;
+            exchange.headers = answer.headers;
+            exchange.body = answer.body;
+            exchange.target = target;
+        }
+        Err(error) => exchange.error = Some(error),
+    }
+    exchange
+}

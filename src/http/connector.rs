@@ -1,0 +1,197 @@
+//! Opening connections.
+//!
+//! Owns the way from an origin to a connection that speaks HTTP: address, TCP, proxy, TLS, version. Leaves
+//! keeping them to `pool.rs`. Invariants: the whole way is within `connect_timeout`; every part of it is
+//! noted in the record as it happens.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::ServerName;
+
+use super::connection::{Http1, Http2, Writing};
+use super::error::{self, ErrorKind, HttpError};
+use super::link::{Forward, Link, Stream, Wire};
+use super::network::Network;
+use super::options::VersionChoice;
+use super::proxy::Proxy;
+use super::record::{Phase, Record};
+use super::resolver::Addresses;
+use super::target::Origin;
+
+/// A connection that was just opened.
+pub(super) enum Opened {
+    Http1(Box<Http1>),
+    Http2(Rc<Http2>),
+}
+
+/// Opens a connection to `origin`.
+pub(super) async fn open(
+    network: &Network,
+    origin: &Origin,
+    version: VersionChoice,
+    writing: Writing,
+    record: &mut Record,
+) -> Result<Opened, HttpError> {
+    let limit = network.transport.options.connect_timeout;
+    let opened = timeout(limit, Opening { network, origin, version, record }.run(writing)).await;
+    match opened {
+        Ok(result) => {
+            record.end_phase();
+            result
+        }
+        Err(_) => Err(too_slow(origin, record.phase(), limit)),
+    }
+}
+
+fn too_slow(origin: &Origin, phase: Option<Phase>, limit: Duration) -> HttpError {
+    let (host, authority) = (&origin.host, &origin.authority);
+    let what = match phase {
+        Some(Phase::Dns) => format!("the name '{host}' was not resolved"),
+        Some(Phase::Tls) => format!("no TLS handshake with {authority}"),
+        _ => format!("no connection to {authority}"),
+    };
+    HttpError::new(ErrorKind::Timeout, format!("{what} within {limit:?}"))
+}
+
+/// A connection on its way.
+struct Opening<'a> {
+    network: &'a Network,
+    origin: &'a Origin,
+    version: VersionChoice,
+    record: &'a mut Record,
+}
+
+impl Opening<'_> {
+    async fn run(mut self, writing: Writing) -> Result<Opened, HttpError> {
+        let origin = self.origin;
+        let proxy = self.network.transport.proxies.for_origin(origin)?;
+        let tunnelled = origin.is_https || self.version == VersionChoice::Http2;
+        let (host, port) = match &proxy {
+            Some(proxy) => (proxy.host.as_str(), proxy.port),
+            None => (&*origin.host, origin.port),
+        };
+        let (addresses, port) = self.addresses(host, port).await?;
+        self.record.begin_phase(Phase::Connecting);
+        let tcp = self.connect(&addresses, port).await?;
+        let peer = tcp.peer_addr().map_err(|cause| error::connecting(&cause, &origin.authority))?;
+        let forward = match &proxy {
+            Some(proxy) if !tunnelled => Some(Forward { authorization: proxy.authorization.clone() }),
+            _ => None,
+        };
+        let link = Link::new(peer, forward);
+        self.record.opened(&link);
+        let mut stream = Stream::new(tcp, link.clone());
+        if let Some(proxy) = &proxy {
+            stream = self.reach_through(proxy, stream, tunnelled).await?;
+        }
+        if origin.is_https {
+            self.record.begin_phase(Phase::Tls);
+            stream = self.encrypt(stream, &origin.host, self.version).await?;
+        }
+        self.record.end_phase();
+        self.speak(Wire::new(stream, link), writing).await
+    }
+
+    /// The addresses to try, and the port, which the settings may replace.
+    async fn addresses(&mut self, host: &str, port: u16) -> Result<(Rc<Addresses>, u16), HttpError> {
+        let transport = &self.network.transport;
+        if let Some(fixed) = transport.fixed_address(host) {
+            return Ok((Addresses::one(fixed.ip), fixed.port.unwrap_or(port)));
+        }
+        if let Ok(address) = host.parse::<IpAddr>() {
+            return Ok((Addresses::one(address), port));
+        }
+        if let Some(addresses) = self.network.resolver.cached(host) {
+            return Ok((addresses, port));
+        }
+        self.record.begin_phase(Phase::Dns);
+        Ok((self.network.resolver.look_up(host).await?, port))
+    }
+
+    /// Tries each address in turn, each with its share of the time that is left.
+    async fn connect(&self, addresses: &Addresses, port: u16) -> Result<TcpStream, HttpError> {
+        let limit = self.network.transport.options.connect_timeout;
+        let started = Instant::now();
+        let mut last = None;
+        for (tried, (index, ip)) in addresses.in_turn().enumerate() {
+            let peer = SocketAddr::new(ip, port);
+            let left = addresses.len() - tried;
+            let attempt = if left == 1 {
+                // The limit around the whole way ends this one.
+                TcpStream::connect(peer).await
+            } else {
+                let share = limit.saturating_sub(started.elapsed()) / u32::try_from(left).unwrap_or(u32::MAX);
+                match timeout(share, TcpStream::connect(peer)).await {
+                    Ok(result) => result,
+                    Err(_) => Err(io::ErrorKind::TimedOut.into()),
+                }
+            };
+            match attempt.and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp)) {
+                Ok(tcp) => {
+                    addresses.prefer(index);
+                    return Ok(tcp);
+                }
+                Err(cause) => last = Some(error::connecting(&cause, &peer)),
+            }
+        }
+        // Addresses are never empty, so there was an error.
+        Err(last.unwrap_or_else(|| HttpError::new(ErrorKind::Dns, "the host has no address")))
+    }
+
+    /// Talks to the proxy until the stream leads to the server, or the proxy waits for requests.
+    async fn reach_through(
+        &mut self,
+        proxy: &Proxy,
+        mut stream: Stream,
+        tunnelled: bool,
+    ) -> Result<Stream, HttpError> {
+        if proxy.is_https {
+            self.record.begin_phase(Phase::Tls);
+            stream = self.encrypt(stream, &proxy.host, VersionChoice::Http1).await?;
+        }
+        if tunnelled {
+            self.record.begin_phase(Phase::Connecting);
+            proxy.tunnel(&mut stream, self.origin).await?;
+        }
+        Ok(stream)
+    }
+
+    async fn encrypt(&self, stream: Stream, host: &str, version: VersionChoice) -> Result<Stream, HttpError> {
+        let tls = |message: String| HttpError::new(ErrorKind::Tls, message);
+        let config = self
+            .network
+            .transport
+            .tls
+            .config(version)
+            .map_err(|reason| tls(format!("TLS cannot be used: {reason}")))?;
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|_| tls(format!("'{host}' cannot be the name in a certificate")))?;
+        let stream = TlsConnector::from(config)
+            .connect(name, stream)
+            .await
+            .map_err(|cause| error::handshaking(&cause, host))?;
+        Ok(Stream::Tls(Box::new(stream)))
+    }
+
+    async fn speak(&self, wire: Wire, writing: Writing) -> Result<Opened, HttpError> {
+        let asked_http2 = self.version == VersionChoice::Http2;
+        let speaks_http2 = wire.negotiated_http2() || (asked_http2 && !self.origin.is_https);
+        if asked_http2 && !speaks_http2 {
+            return Err(HttpError::new(
+                ErrorKind::Protocol,
+                format!("{} does not offer HTTP/2, which was asked for", self.origin.authority),
+            ));
+        }
+        if speaks_http2 {
+            Ok(Opened::Http2(Rc::new(Http2::over(wire).await?)))
+        } else {
+            Ok(Opened::Http1(Box::new(Http1::over(wire, writing).await?)))
+        }
+    }
+}

@@ -1,0 +1,314 @@
+//! What can go wrong with a request, and how it is said.
+//!
+//! Owns [`ErrorKind`], [`HttpError`] and the translation of I/O, TLS and hyper errors into them. Leaves
+//! set-up mistakes to `transport.rs` and URL mistakes to `target.rs`.
+//!
+//! Invariant: one cause gives one text. Messages are keys of a failure table, so they hold no local ports, no
+//! counts of bytes and no ids, only what a person needs to act.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+
+use tokio_rustls::rustls::{self, CertificateError};
+
+/// The stable, short classes of transport errors, which scripts and reports compare with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ErrorKind {
+    /// A host name has no address.
+    Dns,
+    /// Nobody listens there.
+    Refused,
+    /// The connection was closed or reset before a response came.
+    Reset,
+    /// A limit of time was reached.
+    Timeout,
+    /// TLS could not be agreed on, or the certificate is not trusted.
+    Tls,
+    /// The answer is not what HTTP allows.
+    Protocol,
+    /// The response began but its body could not be read to the end, or not be decoded.
+    Body,
+    /// Too many redirects, or one to nowhere.
+    Redirect,
+    /// Anything else: no descriptors or ports left, a proxy that declines, …
+    Other,
+}
+
+impl ErrorKind {
+    /// Every kind, in the order of the documentation.
+    pub const ALL: [ErrorKind; 9] = [
+        ErrorKind::Dns,
+        ErrorKind::Refused,
+        ErrorKind::Reset,
+        ErrorKind::Timeout,
+        ErrorKind::Tls,
+        ErrorKind::Protocol,
+        ErrorKind::Body,
+        ErrorKind::Redirect,
+        ErrorKind::Other,
+    ];
+
+    /// The name scripts and reports use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ErrorKind::Dns => "dns",
+            ErrorKind::Refused => "refused",
+            ErrorKind::Reset => "reset",
+            ErrorKind::Timeout => "timeout",
+            ErrorKind::Tls => "tls",
+            ErrorKind::Protocol => "protocol",
+            ErrorKind::Body => "body",
+            ErrorKind::Redirect => "redirect",
+            ErrorKind::Other => "other",
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a request has no usable response.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct HttpError {
+    /// The stable class of the cause.
+    pub kind: ErrorKind,
+    /// For people; equal causes have equal texts, so that failures can be grouped by it.
+    pub message: String,
+}
+
+impl HttpError {
+    /// An error of this kind with this text.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> HttpError {
+        HttpError { kind, message: message.into() }
+    }
+}
+
+/// How far a request had come when its connection failed: the same end of a stream is a `reset` before the
+/// response and a cut `body` inside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// No complete response head yet.
+    Head,
+    /// Inside the body of a response with this status.
+    Body(u16),
+}
+
+/// An error while opening a TCP connection to `peer`.
+pub(super) fn connecting(error: &io::Error, peer: &dyn fmt::Display) -> HttpError {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => HttpError::new(
+            ErrorKind::Refused,
+            format!("connection refused by {peer} (is the server running there?)"),
+        ),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => {
+            HttpError::new(ErrorKind::Reset, format!("connection reset by {peer} while connecting"))
+        }
+        io::ErrorKind::TimedOut => {
+            HttpError::new(ErrorKind::Timeout, format!("{peer} did not answer the connection attempt"))
+        }
+        _ => local(error, &format!("cannot connect to {peer}")),
+    }
+}
+
+/// Errors that this machine makes, with what helps against them.
+fn local(error: &io::Error, doing: &str) -> HttpError {
+    let hint = match error.raw_os_error() {
+        // EMFILE and ENFILE; std has no stable ErrorKind for them.
+        Some(23 | 24) => " (raise the limit with `ulimit -n`, or use fewer virtual users)",
+        _ if error.kind() == io::ErrorKind::AddrNotAvailable => {
+            " (no free local port: widen net.ipv4.ip_local_port_range, or keep connections alive)"
+        }
+        _ => "",
+    };
+    HttpError::new(ErrorKind::Other, format!("{doing}: {}{hint}", describe_io(error)))
+}
+
+/// An I/O error on an open connection.
+fn streaming(error: &io::Error, peer: &dyn fmt::Display, stage: Stage) -> HttpError {
+    if let Some(tls) = tls_source(error) {
+        return HttpError::new(ErrorKind::Tls, format!("TLS failed with {peer}: {tls}"));
+    }
+    let closed = matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::WriteZero
+    );
+    match (stage, closed) {
+        (Stage::Head, true) if error.kind() == io::ErrorKind::UnexpectedEof => closed_early(peer),
+        (Stage::Head, true) => {
+            HttpError::new(ErrorKind::Reset, format!("connection reset by {peer} before the response"))
+        }
+        (Stage::Body(status), true) => cut_body(peer, status),
+        (Stage::Body(_), false)
+            if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) =>
+        {
+            HttpError::new(
+                ErrorKind::Protocol,
+                format!("{peer} sent a malformed body: {}", describe_io(error)),
+            )
+        }
+        (Stage::Body(_), false) => HttpError::new(
+            ErrorKind::Body,
+            format!("cannot read the body from {peer}: {}", describe_io(error)),
+        ),
+        (Stage::Head, false) => local(error, &format!("cannot talk to {peer}")),
+    }
+}
+
+fn closed_early(peer: &dyn fmt::Display) -> HttpError {
+    HttpError::new(ErrorKind::Reset, format!("connection closed by {peer} before the response"))
+}
+
+fn cut_body(peer: &dyn fmt::Display, status: u16) -> HttpError {
+    HttpError::new(
+        ErrorKind::Body,
+        format!("connection closed by {peer} inside the body of its {status} response"),
+    )
+}
+
+/// An error that hyper reports for a request or the body of its response.
+pub(super) fn exchanging(error: &hyper::Error, peer: &dyn fmt::Display, stage: Stage) -> HttpError {
+    if let Some(h2) = source::<h2::Error>(error) {
+        return http2(h2, peer, stage);
+    }
+    if error.is_parse() {
+        return HttpError::new(
+            ErrorKind::Protocol,
+            format!("{peer} sent something that is not a valid HTTP response: {error}"),
+        );
+    }
+    if let Some(io) = source::<io::Error>(error) {
+        return streaming(io, peer, stage);
+    }
+    match stage {
+        // Without an I/O cause the connection ended under the request: closed, cancelled or incomplete.
+        Stage::Body(status) => cut_body(peer, status),
+        Stage::Head if error.is_incomplete_message() || error.is_closed() || error.is_canceled() => {
+            closed_early(peer)
+        }
+        Stage::Head => {
+            HttpError::new(ErrorKind::Protocol, format!("no valid HTTP response from {peer}: {error}"))
+        }
+    }
+}
+
+fn http2(error: &h2::Error, peer: &dyn fmt::Display, stage: Stage) -> HttpError {
+    if let Some(io) = error.get_io() {
+        return streaming(io, peer, stage);
+    }
+    let reason = match error.reason() {
+        Some(reason) => reason.description().to_owned(),
+        None => error.to_string(),
+    };
+    let http1_hint = match error.reason() {
+        Some(h2::Reason::HTTP_1_1_REQUIRED) => " (ask for HTTP/1.1 with http_version)",
+        // A server that knows no HTTP/2 answers the preface with bytes that are no frame.
+        Some(h2::Reason::FRAME_SIZE_ERROR) if error.is_library() => " (does the server speak HTTP/2?)",
+        _ => "",
+    };
+    match stage {
+        Stage::Body(status) => HttpError::new(
+            ErrorKind::Body,
+            format!("HTTP/2 stream ended by {peer} inside the body of its {status} response: {reason}"),
+        ),
+        Stage::Head if error.is_go_away() && error.is_remote() => HttpError::new(
+            ErrorKind::Reset,
+            format!("HTTP/2 connection closed by {peer} (GOAWAY): {reason}{http1_hint}"),
+        ),
+        Stage::Head if error.is_reset() && error.is_remote() => {
+            HttpError::new(ErrorKind::Reset, format!("HTTP/2 stream reset by {peer}: {reason}{http1_hint}"))
+        }
+        Stage::Head => HttpError::new(
+            ErrorKind::Protocol,
+            format!("HTTP/2 protocol error with {peer}: {reason}{http1_hint}"),
+        ),
+    }
+}
+
+/// An error of the TLS handshake for `host`.
+pub(super) fn handshaking(error: &io::Error, host: &str) -> HttpError {
+    match tls_source(error) {
+        Some(rustls::Error::InvalidCertificate(certificate)) => untrusted(certificate, host),
+        Some(rustls::Error::InvalidMessage(_)) => HttpError::new(
+            ErrorKind::Tls,
+            format!("{host} does not answer with TLS (is this an http:// port?)"),
+        ),
+        Some(rustls::Error::AlertReceived(alert)) => {
+            HttpError::new(ErrorKind::Tls, format!("{host} refused the TLS handshake: {alert:?}"))
+        }
+        Some(rustls::Error::NoApplicationProtocol) => HttpError::new(
+            ErrorKind::Tls,
+            format!("{host} speaks none of the HTTP versions asked for (see http_version)"),
+        ),
+        Some(other) => HttpError::new(ErrorKind::Tls, format!("TLS handshake with {host} failed: {other}")),
+        None if error.kind() == io::ErrorKind::UnexpectedEof => {
+            HttpError::new(ErrorKind::Tls, format!("connection closed by {host} during the TLS handshake"))
+        }
+        None if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
+            HttpError::new(ErrorKind::Reset, format!("connection reset by {host} during the TLS handshake"))
+        }
+        None => HttpError::new(
+            ErrorKind::Tls,
+            format!("TLS handshake with {host} failed: {}", describe_io(error)),
+        ),
+    }
+}
+
+/// The contexts that rustls adds to some of these hold instants, which would make every text a different one.
+fn untrusted(error: &CertificateError, host: &str) -> HttpError {
+    let reason = match error {
+        CertificateError::UnknownIssuer => "its issuer is unknown or it is self-signed".to_owned(),
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_owned(),
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "it is not valid yet".to_owned()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it was issued for another name".to_owned()
+        }
+        CertificateError::Revoked => "it was revoked".to_owned(),
+        CertificateError::BadSignature => "its signature is wrong".to_owned(),
+        CertificateError::BadEncoding => "it cannot be parsed".to_owned(),
+        other => other.to_string(),
+    };
+    HttpError::new(
+        ErrorKind::Tls,
+        format!(
+            "the certificate of {host} is not trusted: {reason} (use --insecure or --ca-file to accept it)"
+        ),
+    )
+}
+
+/// `tokio-rustls` wraps a TLS error in an I/O error.
+fn tls_source(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>())
+}
+
+/// The first cause of this type behind `error`.
+fn source<E: StdError + 'static>(error: &hyper::Error) -> Option<&E> {
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        if let Some(found) = inner.downcast_ref::<E>() {
+            return Some(found);
+        }
+        cause = inner.source();
+    }
+    None
+}
+
+/// An I/O error's text without std's `(os error 111)`, which says nothing to people.
+pub(super) fn describe_io(error: &io::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error ") {
+        Some(end) if error.raw_os_error().is_some() => text[..end].to_lowercase(),
+        _ => text,
+    }
+}

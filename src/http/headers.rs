@@ -1,0 +1,146 @@
+//! The header fields of a request.
+//!
+//! Owns how defaults, the script's own fields, credentials and cookies come together. Leaves what the bytes
+//! look like to hyper. Invariant: what the script set wins over everything.
+
+use base64::prelude::{BASE64_STANDARD, Engine};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH,
+    CONTENT_LOCATION, CONTENT_TYPE, COOKIE, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING, USER_AGENT,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use super::target::Origin;
+use super::transport::SetupError;
+
+/// The value of an `authorization` header for basic authentication (RFC 7617), marked as sensitive.
+pub fn basic_auth_value(user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> HeaderValue {
+    let credentials = [user.as_ref(), b":", password.as_ref()].concat();
+    let text = format!("Basic {}", BASE64_STANDARD.encode(credentials));
+    // Base64 is visible ASCII, so this always is a header value.
+    let mut value = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Basic Og=="));
+    value.set_sensitive(true);
+    value
+}
+
+/// What every request of a run starts from; made once.
+pub(super) struct Defaults {
+    /// In the order they are sent; `host` is first and empty unless the settings give it.
+    fields: HeaderMap,
+    /// Whether the settings replace the URL's host.
+    host_is_set: bool,
+}
+
+impl Defaults {
+    pub(super) fn new(user_agent: &str, own_fields: &[(String, String)]) -> Result<Defaults, SetupError> {
+        let mut defaults = HeaderMap::new();
+        // First, because servers and people look for it there; each request puts its own host here.
+        defaults.insert(HOST, HeaderValue::from_static(""));
+        defaults.insert(USER_AGENT, value("user-agent", user_agent)?);
+        defaults.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        defaults.insert(ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate, br"));
+        let mut host_is_set = false;
+        let mut own: Vec<HeaderName> = Vec::new();
+        for (name, text) in own_fields {
+            let field = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|_| SetupError::HeaderName { name: name.clone() })?;
+            let value = value(name, text)?;
+            host_is_set |= field == HOST;
+            if own.contains(&field) {
+                defaults.append(field, value);
+            } else {
+                own.push(field.clone());
+                defaults.insert(field, value);
+            }
+        }
+        Ok(Defaults { fields: defaults, host_is_set })
+    }
+}
+
+fn value(name: &str, text: &str) -> Result<HeaderValue, SetupError> {
+    HeaderValue::from_str(text).map_err(|_| SetupError::HeaderValue { name: name.to_owned() })
+}
+
+/// What one hop of a request adds to the defaults.
+pub(super) struct Fields<'a> {
+    /// The script's own.
+    pub(super) own: &'a HeaderMap,
+    pub(super) origin: &'a Origin,
+    pub(super) method: &'a Method,
+    pub(super) has_body: bool,
+    /// A redirect led to another origin: credentials must not go there.
+    pub(super) without_credentials: bool,
+    pub(super) cookies: Option<HeaderValue>,
+    /// For a proxy that reads the request itself.
+    pub(super) proxy_authorization: Option<&'a HeaderValue>,
+}
+
+impl Fields<'_> {
+    /// The complete header of the request.
+    pub(super) fn assemble(self, defaults: &Defaults) -> HeaderMap {
+        // Cheaper than filling a new map of the right size, although it grows when the response has more fields.
+        let mut map = defaults.fields.clone();
+        if !defaults.host_is_set
+            && let Some(host) = map.get_mut(HOST)
+        {
+            *host = self.origin.host_header.clone();
+        }
+        if !self.own.is_empty() {
+            overlay(&mut map, self.own);
+        }
+        if self.without_credentials {
+            map.remove(AUTHORIZATION);
+            map.remove(COOKIE);
+            map.remove(PROXY_AUTHORIZATION);
+        }
+        if let Some(credentials) = &self.origin.basic_auth
+            && !map.contains_key(AUTHORIZATION)
+        {
+            map.insert(AUTHORIZATION, credentials.clone());
+        }
+        if let Some(cookies) = self.cookies
+            && !map.contains_key(COOKIE)
+        {
+            map.insert(COOKIE, cookies);
+        }
+        if let Some(credentials) = self.proxy_authorization {
+            map.insert(PROXY_AUTHORIZATION, credentials.clone());
+        }
+        // RFC 9110 section 8.6: where a body is expected, its absence is said. hyper says nothing by itself.
+        if !self.has_body
+            && matches!(*self.method, Method::POST | Method::PUT | Method::PATCH)
+            && !map.contains_key(TRANSFER_ENCODING)
+        {
+            map.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
+        map
+    }
+}
+
+/// Puts `own` over `map`: a name given once or more replaces all of that name below it.
+fn overlay(map: &mut HeaderMap, own: &HeaderMap) {
+    let mut previous: Option<&HeaderName> = None;
+    // A map yields the values of one name one after another.
+    for (name, value) in own {
+        if previous == Some(name) {
+            map.append(name, value.clone());
+        } else {
+            map.insert(name, value.clone());
+            previous = Some(name);
+        }
+    }
+}
+
+/// Removes what describes a body that a redirect has dropped.
+pub(super) fn drop_body_fields(map: &mut HeaderMap) {
+    for name in [
+        CONTENT_TYPE,
+        CONTENT_LENGTH,
+        CONTENT_ENCODING,
+        CONTENT_LANGUAGE,
+        CONTENT_LOCATION,
+        TRANSFER_ENCODING,
+    ] {
+        map.remove(name);
+    }
+}

@@ -1,0 +1,272 @@
+//! The byte stream under a connection, and what is noted about it.
+//!
+//! Owns the socket with its counters and instants ([`Link`]), and TLS laid over it ([`Stream`], [`Wire`]).
+//! Leaves HTTP to `connection.rs` and the arithmetic of timings to `record.rs`.
+//!
+//! Invariant: bytes and the instant of writing are taken below TLS, so they count what the network saw; the
+//! first byte read is noted above it, because a session ticket is no response.
+
+use std::cell::{Cell, RefCell};
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use http::HeaderValue;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::client::TlsStream;
+
+/// What is known about one TCP connection; shared by the stream, which writes it, and the record, which reads.
+pub(super) struct Link {
+    pub(super) peer: SocketAddr,
+    /// Set when a proxy at the other end reads the requests itself.
+    pub(super) forward: Option<Forward>,
+    read: Cell<u64>,
+    written: Cell<u64>,
+    claimed_read: Cell<u64>,
+    claimed_written: Cell<u64>,
+    last_write: Cell<Option<Instant>>,
+    first_read: Cell<Option<Instant>>,
+    /// The task that the socket wakes, when the one that polls gives hyper another waker.
+    reader: RefCell<Option<Waker>>,
+}
+
+/// How requests go to a proxy that reads them: in absolute form, with this authorization.
+pub(super) struct Forward {
+    pub(super) authorization: Option<HeaderValue>,
+}
+
+impl Link {
+    pub(super) fn new(peer: SocketAddr, forward: Option<Forward>) -> Rc<Link> {
+        Rc::new(Link {
+            peer,
+            forward,
+            read: Cell::new(0),
+            written: Cell::new(0),
+            claimed_read: Cell::new(0),
+            claimed_written: Cell::new(0),
+            last_write: Cell::new(None),
+            first_read: Cell::new(None),
+            reader: RefCell::new(None),
+        })
+    }
+
+    /// Forgets the instants of the request before.
+    pub(super) fn begin(&self) {
+        self.last_write.set(None);
+        self.first_read.set(None);
+    }
+
+    /// When the last bytes were handed to the kernel.
+    pub(super) fn last_write(&self) -> Option<Instant> {
+        self.last_write.get()
+    }
+
+    /// When the first bytes since [`Link::begin`] were read.
+    pub(super) fn first_read(&self) -> Option<Instant> {
+        self.first_read.get()
+    }
+
+    /// Bytes written and read that no request has claimed yet; they are claimed by this call. So the sum over
+    /// requests is exact even when several share a connection.
+    pub(super) fn claim(&self) -> (u64, u64) {
+        let (written, read) = (self.written.get(), self.read.get());
+        (written - self.claimed_written.replace(written), read - self.claimed_read.replace(read))
+    }
+
+    /// From now on the socket wakes this task, whatever waker it is polled with.
+    pub(super) fn wake_reader(&self, waker: &Waker) {
+        let mut reader = self.reader.borrow_mut();
+        match &mut *reader {
+            Some(current) => current.clone_from(waker),
+            None => *reader = Some(waker.clone()),
+        }
+    }
+
+    fn with_reader<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
+        match &*self.reader.borrow() {
+            Some(waker) => poll(&mut Context::from_waker(waker)),
+            None => poll(cx),
+        }
+    }
+
+    fn count_written(&self, result: &Poll<io::Result<usize>>) {
+        if let Poll::Ready(Ok(bytes)) = result
+            && *bytes > 0
+        {
+            self.written.set(self.written.get() + *bytes as u64);
+            self.last_write.set(Some(Instant::now()));
+        }
+    }
+}
+
+/// A TCP connection that counts.
+pub(super) struct Socket {
+    tcp: TcpStream,
+    link: Rc<Link>,
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Socket { tcp, link } = self.get_mut();
+        let before = buf.filled().len();
+        let result = link.with_reader(cx, |cx| Pin::new(tcp).poll_read(cx, buf));
+        link.read.set(link.read.get() + (buf.filled().len() - before) as u64);
+        result
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let Socket { tcp, link } = self.get_mut();
+        let result = link.with_reader(cx, |cx| Pin::new(tcp).poll_write(cx, data));
+        link.count_written(&result);
+        result
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let Socket { tcp, link } = self.get_mut();
+        let result = link.with_reader(cx, |cx| Pin::new(tcp).poll_write_vectored(cx, data));
+        link.count_written(&result);
+        result
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().tcp).poll_shutdown(cx)
+    }
+}
+
+/// A socket, with as many layers of TLS as the way to the server has: none, one, or two behind an `https` proxy.
+pub(super) enum Stream {
+    Plain(Socket),
+    Tls(Box<TlsStream<Stream>>),
+}
+
+impl Stream {
+    pub(super) fn new(tcp: TcpStream, link: Rc<Link>) -> Stream {
+        Stream::Plain(Socket { tcp, link })
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
+            Stream::Tls(tls) => Pin::new(&mut **tls).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Stream::Plain(socket) => Pin::new(socket).poll_write(cx, data),
+            Stream::Tls(tls) => Pin::new(&mut **tls).poll_write(cx, data),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Stream::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, data),
+            Stream::Tls(tls) => Pin::new(&mut **tls).poll_write_vectored(cx, data),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Stream::Plain(socket) => socket.is_write_vectored(),
+            Stream::Tls(tls) => tls.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(socket) => Pin::new(socket).poll_flush(cx),
+            Stream::Tls(tls) => Pin::new(&mut **tls).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Stream::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            Stream::Tls(tls) => Pin::new(&mut **tls).poll_shutdown(cx),
+        }
+    }
+}
+
+/// The stream that HTTP is spoken over: it notes when the first byte of a response is there to be read.
+pub(super) struct Wire {
+    stream: Stream,
+    pub(super) link: Rc<Link>,
+}
+
+impl Wire {
+    pub(super) fn new(stream: Stream, link: Rc<Link>) -> Wire {
+        Wire { stream, link }
+    }
+
+    /// Whether the server chose HTTP/2 by ALPN.
+    pub(super) fn negotiated_http2(&self) -> bool {
+        match &self.stream {
+            Stream::Plain(_) => false,
+            Stream::Tls(tls) => tls.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let Wire { stream, link } = self.get_mut();
+        let before = buf.filled().len();
+        let result = Pin::new(stream).poll_read(cx, buf);
+        if buf.filled().len() > before && link.first_read.get().is_none() {
+            link.first_read.set(Some(Instant::now()));
+        }
+        result
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(cx, data)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, data)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}

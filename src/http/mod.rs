@@ -1,0 +1,57 @@
+//! The HTTP side of a virtual user: requests in, [`Exchange`]s with exact timings and byte counts out.
+//!
+//! Owns everything between a URL and the socket: DNS cache, TCP, TLS, proxies, HTTP/1.1 and HTTP/2,
+//! redirects, cookies, body decoding and the wording of transport errors. Leaves to others what a failed
+//! request means (metrics), how a script asks for one (script) and when (vu).
+//!
+//! Three lifetimes, from long to short:
+//!
+//! | type | one per | shared how |
+//! |---|---|---|
+//! | [`Transport`] | run | `Arc`, built once: settings, prepared headers, TLS configuration |
+//! | [`Network`] | worker thread | `Rc`: transport, DNS cache |
+//! | [`Client`] | virtual user | owns its connections and its cookies |
+//!
+//! The main path is [`Client::send`] (`client.rs`) → `pool.rs`, or `connector.rs` for a new connection →
+//! `connection.rs`, which runs one request on it → `record.rs`, which makes the timings.
+//!
+//! Invariants: a failure is an [`Exchange`] with an error, never an `Err`; nothing here leaves its thread but
+//! [`Transport`]; an HTTP/1.1 connection is polled only by the request that is using it, so an idle one costs
+//! no task and no wake-ups; no `RefCell` stays borrowed across an await.
+
+mod alarm;
+mod client;
+mod connection;
+mod connector;
+mod cookies;
+mod decoding;
+mod error;
+mod exchange;
+mod headers;
+mod link;
+mod network;
+mod nudge;
+mod options;
+mod pool;
+mod proxy;
+mod record;
+mod redirect;
+mod request;
+mod resolver;
+mod target;
+mod tls;
+mod transport;
+
+#[cfg(test)]
+mod tests;
+
+pub use client::Client;
+pub use cookies::CookieRejected;
+pub use error::{ErrorKind, HttpError};
+pub use exchange::{Exchange, Hop, Timings};
+pub use headers::basic_auth_value;
+pub use network::Network;
+pub use options::{HttpOptions, ProxyChoice, VersionChoice};
+pub use request::Request;
+pub use target::{Target, UrlError};
+pub use transport::{SetupError, Transport};

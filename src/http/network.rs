@@ -1,0 +1,33 @@
+//! What one worker thread shares between its virtual users.
+//!
+//! Owns the thread's DNS cache and scratch state, and leads to the run's [`Transport`]. Leaves connections and
+//! cookies to each [`Client`](super::Client). Invariant: never leaves its thread.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::nudge::Nudge;
+use super::pool::WarmList;
+use super::resolver::Resolver;
+use super::transport::Transport;
+
+/// What one worker thread shares between its virtual users: the transport and a DNS cache, in which a name
+/// stays for five minutes.
+pub struct Network {
+    pub(super) transport: Arc<Transport>,
+    pub(super) resolver: Resolver,
+    pub(super) nudge: Nudge,
+    pub(super) warm: WarmList,
+}
+
+impl Network {
+    /// An empty cache over this transport. Does no I/O.
+    pub fn new(transport: Arc<Transport>) -> Rc<Network> {
+        Rc::new(Network {
+            transport,
+            resolver: Resolver::default(),
+            nudge: Nudge::new(),
+            warm: WarmList::default(),
+        })
+    }
+}

@@ -1,0 +1,75 @@
+//! Following redirects.
+//!
+//! Owns what a 3xx response turns a request into (RFC 9110 section 15.4, with what browsers do for 301 and
+//! 302). Leaves counting them to the client. Invariant: credentials that the script set never reach another
+//! origin.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::header::LOCATION;
+use http::{HeaderMap, Method};
+
+use super::connection::Answer;
+use super::error::{ErrorKind, HttpError};
+use super::headers::drop_body_fields;
+use super::request::Request;
+use super::target::Target;
+
+/// The request as it stands after the redirects so far.
+pub(super) struct Course<'a> {
+    pub(super) method: Method,
+    pub(super) target: Target,
+    pub(super) headers: Cow<'a, HeaderMap>,
+    pub(super) body: Bytes,
+    /// It has left the origin that the script chose.
+    pub(super) without_credentials: bool,
+}
+
+impl<'a> Course<'a> {
+    pub(super) fn new(request: &'a Request) -> Course<'a> {
+        Course {
+            method: request.method.clone(),
+            target: request.target.clone(),
+            headers: Cow::Borrowed(&request.headers),
+            body: request.body.clone(),
+            without_credentials: false,
+        }
+    }
+
+    /// Where this response leads to, or `None` when it is the answer.
+    pub(super) fn destination(&self, answer: &Answer) -> Option<Result<Target, HttpError>> {
+        if !matches!(answer.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
+            return None;
+        }
+        let location = answer.headers.get(LOCATION)?;
+        // Servers send raw UTF-8 here; joining percent-encodes it.
+        let text = String::from_utf8_lossy(location.as_bytes());
+        Some(self.target.join(&text).map_err(|error| {
+            HttpError::new(
+                ErrorKind::Redirect,
+                format!("{} redirects to a place that cannot be requested: {error}", self.target.path()),
+            )
+        }))
+    }
+
+    /// Turns the request into the one that follows a redirect with this status.
+    pub(super) fn follow(&mut self, status: u16, next: Target) {
+        let becomes_get = match status {
+            301 | 302 => self.method == Method::POST,
+            303 => self.method != Method::HEAD,
+            _ => false,
+        };
+        if becomes_get {
+            self.method = Method::GET;
+            self.body = Bytes::new();
+            if !self.headers.is_empty() {
+                drop_body_fields(self.headers.to_mut());
+            }
+        }
+        if !next.origin().same_as(self.target.origin()) {
+            self.without_credentials = true;
+        }
+        self.target = next;
+    }
+}

@@ -1,0 +1,169 @@
+//! TLS configuration.
+//!
+//! Owns roots of trust, client certificate and ALPN. Leaves handshakes to the connector and their errors to
+//! `error.rs`. What a user can get wrong (files) is read when a run is set up; what only takes time (the
+//! system's roots) is loaded at the first `https` request.
+//!
+//! Invariant: no process-wide default; two runs in one process may trust different certificates.
+
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
+use tokio_rustls::rustls::{self, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+
+use super::options::{HttpOptions, VersionChoice};
+use super::transport::SetupError;
+
+/// The TLS side of a run.
+pub(super) struct Tls {
+    provider: Arc<CryptoProvider>,
+    insecure: bool,
+    extra_roots: Vec<CertificateDer<'static>>,
+    client: Option<Arc<SingleCertAndKey>>,
+    /// Without ALPN; the others are copies of it that share its session store.
+    base: OnceLock<Result<ClientConfig, String>>,
+    auto: OnceLock<Arc<ClientConfig>>,
+    http1: OnceLock<Arc<ClientConfig>>,
+    http2: OnceLock<Arc<ClientConfig>>,
+}
+
+impl Tls {
+    /// Reads the files that the options name.
+    pub(super) fn new(options: &HttpOptions) -> Result<Tls, SetupError> {
+        let provider = Arc::new(ring::default_provider());
+        let extra_roots = match &options.ca_file {
+            Some(path) => certificates(path)?,
+            None => Vec::new(),
+        };
+        // Adding them to a store that is thrown away tells whether they can be used at all.
+        for certificate in &extra_roots {
+            RootCertStore::empty().add(certificate.clone()).map_err(|error| SetupError::Pem {
+                path: options.ca_file.clone().unwrap_or_default(),
+                reason: error.to_string(),
+            })?;
+        }
+        let client = match &options.client_cert {
+            Some(path) => Some(client_certificate(path, &provider)?),
+            None => None,
+        };
+        Ok(Tls {
+            provider,
+            insecure: options.insecure,
+            extra_roots,
+            client,
+            base: OnceLock::new(),
+            auto: OnceLock::new(),
+            http1: OnceLock::new(),
+            http2: OnceLock::new(),
+        })
+    }
+
+    /// The configuration for connections of this version; made at the first call, which reads the system's
+    /// roots (some ten milliseconds).
+    pub(super) fn config(&self, version: VersionChoice) -> Result<Arc<ClientConfig>, String> {
+        let base = self.base.get_or_init(|| self.build().map_err(|error| error.to_string())).as_ref()?;
+        let (slot, protocols): (_, &[&[u8]]) = match version {
+            VersionChoice::Auto => (&self.auto, &[b"h2", b"http/1.1"]),
+            VersionChoice::Http1 => (&self.http1, &[b"http/1.1"]),
+            VersionChoice::Http2 => (&self.http2, &[b"h2"]),
+        };
+        let config = slot.get_or_init(|| {
+            let mut config = base.clone();
+            config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
+            Arc::new(config)
+        });
+        Ok(config.clone())
+    }
+
+    fn build(&self) -> Result<ClientConfig, rustls::Error> {
+        let builder = ClientConfig::builder_with_provider(self.provider.clone())
+            .with_safe_default_protocol_versions()?;
+        let builder = if self.insecure {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(self.provider.clone())))
+        } else {
+            builder.with_root_certificates(self.roots())
+        };
+        Ok(match &self.client {
+            Some(client) => builder.with_client_cert_resolver(client.clone()),
+            None => builder.with_no_client_auth(),
+        })
+    }
+
+    /// The bundled roots make a machine without its own (a container) work; the system's add what its
+    /// administrator trusts. Certificates that cannot be parsed are left out, as everybody does.
+    fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        roots.add_parsable_certificates(self.extra_roots.iter().cloned());
+        roots
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, SetupError> {
+    std::fs::read(path).map_err(|error| SetupError::File { path: path.to_owned(), reason: error.to_string() })
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError> {
+    let pem = |reason: String| SetupError::Pem { path: path.to_owned(), reason };
+    let text = read(path)?;
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<_, _>>()
+        .map_err(|error| pem(error.to_string()))?;
+    if found.is_empty() {
+        return Err(pem("it holds no '-----BEGIN CERTIFICATE-----'".to_owned()));
+    }
+    Ok(found)
+}
+
+fn client_certificate(path: &Path, provider: &CryptoProvider) -> Result<Arc<SingleCertAndKey>, SetupError> {
+    let pem = |reason: String| SetupError::Pem { path: path.to_owned(), reason };
+    let chain = certificates(path)?;
+    let key = PrivateKeyDer::from_pem_slice(&read(path)?)
+        .map_err(|error| pem(format!("it holds no usable private key beside the certificate ({error})")))?;
+    let pair = CertifiedKey::from_der(chain, key, provider).map_err(|error| pem(error.to_string()))?;
+    Ok(Arc::new(SingleCertAndKey::from(pair)))
+}
+
+/// Trusts every certificate: what `insecure` asks for.
+#[derive(Debug)]
+struct Anyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _message: &[u8],
+        _cert: &CertificateDer<'_>,
+        _dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,45 @@
+//! rhaid: an embeddable scripting engine for load tests.
+//!
+//! A virtual user is a [Rhai](rhai) script that calls HTTP and assertion functions; the engine runs thousands
+//! of copies of it, measures, and reports.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), rhaid::RunError> {
+//! let report = rhaid::LoadTest::from_file("scripts/quickstart.rhai")?
+//!     .host("http://127.0.0.1:8000")
+//!     .users(10)
+//!     .iterations(1000)
+//!     .run()
+//!     .await?;
+//! assert!(report.passed());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`LoadTest`] puts a test together, [`RunHandle`] watches and stops it, [`Report`] is what came of it, and
+//! everything shown or written is made from a [`metrics::Snapshot`]. Functions of your own are added with
+//! [`LoadTest::with_engine`] and [`LoadTest::with_async_fn`].
+//!
+//! Features: `cli` (default) is the command line; `target` (part of it) the demo application.
+
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod cli;
+mod executor;
+mod http;
+pub mod metrics;
+pub mod plan;
+pub mod report;
+pub mod results;
+mod run;
+mod script;
+#[cfg(feature = "target")]
+pub mod target;
+mod vu;
+
+/// The script language, for [`LoadTest::with_engine`] and [`LoadTest::with_async_fn`].
+pub use rhai;
+pub use run::{LoadTest, Prepared, Report, RunError, RunHandle, Stopper};
+#[cfg(feature = "cli")]
+pub(crate) use script::did_you_mean;
+pub use script::{AsyncCall, Level, Message, Param};

@@ -1,0 +1,11 @@
+//! The command `rhaid`; see the library's `cli`.
+
+use std::process::ExitCode;
+
+/// Measured against the system's allocator: see ARCHITECTURE.md, "Release build".
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    rhaid::cli::main()
+}

@@ -1,0 +1,634 @@
+//! Merges what the worker threads counted into the figures of the whole run.
+//!
+//! Owns the run's totals and its history. Leaves to the caller when an interval ends.
+//! Invariant: memory grows with the number of series and, slowly, with the seconds of the run,
+//! never with the number of requests.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use hashbrown::HashMap;
+
+use super::histogram::{Histogram, Sparse, Summary};
+use super::recorder::{
+    CheckCount, Delta, FailureCount, FailureKey, GROUP_CAP, PHASES, ScriptErrorCount, SeriesDelta,
+    failed_latency, keep_message, micros,
+};
+use super::sample::RequestSample;
+use super::series::{OTHER, SeriesId, SeriesKey};
+use super::snapshot::{
+    EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Phase, RecentStats, ScenarioStats,
+    Snapshot, TagStats, TotalsSoFar,
+};
+
+/// How many intervals the "recent" figures cover.
+const RECENT_INTERVALS: usize = 10;
+
+/// What the run knows at the end of an interval besides the workers' deltas.
+#[derive(Clone, Copy, Debug)]
+pub struct Tick {
+    /// Time since the load began.
+    pub at: Duration,
+    /// What the run is doing.
+    pub phase: Phase,
+    /// Virtual users that run now.
+    pub users: u64,
+    /// Virtual users that should run now.
+    pub users_target: u64,
+    /// Requests that wait for their response.
+    pub in_flight: u64,
+    /// Requests given up so far because the run stopped.
+    pub interrupted_requests: u64,
+}
+
+/// The figures of a run, merged from its workers.
+#[derive(Debug)]
+pub struct Aggregator {
+    started_at: SystemTime,
+    workers: Vec<WorkerIds>,
+    total: Totals,
+    endpoints: Vec<(Arc<str>, Arc<str>, Totals)>,
+    endpoint_ids: HashMap<(Arc<str>, Arc<str>), usize>,
+    scenarios: Vec<(Arc<str>, u64, Totals)>,
+    tags: Vec<(Arc<str>, Arc<str>, Totals)>,
+    phases: [Histogram; PHASES.len()],
+    iterations: IterationStats,
+    iteration_duration: Histogram,
+    iteration_lag: Histogram,
+    checks: Vec<(Arc<str>, CheckCount)>,
+    failures: HashMap<FailureKey, FailureCount>,
+    script_errors: Vec<ScriptErrorCount>,
+    series_folded: bool,
+    recent: VecDeque<RecentInterval>,
+    interval_started: Duration,
+    peak_rate: Option<f64>,
+    users_max: u64,
+    history: History,
+}
+
+/// Where a worker's own ids stand in the run's tables.
+#[derive(Debug, Default)]
+struct WorkerIds {
+    /// By series: (endpoint, scenario).
+    series: Vec<(usize, usize)>,
+    tags: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct RecentInterval {
+    length: Duration,
+    requests: i64,
+    failures: i64,
+    ok: Histogram,
+}
+
+#[derive(Debug, Default)]
+struct Totals {
+    requests: u64,
+    failures: u64,
+    ok: Histogram,
+    failed: Histogram,
+    response: Histogram,
+    phase_us: [u64; PHASES.len()],
+    bytes_sent: u64,
+    bytes_received: u64,
+    statuses: Vec<(u16, u64)>,
+    interval: IntervalTotals,
+    summaries: Option<[Option<Summary>; 3]>,
+}
+
+#[derive(Debug, Default)]
+struct IntervalTotals {
+    requests: i64,
+    failures: i64,
+    ok: Histogram,
+}
+
+impl Aggregator {
+    /// An aggregator for a run with this many worker threads whose load began at `started_at`.
+    pub fn new(workers: usize, started_at: SystemTime) -> Self {
+        Aggregator {
+            started_at,
+            workers: (0..workers).map(|_| WorkerIds::default()).collect(),
+            total: Totals::default(),
+            endpoints: Vec::new(),
+            endpoint_ids: HashMap::new(),
+            scenarios: Vec::new(),
+            tags: Vec::new(),
+            phases: Default::default(),
+            iterations: IterationStats::default(),
+            iteration_duration: Histogram::new(),
+            iteration_lag: Histogram::new(),
+            checks: Vec::new(),
+            failures: HashMap::new(),
+            script_errors: Vec::new(),
+            series_folded: false,
+            recent: VecDeque::new(),
+            interval_started: Duration::ZERO,
+            peak_rate: None,
+            users_max: 0,
+            history: History::default(),
+        }
+    }
+
+    /// The load begins at this time.
+    pub fn start(&mut self, at: SystemTime) {
+        self.started_at = at;
+    }
+
+    /// The figures as they are, without ending the interval.
+    pub fn preview(&mut self, tick: Tick) -> Snapshot {
+        self.snapshot(tick)
+    }
+
+    /// Adds what worker number `worker` counted in the interval that is open.
+    pub fn add(&mut self, worker: usize, delta: Delta) {
+        self.learn_ids(worker, &delta.new_series, &delta.new_tags);
+        for (id, counts) in &delta.series {
+            let (endpoint, scenario) = self.workers[worker].series[id.index()];
+            self.total.add(counts);
+            self.endpoints[endpoint].2.add(counts);
+            self.scenarios[scenario].2.add(counts);
+        }
+        for (id, counts) in &delta.tags {
+            let tag = self.workers[worker].tags[id.index()];
+            self.tags[tag].2.add(counts);
+        }
+        for (histogram, sparse) in self.phases.iter_mut().zip(&delta.phases) {
+            histogram.merge_sparse(sparse);
+        }
+        self.iterations.completed += delta.iterations.completed;
+        self.iterations.failed += delta.iterations.failed;
+        self.iterations.interrupted += delta.iterations.interrupted;
+        self.iteration_duration.merge_sparse(&delta.iterations.duration);
+        self.iteration_lag.merge_sparse(&delta.iterations.lag);
+        for (name, count) in &delta.iterations.by_scenario {
+            let scenario = self.scenario(name);
+            self.scenarios[scenario].1 += count;
+        }
+        for (name, count) in delta.checks {
+            self.add_check(name, count);
+        }
+        for (key, count) in delta.failures {
+            self.add_failure(key, count);
+        }
+        for group in delta.script_errors {
+            self.add_script_error(group);
+        }
+        for sample in &delta.reversed {
+            self.reverse(worker, sample);
+        }
+        self.series_folded |= delta.folded;
+    }
+
+    /// Ends the open interval: its figures become a history point, and a snapshot of the run is made.
+    pub fn close_interval(&mut self, tick: Tick) -> Snapshot {
+        let length = tick.at.saturating_sub(self.interval_started);
+        self.interval_started = tick.at;
+        self.users_max = self.users_max.max(tick.users);
+        let interval = std::mem::take(&mut self.total.interval);
+        let rate = per_second(interval.requests.max(0) as u64, length);
+        // A cut-off last interval would make a peak out of a few requests in a few milliseconds.
+        if length >= Duration::from_millis(500) {
+            self.peak_rate = Some(self.peak_rate.map_or(rate, |peak| peak.max(rate)));
+        }
+        let endpoints = self
+            .endpoints
+            .iter_mut()
+            .filter(|(_, _, totals)| totals.interval.requests != 0 || totals.interval.failures != 0)
+            .map(|(method, name, totals)| (method.clone(), name.clone(), totals.take_interval()))
+            .collect();
+        for (_, _, totals) in &mut self.scenarios {
+            totals.take_interval();
+        }
+        for (_, _, totals) in &mut self.tags {
+            totals.take_interval();
+        }
+        let total = IntervalStats {
+            requests: interval.requests,
+            failures: interval.failures,
+            ok: interval.ok.summary(),
+        };
+        self.recent.push_back(RecentInterval {
+            length,
+            requests: interval.requests,
+            failures: interval.failures,
+            ok: interval.ok,
+        });
+        if self.recent.len() > RECENT_INTERVALS {
+            self.recent.pop_front();
+        }
+        let so_far = TotalsSoFar {
+            requests: self.total.requests,
+            failures: self.total.failures,
+            ok: self.total.summaries()[0],
+            bytes_received: self.total.bytes_received,
+        };
+        self.history.push(HistoryPoint {
+            at: tick.at,
+            length,
+            phase: tick.phase,
+            users: tick.users,
+            in_flight: tick.in_flight,
+            total,
+            endpoints,
+            so_far,
+        });
+        self.snapshot(tick)
+    }
+
+    fn snapshot(&mut self, tick: Tick) -> Snapshot {
+        let mut endpoints: Vec<EndpointStats> = self
+            .endpoints
+            .iter_mut()
+            .map(|(method, name, totals)| totals.stats(method, name, tick.at))
+            .collect();
+        endpoints.sort_by(|a, b| (&a.name, &a.method).cmp(&(&b.name, &b.method)));
+        let mut failures: Vec<_> = self.failures.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        failures.sort_by(|(a, m), (b, n)| n.count.cmp(&m.count).then_with(|| a.cmp(b)));
+        let mut script_errors = self.script_errors.clone();
+        script_errors
+            .sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.first.position.cmp(&b.first.position)));
+        let empty: Arc<str> = "".into();
+        Snapshot {
+            started_at: self.started_at,
+            elapsed: tick.at,
+            phase: tick.phase,
+            users: tick.users,
+            users_target: tick.users_target,
+            users_max: self.users_max,
+            in_flight: tick.in_flight,
+            total: self.total.stats(&empty, &"Aggregated".into(), tick.at),
+            endpoints,
+            scenarios: self
+                .scenarios
+                .iter_mut()
+                .map(|(name, iterations, totals)| ScenarioStats {
+                    name: name.clone(),
+                    iterations: *iterations,
+                    requests: totals.stats(&empty, name, tick.at),
+                })
+                .collect(),
+            tags: self
+                .tags
+                .iter_mut()
+                .map(|(key, value, totals)| TagStats {
+                    key: key.clone(),
+                    value: value.clone(),
+                    requests: totals.stats(key, value, tick.at),
+                })
+                .collect(),
+            recent: self.recent_stats(),
+            peak_rate: self.peak_rate,
+            phases: std::array::from_fn(|i| self.phases[i].summary()),
+            iterations: IterationStats {
+                duration: self.iteration_duration.summary(),
+                lag: self.iteration_lag.summary(),
+                ..self.iterations
+            },
+            checks: self.checks.clone(),
+            failures,
+            script_errors,
+            interrupted_requests: tick.interrupted_requests,
+            series_folded: self.series_folded,
+            history: self.history.clone(),
+        }
+    }
+
+    fn recent_stats(&self) -> RecentStats {
+        let length: Duration = self.recent.iter().map(|interval| interval.length).sum();
+        let requests: i64 = self.recent.iter().map(|interval| interval.requests).sum();
+        let failures: i64 = self.recent.iter().map(|interval| interval.failures).sum();
+        let mut ok = Histogram::new();
+        self.recent.iter().for_each(|interval| ok.merge(&interval.ok));
+        RecentStats {
+            seconds: length.as_secs_f64().round() as u32,
+            rate: (length > Duration::ZERO).then(|| per_second(requests.max(0) as u64, length)),
+            failed_share: (requests > 0).then(|| failures.max(0) as f64 / requests as f64),
+            ok: ok.summary(),
+        }
+    }
+
+    fn learn_ids(&mut self, worker: usize, series: &[SeriesKey], tags: &[(Arc<str>, Arc<str>)]) {
+        for key in series {
+            let endpoint = (key.method.clone(), key.name.clone());
+            let next = self.endpoints.len();
+            let endpoint_index = *self.endpoint_ids.entry(endpoint).or_insert(next);
+            if endpoint_index == next {
+                self.endpoints.push((key.method.clone(), key.name.clone(), Totals::default()));
+            }
+            let scenario = self.scenario(&key.scenario);
+            self.workers[worker].series.push((endpoint_index, scenario));
+        }
+        for (key, value) in tags {
+            let index = self.tags.iter().position(|(k, v, _)| k == key && v == value).unwrap_or_else(|| {
+                self.tags.push((key.clone(), value.clone(), Totals::default()));
+                self.tags.len() - 1
+            });
+            self.workers[worker].tags.push(index);
+        }
+    }
+
+    fn scenario(&mut self, name: &Arc<str>) -> usize {
+        self.scenarios.iter().position(|(known, _, _)| known == name).unwrap_or_else(|| {
+            self.scenarios.push((name.clone(), 0, Totals::default()));
+            self.scenarios.len() - 1
+        })
+    }
+
+    fn add_check(&mut self, name: Arc<str>, count: CheckCount) {
+        match self.checks.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => {
+                sum.passes += count.passes;
+                sum.fails += count.fails;
+            }
+            None => self.checks.push((name, count)),
+        }
+    }
+
+    fn add_failure(&mut self, mut key: FailureKey, count: FailureCount) {
+        if self.failures.len() >= GROUP_CAP && !self.failures.contains_key(&key) {
+            key.name = OTHER.into();
+        }
+        match self.failures.get_mut(&key) {
+            Some(sum) => {
+                sum.count += count.count;
+                sum.first_seen = sum.first_seen.min(count.first_seen);
+                sum.last_seen = sum.last_seen.max(count.last_seen);
+                count.messages.iter().for_each(|message| keep_message(&mut sum.messages, message));
+            }
+            None => {
+                self.failures.insert(key, count);
+            }
+        }
+    }
+
+    fn add_script_error(&mut self, mut group: ScriptErrorCount) {
+        let is_known = self.script_errors.iter().any(|known| {
+            known.first.message == group.first.message && known.first.position == group.first.position
+        });
+        if !is_known && self.script_errors.len() >= GROUP_CAP {
+            group.first.message = OTHER.to_owned();
+            group.first.position = String::new();
+        }
+        let known = self.script_errors.iter_mut().find(|known| {
+            known.first.message == group.first.message && known.first.position == group.first.position
+        });
+        match known {
+            Some(sum) => {
+                sum.count += group.count;
+                if group.first_seen < sum.first_seen {
+                    sum.first_seen = group.first_seen;
+                    sum.first = group.first;
+                }
+                sum.last_seen = sum.last_seen.max(group.last_seen);
+            }
+            None => self.script_errors.push(group),
+        }
+    }
+
+    fn reverse(&mut self, worker: usize, sample: &RequestSample) {
+        let (endpoint, scenario) = self.workers[worker].series[sample.series.index()];
+        self.total.remove(sample);
+        self.endpoints[endpoint].2.remove(sample);
+        self.scenarios[scenario].2.remove(sample);
+        for tag in &sample.tags {
+            let tag = self.workers[worker].tags[SeriesId(tag.0).index()];
+            self.tags[tag].2.remove(sample);
+        }
+        if sample.status != 0 {
+            for (histogram, part) in self.phases.iter_mut().zip(super::recorder::parts(&sample.phases)) {
+                if let Some(part) = part {
+                    histogram.remove(part);
+                }
+            }
+        }
+        if let Some(failure) = &sample.failure {
+            let (method, name, _) = &self.endpoints[endpoint];
+            let key = FailureKey {
+                method: method.clone(),
+                name: name.clone(),
+                kind: failure.kind,
+                status: sample.status,
+            };
+            // A failure whose group came too late stands under the name of the rest.
+            let folded = FailureKey { name: OTHER.into(), ..key.clone() };
+            let key = if self.failures.contains_key(&key) { key } else { folded };
+            if let Some(group) = self.failures.get_mut(&key) {
+                group.count -= 1;
+                if group.count == 0 {
+                    self.failures.remove(&key);
+                }
+            }
+        }
+    }
+}
+
+impl Totals {
+    fn add(&mut self, delta: &SeriesDelta) {
+        self.summaries = None;
+        self.requests += delta.requests;
+        self.failures += delta.failures;
+        self.ok.merge_sparse(&delta.ok);
+        self.failed.merge_sparse(&delta.failed);
+        self.response.merge_sparse(&delta.response);
+        for (sum, part) in self.phase_us.iter_mut().zip(&delta.phase_us) {
+            *sum += part;
+        }
+        self.bytes_sent += delta.bytes_sent;
+        self.bytes_received += delta.bytes_received;
+        for &(status, count) in &delta.statuses {
+            self.add_status(status, count as i64);
+        }
+        self.interval.requests += delta.requests as i64;
+        self.interval.failures += delta.failures as i64;
+        self.interval.add(&delta.ok);
+    }
+
+    fn remove(&mut self, sample: &RequestSample) {
+        self.summaries = None;
+        self.requests -= 1;
+        self.interval.requests -= 1;
+        if sample.failure.is_none() {
+            self.ok.remove(micros(sample.service));
+            self.interval.ok.remove(micros(sample.service));
+        } else {
+            self.failures -= 1;
+            self.interval.failures -= 1;
+            self.failed.remove(micros(failed_latency(sample)));
+        }
+        self.response.remove(micros(sample.response));
+        for (sum, part) in self.phase_us.iter_mut().zip(super::recorder::parts(&sample.phases)) {
+            *sum -= part.unwrap_or(0);
+        }
+        self.bytes_sent -= sample.bytes_sent;
+        self.bytes_received -= sample.bytes_received;
+        self.add_status(sample.status, -1);
+    }
+
+    fn add_status(&mut self, status: u16, count: i64) {
+        match self.statuses.iter_mut().find(|(known, _)| *known == status) {
+            Some((_, sum)) => *sum = sum.saturating_add_signed(count),
+            None => self.statuses.push((status, count.max(0) as u64)),
+        }
+    }
+
+    fn take_interval(&mut self) -> IntervalStats {
+        let interval = std::mem::take(&mut self.interval);
+        IntervalStats { requests: interval.requests, failures: interval.failures, ok: interval.ok.summary() }
+    }
+
+    /// Successes, failures, response time; computed when something has changed.
+    fn summaries(&mut self) -> [Option<Summary>; 3] {
+        *self
+            .summaries
+            .get_or_insert_with(|| [self.ok.summary(), self.failed.summary(), self.response.summary()])
+    }
+
+    fn stats(&mut self, method: &Arc<str>, name: &Arc<str>, elapsed: Duration) -> EndpointStats {
+        let [ok, failed, response] = self.summaries();
+        let mut statuses = self.statuses.clone();
+        statuses.retain(|&(_, count)| count > 0);
+        statuses.sort_unstable();
+        EndpointStats {
+            method: method.clone(),
+            name: name.clone(),
+            requests: self.requests,
+            failures: self.failures,
+            ok,
+            failed,
+            response,
+            phase_us: self.phase_us,
+            bytes_sent: self.bytes_sent,
+            bytes_received: self.bytes_received,
+            statuses,
+            rate: per_second(self.requests, elapsed),
+            failure_rate: per_second(self.failures, elapsed),
+        }
+    }
+}
+
+impl IntervalTotals {
+    fn add(&mut self, ok: &Sparse) {
+        self.ok.merge_sparse(ok);
+    }
+}
+
+/// Events per second; 0 for an empty time.
+fn per_second(count: u64, time: Duration) -> f64 {
+    if time.is_zero() { 0.0 } else { count as f64 / time.as_secs_f64() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::recorder::Recorder;
+    use super::super::sample::{Failure, IterationEnd, Phases};
+    use super::*;
+
+    fn sample(series: SeriesId, ms: u64, failure: Option<&'static str>) -> RequestSample {
+        RequestSample {
+            series,
+            tags: Vec::new(),
+            status: if failure.is_some() { 500 } else { 200 },
+            service: Duration::from_millis(ms),
+            response: Duration::from_millis(ms + 1),
+            phases: Phases { waiting: Duration::from_millis(ms), ..Phases::default() },
+            bytes_sent: 10,
+            bytes_received: 100,
+            failure: failure.map(|kind| Box::new(Failure { kind, message: "why".into() })),
+        }
+    }
+
+    fn tick(seconds: u64) -> Tick {
+        Tick {
+            at: Duration::from_secs(seconds),
+            phase: Phase::Steady,
+            users: 1,
+            users_target: 1,
+            in_flight: 0,
+            interrupted_requests: 0,
+        }
+    }
+
+    #[test]
+    fn two_workers_become_one_run() {
+        let mut aggregator = Aggregator::new(2, SystemTime::UNIX_EPOCH);
+        for worker in 0..2 {
+            let mut recorder = Recorder::new(100);
+            // The second worker meets the series in another order.
+            let names = if worker == 0 { ["/a", "/b"] } else { ["/b", "/a"] };
+            for name in names {
+                let series = recorder.series("default", "GET", name);
+                recorder.request(&sample(series, 10, None));
+            }
+            let b = recorder.series("default", "GET", "/b");
+            recorder.request(&sample(b, 20, Some("status")));
+            recorder.iteration(&"default".into(), IterationEnd::Completed, Duration::ZERO, Duration::ZERO);
+            recorder.check("ok", worker == 0);
+            aggregator.add(worker, recorder.take());
+        }
+        let snapshot = aggregator.close_interval(tick(2));
+        assert_eq!(snapshot.total.requests, 6);
+        assert_eq!(snapshot.total.failures, 2);
+        assert_eq!(snapshot.total.rate, 3.0);
+        let rows: Vec<_> = snapshot.endpoints.iter().map(|e| (&*e.name, e.requests, e.failures)).collect();
+        assert_eq!(rows, [("/a", 2, 0), ("/b", 4, 2)]);
+        assert_eq!(
+            snapshot.endpoints[1].ok.unwrap().max_us,
+            10_000,
+            "failures stay out of the success latency"
+        );
+        assert_eq!(snapshot.endpoints[1].failed.unwrap().max_us, 20_000);
+        assert_eq!(snapshot.failures.len(), 1);
+        assert_eq!(snapshot.failures[0].1.count, 2);
+        assert_eq!(snapshot.checks, [("ok".into(), CheckCount { passes: 1, fails: 1 })]);
+        assert_eq!(snapshot.iterations.completed, 2);
+    }
+
+    #[test]
+    fn a_changed_verdict_is_counted_once() {
+        let mut aggregator = Aggregator::new(1, SystemTime::UNIX_EPOCH);
+        let mut recorder = Recorder::new(100);
+        let series = recorder.series("default", "GET", "/a");
+        let first = sample(series, 10, None);
+        recorder.request(&first);
+        aggregator.add(0, recorder.take());
+        aggregator.close_interval(tick(1));
+        recorder.reverse(first);
+        recorder.request(&sample(series, 10, Some("expect")));
+        aggregator.add(0, recorder.take());
+        let snapshot = aggregator.close_interval(tick(2));
+        assert_eq!((snapshot.total.requests, snapshot.total.failures), (1, 1));
+        assert_eq!(snapshot.total.ok, None);
+        assert_eq!(snapshot.total.bytes_received, 100);
+        let sum: i64 = snapshot.history.since(0).iter().map(|point| point.total.requests).sum();
+        assert_eq!(sum, 1, "the seconds add up to the total");
+    }
+
+    #[test]
+    fn an_empty_second_has_no_latency_and_no_rate_of_its_own() {
+        let mut aggregator = Aggregator::new(1, SystemTime::UNIX_EPOCH);
+        let snapshot = aggregator.close_interval(tick(1));
+        assert_eq!(snapshot.recent.ok, None);
+        assert_eq!(snapshot.recent.rate, Some(0.0));
+        assert_eq!(snapshot.total.failed_share(), None);
+        assert_eq!(snapshot.history.since(0)[0].total.ok, None);
+    }
+
+    #[test]
+    fn recent_figures_forget_after_ten_seconds() {
+        let mut aggregator = Aggregator::new(1, SystemTime::UNIX_EPOCH);
+        let mut recorder = Recorder::new(100);
+        let series = recorder.series("default", "GET", "/a");
+        recorder.request(&sample(series, 900, None));
+        aggregator.add(0, recorder.take());
+        let mut snapshot = aggregator.close_interval(tick(1));
+        assert_eq!(snapshot.recent.ok.unwrap().max_us, 900_000);
+        for second in 2..=12 {
+            snapshot = aggregator.close_interval(tick(second));
+        }
+        assert_eq!(snapshot.recent.ok, None);
+        assert_eq!(snapshot.total.ok.unwrap().max_us, 900_000);
+    }
+}

@@ -1,0 +1,311 @@
+//! A latency histogram in microseconds: the one place that knows the `hdrhistogram` crate.
+//!
+//! Owns recording, merging and reading percentiles. Leaves to others which values belong together.
+//! Invariant: `count`, `min`, `max` and `sum` are exact; percentiles have three significant digits
+//! and never exceed `max` or fall below `min`.
+
+use hdrhistogram::Histogram as Hdr;
+
+/// The percentiles every output shows, so that two outputs of one run can be compared.
+pub const PERCENTILES: [f64; 11] = [50.0, 66.0, 75.0, 80.0, 90.0, 95.0, 98.0, 99.0, 99.9, 99.99, 100.0];
+
+/// Longest latency that is told apart from longer ones: one hour, in microseconds.
+pub const MAX_VALUE_US: u64 = 3_600_000_000;
+
+const SIGNIFICANT_DIGITS: u8 = 3;
+
+/// A histogram of durations in microseconds, three significant digits, up to an hour.
+///
+/// A bucket counts to 4,294,967,295 and saturates there. Memory grows with the largest value seen
+/// (about 32 kB up to 100 ms, 90 kB up to an hour) and never with the number of values.
+#[derive(Clone, Debug)]
+pub struct Histogram {
+    buckets: Option<Box<Hdr<u32>>>,
+    count: u64,
+    sum_us: u64,
+    min_us: u64,
+    max_us: u64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Histogram { buckets: None, count: 0, sum_us: 0, min_us: u64::MAX, max_us: 0 }
+    }
+}
+
+impl Histogram {
+    /// An empty histogram; it allocates with its first value.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Counts one duration of `value_us` microseconds (longer than an hour counts as an hour).
+    #[inline]
+    pub fn record(&mut self, value_us: u64) {
+        self.record_n(value_us, 1);
+    }
+
+    /// Counts `n` durations of `value_us` microseconds.
+    #[inline]
+    pub fn record_n(&mut self, value_us: u64, n: u32) {
+        let value_us = value_us.min(MAX_VALUE_US);
+        record_into(self.buckets(), value_us, n);
+        self.count += u64::from(n);
+        self.sum_us += value_us * u64::from(n);
+        self.min_us = self.min_us.min(value_us);
+        self.max_us = self.max_us.max(value_us);
+    }
+
+    fn buckets(&mut self) -> &mut Hdr<u32> {
+        self.buckets.get_or_insert_with(new_buckets)
+    }
+
+    /// Takes back one value that was recorded before; `min` and `max` keep what they saw.
+    pub fn remove(&mut self, value_us: u64) {
+        let value_us = value_us.min(MAX_VALUE_US);
+        let Some(buckets) = &mut self.buckets else { return };
+        let mut one = new_buckets();
+        record_into(&mut one, value_us, 1);
+        // Fails only when the value was never recorded: then there is nothing to take back.
+        if buckets.subtract(&*one).is_ok() {
+            self.count -= 1;
+            self.sum_us -= value_us;
+        }
+    }
+
+    /// Adds all values of `other`.
+    pub fn merge(&mut self, other: &Histogram) {
+        if other.count == 0 {
+            return;
+        }
+        if let Some(theirs) = &other.buckets {
+            // An auto-resizing histogram takes every value another one of the same precision holds.
+            let merged = self.buckets().add(&**theirs);
+            debug_assert!(merged.is_ok(), "histograms of one precision always merge: {merged:?}");
+        }
+        self.count += other.count;
+        self.sum_us += other.sum_us;
+        self.min_us = self.min_us.min(other.min_us);
+        self.max_us = self.max_us.max(other.max_us);
+    }
+
+    /// Adds what [`Histogram::take_sparse`] took out of another histogram.
+    pub fn merge_sparse(&mut self, sparse: &Sparse) {
+        if sparse.counts.is_empty() {
+            return;
+        }
+        let buckets = self.buckets();
+        for &(value_us, n) in &sparse.counts {
+            record_into(buckets, u64::from(value_us), n);
+        }
+        self.count += sparse.count;
+        self.sum_us += sparse.sum_us;
+        self.min_us = self.min_us.min(sparse.min_us);
+        self.max_us = self.max_us.max(sparse.max_us);
+    }
+
+    /// Moves the content out as a short list of (value, count) and leaves the histogram empty but allocated.
+    pub fn take_sparse(&mut self) -> Sparse {
+        let Some(buckets) = &mut self.buckets else { return Sparse::default() };
+        if self.count == 0 {
+            return Sparse::default();
+        }
+        // `MAX_VALUE_US` is below `u32::MAX`, so no value is cut.
+        let counts = buckets
+            .iter_recorded()
+            .map(|step| (step.value_iterated_to().min(u64::from(u32::MAX)) as u32, step.count_at_value()))
+            .collect();
+        let sparse = Sparse {
+            counts,
+            count: self.count,
+            sum_us: self.sum_us,
+            min_us: self.min_us,
+            max_us: self.max_us,
+        };
+        buckets.reset();
+        self.count = 0;
+        self.sum_us = 0;
+        self.min_us = u64::MAX;
+        self.max_us = 0;
+        sparse
+    }
+
+    /// How many values are in it.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// All figures that outputs need, in one pass; `None` when there is no value.
+    pub fn summary(&self) -> Option<Summary> {
+        let buckets = self.buckets.as_ref().filter(|_| self.count > 0)?;
+        let mut percentiles_us = [self.max_us; PERCENTILES.len()];
+        let mut next = 0;
+        let mut seen = 0_u64;
+        for step in buckets.iter_recorded() {
+            seen += u64::from(step.count_at_value());
+            while next < PERCENTILES.len() && seen >= rank(PERCENTILES[next], self.count) {
+                percentiles_us[next] = step.value_iterated_to().clamp(self.min_us, self.max_us);
+                next += 1;
+            }
+        }
+        // The last one is 100 %: the exact maximum, not its bucket.
+        percentiles_us[PERCENTILES.len() - 1] = self.max_us;
+        Some(Summary {
+            count: self.count,
+            min_us: self.min_us,
+            max_us: self.max_us,
+            mean_us: self.sum_us as f64 / self.count as f64,
+            percentiles_us,
+        })
+    }
+}
+
+/// Records with growth: `saturating_record_n` would clip at the present size instead of growing.
+#[inline]
+fn record_into(buckets: &mut Hdr<u32>, value_us: u64, n: u32) {
+    let recorded = buckets.record_n(value_us, n);
+    debug_assert!(recorded.is_ok(), "an auto-resizing histogram takes every value: {recorded:?}");
+}
+
+/// The smallest number of values that make up `percentile` % of `count` (nearest-rank definition).
+fn rank(percentile: f64, count: u64) -> u64 {
+    // The tiny term keeps 99.9 % of 1,000 at 999: in binary, 0.999 × 1000 is a hair above it.
+    ((percentile / 100.0 * count as f64 - 1e-9).ceil() as u64).clamp(1, count)
+}
+
+fn new_buckets() -> Box<Hdr<u32>> {
+    match Hdr::new(SIGNIFICANT_DIGITS) {
+        Ok(hdr) => Box::new(hdr),
+        Err(error) => unreachable!("three significant digits are within 0..=5: {error}"),
+    }
+}
+
+/// The values of an interval as (microseconds, count), to be sent to the aggregator.
+#[derive(Clone, Debug, Default)]
+pub struct Sparse {
+    counts: Vec<(u32, u32)>,
+    count: u64,
+    sum_us: u64,
+    min_us: u64,
+    max_us: u64,
+}
+
+impl Sparse {
+    /// How many values it stands for.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+/// What a set of durations looks like; microseconds throughout.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Summary {
+    /// Number of values, at least 1.
+    pub count: u64,
+    /// Smallest value, exact.
+    pub min_us: u64,
+    /// Largest value, exact.
+    pub max_us: u64,
+    /// Arithmetic mean, exact.
+    pub mean_us: f64,
+    /// Values at [`PERCENTILES`], in that order.
+    pub percentiles_us: [u64; PERCENTILES.len()],
+}
+
+impl Summary {
+    /// The value at one of [`PERCENTILES`], in microseconds.
+    ///
+    /// # Panics
+    /// When `percentile` is not one of them: a mistake of the calling code, not of data.
+    pub fn percentile_us(&self, percentile: f64) -> u64 {
+        match PERCENTILES.iter().position(|&p| p == percentile) {
+            Some(index) => self.percentiles_us[index],
+            None => panic!("percentile {percentile} is not computed; see PERCENTILES"),
+        }
+    }
+
+    /// The median (50th percentile) in microseconds.
+    pub fn median_us(&self) -> u64 {
+        self.percentiles_us[0]
+    }
+}
+
+/// Microseconds as milliseconds, with all the digits there are.
+pub fn ms(us: u64) -> f64 {
+    us as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(values: impl IntoIterator<Item = u64>) -> Histogram {
+        let mut histogram = Histogram::new();
+        values.into_iter().for_each(|v| histogram.record(v));
+        histogram
+    }
+
+    #[test]
+    fn no_value_is_no_summary() {
+        assert_eq!(Histogram::new().summary(), None);
+    }
+
+    #[test]
+    fn median_of_one_to_hundred_is_fifty() {
+        let summary = of(1..=100).summary().unwrap();
+        assert_eq!(summary.median_us(), 50);
+        assert_eq!(summary.percentile_us(99.0), 99);
+        assert_eq!(summary.percentile_us(100.0), 100);
+        assert_eq!(summary.mean_us, 50.5);
+    }
+
+    #[test]
+    fn percentiles_stay_between_min_and_max() {
+        let summary = of([1_049_123]).summary().unwrap();
+        assert!(summary.percentiles_us.iter().all(|&p| p == 1_049_123), "{summary:?}");
+    }
+
+    #[test]
+    fn three_digits_are_kept_up_to_an_hour() {
+        let summary = of((0..1000).map(|i| 3_000_000_000 + i * 100_000)).summary().unwrap();
+        let exact = 3_000_000_000_u64 + 499 * 100_000;
+        let off = (summary.median_us() as f64 - exact as f64).abs() / exact as f64;
+        assert!(off < 0.001, "median {} is off by {off}", summary.median_us());
+        assert_eq!(of([MAX_VALUE_US * 5]).summary().unwrap().max_us, MAX_VALUE_US);
+    }
+
+    #[test]
+    fn nines_of_a_thousand() {
+        let summary = of(1..=1000).summary().unwrap();
+        assert_eq!(summary.percentile_us(99.9), 999);
+        assert_eq!(summary.percentile_us(99.99), 1000);
+    }
+
+    #[test]
+    fn sparse_carries_everything_over_and_empties() {
+        let mut interval = of((1..500).map(|i| i * 37));
+        let whole = interval.summary();
+        let mut total = Histogram::new();
+        total.merge_sparse(&interval.take_sparse());
+        assert_eq!(total.summary(), whole);
+        assert_eq!(interval.summary(), None);
+        assert_eq!(interval.take_sparse().count(), 0);
+    }
+
+    #[test]
+    fn removing_takes_back_exactly_one() {
+        let mut histogram = of([10, 20, 20, 30]);
+        histogram.remove(20);
+        assert_eq!(histogram.count(), 3);
+        assert_eq!(histogram.summary().unwrap().mean_us, 20.0);
+        histogram.remove(77);
+        assert_eq!(histogram.count(), 3, "a value that was never recorded is not taken back");
+    }
+
+    #[test]
+    fn merging_equals_recording_together() {
+        let mut a = of(1..1000);
+        a.merge(&of(1000..5000));
+        assert_eq!(a.summary(), of(1..5000).summary());
+    }
+}

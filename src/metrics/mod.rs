@@ -1,0 +1,22 @@
+//! Metrics: series, the recorder on each worker thread, the aggregator, and the snapshot.
+//!
+//! A worker records into its own [`Recorder`]; once a second the interval goes as a [`Delta`] to the
+//! [`Aggregator`], which merges it into the run's figures and publishes a [`Snapshot`]. Nothing is
+//! sent or locked per request. The only folder that knows `hdrhistogram`.
+
+mod aggregator;
+mod histogram;
+mod recorder;
+mod sample;
+mod series;
+mod snapshot;
+
+pub use aggregator::{Aggregator, Tick};
+pub use histogram::{Histogram, MAX_VALUE_US, PERCENTILES, Summary, ms};
+pub use recorder::{CheckCount, Delta, FailureCount, FailureKey, PHASES, Recorder, ScriptErrorCount};
+pub use sample::{Failure, IterationEnd, Phases, RequestSample, ScriptError, TagId};
+pub use series::{DEFAULT_SERIES_CAP, OTHER, SeriesId, SeriesKey};
+pub use snapshot::{
+    EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Phase, RecentStats, ScenarioStats,
+    Snapshot, TagStats, TotalsSoFar,
+};

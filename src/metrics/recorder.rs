@@ -1,0 +1,435 @@
+//! Counting on a worker thread: plain additions, no lock, no channel, nothing sent per request.
+//!
+//! Owns the interval's histograms and counters. Leaves merging to the aggregator, which gets the
+//! interval once a second as a [`Delta`]. Invariant: what was recorded is in exactly one delta.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use hashbrown::HashMap;
+
+use super::histogram::{Histogram, Sparse};
+use super::sample::{IterationEnd, Phases, RequestSample, ScriptError, TagId};
+use super::series::{SeriesId, SeriesKey, SeriesTable};
+
+/// How many different messages a group of failures keeps as examples.
+const MESSAGES_PER_GROUP: usize = 3;
+
+/// How many groups of failures, of script errors and of checks are kept apart.
+pub(crate) const GROUP_CAP: usize = 500;
+
+/// Names of the phases of a request, in the order of [`PHASES`]-indexed arrays.
+pub const PHASES: [&str; 7] =
+    ["blocked", "dns", "connecting", "tls_handshaking", "sending", "waiting", "receiving"];
+
+/// A worker thread's counters since the last [`Recorder::take`].
+#[derive(Debug)]
+pub struct Recorder {
+    series: SeriesTable,
+    counts: Vec<SeriesCounts>,
+    tags: SeriesTable,
+    tag_counts: Vec<SeriesCounts>,
+    known_series: usize,
+    known_tags: usize,
+    touched: Vec<SeriesId>,
+    touched_tags: Vec<SeriesId>,
+    phases: [Histogram; PHASES.len()],
+    iterations: IterationCounts,
+    iterations_by_scenario: Vec<(Arc<str>, u64)>,
+    /// In order of first appearance; a script has few, so finding one is a short walk.
+    checks: Vec<(Arc<str>, CheckCount)>,
+    failures: BTreeMap<FailureKey, FailureCount>,
+    script_errors: HashMap<(String, String), ScriptErrorCount>,
+    reversed: Vec<RequestSample>,
+}
+
+#[derive(Debug, Default)]
+struct SeriesCounts {
+    touched: bool,
+    requests: u64,
+    failures: u64,
+    ok: Histogram,
+    failed: Histogram,
+    response: Histogram,
+    phase_us: [u64; PHASES.len()],
+    bytes_sent: u64,
+    bytes_received: u64,
+    statuses: Vec<(u16, u64)>,
+}
+
+#[derive(Debug, Default)]
+struct IterationCounts {
+    completed: u64,
+    failed: u64,
+    interrupted: u64,
+    duration: Histogram,
+    lag: Histogram,
+}
+
+/// How often a check passed and failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CheckCount {
+    /// Times the condition held.
+    pub passes: u64,
+    /// Times it did not.
+    pub fails: u64,
+}
+
+/// What failed requests are grouped by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FailureKey {
+    /// HTTP method.
+    pub method: Arc<str>,
+    /// Name of the request.
+    pub name: Arc<str>,
+    /// A short stable word, see [`super::Failure::kind`].
+    pub kind: &'static str,
+    /// HTTP status, 0 without a response.
+    pub status: u16,
+}
+
+/// A group of failed requests.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FailureCount {
+    /// How many.
+    pub count: u64,
+    /// When the first of them was counted.
+    pub first_seen: SystemTime,
+    /// When the last of them was counted.
+    pub last_seen: SystemTime,
+    /// The first few different messages.
+    pub messages: Vec<String>,
+}
+
+/// A group of script errors with one message at one place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScriptErrorCount {
+    /// How many.
+    pub count: u64,
+    /// When the first of them happened.
+    pub first_seen: SystemTime,
+    /// When the last of them happened.
+    pub last_seen: SystemTime,
+    /// The first of them.
+    pub first: ScriptError,
+}
+
+impl Recorder {
+    /// A recorder that tells at most `series_cap` series apart.
+    pub fn new(series_cap: usize) -> Self {
+        Recorder {
+            series: SeriesTable::new(series_cap),
+            counts: Vec::new(),
+            tags: SeriesTable::new(series_cap),
+            tag_counts: Vec::new(),
+            known_series: 0,
+            known_tags: 0,
+            touched: Vec::new(),
+            touched_tags: Vec::new(),
+            phases: Default::default(),
+            iterations: IterationCounts::default(),
+            iterations_by_scenario: Vec::new(),
+            checks: Vec::new(),
+            failures: BTreeMap::new(),
+            script_errors: HashMap::new(),
+            reversed: Vec::new(),
+        }
+    }
+
+    /// The series of a request.
+    pub fn series(&mut self, scenario: &str, method: &str, name: &str) -> SeriesId {
+        let id = self.series.id(scenario, method, name);
+        grow(&mut self.counts, id);
+        id
+    }
+
+    /// The name of a series.
+    pub fn name(&self, series: SeriesId) -> Arc<str> {
+        self.series.keys()[series.index()].name.clone()
+    }
+
+    /// The place where requests tagged `key:value` are counted.
+    pub fn tag(&mut self, key: &str, value: &str) -> TagId {
+        let id = self.tags.id("", key, value);
+        grow(&mut self.tag_counts, id);
+        TagId(id.0)
+    }
+
+    /// Counts a request.
+    pub fn request(&mut self, sample: &RequestSample) {
+        let counts = &mut self.counts[sample.series.index()];
+        if !counts.touched {
+            counts.touched = true;
+            self.touched.push(sample.series);
+        }
+        counts.add(sample);
+        for tag in &sample.tags {
+            let counts = &mut self.tag_counts[tag.0 as usize];
+            if !counts.touched {
+                counts.touched = true;
+                self.touched_tags.push(SeriesId(tag.0));
+            }
+            counts.add(sample);
+        }
+        if sample.status != 0 {
+            for (histogram, part) in self.phases.iter_mut().zip(parts(&sample.phases)) {
+                if let Some(part) = part {
+                    histogram.record(part);
+                }
+            }
+        }
+        if let Some(failure) = &sample.failure {
+            let key = &self.series.keys()[sample.series.index()];
+            let group = FailureKey {
+                method: key.method.clone(),
+                name: key.name.clone(),
+                kind: failure.kind,
+                status: sample.status,
+            };
+            self.failure(group, &failure.message);
+        }
+    }
+
+    fn failure(&mut self, key: FailureKey, message: &str) {
+        let now = SystemTime::now();
+        if self.failures.len() >= GROUP_CAP && !self.failures.contains_key(&key) {
+            let other = FailureKey { name: super::OTHER.into(), ..key };
+            return self.failure_of(other, message, now);
+        }
+        self.failure_of(key, message, now);
+    }
+
+    fn failure_of(&mut self, key: FailureKey, message: &str, now: SystemTime) {
+        let group = self.failures.entry(key).or_insert_with(|| FailureCount {
+            count: 0,
+            first_seen: now,
+            last_seen: now,
+            messages: Vec::new(),
+        });
+        group.count += 1;
+        group.last_seen = now;
+        keep_message(&mut group.messages, message);
+    }
+
+    /// Takes back a request that was counted, because the script changed its verdict later;
+    /// the changed sample is to be counted with [`Recorder::request`].
+    pub fn reverse(&mut self, sample: RequestSample) {
+        self.reversed.push(sample);
+    }
+
+    /// Counts an iteration of `scenario`: how it ended, how long it ran, and how late it started.
+    pub fn iteration(&mut self, scenario: &Arc<str>, end: IterationEnd, duration: Duration, lag: Duration) {
+        match end {
+            IterationEnd::Completed => self.iterations.completed += 1,
+            IterationEnd::Failed => self.iterations.failed += 1,
+            IterationEnd::Interrupted => {
+                self.iterations.interrupted += 1;
+                return;
+            }
+        }
+        self.iterations.duration.record(micros(duration));
+        self.iterations.lag.record(micros(lag));
+        match self.iterations_by_scenario.iter_mut().find(|(known, _)| known == scenario) {
+            Some((_, count)) => *count += 1,
+            None => self.iterations_by_scenario.push((scenario.clone(), 1)),
+        }
+    }
+
+    /// Counts a check.
+    pub fn check(&mut self, name: &str, passed: bool) {
+        let index = match self.checks.iter().position(|(known, _)| **known == *name) {
+            Some(index) => index,
+            None if self.checks.len() < GROUP_CAP => self.add_check(name),
+            None => match self.checks.iter().position(|(known, _)| **known == *super::OTHER) {
+                Some(index) => index,
+                None => self.add_check(super::OTHER),
+            },
+        };
+        let count = &mut self.checks[index].1;
+        if passed {
+            count.passes += 1;
+        } else {
+            count.fails += 1;
+        }
+    }
+
+    fn add_check(&mut self, name: &str) -> usize {
+        self.checks.push((name.into(), CheckCount::default()));
+        self.checks.len() - 1
+    }
+
+    /// Counts an error of a script.
+    pub fn script_error(&mut self, error: &ScriptError) {
+        let now = SystemTime::now();
+        let mut key = (error.message.clone(), error.position.clone());
+        if self.script_errors.len() >= GROUP_CAP && !self.script_errors.contains_key(&key) {
+            key = (super::OTHER.to_owned(), String::new());
+        }
+        let group =
+            self.script_errors.entry(key).or_insert_with_key(|(message, position)| ScriptErrorCount {
+                count: 0,
+                first_seen: now,
+                last_seen: now,
+                first: ScriptError {
+                    message: message.clone(),
+                    position: position.clone(),
+                    trace: error.trace.clone(),
+                },
+            });
+        group.count += 1;
+        group.last_seen = now;
+    }
+
+    /// Moves everything counted since the last call into a delta for the aggregator.
+    pub fn take(&mut self) -> Delta {
+        let new_series = self.series.keys()[self.known_series..].to_vec();
+        self.known_series += new_series.len();
+        let new_tags = self.tags.keys()[self.known_tags..]
+            .iter()
+            .map(|key| (key.method.clone(), key.name.clone()))
+            .collect::<Vec<_>>();
+        self.known_tags += new_tags.len();
+        Delta {
+            new_series,
+            new_tags,
+            series: drain(&mut self.touched, &mut self.counts),
+            tags: drain(&mut self.touched_tags, &mut self.tag_counts),
+            phases: std::array::from_fn(|i| self.phases[i].take_sparse()),
+            iterations: IterationDelta {
+                completed: std::mem::take(&mut self.iterations.completed),
+                failed: std::mem::take(&mut self.iterations.failed),
+                interrupted: std::mem::take(&mut self.iterations.interrupted),
+                duration: self.iterations.duration.take_sparse(),
+                lag: self.iterations.lag.take_sparse(),
+                by_scenario: std::mem::take(&mut self.iterations_by_scenario),
+            },
+            checks: {
+                // The names stay, so that one run has one order; only the counts go.
+                let counted = self.checks.iter_mut().filter(|(_, count)| *count != CheckCount::default());
+                counted.map(|(name, count)| (name.clone(), std::mem::take(count))).collect()
+            },
+            failures: std::mem::take(&mut self.failures).into_iter().collect(),
+            script_errors: self.script_errors.drain().map(|(_, group)| group).collect(),
+            reversed: std::mem::take(&mut self.reversed),
+            folded: self.series.folded() || self.tags.folded(),
+        }
+    }
+}
+
+impl SeriesCounts {
+    fn add(&mut self, sample: &RequestSample) {
+        self.requests += 1;
+        if sample.failure.is_none() {
+            self.ok.record(micros(sample.service));
+        } else {
+            self.failures += 1;
+            self.failed.record(micros(failed_latency(sample)));
+        }
+        self.response.record(micros(sample.response));
+        for (sum, part) in self.phase_us.iter_mut().zip(parts(&sample.phases)) {
+            *sum += part.unwrap_or(0);
+        }
+        self.bytes_sent += sample.bytes_sent;
+        self.bytes_received += sample.bytes_received;
+        match self.statuses.iter_mut().find(|(status, _)| *status == sample.status) {
+            Some((_, count)) => *count += 1,
+            None => self.statuses.push((sample.status, 1)),
+        }
+    }
+
+    fn take(&mut self) -> SeriesDelta {
+        self.touched = false;
+        SeriesDelta {
+            requests: std::mem::take(&mut self.requests),
+            failures: std::mem::take(&mut self.failures),
+            ok: self.ok.take_sparse(),
+            failed: self.failed.take_sparse(),
+            response: self.response.take_sparse(),
+            phase_us: std::mem::take(&mut self.phase_us),
+            bytes_sent: std::mem::take(&mut self.bytes_sent),
+            bytes_received: std::mem::take(&mut self.bytes_received),
+            statuses: std::mem::take(&mut self.statuses),
+        }
+    }
+}
+
+/// The latency under which a failed request is filed: its service time, or, when no response came,
+/// the whole time the attempt took. It never enters the latency of successes.
+pub(crate) fn failed_latency(sample: &RequestSample) -> Duration {
+    if sample.status == 0 { sample.response } else { sample.service }
+}
+
+fn grow(counts: &mut Vec<SeriesCounts>, id: SeriesId) {
+    if id.index() >= counts.len() {
+        counts.resize_with(id.index() + 1, SeriesCounts::default);
+    }
+}
+
+fn drain(touched: &mut Vec<SeriesId>, counts: &mut [SeriesCounts]) -> Vec<(SeriesId, SeriesDelta)> {
+    touched.drain(..).map(|id| (id, counts[id.index()].take())).collect()
+}
+
+/// Adds a message to a group's examples unless it is there or there are enough.
+pub(crate) fn keep_message(messages: &mut Vec<String>, message: &str) {
+    if messages.len() < MESSAGES_PER_GROUP && !messages.iter().any(|known| known == message) {
+        messages.push(message.to_owned());
+    }
+}
+
+/// A duration in whole microseconds.
+pub(crate) fn micros(duration: Duration) -> u64 {
+    // `Duration::as_micros` computes in 128 bits; this does not, and an hour is far below its range.
+    duration.as_secs() * 1_000_000 + u64::from(duration.subsec_micros())
+}
+
+pub(crate) fn parts(phases: &Phases) -> [Option<u64>; PHASES.len()] {
+    [
+        Some(micros(phases.blocked)),
+        phases.dns.map(micros),
+        phases.connecting.map(micros),
+        phases.tls.map(micros),
+        Some(micros(phases.sending)),
+        Some(micros(phases.waiting)),
+        Some(micros(phases.receiving)),
+    ]
+}
+
+/// One interval of one worker thread, on its way to the aggregator.
+#[derive(Debug)]
+pub struct Delta {
+    pub(crate) new_series: Vec<SeriesKey>,
+    pub(crate) new_tags: Vec<(Arc<str>, Arc<str>)>,
+    pub(crate) series: Vec<(SeriesId, SeriesDelta)>,
+    pub(crate) tags: Vec<(SeriesId, SeriesDelta)>,
+    pub(crate) phases: [Sparse; PHASES.len()],
+    pub(crate) iterations: IterationDelta,
+    pub(crate) checks: Vec<(Arc<str>, CheckCount)>,
+    pub(crate) failures: Vec<(FailureKey, FailureCount)>,
+    pub(crate) script_errors: Vec<ScriptErrorCount>,
+    pub(crate) reversed: Vec<RequestSample>,
+    pub(crate) folded: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct SeriesDelta {
+    pub(crate) requests: u64,
+    pub(crate) failures: u64,
+    pub(crate) ok: Sparse,
+    pub(crate) failed: Sparse,
+    pub(crate) response: Sparse,
+    pub(crate) phase_us: [u64; PHASES.len()],
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
+    pub(crate) statuses: Vec<(u16, u64)>,
+}
+
+#[derive(Debug)]
+pub(crate) struct IterationDelta {
+    pub(crate) completed: u64,
+    pub(crate) failed: u64,
+    pub(crate) interrupted: u64,
+    pub(crate) duration: Sparse,
+    pub(crate) lag: Sparse,
+    pub(crate) by_scenario: Vec<(Arc<str>, u64)>,
+}

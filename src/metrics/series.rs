@@ -1,0 +1,113 @@
+//! What a series is: the key under which samples are counted together, and the cap on their number.
+//!
+//! Owns the keys and the table that turns a key into a small number. Leaves the counting to the recorder.
+//! Invariant: at most `cap` keys exist; whatever comes later is counted under [`OTHER`].
+
+use std::sync::Arc;
+
+use hashbrown::{Equivalent, HashMap};
+
+/// The name under which requests are counted once the cap on series is reached.
+pub const OTHER: &str = "(other)";
+
+/// How many series a worker thread tells apart unless told otherwise.
+pub const DEFAULT_SERIES_CAP: usize = 1_000;
+
+/// What requests are counted by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeriesKey {
+    /// Scenario of the virtual user that made the request.
+    pub scenario: Arc<str>,
+    /// HTTP method, or the kind of another protocol's sample.
+    pub method: Arc<str>,
+    /// Name of the request: by default the path without its query.
+    pub name: Arc<str>,
+}
+
+#[derive(Hash)]
+struct SeriesRef<'a> {
+    scenario: &'a str,
+    method: &'a str,
+    name: &'a str,
+}
+
+impl Equivalent<SeriesKey> for SeriesRef<'_> {
+    fn equivalent(&self, key: &SeriesKey) -> bool {
+        *self.name == *key.name && *self.method == *key.method && *self.scenario == *key.scenario
+    }
+}
+
+/// A series' place in its recorder's tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SeriesId(pub(crate) u32);
+
+impl SeriesId {
+    pub(crate) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// Keys to ids, up to a cap.
+#[derive(Debug)]
+pub(crate) struct SeriesTable {
+    ids: HashMap<SeriesKey, SeriesId>,
+    keys: Vec<SeriesKey>,
+    cap: usize,
+    folded: bool,
+}
+
+impl SeriesTable {
+    pub(crate) fn new(cap: usize) -> Self {
+        SeriesTable { ids: HashMap::new(), keys: Vec::new(), cap: cap.max(1), folded: false }
+    }
+
+    /// The id of a key, a new one when it is seen for the first time.
+    pub(crate) fn id(&mut self, scenario: &str, method: &str, name: &str) -> SeriesId {
+        if let Some(&id) = self.ids.get(&SeriesRef { scenario, method, name }) {
+            return id;
+        }
+        if self.keys.len() >= self.cap && name != OTHER {
+            self.folded = true;
+            return self.id(scenario, method, OTHER);
+        }
+        let key = SeriesKey { scenario: scenario.into(), method: method.into(), name: name.into() };
+        let id = SeriesId(u32::try_from(self.keys.len()).unwrap_or(u32::MAX));
+        self.keys.push(key.clone());
+        self.ids.insert(key, id);
+        id
+    }
+
+    pub(crate) fn keys(&self) -> &[SeriesKey] {
+        &self.keys
+    }
+
+    /// Whether the cap has been reached, so that some requests are counted under [`OTHER`].
+    pub(crate) fn folded(&self) -> bool {
+        self.folded
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_key_one_id() {
+        let mut table = SeriesTable::new(10);
+        let a = table.id("default", "GET", "/a");
+        let b = table.id("default", "POST", "/a");
+        assert_ne!(a, b);
+        assert_eq!(a, table.id("default", "GET", "/a"));
+        assert_eq!(table.keys().len(), 2);
+    }
+
+    #[test]
+    fn names_beyond_the_cap_are_counted_together() {
+        let mut table = SeriesTable::new(3);
+        let ids: Vec<_> = (0..10).map(|i| table.id("s", "GET", &format!("/item/{i}"))).collect();
+        assert!(table.folded());
+        assert_eq!(ids[5], ids[9]);
+        assert_eq!(&*table.keys()[ids[9].index()].name, OTHER);
+        assert_eq!(table.id("s", "GET", "/item/0"), ids[0], "known names keep their series");
+    }
+}

@@ -1,0 +1,260 @@
+//! What a run looks like at one instant: the pure data every output is made from.
+//!
+//! Owns nothing but figures. Terminal, JSON, CSV, report and web page read the same snapshot, so
+//! their numbers agree. Invariant: `total` is the sum of `endpoints`; a figure without data is `None`.
+
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, SystemTime};
+
+use super::histogram::Summary;
+use super::recorder::{CheckCount, FailureCount, FailureKey, PHASES, ScriptErrorCount};
+
+/// The state of a run's figures at one instant.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// When the load began.
+    pub started_at: SystemTime,
+    /// Time since then; whole seconds but for the last snapshot.
+    pub elapsed: Duration,
+    /// What the run is doing.
+    pub phase: Phase,
+    /// Virtual users that run now.
+    pub users: u64,
+    /// Virtual users that should run now.
+    pub users_target: u64,
+    /// Most virtual users that ran at once.
+    pub users_max: u64,
+    /// Requests that wait for their response now.
+    pub in_flight: u64,
+    /// All requests together; its `method` is empty and its `name` is `Aggregated`.
+    pub total: EndpointStats,
+    /// Requests by method and name, sorted by name, then method.
+    pub endpoints: Vec<EndpointStats>,
+    /// Requests by scenario, in order of first appearance.
+    pub scenarios: Vec<ScenarioStats>,
+    /// Requests by `key:value` tag, in order of first appearance.
+    pub tags: Vec<TagStats>,
+    /// The last ten seconds.
+    pub recent: RecentStats,
+    /// Most requests that were completed within one second, per second; `None` before the first full second.
+    pub peak_rate: Option<f64>,
+    /// Time of each phase of a request, in the order of [`PHASES`].
+    pub phases: [Option<Summary>; PHASES.len()],
+    /// Iterations.
+    pub iterations: IterationStats,
+    /// Checks by name, in order of first appearance.
+    pub checks: Vec<(Arc<str>, CheckCount)>,
+    /// Failed requests by cause, most frequent first.
+    pub failures: Vec<(FailureKey, FailureCount)>,
+    /// Script errors by message and place, most frequent first.
+    pub script_errors: Vec<ScriptErrorCount>,
+    /// Requests in flight that were given up when the run stopped.
+    pub interrupted_requests: u64,
+    /// Set when the cap on series was reached and later names were counted as `(other)`.
+    pub series_folded: bool,
+    /// Second by second since the start.
+    pub history: History,
+}
+
+/// What a run is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// `setup` runs, or virtual users are being prepared.
+    Starting,
+    /// Virtual users are being added.
+    RampUp,
+    /// All virtual users run.
+    Steady,
+    /// Virtual users are being taken away, or the run waits for the last iterations.
+    RampDown,
+    /// All is over.
+    Done,
+}
+
+impl Phase {
+    /// The word that outputs use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Phase::Starting => "starting",
+            Phase::RampUp => "ramp-up",
+            Phase::Steady => "steady",
+            Phase::RampDown => "ramp-down",
+            Phase::Done => "done",
+        }
+    }
+}
+
+/// Figures of one kind of request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EndpointStats {
+    /// HTTP method; empty in the total.
+    pub method: Arc<str>,
+    /// Name of the request.
+    pub name: Arc<str>,
+    /// Requests that got a verdict.
+    pub requests: u64,
+    /// Those of them that failed.
+    pub failures: u64,
+    /// Service time of the successes.
+    pub ok: Option<Summary>,
+    /// Time of the failures: service time, or the whole attempt when no response came.
+    pub failed: Option<Summary>,
+    /// Response time (from the planned start) of all.
+    pub response: Option<Summary>,
+    /// Sum of each phase over all requests, microseconds, in the order of [`PHASES`].
+    pub phase_us: [u64; PHASES.len()],
+    /// Bytes written.
+    pub bytes_sent: u64,
+    /// Bytes read.
+    pub bytes_received: u64,
+    /// How often each status came; 0 stands for no response.
+    pub statuses: Vec<(u16, u64)>,
+    /// Requests per second over the whole run so far.
+    pub rate: f64,
+    /// Failures per second over the whole run so far.
+    pub failure_rate: f64,
+}
+
+impl EndpointStats {
+    /// Share of failed requests, 0 to 1; `None` without a request.
+    pub fn failed_share(&self) -> Option<f64> {
+        (self.requests > 0).then(|| self.failures as f64 / self.requests as f64)
+    }
+}
+
+/// Figures of one scenario.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScenarioStats {
+    /// Name of the scenario.
+    pub name: Arc<str>,
+    /// Its iterations that ended.
+    pub iterations: u64,
+    /// Its requests.
+    pub requests: EndpointStats,
+}
+
+/// Figures of the requests with one tag.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TagStats {
+    /// Key of the tag.
+    pub key: Arc<str>,
+    /// Value of the tag.
+    pub value: Arc<str>,
+    /// Its requests.
+    pub requests: EndpointStats,
+}
+
+/// The last seconds of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RecentStats {
+    /// How many seconds it covers, at most ten; 0 before the first full second.
+    pub seconds: u32,
+    /// Requests per second; `None` before the first full second.
+    pub rate: Option<f64>,
+    /// Share of failed requests; `None` without a request.
+    pub failed_share: Option<f64>,
+    /// Service time of the successes.
+    pub ok: Option<Summary>,
+}
+
+/// Figures of the iterations.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct IterationStats {
+    /// Those that ran to their end.
+    pub completed: u64,
+    /// Those that a script error or `fail` ended.
+    pub failed: u64,
+    /// Those that the end of the run cut off.
+    pub interrupted: u64,
+    /// How long they ran; interrupted ones are not in it.
+    pub duration: Option<Summary>,
+    /// How long after they were due they started.
+    pub lag: Option<Summary>,
+}
+
+impl IterationStats {
+    /// Iterations that ended by themselves.
+    pub fn ended(&self) -> u64 {
+        self.completed + self.failed
+    }
+}
+
+/// One second of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryPoint {
+    /// End of the second, as time since the start; the last one may be shorter.
+    pub at: Duration,
+    /// Length of the interval.
+    pub length: Duration,
+    /// What the run was doing at its end.
+    pub phase: Phase,
+    /// Virtual users at its end.
+    pub users: u64,
+    /// Requests in flight at its end.
+    pub in_flight: u64,
+    /// All requests of the interval.
+    pub total: IntervalStats,
+    /// Requests of the interval by method and name; only those that had any.
+    pub endpoints: Vec<(Arc<str>, Arc<str>, IntervalStats)>,
+    /// Running totals at its end.
+    pub so_far: TotalsSoFar,
+}
+
+/// Requests of one interval.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct IntervalStats {
+    /// Requests that got their verdict in it.
+    pub requests: i64,
+    /// Those of them that failed.
+    pub failures: i64,
+    /// Service time of the successes.
+    pub ok: Option<Summary>,
+}
+
+/// Figures since the start.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TotalsSoFar {
+    /// Requests.
+    pub requests: u64,
+    /// Failures.
+    pub failures: u64,
+    /// Service time of the successes.
+    pub ok: Option<Summary>,
+    /// Bytes read.
+    pub bytes_received: u64,
+}
+
+/// The seconds of a run so far; cheap to clone, and a clone does not grow.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    points: Arc<RwLock<Vec<Arc<HistoryPoint>>>>,
+    len: usize,
+}
+
+impl History {
+    /// Appends a point; seen by later clones only.
+    pub(crate) fn push(&mut self, point: HistoryPoint) {
+        if let Ok(mut points) = self.points.write() {
+            points.push(Arc::new(point));
+            self.len = points.len();
+        }
+    }
+
+    /// Number of points.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no point yet.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The points from index `from` on.
+    pub fn since(&self, from: usize) -> Vec<Arc<HistoryPoint>> {
+        match self.points.read() {
+            Ok(points) => points.get(from..self.len).unwrap_or_default().to_vec(),
+            Err(_) => Vec::new(),
+        }
+    }
+}

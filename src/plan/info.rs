@@ -1,0 +1,71 @@
+//! Facts about a run that its reports repeat: what ran, how, where, and how it ended. Pure data.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+/// What a run was asked to do and on what machine.
+#[derive(Clone, Debug)]
+pub struct RunInfo {
+    /// Name of the script without folder and extension.
+    pub name: String,
+    /// The script as it was named by the caller; empty when it was given as text.
+    pub script: PathBuf,
+    /// All files the script was read from: the name shown in messages, and the text.
+    pub files: Vec<(String, String)>,
+    /// Base URL; `None` when the script names whole URLs.
+    pub host: Option<String>,
+    /// Most virtual users at once.
+    pub users: u64,
+    /// Virtual users started per second.
+    pub spawn_rate: f64,
+    /// Time until ramp-down; `None` runs until stopped or out of iterations.
+    pub run_time: Option<Duration>,
+    /// Iterations of all virtual users together.
+    pub iterations: Option<u64>,
+    /// Time that running iterations get when the run stops.
+    pub stop_timeout: Duration,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Worker threads.
+    pub threads: usize,
+    /// Scenarios that run: name and number of users.
+    pub scenarios: Vec<(String, u64)>,
+    /// The script's parameters and their values; secret ones are masked.
+    pub params: Vec<(String, String)>,
+    /// When the run began (before `setup`).
+    pub started_at: SystemTime,
+}
+
+/// Why a run ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndedBy {
+    /// Its time was over.
+    RunTime,
+    /// All iterations were done.
+    Iterations,
+    /// Every virtual user had ended itself.
+    UsersGone,
+    /// The caller stopped it through the run handle.
+    Stopped,
+    /// A signal (Ctrl-C, SIGTERM).
+    Signal,
+    /// The script called `abort` with this reason.
+    Aborted(String),
+    /// `setup` failed with this error; no load was made.
+    SetupFailed(String),
+}
+
+impl EndedBy {
+    /// One word or two for a report.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            EndedBy::RunTime => "run time",
+            EndedBy::Iterations => "iterations",
+            EndedBy::UsersGone => "users gone",
+            EndedBy::Stopped => "stopped",
+            EndedBy::Signal => "signal",
+            EndedBy::Aborted(_) => "aborted by the script",
+            EndedBy::SetupFailed(_) => "setup failed",
+        }
+    }
+}

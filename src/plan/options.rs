@@ -1,0 +1,124 @@
+//! Settings of a run, in layers: flag > environment > file > script > default.
+//!
+//! Pure data. A layer leaves `None` what it does not say; [`Options::or`] puts one over another.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One layer of settings.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Options {
+    /// Base URL that relative URLs of the script are joined to.
+    pub host: Option<String>,
+    /// Most virtual users at once.
+    pub users: Option<u64>,
+    /// Virtual users started per second.
+    pub spawn_rate: Option<f64>,
+    /// Time from the start until the users are taken away.
+    pub run_time: Option<Duration>,
+    /// Iterations of all virtual users together.
+    pub iterations: Option<u64>,
+    /// Time that running iterations get when the run stops.
+    pub stop_timeout: Option<Duration>,
+    /// Seed of everything random.
+    pub seed: Option<u64>,
+    /// Worker threads.
+    pub threads: Option<usize>,
+    /// Names of the scenarios that run; empty is all.
+    pub scenarios: Vec<String>,
+    /// Tags of every request.
+    pub tags: BTreeMap<String, String>,
+    /// Values of the script's parameters.
+    pub params: BTreeMap<String, String>,
+    /// What `env::get` finds before the process environment.
+    pub env: BTreeMap<String, String>,
+    /// How requests are made.
+    pub http: HttpLayer,
+}
+
+/// One layer of settings for requests.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HttpLayer {
+    /// Headers of every request.
+    pub headers: BTreeMap<String, String>,
+    /// Addresses to use instead of looking a name up.
+    pub resolve: BTreeMap<String, String>,
+    /// Accept any certificate.
+    pub insecure: Option<bool>,
+    /// PEM file of certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file with certificate chain and key to present.
+    pub client_cert: Option<PathBuf>,
+    /// `env` or the URL of a proxy.
+    pub proxy: Option<String>,
+    /// The `User-Agent` header.
+    pub user_agent: Option<String>,
+    /// Redirects that are followed.
+    pub max_redirects: Option<u32>,
+    /// Time for a whole request.
+    pub timeout: Option<Duration>,
+    /// Time for opening a connection.
+    pub connect_timeout: Option<Duration>,
+    /// `1.1`, `2` or `auto`.
+    pub http_version: Option<String>,
+}
+
+impl Options {
+    /// This layer over a lower one: what this one leaves open, the lower one says. Maps are merged by key.
+    #[must_use]
+    pub fn or(self, lower: Options) -> Options {
+        Options {
+            host: self.host.or(lower.host),
+            users: self.users.or(lower.users),
+            spawn_rate: self.spawn_rate.or(lower.spawn_rate),
+            run_time: self.run_time.or(lower.run_time),
+            iterations: self.iterations.or(lower.iterations),
+            stop_timeout: self.stop_timeout.or(lower.stop_timeout),
+            seed: self.seed.or(lower.seed),
+            threads: self.threads.or(lower.threads),
+            scenarios: if self.scenarios.is_empty() { lower.scenarios } else { self.scenarios },
+            tags: over(self.tags, lower.tags),
+            params: over(self.params, lower.params),
+            env: over(self.env, lower.env),
+            http: HttpLayer {
+                headers: over(self.http.headers, lower.http.headers),
+                resolve: over(self.http.resolve, lower.http.resolve),
+                insecure: self.http.insecure.or(lower.http.insecure),
+                ca_file: self.http.ca_file.or(lower.http.ca_file),
+                client_cert: self.http.client_cert.or(lower.http.client_cert),
+                proxy: self.http.proxy.or(lower.http.proxy),
+                user_agent: self.http.user_agent.or(lower.http.user_agent),
+                max_redirects: self.http.max_redirects.or(lower.http.max_redirects),
+                timeout: self.http.timeout.or(lower.http.timeout),
+                connect_timeout: self.http.connect_timeout.or(lower.http.connect_timeout),
+                http_version: self.http.http_version.or(lower.http.http_version),
+            },
+        }
+    }
+}
+
+fn over(upper: BTreeMap<String, String>, mut lower: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    lower.extend(upper);
+    lower
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_upper_layer_wins_and_maps_merge() {
+        let upper = Options { users: Some(5), tags: [("a".into(), "1".into())].into(), ..Options::default() };
+        let lower = Options {
+            users: Some(9),
+            host: Some("http://x".into()),
+            tags: [("a".into(), "0".into()), ("b".into(), "2".into())].into(),
+            ..Options::default()
+        };
+        let merged = upper.or(lower);
+        assert_eq!(merged.users, Some(5));
+        assert_eq!(merged.host.as_deref(), Some("http://x"));
+        assert_eq!(merged.tags, [("a".into(), "1".into()), ("b".into(), "2".into())].into());
+    }
+}

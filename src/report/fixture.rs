@@ -1,0 +1,219 @@
+//! Runs made up for tests, counted by the real recorder and aggregator so that their totals are real.
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
+
+use crate::metrics::{
+    Aggregator, Failure, IterationEnd, Phase, Phases, Recorder, RequestSample, ScriptError, Snapshot, Tick,
+};
+use crate::plan::RunInfo;
+
+/// 2026-11-23T17:45:04.250Z
+pub(crate) fn started_at() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_455_904_250)
+}
+
+pub(crate) fn info() -> RunInfo {
+    RunInfo {
+        name: "shop".into(),
+        script: PathBuf::from("scripts/shop.rhai"),
+        files: vec![
+            ("scripts/shop.rhai".into(), "fn iteration() {}\n".into()),
+            ("std/auth".into(), "// auth\n".into()),
+            ("../lib/x.rhai".into(), "// x\n".into()),
+        ],
+        host: Some("http://127.0.0.1:8000".into()),
+        users: 10,
+        spawn_rate: 5.0,
+        run_time: Some(Duration::from_secs(12)),
+        iterations: None,
+        stop_timeout: Duration::from_secs(30),
+        seed: 7,
+        threads: 2,
+        scenarios: vec![("browse".into(), 8), ("buy".into(), 2)],
+        params: vec![("token".into(), "***".into())],
+        started_at: started_at(),
+    }
+}
+
+/// A run under way: one recorder, one aggregator, and the time.
+pub(crate) struct Load {
+    recorder: Recorder,
+    aggregator: Aggregator,
+    at: Duration,
+}
+
+impl Load {
+    pub(crate) fn new() -> Self {
+        Load {
+            recorder: Recorder::new(100),
+            aggregator: Aggregator::new(1, started_at()),
+            at: Duration::ZERO,
+        }
+    }
+
+    pub(crate) fn request(
+        &mut self,
+        scenario: &str,
+        target: (&str, &str),
+        service_us: u64,
+        verdict: Verdict,
+    ) {
+        let series = self.recorder.series(scenario, target.0, target.1);
+        let tag = self.recorder.tag("team", "red");
+        let service = Duration::from_micros(service_us);
+        let (status, failure) = match verdict {
+            Verdict::Ok => (200, None),
+            Verdict::Failed(status, kind, message) => {
+                (status, Some(Box::new(Failure { kind, message: message.into() })))
+            }
+        };
+        self.recorder.request(&RequestSample {
+            series,
+            tags: vec![tag],
+            status,
+            service,
+            response: service + Duration::from_micros(50),
+            phases: Phases { waiting: service, ..Phases::default() },
+            bytes_sent: 120,
+            bytes_received: if status == 0 { 0 } else { 831 },
+            failure,
+        });
+    }
+
+    pub(crate) fn iteration(&mut self, scenario: &str, end: IterationEnd, us: u64) {
+        let lag = Duration::from_micros(us / 1_000);
+        self.recorder.iteration(&scenario.into(), end, Duration::from_micros(us), lag);
+    }
+
+    pub(crate) fn close(&mut self, ms: u64, phase: Phase, users: u64) -> Snapshot {
+        self.at += Duration::from_millis(ms);
+        self.aggregator.add(0, self.recorder.take());
+        let tick = Tick {
+            at: self.at,
+            phase,
+            users,
+            users_target: 10,
+            in_flight: users / 2,
+            interrupted_requests: 0,
+        };
+        fixed_moments(self.aggregator.close_interval(tick))
+    }
+}
+
+/// The verdict on a request that is made up.
+#[derive(Clone, Copy)]
+pub(crate) enum Verdict {
+    Ok,
+    Failed(u16, &'static str, &'static str),
+}
+
+/// Replaces the moments of the test by moments of the run, so that goldens stay the same.
+fn fixed_moments(mut snapshot: Snapshot) -> Snapshot {
+    for (index, (_, failure)) in snapshot.failures.iter_mut().enumerate() {
+        failure.first_seen = started_at() + Duration::from_secs(1 + index as u64);
+        failure.last_seen = started_at() + Duration::from_secs(9);
+    }
+    for (index, error) in snapshot.script_errors.iter_mut().enumerate() {
+        error.first_seen = started_at() + Duration::from_secs(2 + index as u64);
+        error.last_seen = started_at() + Duration::from_secs(8);
+    }
+    // A worker hands its checks over in the order of a hash map.
+    snapshot.checks.sort_by(|(a, _), (b, _)| a.cmp(b));
+    snapshot
+}
+
+/// A name that holds everything that has broken a CSV, a page or a terminal before.
+pub(crate) const NASTY: &str = "/a,\"b\"\n<script>\u{1b}[31m;=1+1";
+
+/// A run of 12.4 s, a snapshot a second and one for the last part of a second. Second 6 is a stall.
+pub(crate) fn snapshots() -> Vec<Snapshot> {
+    let mut load = Load::new();
+    let mut snapshots = Vec::new();
+    for second in 1..=13_u64 {
+        let (ms, phase) = match second {
+            1..=2 => (1_000, Phase::RampUp),
+            3..=12 => (1_000, Phase::Steady),
+            _ => (400, Phase::Done),
+        };
+        if second != 6 {
+            one_second(&mut load, second);
+        }
+        let users = if second == 13 { 0 } else { (second * 5).min(10) };
+        snapshots.push(load.close(ms, phase, users));
+    }
+    snapshots
+}
+
+fn one_second(load: &mut Load, second: u64) {
+    for i in 0..100_u64 {
+        let spread = (i * 37 + second * 11) % 100;
+        load.request("browse", ("GET", "/health"), 350 + spread * 45, Verdict::Ok);
+    }
+    for i in 0..10_u64 {
+        let slow = if i == 9 { 1_500_000 } else { 80_000 + i * 1_100 };
+        load.request("buy", ("POST", "/quality/analyze"), slow, Verdict::Ok);
+        load.iteration("browse", IterationEnd::Completed, slow + 4_000);
+    }
+    if second == 3 || second == 9 {
+        load.request(
+            "buy",
+            ("GET", "/quality/export"),
+            160_000,
+            Verdict::Failed(500, "status", "500 Internal Server Error\u{1b}[2J: <b>out of\nmemory</b>"),
+        );
+        load.request(
+            "buy",
+            ("GET", "/quality/export"),
+            3_000_000,
+            Verdict::Failed(0, "timeout", "no response in 3s"),
+        );
+        load.iteration("buy", IterationEnd::Failed, 2_000);
+        load.recorder.script_error(&ScriptError {
+            message: "unknown function 'nosuch(i64)' — did you mean 'noisy'?".into(),
+            position: "scripts/shop.rhai:11:42".into(),
+            trace: "   11 |\tlet x = nosuch(1);\n      |\t        ^\nvirtual user 3, iteration 2".into(),
+        });
+    }
+    if second == 13 {
+        load.request("browse", ("GET", NASTY), 5_000, Verdict::Ok);
+        load.iteration("browse", IterationEnd::Interrupted, 0);
+    }
+    load.recorder.check("status is 200", true);
+    load.recorder.check("body has an id", !second.is_multiple_of(4));
+}
+
+/// The final snapshot of [`snapshots`].
+pub(crate) fn finished() -> Snapshot {
+    snapshots().pop().unwrap()
+}
+
+/// A run that was over before anything happened.
+pub(crate) fn empty() -> Snapshot {
+    Load::new().close(0, Phase::Done, 0)
+}
+
+/// A run of 0.4 s with three requests.
+pub(crate) fn partial_second() -> Snapshot {
+    let mut load = Load::new();
+    for us in [900, 1_100, 5_000] {
+        load.request("browse", ("GET", "/health"), us, Verdict::Ok);
+    }
+    load.close(400, Phase::Done, 1)
+}
+
+/// Compares with a file of `tests/goldens/report`; `RHAID_BLESS=1` rewrites it.
+pub(crate) fn assert_golden(name: &str, actual: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/report").join(name);
+    if std::env::var_os("RHAID_BLESS").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, actual).unwrap();
+        return;
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        golden == actual,
+        "{} differs; if that is meant, run the tests with RHAID_BLESS=1\n--- golden\n{golden}\n--- now\n{actual}",
+        path.display()
+    );
+}

@@ -1,0 +1,18 @@
+//! What a run looks like to a person: views of a snapshot, made of it alone.
+//!
+//! Owns wording, rounding and layout. Leaves printing to `cli` and files to `results`.
+//! Invariant: pure functions of snapshot and run facts, without clock or I/O, so that two views of
+//! one snapshot show the same figures.
+
+mod format;
+mod text;
+mod user_text;
+mod verdict;
+
+#[cfg(test)]
+pub(crate) mod fixture;
+
+pub use format::{bytes, count, latency, percent, rate, run_length};
+pub use text::{Look, live, plain_line, summary};
+pub use user_text::{clean_line, clean_lines, cut_middle, width};
+pub use verdict::Verdict;

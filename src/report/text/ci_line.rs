@@ -1,0 +1,37 @@
+//! The line for logs that nobody watches: fixed keys in a fixed order, ASCII, one line each time.
+
+use std::time::Duration;
+
+use super::endpoints::percentile_or_dash;
+use super::look::Look;
+use crate::metrics::Snapshot;
+use crate::plan::format_clock;
+use crate::report::format;
+
+/// The state of a run as `key=value` pairs.
+///
+/// `requests` counts the whole run; `rate`, `failed` and latencies (of successes) are of the last ten
+/// seconds. A figure without data is `-`. `time` is elapsed and, when it is known, planned time.
+pub fn plain_line(snapshot: &Snapshot, planned: Option<Duration>) -> String {
+    let recent = &snapshot.recent;
+    let planned = planned.map_or_else(String::new, |planned| format!("/{}", format_clock(planned)));
+    let rate = recent.rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.1}/s"));
+    let failed =
+        recent.failed_share.map_or_else(|| "-".to_owned(), |share| format!("{}%", format::percent(share)));
+    let ascii = Look { width: 0, unicode: false, color: false };
+    let latency = |percentile| percentile_or_dash(recent.ok, percentile, ascii);
+    format!(
+        "time={}{planned} phase={} users={}/{} requests={} rate={rate} failed={failed} in_flight={} \
+         p50={} p95={} p99={} max={}",
+        format_clock(snapshot.elapsed),
+        snapshot.phase.as_str(),
+        snapshot.users,
+        snapshot.users_target,
+        snapshot.total.requests,
+        snapshot.in_flight,
+        latency(50.0),
+        latency(95.0),
+        latency(99.0),
+        ascii.latency_or_dash(recent.ok.map(|ok| ok.max_us)),
+    )
+}

@@ -1,0 +1,114 @@
+//! The table of endpoints: which figures it has, and when there are too few samples for one.
+
+use super::look::{Look, Mark};
+use super::table::{Row, Table};
+use crate::metrics::{EndpointStats, Summary};
+use crate::report::format;
+use crate::report::user_text::width;
+
+/// A figure of an endpoint.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Column {
+    /// Requests that got their verdict.
+    Requests,
+    /// Share of them that failed.
+    Failed,
+    /// Requests per second of the whole run.
+    Rate,
+    /// Latency of the successes: header and percentile.
+    Percentile(&'static str, f64),
+    /// Longest latency of the successes.
+    Max,
+}
+
+const P50: Column = Column::Percentile("p50", 50.0);
+const P90: Column = Column::Percentile("p90", 90.0);
+const P95: Column = Column::Percentile("p95", 95.0);
+const P99: Column = Column::Percentile("p99", 99.0);
+const P99_9: Column = Column::Percentile("p99.9", 99.9);
+
+/// The columns of the table at the end.
+pub(crate) const ALL: &[Column] =
+    &[Column::Requests, Column::Failed, Column::Rate, P50, P90, P95, P99, P99_9, Column::Max];
+
+/// The columns of the live table.
+pub(crate) const FEW: &[Column] =
+    &[Column::Requests, Column::Failed, Column::Rate, P50, P95, P99, Column::Max];
+
+impl Column {
+    fn header(self) -> &'static str {
+        match self {
+            Column::Requests => "reqs",
+            Column::Failed => "failed",
+            Column::Rate => "rate/s",
+            Column::Percentile(header, _) => header,
+            Column::Max => "max",
+        }
+    }
+
+    fn cell(self, stats: &EndpointStats, look: Look) -> String {
+        match self {
+            Column::Requests => format::count(stats.requests),
+            Column::Failed => percent_or_dash(stats.failed_share()),
+            Column::Rate => format::rate(stats.rate),
+            Column::Percentile(_, percentile) => percentile_or_dash(stats.ok, percentile, look),
+            Column::Max => look.latency_or_dash(stats.ok.map(|ok| ok.max_us)),
+        }
+    }
+}
+
+/// A percentile, `-` when there are too few samples: of fewer, it would be the maximum under another name.
+pub(crate) fn percentile_or_dash(latency: Option<Summary>, percentile: f64, look: Look) -> String {
+    let fewest = if percentile >= 99.9 {
+        1_000
+    } else if percentile >= 99.0 {
+        100
+    } else {
+        1
+    };
+    let enough = latency.filter(|latency| latency.count >= fewest);
+    look.latency_or_dash(enough.map(|latency| latency.percentile_us(percentile)))
+}
+
+/// A share in per cent with its sign, `-` when there is none.
+pub(crate) fn percent_or_dash(share: Option<f64>) -> String {
+    share.map_or_else(|| "-".to_owned(), |share| format!("{} %", format::percent(share)))
+}
+
+/// The table of some endpoints, with the total as its last row when one is given.
+pub(crate) fn table(
+    endpoints: &[&EndpointStats],
+    total: Option<&EndpointStats>,
+    columns: &[Column],
+    look: Look,
+) -> Vec<String> {
+    let headers: Vec<&str> =
+        std::iter::once("endpoint").chain(columns.iter().map(|column| column.header())).collect();
+    let labels = labels(endpoints, look);
+    let row = |name: String, stats: &EndpointStats| Row {
+        mark: if stats.failures > 0 { Mark::Failing } else { Mark::Blank },
+        name,
+        cells: columns.iter().map(|column| column.cell(stats, look)).collect(),
+        notes: Vec::new(),
+    };
+    let mut rows: Vec<Row> =
+        labels.into_iter().zip(endpoints).map(|(label, &stats)| row(label, stats)).collect();
+    rows.extend(total.map(|total| row(look.user(&total.name), total)));
+    Table::new(&headers, rows).render(look)
+}
+
+/// Method and name of each endpoint, the names below one another.
+pub(crate) fn labels(endpoints: &[&EndpointStats], look: Look) -> Vec<String> {
+    let methods: Vec<String> = endpoints.iter().map(|stats| look.user(&stats.method)).collect();
+    // A method is a short word; another protocol's long one must not push all the names away.
+    let columns =
+        methods.iter().map(|method| width(method)).filter(|&columns| columns <= 7).max().unwrap_or(0);
+    methods
+        .iter()
+        .zip(endpoints)
+        .map(|(method, stats)| {
+            let pad = " ".repeat(columns.saturating_sub(width(method)) + 1);
+            format!("{method}{pad}{}", look.user(&stats.name))
+        })
+        .collect()
+}

@@ -1,0 +1,22 @@
+//! The run in a terminal: the live block, the line for CI logs, and the summary at the end.
+//!
+//! Owns layout for a given width, with Unicode or ASCII, with or without colour. Leaves printing and
+//! redrawing to `cli`. Invariant: colour never carries a meaning alone, and with neither colour nor
+//! Unicode the same facts are there in words.
+
+mod ci_line;
+mod distribution;
+mod endpoints;
+mod live;
+mod look;
+mod sparkline;
+mod summary;
+mod table;
+
+#[cfg(test)]
+mod tests;
+
+pub use ci_line::plain_line;
+pub use live::live;
+pub use look::Look;
+pub use summary::summary;

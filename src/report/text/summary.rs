@@ -1,0 +1,279 @@
+//! The summary when a run is over; what was asked, the verdict, comes last and stays visible.
+
+use std::time::{Duration, SystemTime};
+
+use super::distribution::distribution;
+use super::endpoints::{ALL, percent_or_dash, percentile_or_dash, table};
+use super::look::{Look, Mark, Tone};
+use super::table::{Row, Table};
+use crate::metrics::{EndpointStats, FailureCount, FailureKey, ScriptErrorCount, Snapshot};
+use crate::plan::{EndedBy, RunInfo, format_clock};
+use crate::report::format;
+use crate::report::user_text::{clean_lines, cut_middle};
+use crate::report::verdict::Verdict;
+
+/// How many groups of failures, and of script errors, are listed.
+const MOST_GROUPS: usize = 10;
+
+/// How many script errors are shown with the source line and the call chain.
+const MOST_TRACES: usize = 3;
+
+/// Lines of such a trace: a deep recursion must not push the verdict's company off the screen.
+const TRACE_LINES: usize = 12;
+
+/// Columns of one message; a terminal wraps it, a whole response body would bury the rest.
+const MESSAGE_COLUMNS: usize = 300;
+
+/// What a person reads when the run is over; ends with the verdict and a line break.
+///
+/// Figures cover the whole run. Latencies are those of successful requests.
+pub fn summary(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> String {
+    let sections = [
+        endpoints(info, ended_by, snapshot, look),
+        distribution(&snapshot.endpoints, look),
+        failures(snapshot, look),
+        script_errors(snapshot, look),
+        checks(snapshot, look),
+        iterations_and_data(snapshot, look),
+        warnings(snapshot, look),
+        setup_error(ended_by, look),
+        vec![verdict(ended_by, snapshot, look)],
+    ];
+    let mut text = String::new();
+    for section in sections.iter().filter(|section| !section.is_empty()) {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        for line in section {
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn endpoints(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> Vec<String> {
+    let mut lines = vec![look.paint(Tone::Strong, &format!(" {}", subject(info, look)))];
+    let facts = format!(
+        " whole run: {}, up to {} users, end: {}; latency of successes",
+        format::run_length(snapshot.elapsed),
+        format::count(snapshot.users_max),
+        ended_by.as_str(),
+    );
+    lines.push(look.paint(Tone::Faint, &facts));
+    if snapshot.total.requests > 0 {
+        let all: Vec<&EndpointStats> = snapshot.endpoints.iter().collect();
+        lines.extend(table(&all, Some(&snapshot.total), ALL, look));
+    }
+    lines
+}
+
+/// What was loaded with what: `shop.rhai -> http://127.0.0.1:8000`.
+pub(crate) fn subject(info: &RunInfo, look: Look) -> String {
+    let script = info.script.file_name().map_or(info.name.as_str().into(), |name| name.to_string_lossy());
+    let script = look.user(&script);
+    match &info.host {
+        Some(host) => format!("{script} -> {}", look.user(host)),
+        None => script,
+    }
+}
+
+fn failures(snapshot: &Snapshot, look: Look) -> Vec<String> {
+    if snapshot.failures.is_empty() {
+        return Vec::new();
+    }
+    let listed = snapshot.failures.iter().take(MOST_GROUPS);
+    let rows = listed.map(|(key, failure)| failure_row(snapshot, key, failure, look)).collect();
+    let mut lines =
+        Table::new(&["failed requests", "count", "of endpoint", "first", "last"], rows).render(look);
+    let more = snapshot.failures.len().saturating_sub(MOST_GROUPS);
+    if more > 0 {
+        lines.push(format!("   + {more} more kinds of failure"));
+    }
+    lines
+}
+
+fn failure_row(snapshot: &Snapshot, key: &FailureKey, failure: &FailureCount, look: Look) -> Row {
+    let endpoint = snapshot.endpoints.iter().find(|e| e.method == key.method && e.name == key.name);
+    let share = endpoint.filter(|e| e.requests > 0).map(|e| failure.count as f64 / e.requests as f64);
+    Row {
+        mark: Mark::Failing,
+        name: look.user(&failure_name(key)),
+        cells: vec![
+            format::count(failure.count),
+            percent_or_dash(share),
+            clock(snapshot, failure.first_seen),
+            clock(snapshot, failure.last_seen),
+        ],
+        notes: failure.messages.iter().map(|message| one_message(message, look)).collect(),
+    }
+}
+
+/// A group of failures in a few words: `status 500  GET /quality/export`.
+pub(crate) fn failure_name(key: &FailureKey) -> String {
+    match key.status {
+        0 => format!("{}  {} {}", key.kind, key.method, key.name),
+        status => format!("{} {status}  {} {}", key.kind, key.method, key.name),
+    }
+}
+
+fn one_message(message: &str, look: Look) -> String {
+    cut_middle(&look.user(message), MESSAGE_COLUMNS, look.ellipsis())
+}
+
+fn script_errors(snapshot: &Snapshot, look: Look) -> Vec<String> {
+    if snapshot.script_errors.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec![look.paint(Tone::Strong, "   script errors")];
+    for (index, group) in snapshot.script_errors.iter().take(MOST_GROUPS).enumerate() {
+        lines.push(format!(
+            " {} {} {}",
+            look.paint(Tone::Bad, look.mark(Mark::Failing)),
+            look.times(group.count),
+            script_error_name(group, look)
+        ));
+        let (first, last) = (clock(snapshot, group.first_seen), clock(snapshot, group.last_seen));
+        lines.push(look.paint(Tone::Faint, &format!("      first {first}, last {last}")));
+        if index < MOST_TRACES {
+            lines.extend(trace(&group.first.trace, look));
+        }
+    }
+    let more = snapshot.script_errors.len().saturating_sub(MOST_GROUPS);
+    if more > 0 {
+        lines.push(format!("   + {more} more script errors"));
+    }
+    lines
+}
+
+/// Place and message of a script error on one line.
+pub(crate) fn script_error_name(group: &ScriptErrorCount, look: Look) -> String {
+    let message = one_message(&group.first.message, look);
+    match group.first.position.as_str() {
+        "" => message,
+        position => format!("{}: {message}", look.user(position)),
+    }
+}
+
+fn trace(trace: &str, look: Look) -> Vec<String> {
+    let lines = clean_lines(trace);
+    let more = lines.len().saturating_sub(TRACE_LINES);
+    let mut shown: Vec<String> =
+        lines.iter().take(TRACE_LINES).map(|line| format!("      {}", one_message(line, look))).collect();
+    if more > 0 {
+        shown.push(format!("      + {more} more lines"));
+    }
+    shown
+}
+
+fn checks(snapshot: &Snapshot, look: Look) -> Vec<String> {
+    if snapshot.checks.is_empty() {
+        return Vec::new();
+    }
+    let rows = snapshot
+        .checks
+        .iter()
+        .map(|(name, count)| {
+            let all = count.passes + count.fails;
+            let share = (all > 0).then(|| count.passes as f64 / all as f64);
+            Row {
+                mark: if count.fails == 0 { Mark::Pass } else { Mark::Fail },
+                name: look.user(name),
+                cells: vec![format::count(count.passes), format::count(count.fails), percent_or_dash(share)],
+                notes: Vec::new(),
+            }
+        })
+        .collect();
+    Table::new(&["checks", "passed", "failed", "share passed"], rows).render(look)
+}
+
+fn iterations_and_data(snapshot: &Snapshot, look: Look) -> Vec<String> {
+    let iterations = &snapshot.iterations;
+    let mut lines = vec![format!(
+        "   iterations  {} completed, {} failed, {} interrupted",
+        format::count(iterations.completed),
+        format::count(iterations.failed),
+        format::count(iterations.interrupted),
+    )];
+    if iterations.duration.is_some() {
+        lines.push(format!(
+            "               duration p50 {}, p95 {}; started late by p99 {}",
+            percentile_or_dash(iterations.duration, 50.0, look),
+            percentile_or_dash(iterations.duration, 95.0, look),
+            percentile_or_dash(iterations.lag, 99.0, look),
+        ));
+    }
+    let total = &snapshot.total;
+    if total.requests > 0 {
+        lines.push(format!(
+            "   data        received {}, sent {}",
+            amount(total.bytes_received, snapshot.elapsed),
+            amount(total.bytes_sent, snapshot.elapsed),
+        ));
+    }
+    lines
+}
+
+fn amount(bytes: u64, time: Duration) -> String {
+    let per_s = if time.is_zero() { 0.0 } else { bytes as f64 / time.as_secs_f64() };
+    format!("{} ({}/s)", format::bytes(bytes), format::bytes(per_s.round() as u64))
+}
+
+fn warnings(snapshot: &Snapshot, look: Look) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut warn = |text: String| lines.push(format!(" {} {text}", look.paint(Tone::Warning, "!")));
+    if snapshot.interrupted_requests > 0 {
+        let given_up = format::count(snapshot.interrupted_requests);
+        warn(format!("{given_up} requests had no response when the run stopped; they are not counted"));
+    }
+    if snapshot.series_folded {
+        warn("too many different request names: later ones are counted as (other);".to_owned());
+        lines.push("   give requests with ids in their path a common name".to_owned());
+    }
+    lines
+}
+
+fn setup_error(ended_by: &EndedBy, look: Look) -> Vec<String> {
+    let EndedBy::SetupFailed(error) = ended_by else { return Vec::new() };
+    // The verdict has the first line; source line and call chain come before it.
+    if error.lines().nth(1).is_some() { trace(error, look) } else { Vec::new() }
+}
+
+fn verdict(ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> String {
+    let verdict = Verdict::of(ended_by, snapshot);
+    let first_line = |text: &str| one_message(text.lines().next().unwrap_or_default(), look);
+    let (tone, sentence) = match verdict {
+        Verdict::SetupFailed(error) => (Tone::Bad, first_line(error)),
+        Verdict::Aborted(reason) => {
+            (Tone::Bad, format!("{}; {}", first_line(reason), figures(snapshot, look)))
+        }
+        Verdict::StoppedBySignal => (Tone::Warning, figures(snapshot, look)),
+        Verdict::NoRequests => (Tone::Bad, "zero requests is never a pass".to_owned()),
+        Verdict::NoLimitsSet => (Tone::Strong, figures(snapshot, look)),
+    };
+    format!(" {}: {sentence}", look.paint(tone, verdict.words()))
+}
+
+/// The run in half a sentence: `1,204 requests in 30.0 s, 3 failed (0.25 %), p95 21.4ms`.
+fn figures(snapshot: &Snapshot, look: Look) -> String {
+    let total = &snapshot.total;
+    let mut text = format!(
+        "{} requests in {}, {} failed",
+        format::count(total.requests),
+        format::run_length(snapshot.elapsed),
+        format::count(total.failures)
+    );
+    if let Some(share) = total.failed_share() {
+        text.push_str(&format!(" ({} %)", format::percent(share)));
+    }
+    if let Some(ok) = total.ok {
+        text.push_str(&format!(", p95 {}", look.latency(ok.percentile_us(95.0))));
+    }
+    text
+}
+
+/// A moment of the run as time since its start.
+fn clock(snapshot: &Snapshot, moment: SystemTime) -> String {
+    // The system's clock may be set back during a run; then the moment counts as the start.
+    format_clock(moment.duration_since(snapshot.started_at).unwrap_or_default())
+}

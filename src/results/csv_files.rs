@@ -1,0 +1,139 @@
+//! The four CSV files of a run, named as Locust names them.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::error::ResultsError;
+use super::history_file::HistoryFile;
+use super::replace::replace;
+use super::tables;
+use crate::metrics::Snapshot;
+
+/// How often files that are rewritten as a whole are rewritten: they grow with the number of endpoints.
+const REWRITE_EVERY: Duration = Duration::from_secs(5);
+
+/// `stats.csv`, `stats_history.csv`, `failures.csv` and `exceptions.csv` at one place.
+#[derive(Debug)]
+pub struct CsvFiles {
+    stats: PathBuf,
+    failures: PathBuf,
+    exceptions: PathBuf,
+    history: HistoryFile,
+    pace: RewritePace,
+    trouble: FirstError,
+}
+
+impl CsvFiles {
+    /// The files of `--csv PREFIX`: `PREFIX_stats.csv` and so on. They are made at once, with their headers.
+    ///
+    /// # Errors
+    /// [`ResultsError`] when a file cannot be made.
+    pub fn create(prefix: &Path) -> Result<Self, ResultsError> {
+        let mut base = prefix.as_os_str().to_owned();
+        base.push("_");
+        Self::named(base)
+    }
+
+    /// The files in a folder, without prefix.
+    pub(crate) fn in_folder(folder: &Path) -> Result<Self, ResultsError> {
+        Self::named(folder.join("").into_os_string())
+    }
+
+    fn named(base: OsString) -> Result<Self, ResultsError> {
+        let path = |name: &str| {
+            let mut path = base.clone();
+            path.push(name);
+            PathBuf::from(path)
+        };
+        let history = HistoryFile::create(path("stats_history.csv"))?;
+        let files = CsvFiles {
+            stats: path("stats.csv"),
+            failures: path("failures.csv"),
+            exceptions: path("exceptions.csv"),
+            history,
+            pace: RewritePace::default(),
+            trouble: FirstError::default(),
+        };
+        // Headers alone: each place is tried before the run, and no figures of an earlier run stay.
+        files.rewrite(None)?;
+        Ok(files)
+    }
+
+    /// Whether `stats_history.csv` has rows for each endpoint besides the total (`--csv-full-history`).
+    #[must_use]
+    pub fn full_history(mut self, wanted: bool) -> Self {
+        self.history.with_endpoints(wanted);
+        self
+    }
+
+    /// Brings the files up to a snapshot; to be called once a second. History grows each time, the
+    /// other files are rewritten every five seconds.
+    ///
+    /// # Errors
+    /// The first [`ResultsError`] of the run. A later one is not returned, but everything is tried again
+    /// with each call, so that nothing is missing when a full disk has room again.
+    pub fn update(&mut self, snapshot: &Snapshot) -> Result<(), ResultsError> {
+        let written = self.try_update(snapshot);
+        self.trouble.only_once(written)
+    }
+
+    /// Writes the last state of everything.
+    ///
+    /// # Errors
+    /// [`ResultsError`] when a file does not hold it. The other files are written all the same.
+    pub fn finish(&mut self, snapshot: &Snapshot) -> Result<(), ResultsError> {
+        let history = self.history.update(snapshot);
+        history.and(self.rewrite(Some(snapshot)))
+    }
+
+    fn try_update(&mut self, snapshot: &Snapshot) -> Result<(), ResultsError> {
+        let history = self.history.update(snapshot);
+        let rewritten = if self.pace.is_due(snapshot) { self.rewrite(Some(snapshot)) } else { Ok(()) };
+        history.and(rewritten)
+    }
+
+    fn rewrite(&self, snapshot: Option<&Snapshot>) -> Result<(), ResultsError> {
+        let stats = replace(&self.stats, &tables::stats(snapshot));
+        let failures = replace(&self.failures, &tables::failures(snapshot));
+        let exceptions = replace(&self.exceptions, &tables::exceptions(snapshot));
+        stats.and(failures).and(exceptions)
+    }
+}
+
+/// When whole files are rewritten: with the first update, then every five seconds of the run.
+#[derive(Debug, Default)]
+pub(crate) struct RewritePace {
+    last: Option<Duration>,
+}
+
+impl RewritePace {
+    /// Whether it is time; a yes counts as done.
+    pub(crate) fn is_due(&mut self, snapshot: &Snapshot) -> bool {
+        let due = self.last.is_none_or(|last| snapshot.elapsed >= last + REWRITE_EVERY);
+        if due {
+            self.last = Some(snapshot.elapsed);
+        }
+        due
+    }
+}
+
+/// Lets the first error through: a full disk is told once, not every second.
+#[derive(Debug, Default)]
+pub(crate) struct FirstError {
+    told: bool,
+}
+
+impl FirstError {
+    /// The result, or `Ok` for an error after the first.
+    pub(crate) fn only_once(&mut self, result: Result<(), ResultsError>) -> Result<(), ResultsError> {
+        match result {
+            Err(_) if self.told => Ok(()),
+            Err(error) => {
+                self.told = true;
+                Err(error)
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The run directory: one folder that holds everything about one run.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::csv_files::{CsvFiles, FirstError, RewritePace};
+use super::error::ResultsError;
+use super::replace::replace;
+use super::run_json::run_json;
+use super::script_copy::{copy_files, safe_name};
+use super::utc::utc;
+use crate::metrics::Snapshot;
+use crate::plan::{EndedBy, RunInfo};
+
+/// Runs of one script that may begin in one second.
+const MOST_IN_ONE_SECOND: usize = 1_000;
+
+/// Longest part of a folder's name that the script's name makes up.
+const LONGEST_NAME: usize = 80;
+
+/// The folder of a run: `run.json`, the CSV files and `script/`, kept up to date as the run goes.
+#[derive(Debug)]
+pub struct RunDirectory {
+    path: PathBuf,
+    info: RunInfo,
+    csv: CsvFiles,
+    pace: RewritePace,
+    trouble: FirstError,
+}
+
+impl RunDirectory {
+    /// Makes `<root>/<UTC time>_<script name>/` with the script's files in it. A folder that exists is
+    /// left alone: the new one gets `-2`, `-3` … at its end.
+    ///
+    /// # Errors
+    /// [`ResultsError`] when the place cannot be written to; better now than after the run.
+    pub fn create(root: &Path, info: &RunInfo) -> Result<Self, ResultsError> {
+        fs::create_dir_all(root).map_err(ResultsError::create("the results folder", root))?;
+        let path = new_folder(root, info)?;
+        copy_files(&path.join("script"), &info.files)?;
+        let csv = CsvFiles::in_folder(&path)?;
+        Ok(RunDirectory {
+            path,
+            info: info.clone(),
+            csv,
+            pace: RewritePace::default(),
+            trouble: FirstError::default(),
+        })
+    }
+
+    /// See [`CsvFiles::full_history`].
+    #[must_use]
+    pub fn full_history(mut self, wanted: bool) -> Self {
+        self.csv = self.csv.full_history(wanted);
+        self
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Brings the files up to a snapshot; to be called once a second, see [`CsvFiles::update`].
+    ///
+    /// # Errors
+    /// The first [`ResultsError`] of the run; the run can go on, everything is tried again.
+    pub fn update(&mut self, snapshot: &Snapshot) -> Result<(), ResultsError> {
+        let csv = self.csv.update(snapshot);
+        let json = if self.pace.is_due(snapshot) {
+            write_json(&self.path, &self.info, None, snapshot)
+        } else {
+            Ok(())
+        };
+        self.trouble.only_once(csv.and(json))
+    }
+
+    /// Writes the last state of everything.
+    ///
+    /// # Errors
+    /// [`ResultsError`] when a file does not hold it. The other files are written all the same.
+    pub fn finish(
+        &mut self,
+        info: &RunInfo,
+        ended_by: &EndedBy,
+        snapshot: &Snapshot,
+    ) -> Result<(), ResultsError> {
+        let csv = self.csv.finish(snapshot);
+        csv.and(write_json(&self.path, info, Some(ended_by), snapshot))
+    }
+}
+
+fn new_folder(root: &Path, info: &RunInfo) -> Result<PathBuf, ResultsError> {
+    // A colon is not allowed in names on Windows, and needs quoting elsewhere.
+    let time = utc(info.started_at).replace(':', "-");
+    let mut name = safe_name(&info.name);
+    name.truncate(LONGEST_NAME);
+    let name = if name.is_empty() { "script" } else { &name };
+    let mut path = root.join(format!("{time}_{name}"));
+    let mut n = 1;
+    loop {
+        match fs::create_dir(&path) {
+            Ok(()) => return Ok(path),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && n < MOST_IN_ONE_SECOND => {
+                n += 1;
+                path = root.join(format!("{time}_{name}-{n}"));
+            }
+            Err(error) => return Err(ResultsError::create("the run folder", &path)(error)),
+        }
+    }
+}
+
+fn write_json(
+    folder: &Path,
+    info: &RunInfo,
+    ended_by: Option<&EndedBy>,
+    snapshot: &Snapshot,
+) -> Result<(), ResultsError> {
+    let text = format!("{:#}\n", run_json(info, ended_by, snapshot));
+    replace(&folder.join("run.json"), text.as_bytes())
+}

@@ -1,0 +1,301 @@
+//! `run.json`: everything about a run for programs, with `metrics` as k6's end-of-test summary has them.
+//!
+//! Pure. Schema: `docs/run.schema.json`. Times are milliseconds with microsecond precision unless a
+//! name ends in `_s`. Invariant: a time without a sample is absent or null, never 0.
+
+use serde_json::{Map, Value, json};
+
+use super::utc::utc;
+use crate::metrics::{
+    CheckCount, EndpointStats, FailureCount, FailureKey, PERCENTILES, PHASES, ScenarioStats,
+    ScriptErrorCount, Snapshot, Summary, ms,
+};
+use crate::plan::{EndedBy, RunInfo};
+
+/// A run as JSON; `ended_by` is `None` while it goes on.
+pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot) -> Value {
+    let script = info.script.display().to_string();
+    json!({
+        "rhaid": { "version": env!("CARGO_PKG_VERSION") },
+        "name": info.name,
+        "script": (!script.is_empty()).then_some(script),
+        "started_at": utc(info.started_at),
+        "load_started_at": utc(snapshot.started_at),
+        "elapsed_s": round(snapshot.elapsed.as_secs_f64(), 6),
+        "ended_by": ended_by.map(EndedBy::as_str),
+        "ended_reason": ended_by.and_then(reason),
+        "settings": settings(info),
+        "machine": machine(),
+        "phases": phases(snapshot),
+        "metrics": metrics(snapshot),
+        "total": endpoint(&snapshot.total),
+        "endpoints": snapshot.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
+        "scenarios": scenarios(info, snapshot),
+        "iterations": {
+            "completed": snapshot.iterations.completed,
+            "failed": snapshot.iterations.failed,
+            "interrupted": snapshot.iterations.interrupted,
+        },
+        "checks": snapshot.checks.iter().map(|(name, count)| check(name, *count)).collect::<Vec<_>>(),
+        "failures": snapshot.failures.iter().map(|(key, group)| failure(key, group)).collect::<Vec<_>>(),
+        "script_errors": snapshot.script_errors.iter().map(script_error).collect::<Vec<_>>(),
+        "interrupted_requests": snapshot.interrupted_requests,
+        "series_folded": snapshot.series_folded,
+        "files": info.files.iter().map(|(name, _)| json!({ "name": name })).collect::<Vec<_>>(),
+    })
+}
+
+fn reason(ended_by: &EndedBy) -> Option<&str> {
+    match ended_by {
+        EndedBy::Aborted(reason) | EndedBy::SetupFailed(reason) => Some(reason),
+        EndedBy::RunTime | EndedBy::Iterations | EndedBy::UsersGone | EndedBy::Stopped | EndedBy::Signal => {
+            None
+        }
+    }
+}
+
+fn settings(info: &RunInfo) -> Value {
+    let params: Map<String, Value> =
+        info.params.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let scenarios: Vec<Value> =
+        info.scenarios.iter().map(|(name, users)| json!({ "name": name, "users": users })).collect();
+    json!({
+        "host": info.host,
+        "users": info.users,
+        "spawn_rate": info.spawn_rate,
+        "run_time_s": info.run_time.map(|time| time.as_secs_f64()),
+        "iterations": info.iterations,
+        "stop_timeout_s": info.stop_timeout.as_secs_f64(),
+        "seed": info.seed,
+        "threads": info.threads,
+        "scenarios": scenarios,
+        "params": params,
+    })
+}
+
+fn machine() -> Value {
+    json!({
+        "os": std::env::consts::OS,
+        "arch": std::env::consts::ARCH,
+        "cores": std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+    })
+}
+
+/// Stretches of the history in one phase.
+fn phases(snapshot: &Snapshot) -> Vec<Value> {
+    let mut stretches: Vec<(&str, f64, f64)> = Vec::new();
+    for point in snapshot.history.since(0) {
+        let end = point.at.as_secs_f64();
+        match stretches.last_mut() {
+            Some((name, _, to)) if *name == point.phase.as_str() => *to = end,
+            _ => {
+                let start = point.at.saturating_sub(point.length).as_secs_f64();
+                stretches.push((point.phase.as_str(), start, end));
+            }
+        }
+    }
+    let stretch = |(name, from, to)| json!({ "name": name, "from_s": round(from, 6), "to_s": round(to, 6) });
+    stretches.into_iter().map(stretch).collect()
+}
+
+fn metrics(snapshot: &Snapshot) -> Value {
+    let mut metrics = Metrics::default();
+    let elapsed_s = snapshot.elapsed.as_secs_f64();
+    metrics.requests("", &snapshot.total);
+    metrics.trend("http_req_duration{expected_response:true}", snapshot.total.ok);
+    metrics.trend("http_req_duration{expected_response:false}", snapshot.total.failed);
+    metrics.trend("http_resp_time", snapshot.total.response);
+    for (phase, summary) in PHASES.iter().zip(snapshot.phases) {
+        metrics.trend(&format!("http_req_{phase}"), summary);
+    }
+    metrics.counter("data_sent", "data", snapshot.total.bytes_sent, elapsed_s);
+    metrics.counter("data_received", "data", snapshot.total.bytes_received, elapsed_s);
+    metrics.counter("iterations", "default", snapshot.iterations.ended(), elapsed_s);
+    metrics.trend("iteration_duration", snapshot.iterations.duration);
+    metrics.trend("iteration_lag", snapshot.iterations.lag);
+    let sum = |count: fn(&CheckCount) -> u64| snapshot.checks.iter().map(|(_, c)| count(c)).sum::<u64>();
+    metrics.rate("checks", sum(|c| c.passes), sum(|c| c.fails));
+    let script_errors = snapshot.script_errors.iter().map(|group| group.count).sum();
+    metrics.counter("script_errors", "default", script_errors, elapsed_s);
+    let fewest = snapshot.history.since(0).iter().map(|point| point.users).min();
+    metrics.gauge("vus", snapshot.users, fewest.unwrap_or(snapshot.users), snapshot.users_max);
+    metrics.gauge("vus_max", snapshot.users_max, snapshot.users_max, snapshot.users_max);
+    submetrics(&mut metrics, snapshot, elapsed_s);
+    Value::Object(metrics.0)
+}
+
+fn submetrics(metrics: &mut Metrics, snapshot: &Snapshot, elapsed_s: f64) {
+    for stats in &snapshot.endpoints {
+        metrics.requests(&format!("{{name:{},method:{}}}", stats.name, stats.method), stats);
+    }
+    // One scenario is the whole run: its submetrics would repeat every figure.
+    if snapshot.scenarios.len() > 1 {
+        for scenario in &snapshot.scenarios {
+            let tag = format!("{{scenario:{}}}", scenario.name);
+            metrics.requests(&tag, &scenario.requests);
+            metrics.counter(&format!("iterations{tag}"), "default", scenario.iterations, elapsed_s);
+        }
+    }
+    for tag in &snapshot.tags {
+        metrics.requests(&format!("{{{}:{}}}", tag.key, tag.value), &tag.requests);
+    }
+}
+
+/// Metrics in the shape of k6: `{type, contains, values}`. What came first keeps its name, so that a
+/// script's own tag cannot replace a figure of the engine.
+#[derive(Default)]
+struct Metrics(Map<String, Value>);
+
+impl Metrics {
+    fn requests(&mut self, tags: &str, stats: &EndpointStats) {
+        self.insert(
+            format!("http_reqs{tags}"),
+            "counter",
+            "default",
+            json!({ "count": stats.requests, "rate": round(stats.rate, 6) }),
+        );
+        // k6's words: a pass of this rate is a request for which "failed" is true.
+        self.rate(&format!("http_req_failed{tags}"), stats.failures, stats.requests - stats.failures);
+        self.trend(&format!("http_req_duration{tags}"), stats.ok);
+    }
+
+    fn trend(&mut self, name: &str, summary: Option<Summary>) {
+        let Some(summary) = summary else { return };
+        let at = |percentile| ms(summary.percentile_us(percentile));
+        let values = json!({
+            "avg": mean_ms(&summary),
+            "min": ms(summary.min_us),
+            "med": at(50.0),
+            "max": ms(summary.max_us),
+            "p(90)": at(90.0),
+            "p(95)": at(95.0),
+            "p(99)": at(99.0),
+            "p(99.9)": at(99.9),
+            "count": summary.count,
+        });
+        self.insert(name.to_owned(), "trend", "time", values);
+    }
+
+    fn counter(&mut self, name: &str, contains: &str, count: u64, elapsed_s: f64) {
+        let rate = if elapsed_s > 0.0 { round(count as f64 / elapsed_s, 6) } else { 0.0 };
+        self.insert(name.to_owned(), "counter", contains, json!({ "count": count, "rate": rate }));
+    }
+
+    /// A share; left out without a value, because no share is as wrong as 0 or 100 %.
+    fn rate(&mut self, name: &str, passes: u64, fails: u64) {
+        let all = passes + fails;
+        if all > 0 {
+            let rate = passes as f64 / all as f64;
+            let values = json!({ "rate": rate, "passes": passes, "fails": fails });
+            self.insert(name.to_owned(), "rate", "default", values);
+        }
+    }
+
+    fn gauge(&mut self, name: &str, value: u64, min: u64, max: u64) {
+        let values = json!({ "value": value, "min": min, "max": max });
+        self.insert(name.to_owned(), "gauge", "default", values);
+    }
+
+    fn insert(&mut self, name: String, kind: &str, contains: &str, values: Value) {
+        self.0.entry(name).or_insert_with(|| json!({ "type": kind, "contains": contains, "values": values }));
+    }
+}
+
+fn endpoint(stats: &EndpointStats) -> Value {
+    let phases: Map<String, Value> =
+        PHASES.iter().zip(stats.phase_us).map(|(phase, us)| (phase.to_string(), json!(ms(us)))).collect();
+    let statuses: Map<String, Value> =
+        stats.statuses.iter().map(|(status, count)| (status.to_string(), json!(count))).collect();
+    json!({
+        "method": &*stats.method,
+        "name": &*stats.name,
+        "requests": stats.requests,
+        "failures": stats.failures,
+        "failed_share": stats.failed_share(),
+        "rate": round(stats.rate, 6),
+        "latency_ms": latency(stats.ok),
+        "failed_latency_ms": latency(stats.failed),
+        "resp_time_ms": latency(stats.response),
+        "phase_ms_sum": phases,
+        "bytes_sent": stats.bytes_sent,
+        "bytes_received": stats.bytes_received,
+        "statuses": statuses,
+    })
+}
+
+/// All figures of a latency, null without a value.
+fn latency(summary: Option<Summary>) -> Value {
+    let Some(summary) = summary else { return Value::Null };
+    let mut values = Map::new();
+    values.insert("count".to_owned(), json!(summary.count));
+    values.insert("min".to_owned(), json!(ms(summary.min_us)));
+    values.insert("mean".to_owned(), json!(mean_ms(&summary)));
+    for (percentile, us) in PERCENTILES.iter().zip(summary.percentiles_us) {
+        values.insert(format!("p{percentile}"), json!(ms(us)));
+    }
+    Value::Object(values)
+}
+
+fn check(name: &str, count: CheckCount) -> Value {
+    json!({ "name": name, "passes": count.passes, "fails": count.fails })
+}
+
+fn failure(key: &FailureKey, group: &FailureCount) -> Value {
+    json!({
+        "method": &*key.method,
+        "name": &*key.name,
+        "kind": key.kind,
+        "status": key.status,
+        "count": group.count,
+        "first_seen": utc(group.first_seen),
+        "last_seen": utc(group.last_seen),
+        "messages": group.messages,
+    })
+}
+
+fn script_error(group: &ScriptErrorCount) -> Value {
+    json!({
+        "message": group.first.message,
+        "position": group.first.position,
+        "trace": group.first.trace,
+        "count": group.count,
+        "first_seen": utc(group.first_seen),
+        "last_seen": utc(group.last_seen),
+    })
+}
+
+/// Planned scenarios in their order; one that never ran has null figures.
+fn scenarios(info: &RunInfo, snapshot: &Snapshot) -> Vec<Value> {
+    let ran = |name: &str| snapshot.scenarios.iter().find(|scenario| &*scenario.name == name);
+    let unplanned = snapshot
+        .scenarios
+        .iter()
+        .filter(|scenario| !info.scenarios.iter().any(|(name, _)| **name == *scenario.name));
+    let mut rows: Vec<Value> =
+        info.scenarios.iter().map(|(name, users)| scenario(name, Some(*users), ran(name))).collect();
+    rows.extend(unplanned.map(|stats| scenario(&stats.name, None, Some(stats))));
+    rows
+}
+
+fn scenario(name: &str, users: Option<u64>, stats: Option<&ScenarioStats>) -> Value {
+    let requests = stats.map(|stats| &stats.requests);
+    json!({
+        "name": name,
+        "users": users,
+        "iterations": stats.map_or(0, |stats| stats.iterations),
+        "requests": requests.map_or(0, |requests| requests.requests),
+        "failures": requests.map_or(0, |requests| requests.failures),
+        "failed_share": requests.and_then(EndpointStats::failed_share),
+        "latency_ms": latency(requests.and_then(|requests| requests.ok)),
+    })
+}
+
+fn mean_ms(summary: &Summary) -> f64 {
+    round(summary.mean_us / 1_000.0, 3)
+}
+
+/// Rounded to so many decimals, so that 0.1 + 0.2 is written as 0.3.
+fn round(value: f64, decimals: i32) -> f64 {
+    let scale = 10_f64.powi(decimals);
+    (value * scale).round() / scale
+}

@@ -1,0 +1,31 @@
+//! Why a run cannot start. What happens during a run is in its report, not here.
+
+use crate::metrics::ScriptError;
+use crate::plan::PlanError;
+
+/// Why a load test could not be started. Every message says what was wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The script's file cannot be read.
+    #[error("{0}")]
+    Script(String),
+    /// The script does not compile, or its top level fails.
+    #[error("{}: {}{}{}", .0.position, .0.message, if .0.trace.is_empty() { "" } else { "\n" }, .0.trace)]
+    Load(ScriptError),
+    /// Users, rates or scenarios are set wrongly; all problems, a line each.
+    #[error("{0}")]
+    Plan(PlanError),
+    /// The host is not a URL.
+    #[error("{0}")]
+    Host(String),
+    /// Something about requests is set wrongly: a certificate, a proxy, a header.
+    #[error("{0}")]
+    Http(String),
+    /// The script cannot be run as it is set up; found out while it ran.
+    #[error("{0}")]
+    Misconfigured(String),
+    /// The system refuses a thread or an event loop.
+    #[error("cannot start a thread for the run: {0}")]
+    Thread(std::io::Error),
+}

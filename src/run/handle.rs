@@ -1,0 +1,136 @@
+//! A running test from outside: watch it, stop it, wait for its report.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::driver::{Ending, Request};
+use super::error::RunError;
+use crate::metrics::Snapshot;
+use crate::plan::{EndedBy, RunInfo};
+
+/// A running load test. Dropping it lets the run go on unwatched.
+pub struct RunHandle {
+    info: Arc<RunInfo>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    requests: mpsc::Sender<Request>,
+    result: oneshot::Receiver<Ending>,
+    thread: JoinHandle<()>,
+}
+
+/// Stops a run from elsewhere, such as a signal handler; cheap to clone.
+#[derive(Clone)]
+pub struct Stopper {
+    requests: mpsc::Sender<Request>,
+}
+
+impl Stopper {
+    /// As [`RunHandle::stop`].
+    pub fn stop(&self) {
+        self.request(EndedBy::Stopped);
+    }
+
+    /// As [`RunHandle::stop`], with the report saying that a signal was the reason.
+    pub fn stop_on_signal(&self) {
+        self.request(EndedBy::Signal);
+    }
+
+    fn request(&self, cause: EndedBy) {
+        // Full means that stopping was asked for several times already; closed, that the run is over.
+        let _ = self.requests.try_send(Request::Stop(cause));
+    }
+}
+
+impl RunHandle {
+    pub(super) fn new(
+        info: RunInfo,
+        snapshots: watch::Receiver<Arc<Snapshot>>,
+        requests: mpsc::Sender<Request>,
+        result: oneshot::Receiver<Ending>,
+        thread: JoinHandle<()>,
+    ) -> RunHandle {
+        RunHandle { info: Arc::new(info), snapshots, requests, result, thread }
+    }
+
+    /// What is run, and how.
+    pub fn info(&self) -> &Arc<RunInfo> {
+        &self.info
+    }
+
+    /// The state of the run once a second; the last one is the state at its end.
+    pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.snapshots.clone()
+    }
+
+    /// Ends the run: no new iterations, waits are cut, running iterations get the stop timeout. A second
+    /// call ends it at once. Nothing that was recorded is lost in either case.
+    pub fn stop(&self) {
+        self.stopper().stop();
+    }
+
+    /// Something that can stop the run while this handle is being waited for.
+    pub fn stopper(&self) -> Stopper {
+        Stopper { requests: self.requests.clone() }
+    }
+
+    /// Waits for the end of the run.
+    ///
+    /// # Errors
+    /// When the script turned out to be unusable as it is set up (no host for its relative URLs).
+    pub async fn wait(self) -> Result<Report, RunError> {
+        let ending = self.result.await;
+        // The result was its last act; it ends in a moment.
+        let _ = self.thread.join();
+        let Ok(ending) = ending else {
+            return Err(RunError::Thread(std::io::Error::other("the run's thread ended without a result")));
+        };
+        if let Some(error) = ending.misconfigured {
+            return Err(RunError::Misconfigured(error));
+        }
+        Ok(Report {
+            info: self.info,
+            ended_by: ending.ended_by,
+            snapshot: ending.snapshot,
+            teardown_error: ending.teardown_error,
+        })
+    }
+}
+
+/// What came of a run.
+#[derive(Clone, Debug)]
+pub struct Report {
+    info: Arc<RunInfo>,
+    ended_by: EndedBy,
+    snapshot: Arc<Snapshot>,
+    teardown_error: Option<String>,
+}
+
+impl Report {
+    /// What was run, and how.
+    pub fn info(&self) -> &RunInfo {
+        &self.info
+    }
+
+    /// Why the run ended.
+    pub fn ended_by(&self) -> &EndedBy {
+        &self.ended_by
+    }
+
+    /// The final figures.
+    pub fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
+
+    /// Why `teardown` failed, if it did.
+    pub fn teardown_error(&self) -> Option<&str> {
+        self.teardown_error.as_deref()
+    }
+
+    /// Whether the run made requests and came to the end that was planned for it. Failed requests do not
+    /// change that: how many are too many is for limits to say.
+    pub fn passed(&self) -> bool {
+        let planned = !matches!(self.ended_by, EndedBy::Aborted(_) | EndedBy::SetupFailed(_));
+        planned && self.snapshot.total.requests > 0
+    }
+}

@@ -1,0 +1,395 @@
+//! `LoadTest`: what to run, put together by an embedding program or the command.
+//!
+//! Owns the order in which options win over each other and everything that can be wrong before a run.
+//! Invariant: when `start` returns, the script is loaded on every thread and nothing is left to be checked.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::{Duration, SystemTime};
+
+use rhai::{Dynamic, Engine};
+use tokio::sync::{mpsc, oneshot};
+
+use super::driver::Driver;
+use super::error::RunError;
+use super::handle::{Report, RunHandle};
+use super::http_options::http_options;
+use super::worker_loop::WorkerError;
+use crate::http::{Target, Transport};
+use crate::metrics::{Recorder, ScriptError};
+use crate::plan::{Options, RunInfo, TestPlan};
+use crate::script::{
+    AsyncCall, Extension, Host, Message, MessageSink, Param, RunState, ScriptEngine, ScriptInputs,
+    ScriptPlan, Sources,
+};
+use crate::vu::{Event, Shared, host_of};
+
+/// A load test: a script, and how it is to be run.
+///
+/// What is set here wins over what the script sets with `options(#{ … })`; what neither sets has the
+/// defaults of Locust: one user, one user per second, until stopped.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), rhaid::RunError> {
+/// use std::time::Duration;
+///
+/// let report = rhaid::LoadTest::from_file("scripts/quickstart.rhai")?
+///     .host("http://127.0.0.1:8000")
+///     .users(50)
+///     .spawn_rate(10.0)
+///     .run_time(Duration::from_secs(60))
+///     .run()
+///     .await?;
+/// println!("{} requests", report.snapshot().total.requests);
+/// # Ok(())
+/// # }
+/// ```
+pub struct LoadTest {
+    sources: Sources,
+    script: PathBuf,
+    options: Options,
+    lower: Options,
+    extensions: Vec<Extension>,
+    messages: MessageSink,
+}
+
+impl LoadTest {
+    /// A test whose script is a file.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<LoadTest, RunError> {
+        let path = path.as_ref();
+        let sources = Sources::from_file(path).map_err(RunError::Script)?;
+        Ok(LoadTest::new(sources, path.to_owned()))
+    }
+
+    /// A test whose script is given as text. `name` stands in messages; imports are relative to its folder.
+    pub fn from_text(name: &str, text: &str) -> LoadTest {
+        LoadTest::new(Sources::from_text(name, text), PathBuf::from(name))
+    }
+
+    fn new(sources: Sources, script: PathBuf) -> LoadTest {
+        LoadTest {
+            sources,
+            script,
+            options: Options::default(),
+            lower: Options::default(),
+            extensions: Vec::new(),
+            messages: Arc::new(|_| {}),
+        }
+    }
+
+    /// Base URL that relative URLs of the script are joined to.
+    #[must_use]
+    pub fn host(mut self, url: &str) -> Self {
+        self.options.host = Some(url.to_owned());
+        self
+    }
+
+    /// Most virtual users at once.
+    #[must_use]
+    pub fn users(mut self, users: u64) -> Self {
+        self.options.users = Some(users);
+        self
+    }
+
+    /// Virtual users started per second.
+    #[must_use]
+    pub fn spawn_rate(mut self, users_per_second: f64) -> Self {
+        self.options.spawn_rate = Some(users_per_second);
+        self
+    }
+
+    /// Time from the start until the users are taken away, which happens at the spawn rate too.
+    #[must_use]
+    pub fn run_time(mut self, time: Duration) -> Self {
+        self.options.run_time = Some(time);
+        self
+    }
+
+    /// Number of iterations of all users together, after which the run ends.
+    #[must_use]
+    pub fn iterations(mut self, iterations: u64) -> Self {
+        self.options.iterations = Some(iterations);
+        self
+    }
+
+    /// Time that running iterations get when the run stops; 30 s by default.
+    #[must_use]
+    pub fn stop_timeout(mut self, time: Duration) -> Self {
+        self.options.stop_timeout = Some(time);
+        self
+    }
+
+    /// Seed of everything random; without one each run has its own.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.options.seed = Some(seed);
+        self
+    }
+
+    /// Worker threads; by default one per core.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.options.threads = Some(threads);
+        self
+    }
+
+    /// Value of a parameter that the script declares with `param`.
+    #[must_use]
+    pub fn param(mut self, name: &str, value: &str) -> Self {
+        self.options.params.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Many settings at once; what they say wins over what was set before.
+    #[must_use]
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options.or(self.options);
+        self
+    }
+
+    /// Settings below those of the script: they hold where neither caller nor script says anything.
+    #[must_use]
+    pub fn defaults(mut self, options: Options) -> Self {
+        self.lower = options.or(self.lower);
+        self
+    }
+
+    /// Adds functions, types or modules to the Rhai engine of each worker thread.
+    ///
+    /// The closure is called once for each thread. Functions must not block: they hold up every virtual
+    /// user of their thread; see [`LoadTest::with_async_fn`].
+    #[must_use]
+    pub fn with_engine(mut self, extend: impl Fn(&mut Engine) + Send + Sync + 'static) -> Self {
+        self.extensions.push(Extension::Engine(Arc::new(extend)));
+        self
+    }
+
+    /// Adds a function that may wait: its future suspends the virtual user, not the thread.
+    ///
+    /// Scripts can call it with up to four arguments, which are in [`AsyncCall::args`]. An error becomes a
+    /// script error. The future runs on the worker thread's tokio runtime and need not be `Send`.
+    #[must_use]
+    pub fn with_async_fn<F, R>(mut self, name: &str, function: F) -> Self
+    where
+        F: Fn(AsyncCall) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<Dynamic, String>> + 'static,
+    {
+        let function =
+            Arc::new(move |call| -> std::pin::Pin<Box<dyn Future<Output = _>>> { Box::pin(function(call)) });
+        self.extensions.push(Extension::Async { name: name.to_owned(), function });
+        self
+    }
+
+    /// Receives what scripts print and the errors they make. Called on worker threads: it must not block.
+    /// Without it they are dropped (errors are still counted).
+    #[must_use]
+    pub fn on_message(mut self, receive: impl Fn(Message) + Send + Sync + 'static) -> Self {
+        self.messages = Arc::new(receive);
+        self
+    }
+
+    /// The parameters that the script declares, with their values.
+    ///
+    /// # Errors
+    /// When the script does not load.
+    pub fn params(&self) -> Result<Vec<Param>, RunError> {
+        let mut inputs = self.inputs(0);
+        inputs.listing = true;
+        Ok(self.load(inputs)?.params)
+    }
+
+    /// Runs the test to its end.
+    ///
+    /// # Errors
+    /// When it cannot start: the script does not load, or something is set wrongly. What happens during the
+    /// run is in the report.
+    pub async fn run(self) -> Result<Report, RunError> {
+        self.start().await?.wait().await
+    }
+
+    /// Starts the test and gives a handle to watch and stop it.
+    ///
+    /// # Errors
+    /// As [`LoadTest::run`].
+    pub async fn start(self) -> Result<RunHandle, RunError> {
+        self.prepare()?.start().await
+    }
+
+    /// Loads and checks everything without making any load.
+    ///
+    /// # Errors
+    /// As [`LoadTest::run`].
+    pub fn prepare(self) -> Result<Prepared, RunError> {
+        // 32 bits are enough to tell runs apart and short enough to be typed again.
+        let random_seed = rand::random::<u32>();
+        let (info, shared, events) = self.check(u64::from(random_seed))?;
+        Ok(Prepared { info, shared, events })
+    }
+
+    fn inputs(&self, seed: u64) -> ScriptInputs {
+        let options = self.options.clone().or(self.lower.clone());
+        ScriptInputs { params: options.params, env: options.env, listing: false, seed }
+    }
+
+    /// Loads the script once to learn what it declares.
+    fn load(&self, inputs: ScriptInputs) -> Result<ScriptPlan, RunError> {
+        let (sources, extensions, messages) =
+            (self.sources.clone(), self.extensions.clone(), self.messages.clone());
+        // On a thread with a known stack: the caller's may be small, and Rhai's own limits are set for this one.
+        let load = move || {
+            let host = Host::new(Recorder::new(1), Arc::new(RunState::default()), messages, inputs);
+            let loaded = ScriptEngine::load(&sources, &host, &extensions, &BTreeMap::new());
+            loaded.map(|(_, loaded)| loaded.into_plan())
+        };
+        let loading = std::thread::Builder::new().name("rhaid-load".into()).stack_size(16 << 20);
+        let loaded = loading.spawn(load).map_err(RunError::Thread)?.join();
+        match loaded {
+            Ok(Ok(plan)) => Ok(plan),
+            Ok(Err(error)) => Err(RunError::Load(*error)),
+            Err(_) => Err(RunError::Load(ScriptError {
+                message: "a host function panicked while the script was loaded".to_owned(),
+                position: self.sources.main().to_owned(),
+                trace: String::new(),
+            })),
+        }
+    }
+
+    /// Everything that can be wrong is found here, before any thread of the run exists.
+    fn check(
+        self,
+        random_seed: u64,
+    ) -> Result<(RunInfo, Shared, mpsc::UnboundedReceiver<Event>), RunError> {
+        let seed = self.options.seed.or(self.lower.seed).unwrap_or(random_seed);
+        let mut inputs = self.inputs(seed);
+        let mut declared = self.load(inputs.clone())?;
+        if let (None, Some(seed)) = (self.options.seed, declared.options.seed) {
+            // What the top level drew at random has to follow from the seed that it sets itself.
+            inputs.seed = seed;
+            declared = self.load(inputs.clone())?;
+        }
+        let options = self.options.or(declared.options).or(self.lower);
+        let plan = TestPlan::new(options, declared.scenarios, seed).map_err(RunError::Plan)?;
+        check_hosts(&plan)?;
+        let http = http_options(&plan.http).map_err(RunError::Http)?;
+        let transport = Transport::new(http).map_err(|error| RunError::Http(error.to_string()))?;
+        let info = run_info(&plan, self.script, self.sources.all(), &declared.params);
+        let (events, receiver) = mpsc::unbounded_channel();
+        let shared = Shared {
+            inputs,
+            iterations_left: plan.iterations.map(AtomicU64::new),
+            plan,
+            sources: self.sources,
+            extensions: self.extensions,
+            variables: declared.variables,
+            transport,
+            run: Arc::new(RunState::default()),
+            messages: self.messages,
+            events,
+        };
+        Ok((info, shared, receiver))
+    }
+}
+
+/// A test that is ready to start: its script is loaded and its settings are checked.
+pub struct Prepared {
+    info: RunInfo,
+    shared: Shared,
+    events: mpsc::UnboundedReceiver<Event>,
+}
+
+impl Prepared {
+    /// What will be run, and how.
+    pub fn info(&self) -> &RunInfo {
+        &self.info
+    }
+
+    /// Starts the test.
+    ///
+    /// # Errors
+    /// When the system refuses a thread, or the script does not load on one of them.
+    pub async fn start(self) -> Result<RunHandle, RunError> {
+        let Prepared { info, shared, events } = self;
+        let (requests, request_receiver) = mpsc::channel(8);
+        let (started, is_started) = oneshot::channel();
+        let (ended, result) = oneshot::channel();
+        // A thread of its own: the run keeps its time whatever the caller's runtime is busy with.
+        let thread = std::thread::Builder::new()
+            .name("rhaid-run".to_owned())
+            .spawn(move || {
+                let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                    Ok(runtime) => runtime,
+                    Err(error) => {
+                        let _ = started.send(Err(WorkerError::Runtime(error)));
+                        return;
+                    }
+                };
+                runtime.block_on(async move {
+                    match Driver::start(Arc::new(shared)).await {
+                        Ok((driver, snapshots)) => {
+                            let _ = started.send(Ok(snapshots));
+                            let _ = ended.send(driver.run(events, request_receiver).await);
+                        }
+                        Err(error) => {
+                            let _ = started.send(Err(error));
+                        }
+                    }
+                });
+            })
+            .map_err(RunError::Thread)?;
+        match is_started.await {
+            Ok(Ok(snapshots)) => Ok(RunHandle::new(info, snapshots, requests, result, thread)),
+            Ok(Err(WorkerError::Load(error))) => Err(RunError::Load(*error)),
+            Ok(Err(WorkerError::Runtime(error))) => Err(RunError::Thread(error)),
+            Err(_) => Err(RunError::Thread(std::io::Error::other("the run's thread ended while it started"))),
+        }
+    }
+}
+
+fn check_hosts(plan: &TestPlan) -> Result<(), RunError> {
+    let hosts = plan.scenarios.iter().filter_map(|scenario| host_of(plan, Some(scenario)));
+    for host in hosts {
+        Target::parse(host).map_err(|error| {
+            RunError::Host(format!("the host is no URL: {error}; write it like http://127.0.0.1:8000"))
+        })?;
+    }
+    Ok(())
+}
+
+fn run_info(plan: &TestPlan, script: PathBuf, files: Vec<(String, String)>, params: &[Param]) -> RunInfo {
+    let name = script.file_stem().map_or("script".to_owned(), |stem| stem.to_string_lossy().into_owned());
+    let users = |index| plan.mix.iter().filter(|&&scenario| scenario == index).count() as u64;
+    let shown = |param: &Param| match (&param.value, param.secret) {
+        (Some(_), true) => "***".to_owned(),
+        (value, _) => value.clone().unwrap_or_default(),
+    };
+    RunInfo {
+        name,
+        script,
+        files,
+        host: plan.scenarios.iter().find_map(|scenario| host_of(plan, Some(scenario))).map(without_password),
+        users: plan.users,
+        spawn_rate: plan.spawn_rate,
+        run_time: plan.run_time,
+        iterations: plan.iterations,
+        stop_timeout: plan.stop_timeout,
+        seed: plan.seed,
+        threads: plan.threads,
+        scenarios: plan.scenarios.iter().enumerate().map(|(i, s)| (s.name.clone(), users(i))).collect(),
+        params: params.iter().map(|param| (param.name.clone(), shown(param))).collect(),
+        started_at: SystemTime::now(),
+    }
+}
+
+/// A host as reports show it: `user:password@` is a secret.
+fn without_password(host: &str) -> String {
+    match (host.split_once("://"), host.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
+        _ => host.to_owned(),
+    }
+}

@@ -1,0 +1,14 @@
+//! The façade: put a test together, start it, watch it, stop it, get its report.
+//!
+//! The command line uses this and nothing else of the engine.
+
+mod driver;
+mod error;
+mod handle;
+mod http_options;
+mod load_test;
+mod worker_loop;
+
+pub use error::RunError;
+pub use handle::{Report, RunHandle, Stopper};
+pub use load_test::{LoadTest, Prepared};

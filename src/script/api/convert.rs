@@ -1,0 +1,102 @@
+//! From script values to what host functions need; an error says what was expected and what came.
+
+use std::time::Duration;
+
+use rhai::{Array, Dynamic, FnPtr, Map};
+
+use crate::plan::parse_duration;
+use crate::script::suggest::did_you_mean;
+
+/// Describes a value for an error message: its type, and the value when it is short and plain.
+pub(crate) fn describe(value: &Dynamic) -> String {
+    if value.is_unit() {
+        return "()".to_owned();
+    }
+    if value.is_string() {
+        return format!("the string \"{value}\"");
+    }
+    if value.is_int() || value.is_float() || value.is_bool() {
+        return format!("{value}");
+    }
+    format!("a value of type {}", value.type_name())
+}
+
+/// A number, whole or not.
+pub(crate) fn number(value: &Dynamic) -> Option<f64> {
+    value.as_float().ok().or_else(|| value.as_int().ok().map(|int| int as f64))
+}
+
+/// A time: a number of seconds, or text such as `300ms`.
+pub(crate) fn duration(what: &str, value: &Dynamic) -> Result<Duration, String> {
+    if let Some(seconds) = number(value) {
+        return Duration::try_from_secs_f64(seconds)
+            .map_err(|_| format!("{what} is {seconds}; it is a time in seconds and must not be negative"));
+    }
+    match value.as_immutable_string_ref() {
+        Ok(text) => parse_duration(&text).map_err(|error| format!("{what}: {error}")),
+        Err(_) => Err(expected(what, "seconds, or text such as \"300ms\"", value)),
+    }
+}
+
+/// A whole number of 0 or more.
+pub(crate) fn count(what: &str, value: &Dynamic) -> Result<u64, String> {
+    let int = value.as_int().map_err(|_| expected(what, "a whole number", value))?;
+    u64::try_from(int).map_err(|_| format!("{what} is {int}; it must not be negative"))
+}
+
+/// Text.
+pub(crate) fn text(what: &str, value: &Dynamic) -> Result<String, String> {
+    value.as_immutable_string_ref().map(|text| text.to_string()).map_err(|_| expected(what, "text", value))
+}
+
+/// True or false.
+pub(crate) fn boolean(what: &str, value: &Dynamic) -> Result<bool, String> {
+    value.as_bool().map_err(|_| expected(what, "true or false", value))
+}
+
+/// A map.
+pub(crate) fn map(what: &str, value: &Dynamic) -> Result<Map, String> {
+    value.read_lock::<Map>().map(|map| map.clone()).ok_or_else(|| expected(what, "a map #{ … }", value))
+}
+
+/// An array.
+pub(crate) fn array(what: &str, value: &Dynamic) -> Result<Array, String> {
+    value
+        .read_lock::<Array>()
+        .map(|array| array.clone())
+        .ok_or_else(|| expected(what, "an array [ … ]", value))
+}
+
+/// The name of a function, given as text or as a function itself.
+pub(crate) fn function_name(what: &str, value: &Dynamic) -> Result<String, String> {
+    match value.read_lock::<FnPtr>() {
+        Some(function) => Ok(function.fn_name().to_owned()),
+        None => text(what, value).map_err(|_| expected(what, "the name of a function", value)),
+    }
+}
+
+/// A map of texts: keys to plain values, which are written as text.
+pub(crate) fn text_map(what: &str, value: &Dynamic) -> Result<Vec<(String, String)>, String> {
+    let map = map(what, value)?;
+    map.iter().map(|(key, value)| Ok((key.to_string(), plain(&format!("{what}.{key}"), value)?))).collect()
+}
+
+/// A plain value as text.
+pub(crate) fn plain(what: &str, value: &Dynamic) -> Result<String, String> {
+    if value.is_string() || value.is_int() || value.is_float() || value.is_bool() || value.is_char() {
+        Ok(value.to_string())
+    } else {
+        Err(expected(what, "text, a number or true/false", value))
+    }
+}
+
+/// "what must be …, not …".
+pub(crate) fn expected(what: &str, wanted: &str, came: &Dynamic) -> String {
+    format!("{what} must be {wanted}, not {}", describe(came))
+}
+
+/// The message for a key that means nothing.
+pub(crate) fn unknown_key(what: &str, key: &str, known: &[&str]) -> String {
+    let hint = did_you_mean(key, known.iter().copied());
+    format!("{what} has no key '{key}'{hint} (known: {})", known.join(", "))
+}

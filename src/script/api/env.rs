@@ -1,0 +1,31 @@
+//! `env::…`: values from `-e KEY=VALUE` and from the environment of the process.
+
+use std::rc::Rc;
+
+use rhai::{Dynamic, Engine, ImmutableString, Module};
+
+use crate::script::host::{Host, ScriptResult};
+
+pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
+    let mut module = Module::new();
+    let h = host.clone();
+    module.set_native_fn("get", move |name: ImmutableString| -> ScriptResult<Dynamic> {
+        Ok(lookup(&h, &name).map_or(Dynamic::UNIT, Dynamic::from))
+    });
+    let h = host.clone();
+    module.set_native_fn("get", move |name: ImmutableString, default: Dynamic| -> ScriptResult<Dynamic> {
+        Ok(lookup(&h, &name).map_or(default, Dynamic::from))
+    });
+    let h = host.clone();
+    module.set_native_fn("require", move |name: ImmutableString| -> ScriptResult<String> {
+        lookup(&h, &name).ok_or_else(|| {
+            format!("the variable {name} is not set; set it in the environment or with -e {name}=VALUE")
+                .into()
+        })
+    });
+    engine.register_static_module("env", module.into());
+}
+
+fn lookup(host: &Rc<Host>, name: &str) -> Option<String> {
+    host.inputs.env.get(name).cloned().or_else(|| std::env::var(name).ok())
+}

@@ -1,0 +1,64 @@
+//! `sleep`, `think`, `group`, `fail`, `abort`: how an iteration goes on or ends.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use rhai::{Dynamic, Engine, FnPtr, ImmutableString, NativeCallContext};
+
+use super::{call_closure, convert};
+use crate::plan::Wait;
+use crate::script::host::{Ending, Host, ScriptResult};
+use crate::script::wait_time::wait_seconds;
+
+pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
+    // Overrides Rhai's own `sleep`, which would block the thread and every virtual user on it.
+    let h = host.clone();
+    engine.register_fn("sleep", move |seconds: i64| sleep(&h, &seconds.into()));
+    let h = host.clone();
+    engine.register_fn("sleep", move |seconds: f64| sleep(&h, &seconds.into()));
+    let h = host.clone();
+    engine.register_fn("sleep", move |duration: ImmutableString| sleep(&h, &duration.into()));
+
+    let h = host.clone();
+    engine.register_fn("think", move || -> ScriptResult<()> {
+        let vu = h.vu("think")?;
+        let seconds = match &vu.wait {
+            Wait::Script => {
+                return Err("think() waits as the scenario's wait says, and that is a function here: \
+                            call it and sleep() instead"
+                    .into());
+            }
+            Wait::Pacing(_) => {
+                return Err("think() has no meaning with constant_pacing or constant_throughput: they pace \
+                            whole iterations; use sleep()"
+                    .into());
+            }
+            wait => wait_seconds(wait, &mut *vu.rng.borrow_mut()),
+        };
+        h.pause(&vu, Duration::from_secs_f64(seconds))
+    });
+
+    let h = host.clone();
+    engine.register_fn(
+        "group",
+        move |context: NativeCallContext, name: ImmutableString, body: FnPtr| -> ScriptResult<Dynamic> {
+            let vu = h.vu("group")?;
+            vu.groups.borrow_mut().push(name.to_string());
+            let result = call_closure(&h, &context, &body, []);
+            vu.groups.borrow_mut().pop();
+            result
+        },
+    );
+
+    engine.register_fn("fail", |context: NativeCallContext, reason: ImmutableString| -> ScriptResult<()> {
+        Err(Ending::Fail(reason.to_string(), context.call_position()).into_error())
+    });
+    engine.register_fn("abort", |reason: ImmutableString| -> ScriptResult<()> {
+        Err(Ending::Abort(reason.to_string()).into_error())
+    });
+}
+
+fn sleep(host: &Rc<Host>, duration: &Dynamic) -> ScriptResult<()> {
+    let duration = convert::duration("sleep", duration)?;
+    host.pause(&*host.vu("sleep")?, duration)
+}

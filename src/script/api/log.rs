@@ -1,0 +1,27 @@
+//! `print` and `debug`: lines with the virtual user and the iteration they come from.
+
+use std::rc::Rc;
+
+use rhai::{Engine, Position};
+
+use crate::script::host::Host;
+use crate::script::message::{Level, Message};
+
+pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
+    let h = host.clone();
+    engine.on_print(move |text| send(&h, Level::Info, text.to_owned()));
+    let h = host.clone();
+    engine.on_debug(move |text, source, position: Position| {
+        let place = match (source, position.line()) {
+            (Some(source), Some(line)) => format!("{source}:{line}: "),
+            (None, Some(line)) => format!("line {line}: "),
+            _ => String::new(),
+        };
+        send(&h, Level::Debug, format!("{place}{text}"));
+    });
+}
+
+fn send(host: &Rc<Host>, level: Level, text: String) {
+    let from = host.current().map(|vu| (vu.id, vu.iteration.get()));
+    host.message(Message { level, text, from });
+}

@@ -1,0 +1,65 @@
+//! The script API: what a script can call. One file a module, all of them in [`MODULES`].
+//!
+//! Each file registers its functions with an engine and reaches the running virtual user through the
+//! [`Host`]. Invariant: a function that waits does it through `Host::wait`, so it never blocks the thread.
+
+mod check;
+mod convert;
+mod declare;
+mod env;
+mod extension;
+mod flow;
+mod http;
+mod http_params;
+mod log;
+mod param;
+mod random;
+pub(crate) mod response;
+mod run;
+mod time;
+mod vu;
+pub(crate) mod wait;
+
+use std::rc::Rc;
+
+use rhai::{Dynamic, Engine, FnPtr, NativeCallContext};
+
+pub use extension::{AsyncCall, Extension};
+
+use super::host::{Host, ScriptResult};
+
+/// Registers one module's functions.
+type Register = fn(&mut Engine, &Rc<Host>);
+
+/// All modules of the script API, in the order in which they are documented.
+pub(crate) const MODULES: &[(&str, Register)] = &[
+    ("declare", declare::register),
+    ("wait", wait::register),
+    ("http", http::register),
+    ("response", response::register),
+    ("check", check::register),
+    ("flow", flow::register),
+    ("vu", vu::register),
+    ("run", run::register),
+    ("env", env::register),
+    ("param", param::register),
+    ("random", random::register),
+    ("time", time::register),
+    ("log", log::register),
+];
+
+/// Names that scripts may not give to an import, because a module of the API has them.
+pub(crate) const NAMESPACES: &[&str] = &["http", "vu", "run", "env", "random", "time"];
+
+/// Calls a script closure with the virtual user's own `this`, which a native function is not told by Rhai.
+pub(crate) fn call_closure<const N: usize>(
+    host: &Rc<Host>,
+    context: &NativeCallContext,
+    function: &FnPtr,
+    args: [Dynamic; N],
+) -> ScriptResult<Dynamic> {
+    match host.current() {
+        Some(vu) => function.call_raw(context, Some(&mut vu.this.clone()), args),
+        None => function.call_raw(context, None, args),
+    }
+}

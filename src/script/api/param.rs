@@ -1,0 +1,142 @@
+//! `param`: a parameter of the script and its value.
+
+use std::rc::Rc;
+
+use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
+
+use super::convert;
+use crate::script::declare::Param;
+use crate::script::host::{Host, ScriptResult};
+
+const KEYS: &[&str] = &["help", "choices", "multiple", "secret", "type"];
+
+const TYPES: &[&str] = &["text", "int", "float", "bool"];
+
+pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
+    let h = host.clone();
+    engine.register_fn("param", move |name: ImmutableString| param(&h, &name, None, &Map::new()));
+    let h = host.clone();
+    engine.register_fn("param", move |name: ImmutableString, default: Dynamic| -> ScriptResult<Dynamic> {
+        param(&h, &name, Some(default), &Map::new())
+    });
+    let h = host.clone();
+    engine.register_fn(
+        "param",
+        move |name: ImmutableString, default: Dynamic, settings: Map| -> ScriptResult<Dynamic> {
+            let default = (!default.is_unit()).then_some(default);
+            param(&h, &name, default, &settings)
+        },
+    );
+}
+
+/// What a parameter is, from its settings.
+struct Settings {
+    help: String,
+    choices: Vec<String>,
+    multiple: bool,
+    secret: bool,
+    kind: String,
+}
+
+fn param(host: &Rc<Host>, name: &str, default: Option<Dynamic>, settings: &Map) -> ScriptResult<Dynamic> {
+    let settings = read(name, default.as_ref(), settings)?;
+    let given = given(host, name);
+    let value = match (&given, &default) {
+        (Some(text), _) => Some(parse(name, text, &settings)?),
+        (None, Some(default)) => Some(default.clone()),
+        (None, None) => None,
+    };
+    let shown = |value: &Dynamic| value.to_string();
+    host.declare("param", |declarations| {
+        if declarations.params.iter().any(|known| known.name == name) {
+            return Err(format!("the parameter '{name}' is declared twice"));
+        }
+        declarations.params.push(Param {
+            name: name.to_owned(),
+            value: given.clone().or_else(|| value.as_ref().map(shown)),
+            default: default.as_ref().map(shown),
+            help: settings.help,
+            choices: settings.choices,
+            secret: settings.secret,
+        });
+        Ok(())
+    })?;
+    match value {
+        Some(value) => Ok(value),
+        // A run without it cannot start; listing the parameters can go on.
+        None if host.inputs.listing => Ok(Dynamic::UNIT),
+        None => Err(format!(
+            "the parameter '{name}' has no default and no value; give it with --param {name}=VALUE or {}",
+            variable(name)
+        )
+        .into()),
+    }
+}
+
+fn read(name: &str, default: Option<&Dynamic>, settings: &Map) -> Result<Settings, String> {
+    let of = format!("param '{name}'");
+    let mut read = Settings {
+        help: String::new(),
+        choices: Vec::new(),
+        multiple: default.is_some_and(Dynamic::is_array),
+        secret: false,
+        kind: match default {
+            Some(value) if value.is_int() => "int",
+            Some(value) if value.is_float() => "float",
+            Some(value) if value.is_bool() => "bool",
+            _ => "text",
+        }
+        .to_owned(),
+    };
+    for (key, value) in settings {
+        let what = format!("{of}: {key}");
+        match key.as_str() {
+            "help" => read.help = convert::text(&what, value)?,
+            "choices" => {
+                let choices = convert::array(&what, value)?;
+                read.choices = choices.iter().map(|c| convert::plain(&what, c)).collect::<Result<_, _>>()?;
+            }
+            "multiple" => read.multiple = convert::boolean(&what, value)?,
+            "secret" => read.secret = convert::boolean(&what, value)?,
+            "type" => {
+                read.kind = convert::text(&what, value)?;
+                if !TYPES.contains(&read.kind.as_str()) {
+                    return Err(format!("{what} is \"{}\"; it is one of {}", read.kind, TYPES.join(", ")));
+                }
+            }
+            _ => return Err(convert::unknown_key(&of, key, KEYS)),
+        }
+    }
+    Ok(read)
+}
+
+/// `--param name=value`, else `RHAID_PARAM_NAME`.
+fn given(host: &Rc<Host>, name: &str) -> Option<String> {
+    host.inputs.params.get(name).cloned().or_else(|| std::env::var(variable(name)).ok())
+}
+
+fn variable(name: &str) -> String {
+    format!("RHAID_PARAM_{}", name.to_uppercase().replace('-', "_"))
+}
+
+fn parse(name: &str, text: &str, settings: &Settings) -> Result<Dynamic, String> {
+    if settings.multiple {
+        let parts = text.split(',').map(|part| parse_one(name, part.trim(), settings));
+        return parts.collect::<Result<Array, _>>().map(Dynamic::from_array);
+    }
+    parse_one(name, text, settings)
+}
+
+fn parse_one(name: &str, text: &str, settings: &Settings) -> Result<Dynamic, String> {
+    if !settings.choices.is_empty() && !settings.choices.iter().any(|choice| choice == text) {
+        let choices = settings.choices.join(", ");
+        return Err(format!("the parameter '{name}' is \"{text}\"; it is one of {choices}"));
+    }
+    let wrong = |wanted: &str| format!("the parameter '{name}' is \"{text}\"; it must be {wanted}");
+    match settings.kind.as_str() {
+        "int" => text.parse::<i64>().map(Dynamic::from).map_err(|_| wrong("a whole number")),
+        "float" => text.parse::<f64>().map(Dynamic::from).map_err(|_| wrong("a number")),
+        "bool" => text.parse::<bool>().map(Dynamic::from).map_err(|_| wrong("true or false")),
+        _ => Ok(text.to_owned().into()),
+    }
+}

@@ -1,0 +1,362 @@
+//! The response object: what came back, and the script's verdict on it.
+//!
+//! Invariant: a response's sample is counted once. Until its virtual user waits again the verdict is open
+//! and costs nothing to change; after that a change takes the counted sample back and counts the new one.
+
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Method;
+use http::header::SET_COOKIE;
+use rhai::{Array, Dynamic, Engine, FnPtr, ImmutableString, Map, NativeCallContext};
+
+use super::http::{blob, status_failure};
+use super::{call_closure, check, convert};
+use crate::http::Exchange;
+use crate::metrics::{Failure, Recorder, RequestSample};
+use crate::script::host::{Host, ScriptResult};
+use crate::script::json_path;
+
+/// A response as a script value; clones share everything.
+#[derive(Clone)]
+pub(crate) struct Response {
+    data: Rc<ResponseData>,
+    host: Rc<Host>,
+}
+
+/// What is behind a response.
+pub(crate) struct ResponseData {
+    exchange: Exchange,
+    method: Method,
+    sample: RefCell<RequestSample>,
+    counted: Cell<bool>,
+    body: OnceCell<Result<Bytes, String>>,
+    json: OnceCell<Result<serde_json::Value, String>>,
+}
+
+impl ResponseData {
+    pub(crate) fn new(exchange: Exchange, method: Method, sample: RequestSample) -> Self {
+        ResponseData {
+            exchange,
+            method,
+            sample: RefCell::new(sample),
+            counted: Cell::new(false),
+            body: OnceCell::new(),
+            json: OnceCell::new(),
+        }
+    }
+
+    /// Counts the sample with the verdict it has now.
+    pub(crate) fn count(&self, recorder: &mut Recorder) {
+        recorder.request(&self.sample.borrow());
+        self.counted.set(true);
+    }
+
+    /// Changes the verdict.
+    fn judge(&self, host: &Host, failure: Option<Failure>) {
+        let failure = failure.map(Box::new);
+        if self.counted.get() {
+            let mut recorder = host.recorder.borrow_mut();
+            recorder.reverse(self.sample.borrow().clone());
+            self.sample.borrow_mut().failure = failure;
+            recorder.request(&self.sample.borrow());
+        } else {
+            self.sample.borrow_mut().failure = failure;
+        }
+    }
+
+    fn failed_expectation(&self) -> bool {
+        self.sample.borrow().failure.as_ref().is_some_and(|failure| failure.kind == EXPECT)
+    }
+
+    /// The body without its content encoding.
+    fn body(&self) -> Result<&Bytes, String> {
+        let body = self.body.get_or_init(|| self.exchange.decoded_body().map_err(|error| error.message));
+        body.as_ref().map_err(Clone::clone)
+    }
+
+    fn text(&self) -> Result<std::borrow::Cow<'_, str>, String> {
+        Ok(String::from_utf8_lossy(self.body()?))
+    }
+
+    fn json(&self) -> Result<&serde_json::Value, String> {
+        let json = self.json.get_or_init(|| {
+            if let Some(error) = &self.exchange.error {
+                return Err(format!("{} has no JSON: {}", self.describe(), error.message));
+            }
+            let body = self.body()?;
+            serde_json::from_slice(body).map_err(|error| {
+                let start: String = String::from_utf8_lossy(body).chars().take(60).collect();
+                format!("the body of {} is not JSON: {error}; it begins with {start:?}", self.describe())
+            })
+        });
+        json.as_ref().map_err(Clone::clone)
+    }
+
+    /// `GET /path (status 200)`.
+    fn describe(&self) -> String {
+        format!("{} {} (status {})", self.method, self.exchange.target.path(), self.exchange.status)
+    }
+}
+
+/// The kind of failures that an expectation or `.fail` makes.
+const EXPECT: &str = "expect";
+
+impl Response {
+    pub(super) fn new(data: Rc<ResponseData>, host: Rc<Host>) -> Self {
+        Response { data, host }
+    }
+
+    /// Applies an expectation: a status, several, or a condition.
+    pub(super) fn apply(
+        &self,
+        host: &Rc<Host>,
+        context: &NativeCallContext,
+        expect: &Dynamic,
+    ) -> ScriptResult<()> {
+        if let Some(function) = expect.read_lock::<FnPtr>() {
+            return self.expect_that(host, context, "expect", &function);
+        }
+        if let Some(statuses) = expect.read_lock::<Array>() {
+            let statuses = statuses.iter().map(|status| one_status(status)).collect::<Result<Vec<_>, _>>()?;
+            self.expect_status(&statuses);
+            return Ok(());
+        }
+        self.expect_status(&[one_status(expect)?]);
+        Ok(())
+    }
+
+    /// The request fails unless its status is one of these; it succeeds if it is, whatever the status,
+    /// unless an earlier expectation failed.
+    fn expect_status(&self, statuses: &[i64]) {
+        let status = i64::from(self.data.exchange.status);
+        if statuses.contains(&status) {
+            if !self.data.failed_expectation() {
+                self.data.judge(&self.host, None);
+            }
+            return;
+        }
+        if self.data.exchange.error.is_some() || self.data.failed_expectation() {
+            return;
+        }
+        let wanted = statuses.iter().map(i64::to_string).collect::<Vec<_>>().join(" or ");
+        let came = status_failure(self.data.exchange.status).message;
+        let message = format!("expected status {wanted}, got {came}");
+        self.data.judge(&self.host, Some(Failure { kind: EXPECT, message }));
+    }
+
+    fn expect_that(
+        &self,
+        host: &Rc<Host>,
+        context: &NativeCallContext,
+        what: &str,
+        function: &FnPtr,
+    ) -> ScriptResult<()> {
+        let value = call_closure(host, context, function, [Dynamic::from(self.clone())])?;
+        let holds = value.as_bool().map_err(|_| {
+            convert::expected(&format!("expect '{what}': its function's result"), "true or false", &value)
+        })?;
+        if !holds && !self.data.failed_expectation() {
+            let message = format!("expectation not met: {what}");
+            self.data.judge(&self.host, Some(Failure { kind: EXPECT, message }));
+        }
+        Ok(())
+    }
+}
+
+fn one_status(value: &Dynamic) -> Result<i64, String> {
+    value.as_int().map_err(|_| convert::expected("expect", "a status, an array of them or a function", value))
+}
+
+/// The headers of a response, looked up in any case.
+#[derive(Clone)]
+struct Headers(Rc<ResponseData>);
+
+impl Headers {
+    /// The value of a header, `()` when it is not there; several values are joined as HTTP joins them.
+    fn get(&self, name: &str) -> Dynamic {
+        let values = self.0.exchange.headers.get_all(name);
+        let mut joined: Option<String> = None;
+        for value in values {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            joined = Some(match joined {
+                Some(before) => format!("{before}, {value}"),
+                None => value.into_owned(),
+            });
+        }
+        joined.map_or(Dynamic::UNIT, Dynamic::from)
+    }
+
+    fn to_map(&self) -> Map {
+        self.0.exchange.headers.keys().map(|name| (name.as_str().into(), self.get(name.as_str()))).collect()
+    }
+}
+
+pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
+    engine.register_type_with_name::<Response>("Response");
+    register_getters(engine);
+    register_body(engine);
+    register_verdicts(engine, host);
+    register_headers(engine);
+}
+
+fn register_getters(engine: &mut Engine) {
+    engine
+        .register_get("status", |r: &mut Response| i64::from(r.data.exchange.status))
+        .register_get("ok", |r: &mut Response| r.data.sample.borrow().failure.is_none())
+        .register_get("url", |r: &mut Response| r.data.exchange.target.as_str().to_owned())
+        .register_get("method", |r: &mut Response| r.data.method.as_str().to_owned())
+        .register_get("name", |r: &mut Response| {
+            let series = r.data.sample.borrow().series;
+            name_of(&r.host, series)
+        })
+        .register_get("duration", |r: &mut Response| millis(r.data.exchange.timings.service()))
+        .register_get("timings", |r: &mut Response| timings(&r.data.exchange))
+        .register_get("error", |r: &mut Response| match &r.data.exchange.error {
+            Some(error) => Dynamic::from(error.message.clone()),
+            None => Dynamic::UNIT,
+        })
+        .register_get("error_kind", |r: &mut Response| match &r.data.exchange.error {
+            Some(error) => Dynamic::from(error.kind.as_str().to_owned()),
+            None => Dynamic::UNIT,
+        })
+        .register_get("cookies", |r: &mut Response| cookies(&r.data.exchange))
+        .register_get("history", |r: &mut Response| history(&r.data.exchange))
+        .register_get("size", |r: &mut Response| r.data.exchange.body.len() as i64)
+        .register_get("http_version", |r: &mut Response| http_version(&r.data.exchange))
+        .register_get("remote_addr", |r: &mut Response| match r.data.exchange.remote_addr {
+            Some(address) => Dynamic::from(address.to_string()),
+            None => Dynamic::UNIT,
+        })
+        .register_fn("to_string", |r: &mut Response| r.data.describe())
+        .register_fn("to_debug", |r: &mut Response| r.data.describe());
+}
+
+fn register_body(engine: &mut Engine) {
+    engine
+        .register_get("body", |r: &mut Response| -> ScriptResult<String> { Ok(r.data.text()?.into_owned()) })
+        .register_fn("text", |r: &mut Response| -> ScriptResult<String> { Ok(r.data.text()?.into_owned()) })
+        .register_get("bytes", |r: &mut Response| -> ScriptResult<Dynamic> { Ok(blob(r.data.body()?)) })
+        .register_fn("json", |r: &mut Response| -> ScriptResult<Dynamic> { to_dynamic(r.data.json()?) })
+        .register_fn("json", |r: &mut Response, path: ImmutableString| -> ScriptResult<Dynamic> {
+            match json_path::find(r.data.json()?, &path)? {
+                Some(value) => to_dynamic(value),
+                None => Ok(Dynamic::UNIT),
+            }
+        });
+}
+
+fn register_verdicts(engine: &mut Engine, host: &Rc<Host>) {
+    let h = host.clone();
+    engine.register_fn(
+        "expect",
+        move |context: NativeCallContext, r: &mut Response, expect: Dynamic| -> ScriptResult<Response> {
+            r.apply(&h, &context, &expect)?;
+            Ok(r.clone())
+        },
+    );
+    let h = host.clone();
+    engine.register_fn(
+        "expect",
+        move |context: NativeCallContext,
+              r: &mut Response,
+              what: ImmutableString,
+              function: FnPtr|
+              -> ScriptResult<Response> {
+            r.expect_that(&h, &context, &what, &function)?;
+            Ok(r.clone())
+        },
+    );
+    engine.register_fn("fail", |r: &mut Response, why: ImmutableString| {
+        r.data.judge(&r.host, Some(Failure { kind: EXPECT, message: why.to_string() }));
+        r.clone()
+    });
+    engine.register_fn("succeed", |r: &mut Response| {
+        r.data.judge(&r.host, None);
+        r.clone()
+    });
+    let h = host.clone();
+    engine.register_fn(
+        "check",
+        move |context: NativeCallContext, r: &mut Response, checks: Map| -> ScriptResult<bool> {
+            check::check_all(&h, &context, &Dynamic::from(r.clone()), &checks)
+        },
+    );
+}
+
+fn register_headers(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<Headers>("Headers")
+        .register_get("headers", |r: &mut Response| Headers(r.data.clone()))
+        .register_indexer_get(|headers: &mut Headers, name: ImmutableString| headers.get(&name))
+        .register_fn("contains", |headers: &mut Headers, name: ImmutableString| {
+            headers.0.exchange.headers.contains_key(name.as_str())
+        })
+        .register_fn("keys", |headers: &mut Headers| -> Array {
+            headers.to_map().keys().map(|name| name.as_str().into()).collect()
+        })
+        .register_fn("to_map", |headers: &mut Headers| headers.to_map())
+        .register_fn("to_string", |headers: &mut Headers| Dynamic::from_map(headers.to_map()).to_string());
+}
+
+fn to_dynamic(value: &serde_json::Value) -> ScriptResult<Dynamic> {
+    rhai::serde::to_dynamic(value)
+}
+
+fn name_of(host: &Host, series: crate::metrics::SeriesId) -> String {
+    let name: Arc<str> = host.recorder.borrow().name(series);
+    name.to_string()
+}
+
+fn millis(duration: std::time::Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+fn timings(exchange: &Exchange) -> Map {
+    let timings = &exchange.timings;
+    let part = |value: Option<std::time::Duration>| value.map_or(0.0, millis).into();
+    [
+        ("blocked", millis(timings.blocked).into()),
+        ("dns", part(timings.dns)),
+        ("connecting", part(timings.connecting)),
+        ("tls", part(timings.tls)),
+        ("sending", millis(timings.sending).into()),
+        ("waiting", millis(timings.waiting).into()),
+        ("receiving", millis(timings.receiving).into()),
+    ]
+    .into_iter()
+    .map(|(name, value): (&str, Dynamic)| (name.into(), value))
+    .collect()
+}
+
+/// Names and values that the response sets, without their attributes.
+fn cookies(exchange: &Exchange) -> Map {
+    let set = exchange.headers.get_all(SET_COOKIE).iter();
+    set.filter_map(|header| {
+        let text = String::from_utf8_lossy(header.as_bytes()).into_owned();
+        let (name, rest) = text.split_once('=')?;
+        let value = rest.split(';').next().unwrap_or_default();
+        Some((name.trim().into(), value.trim().into()))
+    })
+    .collect()
+}
+
+/// The redirects that were followed: `#{ status, url }` each.
+fn history(exchange: &Exchange) -> Array {
+    let hop = |hop: &crate::http::Hop| {
+        let map: Map =
+            [("status".into(), i64::from(hop.status).into()), ("url".into(), hop.url.as_str().into())]
+                .into_iter()
+                .collect();
+        Dynamic::from_map(map)
+    };
+    exchange.hops.iter().map(hop).collect()
+}
+
+fn http_version(exchange: &Exchange) -> String {
+    // `Version` prints as "HTTP/1.1"; scripts compare with "1.1" and "2".
+    let text = format!("{:?}", exchange.version);
+    text.trim_start_matches("HTTP/").trim_end_matches(".0").to_owned()
+}

@@ -1,0 +1,68 @@
+//! URLs that scripts have requested before: parsed once, with their series.
+//!
+//! Invariant: bounded; a script that requests ever new URLs (ids in paths) makes the cache start over
+//! instead of growing.
+
+use std::rc::Rc;
+
+use hashbrown::{Equivalent, HashMap};
+
+use crate::http::Target;
+use crate::metrics::SeriesId;
+
+/// How many URLs are remembered per worker thread.
+const CAPACITY: usize = 4096;
+
+/// A request's destination and the place where it is counted.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    pub(crate) target: Target,
+    pub(crate) series: SeriesId,
+}
+
+/// Endpoints by scenario, method and URL as the script writes it.
+#[derive(Default)]
+pub(crate) struct EndpointCache {
+    known: HashMap<Key, Rc<Endpoint>>,
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct Key {
+    scenario: u32,
+    method: Box<str>,
+    url: Box<str>,
+}
+
+#[derive(Hash)]
+struct KeyRef<'a> {
+    scenario: u32,
+    method: &'a str,
+    url: &'a str,
+}
+
+impl Equivalent<Key> for KeyRef<'_> {
+    fn equivalent(&self, key: &Key) -> bool {
+        self.scenario == key.scenario && *self.url == *key.url && *self.method == *key.method
+    }
+}
+
+impl EndpointCache {
+    pub(crate) fn get(&self, scenario: u32, method: &str, url: &str) -> Option<Rc<Endpoint>> {
+        self.known.get(&KeyRef { scenario, method, url }).cloned()
+    }
+
+    pub(crate) fn insert(
+        &mut self,
+        scenario: u32,
+        method: &str,
+        url: &str,
+        endpoint: Endpoint,
+    ) -> Rc<Endpoint> {
+        if self.known.len() >= CAPACITY {
+            self.known.clear();
+        }
+        let endpoint = Rc::new(endpoint);
+        self.known.insert(Key { scenario, method: method.into(), url: url.into() }, endpoint.clone());
+        endpoint
+    }
+}

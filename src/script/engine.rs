@@ -1,0 +1,302 @@
+//! One Rhai engine with one script loaded: what a worker thread runs virtual users with.
+//!
+//! Owns compiling, running the top level, and calling functions. Leaves suspending to the fiber that calls.
+//! Invariant: every limit of Rhai is set here, none is left to a default that differs between builds.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
+
+use rhai::packages::{Package, StandardPackage};
+use rhai::{
+    AST, Caches, Dynamic, Engine, EvalAltResult, EvalContext, FnPtr, GlobalRuntimeState, NativeCallContext,
+    OptimizationLevel, Position, Scope,
+};
+
+use super::api::{Extension, MODULES, NAMESPACES};
+use super::declare::{DeclarationError, Declarations, Param};
+use super::error::{CallEnd, Explainer};
+use super::host::{Host, ScriptResult};
+use super::import::{Importer, register_capture};
+use super::source::Sources;
+use super::value::Value;
+use super::vu_context::VuContext;
+use crate::metrics::ScriptError;
+use crate::plan::{Options, ScenarioPlan};
+
+/// Deepest nesting of calls. The stack of a fiber is checked besides, so this is for readable errors.
+const MAX_CALL_LEVELS: usize = 100;
+
+/// Deepest nesting of expressions, in functions and outside.
+const MAX_EXPR_DEPTH: usize = 64;
+
+/// Largest string, array and map of a script, in bytes or elements.
+const MAX_SIZE: usize = 256 * 1024 * 1024;
+
+/// A loaded script.
+pub(crate) struct ScriptEngine {
+    engine: Engine,
+    sources: Sources,
+    functions: Vec<(String, usize)>,
+    /// Where each function's body begins.
+    places: HashMap<String, Position>,
+    /// The state in which functions start: imports, functions, constants.
+    global: GlobalRuntimeState,
+    /// States of calls that ended well, to be used again: they know which functions were called before.
+    idle: RefCell<Vec<Evaluation>>,
+}
+
+struct Evaluation {
+    global: GlobalRuntimeState,
+    caches: Caches,
+}
+
+/// A script that could not be loaded.
+pub(crate) type LoadError = Box<ScriptError>;
+
+impl ScriptEngine {
+    /// Compiles a script and runs its top level. `variables` replace what it computes for variables of
+    /// those names, so that all engines of a run agree on them.
+    pub(crate) fn load(
+        sources: &Sources,
+        host: &Rc<Host>,
+        extensions: &[Extension],
+        variables: &BTreeMap<String, Value>,
+    ) -> Result<(ScriptEngine, Loaded), LoadError> {
+        let mut engine = new_engine(sources, host);
+        extensions.iter().for_each(|extension| extension.apply(&mut engine, host));
+        let mut script = ScriptEngine {
+            global: engine.new_global_runtime_state(),
+            engine,
+            sources: sources.clone(),
+            functions: Vec::new(),
+            places: HashMap::new(),
+            idle: RefCell::new(Vec::new()),
+        };
+        let text = sources.main_text();
+        let mut ast = script.engine.compile(&*text).map_err(|error| script.load_error(error.into()))?;
+        ast.set_source(sources.main());
+        script.functions =
+            ast.iter_functions().map(|function| (function.name.to_owned(), function.params.len())).collect();
+        script.places =
+            ast.iter_fn_def().map(|def| (def.name.to_string(), def.body.start_position())).collect();
+        host.declarations.replace(Some(Declarations::default()));
+        let scope = script.run_top_level(&ast);
+        let declared = host.declarations.take().unwrap_or_default();
+        let scope = scope.map_err(|error| script.load_error(error))?;
+        let top_level = script.keep_variables(&scope, variables);
+        script.finish(declared, top_level)
+    }
+
+    /// Runs the statements outside functions and keeps what they import and define.
+    fn run_top_level(&mut self, ast: &AST) -> ScriptResult<Scope<'static>> {
+        let mut scope = Scope::new();
+        self.global.source = ast.source().map(Into::into);
+        self.global.lib.push(ast.shared_lib().clone());
+        // Deprecated without a successor: it is the one way to run statements and keep their imports.
+        #[allow(deprecated)]
+        self.engine.eval_statements_raw(
+            &mut self.global,
+            &mut Caches::new(),
+            &mut scope,
+            ast.statements(),
+        )?;
+        for (name, _) in self.global.iter_imports() {
+            if NAMESPACES.contains(&name) {
+                return Err(format!(
+                    "an import cannot be called '{name}': that is a module of the script API"
+                )
+                .into());
+            }
+        }
+        Ok(scope)
+    }
+
+    /// Makes the variables of the top level readable in functions, by `on_var`.
+    fn keep_variables(
+        &mut self,
+        scope: &Scope,
+        replaced: &BTreeMap<String, Value>,
+    ) -> BTreeMap<String, Value> {
+        let constants = self.global.constants.get_or_insert_with(|| Rc::new(RefCell::default()));
+        let mut constants = constants.borrow_mut();
+        let mut plain = BTreeMap::new();
+        for (name, _, value) in scope.iter() {
+            let value = match replaced.get(name) {
+                Some(replacement) => replacement.to_dynamic(),
+                None => {
+                    if let Ok(value) = Value::from_dynamic(&value) {
+                        plain.insert(name.to_owned(), value);
+                    }
+                    value.flatten_clone()
+                }
+            };
+            constants.insert(name.into(), value);
+        }
+        plain
+    }
+
+    fn finish(
+        self,
+        mut declared: Declarations,
+        variables: BTreeMap<String, Value>,
+    ) -> Result<(ScriptEngine, Loaded), LoadError> {
+        match declared.finish(&self.functions) {
+            Ok(()) => {}
+            Err(DeclarationError { message, position }) => {
+                return Err(Box::new(self.explainer(None).explain_text(message, position)));
+            }
+        }
+        Ok((self, Loaded { declared, variables }))
+    }
+
+    /// Whether the script defines a function of this name with so many parameters.
+    pub(crate) fn has(&self, name: &str, params: usize) -> bool {
+        self.functions.iter().any(|(known, count)| known == name && *count == params)
+    }
+
+    /// Calls a function without arguments, with the virtual user's own `this`.
+    pub(crate) fn call(&self, vu: &VuContext, function: &str) -> Result<Dynamic, CallEnd> {
+        let mut this = vu.this.clone();
+        self.evaluate(vu, function, |context| context.call_fn_raw(function, true, true, &mut [&mut this]))
+    }
+
+    /// Calls a function with one argument.
+    pub(crate) fn call_with(
+        &self,
+        vu: &VuContext,
+        function: &str,
+        mut argument: Dynamic,
+    ) -> Result<Dynamic, CallEnd> {
+        self.evaluate(vu, function, |context| {
+            context.call_fn_raw(function, false, false, &mut [&mut argument])
+        })
+    }
+
+    /// Calls a function value without arguments, with the virtual user's own `this`.
+    pub(crate) fn call_value(&self, vu: &VuContext, function: &FnPtr) -> Result<Dynamic, CallEnd> {
+        let mut this = vu.this.clone();
+        self.evaluate(vu, function.fn_name(), |context| {
+            let native = NativeCallContext::new_with_all_fields(
+                &self.engine,
+                function.fn_name(),
+                None,
+                context.global_runtime_state(),
+                Position::NONE,
+            );
+            function.call_raw(&native, Some(&mut this), [])
+        })
+    }
+
+    fn evaluate(
+        &self,
+        vu: &VuContext,
+        function: &str,
+        call: impl FnOnce(&mut EvalContext) -> ScriptResult<Dynamic>,
+    ) -> Result<Dynamic, CallEnd> {
+        let mut evaluation = self
+            .idle
+            .borrow_mut()
+            .pop()
+            .unwrap_or_else(|| Evaluation { global: self.global.clone(), caches: Caches::new() });
+        let mut scope = Scope::new();
+        let mut context =
+            EvalContext::new(&self.engine, &mut evaluation.global, &mut evaluation.caches, &mut scope, None);
+        match call(&mut context) {
+            Ok(value) => {
+                self.idle.borrow_mut().push(evaluation);
+                Ok(value)
+            }
+            // After an error the state may hold what the failed calls had pushed; it is not used again.
+            Err(error) => {
+                let mut explainer = self.explainer(Some((vu.id, vu.iteration.get())));
+                explainer.entered = self.places.get(function).copied().unwrap_or(Position::NONE);
+                Err(explainer.explain(error))
+            }
+        }
+    }
+
+    /// Name of the script's main file, as messages show it.
+    pub(crate) fn main_file(&self) -> &str {
+        self.sources.main()
+    }
+
+    fn explainer(&self, vu: Option<(u64, u64)>) -> Explainer<'_> {
+        Explainer {
+            engine: &self.engine,
+            sources: &self.sources,
+            functions: &self.functions,
+            vu,
+            entered: Position::NONE,
+        }
+    }
+
+    fn load_error(&self, error: Box<EvalAltResult>) -> LoadError {
+        match self.explainer(None).explain(error) {
+            CallEnd::Error(error) => Box::new(error),
+            CallEnd::Ended(_) => Box::new(
+                self.explainer(None).explain_text("the top level ended itself".into(), Position::NONE),
+            ),
+        }
+    }
+}
+
+/// What the top level of a script left behind.
+pub(crate) struct Loaded {
+    pub(crate) declared: Declarations,
+    /// Its variables that are plain data.
+    pub(crate) variables: BTreeMap<String, Value>,
+}
+
+impl Loaded {
+    /// The part that can leave the thread: everything but script functions.
+    pub(crate) fn into_plan(self) -> ScriptPlan {
+        ScriptPlan {
+            options: self.declared.options,
+            params: self.declared.params,
+            scenarios: self.declared.scenarios.into_iter().map(|scenario| scenario.plan).collect(),
+            variables: self.variables,
+        }
+    }
+}
+
+/// What a script declares, as plain data.
+pub(crate) struct ScriptPlan {
+    pub(crate) options: Options,
+    pub(crate) params: Vec<Param>,
+    pub(crate) scenarios: Vec<ScenarioPlan>,
+    pub(crate) variables: BTreeMap<String, Value>,
+}
+
+fn new_engine(sources: &Sources, host: &Rc<Host>) -> Engine {
+    let mut engine = Engine::new_raw();
+    StandardPackage::new().register_into_engine(&mut engine);
+    engine
+        .set_max_call_levels(MAX_CALL_LEVELS)
+        .set_max_expr_depths(MAX_EXPR_DEPTH, MAX_EXPR_DEPTH)
+        .set_max_operations(0)
+        .set_max_variables(10_000)
+        .set_max_functions(10_000)
+        .set_max_modules(1_000)
+        .set_max_string_size(MAX_SIZE)
+        .set_max_array_size(MAX_SIZE / 16)
+        .set_max_map_size(MAX_SIZE / 64)
+        .set_optimization_level(OptimizationLevel::Simple)
+        .set_module_resolver(Importer::new(sources.clone()));
+    let h = host.clone();
+    engine.on_progress(move |_| h.on_operation());
+    // Locals are found by their place; only names without one can be variables of the top level.
+    #[allow(deprecated)] // Not deprecated: marked so by Rhai because its signature may change.
+    engine.on_var(|name, index, context| {
+        if index > 0 {
+            return Ok(None);
+        }
+        let constants = context.global_runtime_state().constants.as_ref();
+        Ok(constants.and_then(|constants| constants.borrow().get(name).map(Dynamic::flatten_clone)))
+    });
+    register_capture(&mut engine);
+    for (_, register) in MODULES {
+        register(&mut engine, host);
+    }
+    engine
+}

@@ -1,0 +1,239 @@
+//! Errors that a script author sees: place, what is wrong, source line with caret, call chain.
+//!
+//! Owns the wording. Invariant: one mistake in a script gives one message and place however often it
+//! happens, so that errors can be counted by them.
+
+use std::fmt::Write as _;
+
+use rhai::{Engine, EvalAltResult, ParseErrorType, Position};
+
+use super::host::Ending;
+use super::source::Sources;
+use super::suggest::{did_you_mean, nearest};
+use crate::metrics::ScriptError;
+
+/// Most frames of a call chain that are shown.
+const MOST_FRAMES: usize = 12;
+
+/// How a call of a script function ended, if not with a value.
+pub(crate) enum CallEnd {
+    /// It was ended from outside, or ended itself.
+    Ended(Ending),
+    /// It made a mistake.
+    Error(ScriptError),
+}
+
+/// What is needed to explain an error.
+pub(crate) struct Explainer<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) sources: &'a Sources,
+    /// Functions of the main script.
+    pub(crate) functions: &'a [(String, usize)],
+    /// Virtual user and iteration.
+    pub(crate) vu: Option<(u64, u64)>,
+    /// Where the function that the engine called begins: the place of errors that Rhai gives none.
+    pub(crate) entered: Position,
+}
+
+/// Where a call stands.
+struct Frame {
+    file: String,
+    position: Position,
+    function: String,
+}
+
+impl Explainer<'_> {
+    /// Turns an error of Rhai into what people read, or into the ending it stands for.
+    pub(crate) fn explain(&self, error: Box<EvalAltResult>) -> CallEnd {
+        let (frames, file, mut innermost) = self.unwind(error);
+        let mut position = innermost.position();
+        if position.is_none() {
+            // Errors of host functions stand at their call.
+            position = frames.last().map_or(Position::NONE, |frame| frame.position);
+        }
+        if position.is_none() && file == self.sources.main() {
+            position = self.entered;
+        }
+        let message = match &*innermost {
+            EvalAltResult::ErrorTerminated(token, _) => match token.read_lock::<Ending>().map(|e| e.clone()) {
+                Some(Ending::Fail(reason, place)) => {
+                    position = place;
+                    format!("failed: {reason}")
+                }
+                Some(Ending::TooDeep) => too_deep(),
+                Some(Ending::LoadTooLong) => {
+                    "the top level of the script has run for a minute: is there an endless loop? (it only \
+                     declares; do work in setup())"
+                        .to_owned()
+                }
+                Some(ending) => return CallEnd::Ended(ending),
+                None => "the script was ended".to_owned(),
+            },
+            _ => self.message(&mut innermost),
+        };
+        CallEnd::Error(self.assemble(message, file, position, &frames))
+    }
+
+    /// An error in the text of a file.
+    pub(crate) fn explain_text(&self, message: String, position: Position) -> ScriptError {
+        self.assemble(message, self.sources.main().to_owned(), position, &[])
+    }
+
+    /// Follows the calls to the innermost error; gives the calls, its file, and it.
+    fn unwind(&self, mut error: Box<EvalAltResult>) -> (Vec<Frame>, String, Box<EvalAltResult>) {
+        let mut file = self.sources.main().to_owned();
+        let mut frames = Vec::new();
+        loop {
+            match *error {
+                EvalAltResult::ErrorInFunctionCall(function, source, inner, position) => {
+                    frames.push(Frame { file: file.clone(), position, function });
+                    if !source.is_empty() {
+                        file = source;
+                    }
+                    error = inner;
+                }
+                EvalAltResult::ErrorInModule(name, inner, position) => {
+                    frames.push(Frame {
+                        file: file.clone(),
+                        position,
+                        function: format!("import of {name}"),
+                    });
+                    file = name;
+                    error = inner;
+                }
+                _ => return (frames, file, error),
+            }
+        }
+    }
+
+    fn assemble(&self, message: String, file: String, position: Position, frames: &[Frame]) -> ScriptError {
+        let place = match (position.line(), position.position()) {
+            (Some(line), Some(column)) => format!("{file}:{line}:{column}"),
+            (Some(line), None) => format!("{file}:{line}"),
+            _ => file.clone(),
+        };
+        let mut trace = String::new();
+        self.quote(&mut trace, &file, position);
+        for frame in frames.iter().rev().filter(|frame| !frame.position.is_none()).take(MOST_FRAMES) {
+            let line = frame.position.line().unwrap_or(0);
+            let column = frame.position.position().unwrap_or(0);
+            let name = if frame.function.starts_with("anon$") { "a closure" } else { &frame.function };
+            // Writing to a string does not fail.
+            let _ = writeln!(trace, "  in {name}, called at {}:{line}:{column}", frame.file);
+        }
+        if let Some((vu, iteration)) = self.vu {
+            let _ = writeln!(trace, "  virtual user {vu}, iteration {iteration}");
+        }
+        ScriptError { message, position: place, trace: trace.trim_end().to_owned() }
+    }
+
+    /// The source line with a caret under the column.
+    fn quote(&self, trace: &mut String, file: &str, position: Position) {
+        let (Some(line), Some(text)) = (position.line(), self.sources.text(file)) else { return };
+        let Some(source) = text.lines().nth(line - 1) else { return };
+        let number = line.to_string();
+        let margin = " ".repeat(number.len());
+        let _ = writeln!(trace, "  {margin} |\n  {number} | {}", source.replace('\t', " "));
+        if let Some(column) = position.position() {
+            let _ = writeln!(trace, "  {margin} | {}^", " ".repeat(column.saturating_sub(1)));
+        }
+    }
+
+    fn message(&self, error: &mut EvalAltResult) -> String {
+        match error {
+            EvalAltResult::ErrorParsing(kind, _) => parse_message(kind),
+            EvalAltResult::ErrorFunctionNotFound(signature, _) => self.unknown_function(signature),
+            EvalAltResult::ErrorVariableNotFound(name, _) => {
+                let hint = did_you_mean(name, self.function_names().iter().map(String::as_str));
+                format!("unknown variable '{name}'{hint}")
+            }
+            EvalAltResult::ErrorModuleNotFound(name, _) => {
+                let hint = did_you_mean(name, super::api::NAMESPACES.iter().copied());
+                format!("unknown module '{name}'{hint}")
+            }
+            EvalAltResult::ErrorAssignmentToConstant(name, _) => format!(
+                "cannot write to '{name}': constants, and inside functions all variables of the top level, are \
+                 read-only (a virtual user keeps what it needs in `this`)"
+            ),
+            EvalAltResult::ErrorUnboundThis(_) => {
+                "`this` is not bound in this function: call it as this.name(…) from a task".to_owned()
+            }
+            EvalAltResult::ErrorStackOverflow(_) => too_deep(),
+            EvalAltResult::ErrorRuntime(value, _) if value.is_string() => value.to_string(),
+            EvalAltResult::ErrorRuntime(value, _) if value.is_unit() => {
+                "an error without a message was thrown".into()
+            }
+            EvalAltResult::ErrorRuntime(value, _) => format!("thrown: {value}"),
+            other => {
+                other.set_position(Position::NONE);
+                lower_first(&other.to_string())
+            }
+        }
+    }
+
+    /// `signature` is as Rhai writes it: `name (type, type)`.
+    fn unknown_function(&self, signature: &str) -> String {
+        let (name, arguments) = match signature.split_once(" (") {
+            Some((name, arguments)) => (name.trim(), format!("({arguments}")),
+            None => (signature.trim(), String::new()),
+        };
+        let known = self.function_names();
+        if known.iter().any(|other| other == name) {
+            return format!("no function '{name}' takes {}", readable(&arguments));
+        }
+        if let Some((namespace, _)) = name.split_once("::")
+            && !super::api::NAMESPACES.contains(&namespace)
+            && let Some(nearest) = nearest(namespace, super::api::NAMESPACES.iter().copied())
+        {
+            return format!("unknown module '{namespace}' — did you mean '{nearest}'?");
+        }
+        let hint = did_you_mean(name, known.iter().map(String::as_str));
+        format!("unknown function '{name}{}'{hint}", readable(&arguments))
+    }
+
+    /// Every function that could have been meant, with its namespace.
+    fn function_names(&self) -> Vec<String> {
+        let registered = self.engine.collect_fn_metadata(
+            None,
+            |info| {
+                let name = info.metadata.name.as_str();
+                let plain = name.chars().all(|c| c.is_alphanumeric() || c == '_');
+                plain.then(|| match info.namespace.as_str() {
+                    "" => name.to_owned(),
+                    namespace => format!("{namespace}::{name}"),
+                })
+            },
+            true,
+        );
+        self.functions.iter().map(|(name, _)| name.clone()).chain(registered).collect()
+    }
+}
+
+fn too_deep() -> String {
+    "functions call each other too deeply: is there an endless recursion?".to_owned()
+}
+
+/// Rhai's type names in the words of its users.
+fn readable(arguments: &str) -> String {
+    arguments.replace("&str | ImmutableString | String", "string").replace("&str", "string")
+}
+
+fn parse_message(kind: &ParseErrorType) -> String {
+    match kind {
+        ParseErrorType::UnexpectedEOF => {
+            "the script ends in the middle of something: is a } or ) missing?".into()
+        }
+        other => lower_first(&other.to_string()),
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    match chars.next() {
+        // "JSON …" keeps its capitals, "Division …" does not.
+        Some(first) if !chars.clone().next().is_some_and(char::is_uppercase) => {
+            first.to_lowercase().chain(chars).collect()
+        }
+        _ => text.to_owned(),
+    }
+}

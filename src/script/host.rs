@@ -1,0 +1,296 @@
+//! What host functions can reach: the virtual user that runs now, the recorder, the network, the run.
+//!
+//! One [`Host`] per engine, so per worker thread; nothing in it is shared between threads but [`RunState`].
+//! Leaves suspending to whoever runs the script (the trait [`Waiter`]). Invariant: `current` is set
+//! exactly while a script function runs on behalf of a virtual user.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+use rhai::{Dynamic, EvalAltResult, Position};
+
+use super::declare::Declarations;
+use super::endpoint::EndpointCache;
+use super::message::{Message, MessageSink};
+use super::run_state::RunState;
+use super::vu_context::VuContext;
+use crate::metrics::Recorder;
+
+/// The result of a host function.
+pub(crate) type ScriptResult<T> = Result<T, Box<EvalAltResult>>;
+
+/// How often, in Rhai operations, the clock is looked at. An operation takes some 50 to 200 ns.
+const OPS_PER_LOOK: u32 = 256;
+
+/// How long a script may compute before the other virtual users of its thread get their turn.
+const SLICE: Duration = Duration::from_micros(500);
+
+/// How long the top level of a script may take.
+const LOAD_TIME: Duration = Duration::from_secs(60);
+
+/// Suspends the running script until a future is ready. Implemented by the fiber.
+pub(crate) trait Waiter {
+    /// Calls `poll` until it is ready; gives the thread to others while it is pending.
+    fn wait(&self, poll: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) -> Result<(), Stopped>;
+}
+
+/// The script is to end, because the run stops or its virtual user does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stopped;
+
+/// Why a script is ended from outside; travels through Rhai as the token of `ErrorTerminated`,
+/// which scripts cannot catch.
+#[derive(Clone, Debug)]
+pub(crate) enum Ending {
+    /// The run or the virtual user stops.
+    Stopped,
+    /// `fail("why")`, and where it stands: Rhai forgets the place of an error that scripts cannot catch.
+    Fail(String, Position),
+    /// `abort("why")`.
+    Abort(String),
+    /// `vu::stop()`.
+    VuStop,
+    /// The script uses more stack than there is.
+    TooDeep,
+    /// The top level of the script does not come to its end.
+    LoadTooLong,
+}
+
+impl Ending {
+    /// The Rhai error that ends the script.
+    pub(crate) fn into_error(self) -> Box<EvalAltResult> {
+        EvalAltResult::ErrorTerminated(Dynamic::from(self), Position::NONE).into()
+    }
+}
+
+/// What a script is given from outside.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ScriptInputs {
+    /// Values of its parameters.
+    pub(crate) params: BTreeMap<String, String>,
+    /// What `env::get` finds before the environment of the process.
+    pub(crate) env: BTreeMap<String, String>,
+    /// Only the declarations matter: a parameter without a value is no error.
+    pub(crate) listing: bool,
+    /// Seed of everything random.
+    pub(crate) seed: u64,
+}
+
+/// See the module's description.
+pub(crate) struct Host {
+    pub(crate) inputs: ScriptInputs,
+    pub(crate) recorder: RefCell<Recorder>,
+    pub(crate) endpoints: RefCell<EndpointCache>,
+    pub(crate) run: Arc<RunState>,
+    messages: RefCell<MessageSink>,
+    /// Set while the top level runs: what it declares.
+    pub(crate) declarations: RefCell<Option<Declarations>>,
+    /// Set when an error shows that the run itself is set up wrongly, so that it makes no sense to go on.
+    pub(crate) misconfigured: Cell<bool>,
+    /// What `setup` returned.
+    pub(crate) setup_data: RefCell<Dynamic>,
+    /// Randomness of the top level; each virtual user has its own.
+    pub(crate) load_rng: RefCell<Xoshiro256PlusPlus>,
+    current: RefCell<Option<Rc<VuContext>>>,
+    /// Lowest address the running script's stack may reach.
+    stack_limit: Cell<usize>,
+    ops: Cell<u32>,
+    slice_started: Cell<Option<Instant>>,
+    load_started: Instant,
+    in_flight: Cell<u64>,
+    interrupted_requests: Cell<u64>,
+}
+
+impl Host {
+    pub(crate) fn new(
+        recorder: Recorder,
+        run: Arc<RunState>,
+        messages: MessageSink,
+        inputs: ScriptInputs,
+    ) -> Rc<Host> {
+        let seed = inputs.seed;
+        Rc::new(Host {
+            inputs,
+            recorder: RefCell::new(recorder),
+            endpoints: RefCell::new(EndpointCache::default()),
+            run,
+            messages: RefCell::new(messages),
+            declarations: RefCell::new(None),
+            misconfigured: Cell::new(false),
+            setup_data: RefCell::new(Dynamic::UNIT),
+            load_rng: RefCell::new(Xoshiro256PlusPlus::seed_from_u64(seed)),
+            current: RefCell::new(None),
+            stack_limit: Cell::new(0),
+            ops: Cell::new(0),
+            slice_started: Cell::new(None),
+            load_started: Instant::now(),
+            in_flight: Cell::new(0),
+            interrupted_requests: Cell::new(0),
+        })
+    }
+
+    /// Shows a message.
+    pub(crate) fn message(&self, message: Message) {
+        let sink = self.messages.borrow().clone();
+        sink(message);
+    }
+
+    /// Sends later messages elsewhere.
+    pub(crate) fn set_messages(&self, sink: MessageSink) {
+        self.messages.replace(sink);
+    }
+
+    /// Makes `vu` the one host functions see; the script may use the stack down to `stack_limit`.
+    pub(crate) fn enter(&self, vu: Rc<VuContext>, stack_limit: usize) {
+        self.current.replace(Some(vu));
+        self.stack_limit.set(stack_limit);
+        self.slice_started.set(None);
+    }
+
+    /// The opposite of [`Host::enter`].
+    pub(crate) fn leave(&self) {
+        self.current.replace(None);
+        self.stack_limit.set(0);
+    }
+
+    /// The virtual user that runs now.
+    ///
+    /// # Errors
+    /// At the top level, where there is none.
+    pub(crate) fn vu(&self, function: &str) -> ScriptResult<Rc<VuContext>> {
+        match &*self.current.borrow() {
+            Some(vu) => Ok(vu.clone()),
+            None => Err(format!(
+                "{function} needs a virtual user: call it inside a function, not at the top level of the script"
+            )
+            .into()),
+        }
+    }
+
+    /// The virtual user that runs now, if one does.
+    pub(crate) fn current(&self) -> Option<Rc<VuContext>> {
+        self.current.borrow().clone()
+    }
+
+    /// What the top level declares.
+    ///
+    /// # Errors
+    /// Inside a function, where nothing can be declared.
+    pub(crate) fn declare<T>(
+        &self,
+        function: &str,
+        declare: impl FnOnce(&mut Declarations) -> Result<T, String>,
+    ) -> ScriptResult<T> {
+        match &mut *self.declarations.borrow_mut() {
+            Some(declarations) => Ok(declare(declarations)?),
+            None => {
+                Err(format!("{function} declares: call it at the top level of the script, not in a function")
+                    .into())
+            }
+        }
+    }
+
+    /// Waits for a future on behalf of the running virtual user; others run meanwhile.
+    ///
+    /// Requests that still were open to a verdict are counted first.
+    ///
+    /// # Errors
+    /// The ending of the script, when the run stops meanwhile.
+    pub(crate) fn wait<F: Future>(&self, vu: &VuContext, future: F) -> ScriptResult<F::Output> {
+        vu.settle(&mut self.recorder.borrow_mut());
+        let mut future = pin!(future);
+        let mut output = None;
+        let waited = vu.waiter().wait(&mut |context| match future.as_mut().poll(context) {
+            Poll::Ready(value) => {
+                output = Some(value);
+                Poll::Ready(())
+            }
+            Poll::Pending => Poll::Pending,
+        });
+        match (waited, output) {
+            (Ok(()), Some(value)) => Ok(value),
+            _ => Err(Ending::Stopped.into_error()),
+        }
+    }
+
+    /// Waits `duration`, or less when the run stops: then the script ends here.
+    pub(crate) fn pause(&self, vu: &VuContext, duration: Duration) -> ScriptResult<()> {
+        match self.wait(vu, vu.pause(duration))? {
+            true => Ok(()),
+            false => Err(Ending::Stopped.into_error()),
+        }
+    }
+
+    /// Called by Rhai for every operation: stops scripts that are to stop, keeps the stack, shares the thread.
+    #[inline]
+    pub(crate) fn on_operation(&self) -> Option<Dynamic> {
+        let ops = self.ops.get().wrapping_add(1);
+        self.ops.set(ops);
+        // The address of a local is near enough to the stack pointer.
+        if (&raw const ops).addr() < self.stack_limit.get() {
+            return Some(Dynamic::from(Ending::TooDeep));
+        }
+        if ops % OPS_PER_LOOK == 0 { self.look_at_clock() } else { None }
+    }
+
+    #[cold]
+    fn look_at_clock(&self) -> Option<Dynamic> {
+        let Some(vu) = self.current() else {
+            let loading = self.load_started.elapsed() > LOAD_TIME && self.declarations.borrow().is_some();
+            return loading.then(|| Dynamic::from(Ending::LoadTooLong));
+        };
+        let now = Instant::now();
+        let started = self.slice_started.get().unwrap_or(now);
+        self.slice_started.set(Some(started));
+        if now.duration_since(started) < SLICE {
+            return None;
+        }
+        // Tokio's own yield lets the I/O driver run before this task is polled again; waking oneself does not.
+        let mut yielded = pin!(tokio::task::yield_now());
+        let waited = vu.waiter().wait(&mut |context| yielded.as_mut().poll(context));
+        self.slice_started.set(None);
+        waited.is_err().then(|| Dynamic::from(Ending::Stopped))
+    }
+
+    /// Counts a request as in flight until the guard is dropped; one that is dropped before
+    /// [`InFlight::done`] counts as interrupted.
+    pub(crate) fn in_flight(self: &Rc<Self>) -> InFlight {
+        self.in_flight.set(self.in_flight.get() + 1);
+        InFlight { host: self.clone(), done: false }
+    }
+
+    /// Requests in flight now, and requests interrupted so far.
+    pub(crate) fn flight_counts(&self) -> (u64, u64) {
+        (self.in_flight.get(), self.interrupted_requests.get())
+    }
+}
+
+/// A request in flight.
+pub(crate) struct InFlight {
+    host: Rc<Host>,
+    done: bool,
+}
+
+impl InFlight {
+    /// The response is here, or will never be.
+    pub(crate) fn done(mut self) {
+        self.done = true;
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.host.in_flight.set(self.host.in_flight.get() - 1);
+        if !self.done {
+            self.host.interrupted_requests.set(self.host.interrupted_requests.get() + 1);
+        }
+    }
+}

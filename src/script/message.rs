@@ -1,0 +1,43 @@
+//! Lines that scripts print, on their way out of the engine.
+//!
+//! Owns the form of a message. Leaves showing it to whoever runs the test. Invariant: a flood of
+//! messages is cut off, never queued without bound and never waited for.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A line from a script, or from the engine about a script.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// How much it matters.
+    pub level: Level,
+    /// The text; may hold line breaks.
+    pub text: String,
+    /// Virtual user and iteration it came from; `None` at the top level and from the engine itself.
+    pub from: Option<(u64, u64)>,
+}
+
+/// How much a message matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// From `debug`.
+    Debug,
+    /// From `print`.
+    Info,
+    /// Something that may make the figures doubtful.
+    Warning,
+    /// A script error.
+    Error,
+}
+
+impl fmt::Display for Message {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.from {
+            Some((vu, iteration)) => write!(f, "[vu {vu}, iteration {iteration}] {}", self.text),
+            None => f.write_str(&self.text),
+        }
+    }
+}
+
+/// Where messages go. Called on worker threads, so it must not block.
+pub type MessageSink = Arc<dyn Fn(Message) + Send + Sync>;

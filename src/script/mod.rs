@@ -1,0 +1,33 @@
+//! Scripts: compiling them, what they declare, what they can call, and how their mistakes are explained.
+//!
+//! The only folder that knows `rhai`. An engine never leaves its thread; what crosses threads is plain
+//! ([`value::Value`], [`source::Sources`]).
+
+pub(crate) mod api;
+mod declare;
+mod endpoint;
+mod engine;
+mod error;
+pub(crate) mod host;
+mod import;
+mod json_path;
+mod message;
+mod run_state;
+mod source;
+mod suggest;
+mod value;
+mod vu_context;
+mod wait_time;
+
+pub use api::{AsyncCall, Extension};
+pub use declare::Param;
+pub(crate) use engine::{LoadError, ScriptEngine, ScriptPlan};
+pub(crate) use error::CallEnd;
+pub(crate) use host::{Ending, Host, ScriptInputs, Stopped, Waiter};
+pub use message::{Level, Message, MessageSink};
+pub(crate) use run_state::RunState;
+pub(crate) use source::Sources;
+pub use suggest::did_you_mean;
+pub(crate) use value::Value;
+pub(crate) use vu_context::{VuContext, VuParts, VuTags};
+pub(crate) use wait_time::wait_seconds;

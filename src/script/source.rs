@@ -1,0 +1,181 @@
+//! The files a script is made of: the main one, what it imports, and what is built in.
+//!
+//! Owns reading them and remembering their text, which error messages quote. Invariant: every engine of a
+//! run sees the same text of a file, even when the file is saved meanwhile: the first reading is kept.
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use super::suggest::did_you_mean;
+
+/// The library that scripts import as `std/…`.
+pub(crate) const STDLIB: &[(&str, &str)] = &[("std/journey", include_str!("../../stdlib/journey.rhai"))];
+
+/// Largest script file that is read; a mistaken file name should not fill the memory.
+const LARGEST_FILE: u64 = 16 * 1024 * 1024;
+
+/// A script and the files it imports. Cheap to clone; clones share what was read.
+#[derive(Clone, Debug)]
+pub(crate) struct Sources {
+    main: Arc<str>,
+    texts: Arc<Mutex<BTreeMap<String, Arc<str>>>>,
+}
+
+impl Sources {
+    /// A script from a file.
+    ///
+    /// # Errors
+    /// When it cannot be read, in words.
+    pub(crate) fn from_file(path: &Path) -> Result<Sources, String> {
+        let text = read(path)?;
+        Ok(Sources::from_text(&path.display().to_string(), &text))
+    }
+
+    /// A script given as text; `name` stands in messages and is what imports are relative to.
+    pub(crate) fn from_text(name: &str, text: &str) -> Sources {
+        let texts = BTreeMap::from([(name.to_owned(), Arc::from(text))]);
+        Sources { main: name.into(), texts: Arc::new(Mutex::new(texts)) }
+    }
+
+    /// Name of the main file.
+    pub(crate) fn main(&self) -> &str {
+        &self.main
+    }
+
+    /// Text of the main file.
+    pub(crate) fn main_text(&self) -> Arc<str> {
+        self.text(&self.main).unwrap_or_default()
+    }
+
+    /// Text of a file that was read before.
+    pub(crate) fn text(&self, name: &str) -> Option<Arc<str>> {
+        self.texts.lock().ok()?.get(name).cloned()
+    }
+
+    /// All files read so far, by name.
+    pub(crate) fn all(&self) -> Vec<(String, String)> {
+        match self.texts.lock() {
+            Ok(texts) => texts.iter().map(|(name, text)| (name.clone(), text.to_string())).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// What `import "path"` in the file `from` means: the name of the file and its text.
+    ///
+    /// # Errors
+    /// When there is no such file, or it cannot be read, in words.
+    pub(crate) fn import(&self, from: &str, path: &str) -> Result<(String, Arc<str>), String> {
+        let name = if path.starts_with("std/") { path.to_owned() } else { relative(from, path) };
+        if let Some(text) = self.text(&name) {
+            return Ok((name, text));
+        }
+        let text: Arc<str> = if path.starts_with("std/") {
+            let built_in = STDLIB.iter().find(|(known, _)| *known == path);
+            let Some((_, text)) = built_in else {
+                let known: Vec<&str> = STDLIB.iter().map(|(name, _)| *name).collect();
+                let hint = did_you_mean(path, known.iter().copied());
+                return Err(format!("there is no '{path}'{hint} (the library has: {})", known.join(", ")));
+            };
+            Arc::from(*text)
+        } else {
+            Arc::from(read(Path::new(&name)).map_err(|error| explain_missing(path, &name, error))?)
+        };
+        if let Ok(mut texts) = self.texts.lock() {
+            texts.insert(name.clone(), text.clone());
+        }
+        Ok((name, text))
+    }
+}
+
+/// The file an import names, relative to the folder of the importing file, with `.rhai` added if need be.
+fn relative(from: &str, path: &str) -> String {
+    let mut joined = Path::new(from).parent().unwrap_or(Path::new("")).join(path);
+    if joined.extension().is_none_or(|extension| extension != "rhai") {
+        let mut name = joined.file_name().unwrap_or_default().to_owned();
+        name.push(".rhai");
+        joined.set_file_name(name);
+    }
+    normal(&joined).display().to_string()
+}
+
+/// Without `.` and `a/..`, so that one file has one name and is loaded once.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir if matches!(normal.components().next_back(), Some(Component::Normal(_))) => {
+                normal.pop();
+            }
+            other => normal.push(other),
+        }
+    }
+    normal
+}
+
+fn read(path: &Path) -> Result<String, String> {
+    let shown = path.display();
+    let metadata = std::fs::metadata(path).map_err(|error| format!("cannot read '{shown}': {error}"))?;
+    if metadata.is_dir() {
+        return Err(format!("'{shown}' is a folder, not a script"));
+    }
+    if metadata.len() > LARGEST_FILE {
+        return Err(format!("'{shown}' is larger than 16 MB; is it a script?"));
+    }
+    let bytes = std::fs::read(path).map_err(|error| format!("cannot read '{shown}': {error}"))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| format!("'{shown}' is not text (not valid UTF-8); is it a script?"))?;
+    // Editors on Windows put a byte order mark first; Rhai would take it for a character of the script.
+    Ok(text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned())
+}
+
+fn explain_missing(path: &str, looked_for: &str, error: String) -> String {
+    if Path::new(looked_for).exists() {
+        return error;
+    }
+    let folder = Path::new(looked_for).parent().filter(|folder| !folder.as_os_str().is_empty());
+    let entries = std::fs::read_dir(folder.unwrap_or(Path::new("."))).into_iter().flatten().flatten();
+    let names: Vec<String> = entries
+        .filter_map(|entry| entry.file_name().to_str()?.strip_suffix(".rhai").map(str::to_owned))
+        .collect();
+    let wanted = Path::new(looked_for).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    let hint = did_you_mean(&wanted.unwrap_or_default(), names.iter().map(String::as_str));
+    format!("there is no script '{path}': looked for {looked_for}{hint}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn imports_are_relative_to_the_importing_file() {
+        assert_eq!(relative("scripts/shop.rhai", "lib/cart"), "scripts/lib/cart.rhai");
+        assert_eq!(relative("scripts/lib/cart.rhai", "../money.rhai"), "scripts/money.rhai");
+        assert_eq!(relative("shop.rhai", "./cart"), "cart.rhai");
+        assert_eq!(relative("shop.rhai", "../v1.2"), "../v1.2.rhai");
+    }
+
+    #[test]
+    fn what_is_missing_says_where_it_was_looked_for() {
+        let sources = Sources::from_text("main.rhai", "");
+        let error = sources.import("main.rhai", "nosuch").unwrap_err();
+        assert_eq!(error, "there is no script 'nosuch': looked for nosuch.rhai");
+        let error = sources.import("main.rhai", "std/jurney").unwrap_err();
+        assert!(error.contains("did you mean 'std/journey'"), "{error}");
+    }
+
+    #[test]
+    fn the_first_reading_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let main = folder.path().join("main.rhai");
+        let lib = folder.path().join("lib.rhai");
+        std::fs::write(&main, "\u{feff}import \"lib\" as l;").unwrap();
+        std::fs::write(&lib, "fn a() { 1 }").unwrap();
+        let sources = Sources::from_file(&main).unwrap();
+        assert!(sources.main_text().starts_with("import"), "the byte order mark is gone");
+        let first = sources.import(sources.main(), "lib").unwrap();
+        std::fs::write(&lib, "fn a() { 2 }").unwrap();
+        assert_eq!(sources.clone().import(sources.main(), "lib").unwrap(), first);
+    }
+}

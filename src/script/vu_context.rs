@@ -1,0 +1,195 @@
+//! A virtual user as its script sees it: identity, own state, randomness, cookies, tags.
+//!
+//! Owns what lives as long as the virtual user. Leaves its life cycle to `vu`. Invariant: nobody else
+//! sees `this` or the client; a finished request is counted at the latest when the user next waits.
+
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::Duration;
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rhai::{Dynamic, Map};
+
+use super::api::response::ResponseData;
+use super::host::Waiter;
+use crate::http::{Client, Target};
+use crate::metrics::{Recorder, TagId};
+use crate::plan::Wait;
+
+/// See the module's description.
+pub(crate) struct VuContext {
+    /// Number of the virtual user, from 1; 0 runs `setup` and `teardown`.
+    pub(crate) id: u64,
+    /// Index of its scenario in the plan; keys caches.
+    pub(crate) scenario_index: u32,
+    /// Name of its scenario.
+    pub(crate) scenario: Arc<str>,
+    /// Iterations begun, so the number of the running one, from 1; 0 in `on_start`.
+    pub(crate) iteration: Cell<u64>,
+    /// How late the running iteration started.
+    pub(crate) lag: Cell<Duration>,
+    /// Whether its requests are counted; not so in `setup` and `teardown`.
+    pub(crate) records: bool,
+    /// The VU's own map.
+    pub(crate) this: Dynamic,
+    /// Connections and cookies.
+    pub(crate) client: Client,
+    /// What relative URLs are joined to.
+    pub(crate) base: Option<Target>,
+    /// What is waited after an iteration, for `think`.
+    pub(crate) wait: Wait,
+    /// Its own random numbers.
+    pub(crate) rng: RefCell<Xoshiro256PlusPlus>,
+    /// Tags of all its requests, as text and as recorder ids.
+    pub(crate) tags: Rc<VuTags>,
+    /// Names of the groups that are open, outermost first.
+    pub(crate) groups: RefCell<Vec<String>>,
+    /// Requests that are done but whose verdict the script may still change.
+    open: RefCell<Vec<Rc<ResponseData>>>,
+    waiter: Rc<dyn Waiter>,
+    /// No further iteration begins, and a wait between two is cut.
+    stopping: Cell<bool>,
+    /// A wait inside an iteration is cut too.
+    cut_pauses: Cell<bool>,
+    interrupted: Cell<bool>,
+    /// `on_stop` or `teardown` runs: pauses are skipped instead of ending the script.
+    in_stop_hook: Cell<bool>,
+    /// Wakes the task the user lives in; the same one all its life.
+    task_waker: RefCell<Option<Waker>>,
+}
+
+/// Tags of a scenario: shown by `vu::tags()`, counted with every request.
+#[derive(Debug, Default)]
+pub(crate) struct VuTags {
+    pub(crate) text: Vec<(String, String)>,
+    pub(crate) ids: Vec<TagId>,
+}
+
+/// What a virtual user is made of.
+pub(crate) struct VuParts {
+    pub(crate) id: u64,
+    pub(crate) scenario_index: u32,
+    pub(crate) scenario: Arc<str>,
+    pub(crate) records: bool,
+    pub(crate) client: Client,
+    pub(crate) base: Option<Target>,
+    pub(crate) wait: Wait,
+    pub(crate) rng: Xoshiro256PlusPlus,
+    pub(crate) tags: Rc<VuTags>,
+    pub(crate) waiter: Rc<dyn Waiter>,
+}
+
+impl VuContext {
+    pub(crate) fn new(parts: VuParts) -> Rc<VuContext> {
+        Rc::new(VuContext {
+            id: parts.id,
+            scenario_index: parts.scenario_index,
+            scenario: parts.scenario,
+            iteration: Cell::new(0),
+            lag: Cell::new(Duration::ZERO),
+            records: parts.records,
+            // Shared, so that closures given to `group` or `check` work on the same map as the task.
+            this: Dynamic::from(Map::new()).into_shared(),
+            client: parts.client,
+            base: parts.base,
+            wait: parts.wait,
+            rng: RefCell::new(parts.rng),
+            tags: parts.tags,
+            groups: RefCell::new(Vec::new()),
+            open: RefCell::new(Vec::new()),
+            waiter: parts.waiter,
+            stopping: Cell::new(false),
+            cut_pauses: Cell::new(false),
+            interrupted: Cell::new(false),
+            in_stop_hook: Cell::new(false),
+            task_waker: RefCell::new(None),
+        })
+    }
+
+    pub(crate) fn waiter(&self) -> &dyn Waiter {
+        &*self.waiter
+    }
+
+    /// Keeps a finished request open to a verdict until the user next waits.
+    pub(crate) fn keep_open(&self, response: Rc<ResponseData>) {
+        self.open.borrow_mut().push(response);
+    }
+
+    /// Counts the requests that were open to a verdict.
+    pub(crate) fn settle(&self, recorder: &mut Recorder) {
+        for response in self.open.borrow_mut().drain(..) {
+            response.count(recorder);
+        }
+    }
+
+    /// Keeps the waker of the task the user lives in, so that it can be told to stop while it waits.
+    pub(crate) fn set_task_waker(&self, waker: &Waker) {
+        self.task_waker.replace(Some(waker.clone()));
+    }
+
+    /// Tells the user to end after the running iteration, which goes on undisturbed.
+    pub(crate) fn finish(&self) {
+        self.stopping.set(true);
+        self.wake();
+    }
+
+    /// Tells the user to stop: as [`VuContext::finish`], and an iteration that sleeps ends there.
+    pub(crate) fn stop(&self) {
+        self.cut_pauses.set(true);
+        self.finish();
+    }
+
+    /// Ends the call that is running.
+    pub(crate) fn interrupt(&self) {
+        self.interrupted.set(true);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.task_waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// `on_stop` is to run: it may run although the iteration before it was interrupted.
+    pub(crate) fn begin_stop_hook(&self) {
+        self.in_stop_hook.set(true);
+        self.interrupted.set(false);
+    }
+
+    pub(crate) fn is_interrupted(&self) -> bool {
+        self.interrupted.get()
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    /// A pause inside an iteration; false when the user was told to stop before or meanwhile.
+    pub(crate) async fn pause(&self, duration: Duration) -> bool {
+        self.pause_unless(tokio::time::Instant::now() + duration, &self.cut_pauses).await
+    }
+
+    /// A wait between two iterations; false when the user was told to end before or meanwhile.
+    pub(crate) async fn wait_until(&self, deadline: tokio::time::Instant) -> bool {
+        self.pause_unless(deadline, &self.stopping).await
+    }
+
+    async fn pause_unless(&self, deadline: tokio::time::Instant, cut: &Cell<bool>) -> bool {
+        if self.in_stop_hook.get() {
+            return true;
+        }
+        let mut sleep = pin!(tokio::time::sleep_until(deadline));
+        poll_fn(|context| {
+            if cut.get() {
+                return Poll::Ready(false);
+            }
+            sleep.as_mut().poll(context).map(|()| true)
+        })
+        .await
+    }
+}

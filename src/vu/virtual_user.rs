@@ -1,0 +1,267 @@
+//! The life of a virtual user: `on_start`, iterations with waits between them, `on_stop`.
+//!
+//! Leaves to the executor when users are started and stopped. Invariants: every iteration that begins is
+//! counted once, as completed, failed or interrupted; between iterations a user holds no stack.
+
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use rand::RngExt;
+use rhai::{Dynamic, FnPtr};
+use tokio::time::Instant;
+
+use super::fiber::{Fiber, FiberError, FiberState};
+use super::worker::Worker;
+use crate::metrics::{IterationEnd, ScriptError};
+use crate::plan::{ScenarioPlan, Wait};
+use crate::script::{CallEnd, Ending, Level, Message, VuContext, wait_seconds};
+
+/// Least time before a failed `on_start` is tried again, so that a dead target is not hammered.
+const LEAST_RETRY: Duration = Duration::from_secs(1);
+
+/// What becomes of the user after a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    /// It goes on; the call did what it should.
+    Go,
+    /// It goes on, although the call failed.
+    Failed,
+    /// It ends: the run stops.
+    Interrupted,
+    /// It ends by its own wish, in the middle of the call.
+    Leave,
+}
+
+/// A scenario as a worker thread runs it.
+pub(crate) struct Scenario {
+    pub(crate) plan: ScenarioPlan,
+    pub(crate) name: std::sync::Arc<str>,
+    /// Weights summed up, to pick a task with one random number.
+    pub(crate) cumulative_weights: Vec<u64>,
+    pub(crate) wait_fn: Option<FnPtr>,
+}
+
+/// Runs one virtual user from start to end.
+pub(crate) async fn live(
+    worker: Rc<Worker>,
+    vu: Rc<VuContext>,
+    fiber: Rc<FiberState>,
+    scenario: Rc<Scenario>,
+) {
+    let user = VirtualUser { worker, vu, fiber, scenario };
+    poll_fn(|context| {
+        user.vu.set_task_waker(context.waker());
+        Poll::Ready(())
+    })
+    .await;
+    if user.start().await {
+        user.iterate().await;
+    }
+    user.stop().await;
+}
+
+struct VirtualUser {
+    worker: Rc<Worker>,
+    vu: Rc<VuContext>,
+    fiber: Rc<FiberState>,
+    scenario: Rc<Scenario>,
+}
+
+impl VirtualUser {
+    /// Calls `on_start` until it succeeds; false when the user is to end instead.
+    async fn start(&self) -> bool {
+        let Some(on_start) = self.scenario.plan.on_start.clone() else { return true };
+        loop {
+            match self.call(&on_start).await {
+                Next::Go => return true,
+                Next::Interrupted | Next::Leave => return false,
+                Next::Failed => {
+                    let wait = self.wait().await.max(LEAST_RETRY);
+                    if !self.vu.wait_until(Instant::now() + wait).await {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn iterate(&self) {
+        let mut due = Instant::now();
+        while !self.vu.is_stopping() && self.worker.claim_iteration() {
+            let started = Instant::now();
+            let lag = started.saturating_duration_since(due);
+            self.vu.lag.set(lag);
+            self.vu.iteration.set(self.vu.iteration.get() + 1);
+            let suspensions = self.fiber.suspensions();
+            let next = self.call(&self.pick_task()).await;
+            let ended = Instant::now();
+            let end = match next {
+                Next::Go | Next::Leave => IterationEnd::Completed,
+                Next::Failed => IterationEnd::Failed,
+                Next::Interrupted => IterationEnd::Interrupted,
+            };
+            self.worker.record_iteration(&self.scenario.name, end, ended - started, lag);
+            if matches!(next, Next::Interrupted | Next::Leave) {
+                return;
+            }
+            due = match self.scenario.plan.wait {
+                // A late iteration is not caught up with a burst: the pace goes on from its start.
+                Wait::Pacing(seconds) => {
+                    due.max(started).checked_add(Duration::from_secs_f64(seconds)).unwrap_or(ended)
+                }
+                _ => ended + self.wait().await,
+            };
+            if due > ended {
+                if !self.vu.wait_until(due).await {
+                    return;
+                }
+            } else if self.fiber.suspensions() == suspensions {
+                // A script that never waits must not keep the thread from the others.
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    async fn stop(&self) {
+        self.vu.begin_stop_hook();
+        if let Some(on_stop) = self.scenario.plan.on_stop.clone()
+            && !self.worker.is_stopping_now()
+        {
+            self.call(&on_stop).await;
+        }
+        self.worker.leave(&self.vu);
+    }
+
+    fn pick_task(&self) -> String {
+        let tasks = &self.scenario.plan.tasks;
+        let index = match &self.scenario.cumulative_weights[..] {
+            [_] => 0,
+            weights => {
+                let sum = weights.last().copied().unwrap_or(1);
+                let drawn = self.vu.rng.borrow_mut().random_range(0..sum);
+                weights.partition_point(|&weight| weight <= drawn)
+            }
+        };
+        tasks[index].function.clone()
+    }
+
+    /// How long to wait after an iteration.
+    async fn wait(&self) -> Duration {
+        let seconds = match &self.scenario.wait_fn {
+            None => wait_seconds(&self.scenario.plan.wait, &mut *self.vu.rng.borrow_mut()),
+            Some(function) => match self.call_wait(function.clone()).await {
+                Some(seconds) => seconds,
+                // It failed and was counted; without a wait its error would be counted without end.
+                None => LEAST_RETRY.as_secs_f64(),
+            },
+        };
+        Duration::try_from_secs_f64(seconds).unwrap_or(LEAST_RETRY)
+    }
+
+    async fn call_wait(&self, function: FnPtr) -> Option<f64> {
+        let (script, vu) = (self.worker.script().clone(), self.vu.clone());
+        let value = self.run(move || script.call_value(&vu, &function)).await;
+        let value = self.judge(value).1?;
+        let seconds = value.as_float().ok().or_else(|| value.as_int().ok().map(|int| int as f64));
+        match seconds {
+            Some(seconds) if seconds.is_finite() && seconds >= 0.0 => Some(seconds),
+            _ => {
+                self.script_error(ScriptError {
+                    message: format!("the wait function returned {value}; it must return seconds, 0 or more"),
+                    position: self.worker.script().main_file().to_owned(),
+                    trace: String::new(),
+                });
+                None
+            }
+        }
+    }
+
+    /// Calls a script function and counts its mistakes.
+    async fn call(&self, function: &str) -> Next {
+        let (script, vu, name) = (self.worker.script().clone(), self.vu.clone(), function.to_owned());
+        let result = self.run(move || script.call(&vu, &name)).await;
+        self.vu.settle(&mut self.worker.host().recorder.borrow_mut());
+        self.vu.groups.borrow_mut().clear();
+        self.judge(result).0
+    }
+
+    /// Runs a call in a fiber, until it is done or the user is interrupted.
+    async fn run(&self, call: impl FnOnce() -> Result<Dynamic, CallEnd> + 'static) -> Called {
+        let worker = &self.worker;
+        let fiber = Fiber::new(worker.stacks(), worker.host(), &self.vu, &self.fiber, call);
+        let mut fiber = match fiber {
+            Ok(fiber) => fiber,
+            Err(error) => return Called::Broken(error),
+        };
+        poll_fn(|context| {
+            if self.vu.is_interrupted() {
+                return Poll::Ready(Called::Interrupted);
+            }
+            match Pin::new(&mut fiber).poll(context) {
+                Poll::Ready(Ok(result)) => Poll::Ready(Called::Done(result)),
+                Poll::Ready(Err(error)) => Poll::Ready(Called::Broken(error)),
+                Poll::Pending => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    /// What a call's end means for the user, and its value.
+    fn judge(&self, called: Called) -> (Next, Option<Dynamic>) {
+        let worker = &self.worker;
+        let next = match called {
+            Called::Done(Ok(value)) => return (Next::Go, Some(value)),
+            Called::Done(Err(CallEnd::Error(error))) => {
+                let misconfigured = worker.host().misconfigured.take();
+                if misconfigured {
+                    worker.misconfigured(&error);
+                }
+                self.script_error(error);
+                if misconfigured { Next::Interrupted } else { Next::Failed }
+            }
+            Called::Done(Err(CallEnd::Ended(Ending::VuStop))) => Next::Leave,
+            Called::Done(Err(CallEnd::Ended(Ending::Abort(reason)))) => {
+                worker.abort(&reason);
+                Next::Interrupted
+            }
+            Called::Done(Err(CallEnd::Ended(_))) | Called::Interrupted => Next::Interrupted,
+            Called::Broken(error) => {
+                self.script_error(broken(error, worker.script().main_file()));
+                Next::Failed
+            }
+        };
+        (next, None)
+    }
+
+    fn script_error(&self, error: ScriptError) {
+        let worker = &self.worker;
+        if self.vu.records {
+            worker.host().recorder.borrow_mut().script_error(&error);
+        }
+        let text = format!("{}: {}\n{}", error.position, error.message, error.trace);
+        worker.host().message(Message { level: Level::Error, text, from: None });
+    }
+}
+
+/// How a call in a fiber ended.
+enum Called {
+    Done(Result<Dynamic, CallEnd>),
+    Interrupted,
+    Broken(FiberError),
+}
+
+fn broken(error: FiberError, file: &str) -> ScriptError {
+    let message = match error {
+        FiberError::Panicked(message) => {
+            format!("a host function panicked: {message} (a mistake in the program that runs this script)")
+        }
+        FiberError::NoStack(error) => format!(
+            "no memory for another running iteration: {error} (each one in flight needs two mappings; see \
+             sysctl vm.max_map_count)"
+        ),
+    };
+    ScriptError { message, position: file.to_owned(), trace: String::new() }
+}

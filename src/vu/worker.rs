@@ -1,0 +1,384 @@
+//! A worker thread: one engine, one recorder, one network, and the virtual users that live on it.
+//!
+//! Owns the thread's state and the table of its users. Leaves to `run` what it is told to do and to the
+//! executor when. Invariant: nothing here is shared with another thread but [`Shared`].
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+use rhai::Dynamic;
+use tokio::sync::{Notify, mpsc};
+
+use super::fiber::{Fiber, FiberState, StackPool};
+use super::virtual_user::{Scenario, live};
+use crate::http::{Client, Network, Target, Transport};
+use crate::metrics::{DEFAULT_SERIES_CAP, Delta, IterationEnd, Recorder, ScriptError};
+use crate::plan::{ScenarioPlan, TestPlan, Wait};
+use crate::script::{
+    CallEnd, Ending, Extension, Host, LoadError, MessageSink, RunState, ScriptEngine, ScriptInputs, Sources,
+    Value, VuContext, VuParts, VuTags,
+};
+
+/// What all worker threads of a run are given.
+pub(crate) struct Shared {
+    pub(crate) plan: TestPlan,
+    pub(crate) sources: Sources,
+    pub(crate) inputs: ScriptInputs,
+    pub(crate) extensions: Vec<Extension>,
+    /// Values of the script's top-level variables, as the first load computed them.
+    pub(crate) variables: BTreeMap<String, Value>,
+    pub(crate) transport: Arc<Transport>,
+    pub(crate) run: Arc<RunState>,
+    pub(crate) messages: MessageSink,
+    /// Iterations that may still begin; `None` is without limit.
+    pub(crate) iterations_left: Option<AtomicU64>,
+    /// Told when something happens that the run has to act on; rare, so it needs no bound: at most a few per user.
+    pub(crate) events: mpsc::UnboundedSender<Event>,
+}
+
+/// What a worker tells the run.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The script asked for the end of the run.
+    Abort,
+    /// The last iteration of the run's number has been taken.
+    NoIterationsLeft,
+    /// The script shows that the run is set up wrongly: the error, ready to be shown.
+    Misconfigured(String),
+    /// All users of a worker have ended and none will be started.
+    WorkerIdle,
+}
+
+/// A worker's figures at the end of an interval.
+pub(crate) struct Interval {
+    pub(crate) delta: Delta,
+    pub(crate) users: u64,
+    pub(crate) in_flight: u64,
+    pub(crate) interrupted_requests: u64,
+}
+
+/// See the module's description.
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    script: Rc<ScriptEngine>,
+    host: Rc<Host>,
+    network: Rc<Network>,
+    stacks: Rc<StackPool>,
+    scenarios: Vec<Rc<Scenario>>,
+    bases: Vec<Option<Target>>,
+    tags: Vec<Rc<VuTags>>,
+    users: RefCell<BTreeMap<u64, Rc<VuContext>>>,
+    stopping_now: Cell<bool>,
+    user_left: Notify,
+}
+
+impl Worker {
+    /// Loads the script for this thread.
+    pub(crate) fn new(shared: Arc<Shared>) -> Result<Rc<Worker>, LoadError> {
+        let host = Host::new(
+            Recorder::new(DEFAULT_SERIES_CAP),
+            shared.run.clone(),
+            // The first load has shown what the top level prints.
+            Arc::new(|_| {}),
+            shared.inputs.clone(),
+        );
+        let (script, loaded) =
+            ScriptEngine::load(&shared.sources, &host, &shared.extensions, &shared.variables)?;
+        host.set_messages(shared.messages.clone());
+        let wait_fn = |name: &str| {
+            let declared = loaded.declared.scenarios.iter().find(|declared| declared.plan.name == name);
+            declared.and_then(|declared| declared.wait_fn.clone())
+        };
+        let scenarios =
+            shared.plan.scenarios.iter().map(|plan| scenario(plan, wait_fn(&plan.name))).collect();
+        let bases = shared.plan.scenarios.iter().map(|plan| base(&shared.plan, Some(plan))).collect();
+        let tags = shared.plan.scenarios.iter().map(|plan| tags(&shared.plan, plan, &host)).collect();
+        Ok(Rc::new(Worker {
+            network: Network::new(shared.transport.clone()),
+            script: Rc::new(script),
+            host,
+            stacks: StackPool::new(),
+            scenarios,
+            bases,
+            tags,
+            users: RefCell::new(BTreeMap::new()),
+            stopping_now: Cell::new(false),
+            user_left: Notify::new(),
+            shared,
+        }))
+    }
+
+    pub(crate) fn plan(&self) -> &TestPlan {
+        &self.shared.plan
+    }
+
+    pub(super) fn script(&self) -> &Rc<ScriptEngine> {
+        &self.script
+    }
+
+    pub(super) fn host(&self) -> &Rc<Host> {
+        &self.host
+    }
+
+    pub(super) fn stacks(&self) -> &Rc<StackPool> {
+        &self.stacks
+    }
+
+    pub(super) fn is_stopping_now(&self) -> bool {
+        self.stopping_now.get()
+    }
+
+    /// Starts virtual user number `index` of the plan (from 0) on this thread.
+    pub(crate) fn start_user(self: &Rc<Self>, index: u64) {
+        let scenario_index = self.shared.plan.mix[index as usize];
+        let scenario = self.scenarios[scenario_index].clone();
+        let fiber = FiberState::new();
+        let vu = self.context(index + 1, scenario_index, true, &scenario.plan.wait, &fiber);
+        self.users.borrow_mut().insert(index, vu.clone());
+        tokio::task::spawn_local(live(self.clone(), vu, fiber, scenario));
+    }
+
+    /// Tells a user to stop: a wait ends at once, a running iteration gets the stop timeout.
+    pub(crate) fn stop_user(self: &Rc<Self>, index: u64) {
+        let Some(vu) = self.users.borrow().get(&index).cloned() else { return };
+        if vu.is_stopping() {
+            return;
+        }
+        vu.stop();
+        let scenario = &self.shared.plan.scenarios[vu.scenario_index as usize];
+        let timeout = scenario.stop_timeout.unwrap_or(self.shared.plan.stop_timeout);
+        let worker = self.clone();
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(timeout).await;
+            // The second time is for an `on_stop` that does not end.
+            for _ in 0..2 {
+                if !worker.users.borrow().contains_key(&index) {
+                    return;
+                }
+                vu.interrupt();
+                tokio::time::sleep(timeout).await;
+            }
+        });
+    }
+
+    /// Lets all users end after the iteration they are in.
+    pub(crate) fn finish_all(&self) {
+        self.users.borrow().values().for_each(|vu| vu.finish());
+    }
+
+    /// Stops all users as [`Worker::stop_user`] does.
+    pub(crate) fn stop_all(self: &Rc<Self>) {
+        let all: Vec<u64> = self.users.borrow().keys().copied().collect();
+        all.into_iter().for_each(|index| self.stop_user(index));
+    }
+
+    /// Ends all users without waiting for anything; `on_stop` is not called.
+    pub(crate) fn stop_now(&self) {
+        self.stopping_now.set(true);
+        for vu in self.users.borrow().values() {
+            vu.stop();
+            vu.interrupt();
+        }
+    }
+
+    /// Waits until no user is left on this thread.
+    pub(crate) async fn all_left(&self) {
+        while !self.users.borrow().is_empty() {
+            self.user_left.notified().await;
+        }
+    }
+
+    pub(super) fn leave(&self, vu: &VuContext) {
+        self.users.borrow_mut().remove(&(vu.id - 1));
+        self.user_left.notify_waiters();
+    }
+
+    /// Tells the run something; when the run is over already, nobody needs to know.
+    pub(crate) fn tell(&self, event: Event) {
+        let _ = self.shared.events.send(event);
+    }
+
+    /// Takes one iteration of the run's number; false when none is left.
+    pub(super) fn claim_iteration(&self) -> bool {
+        let Some(left) = &self.shared.iterations_left else { return true };
+        let claimed = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if claimed == Ok(1) {
+            self.tell(Event::NoIterationsLeft);
+        }
+        claimed.is_ok()
+    }
+
+    pub(super) fn record_iteration(
+        &self,
+        scenario: &Arc<str>,
+        end: IterationEnd,
+        duration: Duration,
+        lag: Duration,
+    ) {
+        self.host.recorder.borrow_mut().iteration(scenario, end, duration, lag);
+    }
+
+    pub(super) fn abort(&self, reason: &str) {
+        self.shared.run.abort(reason);
+        self.tell(Event::Abort);
+    }
+
+    pub(super) fn misconfigured(&self, error: &ScriptError) {
+        self.tell(Event::Misconfigured(shown(error)));
+    }
+
+    /// Everything counted since the last call.
+    pub(crate) fn take_interval(&self) -> Interval {
+        let (in_flight, interrupted_requests) = self.host.flight_counts();
+        Interval {
+            delta: self.host.recorder.borrow_mut().take(),
+            users: self.users.borrow().len() as u64,
+            in_flight,
+            interrupted_requests,
+        }
+    }
+
+    /// Runs `setup`, if the script has one; its value goes to [`Worker::set_data`] of every worker.
+    ///
+    /// # Errors
+    /// What went wrong, in words, ready to be shown.
+    pub(crate) async fn setup(&self) -> Result<Value, HookError> {
+        if !self.script.has("setup", 0) {
+            return Ok(Value::Unit);
+        }
+        let (script, vu) = (self.script.clone(), self.hook_user());
+        let value = self.run_hook(vu.0.clone(), &vu.1, move || script.call(&vu.0, "setup")).await?;
+        Value::from_dynamic(&value).map_err(|kind| {
+            HookError::Failed(format!(
+                "setup returned a value that holds a {kind}; it is shared by all threads, so it can hold only plain \
+                 data: numbers, text, arrays, maps"
+            ))
+        })
+    }
+
+    /// What `vu::data()` gives.
+    pub(crate) fn set_data(&self, data: &Value) {
+        self.host.setup_data.replace(data.to_dynamic());
+    }
+
+    /// Runs `teardown`, if the script has one.
+    ///
+    /// # Errors
+    /// What went wrong, in words, ready to be shown.
+    pub(crate) async fn teardown(&self) -> Result<(), HookError> {
+        let (script, vu) = (self.script.clone(), self.hook_user());
+        vu.0.begin_stop_hook();
+        if self.script.has("teardown", 1) {
+            let data = self.host.setup_data.borrow().clone();
+            self.run_hook(vu.0.clone(), &vu.1, move || script.call_with(&vu.0, "teardown", data)).await?;
+        } else if self.script.has("teardown", 0) {
+            self.run_hook(vu.0.clone(), &vu.1, move || script.call(&vu.0, "teardown")).await?;
+        }
+        Ok(())
+    }
+
+    fn hook_user(&self) -> (Rc<VuContext>, Rc<FiberState>) {
+        let fiber = FiberState::new();
+        (self.context(0, 0, false, &Wait::None, &fiber), fiber)
+    }
+
+    async fn run_hook(
+        &self,
+        vu: Rc<VuContext>,
+        state: &Rc<FiberState>,
+        call: impl FnOnce() -> Result<Dynamic, CallEnd> + 'static,
+    ) -> Result<Dynamic, HookError> {
+        let fiber = Fiber::new(&self.stacks, &self.host, &vu, state, call);
+        let result = match fiber {
+            Ok(fiber) => fiber.await,
+            Err(error) => Err(error),
+        };
+        vu.settle(&mut self.host.recorder.borrow_mut());
+        match result {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(CallEnd::Error(error))) => Err(HookError::Failed(shown(&error))),
+            Ok(Err(CallEnd::Ended(Ending::Abort(reason)))) => Err(HookError::Aborted(reason)),
+            Ok(Err(CallEnd::Ended(_))) => Err(HookError::Failed("it was stopped".into())),
+            Err(error) => Err(HookError::Failed(format!("{error:?}"))),
+        }
+    }
+
+    fn context(
+        &self,
+        id: u64,
+        scenario: usize,
+        records: bool,
+        wait: &Wait,
+        fiber: &Rc<FiberState>,
+    ) -> Rc<VuContext> {
+        VuContext::new(VuParts {
+            id,
+            scenario_index: scenario as u32,
+            scenario: if records { self.scenarios[scenario].name.clone() } else { "setup".into() },
+            records,
+            client: Client::new(self.network.clone()),
+            base: self.bases[scenario].clone(),
+            wait: wait.clone(),
+            rng: user_rng(self.shared.plan.seed, id),
+            tags: self.tags[scenario].clone(),
+            waiter: fiber.clone(),
+        })
+    }
+}
+
+/// Why `setup` or `teardown` did not succeed.
+#[derive(Debug)]
+pub(crate) enum HookError {
+    /// An error, in words.
+    Failed(String),
+    /// The script called `abort` with this reason.
+    Aborted(String),
+}
+
+fn shown(error: &ScriptError) -> String {
+    format!("{}: {}\n{}", error.position, error.message, error.trace)
+}
+
+fn scenario(plan: &ScenarioPlan, wait_fn: Option<rhai::FnPtr>) -> Rc<Scenario> {
+    let mut sum = 0;
+    let cumulative_weights = plan.tasks.iter().map(|task| {
+        sum += u64::from(task.weight);
+        sum
+    });
+    Rc::new(Scenario {
+        cumulative_weights: cumulative_weights.collect(),
+        name: plan.name.as_str().into(),
+        plan: plan.clone(),
+        wait_fn,
+    })
+}
+
+/// What relative URLs are joined to: the run's host wins over the scenario's, as `-H` does in Locust.
+pub(crate) fn host_of<'a>(plan: &'a TestPlan, scenario: Option<&'a ScenarioPlan>) -> Option<&'a str> {
+    plan.host.as_deref().or_else(|| scenario.and_then(|scenario| scenario.host.as_deref()))
+}
+
+fn base(plan: &TestPlan, scenario: Option<&ScenarioPlan>) -> Option<Target> {
+    // Hosts have been checked before the run; see `run::check_hosts`.
+    host_of(plan, scenario).and_then(|host| Target::parse(host).ok())
+}
+
+fn tags(plan: &TestPlan, scenario: &ScenarioPlan, host: &Host) -> Rc<VuTags> {
+    let mut merged = plan.tags.clone();
+    merged.extend(scenario.tags.clone());
+    let mut recorder = host.recorder.borrow_mut();
+    let ids = merged.iter().map(|(key, value)| recorder.tag(key, value)).collect();
+    Rc::new(VuTags { text: merged.into_iter().collect(), ids })
+}
+
+/// A sequence of random numbers of its own for each user, from the run's seed.
+fn user_rng(seed: u64, id: u64) -> Xoshiro256PlusPlus {
+    // The multiplier is 2^64 divided by the golden ratio; it spreads neighbouring numbers far apart.
+    Xoshiro256PlusPlus::seed_from_u64(seed ^ id.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+}
