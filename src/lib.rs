@@ -26,7 +26,7 @@
 #[doc(hidden)]
 pub mod cli;
 mod executor;
-mod http;
+pub mod http;
 pub mod metrics;
 pub mod plan;
 pub mod report;

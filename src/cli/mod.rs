@@ -13,6 +13,7 @@ mod output;
 mod progress;
 mod run;
 mod script_help;
+mod signals;
 mod target;
 
 use std::process::ExitCode;

@@ -25,7 +25,7 @@ const DEFAULT_WIDTH: usize = 80;
 
 /// How a run is shown while it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProgressKind {
+pub(super) enum ProgressKind {
     /// A block that is redrawn in place; needs a terminal.
     Live,
     /// A line each ten seconds, for logs.
@@ -36,7 +36,7 @@ pub enum ProgressKind {
 
 /// When colours are used (`--color`, `--no-color`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ColorChoice {
+pub(super) enum ColorChoice {
     /// On a terminal, unless `NO_COLOR` is set or the terminal cannot.
     #[default]
     Auto,
@@ -48,7 +48,7 @@ pub enum ColorChoice {
 
 /// The display of a run on standard error.
 #[derive(Debug)]
-pub struct Progress {
+pub(super) struct Progress {
     look: Look,
     display: Display,
 }
@@ -62,7 +62,7 @@ enum Display {
 
 impl Progress {
     /// A display that has not shown anything yet.
-    pub fn new(kind: ProgressKind, look: Look) -> Self {
+    pub(super) fn new(kind: ProgressKind, look: Look) -> Self {
         let display = match kind {
             ProgressKind::Live => Display::Live(live_block()),
             ProgressKind::Plain => Display::Plain { next_line: LINE_EVERY },
@@ -72,7 +72,7 @@ impl Progress {
     }
 
     /// Shows a snapshot; to be called with each new one. `planned` is the time the load is to last.
-    pub fn update(&mut self, info: &RunInfo, snapshot: &Snapshot, planned: Option<Duration>) {
+    pub(super) fn update(&mut self, info: &RunInfo, snapshot: &Snapshot, planned: Option<Duration>) {
         match &mut self.display {
             Display::Live(block) => {
                 // The window may have been resized since the last second.
@@ -90,7 +90,7 @@ impl Progress {
 
     /// Prints text above the live block, or as lines of their own. Control characters are replaced:
     /// what a script prints may come from a response.
-    pub fn message(&self, text: &str) {
+    pub(super) fn message(&self, text: &str) {
         let lines = clean_lines(text);
         let print = || lines.iter().for_each(|line| print_line(line));
         match &self.display {
@@ -100,7 +100,7 @@ impl Progress {
     }
 
     /// Takes the live block away, so that the summary stands alone.
-    pub fn finish(self) {
+    pub(super) fn finish(self) {
         if let Display::Live(block) = &self.display {
             block.finish_and_clear();
         }
@@ -134,7 +134,7 @@ fn print_line(line: &str) {
 impl Look {
     /// What the terminal of this process can show. `is_terminal` says whether the stream that the text
     /// goes to is one.
-    pub fn detect(choice: ColorChoice, is_terminal: bool) -> Self {
+    pub(super) fn detect(choice: ColorChoice, is_terminal: bool) -> Self {
         let width = if is_terminal {
             terminal_width(&Term::stderr()).or_else(|| terminal_width(&Term::stdout()))
         } else {

@@ -9,7 +9,7 @@ use super::args::{OutputArgs, RunArgs};
 use super::exit::Exit;
 use super::messages::{self, Messages};
 use super::progress::{ColorChoice, Progress, ProgressKind};
-use super::target::stop_signal;
+use super::signals::Signals;
 use super::{config_file, event_loop, output};
 use crate::metrics::Snapshot;
 use crate::plan::RunInfo;
@@ -142,16 +142,8 @@ impl Session {
         };
         let info = handle.info().clone();
         let stopper = handle.stopper();
-        let signals = tokio::spawn(async move {
-            let mut first = true;
-            loop {
-                stop_signal().await;
-                stopper.stop_on_signal();
-                if std::mem::take(&mut first) {
-                    output::err("\nstopping: running iterations may end; once more ends them at once\n");
-                }
-            }
-        });
+        let mut signals = Signals::new();
+        let mut stops = 0;
         let mut progress = Progress::new(self.progress_kind(), self.look(std::io::stderr().is_terminal()));
         let mut snapshots = handle.snapshots();
         let mut result = std::pin::pin!(handle.wait());
@@ -163,10 +155,16 @@ impl Session {
                     let snapshot = snapshots.borrow_and_update().clone();
                     self.show(&mut progress, &info, &snapshot);
                 }
+                () = signals.next() => {
+                    stopper.stop_on_signal();
+                    stops += 1;
+                    if stops == 1 {
+                        progress.message("stopping: running iterations may end; once more ends them at once");
+                    }
+                }
                 _ = messages_due.tick() => self.messages.take().iter().for_each(|line| progress.message(line)),
             }
         };
-        signals.abort();
         self.messages.take().iter().for_each(|line| progress.message(line));
         progress.finish();
         match result {

@@ -6,6 +6,7 @@ use tokio::net::TcpListener;
 
 use super::args::TargetArgs;
 use super::exit::Exit;
+use super::signals::Signals;
 use super::{event_loop, output};
 use crate::target::{TargetOptions, serve};
 
@@ -35,10 +36,11 @@ pub(super) fn target(args: &TargetArgs) -> Exit {
                 return Exit::Configuration;
             }
         };
+        let mut signals = Signals::new();
         // With port 0 the system chooses; this line is how to learn it.
         let address = listener.local_addr().unwrap_or(address);
         output::out(&format!("rhaid target listens on http://{address} (Ctrl-C ends it)\n"));
-        match serve(listener, options, stop_signal()).await {
+        match serve(listener, options, async move { signals.next().await }).await {
             Ok(()) => Exit::Passed,
             Err(error) => {
                 output::error(&format!("the target ended: {error}"));
@@ -46,21 +48,4 @@ pub(super) fn target(args: &TargetArgs) -> Exit {
             }
         }
     })
-}
-
-/// Completes with the first Ctrl-C or SIGTERM.
-pub(super) async fn stop_signal() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    // Without a handler the system's default ends the process, which is all that is left to do.
-    let _ = tokio::signal::ctrl_c().await;
 }

@@ -142,7 +142,7 @@ impl Http1 {
         !self.driver.ended && self.sender.is_ready()
     }
 
-    /// The stream without hyper's buffers, some 25 KB; `None` when the server has sent what nobody asked for.
+    /// The stream without hyper's buffers, some 40 KB; `None` when the server has sent what nobody asked for.
     pub(super) fn into_wire(self) -> Option<Wire> {
         let parts = self.driver.connection.into_parts();
         parts.read_buf.is_empty().then(|| parts.io.into_inner())

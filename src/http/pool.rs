@@ -22,7 +22,7 @@ use super::target::Origin;
 /// The most connections that wait, over all hosts; a browser keeps fewer.
 const MAX_IDLE: usize = 32;
 
-/// How long a connection keeps its buffers while it waits. Making them again costs some thousand instructions,
+/// How long a connection keeps its buffers while it waits. Making them again costs some 5,000 instructions,
 /// which only matter to users that send without pause.
 const COOL_AFTER: Duration = Duration::from_millis(10);
 

@@ -34,6 +34,8 @@ pub struct Tick {
     pub phase: Phase,
     /// Virtual users that run now.
     pub users: u64,
+    /// Most virtual users at once in the interval; of several workers, the sum of theirs.
+    pub users_peak: u64,
     /// Virtual users that should run now.
     pub users_target: u64,
     /// Requests that wait for their response.
@@ -186,7 +188,7 @@ impl Aggregator {
     pub fn close_interval(&mut self, tick: Tick) -> Snapshot {
         let length = tick.at.saturating_sub(self.interval_started);
         self.interval_started = tick.at;
-        self.users_max = self.users_max.max(tick.users);
+        self.users_max = self.users_max.max(tick.users_peak);
         let interval = std::mem::take(&mut self.total.interval);
         let rate = per_second(interval.requests.max(0) as u64, length);
         // A cut-off last interval would make a peak out of a few requests in a few milliseconds.
@@ -545,6 +547,7 @@ mod tests {
             at: Duration::from_secs(seconds),
             phase: Phase::Steady,
             users: 1,
+            users_peak: 1,
             users_target: 1,
             in_flight: 0,
             interrupted_requests: 0,

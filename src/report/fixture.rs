@@ -93,6 +93,7 @@ impl Load {
             at: self.at,
             phase,
             users,
+            users_peak: users,
             users_target: 10,
             in_flight: users / 2,
             interrupted_requests: 0,

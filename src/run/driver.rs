@@ -269,17 +269,18 @@ impl Driver {
             at: Duration::ZERO,
             phase: phase.unwrap_or_else(|| self.phase()),
             users: 0,
+            users_peak: 0,
             users_target: self.users_target(),
             in_flight: 0,
             interrupted_requests: 0,
         };
         for (worker, answer) in answers.into_iter().enumerate() {
             // A worker that has panicked has nothing to say; its users are gone with it.
-            let Ok(Interval { delta, users, in_flight, interrupted_requests }) = answer.await else {
-                continue;
-            };
+            let Ok(interval) = answer.await else { continue };
+            let Interval { delta, users, users_peak, in_flight, interrupted_requests } = interval;
             self.aggregator.add(worker, delta);
             tick.users += users;
+            tick.users_peak += users_peak;
             tick.in_flight += in_flight;
             tick.interrupted_requests += interrupted_requests;
         }
@@ -336,6 +337,7 @@ fn idle_tick() -> Tick {
         at: Duration::ZERO,
         phase: Phase::Starting,
         users: 0,
+        users_peak: 0,
         users_target: 0,
         in_flight: 0,
         interrupted_requests: 0,

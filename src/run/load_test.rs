@@ -10,7 +10,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime};
 
-use rhai::{Dynamic, Engine};
 use tokio::sync::{mpsc, oneshot};
 
 use super::driver::Driver;
@@ -21,6 +20,7 @@ use super::worker_loop::WorkerError;
 use crate::http::{Target, Transport};
 use crate::metrics::{Recorder, ScriptError};
 use crate::plan::{Options, RunInfo, TestPlan};
+use crate::rhai::{Dynamic, Engine};
 use crate::script::{
     AsyncCall, Extension, Host, Message, MessageSink, Param, RunState, ScriptEngine, ScriptInputs,
     ScriptPlan, Sources,
@@ -261,10 +261,7 @@ impl LoadTest {
     }
 
     /// Everything that can be wrong is found here, before any thread of the run exists.
-    fn check(
-        self,
-        random_seed: u64,
-    ) -> Result<(RunInfo, Shared, mpsc::UnboundedReceiver<Event>), RunError> {
+    fn check(self, random_seed: u64) -> Result<(RunInfo, Shared, mpsc::UnboundedReceiver<Event>), RunError> {
         let seed = self.options.seed.or(self.lower.seed).unwrap_or(random_seed);
         let mut inputs = self.inputs(seed);
         let mut declared = self.load(inputs.clone())?;
@@ -354,9 +351,12 @@ impl Prepared {
 fn check_hosts(plan: &TestPlan) -> Result<(), RunError> {
     let hosts = plan.scenarios.iter().filter_map(|scenario| host_of(plan, Some(scenario)));
     for host in hosts {
-        Target::parse(host).map_err(|error| {
-            RunError::Host(format!("the host is no URL: {error}; write it like http://127.0.0.1:8000"))
-        })?;
+        if !host.contains("://") {
+            return Err(RunError::Host(format!(
+                "the host '{host}' lacks http:// or https://; write http://{host}"
+            )));
+        }
+        Target::parse(host).map_err(|error| RunError::Host(format!("the host is no URL: {error}")))?;
     }
     Ok(())
 }

@@ -40,6 +40,8 @@ pub(crate) struct ScriptEngine {
     functions: Vec<(String, usize)>,
     /// Where each function's body begins.
     places: HashMap<String, Position>,
+    /// Functions that compute the wait of a scenario, by its name.
+    wait_functions: HashMap<String, FnPtr>,
     /// The state in which functions start: imports, functions, constants.
     global: GlobalRuntimeState,
     /// States of calls that ended well, to be used again: they know which functions were called before.
@@ -71,6 +73,7 @@ impl ScriptEngine {
             sources: sources.clone(),
             functions: Vec::new(),
             places: HashMap::new(),
+            wait_functions: HashMap::new(),
             idle: RefCell::new(Vec::new()),
         };
         let text = sources.main_text();
@@ -95,12 +98,9 @@ impl ScriptEngine {
         self.global.lib.push(ast.shared_lib().clone());
         // Deprecated without a successor: it is the one way to run statements and keep their imports.
         #[allow(deprecated)]
-        self.engine.eval_statements_raw(
-            &mut self.global,
-            &mut Caches::new(),
-            &mut scope,
-            ast.statements(),
-        )?;
+        self.engine
+            .eval_statements_raw(&mut self.global, &mut Caches::new(), &mut scope, ast.statements())
+            .map(drop)?;
         for (name, _) in self.global.iter_imports() {
             if NAMESPACES.contains(&name) {
                 return Err(format!(
@@ -137,7 +137,7 @@ impl ScriptEngine {
     }
 
     fn finish(
-        self,
+        mut self,
         mut declared: Declarations,
         variables: BTreeMap<String, Value>,
     ) -> Result<(ScriptEngine, Loaded), LoadError> {
@@ -147,36 +147,79 @@ impl ScriptEngine {
                 return Err(Box::new(self.explainer(None).explain_text(message, position)));
             }
         }
+        self.wait_functions = declared
+            .scenarios
+            .iter()
+            .filter_map(|scenario| Some((scenario.plan.name.clone(), scenario.wait_fn.clone()?)))
+            .collect();
         Ok((self, Loaded { declared, variables }))
     }
 
     /// Whether the script defines a function of this name with so many parameters.
-    pub(crate) fn has(&self, name: &str, params: usize) -> bool {
+    fn has(&self, name: &str, params: usize) -> bool {
         self.functions.iter().any(|(known, count)| known == name && *count == params)
     }
 
-    /// Calls a function without arguments, with the virtual user's own `this`.
-    pub(crate) fn call(&self, vu: &VuContext, function: &str) -> Result<Dynamic, CallEnd> {
+    /// Where a function stands, as an error without a message yet.
+    pub(crate) fn place_of(&self, function: &str, vu: &VuContext) -> ScriptError {
+        let position = self.places.get(function).copied().unwrap_or(Position::NONE);
+        self.explainer(Some((vu.id, vu.iteration.get()))).explain_text(String::new(), position)
+    }
+
+    /// Calls a task, `on_start` or `on_stop`, with the virtual user's own `this`.
+    pub(crate) fn call(&self, vu: &VuContext, function: &str) -> Result<(), CallEnd> {
+        self.call_method(vu, function).map(drop)
+    }
+
+    fn call_method(&self, vu: &VuContext, function: &str) -> Result<Dynamic, CallEnd> {
         let mut this = vu.this.clone();
         self.evaluate(vu, function, |context| context.call_fn_raw(function, true, true, &mut [&mut this]))
     }
 
-    /// Calls a function with one argument.
-    pub(crate) fn call_with(
-        &self,
-        vu: &VuContext,
-        function: &str,
-        mut argument: Dynamic,
-    ) -> Result<Dynamic, CallEnd> {
-        self.evaluate(vu, function, |context| {
-            context.call_fn_raw(function, false, false, &mut [&mut argument])
+    /// Calls `setup`, if the script has one; gives its value in a form that all threads can have.
+    pub(crate) fn setup(&self, vu: &VuContext) -> Result<Value, CallEnd> {
+        if !self.has("setup", 0) {
+            return Ok(Value::Unit);
+        }
+        let value = self.call_method(vu, "setup")?;
+        Value::from_dynamic(&value).map_err(|kind| {
+            self.wrong_value(
+                vu,
+                "setup",
+                format!(
+                    "setup returned a value that holds a {kind}; it is shared by all threads, so it can hold only \
+                     plain data: numbers, text, arrays, maps"
+                ),
+            )
         })
     }
 
-    /// Calls a function value without arguments, with the virtual user's own `this`.
-    pub(crate) fn call_value(&self, vu: &VuContext, function: &FnPtr) -> Result<Dynamic, CallEnd> {
+    /// Calls `teardown`, if the script has one, with what `setup` returned.
+    pub(crate) fn teardown(&self, vu: &VuContext, data: &Value) -> Result<(), CallEnd> {
+        if self.has("teardown", 1) {
+            let mut data = data.to_dynamic();
+            return self
+                .evaluate(vu, "teardown", |context| {
+                    context.call_fn_raw("teardown", false, false, &mut [&mut data])
+                })
+                .map(drop);
+        }
+        if if self.has("teardown", 0) {
+            return self.call(vu, "teardown");
+        }
+        Ok(())
+    }
+
+    /// Whether a scenario's wait is a script function, to be asked with [`ScriptEngine::wait_seconds`].
+    pub(crate) fn has_wait_function(&self, scenario: &str) -> bool {
+        self.wait_functions.contains_key(scenario)
+    }
+
+    /// Asks the script how many seconds the virtual user is to wait.
+    pub(crate) fn wait_seconds(&self, vu: &VuContext, scenario: &str) -> Result<f64, CallEnd> {
+        let Some(function) = self.wait_functions.get(scenario) else { return Ok(0.0) };
         let mut this = vu.this.clone();
-        self.evaluate(vu, function.fn_name(), |context| {
+        let value = self.evaluate(vu, function.fn_name(), |context| {
             let native = NativeCallContext::new_with_all_fields(
                 &self.engine,
                 function.fn_name(),
@@ -185,7 +228,19 @@ impl ScriptEngine {
                 Position::NONE,
             );
             function.call_raw(&native, Some(&mut this), [])
-        })
+        })?;
+        match super::api::number(&value) {
+            Some(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(seconds),
+            _ => {
+                let message =
+                    format!("the wait function returned {value}; it must return seconds, 0 or more");
+                Err(self.wrong_value(vu, function.fn_name(), message))
+            }
+        }
+    }
+
+    fn wrong_value(&self, vu: &VuContext, function: &str, message: String) -> CallEnd {
+        CallEnd::Error(ScriptError { message, ..self.place_of(function, vu) })
     }
 
     fn evaluate(

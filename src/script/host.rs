@@ -21,6 +21,7 @@ use super::declare::Declarations;
 use super::endpoint::EndpointCache;
 use super::message::{Message, MessageSink};
 use super::run_state::RunState;
+use super::value::Value;
 use super::vu_context::VuContext;
 use crate::metrics::Recorder;
 
@@ -135,6 +136,11 @@ impl Host {
             in_flight: Cell::new(0),
             interrupted_requests: Cell::new(0),
         })
+    }
+
+    /// What `vu::data()` gives from now on.
+    pub(crate) fn set_data(&self, data: &Value) {
+        *self.setup_data.borrow_mut() = data.to_dynamic();
     }
 
     /// Shows a message.
@@ -255,7 +261,9 @@ impl Host {
         }
         // Tokio's own yield lets the I/O driver run before this task is polled again; waking oneself does not.
         let mut yielded = pin!(tokio::task::yield_now());
+        vu.set_computing(true);
         let waited = vu.waiter().wait(&mut |context| yielded.as_mut().poll(context));
+        vu.set_computing(false);
         self.slice_started.set(None);
         waited.is_err().then(|| Dynamic::from(Ending::Stopped))
     }

@@ -40,4 +40,4 @@ impl fmt::Display for Message {
 }
 
 /// Where messages go. Called on worker threads, so it must not block.
-pub type MessageSink = Arc<dyn Fn(Message) + Send + Sync>;
+pub(crate) type MessageSink = Arc<dyn Fn(Message) + Send + Sync>;

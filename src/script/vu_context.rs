@@ -56,6 +56,8 @@ pub(crate) struct VuContext {
     /// A wait inside an iteration is cut too.
     cut_pauses: Cell<bool>,
     interrupted: Cell<bool>,
+    /// The script was suspended because its slice of time was over, not because it waits.
+    computing: Cell<bool>,
     /// `on_stop` or `teardown` runs: pauses are skipped instead of ending the script.
     in_stop_hook: Cell<bool>,
     /// Wakes the task the user lives in; the same one all its life.
@@ -105,6 +107,7 @@ impl VuContext {
             stopping: Cell::new(false),
             cut_pauses: Cell::new(false),
             interrupted: Cell::new(false),
+            computing: Cell::new(false),
             in_stop_hook: Cell::new(false),
             task_waker: RefCell::new(None),
         })
@@ -159,6 +162,15 @@ impl VuContext {
     pub(crate) fn begin_stop_hook(&self) {
         self.in_stop_hook.set(true);
         self.interrupted.set(false);
+        self.computing.set(false);
+    }
+
+    pub(crate) fn set_computing(&self, computing: bool) {
+        self.computing.set(computing);
+    }
+
+    pub(crate) fn is_computing(&self) -> bool {
+        self.computing.get()
     }
 
     pub(crate) fn is_interrupted(&self) -> bool {

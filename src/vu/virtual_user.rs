@@ -10,7 +10,6 @@ use std::task::Poll;
 use std::time::Duration;
 
 use rand::RngExt;
-use rhai::{Dynamic, FnPtr};
 use tokio::time::Instant;
 
 use super::fiber::{Fiber, FiberError, FiberState};
@@ -41,7 +40,8 @@ pub(crate) struct Scenario {
     pub(crate) name: std::sync::Arc<str>,
     /// Weights summed up, to pick a task with one random number.
     pub(crate) cumulative_weights: Vec<u64>,
-    pub(crate) wait_fn: Option<FnPtr>,
+    /// The wait is a script function.
+    pub(crate) asks_script: bool,
 }
 
 /// Runs one virtual user from start to end.
@@ -150,46 +150,36 @@ impl VirtualUser {
 
     /// How long to wait after an iteration.
     async fn wait(&self) -> Duration {
-        let seconds = match &self.scenario.wait_fn {
-            None => wait_seconds(&self.scenario.plan.wait, &mut *self.vu.rng.borrow_mut()),
-            Some(function) => match self.call_wait(function.clone()).await {
-                Some(seconds) => seconds,
-                // It failed and was counted; without a wait its error would be counted without end.
-                None => LEAST_RETRY.as_secs_f64(),
-            },
+        let seconds = if self.scenario.asks_script {
+            // When it fails, that is counted; without a wait its error would be counted without end.
+            self.ask_wait().await.unwrap_or(LEAST_RETRY.as_secs_f64())
+        } else {
+            wait_seconds(&self.scenario.plan.wait, &mut *self.vu.rng.borrow_mut())
         };
         Duration::try_from_secs_f64(seconds).unwrap_or(LEAST_RETRY)
     }
 
-    async fn call_wait(&self, function: FnPtr) -> Option<f64> {
-        let (script, vu) = (self.worker.script().clone(), self.vu.clone());
-        let value = self.run(move || script.call_value(&vu, &function)).await;
-        let value = self.judge(value).1?;
-        let seconds = value.as_float().ok().or_else(|| value.as_int().ok().map(|int| int as f64));
-        match seconds {
-            Some(seconds) if seconds.is_finite() && seconds >= 0.0 => Some(seconds),
-            _ => {
-                self.script_error(ScriptError {
-                    message: format!("the wait function returned {value}; it must return seconds, 0 or more"),
-                    position: self.worker.script().main_file().to_owned(),
-                    trace: String::new(),
-                });
-                None
-            }
-        }
+    async fn ask_wait(&self) -> Option<f64> {
+        let (script, vu, name) = (self.worker.script().clone(), self.vu.clone(), self.scenario.name.clone());
+        let called = self.run("wait", move || script.wait_seconds(&vu, &name)).await;
+        self.judge(called).1
     }
 
     /// Calls a script function and counts its mistakes.
     async fn call(&self, function: &str) -> Next {
         let (script, vu, name) = (self.worker.script().clone(), self.vu.clone(), function.to_owned());
-        let result = self.run(move || script.call(&vu, &name)).await;
+        let result = self.run(function, move || script.call(&vu, &name)).await;
         self.vu.settle(&mut self.worker.host().recorder.borrow_mut());
         self.vu.groups.borrow_mut().clear();
         self.judge(result).0
     }
 
     /// Runs a call in a fiber, until it is done or the user is interrupted.
-    async fn run(&self, call: impl FnOnce() -> Result<Dynamic, CallEnd> + 'static) -> Called {
+    async fn run<T: 'static>(
+        &self,
+        function: &str,
+        call: impl FnOnce() -> Result<T, CallEnd> + 'static,
+    ) -> Called<T> {
         let worker = &self.worker;
         let fiber = Fiber::new(worker.stacks(), worker.host(), &self.vu, &self.fiber, call);
         let mut fiber = match fiber {
@@ -198,7 +188,8 @@ impl VirtualUser {
         };
         poll_fn(|context| {
             if self.vu.is_interrupted() {
-                return Poll::Ready(Called::Interrupted);
+                let place = self.vu.is_computing().then(|| worker.script().place_of(function, &self.vu));
+                return Poll::Ready(Called::Interrupted(place));
             }
             match Pin::new(&mut fiber).poll(context) {
                 Poll::Ready(Ok(result)) => Poll::Ready(Called::Done(result)),
@@ -210,24 +201,35 @@ impl VirtualUser {
     }
 
     /// What a call's end means for the user, and its value.
-    fn judge(&self, called: Called) -> (Next, Option<Dynamic>) {
+    fn judge<T>(&self, called: Called<T>) -> (Next, Option<T>) {
         let worker = &self.worker;
         let next = match called {
             Called::Done(Ok(value)) => return (Next::Go, Some(value)),
             Called::Done(Err(CallEnd::Error(error))) => {
-                let misconfigured = worker.host().misconfigured.take();
-                if misconfigured {
+                if worker.host().misconfigured.take() {
+                    // The run ends with this error; counting it besides would tell it twice.
                     worker.misconfigured(&error);
+                    return (Next::Interrupted, None);
                 }
                 self.script_error(error);
-                if misconfigured { Next::Interrupted } else { Next::Failed }
+                Next::Failed
             }
             Called::Done(Err(CallEnd::Ended(Ending::VuStop))) => Next::Leave,
             Called::Done(Err(CallEnd::Ended(Ending::Abort(reason)))) => {
                 worker.abort(&reason);
                 Next::Interrupted
             }
-            Called::Done(Err(CallEnd::Ended(_))) | Called::Interrupted => Next::Interrupted,
+            Called::Interrupted(Some(place)) => {
+                self.script_error(ScriptError {
+                    message:
+                        "was still computing, without waiting for anything, when it was stopped: is there an \
+                              endless loop?"
+                            .to_owned(),
+                    ..place
+                });
+                Next::Interrupted
+            }
+            Called::Done(Err(CallEnd::Ended(_))) | Called::Interrupted(None) => Next::Interrupted,
             Called::Broken(error) => {
                 self.script_error(broken(error, worker.script().main_file()));
                 Next::Failed
@@ -247,9 +249,10 @@ impl VirtualUser {
 }
 
 /// How a call in a fiber ended.
-enum Called {
-    Done(Result<Dynamic, CallEnd>),
-    Interrupted,
+enum Called<T> {
+    Done(Result<T, CallEnd>),
+    /// From outside; with the place of the function when it was computing and not waiting.
+    Interrupted(Option<ScriptError>),
     Broken(FiberError),
 }
 

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
-use rhai::Dynamic;
 use tokio::sync::{Notify, mpsc};
 
 use super::fiber::{Fiber, FiberState, StackPool};
@@ -59,6 +58,8 @@ pub(crate) enum Event {
 pub(crate) struct Interval {
     pub(crate) delta: Delta,
     pub(crate) users: u64,
+    /// Most users at once since the last interval.
+    pub(crate) users_peak: u64,
     pub(crate) in_flight: u64,
     pub(crate) interrupted_requests: u64,
 }
@@ -73,7 +74,10 @@ pub(crate) struct Worker {
     scenarios: Vec<Rc<Scenario>>,
     bases: Vec<Option<Target>>,
     tags: Vec<Rc<VuTags>>,
+    /// What `setup` returned.
+    data: RefCell<Value>,
     users: RefCell<BTreeMap<u64, Rc<VuContext>>>,
+    users_peak: Cell<u64>,
     stopping_now: Cell<bool>,
     user_left: Notify,
 }
@@ -88,15 +92,9 @@ impl Worker {
             Arc::new(|_| {}),
             shared.inputs.clone(),
         );
-        let (script, loaded) =
-            ScriptEngine::load(&shared.sources, &host, &shared.extensions, &shared.variables)?;
+        let (script, _) = ScriptEngine::load(&shared.sources, &host, &shared.extensions, &shared.variables)?;
         host.set_messages(shared.messages.clone());
-        let wait_fn = |name: &str| {
-            let declared = loaded.declared.scenarios.iter().find(|declared| declared.plan.name == name);
-            declared.and_then(|declared| declared.wait_fn.clone())
-        };
-        let scenarios =
-            shared.plan.scenarios.iter().map(|plan| scenario(plan, wait_fn(&plan.name))).collect();
+        let scenarios = shared.plan.scenarios.iter().map(|plan| scenario(plan, &script)).collect();
         let bases = shared.plan.scenarios.iter().map(|plan| base(&shared.plan, Some(plan))).collect();
         let tags = shared.plan.scenarios.iter().map(|plan| tags(&shared.plan, plan, &host)).collect();
         Ok(Rc::new(Worker {
@@ -107,15 +105,13 @@ impl Worker {
             scenarios,
             bases,
             tags,
+            data: RefCell::new(Value::Unit),
             users: RefCell::new(BTreeMap::new()),
+            users_peak: Cell::new(0),
             stopping_now: Cell::new(false),
             user_left: Notify::new(),
             shared,
         }))
-    }
-
-    pub(crate) fn plan(&self) -> &TestPlan {
-        &self.shared.plan
     }
 
     pub(super) fn script(&self) -> &Rc<ScriptEngine> {
@@ -140,7 +136,10 @@ impl Worker {
         let scenario = self.scenarios[scenario_index].clone();
         let fiber = FiberState::new();
         let vu = self.context(index + 1, scenario_index, true, &scenario.plan.wait, &fiber);
-        self.users.borrow_mut().insert(index, vu.clone());
+        let mut users = self.users.borrow_mut();
+        users.insert(index, vu.clone());
+        self.users_peak.set(self.users_peak.get().max(users.len() as u64));
+        drop(users);
         tokio::task::spawn_local(live(self.clone(), vu, fiber, scenario));
     }
 
@@ -236,9 +235,11 @@ impl Worker {
     /// Everything counted since the last call.
     pub(crate) fn take_interval(&self) -> Interval {
         let (in_flight, interrupted_requests) = self.host.flight_counts();
+        let users = self.users.borrow().len() as u64;
         Interval {
             delta: self.host.recorder.borrow_mut().take(),
-            users: self.users.borrow().len() as u64,
+            users,
+            users_peak: self.users_peak.replace(users),
             in_flight,
             interrupted_requests,
         }
@@ -249,22 +250,14 @@ impl Worker {
     /// # Errors
     /// What went wrong, in words, ready to be shown.
     pub(crate) async fn setup(&self) -> Result<Value, HookError> {
-        if !self.script.has("setup", 0) {
-            return Ok(Value::Unit);
-        }
-        let (script, vu) = (self.script.clone(), self.hook_user());
-        let value = self.run_hook(vu.0.clone(), &vu.1, move || script.call(&vu.0, "setup")).await?;
-        Value::from_dynamic(&value).map_err(|kind| {
-            HookError::Failed(format!(
-                "setup returned a value that holds a {kind}; it is shared by all threads, so it can hold only plain \
-                 data: numbers, text, arrays, maps"
-            ))
-        })
+        let (script, (vu, fiber)) = (self.script.clone(), self.hook_user());
+        self.run_hook(vu.clone(), &fiber, move || script.setup(&vu)).await
     }
 
     /// What `vu::data()` gives.
     pub(crate) fn set_data(&self, data: &Value) {
-        self.host.setup_data.replace(data.to_dynamic());
+        self.host.set_data(data);
+        self.data.replace(data.clone());
     }
 
     /// Runs `teardown`, if the script has one.
@@ -272,15 +265,10 @@ impl Worker {
     /// # Errors
     /// What went wrong, in words, ready to be shown.
     pub(crate) async fn teardown(&self) -> Result<(), HookError> {
-        let (script, vu) = (self.script.clone(), self.hook_user());
-        vu.0.begin_stop_hook();
-        if self.script.has("teardown", 1) {
-            let data = self.host.setup_data.borrow().clone();
-            self.run_hook(vu.0.clone(), &vu.1, move || script.call_with(&vu.0, "teardown", data)).await?;
-        } else if self.script.has("teardown", 0) {
-            self.run_hook(vu.0.clone(), &vu.1, move || script.call(&vu.0, "teardown")).await?;
-        }
-        Ok(())
+        let (script, (vu, fiber)) = (self.script.clone(), self.hook_user());
+        vu.begin_stop_hook();
+        let data = self.data.borrow().clone();
+        self.run_hook(vu.clone(), &fiber, move || script.teardown(&vu, &data)).await
     }
 
     fn hook_user(&self) -> (Rc<VuContext>, Rc<FiberState>) {
@@ -288,12 +276,12 @@ impl Worker {
         (self.context(0, 0, false, &Wait::None, &fiber), fiber)
     }
 
-    async fn run_hook(
+    async fn run_hook<T: 'static>(
         &self,
         vu: Rc<VuContext>,
         state: &Rc<FiberState>,
-        call: impl FnOnce() -> Result<Dynamic, CallEnd> + 'static,
-    ) -> Result<Dynamic, HookError> {
+        call: impl FnOnce() -> Result<T, CallEnd> + 'static,
+    ) -> Result<T, HookError> {
         let fiber = Fiber::new(&self.stacks, &self.host, &vu, state, call);
         let result = match fiber {
             Ok(fiber) => fiber.await,
@@ -345,7 +333,7 @@ fn shown(error: &ScriptError) -> String {
     format!("{}: {}\n{}", error.position, error.message, error.trace)
 }
 
-fn scenario(plan: &ScenarioPlan, wait_fn: Option<rhai::FnPtr>) -> Rc<Scenario> {
+fn scenario(plan: &ScenarioPlan, script: &ScriptEngine) -> Rc<Scenario> {
     let mut sum = 0;
     let cumulative_weights = plan.tasks.iter().map(|task| {
         sum += u64::from(task.weight);
@@ -355,7 +343,7 @@ fn scenario(plan: &ScenarioPlan, wait_fn: Option<rhai::FnPtr>) -> Rc<Scenario> {
         cumulative_weights: cumulative_weights.collect(),
         name: plan.name.as_str().into(),
         plan: plan.clone(),
-        wait_fn,
+        asks_script: script.has_wait_function(&plan.name),
     })
 }
 

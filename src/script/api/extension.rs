@@ -23,7 +23,7 @@ type AsyncFunction =
 
 /// Something an embedding program adds to every engine.
 #[derive(Clone)]
-pub enum Extension {
+pub(crate) enum Extension {
     /// Whatever the program does with the engine: plain functions, types, modules.
     Engine(Arc<dyn Fn(&mut Engine) + Send + Sync>),
     /// A function that waits without blocking the thread.

@@ -24,7 +24,9 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, FnPtr, NativeCallContext};
 
-pub use extension::{AsyncCall, Extension};
+pub(crate) use convert::number;
+pub use extension::AsyncCall;
+pub(crate) use extension::Extension;
 
 use super::host::{Host, ScriptResult};
 

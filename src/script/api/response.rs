@@ -311,12 +311,14 @@ fn name_of(host: &Host, series: crate::metrics::SeriesId) -> String {
 }
 
 fn millis(duration: std::time::Duration) -> f64 {
-    duration.as_secs_f64() * 1000.0
+    // From whole microseconds: seconds times a thousand would print 0.06289299999999999.
+    duration.as_micros() as f64 / 1000.0
 }
 
 fn timings(exchange: &Exchange) -> Map {
     let timings = &exchange.timings;
-    let part = |value: Option<std::time::Duration>| value.map_or(0.0, millis).into();
+    let part =
+        |value: Option<std::time::Duration>| value.map_or(Dynamic::UNIT, |duration| millis(duration).into());
     [
         ("blocked", millis(timings.blocked).into()),
         ("dns", part(timings.dns)),
