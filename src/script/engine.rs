@@ -204,7 +204,7 @@ impl ScriptEngine {
                 })
                 .map(drop);
         }
-        if if self.has("teardown", 0) {
+        if self.has("teardown", 0) {
             return self.call(vu, "teardown");
         }
         Ok(())
