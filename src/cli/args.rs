@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
@@ -117,7 +118,7 @@ pub(super) struct RunArgs {
 #[command(next_help_heading = "Requests")]
 pub(super) struct HttpArgs {
     /// Accept any certificate
-    #[arg(long, env = "RHAID_INSECURE")]
+    #[arg(long, env = "RHAID_INSECURE", value_parser = BoolishValueParser::new())]
     pub(super) insecure: bool,
 
     /// PEM file of certificates to trust besides the system's
@@ -154,11 +155,11 @@ pub(super) struct OutputArgs {
     pub(super) csv: Option<PathBuf>,
 
     /// Rows for each endpoint, not only for the sum, in stats_history.csv
-    #[arg(long, env = "RHAID_CSV_FULL_HISTORY")]
+    #[arg(long, env = "RHAID_CSV_FULL_HISTORY", value_parser = BoolishValueParser::new())]
     pub(super) csv_full_history: bool,
 
     /// Print run.json to standard output; everything else goes to standard error
-    #[arg(long, env = "RHAID_JSON")]
+    #[arg(long, env = "RHAID_JSON", value_parser = BoolishValueParser::new())]
     pub(super) json: bool,
 
     /// Also write run.json to this file
@@ -166,11 +167,11 @@ pub(super) struct OutputArgs {
     pub(super) summary_export: Option<PathBuf>,
 
     /// No progress and no summary, only the verdict
-    #[arg(short, long, env = "RHAID_QUIET")]
+    #[arg(short, long, env = "RHAID_QUIET", value_parser = BoolishValueParser::new())]
     pub(super) quiet: bool,
 
     /// No progress, only the summary at the end
-    #[arg(long, env = "RHAID_ONLY_SUMMARY")]
+    #[arg(long, env = "RHAID_ONLY_SUMMARY", value_parser = BoolishValueParser::new())]
     pub(super) only_summary: bool,
 
     /// When to use colours: auto, always or never
@@ -178,11 +179,11 @@ pub(super) struct OutputArgs {
     pub(super) color: Option<String>,
 
     /// The same as --color never
-    #[arg(long, env = "RHAID_NO_COLOR")]
+    #[arg(long, env = "RHAID_NO_COLOR", value_parser = BoolishValueParser::new())]
     pub(super) no_color: bool,
 
     /// Exit with 1 when requests failed or scripts erred
-    #[arg(long, env = "RHAID_EXIT_CODE_ON_ERROR")]
+    #[arg(long, env = "RHAID_EXIT_CODE_ON_ERROR", value_parser = BoolishValueParser::new())]
     pub(super) exit_code_on_error: bool,
 
     /// Accepted for Locust's users: there is no page to start from yet, so every run is headless

@@ -64,6 +64,9 @@ pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Exit {
             return Exit::Configuration;
         }
     };
+    // Each user holds a connection, and the default of many systems is 1,024 files. Where the limit stays,
+    // the requests that meet it say so.
+    let _ = rlimit::increase_nofile_limit(rlimit::INFINITY);
     let runtime = match event_loop() {
         Ok(runtime) => runtime,
         Err(exit) => return exit,

@@ -192,7 +192,7 @@ impl Driver {
                     Event::WorkerIdle => idle_workers += 1,
                 },
                 () = sleep_until(next_tick) => {
-                    self.tick(None).await;
+                    self.tick(false).await;
                     // On the grid of the start, so that the seconds of two charts are the same seconds.
                     while next_tick <= Instant::now() {
                         next_tick += INTERVAL;
@@ -207,7 +207,7 @@ impl Driver {
                 }
             }
         }
-        self.tick(Some(Phase::Done)).await;
+        self.tick(true).await;
     }
 
     /// A request to stop: gracefully at first, at once when it is repeated.
@@ -258,7 +258,7 @@ impl Driver {
     }
 
     /// Ends an interval: collects it from all workers and publishes a snapshot.
-    async fn tick(&mut self, phase: Option<Phase>) {
+    async fn tick(&mut self, last: bool) {
         let mut answers = Vec::with_capacity(self.workers.len());
         for worker in 0..self.workers.len() {
             let (answer, interval) = oneshot::channel();
@@ -267,7 +267,7 @@ impl Driver {
         }
         let mut tick = Tick {
             at: Duration::ZERO,
-            phase: phase.unwrap_or_else(|| self.phase()),
+            phase: self.phase(),
             users: 0,
             users_peak: 0,
             users_target: self.users_target(),
@@ -285,8 +285,12 @@ impl Driver {
             tick.interrupted_requests += interrupted_requests;
         }
         tick.at = self.start.elapsed();
-        let snapshot = self.aggregator.close_interval(tick);
-        self.shared.run.publish(snapshot.users, snapshot.recent.rate.unwrap_or(0.0), tick.phase);
+        let mut snapshot = self.aggregator.close_interval(tick);
+        if last {
+            // The seconds keep the phase they were part of; it is the run that is done.
+            snapshot.phase = Phase::Done;
+        }
+        self.shared.run.publish(snapshot.users, snapshot.recent.rate.unwrap_or(0.0), snapshot.phase);
         // Nobody may be watching.
         self.snapshots.send_replace(Arc::new(snapshot));
     }

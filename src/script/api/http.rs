@@ -1,5 +1,6 @@
 //! `http::…`: requests. The hot path of the whole engine runs through [`send`].
 
+use std::pin::pin;
 use std::rc::Rc;
 
 use http::Method;
@@ -108,7 +109,9 @@ fn send(
         tags.push(tag);
     }
     let flight = host.in_flight();
-    let exchange = host.wait(vu, vu.client.send(request))?;
+    // Pinned here: handing a future of some kilobytes on by value would copy it at each step.
+    let sending = pin!(vu.client.send(request));
+    let exchange = host.wait(vu, sending)?;
     flight.done();
     let sample = RequestSample {
         series,

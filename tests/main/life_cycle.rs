@@ -1,0 +1,209 @@
+//! The life of a run and of a virtual user: `setup`, `on_start`, `this`, `on_stop`, `teardown`.
+
+use std::time::Duration;
+
+use rhaid::plan::EndedBy;
+
+use crate::support::{Server, block_on, load_test, once, run};
+
+#[test]
+fn this_belongs_to_one_user_and_lives_as_long_as_it() {
+    let script = r#"
+        fn on_start() { this.id = vu::id(); this.count = 0; }
+        fn iteration() {
+            this.count += 1;
+            sleep(0.001);
+            if this.id != vu::id() || this.count != vu::iteration() { throw "somebody else's state"; }
+        }
+        fn on_stop() { print(`${this.id}: ${this.count > 1}`); }
+    "#;
+    let ran = run(load_test(script).users(6).threads(2).iterations(300)).without_errors();
+    assert_eq!(ran.printed_sorted(), ["1: true", "2: true", "3: true", "4: true", "5: true", "6: true"]);
+    assert_eq!(ran.snapshot().iterations.completed, 300);
+}
+
+#[test]
+fn this_works_inside_closures_and_methods() {
+    let script = r#"
+        fn helper() { this.n += 100; this.n }
+        fn with_argument(by) { this.n += by; }
+        fn iteration() {
+            this.n = 1;
+            group("outer", || { this.n += 1; group("inner", || { this.n += 10; }); });
+            check(5, #{ "sees this": |v| { this.n += v; this.n == 17 } });
+            print(this.n);
+            print(this.helper());
+            this.with_argument(3);
+            group("method", || this.with_argument(1));
+            print(this.n);
+            let r = http::get("/x");
+            r.check(#{ "response": |r| { this.seen = r.status; true } });
+            r.expect("condition", |r| { this.seen += 1; true });
+            print(this.seen);
+        }
+    "#;
+    let ran = once(&Server::start(), script).without_errors();
+    assert_eq!(ran.printed(), ["17", "117", "121", "201"]);
+    assert_eq!((ran.check("sees this"), ran.check("response")), ((1, 0), (1, 0)));
+}
+
+#[test]
+fn setup_runs_once_and_its_value_reaches_every_user_and_teardown() {
+    let server = Server::start();
+    let script = r#"
+        fn setup() { http::get("/setup"); #{ token: "t" + random::int(1, 1000000), list: [1, 2.5, "x", true, ()] } }
+        fn on_start() { print(`start ${vu::data().token}`); }
+        fn iteration() { print(`data ${vu::data().token} ${vu::data().list}`); sleep(0.02); }
+        fn teardown(data) { http::get("/teardown", #{ query: #{ token: data.token } }); }
+    "#;
+    let ran = run(load_test(script).host(&server.url()).users(4).threads(2).iterations(8)).without_errors();
+    assert_eq!((server.hits("/setup"), server.hits("/teardown")), (1, 1));
+    let token = server.seen()[1].query.replace("token=", "");
+    let data = format!("data {token} [1, 2.5, \"x\", true, ()]");
+    let start = format!("start {token}");
+    assert_eq!(ran.printed().iter().filter(|line| **line == data).count(), 8, "{:#?}", ran.printed());
+    assert_eq!(ran.printed().iter().filter(|line| **line == start).count(), 4);
+    assert_eq!(ran.requests(), 0, "requests of setup and teardown are not load");
+}
+
+#[test]
+fn the_value_of_setup_is_shared_and_cannot_be_changed_by_a_user() {
+    let script = r#"
+        fn setup() { #{ n: 1 } }
+        fn iteration() { let data = vu::data(); data.n += 1; print(vu::data().n); }
+    "#;
+    let ran = run(load_test(script).iterations(3)).without_errors();
+    assert_eq!(ran.printed(), ["1", "1", "1"]);
+}
+
+#[test]
+fn a_setup_that_fails_keeps_the_load_from_being_made() {
+    let server = Server::start();
+    let script = "fn setup() {\n  http::get(\"/setup\");\n  throw \"no database\";\n}\n\
+                  fn iteration() { http::get(\"/x\"); } fn teardown(data) { http::get(\"/teardown\"); }";
+    let ran = once(&server, script);
+    let EndedBy::SetupFailed(error) = ran.report.ended_by() else { panic!("{:?}", ran.report.ended_by()) };
+    assert!(error.contains("test.rhai:3:3: no database"), "{error}");
+    assert_eq!((server.hits("/setup"), server.total()), (1, 1));
+    assert!(!ran.report.passed());
+}
+
+#[test]
+fn setup_can_only_return_what_all_threads_can_share() {
+    let ran = once(&Server::start(), "fn setup() { #{ f: || 1 } } fn iteration() {}");
+    let EndedBy::SetupFailed(error) = ran.report.ended_by() else { panic!("{:?}", ran.report.ended_by()) };
+    assert!(error.contains("plain data"), "{error}");
+}
+
+#[test]
+fn a_teardown_that_fails_is_in_the_report_and_the_figures_stay() {
+    let server = Server::start();
+    let ran = once(&server, "fn iteration() { http::get(\"/x\"); }\nfn teardown(data) { 1 / 0 }");
+    let error = ran.report.teardown_error().unwrap();
+    assert!(error.contains("test.rhai:2:") && error.contains("division by zero"), "{error}");
+    assert_eq!(ran.requests(), 1);
+}
+
+#[test]
+fn teardown_may_take_no_argument() {
+    let server = Server::start();
+    once(&server, "fn iteration() {} fn teardown() { http::get(\"/teardown\"); }");
+    assert_eq!(server.hits("/teardown"), 1);
+}
+
+#[test]
+fn on_start_is_tried_again_and_each_error_is_counted() {
+    let script = r#"
+        fn on_start() {
+            let tries = if "tries" in this { this.tries } else { 0 };
+            this.tries = tries + 1;
+            if this.tries < 3 { throw "not yet"; }
+        }
+        fn iteration() { print(this.tries); }
+    "#;
+    let ran = run(load_test(script).iterations(2));
+    assert_eq!(ran.printed(), ["3", "3"], "iterations begin when it has succeeded");
+    assert_eq!(ran.errors(), [("test.rhai:5:32: not yet".to_owned(), 2)].into());
+    assert_eq!(ran.snapshot().iterations.failed, 0, "on_start is no iteration");
+}
+
+#[test]
+fn an_error_ends_the_iteration_and_the_user_goes_on() {
+    let script = r#"
+        fn iteration() {
+            if vu::iteration() % 2 == 0 { let x = 1 / 0; }
+            http::get("/x");
+        }
+    "#;
+    let server = Server::start();
+    let ran = run(load_test(script).host(&server.url()).iterations(10));
+    assert_eq!(ran.errors(), [("test.rhai:3:53: division by zero: 1 / 0".to_owned(), 5)].into());
+    assert_eq!((ran.snapshot().iterations.completed, ran.snapshot().iterations.failed), (5, 5));
+    assert_eq!((ran.requests(), server.total()), (5, 5));
+}
+
+#[test]
+fn on_stop_runs_after_the_last_iteration_of_each_user() {
+    let server = Server::start();
+    let script = "fn iteration() { sleep(0.01); } fn on_stop() { http::get(\"/stop\"); sleep(5); http::get(\"/end\"); }";
+    let ran = run(load_test(script).host(&server.url()).users(3).run_time(Duration::from_millis(200)));
+    assert_eq!((server.hits("/stop"), server.hits("/end"), ran.requests()), (3, 3, 6), "its pauses are skipped");
+}
+
+#[test]
+fn on_stop_runs_also_when_the_iteration_was_interrupted() {
+    let server = Server::start();
+    let script = "fn iteration() { http::get(\"/never\"); } fn on_stop() { http::get(\"/stop\"); }";
+    let test = load_test(script).host(&server.url()).users(2).run_time(Duration::from_millis(200));
+    let ran = run(test.stop_timeout(Duration::from_millis(100))).without_errors();
+    assert_eq!(server.hits("/stop"), 2);
+    assert_eq!((ran.requests(), ran.snapshot().interrupted_requests), (2, 2));
+    assert_eq!(ran.snapshot().iterations.interrupted, 2);
+    assert_eq!(*ran.report.ended_by(), EndedBy::RunTime);
+}
+
+#[test]
+fn a_sleep_is_cut_when_the_run_ends() {
+    let server = Server::start();
+    let script = "fn iteration() { http::get(\"/before\"); sleep(3600); http::get(\"/after\"); } fn on_stop() { http::get(\"/stop\"); }";
+    let ran = run(load_test(script).host(&server.url()).run_time(Duration::from_millis(200)));
+    assert_eq!((server.hits("/before"), server.hits("/after"), server.hits("/stop")), (1, 0, 1));
+    assert_eq!(ran.snapshot().iterations.interrupted, 1);
+}
+
+#[test]
+fn the_last_of_the_iterations_are_finished_undisturbed() {
+    let server = Server::start();
+    let script = "fn iteration() { sleep(0.2); http::get(\"/done\"); }";
+    let ran = run(load_test(script).host(&server.url()).users(5).iterations(5));
+    assert_eq!((server.hits("/done"), ran.snapshot().iterations.completed), (5, 5));
+    assert_eq!(*ran.report.ended_by(), EndedBy::Iterations);
+}
+
+#[test]
+fn a_user_can_leave_and_the_run_ends_with_the_last() {
+    let server = Server::start();
+    let script = "fn iteration() { http::get(\"/x\"); if vu::iteration() == 3 { vu::stop(); } }";
+    let ran = run(load_test(script).host(&server.url()).users(4)).without_errors();
+    assert_eq!((ran.requests(), server.total()), (12, 12));
+    assert_eq!(*ran.report.ended_by(), EndedBy::UsersGone);
+    assert!(ran.report.passed());
+}
+
+#[test]
+fn stopping_during_setup_ends_the_run_without_load() {
+    let server = Server::start();
+    let script = "fn setup() { http::get(\"/never\"); } fn iteration() { http::get(\"/x\"); }";
+    let test = load_test(script).host(&server.url());
+    let report = block_on(async {
+        let handle = test.start().await.unwrap();
+        while server.hits("/never") == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        handle.stop();
+        handle.wait().await.unwrap()
+    });
+    assert_eq!(*report.ended_by(), EndedBy::Stopped);
+    assert_eq!((server.total(), report.snapshot().total.requests), (1, 0));
+    assert!(!report.passed());
+}

@@ -1,0 +1,28 @@
+//! Black-box tests: scripts in, numbers out; the command with its output and exit code.
+//!
+//! One binary, a module for each topic; servers and helpers are in `tests/support`.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod agreement;
+mod command_line;
+mod configuration;
+mod declaring;
+mod embedding;
+mod faults;
+mod fibers;
+mod flow;
+mod http_requests;
+mod http_responses;
+mod imports;
+mod life_cycle;
+mod mistakes;
+mod modules;
+mod secrets;
+mod shipped_scripts;
+mod signals;
+mod users;
+mod verdicts;
+mod waits;

@@ -1,0 +1,202 @@
+//! The command `rhaid` as a process, in a folder and an environment of its own.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::{PATIENCE, RunDir};
+
+/// A folder that commands run in, with the files a test puts there.
+pub(crate) struct Sandbox {
+    folder: TempDir,
+}
+
+impl Sandbox {
+    pub(crate) fn new() -> Sandbox {
+        Sandbox { folder: tempfile::tempdir().unwrap() }
+    }
+
+    /// A sandbox with one script, `test.rhai`.
+    pub(crate) fn with(script: &str) -> Sandbox {
+        let sandbox = Sandbox::new();
+        sandbox.write("test.rhai", script);
+        sandbox
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Writes a file, with the folders it needs.
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    /// The command, ready to be given more; nothing of the tests' environment reaches it.
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rhaid"));
+        command
+            .args(arguments)
+            .current_dir(self.path())
+            .env_clear()
+            .env("LANG", "C.UTF-8")
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs the command to its end.
+    #[track_caller]
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Output {
+        self.run_with(arguments, &[])
+    }
+
+    /// Runs the command to its end with these environment variables.
+    #[track_caller]
+    pub(crate) fn run_with<S: AsRef<OsStr>>(&self, arguments: &[S], variables: &[(&str, &str)]) -> Output {
+        self.start_with(arguments, variables).wait()
+    }
+
+    /// Starts the command.
+    pub(crate) fn start<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Running {
+        self.start_with(arguments, &[])
+    }
+
+    fn start_with<S: AsRef<OsStr>>(&self, arguments: &[S], variables: &[(&str, &str)]) -> Running {
+        let mut command = self.command(arguments);
+        command.envs(variables.iter().copied());
+        Running::new(command, self.path())
+    }
+
+    /// The folders of the runs made here, oldest first.
+    pub(crate) fn runs(&self) -> Vec<RunDir> {
+        runs_in(&self.path().join("performance/results"))
+    }
+}
+
+/// The runs in a results folder, oldest first.
+fn runs_in(folder: &Path) -> Vec<RunDir> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let mut runs: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+    runs.sort();
+    runs.into_iter().map(RunDir).collect()
+}
+
+/// A command that runs. It is ended when the test is over.
+pub(crate) struct Running {
+    child: Child,
+    stdout: Option<JoinHandle<String>>,
+    stderr: Option<JoinHandle<String>>,
+    results: PathBuf,
+}
+
+/// What a command left behind.
+pub(crate) struct Output {
+    /// Its exit code; `None` when a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    results: PathBuf,
+}
+
+impl Running {
+    /// `command` has piped output.
+    pub(crate) fn new(mut command: Command, folder: &Path) -> Running {
+        let mut child = command.spawn().unwrap();
+        let stdout = child.stdout.take().map(collect);
+        let stderr = child.stderr.take().map(collect);
+        Running { child, stdout, stderr, results: folder.join("performance/results") }
+    }
+
+    /// Sends a signal: `INT`, `TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("sh").args(["-c", "kill -s \"$0\" \"$1\"", name, &id]).status().unwrap();
+        assert!(sent.success(), "kill -s {name} {id}");
+    }
+
+    /// Waits for its end; fails the test when it does not come.
+    #[track_caller]
+    pub(crate) fn wait(mut self) -> Output {
+        let start = Instant::now();
+        let status = loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => break status,
+                None if start.elapsed() > PATIENCE => {
+                    self.child.kill().unwrap();
+                    self.child.wait().unwrap();
+                    panic!("the command hangs; stderr:\n{}", text(&mut self.stderr));
+                }
+                None => std::thread::sleep(Duration::from_millis(5)),
+            }
+        };
+        Output {
+            code: status.code(),
+            stdout: text(&mut self.stdout),
+            stderr: text(&mut self.stderr),
+            results: self.results.clone(),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Fails when it has ended, as it should have.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Output {
+    /// Fails the test unless it ended with this code, without a panic.
+    #[track_caller]
+    pub(crate) fn expect_code(self, code: i32) -> Output {
+        assert!(!self.stderr.contains("panicked"), "{}", self.shown());
+        assert_eq!(self.code, Some(code), "{}", self.shown());
+        self
+    }
+
+    /// Fails the test unless each of these stands in standard error.
+    #[track_caller]
+    pub(crate) fn expect_stderr(self, parts: &[&str]) -> Output {
+        for part in parts {
+            assert!(self.stderr.contains(part), "no {part:?} in\n{}", self.shown());
+        }
+        self
+    }
+
+    /// The folder of its run.
+    #[track_caller]
+    pub(crate) fn run_dir(&self) -> RunDir {
+        let runs = runs_in(&self.results);
+        assert_eq!(runs.len(), 1, "one run in {}\n{}", self.results.display(), self.shown());
+        runs[0].clone()
+    }
+
+    /// Everything, for the message of a failed test.
+    pub(crate) fn shown(&self) -> String {
+        format!("exit {:?}\n--- stdout\n{}\n--- stderr\n{}", self.code, self.stdout, self.stderr)
+    }
+}
+
+fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
+    std::thread::spawn(move || {
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
+}
+
+fn text(collected: &mut Option<JoinHandle<String>>) -> String {
+    collected.take().map_or(String::new(), |thread| thread.join().unwrap())
+}

@@ -1,0 +1,26 @@
+//! What the black-box tests share: a server with knobs, running tests in this process, running the command.
+
+mod command;
+mod in_process;
+mod results;
+mod server;
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+pub(crate) use command::{Output, Running, Sandbox};
+pub(crate) use in_process::{Ran, block_on, load_test, once, run, try_run};
+pub(crate) use results::RunDir;
+pub(crate) use server::{Seen, Server};
+
+/// How long anything may take before a test fails; far above what is needed, so that a slow machine passes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until a condition holds; fails the test when it does not come true.
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+        sleep(Duration::from_millis(5));
+    }
+}
