@@ -99,7 +99,8 @@ fn values_of_the_wrong_kind_are_told_with_what_was_expected() {
 
 #[test]
 fn all_settings_that_cannot_be_are_told_at_once() {
-    let error = refused("options(#{ users: 0, spawn_rate: 0, run_time: 0, iterations: 0 }); fn iteration() {}");
+    let error =
+        refused("options(#{ users: 0, spawn_rate: 0, run_time: 0, iterations: 0 }); fn iteration() {}");
     assert_eq!(error.lines().count(), 4, "{error}");
     assert!(error.contains("users is 0"), "{error}");
 }
@@ -108,7 +109,7 @@ fn all_settings_that_cannot_be_are_told_at_once() {
 fn a_host_that_is_no_url_is_refused_before_the_run() {
     let test = load_test("fn iteration() {}").host("::nowhere::");
     let Err(RunError::Host(error)) = test.prepare() else { panic!("it is accepted") };
-    assert!(error.contains("http://127.0.0.1:8000"), "it shows how: {error}");
+    assert!(error.contains("'::nowhere::'") && error.contains("http://"), "{error}");
 }
 
 #[test]
@@ -227,10 +228,8 @@ fn scenarios_have_their_own_tasks_hooks_tags_and_users() {
 #[test]
 fn a_scenario_has_a_host_of_its_own_unless_the_run_has_one() {
     let (own, other) = (Server::start(), Server::start());
-    let script = format!(
-        r#"scenario("own", #{{ exec: "f", host: "{}" }}); fn f() {{ http::get("/x"); }}"#,
-        own.url()
-    );
+    let script =
+        format!(r#"scenario("own", #{{ exec: "f", host: "{}" }}); fn f() {{ http::get("/x"); }}"#, own.url());
     run(load_test(&script).iterations(2));
     assert_eq!((own.total(), other.total()), (2, 0));
     run(load_test(&script).host(&other.url()).iterations(3));
@@ -240,7 +239,8 @@ fn a_scenario_has_a_host_of_its_own_unless_the_run_has_one() {
 #[test]
 fn a_scenario_can_list_tasks_without_weights() {
     let server = Server::start();
-    let script = r#"scenario("s", #{ tasks: ["a", "b"] }); fn a() { http::get("/a"); } fn b() { http::get("/b"); }"#;
+    let script =
+        r#"scenario("s", #{ tasks: ["a", "b"] }); fn a() { http::get("/a"); } fn b() { http::get("/b"); }"#;
     run(load_test(script).host(&server.url()).iterations(100));
     assert_eq!(server.hits("/a") + server.hits("/b"), 100);
     assert!((20..=80).contains(&server.hits("/a")), "{}", server.hits("/a"));
@@ -282,10 +282,14 @@ fn variables_of_the_top_level_are_readable_everywhere() {
 #[test]
 fn writing_to_a_variable_of_the_top_level_is_a_clear_error() {
     for (write, column) in [("total = 1", 1), ("total += 1", 1), ("FIXED = 2", 1), ("list = []", 1)] {
-        let script = format!("let total = 0; const FIXED = 1; let list = [1];\nfn iteration() {{\n{write};\n}}");
+        let script =
+            format!("let total = 0; const FIXED = 1; let list = [1];\nfn iteration() {{\n{write};\n}}");
         let error = once(&Server::start(), &script).only_error();
         let name = write.split(' ').next().unwrap();
-        assert!(error.starts_with(&format!("test.rhai:3:{column}: cannot write to '{name}'")), "{write}: {error}");
+        assert!(
+            error.starts_with(&format!("test.rhai:3:{column}: cannot write to '{name}'")),
+            "{write}: {error}"
+        );
         assert!(error.contains("read-only") && error.contains("this"), "it says what to do: {error}");
     }
 }

@@ -28,10 +28,8 @@ fn files_are_found_relative_to_the_file_that_imports_them() {
             fn iteration() { print(shop::buy()); print(cart::size()); print(common::name()); }
         "#,
     );
-    sandbox.write(
-        "tests/lib/shop.rhai",
-        r#"import "deep/cart" as cart; fn buy() { "bought " + cart::size() }"#,
-    );
+    sandbox
+        .write("tests/lib/shop.rhai", r#"import "deep/cart" as cart; fn buy() { "bought " + cart::size() }"#);
     sandbox.write(
         "tests/lib/deep/cart.rhai",
         r#"import "../../../common" as common; fn size() { common::name() + " 3" }"#,
@@ -51,7 +49,7 @@ fn functions_of_an_imported_file_see_its_own_variables() {
             const NAME = "main";
             let count = 1;
             fn iteration() {
-                print(`${NAME} ${count} ${lib::name()} ${lib::counted()} ${lib::NAME}`);
+                print(`${NAME} ${count} ${lib::name()} ${lib::counted()} ${lib::OPEN}`);
                 print(lib::in_closure());
             }
         "#,
@@ -60,6 +58,7 @@ fn functions_of_an_imported_file_see_its_own_variables() {
         "lib.rhai",
         r#"
             const NAME = "lib";
+            export const OPEN = "for all";
             let count = 40;
             let doubled = count * 2;
             fn name() { NAME }
@@ -69,7 +68,7 @@ fn functions_of_an_imported_file_see_its_own_variables() {
         "#,
     );
     let ran = run_file(&sandbox, "main.rhai", &Server::start()).without_errors();
-    assert_eq!(ran.printed(), ["main 1 lib 121 lib", "42"]);
+    assert_eq!(ran.printed(), ["main 1 lib 121 for all", "42"]);
 }
 
 #[test]
@@ -88,7 +87,10 @@ fn imported_functions_can_make_requests_and_use_this() {
         "main.rhai",
         r#"import "lib" as lib; fn iteration() { this.n = 4; let r = lib::fetch(this); print(r); }"#,
     );
-    sandbox.write("lib.rhai", r#"fn fetch(state) { http::get("/from-lib", #{ query: #{ n: state.n } }).status }"#);
+    sandbox.write(
+        "lib.rhai",
+        r#"fn fetch(state) { http::get("/from-lib", #{ query: #{ n: state.n } }).status }"#,
+    );
     let server = Server::start();
     let ran = run_file(&sandbox, "main.rhai", &server).without_errors();
     assert_eq!(ran.printed(), ["200"]);
@@ -100,7 +102,7 @@ fn a_missing_file_is_told_with_the_place_of_the_import() {
     let sandbox = Sandbox::new();
     sandbox.write("main.rhai", "fn iteration() {}\n   import \"lib/nosuch\" as n;");
     let error = refused(&sandbox, "main.rhai");
-    assert!(error.contains("main.rhai:2:4: there is no script 'lib/nosuch'"), "{error}");
+    assert!(error.contains("main.rhai:2:11: there is no script 'lib/nosuch'"), "{error}");
     assert!(error.contains("lib/nosuch.rhai"), "where it was looked for: {error}");
     assert!(error.contains("2 |    import \"lib/nosuch\""), "the source line: {error}");
 }
@@ -113,7 +115,7 @@ fn an_error_in_an_imported_file_names_that_file_and_who_imports_it() {
     let error = refused(&sandbox, "main.rhai");
     assert!(error.contains("lib/bad.rhai:2:12"), "{error}");
     assert!(error.contains("2 | fn broken( {}"), "its source line: {error}");
-    assert!(error.contains("main.rhai:1:1"), "the import: {error}");
+    assert!(error.contains("main.rhai:1:8"), "the import: {error}");
 }
 
 #[test]
@@ -158,9 +160,9 @@ fn the_journey_library_retries_with_growing_pauses() {
         import "std/journey" as journey;
         const TIMES = 4;
         fn iteration() {
-            this.tries = 0;
-            print(journey::retry(TIMES, 0.02, || { this.tries += 1; http::get("/status/200"); this.tries == 3 }));
-            print(this.tries);
+            let tries = 0;
+            print(journey::retry(TIMES, 0.02, || { tries += 1; http::get("/status/200"); tries == 3 }));
+            print(tries);
             print(journey::retry(2, 0.01, || false));
         }
     "#;
@@ -172,9 +174,22 @@ fn the_journey_library_retries_with_growing_pauses() {
 }
 
 #[test]
+fn the_closure_given_to_retry_can_use_this() {
+    let script = r#"
+        import "std/journey" as journey;
+        fn iteration() {
+            this.tries = 0;
+            print(journey::retry(5, 0.01, || { this.tries += 1; this.tries == 2 }));
+            print(this.tries);
+        }
+    "#;
+    assert_eq!(once(&Server::start(), script).without_errors().printed(), ["true", "2"]);
+}
+
+#[test]
 fn a_library_that_does_not_exist_is_told_with_what_was_meant() {
     let sandbox = Sandbox::new();
     sandbox.write("main.rhai", "import \"std/jurney\" as j; fn iteration() {}");
     let error = refused(&sandbox, "main.rhai");
-    assert!(error.contains("main.rhai:1:1") && error.contains("did you mean 'std/journey'"), "{error}");
+    assert!(error.contains("main.rhai:1:8") && error.contains("did you mean 'std/journey'"), "{error}");
 }

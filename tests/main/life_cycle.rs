@@ -123,7 +123,7 @@ fn on_start_is_tried_again_and_each_error_is_counted() {
     "#;
     let ran = run(load_test(script).iterations(2));
     assert_eq!(ran.printed(), ["3", "3"], "iterations begin when it has succeeded");
-    assert_eq!(ran.errors(), [("test.rhai:5:32: not yet".to_owned(), 2)].into());
+    assert_eq!(ran.errors(), [("test.rhai:5:33: not yet".to_owned(), 2)].into());
     assert_eq!(ran.snapshot().iterations.failed, 0, "on_start is no iteration");
 }
 
@@ -147,7 +147,11 @@ fn on_stop_runs_after_the_last_iteration_of_each_user() {
     let server = Server::start();
     let script = "fn iteration() { sleep(0.01); } fn on_stop() { http::get(\"/stop\"); sleep(5); http::get(\"/end\"); }";
     let ran = run(load_test(script).host(&server.url()).users(3).run_time(Duration::from_millis(200)));
-    assert_eq!((server.hits("/stop"), server.hits("/end"), ran.requests()), (3, 3, 6), "its pauses are skipped");
+    assert_eq!(
+        (server.hits("/stop"), server.hits("/end"), ran.requests()),
+        (3, 3, 6),
+        "its pauses are skipped"
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use rhaid::metrics::{Snapshot, ScriptErrorCount};
+use rhaid::metrics::{ScriptErrorCount, Snapshot};
 use rhaid::plan::Options;
 use rhaid::{Level, LoadTest, Message, Report, RunError};
 

@@ -272,14 +272,7 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Seen> {
         }
     }
     let body = String::from_utf8_lossy(&buffer.drain(..length).collect::<Vec<u8>>()).into_owned();
-    Some(Seen {
-        at: Instant::now(),
-        method,
-        path: path.to_owned(),
-        query: query.to_owned(),
-        headers,
-        body,
-    })
+    Some(Seen { at: Instant::now(), method, path: path.to_owned(), query: query.to_owned(), headers, body })
 }
 
 async fn answer(seen: &Seen, shared: &Shared) -> Answer {
