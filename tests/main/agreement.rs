@@ -1,1 +1,185 @@
-//! agreement
+//! One picture: server, terminal, `run.json` and the CSV files agree to the last request.
+
+use serde_json::Value;
+
+use crate::support::{Output, Sandbox, Server};
+
+/// Compares every place that tells how many requests there were, and how many failed.
+#[track_caller]
+fn agree(output: &Output, server: &Server) -> Value {
+    let run = output.run_dir();
+    let json = run.json();
+    let (requests, failures) = (number(&json["total"]["requests"]), number(&json["total"]["failures"]));
+    let interrupted = number(&json["interrupted_requests"]);
+    assert_eq!(requests + interrupted, server.total(), "the server's count\n{}", output.shown());
+
+    // run.json within itself.
+    let metric = |name: &str, value: &str| number(&json["metrics"][name]["values"][value]);
+    assert_eq!(metric("http_reqs", "count"), requests);
+    assert_eq!(metric("http_req_failed", "passes"), failures);
+    assert_eq!(metric("http_req_failed", "fails"), requests - failures);
+    for part in ["endpoints", "scenarios"] {
+        assert_eq!(sum(&json[part], "requests"), requests, "{part}");
+        assert_eq!(sum(&json[part], "failures"), failures, "{part}");
+    }
+    assert_eq!(sum(&json["failures"], "count"), failures);
+    let statuses = json["total"]["statuses"].as_object().unwrap();
+    assert_eq!(statuses.values().map(number).sum::<u64>(), requests);
+    let count = |latency: &Value| if latency.is_null() { 0 } else { number(&latency["count"]) };
+    assert_eq!(count(&json["total"]["latency_ms"]), requests - failures);
+    assert_eq!(count(&json["total"]["failed_latency_ms"]), failures);
+    assert_eq!(sum(&json["scenarios"], "iterations"), metric("iterations", "count"));
+
+    // The CSV files.
+    let aggregated = run.aggregated();
+    assert_eq!((cell(&aggregated["Request Count"]), cell(&aggregated["Failure Count"])), (requests, failures));
+    let stats = run.csv("stats.csv");
+    let endpoints = &stats[..stats.len() - 1];
+    assert_eq!(endpoints.iter().map(|row| cell(&row["Request Count"])).sum::<u64>(), requests);
+    assert_eq!(endpoints.iter().map(|row| cell(&row["Failure Count"])).sum::<u64>(), failures);
+    let history = run.csv("stats_history.csv");
+    let last = history.last().unwrap();
+    assert_eq!(cell(&last["Total Request Count"]), requests);
+    assert_eq!(cell(&last["Total Failure Count"]), failures);
+    let failed: u64 = run.csv("failures.csv").iter().map(|row| cell(&row["Occurrences"])).sum();
+    assert_eq!(failed, failures);
+    let exceptions: u64 = run.csv("exceptions.csv").iter().map(|row| cell(&row["Count"])).sum();
+    assert_eq!(exceptions, metric("script_errors", "count"));
+
+    // The terminal.
+    let row = output.stdout.lines().find(|line| line.contains("Aggregated")).unwrap_or_default();
+    let mut cells = row.split_whitespace().skip_while(|cell| *cell != "Aggregated").skip(1);
+    assert_eq!(cells.next().unwrap_or_default().replace(',', ""), requests.to_string(), "{}", output.shown());
+    let verdict = output.stdout.lines().last().unwrap().replace(',', "");
+    assert!(verdict.contains(&format!("{requests} requests")), "{verdict}");
+    assert!(failures == 0 || verdict.contains(&format!("{failures} failed")), "{verdict}");
+
+    // Percentiles are the same figures everywhere.
+    if requests > failures {
+        let median = json["total"]["latency_ms"]["p50"].as_f64().unwrap();
+        assert_eq!(aggregated["50%"].parse::<f64>().unwrap(), median);
+        assert_eq!(aggregated["Median Response Time"].parse::<f64>().unwrap(), median);
+        assert_eq!(json["metrics"]["http_req_duration"]["values"]["med"].as_f64().unwrap(), median);
+        assert_eq!(last["Total Median Response Time"].parse::<f64>().unwrap(), median);
+    }
+    json
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("{value} is no count"))
+}
+
+fn cell(text: &str) -> u64 {
+    text.parse().unwrap_or_else(|_| panic!("{text} is no count"))
+}
+
+fn sum(rows: &Value, column: &str) -> u64 {
+    rows.as_array().unwrap().iter().map(|row| number(&row[column])).sum()
+}
+
+/// Successes, failures of several kinds, script errors, verdicts that change late, two scenarios.
+const MIXED: &str = r#"
+    scenario("mixed", #{ exec: "mixed", weight: 3, wait: between(0.001, 0.01) });
+    scenario("plain", #{ exec: "plain", wait: constant(0.005) });
+    fn on_start() { http::get("/start"); }
+    fn mixed() {
+        let first = http::get("/status/404", #{ tags: #{ kind: "late" } });
+        let second = http::get("/flaky/3/a");
+        http::post("/echo", #{ json: #{ n: vu::iteration() } }).expect(201);
+        if vu::iteration() % 5 == 0 { http::get("/garbage"); }
+        first.expect(404);
+        second.expect("never a 503", |r| r.status != 503);
+        if vu::iteration() % 7 == 0 { throw "odd"; }
+        http::get(`/items/${vu::id()}`, #{ name: "/items/[id]" });
+    }
+    fn plain() { http::get("/x"); check("c", true); }
+    fn on_stop() { http::get("/stop"); }
+"#;
+
+#[test]
+fn over_a_run_of_three_seconds() {
+    let server = Server::start();
+    let arguments = ["run", "test.rhai", "-H", &server.url(), "-t", "3s", "-u", "8", "-r", "20", "--threads", "2"];
+    let output = Sandbox::with(MIXED).run(&arguments).expect_code(0);
+    let json = agree(&output, &server);
+    assert!(number(&json["total"]["failures"]) > 0 && number(&json["total"]["requests"]) > 100, "{}", output.shown());
+    assert_eq!(number(&json["metrics"]["http_reqs{kind:late}"]["values"]["count"]), server.hits("/status/404"));
+    let history = output.run_dir().csv("stats_history.csv");
+    assert!(history.len() >= 3, "{}", history.len());
+    let totals: Vec<u64> = history.iter().map(|row| cell(&row["Total Request Count"])).collect();
+    assert!(totals.windows(2).all(|pair| pair[0] <= pair[1]), "{totals:?}");
+}
+
+#[test]
+fn after_an_interrupt() {
+    let server = Server::start();
+    let sandbox = Sandbox::with(MIXED);
+    let arguments = ["run", "test.rhai", "-H", &server.url(), "-u", "8", "-r", "1000", "--threads", "2"];
+    let running = sandbox.start(&arguments);
+    server.wait_for_hits("/flaky/3/a", 100);
+    running.signal("INT");
+    agree(&running.wait().expect_code(105), &server);
+}
+
+#[test]
+fn after_two_interrupts_in_the_middle_of_requests() {
+    let server = Server::start();
+    let script = "fn iteration() { http::get(\"/x\"); http::get(\"/status/500\"); if vu::id() == 1 { http::get(\"/never\"); } }";
+    let sandbox = Sandbox::with(script);
+    let arguments = ["run", "test.rhai", "-H", &server.url(), "-u", "6", "-r", "1000", "--threads", "2"];
+    let running = sandbox.start(&arguments);
+    server.wait_for_hits("/never", 1);
+    server.wait_for_hits("/x", 100);
+    running.signal("INT");
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    running.signal("INT");
+    let json = agree(&running.wait().expect_code(105), &server);
+    assert_eq!(number(&json["interrupted_requests"]), 1);
+}
+
+#[test]
+fn over_a_run_shorter_than_a_second() {
+    let server = Server::start();
+    let arguments = ["run", "test.rhai", "-H", &server.url(), "-i", "40", "-u", "4", "-r", "1000", "--threads", "2"];
+    let output = Sandbox::with(MIXED).run(&arguments).expect_code(0);
+    let json = agree(&output, &server);
+    let iterations = &json["iterations"];
+    assert_eq!(number(&iterations["completed"]) + number(&iterations["failed"]), 40);
+}
+
+#[test]
+fn when_the_script_aborts() {
+    let server = Server::start();
+    let script = format!(
+        "{MIXED}\nscenario(\"breaks\", #{{ exec: \"breaks\", fixed_count: 1 }}); fn breaks() {{ sleep(1.3); abort(\"enough\"); }}"
+    );
+    let arguments = ["run", "test.rhai", "-H", &server.url(), "-u", "6", "-r", "1000", "--threads", "2"];
+    let output = Sandbox::with(&script).run(&arguments).expect_code(108);
+    let run = output.run_dir();
+    assert_eq!(number(&run.json()["total"]["requests"]), server.total());
+    assert_eq!(cell(&run.aggregated()["Request Count"]), server.total());
+}
+
+#[test]
+fn when_every_request_fails() {
+    let server = Server::start();
+    let script = "fn iteration() { http::get(\"/status/500\"); http::get(\"/garbage\"); }";
+    let arguments = ["run", "test.rhai", "-H", &server.url(), "-i", "20", "-u", "4", "-r", "1000", "--threads", "2"];
+    let output = Sandbox::with(script).run(&arguments).expect_code(0);
+    let json = agree(&output, &server);
+    assert_eq!(number(&json["total"]["failures"]), 40);
+    assert!(json["total"]["latency_ms"].is_null(), "no success, no latency");
+    assert_eq!(output.run_dir().aggregated()["95%"], "N/A");
+}
+
+#[test]
+fn with_more_names_than_are_told_apart() {
+    let server = Server::start();
+    let script = "fn iteration() { for n in 0..120 { http::get(`/items/${vu::id() * 100000 + vu::iteration() * 1000 + n}`); } }";
+    let arguments = ["run", "test.rhai", "-H", &server.url(), "-i", "20", "-u", "4", "-r", "1000", "--threads", "2"];
+    let output = Sandbox::with(script).run(&arguments).expect_code(0);
+    let json = agree(&output, &server);
+    assert_eq!((number(&json["total"]["requests"]), &json["series_folded"]), (2400, &true.into()));
+    assert!(json["endpoints"].as_array().unwrap().len() <= 2001, "two threads, a thousand names each");
+    assert!(output.stdout.contains("(other)"), "it is said: {}", output.shown());
+}

@@ -1,1 +1,410 @@
-//! command_line
+//! The command: what it prints where, what it writes, how it exits.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+
+use serde_json::Value;
+
+use crate::support::{Running, Sandbox, Server};
+
+const HIT: &str = "fn iteration() { http::get(\"/x\"); }";
+
+const STATS_HEADER: &str = "Type,Name,Request Count,Failure Count,Median Response Time,Average Response Time,\
+    Min Response Time,Max Response Time,Average Content Size,Requests/s,Failures/s,50%,66%,75%,80%,90%,95%,98%,99%,\
+    99.9%,99.99%,100%";
+
+const HISTORY_HEADER: &str = "Timestamp,User Count,Type,Name,Requests/s,Failures/s,50%,66%,75%,80%,90%,95%,98%,99%,\
+    99.9%,99.99%,100%,Total Request Count,Total Failure Count,Total Median Response Time,\
+    Total Average Response Time,Total Min Response Time,Total Max Response Time,Total Average Content Size";
+
+const FAILURES_HEADER: &str = "Method,Name,Error,Occurrences,First Seen,Last Seen";
+
+const EXCEPTIONS_HEADER: &str = "Count,Message,Traceback,Nodes";
+
+#[test]
+fn a_run_prints_its_summary_and_keeps_its_results() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("import \"lib/hit\" as hit; fn iteration() { hit::hit(); print(\"hello\"); }");
+    sandbox.write("lib/hit.rhai", "fn hit() { http::get(\"/x\") }");
+    let output = sandbox.run(&["run", "test.rhai", "-i", "5", "-H", &server.url()]).expect_code(0);
+    let last = output.stdout.lines().last().unwrap();
+    assert!(last.contains("NO LIMITS SET: 5 requests"), "the verdict comes last: {}", output.shown());
+    assert!(output.stdout.contains("GET /x") && output.stdout.contains("test.rhai -> "), "{}", output.shown());
+    assert!(!output.stdout.contains("hello"), "what scripts print is no result");
+    assert_eq!(output.stderr.matches("hello").count(), 5, "{}", output.shown());
+    assert!(output.stderr.contains("[vu 1, iteration 5] hello"), "{}", output.shown());
+
+    let run = output.run_dir();
+    assert!(output.stderr.contains(&format!("results: performance/results/{}", run.0.file_name().unwrap().display())));
+    let mut files: Vec<String> =
+        std::fs::read_dir(&run.0).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    files.sort();
+    assert_eq!(files, ["exceptions.csv", "failures.csv", "run.json", "script", "stats.csv", "stats_history.csv"]);
+    let copy = |name: &str| std::fs::read_to_string(run.0.join("script").join(name)).unwrap();
+    assert!(copy("test.rhai").contains("import \"lib/hit\""));
+    assert!(copy("lib__hit.rhai").contains("fn hit()"));
+}
+
+#[test]
+fn run_json_tells_the_settings() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("const A = param(\"a\", 1); fn iteration() { http::get(\"/x\"); }");
+    let arguments = [
+        "run", "test.rhai", "-i", "6", "-H", &server.url(), "-u", "3", "-r", "50", "--seed", "42", "--threads", "2",
+        "--stop-timeout", "5s", "--run-time", "1m", "--param", "a=7", "--tag", "team=web",
+    ];
+    let output = sandbox.run(&arguments).expect_code(0);
+    let json = output.run_dir().json();
+    let settings = &json["settings"];
+    assert_eq!((&settings["users"], &settings["seed"], &settings["threads"]), (&3.into(), &42.into(), &2.into()));
+    assert_eq!((&settings["spawn_rate"], &settings["iterations"]), (&50.0.into(), &6.into()));
+    assert_eq!((&settings["stop_timeout_s"], &settings["run_time_s"]), (&5.0.into(), &60.0.into()));
+    assert_eq!((settings["host"].as_str().unwrap(), &settings["params"]["a"]), (server.url().as_str(), &"7".into()));
+    assert_eq!((&json["name"], &json["script"], &json["ended_by"]), (&"test".into(), &"test.rhai".into(), &"iterations".into()));
+    assert_eq!(json["metrics"]["http_reqs{team:web}"]["values"]["count"], 6);
+}
+
+#[test]
+fn json_on_standard_output_is_one_document_and_the_same_as_the_file() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); print(\"noise\"); }");
+    let output = sandbox.run(&["run", "test.rhai", "-i", "5", "-H", &server.url(), "--json"]).expect_code(0);
+    let json: Value = serde_json::from_str(&output.stdout).unwrap();
+    assert_eq!(json, output.run_dir().json());
+    assert_eq!(json["total"]["requests"], 5);
+    assert!(output.stderr.contains("NO LIMITS SET"), "the summary is elsewhere: {}", output.shown());
+    let quiet = Sandbox::with(HIT).run(&["run", "test.rhai", "-i", "1", "-H", &server.url(), "--json", "--quiet"]);
+    assert!(serde_json::from_str::<Value>(&quiet.stdout).is_ok(), "{}", quiet.shown());
+}
+
+#[test]
+fn metrics_have_the_shape_of_k6() {
+    let server = Server::start();
+    let script = "fn iteration() { http::get(\"/x\"); http::get(\"/status/500\"); check(\"c\", true); throw \"e\"; }";
+    let output = Sandbox::with(script).run(&["run", "test.rhai", "-i", "4", "-H", &server.url()]).expect_code(0);
+    let metrics = output.run_dir().json()["metrics"].clone();
+    for (name, kind, contains) in [
+        ("http_reqs", "counter", "default"),
+        ("http_req_failed", "rate", "default"),
+        ("http_req_duration", "trend", "time"),
+        ("http_resp_time", "trend", "time"),
+        ("http_req_blocked", "trend", "time"),
+        ("http_req_connecting", "trend", "time"),
+        ("http_req_sending", "trend", "time"),
+        ("http_req_waiting", "trend", "time"),
+        ("http_req_receiving", "trend", "time"),
+        ("data_sent", "counter", "data"),
+        ("data_received", "counter", "data"),
+        ("iterations", "counter", "default"),
+        ("iteration_duration", "trend", "time"),
+        ("script_errors", "counter", "default"),
+        ("checks", "rate", "default"),
+        ("vus", "gauge", "default"),
+        ("vus_max", "gauge", "default"),
+    ] {
+        let metric = &metrics[name];
+        assert_eq!((&metric["type"], &metric["contains"]), (&kind.into(), &contains.into()), "{name}: {metric}");
+    }
+    assert_eq!(metrics["http_req_failed"]["values"]["rate"], 0.5);
+    assert_eq!(metrics["http_req_duration"]["values"]["count"], 4, "successes alone");
+    let trend = metrics["http_req_duration"]["values"].as_object().unwrap();
+    for key in ["avg", "min", "med", "max", "p(90)", "p(95)", "p(99)"] {
+        assert!(trend.contains_key(key), "{key}: {trend:?}");
+    }
+    assert_eq!(metrics["http_reqs{name:/status/500,method:GET}"]["values"]["count"], 4);
+    assert_eq!((&metrics["script_errors"]["values"]["count"], &metrics["checks"]["values"]["passes"]), (&4.into(), &4.into()));
+    assert_eq!(metrics["vus_max"]["values"]["value"], 1);
+}
+
+#[test]
+fn csv_files_have_the_columns_of_locust() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); http::get(\"/status/500\"); throw \"a, \\\"b\\\"\"; }");
+    let output = sandbox.run(&["run", "test.rhai", "-i", "2", "-H", &server.url(), "--csv", "out"]).expect_code(0);
+    for (name, header) in [
+        ("stats.csv", STATS_HEADER),
+        ("stats_history.csv", HISTORY_HEADER),
+        ("failures.csv", FAILURES_HEADER),
+        ("exceptions.csv", EXCEPTIONS_HEADER),
+    ] {
+        let text = std::fs::read_to_string(sandbox.path().join(format!("out_{name}"))).unwrap();
+        assert_eq!(text.lines().next().unwrap(), header, "{name}");
+        let own = std::fs::read_to_string(output.run_dir().0.join(name)).unwrap();
+        assert_eq!(text, own, "{name} is the same in the run's folder");
+    }
+    let stats = output.run_dir().csv("stats.csv");
+    let names: Vec<&str> = stats.iter().map(|row| row["Name"].as_str()).collect();
+    assert_eq!(names, ["/status/500", "/x", "Aggregated"]);
+    assert_eq!(stats[0]["50%"], "N/A", "no success, no latency");
+    assert_eq!((stats[2]["Type"].as_str(), stats[2]["Failure Count"].as_str()), ("", "2"));
+    let exceptions = output.run_dir().csv("exceptions.csv");
+    assert!(exceptions[0]["Message"].ends_with("a, \"b\""), "{exceptions:?}");
+}
+
+#[test]
+fn full_history_has_rows_for_each_endpoint() {
+    let server = Server::start();
+    let script = "fn iteration() { http::get(\"/a\"); http::get(\"/b\"); sleep(0.01); }";
+    let arguments = ["run", "test.rhai", "-t", "1200ms", "-H", &server.url(), "--csv-full-history"];
+    let output = Sandbox::with(script).run(&arguments).expect_code(0);
+    let rows = output.run_dir().csv("stats_history.csv");
+    for name in ["/a", "/b"] {
+        let of_name: Vec<_> = rows.iter().filter(|row| row["Name"] == name).collect();
+        assert!(of_name.len() >= 2, "{name}: {}", of_name.len());
+        let total: u64 = of_name.last().unwrap()["Total Request Count"].parse().unwrap();
+        assert_eq!(total, server.hits(name));
+    }
+}
+
+#[test]
+fn quiet_prints_the_verdict_alone() {
+    let server = Server::start();
+    let output = Sandbox::with(HIT).run(&["run", "test.rhai", "-i", "3", "-H", &server.url(), "--quiet"]).expect_code(0);
+    assert_eq!(output.stdout.lines().count(), 1, "{}", output.shown());
+    assert!(output.stdout.contains("NO LIMITS SET: 3 requests"), "{}", output.shown());
+}
+
+#[test]
+fn colours_are_used_only_when_asked_for() {
+    let server = Server::start();
+    let url = server.url();
+    let escape = |more: &[&str], variables: &[(&str, &str)]| {
+        let mut arguments = vec!["run", "test.rhai", "-i", "1", "-H", &url];
+        arguments.extend(more);
+        let output = Sandbox::with(HIT).run_with(&arguments, variables).expect_code(0);
+        output.stdout.contains('\x1b')
+    };
+    assert!(!escape(&[], &[]), "it is no terminal");
+    assert!(escape(&["--color", "always"], &[]));
+    assert!(escape(&["--color", "always"], &[("NO_COLOR", "1")]), "the flag wins");
+    assert!(!escape(&["--no-color"], &[("RHAID_COLOR", "always")]));
+    assert!(!escape(&["--color", "never"], &[]));
+}
+
+#[test]
+fn without_a_utf_8_locale_the_output_is_ascii() {
+    let server = Server::start();
+    let script = "fn iteration() { http::get(\"/x\"); http::get(\"/status/500\"); check(\"c\", false); throw \"e\"; }";
+    let arguments = ["run", "test.rhai", "-i", "3", "-H", &server.url()];
+    let output = Sandbox::with(script).run_with(&arguments, &[("LANG", "C")]).expect_code(0);
+    assert!(output.stdout.is_ascii(), "{}", output.shown());
+    assert!(output.stdout.contains("Aggregated"), "{}", output.shown());
+}
+
+#[test]
+fn the_summary_can_be_written_elsewhere_too() {
+    let server = Server::start();
+    let sandbox = Sandbox::with(HIT);
+    let arguments = ["run", "test.rhai", "-i", "2", "-H", &server.url(), "--summary-export", "out.json", "--results-dir", "r/s"];
+    sandbox.run(&arguments).expect_code(0);
+    let export: Value = serde_json::from_str(&std::fs::read_to_string(sandbox.path().join("out.json")).unwrap()).unwrap();
+    assert_eq!(export["total"]["requests"], 2);
+    assert_eq!(std::fs::read_dir(sandbox.path().join("r/s")).unwrap().count(), 1);
+    assert!(!sandbox.path().join("performance").exists());
+}
+
+#[test]
+fn two_runs_at_once_get_a_folder_each() {
+    let server = Server::start();
+    let sandbox = Sandbox::with(HIT);
+    let url = server.url();
+    let start = || sandbox.start(&["run", "test.rhai", "-i", "2", "-H", &url]);
+    let runs = [start(), start(), start()];
+    for run in runs {
+        run.wait().expect_code(0);
+    }
+    assert_eq!(sandbox.runs().len(), 3);
+    for run in sandbox.runs() {
+        assert_eq!(run.json()["total"]["requests"], 2);
+    }
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_told_before_any_request() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("fn setup() { http::get(\"/setup\"); } fn iteration() { http::get(\"/x\"); }");
+    sandbox.write("file", "in the way");
+    let url = server.url();
+    for (flag, place) in [
+        ("--results-dir", "file/results"),
+        ("--csv", "file/out"),
+        ("--csv", "nosuch/out"),
+        ("--summary-export", "nosuch/out.json"),
+    ] {
+        let output = sandbox.run(&["run", "test.rhai", "-i", "1", "-H", &url, flag, place]);
+        output.expect_stderr(&["error: ", place.split('/').next().unwrap()]).expect_code(104);
+    }
+    assert_eq!(server.total(), 0);
+}
+
+#[test]
+fn exit_codes_follow_what_happened() {
+    let server = Server::start();
+    let url = server.url();
+    let exits = |script: &str, more: &[&str], code: i32, words: &str| {
+        let mut arguments = vec!["run", "test.rhai", "-i", "2", "-H", &url];
+        arguments.extend(more);
+        let output = Sandbox::with(script).run(&arguments).expect_code(code);
+        let last = output.stdout.lines().last().unwrap_or_default();
+        assert!(last.contains(words), "{script}: no {words:?} in the last line\n{}", output.shown());
+        assert_eq!(output.run_dir().json()["elapsed_s"].is_number(), true, "results are written");
+    };
+    exits(HIT, &["--exit-code-on-error"], 0, "NO LIMITS SET");
+    let failing = "fn iteration() { http::get(\"/status/500\"); }";
+    exits(failing, &[], 0, "NO LIMITS SET");
+    exits(failing, &["--exit-code-on-error"], 1, "2 failed");
+    exits("fn iteration() { http::get(\"/x\"); throw \"e\"; }", &["--exit-code-on-error"], 1, "NO LIMITS SET");
+    exits("fn iteration() {}", &[], 97, "NO REQUESTS");
+    exits("fn setup() { throw \"no database\"; } fn iteration() {}", &[], 107, "SETUP FAILED");
+    exits("fn iteration() { http::get(\"/x\"); abort(\"it burns\"); }", &[], 108, "ABORTED: it burns");
+}
+
+#[test]
+fn the_reason_of_a_failed_setup_is_shown_with_its_place() {
+    let script = "fn setup() {\n  let x = 1 / 0;\n}\nfn iteration() {}";
+    let output = Sandbox::with(script).run(&["run", "test.rhai", "-H", "http://127.0.0.1:1"]).expect_code(107);
+    let shown = format!("{}{}", output.stdout, output.stderr);
+    assert!(shown.contains("test.rhai:2:13: division by zero"), "{}", output.shown());
+    assert!(output.run_dir().json()["ended_reason"].as_str().unwrap().contains("test.rhai:2:13"));
+}
+
+#[test]
+fn a_failed_teardown_is_a_warning() {
+    let server = Server::start();
+    let script = "fn iteration() { http::get(\"/x\"); }\nfn teardown(data) { throw \"left behind\"; }";
+    let output = Sandbox::with(script).run(&["run", "test.rhai", "-i", "1", "-H", &server.url()]).expect_code(0);
+    output.expect_stderr(&["teardown failed", "test.rhai:2:21: left behind"]);
+}
+
+#[test]
+fn spellings_of_locust_and_k6_work() {
+    let server = Server::start();
+    let url = server.url();
+    let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); sleep(0.01); }");
+    let arguments = ["run", "-f", "test.rhai", "--headless", "--autostart", "--only-summary", "--vus", "2", "-r", "100",
+        "--duration", "300ms", "-H", &url];
+    let output = sandbox.run(&arguments).expect_code(0);
+    assert_eq!(output.run_dir().json()["settings"]["users"], 2);
+    assert_eq!(output.run_dir().json()["ended_by"], "run time");
+    sandbox.run(&["run", "--locustfile", "test.rhai", "-i", "1", "-H", &url]).expect_code(0);
+}
+
+#[test]
+fn what_scripts_are_given_on_the_command_line() {
+    let script = r#"
+        const WHO = param("who", "nobody");
+        scenario("a", #{ exec: "f" }); scenario("b", #{ exec: "g" });
+        fn f() { print(`a ${WHO} ${env::get("PLACE")} ${vu::tags()} ${random::int(1, 1000000)}`); http::get("/a"); }
+        fn g() { http::get("/b"); }
+    "#;
+    let server = Server::start();
+    let url = server.url();
+    let printed = |seed: &str| {
+        let arguments = ["run", "test.rhai", "-i", "1", "-H", &url, "--param", "who=me=you", "-e", "PLACE=here", "--tag",
+            "t=1", "--scenario", "a", "--seed", seed, "-q"];
+        let output = Sandbox::with(script).run(&arguments).expect_code(0);
+        output.stderr.lines().find(|line| line.contains("] a ")).unwrap_or_default().to_owned()
+    };
+    let first = printed("1");
+    assert!(first.starts_with("[vu 1, iteration 1] a me=you here #{\"t\": \"1\"} "), "{first}");
+    assert_eq!(first, printed("1"));
+    assert_ne!(first, printed("2"));
+    assert_eq!(server.hits("/b"), 0);
+}
+
+#[test]
+fn help_of_a_script_lists_its_parameters() {
+    let sandbox = Sandbox::with(
+        "const E = param(\"place\", \"dev\", #{ choices: [\"dev\", \"prod\"], help: \"where it runs\" });\n\
+         const T = param(\"token\");\nconst S = param(\"key\", \"k-123\", #{ secret: true });\nfn iteration() {}",
+    );
+    let output = sandbox.run(&["run", "test.rhai", "--help"]).expect_code(0);
+    for part in ["--users", "RHAID_USERS", "Exit codes", "place", "where it runs", "one of: dev, prod", "default: dev", "token", "required"] {
+        assert!(output.stdout.contains(part), "no {part:?} in {}", output.shown());
+    }
+    assert!(!output.stdout.contains("k-123"), "a secret's default is not shown");
+    let plain = sandbox.run(&["run", "--help"]).expect_code(0);
+    assert!(plain.stdout.contains("--spawn-rate") && !plain.stdout.contains("where it runs"));
+    sandbox.run(&["--help"]).expect_code(0);
+    let version = sandbox.run(&["--version"]).expect_code(0);
+    assert_eq!(version.stdout.trim(), concat!("rhaid ", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn completions_know_the_subcommands() {
+    let sandbox = Sandbox::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let output = sandbox.run(&["completions", shell]).expect_code(0);
+        for command in ["run", "demo", "target", "completions", "spawn-rate"] {
+            assert!(output.stdout.contains(command), "{shell}: no {command}");
+        }
+    }
+    sandbox.run(&["completions", "nosuch"]).expect_code(2);
+}
+
+#[test]
+fn a_reader_that_goes_away_costs_nothing() {
+    let server = Server::start();
+    let url = server.url();
+    for flag in ["--only-summary", "--json"] {
+        let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); print(\"line\"); }");
+        let mut command = sandbox.command(&["run", "test.rhai", "-i", "20", "-H", &url, flag]);
+        let mut child = command.spawn().unwrap();
+        drop(child.stdout.take());
+        let mut stderr = child.stderr.take().unwrap();
+        let mut text = String::new();
+        stderr.read_to_string(&mut text).unwrap();
+        let status = child.wait().unwrap();
+        assert!(!text.contains("panicked"), "{text}");
+        assert_eq!(status.code(), Some(0), "{text}");
+        assert_eq!(sandbox.runs()[0].json()["total"]["requests"], 20);
+    }
+    let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); print(\"line\"); throw \"e\"; }");
+    let mut child = sandbox.command(&["run", "test.rhai", "-i", "20", "-H", &url]).spawn().unwrap();
+    drop(child.stderr.take());
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0), "also without standard error");
+    assert_eq!(sandbox.runs()[0].json()["total"]["requests"], 20);
+}
+
+#[test]
+fn the_demo_needs_nothing() {
+    let output = Sandbox::new().run(&["demo", "--run-time", "2s", "--users", "5"]).expect_code(0);
+    assert!(output.stdout.contains("POST /quality/analyze"), "{}", output.shown());
+    let json = output.run_dir().json();
+    assert!(json["total"]["requests"].as_u64().unwrap() >= 5);
+    assert_eq!((&json["total"]["failures"], json["script_errors"].as_array().unwrap().len()), (&0.into(), 0));
+    assert!(json["checks"].as_array().unwrap().iter().all(|check| check["fails"] == 0), "{}", json["checks"]);
+}
+
+#[test]
+fn the_target_says_where_it_is_and_answers() {
+    let sandbox = Sandbox::new();
+    let mut command = sandbox.command(&["target", "--port", "0", "--median", "1ms"]);
+    let mut child = command.spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let address = first.split("http://").nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+    let ask = |request: &str| {
+        let mut stream = TcpStream::connect(&address).unwrap();
+        stream.write_all(format!("{request}\r\nhost: x\r\nconnection: close\r\n").as_bytes()).unwrap();
+        stream.write_all(b"\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(ask("GET /health HTTP/1.1").contains("\"ok\""));
+    assert!(ask("GET /quality/insights HTTP/1.1").contains("\"projects\""));
+    assert!(ask("GET /nosuch HTTP/1.1").starts_with("HTTP/1.1 404"));
+    let running = Running::from_child(child, sandbox.path());
+    running.signal("TERM");
+    running.wait().expect_code(0);
+}
+
+#[test]
+fn a_port_that_is_taken_is_told() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = Sandbox::new().run(&["target", "--port", &port]);
+    output.expect_stderr(&["cannot listen on", "--port"]).expect_code(104);
+}

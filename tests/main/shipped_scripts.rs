@@ -1,1 +1,57 @@
-//! shipped_scripts
+//! Every script that comes with rhaid runs without an error against the demo application.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rhaid::LoadTest;
+use rhaid::target::{Target, TargetOptions};
+
+use crate::support::{Ran, run};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts")
+}
+
+#[track_caller]
+fn runs(name: &str, users: u64) -> Ran {
+    let target = Target::start(TargetOptions { median: Duration::ZERO, ..TargetOptions::default() }).unwrap();
+    let test = LoadTest::from_file(folder().join(name)).unwrap().host(&target.url());
+    let ran = run(test.users(users).spawn_rate(1000.0).threads(2).seed(1).run_time(Duration::from_secs(2)));
+    let ran = ran.without_errors();
+    assert!(ran.requests() >= users && ran.failures() == 0, "{} requests, {} failed", ran.requests(), ran.failures());
+    let failed: Vec<_> = ran.snapshot().checks.iter().filter(|(_, count)| count.fails > 0).collect();
+    assert!(failed.is_empty(), "{failed:?}");
+    assert!(ran.report.passed());
+    ran
+}
+
+/// The scripts that the tests of this file run.
+const TESTED: [&str; 2] = ["quality.rhai", "quickstart.rhai"];
+
+#[test]
+fn no_script_is_without_a_test() {
+    let files = std::fs::read_dir(folder()).unwrap();
+    let scripts: BTreeSet<String> = files
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".rhai"))
+        .collect();
+    assert_eq!(scripts, TESTED.map(str::to_owned).into());
+}
+
+#[test]
+fn quality() {
+    let ran = runs("quality.rhai", 20);
+    let names: Vec<&str> = ran.snapshot().endpoints.iter().map(|endpoint| &*endpoint.name).collect();
+    assert_eq!(names, ["/health", "/quality/analyze", "/quality/insights"]);
+    assert_eq!(ran.snapshot().checks.len(), 4, "{:?}", ran.snapshot().checks);
+}
+
+#[test]
+fn quickstart() {
+    let ran = runs("quickstart.rhai", 10);
+    assert_eq!(ran.endpoint("/login"), (10, 0), "once for each user");
+    let analyze = ran.endpoint("/quality/analyze").0;
+    let insights = ran.endpoint("/quality/insights").0;
+    assert!(analyze + insights >= 10, "{analyze} and {insights}");
+}

@@ -111,8 +111,12 @@ pub(crate) struct Output {
 
 impl Running {
     /// `command` has piped output.
-    pub(crate) fn new(mut command: Command, folder: &Path) -> Running {
-        let mut child = command.spawn().unwrap();
+    fn new(mut command: Command, folder: &Path) -> Running {
+        Running::from_child(command.spawn().unwrap(), folder)
+    }
+
+    /// A command that was started already; what it prints from now on is collected.
+    pub(crate) fn from_child(mut child: Child, folder: &Path) -> Running {
         let stdout = child.stdout.take().map(collect);
         let stderr = child.stderr.take().map(collect);
         Running { child, stdout, stderr, results: folder.join("performance/results") }

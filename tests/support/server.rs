@@ -239,12 +239,19 @@ impl Drop for InService<'_> {
     }
 }
 
+/// The first byte of a client that speaks TLS.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Seen> {
     let end = loop {
         if let Some(at) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
             break at + 4;
         }
         if stream.read_buf(buffer).await.ok()? == 0 {
+            return None;
+        }
+        if buffer[0] == TLS_HANDSHAKE {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
             return None;
         }
     };
