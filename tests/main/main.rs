@@ -26,3 +26,4 @@ mod signals;
 mod users;
 mod verdicts;
 mod waits;
+mod zz;
