@@ -319,7 +319,7 @@ fn exit_codes_follow_what_happened() {
         let output = Sandbox::with(script).run(&arguments).expect_code(code);
         let last = output.stdout.lines().last().unwrap_or_default();
         assert!(last.contains(words), "{script}: no {words:?} in the last line\n{}", output.shown());
-        assert_eq!(output.run_dir().json()["elapsed_s"].is_number(), true, "results are written");
+        assert!(output.run_dir().json()["elapsed_s"].is_number(), "results are written");
     };
     exits(HIT, &["--exit-code-on-error"], 0, "NO LIMITS SET");
     let failing = "fn iteration() { http::get(\"/status/500\"); }";
@@ -485,6 +485,40 @@ fn a_reader_that_goes_away_costs_nothing() {
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0), "also without standard error");
     assert_eq!(sandbox.runs()[0].json()["total"]["requests"], 20);
+}
+
+#[test]
+fn a_script_that_prints_without_end_fills_neither_memory_nor_terminal() {
+    let server = Server::start();
+    let script = "fn iteration() { for n in 0..30000 { print(`line ${n}`); } http::get(\"/x\"); }";
+    let output =
+        Sandbox::with(script).run(&["run", "test.rhai", "-i", "1", "-H", &server.url()]).expect_code(0);
+    let lines = output.stderr.matches("] line ").count();
+    let more = output
+        .stderr
+        .lines()
+        .filter_map(|line| line.strip_prefix('(')?.split(' ').next()?.parse::<usize>().ok());
+    let dropped: usize = more.sum();
+    assert!(dropped > 0 && output.stderr.contains("more messages came faster"), "{lines} lines");
+    assert_eq!(lines + dropped, 30_000, "what is not shown is counted");
+}
+
+#[test]
+fn odd_names_break_no_file() {
+    let server = Server::start();
+    let script = r#"
+        scenario("a b/../ü", #{ exec: "f", tags: #{ "k:1": "v,2" } });
+        fn f() { http::get("/x", #{ name: "line\nbreak, \"quoted\" {a:b}" }); check("a\tb", true); }
+    "#;
+    let sandbox = Sandbox::new();
+    sandbox.write("odd näme 'x'.rhai", script);
+    let output = sandbox.run(&["run", "odd näme 'x'.rhai", "-i", "3", "-H", &server.url()]).expect_code(0);
+    let run = output.run_dir();
+    assert!(run.0.file_name().unwrap().to_str().unwrap().is_ascii(), "{}", run.0.display());
+    assert_eq!(run.csv("stats.csv")[0]["Name"], "line\nbreak, \"quoted\" {a:b}");
+    assert_eq!(run.json()["endpoints"][0]["name"], "line\nbreak, \"quoted\" {a:b}");
+    assert_eq!(run.aggregated()["Request Count"], "3");
+    assert!(!output.stdout.contains("line\nbreak"), "a name takes one line: {}", output.shown());
 }
 
 #[test]

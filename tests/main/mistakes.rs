@@ -220,7 +220,7 @@ fn no_host_at_all() {
     points_at(
         &output,
         script,
-        (2, 3),
+        (2, 9),
         "\"/x\" is relative and there is no host to join it to; give one with --host",
     );
     output.expect_code(104);
@@ -264,7 +264,7 @@ fn flags_and_commands_that_do_not_exist() {
         .expect_stderr(&["'--usrs'", "'--users'"])
         .expect_code(2);
     sandbox.run(&["tagret"]).expect_stderr(&["'tagret'", "'target'"]).expect_code(2);
-    sandbox.run(&["run"]).expect_stderr(&["SCRIPT"]).expect_code(2);
+    sandbox.run(&["run"]).expect_stderr(&["no script", "rhaid run --help"]).expect_code(2);
     sandbox.run(&[] as &[&str]).expect_code(2);
 }
 
