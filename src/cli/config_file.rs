@@ -18,6 +18,9 @@ const DEFAULT_FILE: &str = "rhaid.toml";
 /// Tables of names and values; each entry is one use of the flag.
 const TABLES: [(&str, &str); 3] = [("params", "param"), ("env", "env"), ("tags", "tag")];
 
+/// Flags that can be given several times.
+const LISTS: [&str; 1] = ["scenario"];
+
 /// What a settings file says.
 #[derive(Debug, Default)]
 pub(super) struct Config {
@@ -76,9 +79,12 @@ fn push_flag(arguments: &mut Vec<String>, key: &str, flag: &str, value: &Value) 
     match value {
         Value::Boolean(true) => arguments.push(format!("--{flag}")),
         Value::Boolean(false) => {}
+        Value::Array(_) if !LISTS.contains(&flag) => {
+            return Err(format!("'{key}' takes one value, not a list"));
+        }
         Value::Array(values) => {
             for value in values {
-                push_flag(arguments, key, flag, value)?;
+                arguments.push(format!("--{flag}={}", plain(key, value)?));
             }
         }
         _ => arguments.push(format!("--{flag}={}", plain(key, value)?)),
@@ -165,7 +171,8 @@ mod tests {
         };
         check("usrs = 5", "did you mean 'users'");
         check("users = 0", "invalid value '0'");
-        check("users = [[1]]", "users");
+        check("users = [1]", "takes one value");
+        check("scenario = [[1]]", "must be text");
         check("run_time = \"5 parsecs\"", "5 parsecs");
         check("[http]\nheader = 1", "did you mean 'headers'");
         check("params = 3", "must be a table");

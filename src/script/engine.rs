@@ -262,6 +262,11 @@ impl ScriptEngine {
                 self.idle.borrow_mut().push(evaluation);
                 Ok(value)
             }
+            Err(error) if matches!(*error, EvalAltResult::Exit(..)) => match *error {
+                // `exit(value)`: the script is done, and well.
+                EvalAltResult::Exit(value, _) => Ok(value),
+                _ => Ok(Dynamic::UNIT),
+            },
             // After an error the state may hold what the failed calls had pushed; it is not used again.
             Err(error) => {
                 let mut explainer = self.explainer(Some((vu.id, vu.iteration.get())));

@@ -15,6 +15,10 @@ use crate::metrics::ScriptError;
 /// Most frames of a call chain that are shown.
 const MOST_FRAMES: usize = 12;
 
+/// What a script may not write to.
+const READ_ONLY: &str = "constants, and inside functions all variables of the top level, are read-only (a virtual \
+                         user keeps what it needs in `this`; a copy can be changed: let x = …)";
+
 /// How a call of a script function ended, if not with a value.
 pub(crate) enum CallEnd {
     /// It was ended from outside, or ended itself.
@@ -151,10 +155,16 @@ impl Explainer<'_> {
                 let hint = did_you_mean(name, super::api::NAMESPACES.iter().copied());
                 format!("unknown module '{name}'{hint}")
             }
-            EvalAltResult::ErrorAssignmentToConstant(name, _) => format!(
-                "cannot write to '{name}': constants, and inside functions all variables of the top level, are \
-                 read-only (a virtual user keeps what it needs in `this`)"
-            ),
+            EvalAltResult::ErrorAssignmentToConstant(name, _) => {
+                format!("cannot write to '{name}': {READ_ONLY}")
+            }
+            EvalAltResult::ErrorNonPureMethodCallOnConstant(method, _) => {
+                // Rhai writes what sets a property or an element as a method of its own kind.
+                match method.strip_prefix("set$").or_else(|| method.strip_prefix("index$set$")) {
+                    Some(_) => format!("cannot write to a part of this value: {READ_ONLY}"),
+                    None => format!("'{method}' would change this value: {READ_ONLY}"),
+                }
+            }
             EvalAltResult::ErrorUnboundThis(_) => {
                 "`this` is not bound in this function: call it as this.name(…) from a task".to_owned()
             }

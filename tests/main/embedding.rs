@@ -152,19 +152,20 @@ fn two_runs_in_one_process_do_not_meet() {
     let (one, two) = (Server::start(), Server::start());
     let script = r#"
         const WHO = param("who");
+        const EACH = if WHO == "one" { 60 } else { 40 };
         fn on_start() { http::get("/cookies/set?who=" + WHO); }
         fn iteration() {
             let r = http::get("/cookies/get", #{ tags: #{ who: WHO } });
             check("own cookie", r.json("who") == WHO);
             if WHO == "one" { r.fail("only one"); }
+            if vu::iteration() == EACH { vu::stop(); }
         }
     "#;
     let test = |server: &Server, who: &str| {
         load_test(script).host(&server.url()).param("who", who).users(5).threads(2)
     };
     let (first, second) = block_on(async {
-        let (first, second) =
-            tokio::join!(test(&one, "one").iterations(300).run(), test(&two, "two").iterations(200).run(),);
+        let (first, second) = tokio::join!(test(&one, "one").run(), test(&two, "two").run(),);
         (first.unwrap(), second.unwrap())
     });
     let (first, second) = (first.snapshot(), second.snapshot());
@@ -181,7 +182,7 @@ fn plain_functions_and_types_can_be_added() {
     let threads = Arc::new(AtomicU64::new(0));
     let counter = threads.clone();
     let test = load_test(
-        "fn iteration() { print(triple(14)); let p = point(3); p.x += 1; print(p.x); sleep(0.02); }",
+        "fn iteration() { print(triple(14)); let p = point(3); p.x += 1; print(p.x); vu::stop(); }",
     )
     .with_engine(move |engine| {
         counter.fetch_add(1, Ordering::SeqCst);
@@ -192,8 +193,7 @@ fn plain_functions_and_types_can_be_added() {
             .register_get_set("x", |p: &mut Point| p.x, |p: &mut Point, x: i64| p.x = x);
     })
     .users(2)
-    .threads(2)
-    .iterations(2);
+    .threads(2);
     let ran = run(test).without_errors();
     assert_eq!(ran.printed_sorted(), ["4", "4", "42", "42"]);
     assert!(threads.load(Ordering::SeqCst) >= 2, "each thread has an engine of its own");
@@ -218,7 +218,7 @@ fn added_functions_can_be_called_at_the_top_level_too() {
 fn asynchronous_functions_wait_without_blocking_the_thread() {
     let most = Arc::new(AtomicU64::new(0));
     let (running, peak) = (Arc::new(AtomicU64::new(0)), most.clone());
-    let test = load_test("fn iteration() { print(quote(\"a\", 2) + 1); }")
+    let test = load_test("fn iteration() { print(quote(\"a\", 2) + 1); vu::stop(); }")
         .with_async_fn("quote", move |call| {
             let (running, peak) = (running.clone(), peak.clone());
             async move {
@@ -232,8 +232,7 @@ fn asynchronous_functions_wait_without_blocking_the_thread() {
             }
         })
         .users(10)
-        .threads(1)
-        .iterations(10);
+        .threads(1);
     let ran = run(test).without_errors();
     assert_eq!(ran.printed(), ["41"; 10]);
     assert_eq!(most.load(Ordering::SeqCst), 10, "all users of the one thread wait at once");

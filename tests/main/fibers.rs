@@ -125,6 +125,7 @@ fn a_panic_in_a_host_function_ends_that_iteration_only() {
             http::get("/before");
             if vu::iteration() == 2 { group("g", || explode()); }
             http::get("/after");
+            if vu::iteration() == 3 { vu::stop(); }
         }
     "#;
     let test = load_test(script)
@@ -133,8 +134,7 @@ fn a_panic_in_a_host_function_ends_that_iteration_only() {
                 .register_fn("explode", || -> i64 { std::panic::resume_unwind(Box::new("boom".to_owned())) });
         })
         .host(&server.url())
-        .users(3)
-        .iterations(9);
+        .users(3);
     let ran = run(test);
     let error = ran.only_error();
     assert!(error.contains("a host function panicked: boom"), "{error}");
@@ -235,14 +235,15 @@ fn imports_and_constants_of_the_top_level_are_there_in_every_call() {
             task("a"); task("b"); wait(|| lib::twice(0));
             fn setup() { lib::twice(BASE) }
             fn on_start() { this.n = lib::twice(BASE); }
-            fn a() { sleep(0.01); check("a", lib::twice(BASE + 1) == 42 && this.n == 40); }
-            fn b() { check("b", group("g", || lib::twice(BASE)) == 40 && vu::data() == 40); }
+            fn a() { check("a", lib::twice(BASE + 1) == 42 && this.n == 40); leave(); }
+            fn b() { check("b", group("g", || lib::twice(BASE)) == 40 && vu::data() == 40); leave(); }
+            fn leave() { if vu::iteration() == 10 { vu::stop(); } }
             fn on_stop() { print(lib::twice(1)); }
             fn teardown(data) { print(lib::twice(data)); }
         "#,
     );
     let test = LoadTest::from_file(sandbox.path().join("main.rhai")).unwrap();
-    let ran = run(test.users(4).spawn_rate(1000.0).threads(2).iterations(40).seed(3)).without_errors();
+    let ran = run(test.users(4).spawn_rate(1000.0).threads(2).seed(3)).without_errors();
     let (a, b) = (ran.check("a"), ran.check("b"));
     assert_eq!((a.0 + b.0, a.1 + b.1), (40, 0));
     assert!(a.0 > 0 && b.0 > 0);
@@ -290,9 +291,8 @@ fn waiting_inside_a_method_on_a_shared_value_does_not_lock_the_user_out() {
 #[test]
 fn a_thousand_users_can_wait_in_the_middle_of_an_iteration() {
     let server = Server::start();
-    let script = "fn iteration() { sleep(0.3); http::get(\"/x\"); sleep(0.1); }";
-    let ran =
-        run(load_test(script).host(&server.url()).users(1000).threads(2).iterations(1000)).without_errors();
+    let script = "fn iteration() { sleep(1); http::get(\"/x\"); vu::stop(); }";
+    let ran = run(load_test(script).host(&server.url()).users(1000).threads(2)).without_errors();
     assert_eq!((ran.requests(), server.total()), (1000, 1000));
     assert_eq!(ran.snapshot().users_max, 1000);
 }

@@ -14,10 +14,11 @@ fn this_belongs_to_one_user_and_lives_as_long_as_it() {
             this.count += 1;
             sleep(0.001);
             if this.id != vu::id() || this.count != vu::iteration() { throw "somebody else's state"; }
+            if vu::iteration() == 50 { vu::stop(); }
         }
         fn on_stop() { print(`${this.id}: ${this.count > 1}`); }
     "#;
-    let ran = run(load_test(script).users(6).threads(2).iterations(300)).without_errors();
+    let ran = run(load_test(script).users(6).threads(2)).without_errors();
     assert_eq!(ran.printed_sorted(), ["1: true", "2: true", "3: true", "4: true", "5: true", "6: true"]);
     assert_eq!(ran.snapshot().iterations.completed, 300);
 }
@@ -53,10 +54,10 @@ fn setup_runs_once_and_its_value_reaches_every_user_and_teardown() {
     let script = r#"
         fn setup() { http::get("/setup"); #{ token: "t" + random::int(1, 1000000), list: [1, 2.5, "x", true, ()] } }
         fn on_start() { print(`start ${vu::data().token}`); }
-        fn iteration() { print(`data ${vu::data().token} ${vu::data().list}`); sleep(0.02); }
+        fn iteration() { print(`data ${vu::data().token} ${vu::data().list}`); if vu::iteration() == 2 { vu::stop(); } }
         fn teardown(data) { http::get("/teardown", #{ query: #{ token: data.token } }); }
     "#;
-    let ran = run(load_test(script).host(&server.url()).users(4).threads(2).iterations(8)).without_errors();
+    let ran = run(load_test(script).host(&server.url()).users(4).threads(2)).without_errors();
     assert_eq!((server.hits("/setup"), server.hits("/teardown")), (1, 1));
     let token = server.seen()[1].query.replace("token=", "");
     let data = format!("data {token} [1, 2.5, \"x\", true, ()]");

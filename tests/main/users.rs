@@ -102,10 +102,10 @@ fn weights_and_fixed_counts_give_the_same_mix_every_time() {
         scenario("a", #{ exec: "f", weight: 5 });
         scenario("fixed", #{ exec: "f", fixed_count: 3 });
         scenario("none", #{ exec: "f", weight: 0 });
-        fn f() { print(`${vu::scenario()} ${vu::id()}`); sleep(0.2); }
+        fn f() { print(`${vu::scenario()} ${vu::id()}`); vu::stop(); }
     "#;
     let mix = || {
-        let ran = run(load_test(script).users(15).threads(2).iterations(15)).without_errors();
+        let ran = run(load_test(script).users(15).threads(2)).without_errors();
         let mut mix: BTreeMap<u64, String> = BTreeMap::new();
         for line in ran.printed() {
             let (scenario, id) = line.split_once(' ').unwrap();
@@ -121,11 +121,11 @@ fn weights_and_fixed_counts_give_the_same_mix_every_time() {
 
 #[test]
 fn users_live_on_all_threads() {
-    let script = "fn iteration() { print(thread_name()); sleep(0.05); }";
+    let script = "fn iteration() { print(thread_name()); vu::stop(); }";
     let test = load_test(script).with_engine(|engine| {
         engine.register_fn("thread_name", || std::thread::current().name().unwrap_or_default().to_owned());
     });
-    let ran = run(test.users(6).threads(3).iterations(6));
+    let ran = run(test.users(6).threads(3));
     let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
     for name in ran.printed() {
         *counts.entry(name).or_default() += 1;

@@ -1,4 +1,4 @@
-//! `sleep`, `think`, `group`, `fail`, `abort`: how an iteration goes on or ends.
+//! `sleep`, `think`, `group`, `call_as_user`, `fail`, `abort`: how an iteration goes on or ends.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -49,6 +49,12 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
             result
         },
     );
+
+    // For libraries: Rhai's own `call` leaves `this` unbound in the closure.
+    let h = host.clone();
+    engine.register_fn("call_as_user", move |context: NativeCallContext, body: FnPtr| {
+        call_closure(&h, &context, &body, [])
+    });
 
     engine.register_fn("fail", |context: NativeCallContext, reason: ImmutableString| -> ScriptResult<()> {
         Err(Ending::Fail(reason.to_string(), context.call_position()).into_error())

@@ -128,11 +128,12 @@ fn parse(name: &str, text: &str, settings: &Settings) -> Result<Dynamic, String>
 }
 
 fn parse_one(name: &str, text: &str, settings: &Settings) -> Result<Dynamic, String> {
+    let shown = if settings.secret { "***" } else { text };
     if !settings.choices.is_empty() && !settings.choices.iter().any(|choice| choice == text) {
         let choices = settings.choices.join(", ");
-        return Err(format!("the parameter '{name}' is \"{text}\"; it is one of {choices}"));
+        return Err(format!("the parameter '{name}' is \"{shown}\"; it is one of {choices}"));
     }
-    let wrong = |wanted: &str| format!("the parameter '{name}' is \"{text}\"; it must be {wanted}");
+    let wrong = |wanted: &str| format!("the parameter '{name}' is \"{shown}\"; it must be {wanted}");
     match settings.kind.as_str() {
         "int" => text.parse::<i64>().map(Dynamic::from).map_err(|_| wrong("a whole number")),
         "float" => text.parse::<f64>().map(Dynamic::from).map_err(|_| wrong("a number")),
