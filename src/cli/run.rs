@@ -172,7 +172,10 @@ impl Session {
         progress.finish();
         match result {
             Ok(report) => self.finish(&report),
-            Err(error) => refuse(&error),
+            Err(error) => {
+                self.files.directory.discard();
+                refuse(&error)
+            }
         }
     }
 

@@ -12,11 +12,10 @@ use hashbrown::HashMap;
 
 use super::histogram::{Histogram, Sparse, Summary};
 use super::recorder::{
-    CheckCount, Delta, FailureCount, FailureKey, GROUP_CAP, PHASES, ScriptErrorCount, SeriesDelta,
-    failed_latency, keep_message, micros,
+    CheckCount, Delta, FailureCount, FailureKey, GROUP_CAP, PHASES, ReversedDelta, ScriptErrorCount,
+    SeriesDelta, keep_message,
 };
-use super::sample::RequestSample;
-use super::series::{OTHER, SeriesId, SeriesKey};
+use super::series::{DEFAULT_SERIES_CAP, OTHER, SeriesKey};
 use super::snapshot::{
     EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Phase, RecentStats, ScenarioStats,
     Snapshot, TagStats, TotalsSoFar,
@@ -178,9 +177,7 @@ impl Aggregator {
         for group in delta.script_errors {
             self.add_script_error(group);
         }
-        for sample in &delta.reversed {
-            self.reverse(worker, sample);
-        }
+        self.reverse(worker, &delta.reversed);
         self.series_folded |= delta.folded;
     }
 
@@ -314,11 +311,17 @@ impl Aggregator {
 
     fn learn_ids(&mut self, worker: usize, series: &[SeriesKey], tags: &[(Arc<str>, Arc<str>)]) {
         for key in series {
-            let endpoint = (key.method.clone(), key.name.clone());
+            let mut endpoint = (key.method.clone(), key.name.clone());
+            // Each thread has its own cap; together they may still meet more names than one run shows.
+            if self.endpoints.len() >= DEFAULT_SERIES_CAP && !self.endpoint_ids.contains_key(&endpoint) {
+                endpoint.1 = OTHER.into();
+                self.series_folded = true;
+            }
+            let (method, name) = endpoint.clone();
             let next = self.endpoints.len();
             let endpoint_index = *self.endpoint_ids.entry(endpoint).or_insert(next);
             if endpoint_index == next {
-                self.endpoints.push((key.method.clone(), key.name.clone(), Totals::default()));
+                self.endpoints.push((method, name, Totals::default()));
             }
             let scenario = self.scenario(&key.scenario);
             self.workers[worker].series.push((endpoint_index, scenario));
@@ -390,37 +393,29 @@ impl Aggregator {
         }
     }
 
-    fn reverse(&mut self, worker: usize, sample: &RequestSample) {
-        let (endpoint, scenario) = self.workers[worker].series[sample.series.index()];
-        self.total.remove(sample);
-        self.endpoints[endpoint].2.remove(sample);
-        self.scenarios[scenario].2.remove(sample);
-        for tag in &sample.tags {
-            let tag = self.workers[worker].tags[SeriesId(tag.0).index()];
-            self.tags[tag].2.remove(sample);
+    /// Takes back what was counted under a verdict that the script changed later.
+    fn reverse(&mut self, worker: usize, reversed: &ReversedDelta) {
+        for (id, counts) in &reversed.series {
+            let (endpoint, scenario) = self.workers[worker].series[id.index()];
+            self.total.remove(counts);
+            self.endpoints[endpoint].2.remove(counts);
+            self.scenarios[scenario].2.remove(counts);
         }
-        if sample.status != 0 {
-            for (histogram, part) in self.phases.iter_mut().zip(super::recorder::parts(&sample.phases)) {
-                if let Some(part) = part {
-                    histogram.remove(part);
-                }
-            }
+        for (id, counts) in &reversed.tags {
+            let tag = self.workers[worker].tags[id.index()];
+            self.tags[tag].2.remove(counts);
         }
-        if let Some(failure) = &sample.failure {
-            let (method, name, _) = &self.endpoints[endpoint];
-            let key = FailureKey {
-                method: method.clone(),
-                name: name.clone(),
-                kind: failure.kind,
-                status: sample.status,
-            };
+        for (histogram, sparse) in self.phases.iter_mut().zip(&reversed.phases) {
+            histogram.remove_sparse(sparse);
+        }
+        for (key, count) in &reversed.failures {
             // A failure whose group came too late stands under the name of the rest.
             let folded = FailureKey { name: OTHER.into(), ..key.clone() };
-            let key = if self.failures.contains_key(&key) { key } else { folded };
-            if let Some(group) = self.failures.get_mut(&key) {
-                group.count -= 1;
+            let key = if self.failures.contains_key(key) { key } else { &folded };
+            if let Some(group) = self.failures.get_mut(key) {
+                group.count = group.count.saturating_sub(*count);
                 if group.count == 0 {
-                    self.failures.remove(&key);
+                    self.failures.remove(key);
                 }
             }
         }
@@ -448,25 +443,24 @@ impl Totals {
         self.interval.add(&delta.ok);
     }
 
-    fn remove(&mut self, sample: &RequestSample) {
+    fn remove(&mut self, delta: &SeriesDelta) {
         self.summaries = None;
-        self.requests -= 1;
-        self.interval.requests -= 1;
-        if sample.failure.is_none() {
-            self.ok.remove(micros(sample.service));
-            self.interval.ok.remove(micros(sample.service));
-        } else {
-            self.failures -= 1;
-            self.interval.failures -= 1;
-            self.failed.remove(micros(failed_latency(sample)));
+        self.requests -= delta.requests;
+        self.failures -= delta.failures;
+        self.ok.remove_sparse(&delta.ok);
+        self.failed.remove_sparse(&delta.failed);
+        self.response.remove_sparse(&delta.response);
+        for (sum, part) in self.phase_us.iter_mut().zip(&delta.phase_us) {
+            *sum -= part;
         }
-        self.response.remove(micros(sample.response));
-        for (sum, part) in self.phase_us.iter_mut().zip(super::recorder::parts(&sample.phases)) {
-            *sum -= part.unwrap_or(0);
+        self.bytes_sent -= delta.bytes_sent;
+        self.bytes_received -= delta.bytes_received;
+        for &(status, count) in &delta.statuses {
+            self.add_status(status, -(count as i64));
         }
-        self.bytes_sent -= sample.bytes_sent;
-        self.bytes_received -= sample.bytes_received;
-        self.add_status(sample.status, -1);
+        self.interval.requests -= delta.requests as i64;
+        self.interval.failures -= delta.failures as i64;
+        self.interval.ok.remove_sparse(&delta.ok);
     }
 
     fn add_status(&mut self, status: u16, count: i64) {
@@ -525,7 +519,9 @@ fn per_second(count: u64, time: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::super::recorder::Recorder;
+    use super::super::sample::RequestSample;
     use super::super::sample::{Failure, IterationEnd, Phases};
+    use super::super::series::SeriesId;
     use super::*;
 
     fn sample(series: SeriesId, ms: u64, failure: Option<&'static str>) -> RequestSample {
@@ -598,7 +594,7 @@ mod tests {
         recorder.request(&first);
         aggregator.add(0, recorder.take());
         aggregator.close_interval(tick(1));
-        recorder.reverse(first);
+        recorder.reverse(&first);
         recorder.request(&sample(series, 10, Some("expect")));
         aggregator.add(0, recorder.take());
         let snapshot = aggregator.close_interval(tick(2));

@@ -60,16 +60,26 @@ impl Histogram {
         self.buckets.get_or_insert_with(new_buckets)
     }
 
-    /// Takes back one value that was recorded before; `min` and `max` keep what they saw.
-    pub fn remove(&mut self, value_us: u64) {
-        let value_us = value_us.min(MAX_VALUE_US);
+    /// Takes back values that were recorded before, as far as they are there; `min` and `max` keep what they saw.
+    pub(crate) fn remove_sparse(&mut self, sparse: &Sparse) {
         let Some(buckets) = &mut self.buckets else { return };
-        let mut one = new_buckets();
-        record_into(&mut one, value_us, 1);
-        // Fails only when the value was never recorded: then there is nothing to take back.
-        if buckets.subtract(&*one).is_ok() {
-            self.count -= 1;
-            self.sum_us -= value_us;
+        let mut taken = new_buckets();
+        let mut taken_sum_us = 0;
+        for &(value_us, n) in &sparse.counts {
+            let value_us = u64::from(value_us);
+            let n = n.min(buckets.count_at(value_us));
+            if n > 0 {
+                record_into(&mut taken, value_us, n);
+                taken_sum_us += value_us * u64::from(n);
+            }
+        }
+        let taken_count = taken.len();
+        // Cannot fail: no more is taken from a bucket than it holds.
+        if taken_count > 0 && buckets.subtract(&*taken).is_ok() {
+            // The exact sum when all of it was there, else that of the buckets.
+            let sum_us = if taken_count == sparse.count { sparse.sum_us } else { taken_sum_us };
+            self.count -= taken_count;
+            self.sum_us = self.sum_us.saturating_sub(sum_us);
         }
     }
 
@@ -293,13 +303,14 @@ mod tests {
     }
 
     #[test]
-    fn removing_takes_back_exactly_one() {
+    fn removing_takes_back_what_is_there_and_no_more() {
         let mut histogram = of([10, 20, 20, 30]);
-        histogram.remove(20);
+        histogram.remove_sparse(&of([20]).take_sparse());
         assert_eq!(histogram.count(), 3);
         assert_eq!(histogram.summary().unwrap().mean_us, 20.0);
-        histogram.remove(77);
-        assert_eq!(histogram.count(), 3, "a value that was never recorded is not taken back");
+        histogram.remove_sparse(&of([77, 10, 10]).take_sparse());
+        assert_eq!(histogram.count(), 2, "a value that was never recorded is not taken back");
+        Histogram::new().remove_sparse(&of([1]).take_sparse());
     }
 
     #[test]

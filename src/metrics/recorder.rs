@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use hashbrown::HashMap;
 
 use super::histogram::{Histogram, Sparse};
-use super::sample::{IterationEnd, Phases, RequestSample, ScriptError, TagId};
+use super::sample::{Failure, IterationEnd, Phases, RequestSample, ScriptError, TagId};
 use super::series::{SeriesId, SeriesKey, SeriesTable};
 
 /// How many different messages a group of failures keeps as examples.
@@ -41,7 +41,16 @@ pub struct Recorder {
     checks: Vec<(Arc<str>, CheckCount)>,
     failures: BTreeMap<FailureKey, FailureCount>,
     script_errors: HashMap<(String, String), ScriptErrorCount>,
-    reversed: Vec<RequestSample>,
+    reversed: Reversed,
+}
+
+/// What is to be taken back: counted like what is added, so that it too grows with the series only.
+#[derive(Debug, Default)]
+struct Reversed {
+    series: Vec<(SeriesId, SeriesCounts)>,
+    tags: Vec<(SeriesId, SeriesCounts)>,
+    phases: [Histogram; PHASES.len()],
+    failures: BTreeMap<FailureKey, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -133,7 +142,7 @@ impl Recorder {
             checks: Vec::new(),
             failures: BTreeMap::new(),
             script_errors: HashMap::new(),
-            reversed: Vec::new(),
+            reversed: Reversed::default(),
         }
     }
 
@@ -172,22 +181,10 @@ impl Recorder {
             }
             counts.add(sample);
         }
-        if sample.status != 0 {
-            for (histogram, part) in self.phases.iter_mut().zip(parts(&sample.phases)) {
-                if let Some(part) = part {
-                    histogram.record(part);
-                }
-            }
-        }
+        record_phases(&mut self.phases, sample);
         if let Some(failure) = &sample.failure {
-            let key = &self.series.keys()[sample.series.index()];
-            let group = FailureKey {
-                method: key.method.clone(),
-                name: key.name.clone(),
-                kind: failure.kind,
-                status: sample.status,
-            };
-            self.failure(group, &failure.message);
+            let key = self.failure_key(sample, failure);
+            self.failure(key, &failure.message);
         }
     }
 
@@ -214,8 +211,26 @@ impl Recorder {
 
     /// Takes back a request that was counted, because the script changed its verdict later;
     /// the changed sample is to be counted with [`Recorder::request`].
-    pub fn reverse(&mut self, sample: RequestSample) {
-        self.reversed.push(sample);
+    pub fn reverse(&mut self, sample: &RequestSample) {
+        reversed_counts(&mut self.reversed.series, sample.series).add(sample);
+        for tag in &sample.tags {
+            reversed_counts(&mut self.reversed.tags, SeriesId(tag.0)).add(sample);
+        }
+        record_phases(&mut self.reversed.phases, sample);
+        if let Some(failure) = &sample.failure {
+            let key = self.failure_key(sample, failure);
+            *self.reversed.failures.entry(key).or_default() += 1;
+        }
+    }
+
+    fn failure_key(&self, sample: &RequestSample, failure: &Failure) -> FailureKey {
+        let key = &self.series.keys()[sample.series.index()];
+        FailureKey {
+            method: key.method.clone(),
+            name: key.name.clone(),
+            kind: failure.kind,
+            status: sample.status,
+        }
     }
 
     /// Counts an iteration of `scenario`: how it ended, how long it ran, and how late it started.
@@ -311,8 +326,45 @@ impl Recorder {
             },
             failures: std::mem::take(&mut self.failures).into_iter().collect(),
             script_errors: self.script_errors.drain().map(|(_, group)| group).collect(),
-            reversed: std::mem::take(&mut self.reversed),
+            reversed: self.reversed.take(),
             folded: self.series.folded() || self.tags.folded(),
+        }
+    }
+}
+
+impl Reversed {
+    fn take(&mut self) -> ReversedDelta {
+        let drain = |counts: &mut Vec<(SeriesId, SeriesCounts)>| {
+            counts.drain(..).map(|(id, mut counts)| (id, counts.take())).collect()
+        };
+        ReversedDelta {
+            series: drain(&mut self.series),
+            tags: drain(&mut self.tags),
+            phases: std::array::from_fn(|i| self.phases[i].take_sparse()),
+            failures: std::mem::take(&mut self.failures).into_iter().collect(),
+        }
+    }
+}
+
+fn reversed_counts(reversed: &mut Vec<(SeriesId, SeriesCounts)>, id: SeriesId) -> &mut SeriesCounts {
+    let index = match reversed.iter().position(|(known, _)| *known == id) {
+        Some(index) => index,
+        None => {
+            reversed.push((id, SeriesCounts::default()));
+            reversed.len() - 1
+        }
+    };
+    &mut reversed[index].1
+}
+
+/// The phases of a request that got a response; of one that did not, they say nothing about the target.
+fn record_phases(phases: &mut [Histogram; PHASES.len()], sample: &RequestSample) {
+    if sample.status == 0 {
+        return;
+    }
+    for (histogram, part) in phases.iter_mut().zip(parts(&sample.phases)) {
+        if let Some(part) = part {
+            histogram.record(part);
         }
     }
 }
@@ -356,7 +408,7 @@ impl SeriesCounts {
 
 /// The latency under which a failed request is filed: its service time, or, when no response came,
 /// the whole time the attempt took. It never enters the latency of successes.
-pub(crate) fn failed_latency(sample: &RequestSample) -> Duration {
+fn failed_latency(sample: &RequestSample) -> Duration {
     if sample.status == 0 { sample.response } else { sample.service }
 }
 
@@ -378,12 +430,12 @@ pub(crate) fn keep_message(messages: &mut Vec<String>, message: &str) {
 }
 
 /// A duration in whole microseconds.
-pub(crate) fn micros(duration: Duration) -> u64 {
+fn micros(duration: Duration) -> u64 {
     // `Duration::as_micros` computes in 128 bits; this does not, and an hour is far below its range.
     duration.as_secs() * 1_000_000 + u64::from(duration.subsec_micros())
 }
 
-pub(crate) fn parts(phases: &Phases) -> [Option<u64>; PHASES.len()] {
+fn parts(phases: &Phases) -> [Option<u64>; PHASES.len()] {
     [
         Some(micros(phases.blocked)),
         phases.dns.map(micros),
@@ -407,8 +459,17 @@ pub struct Delta {
     pub(crate) checks: Vec<(Arc<str>, CheckCount)>,
     pub(crate) failures: Vec<(FailureKey, FailureCount)>,
     pub(crate) script_errors: Vec<ScriptErrorCount>,
-    pub(crate) reversed: Vec<RequestSample>,
+    pub(crate) reversed: ReversedDelta,
     pub(crate) folded: bool,
+}
+
+/// What an interval takes back of earlier ones.
+#[derive(Debug)]
+pub(crate) struct ReversedDelta {
+    pub(crate) series: Vec<(SeriesId, SeriesDelta)>,
+    pub(crate) tags: Vec<(SeriesId, SeriesDelta)>,
+    pub(crate) phases: [Sparse; PHASES.len()],
+    pub(crate) failures: Vec<(FailureKey, u64)>,
 }
 
 #[derive(Debug)]

@@ -56,6 +56,12 @@ impl RunDirectory {
         self
     }
 
+    /// Takes the folder away again: for a run that turned out not to be one.
+    pub fn discard(self) {
+        // What cannot be removed does no harm.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

@@ -111,6 +111,7 @@ impl Explainer<'_> {
     }
 
     fn assemble(&self, message: String, file: String, position: Position, frames: &[Frame]) -> ScriptError {
+        let position = self.within_text(&file, position);
         let place = match (position.line(), position.position()) {
             (Some(line), Some(column)) => format!("{file}:{line}:{column}"),
             (Some(line), None) => format!("{file}:{line}"),
@@ -129,6 +130,22 @@ impl Explainer<'_> {
             let _ = writeln!(trace, "  virtual user {vu}, iteration {iteration}");
         }
         ScriptError { message, position: place, trace: trace.trim_end().to_owned() }
+    }
+
+    /// Rhai puts "the script ends too early" behind the last line; there is nothing to show there, so it moves to
+    /// the end of the last line that holds something.
+    fn within_text(&self, file: &str, position: Position) -> Position {
+        let (Some(line), Some(text)) = (position.line(), self.sources.text(file)) else { return position };
+        if line <= text.lines().count() {
+            return position;
+        }
+        let last = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).last();
+        let Some((index, last)) = last else { return position };
+        let column = last.trim_end().chars().count() + 1;
+        match (u16::try_from(index + 1), u16::try_from(column)) {
+            (Ok(line), Ok(column)) => Position::new(line, column),
+            _ => position,
+        }
     }
 
     /// The source line with a caret under the column.

@@ -30,7 +30,7 @@ use crate::script::{Host, Stopped, VuContext, Waiter};
 /// Address space of a stack; memory is used only as far as a script reaches.
 ///
 /// Rhai's frames are several times larger without optimisation.
-const STACK_SIZE: usize = if cfg!(debug_assertions) { 4 << 20 } else { 1 << 20 };
+const STACK_SIZE: usize = if cfg!(debug_assertions) { 16 << 20 } else { 1 << 20 };
 
 /// What a script must leave of its stack for the host functions it calls (TLS handshakes are the deepest).
 const STACK_RESERVE: usize = if cfg!(debug_assertions) { 1 << 20 } else { 256 << 10 };

@@ -21,6 +21,9 @@ const MOST_TRACES: usize = 3;
 /// Lines of such a trace: a deep recursion must not push the verdict's company off the screen.
 const TRACE_LINES: usize = 12;
 
+/// Endpoints that are shown; the files have all of them.
+const MOST_ENDPOINTS: usize = 40;
+
 /// Columns of one message; a terminal wraps it, a whole response body would bury the rest.
 const MESSAGE_COLUMNS: usize = 300;
 
@@ -30,7 +33,7 @@ const MESSAGE_COLUMNS: usize = 300;
 pub fn summary(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> String {
     let sections = [
         endpoints(info, ended_by, snapshot, look),
-        distribution(&snapshot.endpoints, look),
+        distribution(&busiest(snapshot), look),
         failures(snapshot, look),
         script_errors(snapshot, look),
         checks(snapshot, look),
@@ -52,6 +55,15 @@ pub fn summary(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Lo
     text
 }
 
+/// The endpoints with the most requests, in the order of the snapshot.
+fn busiest(snapshot: &Snapshot) -> Vec<EndpointStats> {
+    let mut by_requests: Vec<u64> = snapshot.endpoints.iter().map(|stats| stats.requests).collect();
+    by_requests.sort_unstable_by(|a, b| b.cmp(a));
+    let least = by_requests.get(MOST_ENDPOINTS - 1).copied().unwrap_or(0);
+    let busy = snapshot.endpoints.iter().filter(|stats| stats.requests >= least);
+    busy.take(MOST_ENDPOINTS).cloned().collect()
+}
+
 fn endpoints(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> Vec<String> {
     let mut lines = vec![look.paint(Tone::Strong, &format!(" {}", subject(info, look)))];
     let facts = format!(
@@ -62,8 +74,14 @@ fn endpoints(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Look
     );
     lines.push(look.paint(Tone::Faint, &facts));
     if snapshot.total.requests > 0 {
-        let all: Vec<&EndpointStats> = snapshot.endpoints.iter().collect();
-        lines.extend(table(&all, Some(&snapshot.total), ALL, look));
+        let shown = busiest(snapshot);
+        lines.extend(table(&shown.iter().collect::<Vec<_>>(), Some(&snapshot.total), ALL, look));
+        let left = snapshot.endpoints.len() - shown.len();
+        if left > 0 {
+            lines.push(
+                look.paint(Tone::Faint, &format!("   + {left} more with fewer requests, in stats.csv")),
+            );
+        }
     }
     lines
 }
@@ -258,8 +276,9 @@ fn verdict(ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> String {
 fn figures(snapshot: &Snapshot, look: Look) -> String {
     let total = &snapshot.total;
     let mut text = format!(
-        "{} requests in {}, {} failed",
+        "{} {} in {}, {} failed",
         format::count(total.requests),
+        if total.requests == 1 { "request" } else { "requests" },
         format::run_length(snapshot.elapsed),
         format::count(total.failures)
     );

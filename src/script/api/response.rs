@@ -57,9 +57,12 @@ impl ResponseData {
     /// Changes the verdict.
     fn judge(&self, host: &Host, failure: Option<Failure>) {
         let failure = failure.map(Box::new);
+        if self.sample.borrow().failure == failure {
+            return;
+        }
         if self.counted.get() {
             let mut recorder = host.recorder.borrow_mut();
-            recorder.reverse(self.sample.borrow().clone());
+            recorder.reverse(&self.sample.borrow());
             self.sample.borrow_mut().failure = failure;
             recorder.request(&self.sample.borrow());
         } else {
