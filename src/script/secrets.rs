@@ -8,11 +8,16 @@ use std::sync::{PoisonError, RwLock};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::api::encode_url;
+
 /// What stands for a secret.
 pub(crate) const MASK: &str = "***";
 
 /// Shortest value that is masked: shorter ones stand in too many words.
 const SHORTEST: usize = 4;
+
+/// Most values, in all their forms.
+const MOST_FORMS: usize = 5_000;
 
 /// See the module's description.
 #[derive(Debug, Default)]
@@ -25,23 +30,41 @@ pub(crate) struct Secrets {
 
 impl Secrets {
     /// Adds a value, and the forms in which JSON and URLs hold it.
-    pub(crate) fn add(&self, value: &str) {
-        if value.chars().count() < SHORTEST {
-            return;
+    ///
+    /// # Errors
+    /// When there are too many, in words: one that is not masked would be worse.
+    pub(crate) fn add(&self, value: &str) -> Result<(), String> {
+        if value.chars().count() < SHORTEST || self.is_known(value) {
+            return Ok(());
         }
         let json = serde_json::Value::from(value).to_string();
-        let inner = json.trim_start_matches('"').trim_end_matches('"').to_owned();
-        let form: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
-        let encoded = utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
-        let path = crate::script::api::encode_url(value);
+        let inside_json =
+            json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(&json).to_owned();
+        let in_form: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
+        let escaped = utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
+        let in_path = encode_url(value);
         let mut values = self.values.write().unwrap_or_else(PoisonError::into_inner);
-        for form in [value.to_owned(), inner, form, encoded, path] {
-            if form.len() >= SHORTEST && !values.contains(&form) {
+        for form in [value.to_owned(), inside_json, in_form, escaped, in_path] {
+            if !values.contains(&form) {
                 values.push(form);
             }
         }
         values.sort_by_key(|value| std::cmp::Reverse(value.len()));
         self.any.store(true, Ordering::Release);
+        if values.len() > MOST_FORMS {
+            return Err(
+                "there are too many different secrets: every text that is shown is searched for all of \
+                        them. What differs from user to user belongs into a data file"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    /// Asked first, because scripts may ask for the same secret in every iteration.
+    fn is_known(&self, value: &str) -> bool {
+        let values = self.values.read().unwrap_or_else(PoisonError::into_inner);
+        values.iter().any(|known| known == value)
     }
 
     /// Whether nothing has to be masked.
@@ -79,8 +102,8 @@ mod tests {
     fn secrets_are_masked_in_the_forms_they_take() {
         let secrets = Secrets::default();
         assert_eq!(secrets.mask("hunter2"), None);
-        for secret in ["hunter2", "hunter2-long", "pass\"wo rd/ü"] {
-            secrets.add(secret);
+        for secret in ["hunter2", "hunter2-long", "pass\"wo rd/ü", "\"quoted\""] {
+            secrets.add(secret).unwrap();
         }
         let check = |text: &str, expected: &str| assert_eq!(secrets.masked(text.to_owned()), expected);
         check("a hunter2 b hunter2", "a *** b ***");
@@ -88,16 +111,26 @@ mod tests {
         check(r#"{"p":"pass\"wo rd/ü"}"#, r#"{"p":"***"}"#);
         check("/login?p=pass%22wo+rd%2F%C3%BC", "/login?p=***");
         check("/p/pass%22wo%20rd%2F%C3%BC", "/p/***");
+        check(r#"["\"quoted\""]"#, r#"["***"]"#);
         check("hunter", "hunter");
     }
 
     #[test]
     fn short_values_are_left_alone() {
         let secrets = Secrets::default();
-        secrets.add("abc");
-        secrets.add("");
+        secrets.add("abc").unwrap();
+        secrets.add("").unwrap();
         assert!(secrets.is_empty());
-        secrets.add("abcd");
+        secrets.add("abcd").unwrap();
         assert_eq!(secrets.masked("abc abcd".to_owned()), "abc ***");
+    }
+
+    #[test]
+    fn there_is_an_end_to_their_number() {
+        let secrets = Secrets::default();
+        let error = (0..MOST_FORMS + 1).find_map(|n| secrets.add(&format!("secret{n}")).err()).unwrap();
+        assert!(error.contains("too many different secrets"), "{error}");
+        secrets.add("secret1").unwrap();
+        assert_eq!(secrets.masked("secret77".to_owned()), MASK);
     }
 }

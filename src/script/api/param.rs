@@ -43,7 +43,7 @@ fn param(host: &Rc<Host>, name: &str, default: Option<Dynamic>, settings: &Map) 
     let given = given(host, name);
     if let (true, Some(given)) = (settings.secret, &given) {
         // Before it is parsed: an error would show it.
-        host.inputs.common.secrets.add(given);
+        host.inputs.common.secrets.add(given)?;
     }
     let value = match (&given, &default) {
         (Some(text), _) => Some(parse(name, text, &settings)?),
@@ -52,7 +52,7 @@ fn param(host: &Rc<Host>, name: &str, default: Option<Dynamic>, settings: &Map) 
     };
     if settings.secret {
         for value in [&value, &default].into_iter().flatten() {
-            mask(host, value);
+            mask(host, value)?;
         }
     }
     let shown = |value: &Dynamic| value.to_string();
@@ -120,9 +120,9 @@ fn read(name: &str, default: Option<&Dynamic>, settings: &Map) -> Result<Setting
 }
 
 /// Keeps a value from being shown; of several, each.
-fn mask(host: &Rc<Host>, value: &Dynamic) {
+fn mask(host: &Rc<Host>, value: &Dynamic) -> Result<(), String> {
     match value.read_lock::<Array>() {
-        Some(values) => values.iter().for_each(|value| mask(host, value)),
+        Some(values) => values.iter().try_for_each(|value| mask(host, value)),
         None => host.inputs.common.secrets.add(&value.to_string()),
     }
 }

@@ -29,7 +29,7 @@ fn secret(host: &Rc<Host>, name: &str, default: Option<Dynamic>) -> ScriptResult
     let default = default.map(|default| convert::plain("secret::get: the default", &default)).transpose()?;
     match given.or(default) {
         Some(value) => {
-            host.inputs.common.secrets.add(&value);
+            host.inputs.common.secrets.add(&value)?;
             Ok(value)
         }
         None if host.inputs.listing => Ok(String::new()),
