@@ -25,6 +25,7 @@
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+mod data;
 mod executor;
 pub mod http;
 pub mod metrics;
@@ -40,6 +41,5 @@ mod vu;
 /// The script language, for [`LoadTest::with_engine`] and [`LoadTest::with_async_fn`].
 pub use rhai;
 pub use run::{LoadTest, Prepared, Report, RunError, RunHandle, Stopper};
-#[cfg(feature = "cli")]
 pub(crate) use script::did_you_mean;
 pub use script::{AsyncCall, Level, Message, Param};

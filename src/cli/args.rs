@@ -79,6 +79,10 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "NAME=VALUE", value_parser = key_value)]
     pub(super) param: Vec<(String, String)>,
 
+    /// A folder that the script may read data files from, besides its own; can be given several times
+    #[arg(long, value_name = "DIR", env = "RHAID_DATA", value_delimiter = ',')]
+    pub(super) data: Vec<PathBuf>,
+
     /// A tag of every request
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     pub(super) tag: Vec<(String, String)>,
@@ -268,6 +272,7 @@ impl RunArgs {
             tags: self.tag.iter().cloned().collect(),
             params: self.param.iter().cloned().collect(),
             env: self.env.iter().cloned().collect(),
+            data_roots: self.data.clone(),
             http: HttpLayer {
                 insecure: self.http.insecure.then_some(true),
                 ca_file: self.http.ca_file.clone(),

@@ -19,7 +19,7 @@ const DEFAULT_FILE: &str = "rhaid.toml";
 const TABLES: [(&str, &str); 3] = [("params", "param"), ("env", "env"), ("tags", "tag")];
 
 /// Flags that can be given several times.
-const LISTS: [&str; 1] = ["scenario"];
+const LISTS: [&str; 2] = ["data", "scenario"];
 
 /// What a settings file says.
 #[derive(Debug, Default)]

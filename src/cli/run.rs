@@ -139,13 +139,14 @@ struct Session {
 
 impl Session {
     async fn run(mut self, prepared: Prepared) -> Exit {
+        // Before the start: a signal that comes with the first request has to find somebody.
+        let mut signals = Signals::new();
         let handle = match prepared.start().await {
             Ok(handle) => handle,
             Err(error) => return refuse(&error),
         };
         let info = handle.info().clone();
         let stopper = handle.stopper();
-        let mut signals = Signals::new();
         let mut stops = 0;
         let mut progress = Progress::new(self.progress_kind(), self.look(std::io::stderr().is_terminal()));
         let mut snapshots = handle.snapshots();

@@ -472,6 +472,41 @@ pub(crate) struct ReversedDelta {
     pub(crate) failures: Vec<(FailureKey, u64)>,
 }
 
+impl Delta {
+    /// Replaces every text for which `replace` gives another one: names, tags, messages, script errors.
+    pub(crate) fn replace_texts(&mut self, replace: impl Fn(&str) -> Option<String>) {
+        let shared = |text: &mut Arc<str>| {
+            if let Some(other) = replace(text) {
+                *text = other.into();
+            }
+        };
+        let owned = |text: &mut String| {
+            if let Some(other) = replace(text) {
+                *text = other;
+            }
+        };
+        for key in &mut self.new_series {
+            [&mut key.scenario, &mut key.method, &mut key.name].into_iter().for_each(shared);
+        }
+        for (key, value) in &mut self.new_tags {
+            [key, value].into_iter().for_each(shared);
+        }
+        self.iterations.by_scenario.iter_mut().for_each(|(name, _)| shared(name));
+        self.checks.iter_mut().for_each(|(name, _)| shared(name));
+        for (key, count) in &mut self.failures {
+            [&mut key.method, &mut key.name].into_iter().for_each(shared);
+            count.messages.iter_mut().for_each(owned);
+        }
+        for (key, _) in &mut self.reversed.failures {
+            [&mut key.method, &mut key.name].into_iter().for_each(shared);
+        }
+        for error in &mut self.script_errors {
+            let first = &mut error.first;
+            [&mut first.message, &mut first.position, &mut first.trace].into_iter().for_each(owned);
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct SeriesDelta {
     pub(crate) requests: u64,

@@ -33,6 +33,8 @@ pub struct Options {
     pub params: BTreeMap<String, String>,
     /// What `env::get` finds before the process environment.
     pub env: BTreeMap<String, String>,
+    /// Folders that data files are read from besides the script's own.
+    pub data_roots: Vec<PathBuf>,
     /// How requests are made.
     pub http: HttpLayer,
 }
@@ -81,6 +83,7 @@ impl Options {
             tags: over(self.tags, lower.tags),
             params: over(self.params, lower.params),
             env: over(self.env, lower.env),
+            data_roots: if self.data_roots.is_empty() { lower.data_roots } else { self.data_roots },
             http: HttpLayer {
                 headers: over(self.http.headers, lower.http.headers),
                 resolve: over(self.http.resolve, lower.http.resolve),

@@ -17,13 +17,14 @@ use super::error::RunError;
 use super::handle::{Report, RunHandle};
 use super::http_options::http_options;
 use super::worker_loop::WorkerError;
+use crate::data::{Folders, Registry};
 use crate::http::{Target, Transport};
 use crate::metrics::{Recorder, ScriptError};
 use crate::plan::{Options, PlanError, RunInfo, TestPlan};
 use crate::rhai::{Dynamic, Engine};
 use crate::script::{
-    AsyncCall, Extension, Host, Message, MessageSink, Param, RunState, ScriptEngine, ScriptInputs,
-    ScriptPlan, Sources, did_you_mean,
+    AsyncCall, Common, Extension, Host, Message, MessageSink, Param, RunState, ScriptEngine, ScriptInputs,
+    ScriptPlan, Secrets, Sources, did_you_mean,
 };
 use crate::vu::{Event, Shared, host_of};
 
@@ -186,6 +187,13 @@ impl LoadTest {
         self
     }
 
+    /// Lets the script read data files below this folder too, not only below its own. Can be called several times.
+    #[must_use]
+    pub fn data_root(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.options.data_roots.push(folder.into());
+        self
+    }
+
     /// Receives what scripts print and the errors they make. Called on worker threads: it must not block.
     /// Without it they are dropped (errors are still counted).
     #[must_use]
@@ -232,15 +240,19 @@ impl LoadTest {
         Ok(Prepared { info, shared, events })
     }
 
+    /// What the script is given: with new common state, so that each run begins with nothing read or kept.
     fn inputs(&self, seed: u64) -> ScriptInputs {
         let options = self.options.clone().or(self.lower.clone());
-        ScriptInputs { params: options.params, env: options.env, listing: false, seed }
+        let folders = Folders::new(&self.script, &options.data_roots);
+        let common = Arc::new(Common { data: Registry::new(folders), ..Common::default() });
+        ScriptInputs { params: options.params, env: options.env, listing: false, seed, common }
     }
 
     /// Loads the script once to learn what it declares.
     fn load(&self, inputs: ScriptInputs) -> Result<ScriptPlan, RunError> {
         let (sources, extensions, messages) =
             (self.sources.clone(), self.extensions.clone(), self.messages.clone());
+        let common = inputs.common.clone();
         // On a thread with a known stack: the caller's may be small, and Rhai's own limits are set for this one.
         let load = move || {
             let host = Host::new(Recorder::new(1), Arc::new(RunState::default()), messages, inputs);
@@ -251,7 +263,7 @@ impl LoadTest {
         let loaded = loading.spawn(load).map_err(RunError::Thread)?.join();
         match loaded {
             Ok(Ok(plan)) => Ok(plan),
-            Ok(Err(error)) => Err(RunError::Load(*error)),
+            Ok(Err(error)) => Err(RunError::Load(masked(*error, &common.secrets))),
             Err(_) => Err(RunError::Load(ScriptError {
                 message: "a host function panicked while the script was loaded".to_owned(),
                 position: self.sources.main().to_owned(),
@@ -287,6 +299,7 @@ impl LoadTest {
         let http = http_options(&plan.http).map_err(RunError::Http)?;
         let transport = Transport::new(http).map_err(|error| RunError::Http(error.to_string()))?;
         let info = run_info(&plan, self.script, self.sources.all(), &declared.params);
+        let info = without_secrets(info, &inputs.common.secrets);
         let (events, receiver) = mpsc::unbounded_channel();
         let shared = Shared {
             inputs,
@@ -323,6 +336,7 @@ impl Prepared {
     /// When the system refuses a thread, or the script does not load on one of them.
     pub async fn start(self) -> Result<RunHandle, RunError> {
         let Prepared { info, shared, events } = self;
+        let common = shared.inputs.common.clone();
         let (requests, request_receiver) = mpsc::channel(8);
         let (started, is_started) = oneshot::channel();
         let (ended, result) = oneshot::channel();
@@ -352,7 +366,7 @@ impl Prepared {
             .map_err(RunError::Thread)?;
         match is_started.await {
             Ok(Ok(snapshots)) => Ok(RunHandle::new(info, snapshots, requests, result, thread)),
-            Ok(Err(WorkerError::Load(error))) => Err(RunError::Load(*error)),
+            Ok(Err(WorkerError::Load(error))) => Err(RunError::Load(masked(*error, &common.secrets))),
             Ok(Err(WorkerError::Runtime(error))) => Err(RunError::Thread(error)),
             Err(_) => Err(RunError::Thread(std::io::Error::other("the run's thread ended while it started"))),
         }
@@ -404,6 +418,28 @@ fn run_info(plan: &TestPlan, script: PathBuf, files: Vec<(String, String)>, para
         scenarios: plan.scenarios.iter().enumerate().map(|(i, s)| (s.name.clone(), users(i))).collect(),
         params: params.iter().map(|param| (param.name.clone(), shown(param))).collect(),
         started_at: SystemTime::now(),
+    }
+}
+
+/// What is known of the run at its start, as it may be shown.
+fn without_secrets(mut info: RunInfo, secrets: &Secrets) -> RunInfo {
+    let mask = |text: &mut String| {
+        if let Some(masked) = secrets.mask(text) {
+            *text = masked;
+        }
+    };
+    info.files.iter_mut().for_each(|(_, text)| mask(text));
+    info.params.iter_mut().for_each(|(_, value)| mask(value));
+    info.scenarios.iter_mut().for_each(|(name, _)| mask(name));
+    info.host.iter_mut().for_each(mask);
+    info
+}
+
+fn masked(error: ScriptError, secrets: &Secrets) -> ScriptError {
+    ScriptError {
+        message: secrets.masked(error.message),
+        position: secrets.masked(error.position),
+        trace: secrets.masked(error.trace),
     }
 }
 

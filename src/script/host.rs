@@ -21,8 +21,11 @@ use super::declare::Declarations;
 use super::endpoint::EndpointCache;
 use super::message::{Message, MessageSink};
 use super::run_state::RunState;
+use super::secrets::Secrets;
+use super::store::Store;
 use super::value::Value;
 use super::vu_context::VuContext;
+use crate::data::Registry;
 use crate::metrics::Recorder;
 
 /// The result of a host function.
@@ -83,6 +86,19 @@ pub(crate) struct ScriptInputs {
     pub(crate) listing: bool,
     /// Seed of everything random.
     pub(crate) seed: u64,
+    /// What all threads of the run have in common.
+    pub(crate) common: Arc<Common>,
+}
+
+/// What all threads of a run have in common: the only thing behind scripts that crosses threads.
+#[derive(Debug, Default)]
+pub(crate) struct Common {
+    /// Data files.
+    pub(crate) data: Registry,
+    /// What scripts keep for one another.
+    pub(crate) store: Store,
+    /// What must not be shown.
+    pub(crate) secrets: Secrets,
 }
 
 /// See the module's description.
@@ -143,8 +159,11 @@ impl Host {
         *self.setup_data.borrow_mut() = data.to_dynamic();
     }
 
-    /// Shows a message.
-    pub(crate) fn message(&self, message: Message) {
+    /// Shows a message, without the secrets in it.
+    pub(crate) fn message(&self, mut message: Message) {
+        if let Some(masked) = self.inputs.common.secrets.mask(&message.text) {
+            message.text = masked;
+        }
         let sink = self.messages.borrow().clone();
         sink(message);
     }
@@ -232,6 +251,22 @@ impl Host {
         match self.wait(vu, vu.pause(duration))? {
             true => Ok(()),
             false => Err(Ending::Stopped.into_error()),
+        }
+    }
+
+    /// Waits for something that other virtual users do; the script ends here when the run stops meanwhile.
+    ///
+    /// # Errors
+    /// The ending of the script; in a function that stops a user, an error when it would have to wait.
+    pub(crate) fn wait_for_others<F: Future>(&self, what: &str, future: F) -> ScriptResult<F::Output> {
+        let vu = self.vu(what)?;
+        match self.wait(&vu, vu.unless_stopped(future))? {
+            Some(value) => Ok(value),
+            None if vu.is_in_stop_hook() => {
+                Err(format!("{what} would have to wait, and nothing is waited for in on_stop and teardown")
+                    .into())
+            }
+            None => Err(Ending::Stopped.into_error()),
         }
     }
 

@@ -16,6 +16,7 @@ use rhai::{Dynamic, Map};
 
 use super::api::response::ResponseData;
 use super::host::Waiter;
+use crate::data::Lease;
 use crate::http::{Client, Target};
 use crate::metrics::{Recorder, TagId};
 use crate::plan::Wait;
@@ -50,6 +51,8 @@ pub(crate) struct VuContext {
     pub(crate) tags: Rc<VuTags>,
     /// Names of the groups that are open, outermost first.
     pub(crate) groups: RefCell<Vec<String>>,
+    /// Rows of tables that it holds.
+    pub(crate) leases: RefCell<Vec<Lease>>,
     /// Requests that are done but whose verdict the script may still change.
     open: RefCell<Vec<Rc<ResponseData>>>,
     waiter: Rc<dyn Waiter>,
@@ -105,6 +108,7 @@ impl VuContext {
             rng: RefCell::new(parts.rng),
             tags: parts.tags,
             groups: RefCell::new(Vec::new()),
+            leases: RefCell::new(Vec::new()),
             open: RefCell::new(Vec::new()),
             waiter: parts.waiter,
             stopping: Cell::new(false),
@@ -182,6 +186,35 @@ impl VuContext {
 
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.get()
+    }
+
+    /// `on_stop` or `teardown` runs.
+    pub(crate) fn is_in_stop_hook(&self) -> bool {
+        self.in_stop_hook.get()
+    }
+
+    /// Gives back the rows that are held for the iteration that has ended.
+    pub(crate) fn end_iteration_leases(&self) {
+        // Almost no script leases; the others pay for one look.
+        if !self.leases.borrow().is_empty() {
+            self.leases.borrow_mut().retain(|lease| lease.keep);
+        }
+    }
+
+    /// Gives back all rows that are held.
+    pub(crate) fn end_leases(&self) {
+        self.leases.borrow_mut().clear();
+    }
+
+    /// Waits for something inside an iteration; `None` when the user was told to stop before it came.
+    pub(crate) async fn unless_stopped<F: Future>(&self, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        poll_fn(|context| match future.as_mut().poll(context) {
+            Poll::Ready(value) => Poll::Ready(Some(value)),
+            Poll::Pending if self.cut_pauses.get() || self.in_stop_hook.get() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        })
+        .await
     }
 
     /// A pause inside an iteration; false when the user was told to stop before or meanwhile.

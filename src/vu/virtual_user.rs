@@ -79,6 +79,7 @@ impl VirtualUser {
                 Next::Go => return true,
                 Next::Interrupted | Next::Leave => return false,
                 Next::Failed => {
+                    self.vu.end_leases();
                     let wait = self.wait().await.max(LEAST_RETRY);
                     if !self.vu.wait_until(Instant::now() + wait).await {
                         return false;
@@ -98,6 +99,7 @@ impl VirtualUser {
             self.vu.iteration.set(self.vu.iteration.get() + 1);
             let suspensions = self.fiber.suspensions();
             let next = self.call(&self.pick_task()).await;
+            self.vu.end_iteration_leases();
             let ended = Instant::now();
             let end = match next {
                 Next::Go | Next::Leave => IterationEnd::Completed,
@@ -136,6 +138,7 @@ impl VirtualUser {
         {
             self.call(&on_stop).await;
         }
+        self.vu.end_leases();
         self.worker.leave(&self.vu);
     }
 

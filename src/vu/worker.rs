@@ -20,8 +20,8 @@ use crate::http::{Client, Network, Target, Transport};
 use crate::metrics::{DEFAULT_SERIES_CAP, Delta, IterationEnd, Recorder, ScriptError};
 use crate::plan::{ScenarioPlan, TestPlan, Wait};
 use crate::script::{
-    CallEnd, Ending, Extension, Host, LoadError, MessageSink, RunState, ScriptEngine, ScriptInputs, Sources,
-    Value, VuContext, VuParts, VuTags,
+    CallEnd, Ending, Extension, Host, LoadError, MessageSink, RunState, ScriptEngine, ScriptInputs, Secrets,
+    Sources, Value, VuContext, VuParts, VuTags,
 };
 
 /// What all worker threads of a run are given.
@@ -224,25 +224,27 @@ impl Worker {
     }
 
     pub(super) fn abort(&self, reason: &str) {
-        self.shared.run.abort(reason);
+        self.shared.run.abort(&self.secrets().masked(reason.to_owned()));
         self.tell(Event::Abort);
     }
 
     pub(super) fn misconfigured(&self, error: &ScriptError) {
-        self.tell(Event::Misconfigured(shown(error)));
+        self.tell(Event::Misconfigured(self.secrets().masked(shown(error))));
     }
 
-    /// Everything counted since the last call.
+    fn secrets(&self) -> &Secrets {
+        &self.shared.inputs.common.secrets
+    }
+
+    /// Everything counted since the last call, without secrets in its texts.
     pub(crate) fn take_interval(&self) -> Interval {
         let (in_flight, interrupted_requests) = self.host.flight_counts();
         let users = self.users.borrow().len() as u64;
-        Interval {
-            delta: self.host.recorder.borrow_mut().take(),
-            users,
-            users_peak: self.users_peak.replace(users),
-            in_flight,
-            interrupted_requests,
+        let mut delta = self.host.recorder.borrow_mut().take();
+        if !self.secrets().is_empty() {
+            delta.replace_texts(|text| self.secrets().mask(text));
         }
+        Interval { delta, users, users_peak: self.users_peak.replace(users), in_flight, interrupted_requests }
     }
 
     /// Runs `setup`, if the script has one; its value goes to [`Worker::set_data`] of every worker.
@@ -288,12 +290,14 @@ impl Worker {
             Err(error) => Err(error),
         };
         vu.settle(&mut self.host.recorder.borrow_mut());
+        vu.end_leases();
+        let secrets = self.secrets();
         match result {
             Ok(Ok(value)) => Ok(value),
-            Ok(Err(CallEnd::Error(error))) => Err(HookError::Failed(shown(&error))),
-            Ok(Err(CallEnd::Ended(Ending::Abort(reason)))) => Err(HookError::Aborted(reason)),
+            Ok(Err(CallEnd::Error(error))) => Err(HookError::Failed(secrets.masked(shown(&error)))),
+            Ok(Err(CallEnd::Ended(Ending::Abort(reason)))) => Err(HookError::Aborted(secrets.masked(reason))),
             Ok(Err(CallEnd::Ended(_))) => Err(HookError::Failed("it was stopped".into())),
-            Err(error) => Err(HookError::Failed(format!("{error:?}"))),
+            Err(error) => Err(HookError::Failed(secrets.masked(format!("{error:?}")))),
         }
     }
 

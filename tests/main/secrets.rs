@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use crate::support::{Sandbox, Server};
+use rhaid::plan::{EndedBy, Options};
+
+use crate::support::{Sandbox, Server, load_test, run};
 
 /// All files below a folder that hold a text.
 fn files_with(folder: &Path, text: &str) -> Vec<String> {
@@ -92,4 +94,137 @@ fn the_script_copy_is_the_script_and_nothing_else() {
     let folder = output.run_dir().0.join("script");
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
     assert_eq!(std::fs::read_to_string(folder.join("test.rhai")).unwrap(), script);
+}
+
+const SECRET: &str = "s3cr3t/pa$$ \"word\"";
+
+fn with_secret(script: &str) -> rhaid::LoadTest {
+    let env = [("RHAID_TEST_SECRET".to_owned(), SECRET.to_owned())].into();
+    load_test(script).options(Options { env, ..Options::default() })
+}
+
+#[test]
+fn a_script_has_the_value_and_nobody_else() {
+    let server = Server::start();
+    let script = r#"
+        const PASSWORD = secret::get("RHAID_TEST_SECRET");
+        fn on_start() { throw_once(`on start ${PASSWORD}`); }
+        fn throw_once(text) { if store::incr("thrown") == 1 { throw text; } }
+        fn iteration() {
+            print(`printed ${PASSWORD}`);
+            debug(PASSWORD);
+            http::post("/echo", #{ json: #{ password: PASSWORD }, name: `named ${PASSWORD}`, tags: #{ tag: PASSWORD } });
+            http::get("/status/500/" + encoding::url_encode(PASSWORD)).fail(`failed ${PASSWORD}`);
+            check(`checked ${PASSWORD}`, true);
+            fail(`gave up ${PASSWORD}`);
+        }
+    "#;
+    let ran = run(with_secret(script).host(&server.url()).iterations(1));
+    assert!(server.seen()[0].body.contains("s3cr3t"), "the target gets the value");
+    let shown = format!("{:#?}\n{:#?}\n{:#?}", ran.messages, ran.snapshot(), ran.report.info());
+    for part in ["s3cr3t", "pa$$", "pa%24"] {
+        let place = shown.lines().find(|line| line.contains(part));
+        assert_eq!(place, None, "{part} is shown");
+    }
+    for part in ["on start ***", "printed ***", "named ***", "failed ***", "checked ***", "gave up ***"] {
+        assert!(shown.contains(part), "no {part:?} in\n{shown}");
+    }
+}
+
+#[test]
+fn what_keeps_a_run_from_going_on_is_masked_too() {
+    let get = "const P = secret::get(\"RHAID_TEST_SECRET\");";
+    let Err(error) = with_secret(&format!("{get} throw P; fn iteration() {{}}")).prepare() else {
+        panic!("a script that throws does not load")
+    };
+    assert!(error.to_string().contains("***") && !error.to_string().contains("s3cr3t"), "{error}");
+    let ended = |script: &str| {
+        let ran = run(with_secret(&format!("{get} {script}")).iterations(1));
+        let teardown = ran.report.teardown_error().unwrap_or_default().to_owned();
+        match ran.report.ended_by() {
+            EndedBy::Aborted(why) | EndedBy::SetupFailed(why) => why.clone(),
+            _ => teardown,
+        }
+    };
+    for script in [
+        "fn iteration() { abort(P); }",
+        "fn setup() { throw P; } fn iteration() {}",
+        "fn setup() { abort(P); } fn iteration() {}",
+        "fn iteration() {} fn teardown() { throw P; }",
+    ] {
+        let why = ended(script);
+        assert!(why.contains("***") && !why.contains("s3cr3t"), "{script}: {why}");
+    }
+}
+
+#[test]
+fn defaults_short_values_and_missing_ones() {
+    let script = r#"
+        const A = secret::get("RHAID_TEST_NOSUCH", "fallback");
+        const B = secret::get("RHAID_TEST_NOSUCH", "abc");
+        fn iteration() { print(`${A} ${B} ${A == "fallback"}`); }
+    "#;
+    assert_eq!(run(load_test(script).iterations(1)).without_errors().printed(), ["*** abc true"]);
+    let Err(error) = load_test("const A = secret::get(\"RHAID_TEST_NOSUCH\"); fn iteration() {}").prepare()
+    else {
+        panic!("a missing secret is no error")
+    };
+    assert!(error.to_string().contains("-e RHAID_TEST_NOSUCH=VALUE"), "{error}");
+}
+
+#[test]
+fn a_secret_parameter_is_masked_like_a_secret() {
+    let script = r#"
+        const PIN = param("pin", 123456, #{ secret: true });
+        const KEYS = param("keys", "none-set", #{ secret: true, multiple: true });
+        fn iteration() { print(`${PIN} ${KEYS} ${PIN + 1}`); }
+    "#;
+    let ran =
+        run(load_test(script).param("pin", "987654").param("keys", "first-key,second-key").iterations(1));
+    assert_eq!(ran.printed(), [r#"*** ["***", "***"] 987655"#]);
+    let Err(error) = load_test(script).param("pin", "not-a-number").prepare() else {
+        panic!("a wrong parameter is accepted")
+    };
+    assert!(!error.to_string().contains("not-a-number") && error.to_string().contains("***"), "{error}");
+}
+
+#[test]
+fn no_file_of_a_run_and_no_output_holds_a_secret() {
+    let server = Server::start();
+    let sandbox = Sandbox::with(
+        r#"
+        const TOKEN = secret::get("API_TOKEN");
+        const PASSWORD = param("password", "default-pw-1", #{ secret: true });
+        fn iteration() {
+            http::get("/status/404/" + TOKEN, #{ tags: #{ who: PASSWORD } }).fail("no " + TOKEN);
+            print(TOKEN);
+            throw PASSWORD;
+        }
+    "#,
+    );
+    let url = server.url();
+    let arguments = [
+        "run",
+        "test.rhai",
+        "-H",
+        &url,
+        "-i",
+        "3",
+        "-e",
+        "API_TOKEN=tok-1234567",
+        "--param",
+        "password=pass-7654321",
+        "--json",
+        "--csv",
+        "run",
+    ];
+    let output = sandbox.run(&arguments);
+    assert!(!output.stderr.contains("panicked"), "{}", output.shown());
+    assert!(output.stdout.contains("***"), "{}", output.shown());
+    for secret in ["tok-1234567", "pass-7654321"] {
+        assert!(!output.shown().contains(secret), "{}", output.shown());
+        assert_eq!(files_with(sandbox.path(), secret), [""; 0]);
+    }
+    assert_eq!(files_with(&output.run_dir().0, "default-pw-1"), [""; 0], "the copy of the script too");
+    assert_eq!(output.run_dir().json()["settings"]["params"]["password"], "***");
 }

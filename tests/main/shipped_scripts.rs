@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rhaid::LoadTest;
+use rhaid::plan::EndedBy;
 use rhaid::target::{Target, TargetOptions};
 
 use crate::support::{Ran, run};
@@ -32,7 +33,7 @@ fn runs(name: &str, users: u64) -> Ran {
 }
 
 /// The scripts that the tests of this file run.
-const TESTED: [&str; 2] = ["quality.rhai", "quickstart.rhai"];
+const TESTED: [&str; 3] = ["quality.rhai", "quickstart.rhai", "users-from-csv.rhai"];
 
 #[test]
 fn no_script_is_without_a_test() {
@@ -59,4 +60,14 @@ fn quickstart() {
     let analyze = ran.endpoint("/quality/analyze").0;
     let insights = ran.endpoint("/quality/insights").0;
     assert!(analyze + insights >= 10, "{analyze} and {insights}");
+}
+
+#[test]
+fn users_from_csv() {
+    let ran = runs("users-from-csv.rhai", 3);
+    assert_eq!(*ran.report.ended_by(), EndedBy::UsersGone, "it ends when the lines are used");
+    assert_eq!((ran.endpoint("/login"), ran.check("logged in")), ((8, 0), (8, 0)), "once for each line");
+    let tags: Vec<(&str, u64)> =
+        ran.snapshot().tags.iter().map(|tag| (&*tag.value, tag.requests.requests)).collect();
+    assert_eq!(tags.iter().map(|(_, requests)| requests).sum::<u64>(), 8, "{tags:?}");
 }

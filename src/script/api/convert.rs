@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rhai::{Array, Dynamic, FnPtr, Map};
+use rhai::{Array, Blob, Dynamic, FnPtr, Map};
 
 use crate::plan::parse_duration;
 use crate::script::suggest::did_you_mean;
@@ -47,6 +47,15 @@ pub(crate) fn count(what: &str, value: &Dynamic) -> Result<u64, String> {
 /// Text.
 pub(crate) fn text(what: &str, value: &Dynamic) -> Result<String, String> {
     value.as_immutable_string_ref().map(|text| text.to_string()).map_err(|_| expected(what, "text", value))
+}
+
+/// Text or a blob, as bytes.
+pub(crate) fn bytes(what: &str, value: &Dynamic) -> Result<Vec<u8>, String> {
+    if let Some(blob) = value.read_lock::<Blob>() {
+        return Ok(blob.clone());
+    }
+    let text = value.as_immutable_string_ref().map_err(|_| expected(what, "text or a blob", value))?;
+    Ok(text.as_bytes().to_vec())
 }
 
 /// True or false.

@@ -28,6 +28,7 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     engine.register_static_module("env", module.into());
 }
 
-fn lookup(host: &Rc<Host>, name: &str) -> Option<String> {
+/// A value that was given, else one of the environment.
+pub(super) fn lookup(host: &Rc<Host>, name: &str) -> Option<String> {
     host.inputs.env.get(name).cloned().or_else(|| std::env::var(name).ok())
 }

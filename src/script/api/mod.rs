@@ -5,7 +5,10 @@
 
 mod check;
 mod convert;
+mod crypto;
+mod data;
 mod declare;
+mod encoding;
 mod env;
 mod extension;
 mod flow;
@@ -16,6 +19,9 @@ mod param;
 mod random;
 pub(crate) mod response;
 mod run;
+mod secret;
+mod store;
+mod table;
 mod time;
 mod vu;
 pub(crate) mod wait;
@@ -25,6 +31,7 @@ use std::rc::Rc;
 use rhai::{Dynamic, Engine, FnPtr, NativeCallContext};
 
 pub(crate) use convert::number;
+pub(crate) use encoding::encode_url;
 pub use extension::AsyncCall;
 pub(crate) use extension::Extension;
 
@@ -44,14 +51,21 @@ pub(crate) const MODULES: &[(&str, Register)] = &[
     ("vu", vu::register),
     ("run", run::register),
     ("env", env::register),
+    ("secret", secret::register),
     ("param", param::register),
+    ("data", data::register),
+    ("table", table::register),
+    ("store", store::register),
     ("random", random::register),
+    ("encoding", encoding::register),
+    ("crypto", crypto::register),
     ("time", time::register),
     ("log", log::register),
 ];
 
 /// Names that scripts may not give to an import, because a module of the API has them.
-pub(crate) const NAMESPACES: &[&str] = &["http", "vu", "run", "env", "random", "time"];
+pub(crate) const NAMESPACES: &[&str] =
+    &["http", "vu", "run", "env", "secret", "data", "store", "random", "encoding", "crypto", "time"];
 
 /// Gives an error the place of the call that made it. Rhai does this for plain functions, but not for those of a
 /// module.

@@ -41,11 +41,20 @@ struct Settings {
 fn param(host: &Rc<Host>, name: &str, default: Option<Dynamic>, settings: &Map) -> ScriptResult<Dynamic> {
     let settings = read(name, default.as_ref(), settings)?;
     let given = given(host, name);
+    if let (true, Some(given)) = (settings.secret, &given) {
+        // Before it is parsed: an error would show it.
+        host.inputs.common.secrets.add(given)?;
+    }
     let value = match (&given, &default) {
         (Some(text), _) => Some(parse(name, text, &settings)?),
         (None, Some(default)) => Some(default.clone()),
         (None, None) => None,
     };
+    if settings.secret {
+        for value in [&value, &default].into_iter().flatten() {
+            mask(host, value)?;
+        }
+    }
     let shown = |value: &Dynamic| value.to_string();
     host.declare("param", |declarations| {
         if declarations.params.iter().any(|known| known.name == name) {
@@ -108,6 +117,14 @@ fn read(name: &str, default: Option<&Dynamic>, settings: &Map) -> Result<Setting
         }
     }
     Ok(read)
+}
+
+/// Keeps a value from being shown; of several, each.
+fn mask(host: &Rc<Host>, value: &Dynamic) -> Result<(), String> {
+    match value.read_lock::<Array>() {
+        Some(values) => values.iter().try_for_each(|value| mask(host, value)),
+        None => host.inputs.common.secrets.add(&value.to_string()),
+    }
 }
 
 /// `--param name=value`, else `RHAID_PARAM_NAME`.

@@ -44,7 +44,8 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     engine.register_static_module("random", module.into());
 }
 
-fn with_rng<T>(host: &Rc<Host>, draw: impl FnOnce(&mut Xoshiro256PlusPlus) -> T) -> T {
+/// Draws from the sequence of the running virtual user, or of the top level.
+pub(super) fn with_rng<T>(host: &Rc<Host>, draw: impl FnOnce(&mut Xoshiro256PlusPlus) -> T) -> T {
     match host.current() {
         Some(vu) => draw(&mut vu.rng.borrow_mut()),
         None => draw(&mut host.load_rng.borrow_mut()),

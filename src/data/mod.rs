@@ -1,0 +1,21 @@
+//! Test data from files: found below the allowed folders, read once a run, dealt to virtual users.
+//!
+//! Owns files, tables and who gets which row. Leaves to `script` how a row looks to a script, and waiting
+//! for a row. Invariant: a table is the same for all threads of a run, and its rows are stored once.
+
+mod cells;
+mod delimited;
+mod folders;
+mod json_rows;
+mod lease;
+mod read;
+mod registry;
+mod rows;
+mod table;
+
+pub(crate) use delimited::CsvOptions;
+pub(crate) use folders::Folders;
+pub(crate) use lease::Lease;
+pub(crate) use registry::{Form, Loaded, Registry};
+pub(crate) use rows::Row;
+pub(crate) use table::Table;

@@ -1,0 +1,174 @@
+//! A table: rows, and what has been dealt of them so far.
+//!
+//! Invariant: the counters are those of the run; a row is dealt to one virtual user, whatever its thread.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rand::seq::SliceRandom;
+use rand_xoshiro::Xoshiro256PlusPlus;
+use rand_xoshiro::rand_core::SeedableRng;
+
+use super::lease::Leases;
+use super::rows::{Row, Rows};
+
+/// See the module's description.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// What it was read from, for messages.
+    name: String,
+    rows: Arc<Rows>,
+    /// The order of the rows, unless it is that of the file.
+    order: Option<Vec<u32>>,
+    /// Rows dealt by `next`.
+    dealt: AtomicU64,
+    /// Rows dealt by `unique`.
+    dealt_once: AtomicU64,
+    leases: Leases,
+    /// The shuffled tables of these rows, by their seed.
+    shuffled: Mutex<BTreeMap<u64, Arc<Table>>>,
+}
+
+impl Table {
+    pub(super) fn new(name: &str, rows: Rows) -> Table {
+        Table::ordered(name, Arc::new(rows), None)
+    }
+
+    fn ordered(name: &str, rows: Arc<Rows>, order: Option<Vec<u32>>) -> Table {
+        Table {
+            name: name.to_owned(),
+            rows,
+            order,
+            dealt: AtomicU64::new(0),
+            dealt_once: AtomicU64::new(0),
+            leases: Leases::default(),
+            shuffled: Mutex::default(),
+        }
+    }
+
+    /// What it was read from.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Number of rows.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Row number `index`, from 0, in the order of this table.
+    pub(crate) fn get(&self, index: usize) -> Option<Row<'_>> {
+        match &self.order {
+            Some(order) => self.rows.get(*order.get(index)? as usize),
+            None => self.rows.get(index),
+        }
+    }
+
+    /// The row that is next for whoever asks, beginning again after the last; `None` when there are no rows.
+    pub(crate) fn next(&self) -> Option<usize> {
+        let rows = u64::try_from(self.len()).ok().filter(|&rows| rows > 0)?;
+        Some((self.dealt.fetch_add(1, Ordering::Relaxed) % rows) as usize)
+    }
+
+    /// A row that nobody got before, and how often the table has begun again to give it: 0 at first.
+    pub(crate) fn next_unique(&self) -> Option<(usize, u64)> {
+        let rows = u64::try_from(self.len()).ok().filter(|&rows| rows > 0)?;
+        let dealt = self.dealt_once.fetch_add(1, Ordering::Relaxed);
+        Some(((dealt % rows) as usize, dealt / rows))
+    }
+
+    /// The same rows in an order that follows from the seed: one table for all who ask with that seed.
+    pub(crate) fn shuffled(&self, seed: u64) -> Arc<Table> {
+        let mut shuffled = self.shuffled.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = shuffled.entry(seed).or_insert_with(|| {
+            let mut order: Vec<u32> = match &self.order {
+                Some(order) => order.clone(),
+                None => (0..self.len() as u32).collect(),
+            };
+            // Two tables of one length must not be shuffled alike: their rows would stay in pairs.
+            let seed = seed ^ hash(&self.name) ^ self.order.is_some() as u64;
+            order.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
+            Arc::new(Table::ordered(&self.name, self.rows.clone(), Some(order)))
+        });
+        table.clone()
+    }
+
+    pub(super) fn leases(&self) -> &Leases {
+        &self.leases
+    }
+}
+
+/// FNV-1a: the same in every build, which the standard library does not promise of its hashes.
+fn hash(text: &str) -> u64 {
+    text.bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::thread;
+
+    use super::super::delimited::lines;
+    use super::super::lease::Lease;
+    use super::*;
+
+    fn table(rows: usize) -> Arc<Table> {
+        let text: String = (0..rows).map(|row| format!("{row}\n")).collect();
+        Arc::new(Table::new("numbers.txt", lines(&text).unwrap()))
+    }
+
+    fn text(table: &Table, index: usize) -> String {
+        match table.get(index) {
+            Some(Row::Line(line)) => line.to_owned(),
+            _ => panic!("row {index} is a line"),
+        }
+    }
+
+    #[test]
+    fn next_goes_round_and_unique_counts_the_rounds() {
+        let table = table(3);
+        assert_eq!((0..7).map(|_| table.next().unwrap()).collect::<Vec<_>>(), [0, 1, 2, 0, 1, 2, 0]);
+        let unique: Vec<_> = (0..4).map(|_| table.next_unique().unwrap()).collect();
+        assert_eq!(unique, [(0, 0), (1, 0), (2, 0), (0, 1)]);
+        let empty = super::tests::table(0);
+        assert_eq!((empty.next(), empty.next_unique()), (None, None));
+        assert!(empty.get(0).is_none() && empty.shuffled(1).get(0).is_none());
+    }
+
+    #[test]
+    fn a_shuffled_table_has_the_same_rows_in_an_order_of_its_seed() {
+        let table = table(100);
+        let order = |seed| (0..100).map(|row| text(&table.shuffled(seed), row)).collect::<Vec<_>>();
+        assert_eq!(order(1), order(1));
+        assert_ne!(order(1), order(2));
+        assert_eq!(order(1).into_iter().collect::<BTreeSet<_>>().len(), 100);
+        assert!(Arc::ptr_eq(&table.shuffled(7), &table.shuffled(7)), "its counters are shared");
+        let other = Table::new("letters.txt", lines(&"x\n".repeat(100)).unwrap()).shuffled(1);
+        assert_ne!(other.order, table.shuffled(1).order, "tables of one length differ");
+    }
+
+    #[test]
+    fn a_row_is_leased_to_one_at_a_time_and_nobody_is_forgotten() {
+        let table = table(3);
+        let held = Arc::new(Mutex::new(BTreeSet::new()));
+        let take = |table: Arc<Table>, held: Arc<Mutex<BTreeSet<usize>>>| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                for _ in 0..500 {
+                    let lease = Lease::take(table.clone(), false).await;
+                    assert!(held.lock().unwrap().insert(lease.row()), "row {} is held twice", lease.row());
+                    tokio::task::yield_now().await;
+                    held.lock().unwrap().remove(&lease.row());
+                }
+            });
+        };
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                let (table, held) = (table.clone(), held.clone());
+                scope.spawn(move || take(table, held));
+            }
+        });
+    }
+}

@@ -1,0 +1,41 @@
+//! `secret::…`: values that are masked wherever they would be shown.
+
+use std::rc::Rc;
+
+use rhai::{Dynamic, Engine, ImmutableString, Module, NativeCallContext};
+
+use super::{convert, env, placed};
+use crate::script::host::{Host, ScriptResult};
+
+pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
+    let mut module = Module::new();
+    let h = host.clone();
+    module.set_native_fn("get", move |context: NativeCallContext, name: ImmutableString| {
+        placed(&context, secret(&h, &name, None))
+    });
+    let h = host.clone();
+    module.set_native_fn(
+        "get",
+        move |context: NativeCallContext, name: ImmutableString, default: Dynamic| {
+            placed(&context, secret(&h, &name, Some(default)))
+        },
+    );
+    engine.register_static_module("secret", module.into());
+}
+
+/// The value of a parameter, of `-e` or of the environment, which is masked from now on.
+fn secret(host: &Rc<Host>, name: &str, default: Option<Dynamic>) -> ScriptResult<String> {
+    let given = host.inputs.params.get(name).cloned().or_else(|| env::lookup(host, name));
+    let default = default.map(|default| convert::plain("secret::get: the default", &default)).transpose()?;
+    match given.or(default) {
+        Some(value) => {
+            host.inputs.common.secrets.add(&value)?;
+            Ok(value)
+        }
+        None if host.inputs.listing => Ok(String::new()),
+        None => {
+            Err(format!("the secret {name} is not set; set it in the environment or with -e {name}=VALUE")
+                .into())
+        }
+    }
+}
