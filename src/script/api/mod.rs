@@ -3,8 +3,10 @@
 //! Each file registers its functions with an engine and reaches the running virtual user through the
 //! [`Host`]. Invariant: a function that waits does it through `Host::wait`, so it never blocks the thread.
 
+mod batch;
 mod check;
 mod convert;
+mod cookies;
 mod declare;
 mod env;
 mod extension;
@@ -12,13 +14,19 @@ mod flow;
 mod http;
 mod http_params;
 mod log;
+mod multipart;
 mod param;
+mod pending;
 mod random;
+mod request_body;
 pub(crate) mod response;
+mod response_headers;
 mod run;
+mod scrape;
 mod time;
 mod vu;
 pub(crate) mod wait;
+mod ws;
 
 use std::rc::Rc;
 
@@ -39,6 +47,8 @@ pub(crate) const MODULES: &[(&str, Register)] = &[
     ("wait", wait::register),
     ("http", http::register),
     ("response", response::register),
+    ("scrape", scrape::register),
+    ("ws", ws::register),
     ("check", check::register),
     ("flow", flow::register),
     ("vu", vu::register),
@@ -51,7 +61,7 @@ pub(crate) const MODULES: &[(&str, Register)] = &[
 ];
 
 /// Names that scripts may not give to an import, because a module of the API has them.
-pub(crate) const NAMESPACES: &[&str] = &["http", "vu", "run", "env", "random", "time"];
+pub(crate) const NAMESPACES: &[&str] = &["http", "vu", "run", "env", "random", "time", "ws"];
 
 /// Gives an error the place of the call that made it. Rhai does this for plain functions, but not for those of a
 /// module.
