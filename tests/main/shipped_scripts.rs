@@ -32,7 +32,14 @@ fn runs(name: &str, users: u64) -> Ran {
 }
 
 /// The scripts that the tests of this file run.
-const TESTED: [&str; 2] = ["quality.rhai", "quickstart.rhai"];
+const TESTED: [&str; 6] = [
+    "batch-page.rhai",
+    "file-upload.rhai",
+    "login-csrf.rhai",
+    "quality.rhai",
+    "quickstart.rhai",
+    "websocket.rhai",
+];
 
 #[test]
 fn no_script_is_without_a_test() {
@@ -59,4 +66,33 @@ fn quickstart() {
     let analyze = ran.endpoint("/quality/analyze").0;
     let insights = ran.endpoint("/quality/insights").0;
     assert!(analyze + insights >= 10, "{analyze} and {insights}");
+}
+
+#[test]
+fn batch_page() {
+    let ran = runs("batch-page.rhai", 3);
+    let (insights, health) = (ran.endpoint("/quality/insights").0, ran.endpoint("/health").0);
+    assert!(health >= 3 && insights == 5 * health, "five pages and their asset: {insights} and {health}");
+}
+
+#[test]
+fn file_upload() {
+    let ran = runs("file-upload.rhai", 3);
+    assert_eq!(ran.endpoint("/upload").0, ran.requests());
+    assert_eq!(ran.check("the whole file arrived").0, ran.requests());
+}
+
+#[test]
+fn login_csrf() {
+    let ran = runs("login-csrf.rhai", 5);
+    assert_eq!(ran.endpoint("/login/form"), (10, 0), "the page and the form of each user");
+    assert_eq!(ran.check("logged in"), (5, 0));
+}
+
+#[test]
+fn websocket() {
+    let ran = runs("websocket.rhai", 3);
+    let (connected, messages) = (ran.endpoint("chat").0, ran.endpoint("chat message").0);
+    assert!(connected >= 3 && messages >= connected, "{connected} and {messages}");
+    assert!(ran.check("my own words").0 >= messages);
 }
