@@ -33,10 +33,12 @@ pub mod plan;
 pub mod report;
 pub mod results;
 mod run;
+mod scrape;
 mod script;
 #[cfg(feature = "target")]
 pub mod target;
 mod vu;
+mod ws;
 
 /// The script language, for [`LoadTest::with_engine`] and [`LoadTest::with_async_fn`].
 pub use rhai;

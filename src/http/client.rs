@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use http::header::{HOST, SET_COOKIE};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, Version};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use http_body_util::Full;
 
 use super::alarm::Alarm;
@@ -36,7 +36,7 @@ use super::target::Target;
 
 /// One virtual user's HTTP side: its connections and its cookies.
 pub struct Client {
-    network: Rc<Network>,
+    pub(super) network: Rc<Network>,
     pool: Rc<Pool>,
     /// Made when the first cookie comes: a user without cookies pays nothing for them.
     jar: RefCell<Option<Box<Jar>>>,
@@ -126,8 +126,9 @@ impl Client {
         loop {
             record.begin_hop();
             let answer = self.hop(&course, version, record).await?;
-            if answer.headers.contains_key(SET_COOKIE) {
-                self.jar.borrow_mut().get_or_insert_default().store(&course.target, &answer.headers);
+            self.keep_cookies(&course.target, &answer.headers);
+            if answer.status == StatusCode::UNAUTHORIZED && course.authorize(&answer) {
+                continue;
             }
             let next = if limit == 0 { None } else { course.destination(&answer) };
             let Some(next) = next else {
@@ -143,6 +144,13 @@ impl Client {
             let status = answer.status.as_u16();
             record.hops.push(Hop { status, url: course.target.clone() });
             course.follow(status, next?);
+        }
+    }
+
+    /// Keeps what a response sets.
+    pub(super) fn keep_cookies(&self, target: &Target, headers: &HeaderMap) {
+        if headers.contains_key(SET_COOKIE) {
+            self.jar.borrow_mut().get_or_insert_default().store(target, headers);
         }
     }
 
@@ -223,12 +231,12 @@ impl Client {
             Connection::Http1(http1) => {
                 record.ready(http1.link(), Sharing::Exclusive, reused);
                 let request = self.http1_request(course, http1.link(), record.since());
-                http1.run(request, &self.network.nudge).await
+                http1.run(request, course.body_use, &self.network.nudge).await
             }
             Connection::Http2(http2) => {
                 record.ready(http2.link(), Sharing::Shared, reused);
                 let request = self.http2_request(course, record.since());
-                http2.run(request, record).await
+                http2.run(request, course.body_use, record).await
             }
         }
     }
@@ -264,7 +272,7 @@ impl Client {
         assemble(course, course.target.absolute_form(authority), Version::HTTP_2, headers)
     }
 
-    fn headers(
+    pub(super) fn headers(
         &self,
         course: &Course<'_>,
         proxy_authorization: Option<&HeaderValue>,
@@ -314,17 +322,22 @@ fn is_dead(failure: &Failure) -> bool {
     failure.unsent || failure.error.kind == ErrorKind::Reset
 }
 
-fn too_slow(limit: Duration) -> HttpError {
+pub(super) fn too_slow(limit: Duration) -> HttpError {
     HttpError::new(ErrorKind::Timeout, format!("no complete response within {limit:?}"))
 }
 
-fn exchange(request: Request, mut record: Record, outcome: Result<(Answer, Target), HttpError>) -> Exchange {
+pub(super) fn exchange(
+    request: Request,
+    mut record: Record,
+    outcome: Result<(Answer, Target), HttpError>,
+) -> Exchange {
     let timings = record.finish();
     let mut exchange = Exchange {
         status: 0,
         version: Version::HTTP_11,
         headers: HeaderMap::new(),
         body: bytes::Bytes::new(),
+        body_size: 0,
         target: request.target,
         timings,
         bytes_sent: record.bytes_sent,
@@ -340,6 +353,7 @@ fn exchange(request: Request, mut record: Record, outcome: Result<(Answer, Targe
             exchange.version = answer.version;
             exchange.headers = answer.headers;
             exchange.body = answer.body;
+            exchange.body_size = answer.body_size;
             exchange.target = target;
         }
         Err(error) => exchange.error = Some(error),

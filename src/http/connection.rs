@@ -24,6 +24,7 @@ use super::error::{self, ErrorKind, HttpError, Stage};
 use super::link::{Link, Wire};
 use super::nudge::Nudge;
 use super::record::Record;
+use super::request::BodyUse;
 
 /// The body of a request, whole in memory.
 pub(super) type RequestBody = Full<Bytes>;
@@ -44,6 +45,7 @@ pub(super) struct Answer {
     pub(super) version: Version,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
+    pub(super) body_size: u64,
 }
 
 /// A request that got no response.
@@ -104,6 +106,7 @@ impl Http1 {
     pub(super) async fn run(
         &mut self,
         request: http::Request<RequestBody>,
+        body_use: BodyUse,
         nudge: &Nudge,
     ) -> Result<Answer, Failure> {
         let Http1 { sender, driver, .. } = self;
@@ -113,7 +116,7 @@ impl Http1 {
         };
         let response = response.map_err(|failed| failure(failed, &driver.link))?;
         let (answer, mut body) = split(response);
-        let mut collected = Collected::for_body(&body);
+        let mut collected = Collected::for_body(&body, body_use);
         while !body.is_end_stream() {
             let next = poll_fn(|cx| {
                 // What came together with the head is there already.
@@ -134,7 +137,7 @@ impl Http1 {
             })
             .await;
         }
-        Ok(Answer { body: collected.into_bytes(), ..answer })
+        Ok(collected.complete(answer))
     }
 
     /// Whether another request can be sent.
@@ -208,20 +211,21 @@ impl Http2 {
     pub(super) async fn run(
         &self,
         request: http::Request<RequestBody>,
+        body_use: BodyUse,
         record: &mut Record,
     ) -> Result<Answer, Failure> {
         let response = self.sender.clone().try_send_request(request).await;
         let response = response.map_err(|failed| failure(failed, &self.link))?;
         record.head_arrived();
         let (answer, mut body) = split(response);
-        let mut collected = Collected::for_body(&body);
+        let mut collected = Collected::for_body(&body, body_use);
         while !body.is_end_stream() {
             let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await else {
                 break;
             };
             collected.push(frame.map_err(|error| cut(&error, &self.link, answer.status))?);
         }
-        Ok(Answer { body: collected.into_bytes(), ..answer })
+        Ok(collected.complete(answer))
     }
 
     /// Whether another request can be sent.
@@ -252,8 +256,13 @@ where
 
 fn split(response: Response<Incoming>) -> (Answer, Incoming) {
     let (head, body) = response.into_parts();
-    let answer =
-        Answer { status: head.status, version: head.version, headers: head.headers, body: Bytes::new() };
+    let answer = Answer {
+        status: head.status,
+        version: head.version,
+        headers: head.headers,
+        body: Bytes::new(),
+        body_size: 0,
+    };
     (answer, body)
 }
 
@@ -275,12 +284,20 @@ fn cut(cause: &hyper::Error, link: &Link, status: StatusCode) -> Failure {
 
 /// A body being read: kept as it came while it is one piece, copied together from the second piece on.
 enum Collected {
-    One { data: Bytes, expected: usize },
+    One {
+        data: Bytes,
+        expected: usize,
+    },
     Many(BytesMut),
+    /// Only its length is kept.
+    Counted(u64),
 }
 
 impl Collected {
-    fn for_body(body: &Incoming) -> Collected {
+    fn for_body(body: &Incoming, body_use: BodyUse) -> Collected {
+        if body_use == BodyUse::Discard {
+            return Collected::Counted(0);
+        }
         let expected = body.size_hint().lower().min(TRUSTED_LENGTH);
         Collected::One { data: Bytes::new(), expected: usize::try_from(expected).unwrap_or(0) }
     }
@@ -297,13 +314,17 @@ impl Collected {
                 *self = Collected::Many(whole);
             }
             Collected::Many(whole) => whole.extend_from_slice(&next),
+            Collected::Counted(length) => *length += next.len() as u64,
         }
     }
 
-    fn into_bytes(self) -> Bytes {
-        match self {
+    /// The response with this body.
+    fn complete(self, answer: Answer) -> Answer {
+        let body = match self {
             Collected::One { data, .. } => data,
             Collected::Many(whole) => whole.freeze(),
-        }
+            Collected::Counted(body_size) => return Answer { body_size, ..answer },
+        };
+        Answer { body_size: body.len() as u64, body, ..answer }
     }
 }

@@ -38,14 +38,33 @@ pub(super) async fn open(
     writing: Writing,
     record: &mut Record,
 ) -> Result<Opened, HttpError> {
-    let limit = network.transport.options.connect_timeout;
-    let opened = timeout(limit, Opening { network, origin, version, record }.run(writing)).await;
-    match opened {
+    let tunnelled = origin.is_https || version == VersionChoice::Http2;
+    let opening = Opening { network, origin, version, tunnelled, record };
+    within_limit(opening, async |opening| opening.connection(writing).await).await
+}
+
+/// Opens a stream to `origin` that leads there, through a proxy too, and speaks nothing on it.
+pub(super) async fn open_stream(
+    network: &Network,
+    origin: &Origin,
+    record: &mut Record,
+) -> Result<Wire, HttpError> {
+    let opening = Opening { network, origin, version: VersionChoice::Http1, tunnelled: true, record };
+    within_limit(opening, async |opening| opening.wire().await).await
+}
+
+/// Opens something, within `connect_timeout`.
+async fn within_limit<T>(
+    mut opening: Opening<'_>,
+    open: impl AsyncFnOnce(&mut Opening<'_>) -> Result<T, HttpError>,
+) -> Result<T, HttpError> {
+    let limit = opening.network.transport.options.connect_timeout;
+    match timeout(limit, open(&mut opening)).await {
         Ok(result) => {
-            record.end_phase();
+            opening.record.end_phase();
             result
         }
-        Err(_) => Err(too_slow(origin, record.phase(), limit)),
+        Err(_) => Err(too_slow(opening.origin, opening.record.phase(), limit)),
     }
 }
 
@@ -64,14 +83,22 @@ struct Opening<'a> {
     network: &'a Network,
     origin: &'a Origin,
     version: VersionChoice,
+    /// A proxy is to pass bytes through instead of reading requests.
+    tunnelled: bool,
     record: &'a mut Record,
 }
 
 impl Opening<'_> {
-    async fn run(mut self, writing: Writing) -> Result<Opened, HttpError> {
+    /// A connection that speaks HTTP.
+    async fn connection(&mut self, writing: Writing) -> Result<Opened, HttpError> {
+        let wire = self.wire().await?;
+        self.speak(wire, writing).await
+    }
+
+    /// A stream on which nothing was said to the server yet.
+    async fn wire(&mut self) -> Result<Wire, HttpError> {
         let origin = self.origin;
         let proxy = self.network.transport.proxies.for_origin(origin)?;
-        let tunnelled = origin.is_https || self.version == VersionChoice::Http2;
         let (host, port) = match &proxy {
             Some(proxy) => (proxy.host.as_str(), proxy.port),
             None => (&*origin.host, origin.port),
@@ -81,21 +108,21 @@ impl Opening<'_> {
         let tcp = self.connect(&addresses, port).await?;
         let peer = tcp.peer_addr().map_err(|cause| error::connecting(&cause, &origin.authority))?;
         let forward = match &proxy {
-            Some(proxy) if !tunnelled => Some(Forward { authorization: proxy.authorization.clone() }),
+            Some(proxy) if !self.tunnelled => Some(Forward { authorization: proxy.authorization.clone() }),
             _ => None,
         };
         let link = Link::new(peer, forward);
         self.record.opened(&link);
         let mut stream = Stream::new(tcp, link.clone());
         if let Some(proxy) = &proxy {
-            stream = self.reach_through(proxy, stream, tunnelled).await?;
+            stream = self.reach_through(proxy, stream).await?;
         }
         if origin.is_https {
             self.record.begin_phase(Phase::Tls);
             stream = self.encrypt(stream, &origin.host, self.version).await?;
         }
         self.record.end_phase();
-        self.speak(Wire::new(stream, link), writing).await
+        Ok(Wire::new(stream, link))
     }
 
     /// The addresses to try, and the port, which the settings may replace.
@@ -145,17 +172,12 @@ impl Opening<'_> {
     }
 
     /// Talks to the proxy until the stream leads to the server, or the proxy waits for requests.
-    async fn reach_through(
-        &mut self,
-        proxy: &Proxy,
-        mut stream: Stream,
-        tunnelled: bool,
-    ) -> Result<Stream, HttpError> {
+    async fn reach_through(&mut self, proxy: &Proxy, mut stream: Stream) -> Result<Stream, HttpError> {
         if proxy.is_https {
             self.record.begin_phase(Phase::Tls);
             stream = self.encrypt(stream, &proxy.host, VersionChoice::Http1).await?;
         }
-        if tunnelled {
+        if self.tunnelled {
             self.record.begin_phase(Phase::Connecting);
             proxy.tunnel(&mut stream, self.origin).await?;
         }

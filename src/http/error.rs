@@ -128,6 +128,11 @@ fn local(error: &io::Error, doing: &str) -> HttpError {
     HttpError::new(ErrorKind::Other, format!("{doing}: {}{hint}", describe_io(error)))
 }
 
+/// An I/O error on a stream that speaks another protocol than HTTP.
+pub(crate) fn broken_stream(error: &io::Error, peer: &dyn fmt::Display) -> HttpError {
+    streaming(error, peer, Stage::Head)
+}
+
 /// An I/O error on an open connection.
 fn streaming(error: &io::Error, peer: &dyn fmt::Display, stage: Stage) -> HttpError {
     if let Some(tls) = tls_source(error) {

@@ -24,6 +24,8 @@ pub struct Exchange {
     pub headers: HeaderMap,
     /// As received, still content-encoded; see [`Exchange::decoded_body`].
     pub body: Bytes,
+    /// Length of the body as received; also of one that was discarded.
+    pub body_size: u64,
     /// The URL that answered, after redirects.
     pub target: Target,
     /// Where the time went.

@@ -214,7 +214,7 @@ impl AsyncWrite for Stream {
 }
 
 /// The stream that HTTP is spoken over: it notes when the first byte of a response is there to be read.
-pub(super) struct Wire {
+pub(crate) struct Wire {
     stream: Stream,
     pub(super) link: Rc<Link>,
 }
@@ -222,6 +222,11 @@ pub(super) struct Wire {
 impl Wire {
     pub(super) fn new(stream: Stream, link: Rc<Link>) -> Wire {
         Wire { stream, link }
+    }
+
+    /// Bytes written and read since this was last asked, or since the handshake.
+    pub(crate) fn traffic(&self) -> (u64, u64) {
+        self.link.claim()
     }
 
     /// Whether the server chose HTTP/2 by ALPN.

@@ -25,6 +25,7 @@ mod connection;
 mod connector;
 mod cookies;
 mod decoding;
+mod digest;
 mod error;
 mod exchange;
 mod headers;
@@ -41,17 +42,22 @@ mod resolver;
 mod target;
 mod tls;
 mod transport;
+mod upgrade;
 
 #[cfg(test)]
 mod tests;
 
 pub use client::Client;
 pub use cookies::CookieRejected;
+pub use digest::DigestCredentials;
+pub(crate) use error::broken_stream;
 pub use error::{ErrorKind, HttpError};
 pub use exchange::{Exchange, Hop, Timings};
 pub use headers::basic_auth_value;
+pub(crate) use link::Wire;
 pub use network::Network;
 pub use options::{HttpOptions, ProxyChoice, VersionChoice};
-pub use request::Request;
+pub use request::{BodyUse, Request};
 pub use target::{Target, UrlError};
 pub use transport::{SetupError, Transport};
+pub(crate) use upgrade::Declined;

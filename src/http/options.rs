@@ -75,3 +75,15 @@ pub enum VersionChoice {
     /// HTTP/2 always; on `http` with prior knowledge, that is without asking the server first.
     Http2,
 }
+
+impl VersionChoice {
+    /// The version that settings and scripts name so: `auto`, `1.1` or `2`.
+    pub fn parse(name: &str) -> Option<VersionChoice> {
+        match name {
+            "auto" => Some(VersionChoice::Auto),
+            "1.1" | "1" => Some(VersionChoice::Http1),
+            "2" | "2.0" => Some(VersionChoice::Http2),
+            _ => None,
+        }
+    }
+}

@@ -7,13 +7,14 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
-use http::header::LOCATION;
+use http::header::{AUTHORIZATION, LOCATION};
 use http::{HeaderMap, Method};
 
 use super::connection::Answer;
+use super::digest::{self, DigestCredentials};
 use super::error::{ErrorKind, HttpError};
 use super::headers::drop_body_fields;
-use super::request::Request;
+use super::request::{BodyUse, Request};
 use super::target::Target;
 
 /// The request as it stands after the redirects so far.
@@ -24,6 +25,10 @@ pub(super) struct Course<'a> {
     pub(super) body: Bytes,
     /// It has left the origin that the script chose.
     pub(super) without_credentials: bool,
+    pub(super) body_use: BodyUse,
+    digest: Option<&'a DigestCredentials>,
+    /// The challenge of this place was answered; another 401 means that the answer was wrong.
+    authorized: bool,
 }
 
 impl<'a> Course<'a> {
@@ -34,7 +39,25 @@ impl<'a> Course<'a> {
             headers: Cow::Borrowed(&request.headers),
             body: request.body.clone(),
             without_credentials: false,
+            body_use: request.body_use,
+            digest: request.digest.as_ref(),
+            authorized: false,
         }
+    }
+
+    /// Answers a 401's digest challenge; false when nothing was asked that can be answered, or it was before.
+    pub(super) fn authorize(&mut self, answer: &Answer) -> bool {
+        let Some(credentials) = self.digest else { return false };
+        if self.authorized || self.without_credentials {
+            return false;
+        }
+        let uri = self.target.path_and_query();
+        let Some(value) = digest::answer(credentials, &answer.headers, self.method.as_str(), uri) else {
+            return false;
+        };
+        self.headers.to_mut().insert(AUTHORIZATION, value);
+        self.authorized = true;
+        true
     }
 
     /// Where this response leads to, or `None` when it is the answer.
@@ -69,6 +92,11 @@ impl<'a> Course<'a> {
         }
         if !next.origin().same_as(self.target.origin()) {
             self.without_credentials = true;
+        }
+        if self.authorized {
+            // The answer holds for one URL; the next asks again.
+            self.headers.to_mut().remove(AUTHORIZATION);
+            self.authorized = false;
         }
         self.target = next;
     }

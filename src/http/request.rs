@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Method};
 
+use super::digest::DigestCredentials;
 use super::options::VersionChoice;
 use super::target::Target;
 
@@ -29,6 +30,20 @@ pub struct Request {
     pub max_redirects: Option<u32>,
     /// HTTP version, instead of the run's.
     pub version: Option<VersionChoice>,
+    /// Answers a 401 that asks for digest authentication, with a second request.
+    pub digest: Option<DigestCredentials>,
+    /// What becomes of the response's body.
+    pub body_use: BodyUse,
+}
+
+/// What becomes of a response's body. It is read to its end and counted in any case.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum BodyUse {
+    /// Kept in memory, whole.
+    #[default]
+    Keep,
+    /// Dropped piece by piece, so that a body of any size takes little memory.
+    Discard,
 }
 
 impl Request {
@@ -42,6 +57,8 @@ impl Request {
             timeout: None,
             max_redirects: None,
             version: None,
+            digest: None,
+            body_use: BodyUse::Keep,
         }
     }
 }

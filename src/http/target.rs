@@ -132,6 +132,11 @@ impl Target {
         self.0.path_and_query.path()
     }
 
+    /// Path and query as text: what stands in the request line.
+    pub(super) fn path_and_query(&self) -> &str {
+        self.0.path_and_query.as_str()
+    }
+
     /// The host in lower case; an IPv6 address without brackets.
     pub fn host(&self) -> &str {
         &self.0.origin.host

@@ -241,6 +241,8 @@ impl Aggregator {
         let mut endpoints: Vec<EndpointStats> = self
             .endpoints
             .iter_mut()
+            // A name that was only seen in requests which are not counted, as with `record: false`, is no endpoint.
+            .filter(|(_, _, totals)| totals.requests != 0)
             .map(|(method, name, totals)| totals.stats(method, name, tick.at))
             .collect();
         endpoints.sort_by(|a, b| (&a.name, &a.method).cmp(&(&b.name, &b.method)));

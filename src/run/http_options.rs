@@ -26,10 +26,9 @@ pub(super) fn http_options(layer: &HttpLayer) -> Result<HttpOptions, String> {
     options.timeout = layer.timeout.unwrap_or(options.timeout);
     options.connect_timeout = layer.connect_timeout.unwrap_or(options.connect_timeout);
     options.version = match layer.http_version.as_deref() {
-        None | Some("auto") => VersionChoice::Auto,
-        Some("1.1" | "1") => VersionChoice::Http1,
-        Some("2" | "2.0") => VersionChoice::Http2,
-        Some(other) => return Err(format!("http_version is \"{other}\"; it is auto, 1.1 or 2")),
+        None => VersionChoice::Auto,
+        Some(name) => VersionChoice::parse(name)
+            .ok_or_else(|| format!("http_version is \"{name}\"; it is auto, 1.1 or 2"))?,
     };
     Ok(options)
 }

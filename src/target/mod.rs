@@ -6,10 +6,12 @@
 //! Invariant: the listener and the stop signal are given, so tests bind port 0 and nothing outlives its handle.
 
 mod analysis;
+mod forms;
 mod latency;
 mod routes;
 #[cfg(test)]
 mod tests;
+mod websocket;
 
 pub use routes::app;
 

@@ -8,10 +8,11 @@
 use super::TargetOptions;
 use super::analysis::{Analysis, analyze};
 use super::latency::{Cost, draw};
+use super::{forms, websocket};
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -43,6 +44,9 @@ pub fn app(options: TargetOptions) -> Router {
     Router::new()
         .route("/health", get(health).layer(costs(Cost::Health)))
         .route("/login", post(login).layer(costs(Cost::Login)))
+        .route("/login/form", get(login_form).post(form_login).layer(costs(Cost::Login)))
+        .route("/upload", post(upload).layer(costs(Cost::Login)))
+        .route("/ws", get(websocket::echo))
         .route("/quality/insights", get(insights).layer(costs(Cost::Insights)))
         .route("/quality/analyze", post(analysis).layer(costs(Cost::Analyze)))
         .fallback(unknown)
@@ -58,6 +62,8 @@ struct Service {
     arrived: AtomicU64,
     /// Requests being served now.
     in_service: AtomicUsize,
+    /// Login forms given out so far.
+    visitors: AtomicU64,
     /// Analyses answered so far.
     analyzed: AtomicU64,
     /// Sum of their scores, in tenths, so that it stays exact.
@@ -71,6 +77,7 @@ impl Service {
             started: Instant::now(),
             arrived: AtomicU64::new(0),
             in_service: AtomicUsize::new(0),
+            visitors: AtomicU64::new(0),
             analyzed: AtomicU64::new(0),
             score_tenths: AtomicU64::new(0),
         }
@@ -121,6 +128,18 @@ async fn login(body: Result<Bytes, BytesRejection>) -> Result<Json<Value>, Refus
     Ok(Json(json!({ "token": format!("demo-{:016x}", fingerprint(&user)) })))
 }
 
+async fn login_form(State(service): State<Arc<Service>>) -> Response {
+    forms::login_form(service.visitors.fetch_add(1, Relaxed) + 1)
+}
+
+async fn form_login(headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Response, Refusal> {
+    forms::log_in(&headers, body)
+}
+
+async fn upload(headers: HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Json<Value>, Refusal> {
+    forms::upload(&headers, body)
+}
+
 #[derive(Deserialize)]
 struct AnalyzeRequest {
     source: String,
@@ -168,17 +187,17 @@ async fn wrong_method(method: Method, uri: Uri) -> Refusal {
 }
 
 /// An answer that says why there is no other: the status and `{"error": why}`.
-struct Refusal {
+pub(super) struct Refusal {
     status: StatusCode,
     why: String,
 }
 
 impl Refusal {
-    fn new(status: StatusCode, why: impl Into<String>) -> Self {
+    pub(super) fn new(status: StatusCode, why: impl Into<String>) -> Self {
         Refusal { status, why: why.into() }
     }
 
-    fn bad_request(why: impl Into<String>) -> Self {
+    pub(super) fn bad_request(why: impl Into<String>) -> Self {
         Refusal::new(StatusCode::BAD_REQUEST, why)
     }
 }
@@ -213,7 +232,7 @@ fn project_tenths(n: usize) -> u64 {
 }
 
 /// FNV-1a, 64 bits. Not the standard library's hasher, which may change with the compiler and so change the tokens.
-fn fingerprint(text: &str) -> u64 {
+pub(super) fn fingerprint(text: &str) -> u64 {
     text.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
     })

@@ -215,3 +215,42 @@ fn knobs_out_of_range_are_named_all_at_once() {
     assert!(["error_rate", "sigma", "knee"].iter().all(|knob| why.contains(knob)), "{why}");
     assert_eq!(Target::start(wrong).unwrap_err().kind(), io::ErrorKind::InvalidInput);
 }
+
+/// Status, the cookie that is set and the body, of a request on a connection of its own.
+fn page(target: &Target, method: &str, path: &str, headers: &str, body: &str) -> (u16, String, String) {
+    let mut client = Client::new(target);
+    client.send(method, path, &format!("Connection: close\r\n{headers}"), body);
+    let mut answer = String::new();
+    client.0.read_to_string(&mut answer).unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    let cookie =
+        answer.split("set-cookie: ").nth(1).and_then(|rest| rest.split(';').next()).unwrap_or_default();
+    (status, cookie.to_owned(), answer)
+}
+
+#[test]
+fn the_form_lets_in_who_sends_its_token() {
+    let target = Target::start(quick()).unwrap();
+    let (status, cookie, form) = page(&target, "GET", "/login/form", "", "");
+    let token = form.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    assert_eq!((status, cookie.as_str()), (200, "visitor=1"));
+    let cookie = format!("Cookie: x=y; {cookie}\r\n");
+    let send = |cookie: &str, body: &str| page(&target, "POST", "/login/form", cookie, body);
+    let (status, session, welcome) = send(&cookie, &format!("csrf={token}&user=ann"));
+    assert!(status == 200 && session.starts_with("session=") && welcome.contains("Welcome"), "{welcome}");
+    assert_eq!(send(&cookie, &format!("csrf={token}&user=")).0, 400);
+    assert_eq!(send(&cookie, "csrf=made-up&user=ann").0, 403);
+    assert_eq!(send("", &format!("csrf={token}&user=ann")).0, 403);
+    assert_eq!(send("Cookie: visitor=2\r\n", &format!("csrf={token}&user=ann")).0, 403);
+}
+
+#[test]
+fn an_upload_is_counted() {
+    let target = Target::start(quick()).unwrap();
+    let mut client = Client::new(&target);
+    let body = "--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\n1234\r\n--B--\r\n";
+    client.send("POST", "/upload", "Content-Type: multipart/form-data; boundary=B\r\n", body);
+    let (status, counted) = client.receive();
+    assert_eq!((status, counted), (200, json!({ "parts": [{ "name": "f", "bytes": 4 }], "bytes": 4 })));
+    assert_eq!(client.ask("POST", "/upload", "no parts").0, 400);
+}

@@ -33,7 +33,15 @@ fn runs(name: &str, users: u64) -> Ran {
 }
 
 /// The scripts that the tests of this file run.
-const TESTED: [&str; 3] = ["quality.rhai", "quickstart.rhai", "users-from-csv.rhai"];
+const TESTED: [&str; 7] = [
+    "batch-page.rhai",
+    "file-upload.rhai",
+    "login-csrf.rhai",
+    "quality.rhai",
+    "quickstart.rhai",
+    "users-from-csv.rhai",
+    "websocket.rhai",
+];
 
 #[test]
 fn no_script_is_without_a_test() {
@@ -70,4 +78,33 @@ fn users_from_csv() {
     let tags: Vec<(&str, u64)> =
         ran.snapshot().tags.iter().map(|tag| (&*tag.value, tag.requests.requests)).collect();
     assert_eq!(tags.iter().map(|(_, requests)| requests).sum::<u64>(), 8, "{tags:?}");
+}
+
+#[test]
+fn batch_page() {
+    let ran = runs("batch-page.rhai", 3);
+    let (insights, health) = (ran.endpoint("/quality/insights").0, ran.endpoint("/health").0);
+    assert!(health >= 3 && insights == 5 * health, "five pages and their asset: {insights} and {health}");
+}
+
+#[test]
+fn file_upload() {
+    let ran = runs("file-upload.rhai", 3);
+    assert_eq!(ran.endpoint("/upload").0, ran.requests());
+    assert_eq!(ran.check("the whole file arrived").0, ran.requests());
+}
+
+#[test]
+fn login_csrf() {
+    let ran = runs("login-csrf.rhai", 5);
+    assert_eq!(ran.endpoint("/login/form"), (10, 0), "the page and the form of each user");
+    assert_eq!(ran.check("logged in"), (5, 0));
+}
+
+#[test]
+fn websocket() {
+    let ran = runs("websocket.rhai", 3);
+    let (connected, messages) = (ran.endpoint("chat").0, ran.endpoint("chat message").0);
+    assert!(connected >= 3 && messages >= connected, "{connected} and {messages}");
+    assert!(ran.check("my own words").0 >= messages);
 }

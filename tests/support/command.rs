@@ -119,6 +119,11 @@ pub(crate) struct Output {
 }
 
 impl Running {
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal: `INT`, `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();

@@ -1,10 +1,13 @@
 //! What the black-box tests share: a server with knobs, running tests in this process, running the command.
 
 mod command;
+mod digest;
 mod in_process;
+mod pages;
 mod results;
 mod server;
 mod tls;
+mod websocket;
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};

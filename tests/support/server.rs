@@ -24,10 +24,15 @@
 //! | `/login` | a JSON token, `token-` and the `user` of the JSON body |
 //! | `/count` | how often each path was hit, as JSON |
 //! | `/concurrency` | most requests in service at once |
+//! | `/unpack` | the request's body without its content encoding, and what that was, as JSON |
+//! | `/zeros/N` | a body of so many zeros, made while it is sent |
+//! | `/digest/ALGORITHM` | 401 with a challenge, until `ann` with the password `secret` answers it |
+//! | `/page/NAME` | a page or other text of `pages.rs` |
+//! | `/ws/NAME` | a websocket that does what `websocket.rs` says |
 //! | other | 200, `ok` |
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,7 +45,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 
-use super::wait_until;
+use super::{digest, pages, wait_until, websocket};
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -54,6 +59,8 @@ pub(crate) struct Seen {
     /// Names in lower case.
     pub(crate) headers: BTreeMap<String, String>,
     pub(crate) body: String,
+    /// The body as it came.
+    pub(crate) raw: Vec<u8>,
 }
 
 impl Seen {
@@ -171,6 +178,10 @@ enum Answer {
     Last(Vec<u8>),
     Reset,
     Never,
+    /// A body of so many zeros.
+    Zeros(u64),
+    /// A websocket from here on.
+    WebSocket(String),
 }
 
 async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
@@ -202,6 +213,15 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
             }
             Answer::Last(bytes) => {
                 let _ = stream.write_all(&bytes).await;
+                return;
+            }
+            Answer::Zeros(length) => {
+                if send_zeros(&mut stream, length).await.is_err() {
+                    return;
+                }
+            }
+            Answer::WebSocket(name) => {
+                websocket::serve(stream, seen.header("sec-websocket-key"), &name).await;
                 return;
             }
             Answer::Reset => {
@@ -278,8 +298,10 @@ async fn read(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Option<Seen> {
             return None;
         }
     }
-    let body = String::from_utf8_lossy(&buffer.drain(..length).collect::<Vec<u8>>()).into_owned();
-    Some(Seen { at: Instant::now(), method, path: path.to_owned(), query: query.to_owned(), headers, body })
+    let raw: Vec<u8> = buffer.drain(..length).collect();
+    let body = String::from_utf8_lossy(&raw).into_owned();
+    let (path, query) = (path.to_owned(), query.to_owned());
+    Some(Seen { at: Instant::now(), method, path, query, headers, body, raw })
 }
 
 async fn answer(seen: &Seen, shared: &Shared) -> Answer {
@@ -334,6 +356,18 @@ async fn answer(seen: &Seen, shared: &Shared) -> Answer {
             }
             respond(seen, 200, JSON, json!(counts).to_string())
         }
+        ["unpack"] => {
+            let encoding = seen.header("content-encoding");
+            let text = unpack(encoding, &seen.raw);
+            respond(seen, 200, JSON, json!({ "encoding": encoding, "text": text }).to_string())
+        }
+        ["zeros", length] => Answer::Zeros(number(length)),
+        ["digest", algorithm] => match digest::challenge(seen, algorithm) {
+            Some(challenge) => respond(seen, 401, &challenge, "who are you?"),
+            None => respond(seen, 200, "", "welcome"),
+        },
+        ["page", name] => respond(seen, 200, "", pages::page(name)),
+        ["ws", name] => Answer::WebSocket((*name).to_owned()),
         ["concurrency"] => respond(seen, 200, "", shared.peak.load(Ordering::Relaxed).to_string()),
         _ => respond(seen, 200, "", "ok"),
     }
@@ -350,6 +384,30 @@ fn respond(seen: &Seen, status: u16, fields: &str, body: impl AsRef<[u8]>) -> An
         bytes.extend_from_slice(body);
     }
     Answer::Bytes(bytes)
+}
+
+async fn send_zeros(stream: &mut TcpStream, mut left: u64) -> std::io::Result<()> {
+    const ZEROS: &[u8] = &[0; 64 * 1024];
+    let head = format!("HTTP/1.1 200 Test\r\ncontent-length: {left}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await?;
+    while left > 0 {
+        let piece = left.min(ZEROS.len() as u64);
+        stream.write_all(&ZEROS[..piece as usize]).await?;
+        left -= piece;
+    }
+    Ok(())
+}
+
+fn unpack(encoding: &str, body: &[u8]) -> String {
+    let mut text = String::new();
+    let mut decoder: Box<dyn Read> = match encoding {
+        "gzip" => Box::new(flate2::read::GzDecoder::new(body)),
+        "deflate" => Box::new(flate2::read::ZlibDecoder::new(body)),
+        "br" => Box::new(brotli_decompressor::Decompressor::new(body, 4096)),
+        _ => Box::new(body),
+    };
+    let read = decoder.read_to_string(&mut text);
+    read.map_or_else(|error| error.to_string(), |_| text)
 }
 
 fn chunked(length: usize) -> Answer {

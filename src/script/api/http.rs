@@ -1,18 +1,15 @@
 //! `http::…`: requests. The hot path of the whole engine runs through [`send`].
 
-use std::cell::OnceCell;
 use std::pin::pin;
 use std::rc::Rc;
 
 use http::Method;
-use rhai::{Dynamic, Engine, ImmutableString, Map, Module, NativeCallContext};
+use rhai::{Engine, ImmutableString, Map, Module, NativeCallContext};
 
 use super::http_params::{Params, read_params};
-use super::placed;
-use super::response::{Response, ResponseData};
-use crate::http::{Exchange, Request, Target};
-use crate::metrics::{Failure, Phases, RequestSample, TagId};
-use crate::script::endpoint::Endpoint;
+use super::pending::Pending;
+use super::response::Response;
+use super::{batch, cookies, multipart, placed};
 use crate::script::host::{Host, ScriptResult};
 use crate::script::vu_context::VuContext;
 
@@ -67,10 +64,14 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
             placed(&context, send())
         },
     );
+    batch::register(&mut module, host);
+    cookies::register(&mut module, host);
+    multipart::register(engine, &mut module);
     engine.register_static_module("http", module.into());
 }
 
-fn parse_method(method: &str) -> Result<Method, String> {
+/// A method as a script writes it.
+pub(super) fn parse_method(method: &str) -> Result<Method, String> {
     // Methods are case-sensitive in HTTP, but nobody means `get` by "get".
     Method::from_bytes(method.to_ascii_uppercase().as_bytes())
         .map_err(|_| format!("\"{method}\" is not an HTTP method"))
@@ -85,11 +86,9 @@ fn send_with(
 ) -> ScriptResult<Response> {
     let vu = host.vu("http")?;
     let mut params = read_params(params)?;
-    let expect = params.expect.take();
+    let demands = params.demands();
     let response = send(host, &vu, method, url, Some(params))?;
-    if let Some(expect) = expect {
-        response.apply(host, context, &expect)?;
-    }
+    demands.meet(host, context, &response)?;
     Ok(response)
 }
 
@@ -101,107 +100,11 @@ fn send(
     url: &str,
     params: Option<Params>,
 ) -> ScriptResult<Response> {
-    let endpoint = endpoint(host, vu, method, url)?;
-    let mut request = Request::new(method.clone(), endpoint.target.clone());
-    let mut name = None;
-    let mut tags = vu.tags.ids.clone();
-    if let Some(mut params) = params {
-        let mut recorder = host.recorder.borrow_mut();
-        name = params.name.take();
-        tags.extend(params.tags.iter().map(|(key, value)| recorder.tag(key, value)));
-        params.fill(&mut request)?;
-    }
-    let series = match name {
-        Some(name) => host.recorder.borrow_mut().series(&vu.scenario, method.as_str(), &name),
-        None => *endpoint.series.get_or_init(|| {
-            host.recorder.borrow_mut().series(&vu.scenario, method.as_str(), endpoint.target.path())
-        }),
-    };
-    if let Some(tag) = group_tag(host, vu) {
-        tags.push(tag);
-    }
+    let (request, pending) = Pending::new(host, vu, method, url, params)?;
     let flight = host.in_flight();
     // Pinned here: handing a future of some kilobytes on by value would copy it at each step.
     let sending = pin!(vu.client.send(request));
     let exchange = host.wait(vu, sending)?;
     flight.done();
-    let sample = RequestSample {
-        series,
-        tags,
-        status: exchange.status,
-        service: exchange.timings.service(),
-        // The whole iteration was this late, so each of its requests is.
-        response: exchange.timings.total + vu.lag.get(),
-        phases: phases(&exchange),
-        bytes_sent: exchange.bytes_sent,
-        bytes_received: exchange.bytes_received,
-        failure: failure(&exchange),
-    };
-    let data = Rc::new(ResponseData::new(exchange, method.clone(), sample));
-    if vu.records {
-        vu.keep_open(data.clone());
-    }
-    Ok(Response::new(data, host.clone()))
-}
-
-/// The destination and the series of a URL; both are remembered.
-fn endpoint(host: &Rc<Host>, vu: &VuContext, method: &Method, url: &str) -> ScriptResult<Rc<Endpoint>> {
-    if let Some(known) = host.endpoints.borrow().get(vu.scenario_index, method.as_str(), url) {
-        return Ok(known);
-    }
-    let target = match &vu.base {
-        Some(base) => base.join(url).map_err(|error| error.to_string())?,
-        None if url.contains("://") => Target::parse(url).map_err(|error| error.to_string())?,
-        None => {
-            host.misconfigured.set(true);
-            return Err(format!(
-                "\"{url}\" is relative and there is no host to join it to; give one with --host URL or \
-                 options(#{{ host: \"http://…\" }})"
-            )
-            .into());
-        }
-    };
-    let endpoint = Endpoint { target, series: OnceCell::new() };
-    Ok(host.endpoints.borrow_mut().insert(vu.scenario_index, method.as_str(), url, endpoint))
-}
-
-fn group_tag(host: &Host, vu: &VuContext) -> Option<TagId> {
-    let groups = vu.groups.borrow();
-    (!groups.is_empty()).then(|| host.recorder.borrow_mut().tag("group", &groups.join("::")))
-}
-
-fn phases(exchange: &Exchange) -> Phases {
-    let timings = &exchange.timings;
-    Phases {
-        blocked: timings.blocked,
-        dns: timings.dns,
-        connecting: timings.connecting,
-        tls: timings.tls,
-        sending: timings.sending,
-        waiting: timings.waiting,
-        receiving: timings.receiving,
-    }
-}
-
-/// Why a response counts as failed before the script has said anything.
-fn failure(exchange: &Exchange) -> Option<Box<Failure>> {
-    if let Some(error) = &exchange.error {
-        return Some(Box::new(Failure { kind: error.kind.as_str(), message: error.message.clone() }));
-    }
-    (exchange.status >= 400).then(|| Box::new(status_failure(exchange.status)))
-}
-
-/// The failure that a status stands for.
-pub(super) fn status_failure(status: u16) -> Failure {
-    let reason = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
-    let message = match reason {
-        Some(reason) => format!("HTTP {status} {reason}"),
-        None => format!("HTTP {status}"),
-    };
-    Failure { kind: "status", message }
-}
-
-/// Puts a response's body into a script value.
-pub(super) fn blob(bytes: &[u8]) -> Dynamic {
-    Dynamic::from_blob(bytes.to_vec())
+    Ok(pending.answered(host, vu, exchange))
 }

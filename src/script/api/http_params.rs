@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use rhai::{Array, Blob, Dynamic, Map};
+use rhai::{Array, Dynamic, Map};
 
 use super::convert;
-use crate::http::{Request, basic_auth_value};
+use super::request_body::RequestBody;
+use crate::http::{BodyUse, DigestCredentials, Request, VersionChoice, basic_auth_value};
 
 const KEYS: &[&str] = &[
     "headers",
@@ -16,13 +16,21 @@ const KEYS: &[&str] = &[
     "json",
     "form",
     "body",
+    "multipart",
+    "files",
+    "compress",
     "bearer",
     "basic",
+    "digest",
     "timeout",
     "redirects",
+    "http_version",
+    "discard_body",
     "name",
     "tags",
     "expect",
+    "raise",
+    "record",
 ];
 
 /// What a script asks for besides method and URL.
@@ -30,43 +38,58 @@ const KEYS: &[&str] = &[
 pub(super) struct Params {
     headers: HeaderMap,
     query: Vec<(String, String)>,
-    body: Option<Bytes>,
-    /// Content type that the body implies unless the script sets one.
-    content_type: Option<HeaderValue>,
-    timeout: Option<Duration>,
+    body: RequestBody,
+    digest: Option<DigestCredentials>,
+    pub(super) timeout: Option<Duration>,
     redirects: Option<u32>,
+    version: Option<VersionChoice>,
+    body_use: BodyUse,
     pub(super) name: Option<String>,
     pub(super) tags: Vec<(String, String)>,
-    /// As given; applied when the response is there.
+    /// The request is not to be counted.
+    pub(super) unrecorded: bool,
+    demands: Demands,
+}
+
+/// What a script demands of the response; applied when it is there.
+#[derive(Default)]
+pub(super) struct Demands {
+    /// As given.
     pub(super) expect: Option<Dynamic>,
+    /// A failed request is a script error.
+    pub(super) raise: bool,
 }
 
 impl Params {
+    /// Takes out what is demanded of the response.
+    pub(super) fn demands(&mut self) -> Demands {
+        std::mem::take(&mut self.demands)
+    }
+
     /// Writes everything that concerns the exchange into `request`.
     pub(super) fn fill(self, request: &mut Request) -> Result<(), String> {
         request.headers = self.headers;
-        if let Some(content_type) = self.content_type
-            && !request.headers.contains_key(CONTENT_TYPE)
-        {
-            request.headers.insert(CONTENT_TYPE, content_type);
-        }
+        request.body = self.body.into_bytes(&mut request.headers)?;
         if !self.query.is_empty() {
             request.target = request.target.with_query(&self.query).map_err(|error| error.to_string())?;
         }
-        if let Some(body) = self.body {
-            request.body = body;
-        }
         request.timeout = self.timeout;
         request.max_redirects = self.redirects;
+        request.version = self.version;
+        request.digest = self.digest;
+        request.body_use = self.body_use;
         Ok(())
     }
 
-    fn set_body(&mut self, key: &str, body: Bytes, content_type: Option<&'static str>) -> Result<(), String> {
-        if self.body.replace(body).is_some() {
-            return Err(format!("{key}: a request has one body; give json, form or body"));
+    /// Whether it holds what only a request with a body can have, or one that HTTP answers.
+    pub(super) fn needs_http(&self) -> Option<&'static str> {
+        match self {
+            _ if self.body.is_given() => Some("a body"),
+            _ if self.redirects.is_some() => Some("redirects"),
+            _ if self.version.is_some() => Some("an http_version"),
+            _ if self.digest.is_some() => Some("digest authentication"),
+            _ => None,
         }
-        self.content_type = content_type.map(HeaderValue::from_static);
-        Ok(())
     }
 
     fn authorize(
@@ -88,25 +111,36 @@ pub(super) fn read_params(map: Map) -> Result<Params, String> {
         match key.as_str() {
             "headers" => read_headers(&value, &mut params.headers)?,
             "query" => params.query = pairs("query", &value)?,
-            "json" => params.set_body("json", json(&value)?, Some("application/json"))?,
-            "form" => {
-                let form = form(&pairs("form", &value)?);
-                params.set_body("form", form, Some("application/x-www-form-urlencoded"))?;
-            }
-            "body" => params.set_body("body", body(&value)?, None)?,
+            "json" => params.body.json(&value)?,
+            "form" => params.body.form(pairs("form", &value)?)?,
+            "body" => params.body.raw(&value)?,
+            "multipart" => params.body.multipart(&value)?,
+            "files" => params.body.files(&value)?,
+            "compress" => params.body.compress(&value)?,
             "bearer" => {
                 let token = convert::text("bearer", &value)?;
                 params.authorize("bearer", HeaderValue::try_from(format!("Bearer {token}")))?;
             }
             "basic" => {
-                let (user, password) = credentials(&value)?;
+                let (user, password) = credentials("basic", &value)?;
                 params.authorize("basic", Ok(basic_auth_value(&user, &password)))?;
+            }
+            "digest" => {
+                let (user, password) = credentials("digest", &value)?;
+                params.digest = Some(DigestCredentials { user, password });
             }
             "timeout" => params.timeout = Some(convert::duration("timeout", &value)?),
             "redirects" => params.redirects = Some(redirects(&value)?),
+            "http_version" => params.version = Some(version(&value)?),
+            "discard_body" => {
+                let discard = convert::boolean("discard_body", &value)?;
+                params.body_use = if discard { BodyUse::Discard } else { BodyUse::Keep };
+            }
             "name" => params.name = Some(convert::text("name", &value)?),
             "tags" => params.tags = convert::text_map("tags", &value)?,
-            "expect" => params.expect = Some(value),
+            "expect" => params.demands.expect = Some(value),
+            "raise" => params.demands.raise = convert::boolean("raise", &value)?,
+            "record" => params.unrecorded = !convert::boolean("record", &value)?,
             _ => return Err(convert::unknown_key("the request", &key, KEYS)),
         }
     }
@@ -142,44 +176,27 @@ fn pairs(what: &str, value: &Dynamic) -> Result<Vec<(String, String)>, String> {
     Ok(pairs)
 }
 
-fn json(value: &Dynamic) -> Result<Bytes, String> {
-    serde_json::to_vec(value).map(Bytes::from).map_err(|error| format!("json: {error}"))
-}
-
-fn form(pairs: &[(String, String)]) -> Bytes {
-    let encoded = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
-    Bytes::from(encoded)
-}
-
-fn body(value: &Dynamic) -> Result<Bytes, String> {
-    match value.read_lock::<Blob>() {
-        Some(blob) => Ok(Bytes::copy_from_slice(&blob)),
-        None => convert::text("body", value)
-            .map(Bytes::from)
-            .map_err(|_| convert::expected("body", "text or a blob (use json: for maps)", value)),
-    }
-}
-
 /// `"user:password"`, `["user", "password"]` or `#{ user, password }`.
-fn credentials(value: &Dynamic) -> Result<(String, String), String> {
+fn credentials(key: &str, value: &Dynamic) -> Result<(String, String), String> {
     const WANTED: &str = "\"user:password\", [user, password] or #{ user, password }";
     if let Ok(text) = value.as_immutable_string_ref() {
         return match text.split_once(':') {
             Some((user, password)) => Ok((user.to_owned(), password.to_owned())),
-            None => Err(format!("basic must be {WANTED}, not text without a colon")),
+            None => Err(format!("{key} must be {WANTED}, not text without a colon")),
         };
     }
     if let Some(pair) = value.read_lock::<Array>()
         && let [user, password] = pair.as_slice()
     {
-        return Ok((convert::plain("basic", user)?, convert::plain("basic", password)?));
+        return Ok((convert::plain(key, user)?, convert::plain(key, password)?));
     }
     if let Some(map) = value.read_lock::<Map>()
         && let (Some(user), Some(password), 2) = (map.get("user"), map.get("password"), map.len())
     {
-        return Ok((convert::plain("basic.user", user)?, convert::plain("basic.password", password)?));
+        let part = |name: &str, value| convert::plain(&format!("{key}.{name}"), value);
+        return Ok((part("user", user)?, part("password", password)?));
     }
-    Err(convert::expected("basic", WANTED, value))
+    Err(convert::expected(key, WANTED, value))
 }
 
 /// A number of redirects; `false` is none.
@@ -189,4 +206,12 @@ fn redirects(value: &Dynamic) -> Result<u32, String> {
     }
     let count = convert::count("redirects", value)?;
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+/// `"auto"`, `"1.1"` or `"2"`; numbers too.
+fn version(value: &Dynamic) -> Result<VersionChoice, String> {
+    convert::plain("http_version", value)
+        .ok()
+        .and_then(|text| VersionChoice::parse(&text))
+        .ok_or_else(|| convert::expected("http_version", "\"auto\", \"1.1\" or \"2\"", value))
 }

@@ -3,8 +3,10 @@
 //! Each file registers its functions with an engine and reaches the running virtual user through the
 //! [`Host`]. Invariant: a function that waits does it through `Host::wait`, so it never blocks the thread.
 
+mod batch;
 mod check;
 mod convert;
+mod cookies;
 mod crypto;
 mod data;
 mod declare;
@@ -15,16 +17,22 @@ mod flow;
 mod http;
 mod http_params;
 mod log;
+mod multipart;
 mod param;
+mod pending;
 mod random;
+mod request_body;
 pub(crate) mod response;
+mod response_headers;
 mod run;
+mod scrape;
 mod secret;
 mod store;
 mod table;
 mod time;
 mod vu;
 pub(crate) mod wait;
+mod ws;
 
 use std::rc::Rc;
 
@@ -46,6 +54,8 @@ pub(crate) const MODULES: &[(&str, Register)] = &[
     ("wait", wait::register),
     ("http", http::register),
     ("response", response::register),
+    ("scrape", scrape::register),
+    ("ws", ws::register),
     ("check", check::register),
     ("flow", flow::register),
     ("vu", vu::register),
@@ -65,7 +75,7 @@ pub(crate) const MODULES: &[(&str, Register)] = &[
 
 /// Names that scripts may not give to an import, because a module of the API has them.
 pub(crate) const NAMESPACES: &[&str] =
-    &["http", "vu", "run", "env", "secret", "data", "store", "random", "encoding", "crypto", "time"];
+    &["http", "ws", "vu", "run", "env", "secret", "data", "store", "random", "encoding", "crypto", "time"];
 
 /// Gives an error the place of the call that made it. Rhai does this for plain functions, but not for those of a
 /// module.

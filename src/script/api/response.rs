@@ -12,28 +12,30 @@ use http::Method;
 use http::header::SET_COOKIE;
 use rhai::{Array, Dynamic, Engine, FnPtr, ImmutableString, Map, NativeCallContext};
 
-use super::http::{blob, status_failure};
-use super::{call_closure, check, convert};
+use super::pending::status_failure;
+use super::{call_closure, check, convert, response_headers};
 use crate::http::Exchange;
 use crate::metrics::{Failure, Recorder, RequestSample};
+use crate::scrape::Document;
 use crate::script::host::{Host, ScriptResult};
 use crate::script::json_path;
 
 /// A response as a script value; clones share everything.
 #[derive(Clone)]
 pub(crate) struct Response {
-    data: Rc<ResponseData>,
+    pub(super) data: Rc<ResponseData>,
     host: Rc<Host>,
 }
 
 /// What is behind a response.
 pub(crate) struct ResponseData {
-    exchange: Exchange,
+    pub(super) exchange: Exchange,
     method: Method,
     sample: RefCell<RequestSample>,
     counted: Cell<bool>,
     body: OnceCell<Result<Bytes, String>>,
     json: OnceCell<Result<serde_json::Value, String>>,
+    html: OnceCell<Document>,
 }
 
 impl ResponseData {
@@ -45,6 +47,7 @@ impl ResponseData {
             counted: Cell::new(false),
             body: OnceCell::new(),
             json: OnceCell::new(),
+            html: OnceCell::new(),
         }
     }
 
@@ -76,12 +79,29 @@ impl ResponseData {
 
     /// The body without its content encoding.
     fn body(&self) -> Result<&Bytes, String> {
-        let body = self.body.get_or_init(|| self.exchange.decoded_body().map_err(|error| error.message));
+        let body = self.body.get_or_init(|| {
+            if self.exchange.body.is_empty() && self.exchange.body_size > 0 {
+                return Err(format!("the body of {} was not kept (discard_body)", self.describe()));
+            }
+            self.exchange.decoded_body().map_err(|error| error.message)
+        });
         body.as_ref().map_err(Clone::clone)
     }
 
-    fn text(&self) -> Result<std::borrow::Cow<'_, str>, String> {
+    pub(super) fn text(&self) -> Result<std::borrow::Cow<'_, str>, String> {
         Ok(String::from_utf8_lossy(self.body()?))
+    }
+
+    /// The body as a document, parsed once.
+    pub(super) fn html(&self) -> Result<&Document, String> {
+        // Not `get_or_init`: a body that cannot be decoded is told each time.
+        match self.html.get() {
+            Some(document) => Ok(document),
+            None => {
+                let document = Document::parse(&self.text()?);
+                Ok(self.html.get_or_init(|| document))
+            }
+        }
     }
 
     fn json(&self) -> Result<&serde_json::Value, String> {
@@ -110,6 +130,23 @@ const EXPECT: &str = "expect";
 impl Response {
     pub(super) fn new(data: Rc<ResponseData>, host: Rc<Host>) -> Self {
         Response { data, host }
+    }
+
+    /// Why the request counts as failed now, with what it was; `None` when it does not.
+    pub(super) fn failure(&self) -> Option<String> {
+        let sample = self.data.sample.borrow();
+        let failure = sample.failure.as_ref()?;
+        Some(format!("{} {} failed: {}", self.data.method, self.data.exchange.target.path(), failure.message))
+    }
+
+    /// The request fails, for this reason.
+    pub(super) fn refuse(&self, why: &str) {
+        self.data.judge(&self.host, Some(Failure { kind: EXPECT, message: why.to_owned() }));
+    }
+
+    /// What came.
+    pub(super) fn exchange(&self) -> &Exchange {
+        &self.data.exchange
     }
 
     /// Applies an expectation: a status, several, or a condition.
@@ -173,36 +210,12 @@ fn one_status(value: &Dynamic) -> Result<i64, String> {
     value.as_int().map_err(|_| convert::expected("expect", "a status, an array of them or a function", value))
 }
 
-/// The headers of a response, looked up in any case.
-#[derive(Clone)]
-struct Headers(Rc<ResponseData>);
-
-impl Headers {
-    /// The value of a header, `()` when it is not there; several values are joined as HTTP joins them.
-    fn get(&self, name: &str) -> Dynamic {
-        let values = self.0.exchange.headers.get_all(name);
-        let mut joined: Option<String> = None;
-        for value in values {
-            let value = String::from_utf8_lossy(value.as_bytes());
-            joined = Some(match joined {
-                Some(before) => format!("{before}, {value}"),
-                None => value.into_owned(),
-            });
-        }
-        joined.map_or(Dynamic::UNIT, Dynamic::from)
-    }
-
-    fn to_map(&self) -> Map {
-        self.0.exchange.headers.keys().map(|name| (name.as_str().into(), self.get(name.as_str()))).collect()
-    }
-}
-
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     engine.register_type_with_name::<Response>("Response");
     register_getters(engine);
     register_body(engine);
     register_verdicts(engine, host);
-    register_headers(engine);
+    response_headers::register(engine);
 }
 
 fn register_getters(engine: &mut Engine) {
@@ -227,7 +240,7 @@ fn register_getters(engine: &mut Engine) {
         })
         .register_get("cookies", |r: &mut Response| cookies(&r.data.exchange))
         .register_get("history", |r: &mut Response| history(&r.data.exchange))
-        .register_get("size", |r: &mut Response| r.data.exchange.body.len() as i64)
+        .register_get("size", |r: &mut Response| r.data.exchange.body_size as i64)
         .register_get("http_version", |r: &mut Response| http_version(&r.data.exchange))
         .register_get("remote_addr", |r: &mut Response| match r.data.exchange.remote_addr {
             Some(address) => Dynamic::from(address.to_string()),
@@ -241,7 +254,9 @@ fn register_body(engine: &mut Engine) {
     engine
         .register_get("body", |r: &mut Response| -> ScriptResult<String> { Ok(r.data.text()?.into_owned()) })
         .register_fn("text", |r: &mut Response| -> ScriptResult<String> { Ok(r.data.text()?.into_owned()) })
-        .register_get("bytes", |r: &mut Response| -> ScriptResult<Dynamic> { Ok(blob(r.data.body()?)) })
+        .register_get("bytes", |r: &mut Response| -> ScriptResult<Dynamic> {
+            Ok(Dynamic::from_blob(r.data.body()?.to_vec()))
+        })
         .register_fn("json", |r: &mut Response| -> ScriptResult<Dynamic> { to_dynamic(r.data.json()?) })
         .register_fn("json", |r: &mut Response, path: ImmutableString| -> ScriptResult<Dynamic> {
             match json_path::find(r.data.json()?, &path)? {
@@ -273,7 +288,7 @@ fn register_verdicts(engine: &mut Engine, host: &Rc<Host>) {
         },
     );
     engine.register_fn("fail", |r: &mut Response, why: ImmutableString| {
-        r.data.judge(&r.host, Some(Failure { kind: EXPECT, message: why.to_string() }));
+        r.refuse(&why);
         r.clone()
     });
     engine.register_fn("succeed", |r: &mut Response| {
@@ -287,21 +302,6 @@ fn register_verdicts(engine: &mut Engine, host: &Rc<Host>) {
             check::check_all(&h, &context, &Dynamic::from(r.clone()), &checks)
         },
     );
-}
-
-fn register_headers(engine: &mut Engine) {
-    engine
-        .register_type_with_name::<Headers>("Headers")
-        .register_get("headers", |r: &mut Response| Headers(r.data.clone()))
-        .register_indexer_get(|headers: &mut Headers, name: ImmutableString| headers.get(&name))
-        .register_fn("contains", |headers: &mut Headers, name: ImmutableString| {
-            headers.0.exchange.headers.contains_key(name.as_str())
-        })
-        .register_fn("keys", |headers: &mut Headers| -> Array {
-            headers.to_map().keys().map(|name| name.as_str().into()).collect()
-        })
-        .register_fn("to_map", |headers: &mut Headers| headers.to_map())
-        .register_fn("to_string", |headers: &mut Headers| Dynamic::from_map(headers.to_map()).to_string());
 }
 
 fn to_dynamic(value: &serde_json::Value) -> ScriptResult<Dynamic> {

@@ -1,0 +1,203 @@
+//! HTML documents and the elements that selectors find in them.
+//!
+//! Owns parsing and searching. Invariant: everything shares the one parsed document; a search copies numbers of
+//! nodes, never nodes.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use ego_tree::NodeId;
+use scraper::{ElementRef, Html, Selector};
+
+use super::bounded::Bounded;
+
+/// A parsed document; clones share it.
+#[derive(Clone)]
+pub(crate) struct Document(Rc<Html>);
+
+/// One element of a document.
+#[derive(Clone)]
+pub(crate) struct Element {
+    html: Rc<Html>,
+    id: NodeId,
+}
+
+/// Elements of a document, in its order.
+#[derive(Clone)]
+pub(crate) struct Elements {
+    html: Rc<Html>,
+    ids: Rc<[NodeId]>,
+}
+
+/// The selectors of a worker thread's scripts, parsed once.
+#[derive(Default)]
+pub(crate) struct Selectors(Bounded<Selector>);
+
+impl Selectors {
+    fn parsed(&self, selector: &str) -> Result<Rc<Selector>, String> {
+        self.0.get(selector, |text| {
+            Selector::parse(text).map_err(|error| format!("\"{text}\" is not a CSS selector: {error}"))
+        })
+    }
+}
+
+impl Document {
+    /// Parses a document as browsers do: whatever the text is, a document comes out.
+    pub(crate) fn parse(text: &str) -> Document {
+        Document(Rc::new(Html::parse_document(text)))
+    }
+
+    /// The elements that a selector finds.
+    ///
+    /// # Errors
+    /// When the selector is none; the message quotes it.
+    pub(crate) fn css(&self, selectors: &Selectors, selector: &str) -> Result<Elements, String> {
+        let selector = selectors.parsed(selector)?;
+        let ids = self.0.select(&selector).map(|element| element.id()).collect();
+        Ok(Elements { html: self.0.clone(), ids })
+    }
+
+    /// The element that holds all others.
+    pub(crate) fn root(&self) -> Element {
+        Element { html: self.0.clone(), id: self.0.root_element().id() }
+    }
+}
+
+impl Element {
+    /// The value of an attribute.
+    pub(crate) fn attr(&self, name: &str) -> Option<String> {
+        self.get()?.attr(name).map(str::to_owned)
+    }
+
+    /// All attributes, in the order of their names.
+    pub(crate) fn attrs(&self) -> Vec<(String, String)> {
+        let attrs = self.get().map(|element| element.value().attrs());
+        attrs.into_iter().flatten().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    /// Its name in lower case.
+    pub(crate) fn name(&self) -> &str {
+        self.get().map_or("", |element| element.value().name())
+    }
+
+    /// The text in it and in everything below it, without white space at its ends.
+    pub(crate) fn text(&self) -> String {
+        let text: String = self.get().map(|element| element.text().collect()).unwrap_or_default();
+        text.trim().to_owned()
+    }
+
+    /// What stands between its tags.
+    pub(crate) fn html(&self) -> String {
+        self.get().map(|element| element.inner_html()).unwrap_or_default()
+    }
+
+    /// The elements below it that a selector finds.
+    ///
+    /// # Errors
+    /// When the selector is none; the message quotes it.
+    pub(crate) fn css(&self, selectors: &Selectors, selector: &str) -> Result<Elements, String> {
+        let selector = selectors.parsed(selector)?;
+        let found = self.get().map(|element| element.select(&selector).map(|found| found.id()).collect());
+        Ok(Elements { html: self.html.clone(), ids: found.unwrap_or_default() })
+    }
+
+    /// Always there: an element's number comes from its own document, which nobody changes.
+    pub(super) fn get(&self) -> Option<ElementRef<'_>> {
+        self.html.tree.get(self.id).and_then(ElementRef::wrap)
+    }
+}
+
+impl Elements {
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    /// One of them, from 0.
+    pub(crate) fn get(&self, index: usize) -> Option<Element> {
+        self.ids.get(index).map(|&id| Element { html: self.html.clone(), id })
+    }
+
+    /// The elements below any of them that a selector finds, each once.
+    ///
+    /// # Errors
+    /// When the selector is none; the message quotes it.
+    pub(crate) fn css(&self, selectors: &Selectors, selector: &str) -> Result<Elements, String> {
+        let mut seen = HashSet::new();
+        let mut ids = Vec::new();
+        // Parsed here too, so that a wrong selector is told although there is nothing to search.
+        selectors.parsed(selector)?;
+        for index in 0..self.len() {
+            let Some(element) = self.get(index) else { continue };
+            ids.extend(element.css(selectors, selector)?.ids.iter().filter(|id| seen.insert(**id)));
+        }
+        Ok(Elements { html: self.html.clone(), ids: ids.into() })
+    }
+}
+
+impl IntoIterator for Elements {
+    type Item = Element;
+    type IntoIter = Box<dyn Iterator<Item = Element>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        Box::new((0..self.len()).filter_map(move |index| self.get(index)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGE: &str = "<title>Shop</title><ul><li class=a>one</li><li data-n='2'> <b>two</b>&amp; </li></ul>\
+        <form id=f><input name=csrf value='x\"y'><input name=empty value></form>";
+
+    fn css(html: &str, selector: &str) -> Elements {
+        Document::parse(html).css(&Selectors::default(), selector).unwrap()
+    }
+
+    #[test]
+    fn elements_are_found_and_read() {
+        let found = css(PAGE, "li");
+        assert_eq!(found.len(), 2);
+        assert_eq!(found.get(1).unwrap().text(), "two&");
+        assert_eq!(found.get(1).unwrap().html(), " <b>two</b>&amp; ");
+        assert_eq!(found.get(1).unwrap().attr("data-n").as_deref(), Some("2"));
+        assert_eq!(found.get(1).unwrap().name(), "li");
+        assert!(found.get(2).is_none());
+        let csrf = css(PAGE, "form#f input[name=csrf]").get(0).unwrap();
+        assert_eq!(csrf.attr("value").as_deref(), Some("x\"y"));
+        assert_eq!(csrf.attr("nosuch"), None);
+        assert_eq!(css(PAGE, "input[name=empty]").get(0).unwrap().attr("value").as_deref(), Some(""));
+    }
+
+    #[test]
+    fn a_search_goes_on_below_what_was_found() {
+        let selectors = Selectors::default();
+        let nested = css("<div><div><p>x</p></div></div>", "div");
+        assert_eq!(nested.len(), 2);
+        assert_eq!(nested.css(&selectors, "p").unwrap().len(), 1, "each once");
+        assert_eq!(nested.get(0).unwrap().css(&selectors, "p").unwrap().len(), 1);
+        assert_eq!(nested.css(&selectors, "i").unwrap().len(), 0);
+    }
+
+    #[test]
+    fn selectors_that_are_none_are_quoted() {
+        for wrong in ["", "a[", "::", "li:nosuch(", "a >"] {
+            let error = Document::parse(PAGE).css(&Selectors::default(), wrong).err().unwrap();
+            assert!(error.starts_with(&format!("\"{wrong}\" is not a CSS selector: ")), "{error}");
+            assert!(css(PAGE, "nosuch").css(&Selectors::default(), wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn garbage_is_a_document_too() {
+        for garbage in ["", "<", "<<<>>>", "</p><table><p></b>", "\0\u{fffd}<a b=c", "<!doctype", "]]>"] {
+            assert_eq!(css(garbage, "body").len(), 1, "{garbage:?}");
+        }
+        // Deep nesting uses no stack.
+        let deep = "<i>".repeat(2_000);
+        assert_eq!(css(&deep, "i").len(), 2_000);
+        assert_eq!(css(&deep, "i").get(0).unwrap().text(), "");
+        assert!(css(&deep, "i").get(0).unwrap().html().len() > 2_000);
+    }
+}

@@ -1,0 +1,12 @@
+//! Finding things in texts: CSS selectors in HTML, regular expressions anywhere.
+//!
+//! The one folder that knows `scraper` and `regex`. Pure: texts in, values out; knows neither scripts nor
+//! requests. Invariant: no text, however hostile, is an error; a selector or pattern can be one.
+
+mod bounded;
+mod document;
+mod form;
+mod pattern;
+
+pub(crate) use document::{Document, Element, Elements, Selectors};
+pub(crate) use pattern::Patterns;

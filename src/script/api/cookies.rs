@@ -1,0 +1,67 @@
+//! `http::cookies`, `set_cookie`, `clear_cookies`, `close_connections`: what a user's client keeps.
+
+use std::rc::Rc;
+
+use rhai::{ImmutableString, Map, Module, NativeCallContext};
+
+use super::pending::target;
+use super::placed;
+use crate::script::host::{Host, ScriptResult};
+
+pub(super) fn register(module: &mut Module, host: &Rc<Host>) {
+    let h = host.clone();
+    module.set_native_fn("cookies", move |context: NativeCallContext| placed(&context, cookies(&h, "")));
+    let h = host.clone();
+    module.set_native_fn("cookies", move |context: NativeCallContext, url: ImmutableString| {
+        placed(&context, cookies(&h, &url))
+    });
+    let h = host.clone();
+    module.set_native_fn(
+        "set_cookie",
+        move |context: NativeCallContext, url: ImmutableString, cookie: ImmutableString| {
+            placed(&context, set_cookie(&h, &url, &cookie))
+        },
+    );
+    let h = host.clone();
+    module.set_native_fn(
+        "set_cookie",
+        move |context: NativeCallContext,
+              url: ImmutableString,
+              name: ImmutableString,
+              value: ImmutableString| { placed(&context, set_pair(&h, &url, &name, &value)) },
+    );
+    let h = host.clone();
+    module.set_native_fn("clear_cookies", move |context: NativeCallContext| -> ScriptResult<()> {
+        placed(&context, h.vu("http::clear_cookies"))?.client.clear_cookies();
+        Ok(())
+    });
+    let h = host.clone();
+    module.set_native_fn("close_connections", move |context: NativeCallContext| -> ScriptResult<()> {
+        placed(&context, h.vu("http::close_connections"))?.client.close_connections();
+        Ok(())
+    });
+}
+
+/// What a request there would carry.
+fn cookies(host: &Host, url: &str) -> ScriptResult<Map> {
+    let vu = host.vu("http::cookies")?;
+    let pairs = vu.client.cookies_for(&target(host, &vu, url)?);
+    let mut map = Map::new();
+    for (name, value) in pairs {
+        // Of two with one name the more specific comes first; it is the one that servers take.
+        map.entry(name.into()).or_insert_with(|| value.into());
+    }
+    Ok(map)
+}
+
+fn set_cookie(host: &Host, url: &str, cookie: &str) -> ScriptResult<()> {
+    let vu = host.vu("http::set_cookie")?;
+    Ok(vu.client.set_cookie(&target(host, &vu, url)?, cookie).map_err(|error| error.to_string())?)
+}
+
+fn set_pair(host: &Host, url: &str, name: &str, value: &str) -> ScriptResult<()> {
+    if value.contains([';', '\r', '\n']) {
+        return Err(format!("http::set_cookie: the value of {name} holds ';' or a line break").into());
+    }
+    set_cookie(host, url, &format!("{name}={value}; Path=/"))
+}

@@ -1,0 +1,174 @@
+//! `http::file` and bodies of `multipart/form-data` (RFC 7578).
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use rhai::{Array, Blob, Dynamic, Engine, ImmutableString, Module, NativeCallContext};
+
+use super::{convert, placed};
+use crate::script::host::ScriptResult;
+
+/// A file to be uploaded; clones share its content.
+#[derive(Clone, Debug)]
+pub(super) struct File {
+    content: Rc<[u8]>,
+    name: ImmutableString,
+    content_type: ImmutableString,
+}
+
+/// One part of the body.
+#[derive(Debug)]
+pub(super) struct Part {
+    field: String,
+    value: Value,
+}
+
+#[derive(Debug)]
+enum Value {
+    Text(String),
+    File(File),
+}
+
+pub(super) fn register(engine: &mut Engine, module: &mut Module) {
+    engine
+        .register_type_with_name::<File>("File")
+        .register_get("name", |file: &mut File| file.name.clone())
+        .register_get("content_type", |file: &mut File| file.content_type.clone())
+        .register_get("size", |file: &mut File| file.content.len() as i64);
+    module.set_native_fn("file", |context: NativeCallContext, content: Dynamic, name: ImmutableString| {
+        placed(&context, new_file(&content, name, "application/octet-stream".into()))
+    });
+    module.set_native_fn(
+        "file",
+        |context: NativeCallContext,
+         content: Dynamic,
+         name: ImmutableString,
+         content_type: ImmutableString| { placed(&context, new_file(&content, name, content_type)) },
+    );
+}
+
+fn new_file(content: &Dynamic, name: ImmutableString, content_type: ImmutableString) -> ScriptResult<File> {
+    let content = match content.read_lock::<Blob>() {
+        Some(blob) => Rc::from(blob.as_slice()),
+        None => match content.as_immutable_string_ref() {
+            Ok(text) => Rc::from(text.as_bytes()),
+            Err(_) => {
+                return Err(convert::expected("http::file: the content", "text or a blob", content).into());
+            }
+        },
+    };
+    if content_type.chars().any(char::is_control) {
+        return Err("http::file: the content type holds a line break or a control character".into());
+    }
+    Ok(File { content, name, content_type })
+}
+
+/// The parts of a map of fields: plain values, files, or arrays of them, which repeat the field.
+pub(super) fn parts(what: &str, value: &Dynamic) -> Result<Vec<Part>, String> {
+    let map = convert::map(what, value)?;
+    let mut parts = Vec::with_capacity(map.len());
+    for (field, value) in &map {
+        let what = format!("{what}.{field}");
+        match value.read_lock::<Array>() {
+            Some(values) => {
+                for value in values.iter() {
+                    parts.push(part(&what, field, value)?);
+                }
+            }
+            None => parts.push(part(&what, field, value)?),
+        }
+    }
+    Ok(parts)
+}
+
+fn part(what: &str, field: &str, value: &Dynamic) -> Result<Part, String> {
+    let value = match value.read_lock::<File>() {
+        Some(file) => Value::File(file.clone()),
+        None => Value::Text(convert::plain(what, value).map_err(|_| {
+            convert::expected(what, "text, a number, true/false or http::file(content, name)", value)
+        })?),
+    };
+    Ok(Part { field: field.to_owned(), value })
+}
+
+impl Part {
+    /// A field without a file.
+    pub(super) fn text(field: String, value: String) -> Part {
+        Part { field, value: Value::Text(value) }
+    }
+
+    /// Whether it is a file.
+    pub(super) fn is_file(&self) -> bool {
+        matches!(self.value, Value::File(_))
+    }
+}
+
+/// The body of these parts and its content type, which names the boundary between them.
+pub(super) fn encode(parts: &[Part]) -> (Bytes, String) {
+    // So many random bits that no content holds them by chance.
+    let boundary = format!("rhaid-{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
+    (Bytes::from(encode_with(parts, &boundary)), format!("multipart/form-data; boundary={boundary}"))
+}
+
+fn encode_with(parts: &[Part], boundary: &str) -> Vec<u8> {
+    let mut body = Vec::new();
+    for Part { field, value } in parts {
+        let field = escape(field);
+        let head = format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{field}\"");
+        body.extend_from_slice(head.as_bytes());
+        let content = match value {
+            Value::Text(text) => {
+                body.extend_from_slice(b"\r\n\r\n");
+                text.as_bytes()
+            }
+            Value::File(file) => {
+                let (name, content_type) = (escape(&file.name), &file.content_type);
+                let rest = format!("; filename=\"{name}\"\r\nContent-Type: {content_type}\r\n\r\n");
+                body.extend_from_slice(rest.as_bytes());
+                &file.content
+            }
+        };
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    body
+}
+
+/// As browsers write names (HTML, "multipart form data"): what would end the quotes or the line is encoded.
+fn escape(name: &str) -> String {
+    name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+#[cfg(test)]
+mod tests {
+    use rhai::Map;
+
+    use super::*;
+
+    #[test]
+    fn a_body_of_fields_and_files() {
+        let file = new_file(&Dynamic::from_blob(vec![0, 255]), "a\"b\n.bin".into(), "x/y".into()).unwrap();
+        let mut map = Map::new();
+        map.insert("a".into(), Dynamic::from("text"));
+        map.insert("f".into(), Dynamic::from(file));
+        map.insert("n".into(), Dynamic::from(vec![Dynamic::from(1_i64), Dynamic::from(true)]));
+        let body = encode_with(&parts("multipart", &Dynamic::from(map)).unwrap(), "B");
+        let expected: &[u8] = b"--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\ntext\r\n\
+            --B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a%22b%0A.bin\"\r\nContent-Type: x/y\r\n\r\n\
+            \x00\xff\r\n\
+            --B\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n1\r\n\
+            --B\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\ntrue\r\n--B--\r\n";
+        assert_eq!(String::from_utf8_lossy(&body), String::from_utf8_lossy(expected));
+    }
+
+    #[test]
+    fn what_cannot_be_a_part() {
+        let mut map = Map::new();
+        map.insert("a".into(), Dynamic::UNIT);
+        let error = parts("multipart", &Dynamic::from(map)).unwrap_err();
+        assert!(error.starts_with("multipart.a must be text") && error.contains("http::file"), "{error}");
+        assert!(new_file(&Dynamic::UNIT, "x".into(), "a/b".into()).is_err());
+        assert!(new_file(&"".into(), "x".into(), "a/b\r\nx: y".into()).is_err());
+    }
+}

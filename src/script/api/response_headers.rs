@@ -1,0 +1,46 @@
+//! The headers of a response as a script sees them: found in any case.
+
+use std::rc::Rc;
+
+use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
+
+use super::response::{Response, ResponseData};
+
+pub(super) fn register(engine: &mut Engine) {
+    engine
+        .register_type_with_name::<Headers>("Headers")
+        .register_get("headers", |r: &mut Response| Headers(r.data.clone()))
+        .register_indexer_get(|headers: &mut Headers, name: ImmutableString| headers.get(&name))
+        .register_fn("contains", |headers: &mut Headers, name: ImmutableString| {
+            headers.0.exchange.headers.contains_key(name.as_str())
+        })
+        .register_fn("keys", |headers: &mut Headers| -> Array {
+            headers.to_map().keys().map(|name| name.as_str().into()).collect()
+        })
+        .register_fn("to_map", |headers: &mut Headers| headers.to_map())
+        .register_fn("to_string", |headers: &mut Headers| Dynamic::from_map(headers.to_map()).to_string());
+}
+
+/// The headers of a response, looked up in any case.
+#[derive(Clone)]
+struct Headers(Rc<ResponseData>);
+
+impl Headers {
+    /// The value of a header, `()` when it is not there; several values are joined as HTTP joins them.
+    fn get(&self, name: &str) -> Dynamic {
+        let values = self.0.exchange.headers.get_all(name);
+        let mut joined: Option<String> = None;
+        for value in values {
+            let value = String::from_utf8_lossy(value.as_bytes());
+            joined = Some(match joined {
+                Some(before) => format!("{before}, {value}"),
+                None => value.into_owned(),
+            });
+        }
+        joined.map_or(Dynamic::UNIT, Dynamic::from)
+    }
+
+    fn to_map(&self) -> Map {
+        self.0.exchange.headers.keys().map(|name| (name.as_str().into(), self.get(name.as_str()))).collect()
+    }
+}

@@ -1,0 +1,147 @@
+//! `.html()`, `.css(…)`, `.form(…)`, `.regex(…)` of a response: taking values out of what came.
+//!
+//! Leaves parsing and searching to `crate::scrape`. Selectors and patterns are compiled once a worker thread.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
+
+use super::response::Response;
+use crate::scrape::{Document, Element, Elements, Patterns, Selectors};
+use crate::script::host::{Host, ScriptResult};
+
+pub(super) fn register(engine: &mut Engine, _: &Rc<Host>) {
+    let selectors = Rc::new(Selectors::default());
+    engine
+        .register_type_with_name::<Document>("Document")
+        .register_type_with_name::<Element>("Element")
+        .register_type_with_name::<Elements>("Elements");
+    register_css(engine, &selectors);
+    register_element(engine);
+    register_elements(engine);
+    register_patterns(engine);
+}
+
+/// Everything that takes a selector.
+fn register_css(engine: &mut Engine, selectors: &Rc<Selectors>) {
+    engine.register_fn("html", |r: &mut Response| -> ScriptResult<Document> { Ok(r.data.html()?.clone()) });
+    let s = selectors.clone();
+    engine.register_fn("css", move |r: &mut Response, selector: ImmutableString| -> ScriptResult<Elements> {
+        Ok(r.data.html()?.css(&s, &selector)?)
+    });
+    let s = selectors.clone();
+    engine.register_fn("css", move |d: &mut Document, selector: ImmutableString| -> ScriptResult<Elements> {
+        Ok(d.css(&s, &selector)?)
+    });
+    let s = selectors.clone();
+    engine.register_fn("css", move |e: &mut Element, selector: ImmutableString| -> ScriptResult<Elements> {
+        Ok(e.css(&s, &selector)?)
+    });
+    let s = selectors.clone();
+    engine.register_fn(
+        "css",
+        move |list: &mut Elements, selector: ImmutableString| -> ScriptResult<Elements> {
+            Ok(list.css(&s, &selector)?)
+        },
+    );
+    let s = selectors.clone();
+    engine.register_fn("form", move |r: &mut Response, selector: ImmutableString| -> ScriptResult<Map> {
+        form(r.data.html()?, &s, &selector)
+    });
+    let s = selectors.clone();
+    engine.register_fn("form", move |d: &mut Document, selector: ImmutableString| -> ScriptResult<Map> {
+        form(d, &s, &selector)
+    });
+}
+
+/// The fields of the first form that the selector finds; a name with several values has an array of them.
+fn form(document: &Document, selectors: &Selectors, selector: &str) -> ScriptResult<Map> {
+    let Some(form) = document.css(selectors, selector)?.get(0) else {
+        return Err(format!("the page has no form \"{selector}\"").into());
+    };
+    let mut values: BTreeMap<String, Array> = BTreeMap::new();
+    for (name, value) in form.fields() {
+        values.entry(name).or_default().push(value.into());
+    }
+    let single_or_array = |mut values: Array| match values.len() {
+        1 => values.remove(0),
+        _ => Dynamic::from_array(values),
+    };
+    Ok(values.into_iter().map(|(name, values)| (name.into(), single_or_array(values))).collect())
+}
+
+fn register_element(engine: &mut Engine) {
+    engine
+        .register_fn("attr", |e: &mut Element, name: ImmutableString| optional(e.attr(&name)))
+        .register_fn("text", |e: &mut Element| e.text())
+        .register_fn("html", |e: &mut Element| e.html())
+        .register_get("name", |e: &mut Element| e.name().to_owned())
+        .register_get("attrs", |e: &mut Element| -> Map {
+            e.attrs().into_iter().map(|(name, value)| (name.into(), value.into())).collect()
+        })
+        .register_fn("to_string", |e: &mut Element| format!("<{}>", e.name()))
+        .register_fn("to_debug", |e: &mut Element| format!("<{}>", e.name()))
+        .register_fn("text", |d: &mut Document| d.root().text())
+        .register_fn("html", |d: &mut Document| d.root().html())
+        .register_fn("to_string", |_: &mut Document| "an HTML document")
+        .register_fn("to_debug", |_: &mut Document| "an HTML document");
+}
+
+/// A list; what an element can be asked, a list answers for its first.
+fn register_elements(engine: &mut Engine) {
+    let first = |list: &Elements| list.get(0);
+    engine
+        .register_get("len", |list: &mut Elements| list.len() as i64)
+        .register_fn("len", |list: &mut Elements| list.len() as i64)
+        .register_get("is_empty", |list: &mut Elements| list.len() == 0)
+        .register_fn("is_empty", |list: &mut Elements| list.len() == 0)
+        .register_indexer_get(|list: &mut Elements, index: i64| at(list, index))
+        .register_iterator::<Elements>()
+        .register_fn("first", move |list: &mut Elements| first(list).map_or(Dynamic::UNIT, Dynamic::from))
+        .register_fn("attr", move |list: &mut Elements, name: ImmutableString| {
+            optional(first(list).and_then(|element| element.attr(&name)))
+        })
+        .register_fn("text", move |list: &mut Elements| optional(first(list).map(|element| element.text())))
+        .register_fn("html", move |list: &mut Elements| optional(first(list).map(|element| element.html())))
+        .register_fn("texts", |list: &mut Elements| -> Array {
+            elements(list).map(|element| element.text().into()).collect()
+        })
+        .register_fn("attrs", |list: &mut Elements, name: ImmutableString| -> Array {
+            elements(list).map(|element| optional(element.attr(&name))).collect()
+        })
+        .register_fn("to_string", |list: &mut Elements| format!("{} elements", list.len()))
+        .register_fn("to_debug", |list: &mut Elements| format!("{} elements", list.len()));
+}
+
+fn register_patterns(engine: &mut Engine) {
+    let patterns = Rc::new(Patterns::default());
+    let p = patterns.clone();
+    engine.register_fn("regex", move |r: &mut Response, pattern: ImmutableString| -> ScriptResult<Dynamic> {
+        Ok(optional(p.first(&pattern, &r.data.text()?)?))
+    });
+    engine.register_fn(
+        "regex_all",
+        move |r: &mut Response, pattern: ImmutableString| -> ScriptResult<Array> {
+            Ok(patterns.all(&pattern, &r.data.text()?)?.into_iter().map(Dynamic::from).collect())
+        },
+    );
+}
+
+/// One element of a list; a negative index counts from the end, as in Rhai's arrays.
+fn at(list: &Elements, index: i64) -> ScriptResult<Element> {
+    let from_end = usize::try_from(index.unsigned_abs()).unwrap_or(usize::MAX);
+    let place = if index < 0 { list.len().checked_sub(from_end) } else { Some(from_end) };
+    match place.and_then(|place| list.get(place)) {
+        Some(element) => Ok(element),
+        None => Err(format!("[{index}] is outside the list: it has {} elements", list.len()).into()),
+    }
+}
+
+fn elements(list: &Elements) -> impl Iterator<Item = Element> + '_ {
+    (0..list.len()).filter_map(|index| list.get(index))
+}
+
+fn optional(text: Option<String>) -> Dynamic {
+    text.map_or(Dynamic::UNIT, Dynamic::from)
+}

@@ -1,0 +1,298 @@
+//! `ws::connect`: websockets of a virtual user.
+//!
+//! Owns what is a sample: the connection is one, and each message sent with the next one received is one.
+//! Leaves the protocol to `crate::ws`. Invariants: whoever waits has taken the stream out of its cell, so an
+//! interruption drops it and closes the connection; a socket that was closed stays so.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::Method;
+use rhai::{Blob, Dynamic, Engine, ImmutableString, Map, Module, NativeCallContext};
+use tokio::time::timeout;
+
+use super::http_params::{Params, read_params};
+use super::pending::Pending;
+use super::response::Response;
+use super::{convert, placed};
+use crate::http::{ErrorKind, HttpError};
+use crate::metrics::{Failure, Phases, RequestSample, SeriesId, TagId};
+use crate::script::host::{Host, ScriptResult};
+use crate::script::vu_context::VuContext;
+use crate::ws::{Message, Received, WebSocket, connect};
+
+/// How many messages may wait for their answers; of further ones no answer is timed.
+const MOST_UNANSWERED: usize = 1_000;
+
+/// A websocket as a script value; clones share it.
+#[derive(Clone)]
+struct Socket(Rc<SocketData>);
+
+struct SocketData {
+    host: Rc<Host>,
+    /// The answer to the handshake.
+    response: Response,
+    stream: RefCell<Option<WebSocket>>,
+    /// When the messages that nothing was received for yet were sent, oldest first.
+    unanswered: RefCell<VecDeque<Instant>>,
+    /// What went wrong last.
+    error: RefCell<Option<HttpError>>,
+    /// Why it is not open.
+    end: RefCell<String>,
+    messages: Place,
+    timeout: Duration,
+}
+
+/// Where messages are counted.
+struct Place {
+    series: SeriesId,
+    tags: Vec<TagId>,
+    recorded: bool,
+}
+
+pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
+    let mut module = Module::new();
+    let h = host.clone();
+    module.set_native_fn("connect", move |context: NativeCallContext, url: ImmutableString| {
+        placed(&context, open(&h, &context, &url, Map::new()))
+    });
+    let h = host.clone();
+    module.set_native_fn("connect", move |context: NativeCallContext, url: ImmutableString, params: Map| {
+        placed(&context, open(&h, &context, &url, params))
+    });
+    engine.register_static_module("ws", module.into());
+    engine
+        .register_type_with_name::<Socket>("WebSocket")
+        .register_fn("send", |socket: &mut Socket, message: Dynamic| socket.0.send(&message))
+        .register_fn("recv", |socket: &mut Socket| socket.0.receive(socket.0.timeout))
+        .register_fn("recv", |socket: &mut Socket, limit: Dynamic| -> ScriptResult<Dynamic> {
+            socket.0.receive(convert::duration("recv", &limit)?)
+        })
+        .register_fn("close", |socket: &mut Socket| socket.0.close())
+        .register_get("is_open", |socket: &mut Socket| socket.0.stream.borrow().is_some())
+        .register_get("response", |socket: &mut Socket| socket.0.response.clone())
+        .register_get("status", |socket: &mut Socket| i64::from(socket.0.response.exchange().status))
+        .register_get("ok", |socket: &mut Socket| socket.0.response.failure().is_none())
+        .register_get("url", |socket: &mut Socket| ws_url(socket.0.response.exchange().target.as_str()))
+        .register_get("error", |socket: &mut Socket| match socket.0.error() {
+            Some(error) => Dynamic::from(error.message),
+            None => Dynamic::UNIT,
+        })
+        .register_get("error_kind", |socket: &mut Socket| match socket.0.error() {
+            Some(error) => Dynamic::from(error.kind.as_str().to_owned()),
+            None => Dynamic::UNIT,
+        })
+        .register_fn("to_string", |socket: &mut Socket| socket.0.describe())
+        .register_fn("to_debug", |socket: &mut Socket| socket.0.describe());
+}
+
+/// `ws://x` is reached as `http://x` is, `wss` as `https`; paths belong to the scenario's host.
+fn http_url(url: &str) -> String {
+    match url.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => format!("http://{rest}"),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("wss") => format!("https://{rest}"),
+        _ => url.to_owned(),
+    }
+}
+
+fn ws_url(url: &str) -> String {
+    url.replacen("http", "ws", 1)
+}
+
+fn open(host: &Rc<Host>, context: &NativeCallContext, url: &str, params: Map) -> ScriptResult<Socket> {
+    let vu = host.vu("ws::connect")?;
+    let mut params: Params = read_params(params)?;
+    if let Some(what) = params.needs_http() {
+        return Err(format!("ws::connect: a websocket cannot have {what}").into());
+    }
+    let demands = params.demands();
+    let limit = params.timeout.unwrap_or(vu.client.timeout());
+    let method = Method::from_bytes(b"WS").map_err(|error| error.to_string())?;
+    let (request, pending) = Pending::new(host, &vu, &method, &http_url(url), Some(params))?;
+    let messages = {
+        let mut recorder = host.recorder.borrow_mut();
+        let name = format!("{} message", recorder.name(pending.series));
+        let series = recorder.series(&vu.scenario, "WS", &name);
+        let (tags, recorded) = (pending.tags.clone(), pending.recorded);
+        Place { series, tags, recorded }
+    };
+    let flight = host.in_flight();
+    // Boxed: the future is large, and a script's stack is not.
+    let (exchange, stream) = host.wait(&vu, Box::pin(connect(&vu.client, request)))?;
+    flight.done();
+    let error = exchange.error.clone();
+    let end = match (&error, exchange.status) {
+        (Some(error), _) => error.message.clone(),
+        (None, status) => format!("the server answered with status {status}"),
+    };
+    let response = pending.answered(host, &vu, exchange);
+    if stream.is_none() && error.is_none() && response.failure().is_none() {
+        // A 200 or 302 is no failure of a request, but no websocket either.
+        response.refuse(&format!("no websocket: {end}"));
+    }
+    demands.meet(host, context, &response)?;
+    Ok(Socket(Rc::new(SocketData {
+        host: host.clone(),
+        response,
+        stream: RefCell::new(stream),
+        unanswered: RefCell::default(),
+        error: RefCell::new(error),
+        end: RefCell::new(end),
+        messages,
+        timeout: limit,
+    })))
+}
+
+impl SocketData {
+    /// Sends text or a blob; whether that went well.
+    fn send(&self, message: &Dynamic) -> ScriptResult<bool> {
+        let vu = self.host.vu("send")?;
+        let message = match message.read_lock::<Blob>() {
+            Some(blob) => Message::Binary(Bytes::copy_from_slice(&blob)),
+            None => Message::Text(convert::text("send", message).map_err(|_| {
+                convert::expected("send", "text or a blob (for a map: value.to_json())", message)
+            })?),
+        };
+        let Some(mut stream) = self.stream.take() else {
+            return Err(format!("{} is not open: {}", self.describe(), self.end.borrow()).into());
+        };
+        let started = Instant::now();
+        let sent = self.host.wait(&vu, Box::pin(timeout(self.timeout, stream.send(message))))?;
+        let error = match sent {
+            Ok(Ok(())) => {
+                self.stream.replace(Some(stream));
+                let mut unanswered = self.unanswered.borrow_mut();
+                if unanswered.len() < MOST_UNANSWERED {
+                    unanswered.push_back(started);
+                }
+                return Ok(true);
+            }
+            Ok(Err(error)) => error,
+            Err(_) => HttpError::new(
+                ErrorKind::Timeout,
+                format!("the message was not taken within {:?}", self.timeout),
+            ),
+        };
+        self.break_off(&vu, started, error);
+        Ok(false)
+    }
+
+    /// The next message; `()` when none comes in time or the socket is not open.
+    fn receive(&self, limit: Duration) -> ScriptResult<Dynamic> {
+        let vu = self.host.vu("recv")?;
+        let Some(mut stream) = self.stream.take() else { return Ok(Dynamic::UNIT) };
+        let asked = self.unanswered.borrow().front().copied();
+        let flight = asked.map(|_| self.host.in_flight());
+        let received = self.host.wait(&vu, Box::pin(timeout(limit, stream.receive())))?;
+        if let Some(flight) = flight {
+            flight.done();
+        }
+        match received {
+            Ok(Ok(Received::Message(message))) => {
+                let traffic = stream.traffic();
+                self.stream.replace(Some(stream));
+                if let Some(asked) = asked {
+                    self.unanswered.borrow_mut().pop_front();
+                    self.record(&vu, asked, traffic, None);
+                }
+                Ok(match message {
+                    Message::Text(text) => Dynamic::from(text),
+                    Message::Binary(bytes) => Dynamic::from_blob(bytes.to_vec()),
+                })
+            }
+            Err(_) => {
+                self.stream.replace(Some(stream));
+                if let Some(asked) = asked {
+                    self.unanswered.borrow_mut().pop_front();
+                    let error = HttpError::new(ErrorKind::Timeout, format!("no message within {limit:?}"));
+                    self.fail(&vu, asked, error);
+                }
+                Ok(Dynamic::UNIT)
+            }
+            Ok(Ok(Received::Closed(why))) => {
+                self.end.replace(format!("the server closed it ({why})"));
+                if let Some(asked) = asked {
+                    let message = format!("the server closed the websocket before it answered ({why})");
+                    self.break_off(&vu, asked, HttpError::new(ErrorKind::Reset, message));
+                }
+                Ok(Dynamic::UNIT)
+            }
+            Ok(Err(error)) => {
+                self.break_off(&vu, asked.unwrap_or_else(Instant::now), error);
+                Ok(Dynamic::UNIT)
+            }
+        }
+    }
+
+    fn close(&self) -> ScriptResult<()> {
+        let vu = self.host.vu("close")?;
+        let Some(stream) = self.stream.take() else { return Ok(()) };
+        self.unanswered.borrow_mut().clear();
+        self.end.replace("the script closed it".to_owned());
+        self.host.wait(&vu, Box::pin(stream.close()))
+    }
+
+    /// The connection is lost, and with it what was still unanswered: that is one failure.
+    fn break_off(&self, vu: &VuContext, since: Instant, error: HttpError) {
+        self.unanswered.borrow_mut().clear();
+        self.end.replace(error.message.clone());
+        self.fail(vu, since, error);
+    }
+
+    fn fail(&self, vu: &VuContext, since: Instant, error: HttpError) {
+        let failure = Failure { kind: error.kind.as_str(), message: error.message.clone() };
+        self.error.replace(Some(error));
+        self.record(vu, since, (0, 0), Some(failure));
+    }
+
+    /// Counts a message that was sent with what came of it.
+    fn record(&self, vu: &VuContext, since: Instant, traffic: (u64, u64), failure: Option<Failure>) {
+        let place = &self.messages;
+        if !place.recorded {
+            return;
+        }
+        let service = since.elapsed();
+        self.host.recorder.borrow_mut().request(&RequestSample {
+            series: place.series,
+            tags: place.tags.clone(),
+            // Messages have no status; that of a success must not look like a missing response.
+            status: if failure.is_none() { 101 } else { 0 },
+            service,
+            response: service + vu.lag.get(),
+            phases: Phases { waiting: service, ..Phases::default() },
+            bytes_sent: traffic.0,
+            bytes_received: traffic.1,
+            failure: failure.map(Box::new),
+        });
+    }
+
+    fn error(&self) -> Option<HttpError> {
+        self.error.borrow().clone()
+    }
+
+    /// `websocket /path`.
+    fn describe(&self) -> String {
+        format!("websocket {}", self.response.exchange().target.path())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schemes_are_swapped() {
+        for (given, expected) in [
+            ("ws://a/b", "http://a/b"),
+            ("WSS://a", "https://a"),
+            ("/live?x=ws://y", "/live?x=ws://y"),
+            ("http://a/ws://b", "http://a/ws://b"),
+        ] {
+            assert_eq!(http_url(given), expected);
+        }
+        assert_eq!(ws_url("https://a/http"), "wss://a/http");
+    }
+}
