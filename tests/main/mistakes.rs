@@ -130,7 +130,9 @@ fn a_file_that_is_not_rhai() {
 #[test]
 fn a_script_that_ends_in_the_middle() {
     let (output, _) = run("fn iteration() {\n  if true {\n");
-    output.expect_stderr(&["error: test.rhai:3:1: expecting '}'"]).expect_code(104);
+    output
+        .expect_stderr(&["error: test.rhai:2:12: expecting '}'", "  2 |   if true {\n    |            ^"])
+        .expect_code(104);
     let (output, _) = run("fn iteration() { print(\"no end");
     output.expect_stderr(&["error: test.rhai:1:24: "]).expect_code(104);
 }
