@@ -78,6 +78,20 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "NAME", env = "RHAID_SCENARIO", value_delimiter = ',')]
     pub(super) scenario: Vec<String>,
 
+    /// Run only tasks with one of these tags; can be given several times
+    #[arg(
+        long,
+        visible_alias = "include-tags",
+        value_name = "TAG,…",
+        env = "RHAID_TAGS",
+        value_delimiter = ','
+    )]
+    pub(super) tags: Vec<String>,
+
+    /// Leave out tasks with one of these tags, even if --tags names them
+    #[arg(long, value_name = "TAG,…", env = "RHAID_EXCLUDE_TAGS", value_delimiter = ',')]
+    pub(super) exclude_tags: Vec<String>,
+
     /// A variable that the script reads with env::get
     #[arg(short = 'e', long = "env", value_name = "KEY=VALUE", value_parser = key_value)]
     pub(super) env: Vec<(String, String)>,
@@ -271,6 +285,8 @@ impl RunArgs {
             seed: self.seed,
             threads: self.threads,
             scenarios: self.scenario.clone(),
+            include_tags: self.tags.clone(),
+            exclude_tags: self.exclude_tags.clone(),
             tags: self.tag.iter().cloned().collect(),
             params: self.param.iter().cloned().collect(),
             env: self.env.iter().cloned().collect(),

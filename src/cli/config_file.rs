@@ -48,7 +48,9 @@ fn from_table(table: Table) -> Result<Config, String> {
     let mut http = HttpLayer::default();
     for (key, value) in table {
         let flag = key.replace('_', "-");
-        if let Some((_, flag)) = TABLES.iter().find(|(table, _)| *table == key) {
+        // `tags` is both: a table holds tags of requests, words select tasks as --tags does.
+        let selects_tasks = key == "tags" && !value.is_table();
+        if let Some((_, flag)) = TABLES.iter().find(|(table, _)| *table == key && !selects_tasks) {
             for (name, value) in entries(&key, &value)? {
                 arguments.push(format!("--{flag}={name}={value}"));
             }
@@ -173,5 +175,12 @@ mod tests {
         check("run_time = \"5 parsecs\"", "5 parsecs");
         check("[http]\nheader = 1", "did you mean 'headers'");
         check("params = 3", "must be a table");
+    }
+
+    #[test]
+    fn tags_are_a_table_for_requests_and_words_for_tasks() {
+        let words = read("tags = [\"read\", \"slow\"]\nexclude_tags = \"write\"").unwrap().args.options();
+        assert_eq!(words.include_tags, ["read", "slow"]);
+        assert_eq!((words.exclude_tags, words.tags.len()), (vec!["write".to_owned()], 0));
     }
 }

@@ -27,6 +27,10 @@ pub struct Options {
     pub threads: Option<usize>,
     /// Names of the scenarios that run; empty is all.
     pub scenarios: Vec<String>,
+    /// Only tasks with one of these words as a tag run; empty is all.
+    pub include_tags: Vec<String>,
+    /// Tasks with one of these words as a tag do not run, even if they are included.
+    pub exclude_tags: Vec<String>,
     /// Tags of every request.
     pub tags: BTreeMap<String, String>,
     /// Values of the script's parameters.
@@ -77,7 +81,9 @@ impl Options {
             stop_timeout: self.stop_timeout.or(lower.stop_timeout),
             seed: self.seed.or(lower.seed),
             threads: self.threads.or(lower.threads),
-            scenarios: if self.scenarios.is_empty() { lower.scenarios } else { self.scenarios },
+            scenarios: either(self.scenarios, lower.scenarios),
+            include_tags: either(self.include_tags, lower.include_tags),
+            exclude_tags: either(self.exclude_tags, lower.exclude_tags),
             tags: over(self.tags, lower.tags),
             params: over(self.params, lower.params),
             env: over(self.env, lower.env),
@@ -96,6 +102,10 @@ impl Options {
             },
         }
     }
+}
+
+fn either(upper: Vec<String>, lower: Vec<String>) -> Vec<String> {
+    if upper.is_empty() { lower } else { upper }
 }
 
 fn over(upper: BTreeMap<String, String>, mut lower: BTreeMap<String, String>) -> BTreeMap<String, String> {

@@ -5,9 +5,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::chain::unreachable;
 use super::mix::{Share, deal};
 use super::options::{HttpLayer, Options};
-use super::scenario::ScenarioPlan;
+use super::scenario::{ScenarioPlan, TaskOrder};
+use super::selection::select_by_tags;
 
 /// Time that running iterations get when the run stops, unless it is set.
 pub const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -42,6 +44,8 @@ pub struct TestPlan {
     pub scenarios: Vec<ScenarioPlan>,
     /// The scenario of each virtual user, as indices into `scenarios`, in the order of their start.
     pub mix: Vec<usize>,
+    /// What is likely a mistake, but no reason not to run.
+    pub warnings: Vec<String>,
 }
 
 /// Everything that is wrong with a plan.
@@ -76,7 +80,15 @@ impl TestPlan {
         if options.threads == Some(0) {
             problems.push("threads is 0: at least one worker thread is needed".to_owned());
         }
-        let scenarios = select(scenarios, &options.scenarios, &mut problems);
+        let mut scenarios = select(scenarios, &options.scenarios, &mut problems);
+        let mut warnings = Vec::new();
+        if problems.is_empty() {
+            match select_by_tags(&mut scenarios, &options.include_tags, &options.exclude_tags) {
+                Ok(about_tags) => warnings.extend(about_tags),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        warnings.extend(scenarios.iter().flat_map(unreachable_tasks));
         let shares: Vec<Share> = scenarios
             .iter()
             .map(|s| Share { name: s.name.clone(), weight: s.weight, fixed_count: s.fixed_count })
@@ -101,6 +113,7 @@ impl TestPlan {
             http: options.http,
             scenarios,
             mix,
+            warnings,
         })
     }
 
@@ -123,28 +136,32 @@ fn select(all: Vec<ScenarioPlan>, wanted: &[String], problems: &mut Vec<String>)
     all.into_iter().filter(|scenario| wanted.contains(&scenario.name)).collect()
 }
 
+/// A warning for each task of a chain that no path leads to.
+fn unreachable_tasks(scenario: &ScenarioPlan) -> Vec<String> {
+    let TaskOrder::Markov { start, next } = &scenario.order else { return Vec::new() };
+    let function = |task: usize| &scenario.tasks[task].function;
+    let warning = |task| {
+        format!(
+            "scenario '{}': task '{}' is never run: no transition leads to it from '{}'",
+            scenario.name,
+            function(task),
+            function(*start)
+        )
+    };
+    unreachable(*start, next).into_iter().map(warning).collect()
+}
+
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::scenario::{TaskPlan, Wait};
+    use super::super::scenario::TaskPlan;
     use super::*;
 
     fn scenario(name: &str) -> ScenarioPlan {
-        ScenarioPlan {
-            name: name.into(),
-            tasks: vec![TaskPlan { function: "iteration".into(), weight: 1 }],
-            weight: 1.0,
-            fixed_count: None,
-            wait: Wait::None,
-            host: None,
-            on_start: None,
-            on_stop: None,
-            tags: BTreeMap::new(),
-            stop_timeout: None,
-        }
+        ScenarioPlan::new(name, vec![TaskPlan::new("iteration", 1)])
     }
 
     #[test]

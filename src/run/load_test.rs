@@ -22,7 +22,7 @@ use crate::metrics::{Recorder, ScriptError};
 use crate::plan::{Options, RunInfo, TestPlan};
 use crate::rhai::{Dynamic, Engine};
 use crate::script::{
-    AsyncCall, Extension, Host, Message, MessageSink, Param, RunState, ScriptEngine, ScriptInputs,
+    AsyncCall, Extension, Host, Level, Message, MessageSink, Param, RunState, ScriptEngine, ScriptInputs,
     ScriptPlan, Sources,
 };
 use crate::vu::{Event, Shared, host_of};
@@ -272,6 +272,9 @@ impl LoadTest {
         }
         let options = self.options.or(declared.options).or(self.lower);
         let plan = TestPlan::new(options, declared.scenarios, seed).map_err(RunError::Plan)?;
+        for warning in &plan.warnings {
+            (self.messages)(Message { level: Level::Warning, text: warning.clone(), from: None });
+        }
         check_hosts(&plan)?;
         let http = http_options(&plan.http).map_err(RunError::Http)?;
         let transport = Transport::new(http).map_err(|error| RunError::Http(error.to_string()))?;

@@ -40,8 +40,8 @@ pub(crate) struct ScriptEngine {
     functions: Vec<(String, usize)>,
     /// Where each function's body begins.
     places: HashMap<String, Position>,
-    /// Functions that compute the wait of a scenario, by its name.
-    wait_functions: HashMap<String, FnPtr>,
+    /// Functions that compute a wait, by scenario and by task; without a task it is the scenario's own wait.
+    wait_functions: HashMap<(String, Option<String>), FnPtr>,
     /// The state in which functions start: imports, functions, constants.
     global: GlobalRuntimeState,
     /// States of calls that ended well, to be used again: they know which functions were called before.
@@ -150,7 +150,13 @@ impl ScriptEngine {
         self.wait_functions = declared
             .scenarios
             .iter()
-            .filter_map(|scenario| Some((scenario.plan.name.clone(), scenario.wait_fn.clone()?)))
+            .flat_map(|scenario| {
+                let name = &scenario.plan.name;
+                scenario
+                    .wait_fns
+                    .iter()
+                    .map(|(task, function)| ((name.clone(), task.clone()), function.clone()))
+            })
             .collect();
         Ok((self, Loaded { declared, variables }))
     }
@@ -210,14 +216,16 @@ impl ScriptEngine {
         Ok(())
     }
 
-    /// Whether a scenario's wait is a script function, to be asked with [`ScriptEngine::wait_seconds`].
-    pub(crate) fn has_wait_function(&self, scenario: &str) -> bool {
-        self.wait_functions.contains_key(scenario)
-    }
-
-    /// Asks the script how many seconds the virtual user is to wait.
-    pub(crate) fn wait_seconds(&self, vu: &VuContext, scenario: &str) -> Result<f64, CallEnd> {
-        let Some(function) = self.wait_functions.get(scenario) else { return Ok(0.0) };
+    /// Asks the script how many seconds the virtual user is to wait after `task`, or, without one, after any
+    /// task of the scenario.
+    pub(crate) fn wait_seconds(
+        &self,
+        vu: &VuContext,
+        scenario: &str,
+        task: Option<&str>,
+    ) -> Result<f64, CallEnd> {
+        let key = (scenario.to_owned(), task.map(str::to_owned));
+        let Some(function) = self.wait_functions.get(&key) else { return Ok(0.0) };
         let mut this = vu.this.clone();
         let value = self.evaluate(vu, function.fn_name(), |context| {
             let native = NativeCallContext::new_with_all_fields(

@@ -4,6 +4,7 @@
 //! sees `this` or the client; a finished request is counted at the latest when the user next waits.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
@@ -40,8 +41,10 @@ pub(crate) struct VuContext {
     pub(crate) client: Client,
     /// What relative URLs are joined to.
     pub(crate) base: Option<Target>,
-    /// What is waited after an iteration, for `think`.
-    pub(crate) wait: Wait,
+    /// What is waited after the running iteration, for `think`.
+    pub(crate) wait: RefCell<Wait>,
+    /// What `env::get` finds first.
+    pub(crate) env: Rc<BTreeMap<String, String>>,
     /// Its own random numbers.
     pub(crate) rng: RefCell<Xoshiro256PlusPlus>,
     /// Tags of all its requests, as text and as recorder ids.
@@ -80,6 +83,7 @@ pub(crate) struct VuParts {
     pub(crate) client: Client,
     pub(crate) base: Option<Target>,
     pub(crate) wait: Wait,
+    pub(crate) env: Rc<BTreeMap<String, String>>,
     pub(crate) rng: Xoshiro256PlusPlus,
     pub(crate) tags: Rc<VuTags>,
     pub(crate) waiter: Rc<dyn Waiter>,
@@ -98,7 +102,8 @@ impl VuContext {
             this: Dynamic::from(Map::new()).into_shared(),
             client: parts.client,
             base: parts.base,
-            wait: parts.wait,
+            wait: RefCell::new(parts.wait),
+            env: parts.env,
             rng: RefCell::new(parts.rng),
             tags: parts.tags,
             groups: RefCell::new(Vec::new()),

@@ -3,19 +3,20 @@
 //! Leaves to the executor when users are started and stopped. Invariants: every iteration that begins is
 //! counted once, as completed, failed or interrupted; between iterations a user holds no stack.
 
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use rand::RngExt;
 use tokio::time::Instant;
 
 use super::fiber::{Fiber, FiberError, FiberState};
+use super::next_task::{Last, NextTask};
 use super::worker::Worker;
 use crate::metrics::{IterationEnd, ScriptError};
-use crate::plan::{ScenarioPlan, Wait};
+use crate::plan::{ScenarioPlan, TaskPlan, Wait};
 use crate::script::{CallEnd, Ending, Level, Message, VuContext, wait_seconds};
 
 /// Least time before a failed `on_start` is tried again, so that a dead target is not hammered.
@@ -38,10 +39,11 @@ enum Next {
 pub(crate) struct Scenario {
     pub(crate) plan: ScenarioPlan,
     pub(crate) name: std::sync::Arc<str>,
-    /// Weights summed up, to pick a task with one random number.
-    pub(crate) cumulative_weights: Vec<u64>,
-    /// The wait is a script function.
-    pub(crate) asks_script: bool,
+    pub(crate) next_task: NextTask,
+    /// Some task has a wait of its own.
+    pub(crate) tasks_have_waits: bool,
+    /// What `env::get` finds first.
+    pub(crate) env: Rc<BTreeMap<String, String>>,
 }
 
 /// Runs one virtual user from start to end.
@@ -79,7 +81,7 @@ impl VirtualUser {
                 Next::Go => return true,
                 Next::Interrupted | Next::Leave => return false,
                 Next::Failed => {
-                    let wait = self.wait().await.max(LEAST_RETRY);
+                    let wait = self.wait(&self.scenario.plan.wait, None).await.max(LEAST_RETRY);
                     if !self.vu.wait_until(Instant::now() + wait).await {
                         return false;
                     }
@@ -90,13 +92,20 @@ impl VirtualUser {
 
     async fn iterate(&self) {
         let mut due = Instant::now();
+        let mut last = None;
         while !self.vu.is_stopping() && self.worker.claim_iteration() {
             let started = Instant::now();
             let lag = started.saturating_duration_since(due);
             self.vu.lag.set(lag);
             self.vu.iteration.set(self.vu.iteration.get() + 1);
             let suspensions = self.fiber.suspensions();
-            let next = self.call(&self.pick_task()).await;
+            let task_index = self.scenario.next_task.choose(last, &mut *self.vu.rng.borrow_mut());
+            let task = &self.scenario.plan.tasks[task_index];
+            if self.scenario.tasks_have_waits {
+                self.vu.wait.replace(self.wait_after(task).0.clone());
+            }
+            let next = self.call(&task.function).await;
+            last = Some(Last { task: task_index, failed: next == Next::Failed });
             let ended = Instant::now();
             let end = match next {
                 Next::Go | Next::Leave => IterationEnd::Completed,
@@ -107,12 +116,12 @@ impl VirtualUser {
             if matches!(next, Next::Interrupted | Next::Leave) {
                 return;
             }
-            due = match self.scenario.plan.wait {
+            due = match self.wait_after(task) {
                 // A late iteration is not caught up with a burst: the pace goes on from its start.
-                Wait::Pacing(seconds) => {
-                    due.max(started).checked_add(Duration::from_secs_f64(seconds)).unwrap_or(ended)
+                (Wait::Pacing(seconds), _) => {
+                    due.max(started).checked_add(Duration::from_secs_f64(*seconds)).unwrap_or(ended)
                 }
-                _ => ended + self.wait().await,
+                (wait, of_task) => ended + self.wait(wait, of_task).await,
             };
             if due > ended {
                 if !self.vu.wait_until(due).await {
@@ -135,33 +144,28 @@ impl VirtualUser {
         self.worker.leave(&self.vu);
     }
 
-    fn pick_task(&self) -> String {
-        let tasks = &self.scenario.plan.tasks;
-        let index = match &self.scenario.cumulative_weights[..] {
-            [_] => 0,
-            weights => {
-                let sum = weights.last().copied().unwrap_or(1);
-                let drawn = self.vu.rng.borrow_mut().random_range(0..sum);
-                weights.partition_point(|&weight| weight <= drawn)
-            }
-        };
-        tasks[index].function.clone()
+    /// What is waited after a task, and the task if the wait is its own.
+    fn wait_after<'a>(&'a self, task: &'a TaskPlan) -> (&'a Wait, Option<&'a str>) {
+        match &task.wait {
+            Some(wait) => (wait, Some(&task.function)),
+            None => (&self.scenario.plan.wait, None),
+        }
     }
 
     /// How long to wait after an iteration.
-    async fn wait(&self) -> Duration {
-        let seconds = if self.scenario.asks_script {
+    async fn wait(&self, wait: &Wait, of_task: Option<&str>) -> Duration {
+        let seconds = match wait {
             // When it fails, that is counted; without a wait its error would be counted without end.
-            self.ask_wait().await.unwrap_or(LEAST_RETRY.as_secs_f64())
-        } else {
-            wait_seconds(&self.scenario.plan.wait, &mut *self.vu.rng.borrow_mut())
+            Wait::Script => self.ask_wait(of_task).await.unwrap_or(LEAST_RETRY.as_secs_f64()),
+            wait => wait_seconds(wait, &mut *self.vu.rng.borrow_mut()),
         };
         Duration::try_from_secs_f64(seconds).unwrap_or(LEAST_RETRY)
     }
 
-    async fn ask_wait(&self) -> Option<f64> {
+    async fn ask_wait(&self, of_task: Option<&str>) -> Option<f64> {
         let (script, vu, name) = (self.worker.script().clone(), self.vu.clone(), self.scenario.name.clone());
-        let called = self.run("wait", move || script.wait_seconds(&vu, &name)).await;
+        let task = of_task.map(str::to_owned);
+        let called = self.run("wait", move || script.wait_seconds(&vu, &name, task.as_deref())).await;
         self.judge(called).1
     }
 

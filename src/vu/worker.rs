@@ -15,6 +15,7 @@ use rand_xoshiro::rand_core::SeedableRng;
 use tokio::sync::{Notify, mpsc};
 
 use super::fiber::{Fiber, FiberState, StackPool};
+use super::next_task::NextTask;
 use super::virtual_user::{Scenario, live};
 use crate::http::{Client, Network, Target, Transport};
 use crate::metrics::{DEFAULT_SERIES_CAP, Delta, IterationEnd, Recorder, ScriptError};
@@ -94,7 +95,7 @@ impl Worker {
         );
         let (script, _) = ScriptEngine::load(&shared.sources, &host, &shared.extensions, &shared.variables)?;
         host.set_messages(shared.messages.clone());
-        let scenarios = shared.plan.scenarios.iter().map(|plan| scenario(plan, &script)).collect();
+        let scenarios = shared.plan.scenarios.iter().map(|plan| scenario(plan)).collect();
         let bases = shared.plan.scenarios.iter().map(|plan| base(&shared.plan, Some(plan))).collect();
         let tags = shared.plan.scenarios.iter().map(|plan| tags(&shared.plan, plan, &host)).collect();
         Ok(Rc::new(Worker {
@@ -313,6 +314,7 @@ impl Worker {
             client: Client::new(self.network.clone()),
             base: self.bases[scenario].clone(),
             wait: wait.clone(),
+            env: if records { self.scenarios[scenario].env.clone() } else { Rc::default() },
             rng: user_rng(self.shared.plan.seed, id),
             tags: self.tags[scenario].clone(),
             waiter: fiber.clone(),
@@ -333,17 +335,13 @@ fn shown(error: &ScriptError) -> String {
     format!("{}: {}\n{}", error.position, error.message, error.trace)
 }
 
-fn scenario(plan: &ScenarioPlan, script: &ScriptEngine) -> Rc<Scenario> {
-    let mut sum = 0;
-    let cumulative_weights = plan.tasks.iter().map(|task| {
-        sum += u64::from(task.weight);
-        sum
-    });
+fn scenario(plan: &ScenarioPlan) -> Rc<Scenario> {
     Rc::new(Scenario {
-        cumulative_weights: cumulative_weights.collect(),
+        next_task: NextTask::of(plan),
         name: plan.name.as_str().into(),
+        tasks_have_waits: plan.tasks.iter().any(|task| task.wait.is_some()),
+        env: Rc::new(plan.env.clone()),
         plan: plan.clone(),
-        asks_script: script.has_wait_function(&plan.name),
     })
 }
 

@@ -23,6 +23,7 @@ mod modules;
 mod secrets;
 mod shipped_scripts;
 mod signals;
+mod task_shapes;
 mod users;
 mod verdicts;
 mod waits;

@@ -27,7 +27,8 @@ fn runs(name: &str, users: u64) -> Ran {
 }
 
 /// The scripts that the tests of this file run.
-const TESTED: [&str; 2] = ["quality.rhai", "quickstart.rhai"];
+const TESTED: [&str; 5] =
+    ["browse.rhai", "checkout.rhai", "quality.rhai", "quickstart.rhai", "tags.rhai"];
 
 #[test]
 fn no_script_is_without_a_test() {
@@ -54,4 +55,30 @@ fn quickstart() {
     let analyze = ran.endpoint("/quality/analyze").0;
     let insights = ran.endpoint("/quality/insights").0;
     assert!(analyze + insights >= 10, "{analyze} and {insights}");
+}
+
+#[test]
+fn checkout() {
+    let ran = runs("checkout.rhai", 5);
+    let steps = ["/login", "/quality/insights", "/quality/analyze"].map(|name| ran.endpoint(name).0);
+    assert!(steps[0] >= steps[1] && steps[1] >= steps[2] && steps[2] > 0, "in order: {steps:?}");
+    assert!(steps[0] - steps[2] <= 5, "each user is in one pass at the end: {steps:?}");
+}
+
+#[test]
+fn browse() {
+    let ran = runs("browse.rhai", 10);
+    let seen = ["home", "/quality/insights", "/quality/analyze"].map(|name| ran.endpoint(name).0);
+    assert!(seen[0] >= 10 && seen[1] > seen[2] && seen[2] > 0, "{seen:?}");
+}
+
+#[test]
+fn tags() {
+    let ran = runs("tags.rhai", 10);
+    let tags: Vec<String> =
+        ran.snapshot().tags.iter().map(|tag| format!("{}:{}", tag.key, tag.value)).collect();
+    for tag in ["team:shop", "group:browse", "group:browse::again"] {
+        assert!(tags.iter().any(|known| known == tag), "no {tag} in {tags:?}");
+    }
+    assert!(ran.endpoint("/health").0 > 0);
 }

@@ -16,6 +16,7 @@ mod param;
 mod random;
 pub(crate) mod response;
 mod run;
+mod scenario;
 mod time;
 mod vu;
 pub(crate) mod wait;
