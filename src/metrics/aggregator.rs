@@ -10,13 +10,14 @@ use std::time::{Duration, SystemTime};
 
 use hashbrown::HashMap;
 
+use super::custom::CustomTotals;
 use super::histogram::{Histogram, Sparse, Summary};
 use super::recorder::{
     CheckCount, Delta, FailureCount, FailureKey, GROUP_CAP, PHASES, ScriptErrorCount, SeriesDelta,
-    failed_latency, keep_message, micros,
+    TRANSACTION, failed_latency, keep_message, micros,
 };
 use super::sample::RequestSample;
-use super::series::{OTHER, SeriesId, SeriesKey};
+use super::series::{OTHER, SeriesId};
 use super::snapshot::{
     EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Phase, RecentStats, ScenarioStats,
     Snapshot, TagStats, TotalsSoFar,
@@ -54,6 +55,9 @@ pub struct Aggregator {
     endpoint_ids: HashMap<(Arc<str>, Arc<str>), usize>,
     scenarios: Vec<(Arc<str>, u64, Totals)>,
     tags: Vec<(Arc<str>, Arc<str>, Totals)>,
+    transactions: Vec<(Arc<str>, Totals)>,
+    transaction_total: Totals,
+    custom: CustomTotals,
     phases: [Histogram; PHASES.len()],
     iterations: IterationStats,
     iteration_duration: Histogram,
@@ -75,6 +79,7 @@ struct WorkerIds {
     /// By series: (endpoint, scenario).
     series: Vec<(usize, usize)>,
     tags: Vec<usize>,
+    transactions: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -118,6 +123,9 @@ impl Aggregator {
             endpoint_ids: HashMap::new(),
             scenarios: Vec::new(),
             tags: Vec::new(),
+            transactions: Vec::new(),
+            transaction_total: Totals::default(),
+            custom: CustomTotals::default(),
             phases: Default::default(),
             iterations: IterationStats::default(),
             iteration_duration: Histogram::new(),
@@ -146,7 +154,7 @@ impl Aggregator {
 
     /// Adds what worker number `worker` counted in the interval that is open.
     pub fn add(&mut self, worker: usize, delta: Delta) {
-        self.learn_ids(worker, &delta.new_series, &delta.new_tags);
+        self.learn_ids(worker, &delta);
         for (id, counts) in &delta.series {
             let (endpoint, scenario) = self.workers[worker].series[id.index()];
             self.total.add(counts);
@@ -157,6 +165,12 @@ impl Aggregator {
             let tag = self.workers[worker].tags[id.index()];
             self.tags[tag].2.add(counts);
         }
+        for (id, counts) in &delta.transactions {
+            let transaction = self.workers[worker].transactions[id.index()];
+            self.transactions[transaction].1.add(counts);
+            self.transaction_total.add(counts);
+        }
+        self.custom.add(delta.custom);
         for (histogram, sparse) in self.phases.iter_mut().zip(&delta.phases) {
             histogram.merge_sparse(sparse);
         }
@@ -207,6 +221,10 @@ impl Aggregator {
         for (_, _, totals) in &mut self.tags {
             totals.take_interval();
         }
+        for (_, totals) in &mut self.transactions {
+            totals.take_interval();
+        }
+        self.transaction_total.take_interval();
         let total = IntervalStats {
             requests: interval.requests,
             failures: interval.failures,
@@ -253,6 +271,12 @@ impl Aggregator {
         script_errors
             .sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.first.position.cmp(&b.first.position)));
         let empty: Arc<str> = "".into();
+        let method: Arc<str> = TRANSACTION.into();
+        let mut transactions: Vec<EndpointStats> =
+            self.transactions.iter_mut().map(|(name, totals)| totals.stats(&method, name, tick.at)).collect();
+        transactions.sort_by(|a, b| a.name.cmp(&b.name));
+        let transaction_total = (!transactions.is_empty())
+            .then(|| self.transaction_total.stats(&method, &"Aggregated".into(), tick.at));
         Snapshot {
             started_at: self.started_at,
             elapsed: tick.at,
@@ -290,6 +314,9 @@ impl Aggregator {
                 ..self.iterations
             },
             checks: self.checks.clone(),
+            transactions,
+            transaction_total,
+            custom: self.custom.stats(tick.at.as_secs_f64()),
             failures,
             script_errors,
             interrupted_requests: tick.interrupted_requests,
@@ -312,8 +339,8 @@ impl Aggregator {
         }
     }
 
-    fn learn_ids(&mut self, worker: usize, series: &[SeriesKey], tags: &[(Arc<str>, Arc<str>)]) {
-        for key in series {
+    fn learn_ids(&mut self, worker: usize, delta: &Delta) {
+        for key in &delta.new_series {
             let endpoint = (key.method.clone(), key.name.clone());
             let next = self.endpoints.len();
             let endpoint_index = *self.endpoint_ids.entry(endpoint).or_insert(next);
@@ -323,7 +350,14 @@ impl Aggregator {
             let scenario = self.scenario(&key.scenario);
             self.workers[worker].series.push((endpoint_index, scenario));
         }
-        for (key, value) in tags {
+        for name in &delta.new_transactions {
+            let index = self.transactions.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+                self.transactions.push((name.clone(), Totals::default()));
+                self.transactions.len() - 1
+            });
+            self.workers[worker].transactions.push(index);
+        }
+        for (key, value) in &delta.new_tags {
             let index = self.tags.iter().position(|(k, v, _)| k == key && v == value).unwrap_or_else(|| {
                 self.tags.push((key.clone(), value.clone(), Totals::default()));
                 self.tags.len() - 1

@@ -6,6 +6,7 @@
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime};
 
+use super::custom::CustomStats;
 use super::histogram::Summary;
 use super::recorder::{CheckCount, FailureCount, FailureKey, PHASES, ScriptErrorCount};
 
@@ -44,6 +45,12 @@ pub struct Snapshot {
     pub iterations: IterationStats,
     /// Checks by name, in order of first appearance.
     pub checks: Vec<(Arc<str>, CheckCount)>,
+    /// Transactions (`measure`) by name, sorted by it; their `method` is `TX`, and they are no requests.
+    pub transactions: Vec<EndpointStats>,
+    /// All transactions together; `None` when there is none.
+    pub transaction_total: Option<EndpointStats>,
+    /// The script's own metrics, sorted by name, each followed by its values by tag.
+    pub custom: Vec<CustomStats>,
     /// Failed requests by cause, most frequent first.
     pub failures: Vec<(FailureKey, FailureCount)>,
     /// Script errors by message and place, most frequent first.

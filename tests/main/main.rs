@@ -19,6 +19,7 @@ mod http_responses;
 mod imports;
 mod life_cycle;
 mod mistakes;
+mod metrics;
 mod modules;
 mod secrets;
 mod shipped_scripts;

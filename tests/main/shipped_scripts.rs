@@ -27,8 +27,8 @@ fn runs(name: &str, users: u64) -> Ran {
 }
 
 /// The scripts that the tests of this file run.
-const TESTED: [&str; 5] =
-    ["browse.rhai", "checkout.rhai", "quality.rhai", "quickstart.rhai", "tags.rhai"];
+const TESTED: [&str; 6] =
+    ["browse.rhai", "checkout.rhai", "metrics.rhai", "quality.rhai", "quickstart.rhai", "tags.rhai"];
 
 #[test]
 fn no_script_is_without_a_test() {
@@ -81,4 +81,14 @@ fn tags() {
         assert!(tags.iter().any(|known| known == tag), "no {tag} in {tags:?}");
     }
     assert!(ran.endpoint("/health").0 > 0);
+}
+
+#[test]
+fn metrics() {
+    let ran = runs("metrics.rhai", 10);
+    let snapshot = ran.snapshot();
+    let names: Vec<&str> = snapshot.custom.iter().filter(|c| c.tag.is_none()).map(|c| &*c.name).collect();
+    assert_eq!(names, ["analysis_time", "has_score", "projects", "score", "submitted"]);
+    let counts: Vec<_> = snapshot.transactions.iter().map(|t| (&*t.name, t.failures)).collect();
+    assert_eq!(counts, [("choose a project", 0), ("review", 0)]);
 }

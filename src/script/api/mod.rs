@@ -12,6 +12,7 @@ mod flow;
 mod http;
 mod http_params;
 mod log;
+mod metrics;
 mod param;
 mod random;
 pub(crate) mod response;
@@ -47,12 +48,13 @@ pub(crate) const MODULES: &[(&str, Register)] = &[
     ("env", env::register),
     ("param", param::register),
     ("random", random::register),
+    ("metrics", metrics::register),
     ("time", time::register),
     ("log", log::register),
 ];
 
 /// Names that scripts may not give to an import, because a module of the API has them.
-pub(crate) const NAMESPACES: &[&str] = &["http", "vu", "run", "env", "random", "time"];
+pub(crate) const NAMESPACES: &[&str] = &["http", "vu", "run", "env", "metrics", "random", "time"];
 
 /// Calls a script closure with the virtual user's own `this`, which a native function is not told by Rhai.
 pub(crate) fn call_closure<const N: usize>(
