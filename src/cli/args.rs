@@ -40,18 +40,11 @@ pub(super) enum Command {
 #[command(after_help = RUN_HELP)]
 pub(super) struct RunArgs {
     /// The script (`rhaid run SCRIPT --help` lists its parameters)
-    #[arg(value_name = "SCRIPT", env = "RHAID_SCRIPT", required_unless_present = "script_flag")]
+    #[arg(value_name = "SCRIPT", env = "RHAID_SCRIPT")]
     pub(super) script: Option<PathBuf>,
 
     /// The script, as Locust's users write it
-    #[arg(
-        short = 'f',
-        long = "script",
-        value_name = "SCRIPT",
-        alias = "locustfile",
-        conflicts_with = "script",
-        id = "script_flag"
-    )]
+    #[arg(short = 'f', long = "script", value_name = "SCRIPT", alias = "locustfile", id = "script_flag")]
     pub(super) script_flag: Option<PathBuf>,
 
     /// Base URL that relative URLs of the script are joined to
@@ -261,7 +254,8 @@ pub(super) struct TargetArgs {
 }
 
 const RUN_HELP: &str = "\
-Every flag can be set as RHAID_… in the environment and by its long name in rhaid.toml.
+Every flag but -e, --param and --tag can be set as RHAID_… in the environment (a parameter as
+RHAID_PARAM_NAME), and by its long name in rhaid.toml; there, the tables [params], [env] and [tags].
 A flag wins over the environment, that over the file, that over the script, that over the default.
 
 Exit codes: 0 passed · 1 errors, with --exit-code-on-error · 2 wrong usage · 97 no request was made ·
@@ -270,7 +264,7 @@ Exit codes: 0 passed · 1 errors, with --exit-code-on-error · 2 wrong usage · 
 impl RunArgs {
     /// The script, however it was named.
     pub(super) fn script(&self) -> Option<&PathBuf> {
-        self.script.as_ref().or(self.script_flag.as_ref())
+        self.script_flag.as_ref().or(self.script.as_ref())
     }
 
     /// The settings that the flags stand for.

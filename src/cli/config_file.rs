@@ -63,10 +63,6 @@ fn from_table(table: Table) -> Result<Config, String> {
             return Err(format!("unknown key '{key}'{}", did_you_mean(&flag, names)));
         }
     }
-    if !arguments.iter().any(|argument| argument.starts_with("--script=")) {
-        // The parser asks for a script; which one is said on the command line.
-        arguments.push("--script=unnamed".to_owned());
-    }
     match Cli::try_parse_from(arguments) {
         Ok(Cli { command: Command::Run(args) }) => Ok(Config { args: *args, http }),
         Ok(_) => Err("the file holds no settings of a run".to_owned()),

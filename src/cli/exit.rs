@@ -5,13 +5,15 @@ use std::process::ExitCode;
 use crate::plan::EndedBy;
 use crate::{Report, RunError};
 
-/// How the command ends. Wrong usage (2) is said by `clap` itself.
+/// How the command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
     /// The run came to its planned end with at least one request.
     Passed = 0,
     /// Requests failed or scripts erred, and `--exit-code-on-error` was given.
     Errors = 1,
+    /// The arguments do not make sense together; single ones are refused by `clap` with the same code.
+    Usage = 2,
     /// The run made no request at all.
     NoRequests = 97,
     /// A setting is wrong, or the script does not load.

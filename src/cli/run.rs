@@ -32,9 +32,9 @@ pub(super) fn run(args: &RunArgs) -> Exit {
             return Exit::Configuration;
         }
     };
-    let Some(script) = args.script() else {
-        output::error("no script: rhaid run SCRIPT");
-        return Exit::Configuration;
+    let Some(script) = args.script().or(config.args.script()) else {
+        output::error("no script: name one, as in rhaid run scripts/quickstart.rhai (rhaid run --help)");
+        return Exit::Usage;
     };
     let test = match LoadTest::from_file(script) {
         Ok(test) => test,

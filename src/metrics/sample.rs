@@ -64,7 +64,7 @@ pub struct TagId(pub(crate) u32);
 /// How an iteration ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IterationEnd {
-    /// It ran to its end, or the script ended it with `fail`.
+    /// It ran to its end, or its virtual user left with `vu::stop`.
     Completed,
     /// A script error or `fail` ended it.
     Failed,

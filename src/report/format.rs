@@ -45,7 +45,7 @@ fn three_digits(us: u64) -> u64 {
 }
 
 /// A number of a script: whole ones with separators, others with four significant digits.
-pub fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() < 9e15 {
         let sign = if value < 0.0 { "-" } else { "" };
         return format!("{sign}{}", count(value.abs() as u64));

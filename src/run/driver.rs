@@ -59,6 +59,8 @@ pub(super) struct Driver {
     /// When the users began to be taken away, and how many there were.
     ramp_down: Option<(Instant, Ramp)>,
     ended_by: Option<EndedBy>,
+    /// The run time is over and has been acted on.
+    time_is_over: bool,
     stops: u32,
     misconfigured: Option<String>,
 }
@@ -101,6 +103,7 @@ impl Driver {
             start: Instant::now(),
             ramp_down: None,
             ended_by: None,
+            time_is_over: false,
             stops: 0,
             misconfigured: None,
         };
@@ -162,13 +165,14 @@ impl Driver {
         self.start = Instant::now();
         self.shared.run.start(self.start.into_std());
         self.aggregator.start(SystemTime::now());
+        self.shared.run.publish(0, 0.0, self.phase());
         let (at, ramp) = (self.start, self.ramp);
         self.tell_all(|| Command::Start { at, ramp, data: data.clone() }).await;
         let mut idle_workers = 0;
         let mut next_tick = self.start + INTERVAL;
         while idle_workers < self.workers.len() {
             let run_ends =
-                self.shared.plan.run_time.filter(|_| self.ramp_down.is_none()).map(|time| self.start + time);
+                self.shared.plan.run_time.filter(|_| !self.time_is_over).map(|time| self.start + time);
             tokio::select! {
                 biased;
                 Some(request) = requests.recv() => {
@@ -199,15 +203,27 @@ impl Driver {
                     }
                 }
                 () = sleep_until(run_ends.unwrap_or(next_tick)), if run_ends.is_some() => {
-                    self.end(EndedBy::RunTime);
-                    self.begin_ramp_down(self.ramp.rate);
-                    if let Some((at, ramp)) = self.ramp_down {
-                        self.tell_all(|| Command::RampDown { at, ramp }).await;
-                    }
+                    self.run_time_is_over().await;
                 }
             }
         }
         self.tick(true).await;
+    }
+
+    async fn run_time_is_over(&mut self) {
+        self.time_is_over = true;
+        self.end(EndedBy::RunTime);
+        match self.ramp_down {
+            None => {
+                self.begin_ramp_down(self.ramp.rate);
+                if let Some((at, ramp)) = self.ramp_down {
+                    self.tell_all(|| Command::RampDown { at, ramp }).await;
+                }
+            }
+            // The last iterations were running; the time limits them as it limits all others.
+            Some(_) if self.stops == 0 => self.tell_all(|| Command::Stop).await,
+            Some(_) => {}
+        }
     }
 
     /// A request to stop: gracefully at first, at once when it is repeated.

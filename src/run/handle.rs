@@ -127,8 +127,9 @@ impl Report {
         self.teardown_error.as_deref()
     }
 
-    /// Whether the run made requests and came to the end that was planned for it. Failed requests do not
-    /// change that: how many are too many is for limits to say.
+    /// Whether the run made requests and was neither aborted by its script nor ended by a failed `setup`.
+    /// Failed requests do not change that: how many are too many is for limits to say. A run that was
+    /// stopped early passes too; see [`Report::ended_by`].
     pub fn passed(&self) -> bool {
         let planned = !matches!(self.ended_by, EndedBy::Aborted(_) | EndedBy::SetupFailed(_));
         planned && self.snapshot.total.requests > 0

@@ -19,11 +19,11 @@ use super::http_options::http_options;
 use super::worker_loop::WorkerError;
 use crate::http::{Target, Transport};
 use crate::metrics::{Recorder, ScriptError};
-use crate::plan::{Options, RunInfo, TestPlan};
+use crate::plan::{Options, PlanError, RunInfo, TestPlan};
 use crate::rhai::{Dynamic, Engine};
 use crate::script::{
     AsyncCall, Extension, Host, Level, Message, MessageSink, Param, RunState, ScriptEngine, ScriptInputs,
-    ScriptPlan, Sources,
+    ScriptPlan, Sources, did_you_mean,
 };
 use crate::vu::{Event, Shared, host_of};
 
@@ -261,7 +261,10 @@ impl LoadTest {
     }
 
     /// Everything that can be wrong is found here, before any thread of the run exists.
-    fn check(self, random_seed: u64) -> Result<(RunInfo, Shared, mpsc::UnboundedReceiver<Event>), RunError> {
+    fn check(
+        mut self,
+        random_seed: u64,
+    ) -> Result<(RunInfo, Shared, mpsc::UnboundedReceiver<Event>), RunError> {
         let seed = self.options.seed.or(self.lower.seed).unwrap_or(random_seed);
         let mut inputs = self.inputs(seed);
         let mut declared = self.load(inputs.clone())?;
@@ -269,6 +272,14 @@ impl LoadTest {
             // What the top level drew at random has to follow from the seed that it sets itself.
             inputs.seed = seed;
             declared = self.load(inputs.clone())?;
+        }
+        check_params(&inputs, &declared.params)?;
+        // A scenario's own host is more specific than the script's, and the caller's overrides both.
+        let host = declared.options.host.take().or(self.lower.host.take());
+        for scenario in &mut declared.scenarios {
+            if scenario.host.is_none() {
+                scenario.host.clone_from(&host);
+            }
         }
         let options = self.options.or(declared.options).or(self.lower);
         let plan = TestPlan::new(options, declared.scenarios, seed).map_err(RunError::Plan)?;
@@ -349,6 +360,16 @@ impl Prepared {
             Err(_) => Err(RunError::Thread(std::io::Error::other("the run's thread ended while it started"))),
         }
     }
+}
+
+/// A value for a parameter that the script does not declare is a typing error.
+fn check_params(inputs: &ScriptInputs, declared: &[Param]) -> Result<(), RunError> {
+    let names = || declared.iter().map(|param| param.name.as_str());
+    let unknown = inputs.params.keys().filter(|name| !names().any(|known| known == *name));
+    let problems: Vec<String> = unknown
+        .map(|name| format!("the script declares no parameter '{name}'{}", did_you_mean(name, names())))
+        .collect();
+    if problems.is_empty() { Ok(()) } else { Err(RunError::Plan(PlanError(problems))) }
 }
 
 fn check_hosts(plan: &TestPlan) -> Result<(), RunError> {

@@ -3,6 +3,7 @@
 //! Invariant: bounded; a script that requests ever new URLs (ids in paths) makes the cache start over
 //! instead of growing.
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use hashbrown::{Equivalent, HashMap};
@@ -14,10 +15,11 @@ use crate::metrics::SeriesId;
 const CAPACITY: usize = 4096;
 
 /// A request's destination and the place where it is counted.
-#[derive(Clone)]
 pub(crate) struct Endpoint {
     pub(crate) target: Target,
-    pub(crate) series: SeriesId,
+    /// The series of its path; found out when a request without a name of its own is first made, so that
+    /// named requests do not leave an empty series behind.
+    pub(crate) series: OnceCell<SeriesId>,
 }
 
 /// Endpoints by scenario, method and URL as the script writes it.

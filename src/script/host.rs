@@ -244,7 +244,7 @@ impl Host {
         if (&raw const ops).addr() < self.stack_limit.get() {
             return Some(Dynamic::from(Ending::TooDeep));
         }
-        if ops % OPS_PER_LOOK == 0 { self.look_at_clock() } else { None }
+        if ops.is_multiple_of(OPS_PER_LOOK) { self.look_at_clock() } else { None }
     }
 
     #[cold]

@@ -10,7 +10,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rhai::{Dynamic, Map};
@@ -29,6 +29,8 @@ pub(crate) struct VuContext {
     pub(crate) scenario_index: u32,
     /// Name of its scenario.
     pub(crate) scenario: Arc<str>,
+    /// When it came into being.
+    pub(crate) started: Instant,
     /// Iterations begun, so the number of the running one, from 1; 0 in `on_start`.
     pub(crate) iteration: Cell<u64>,
     /// How late the running iteration started.
@@ -95,6 +97,7 @@ impl VuContext {
             id: parts.id,
             scenario_index: parts.scenario_index,
             scenario: parts.scenario,
+            started: Instant::now(),
             iteration: Cell::new(0),
             lag: Cell::new(Duration::ZERO),
             records: parts.records,

@@ -93,6 +93,7 @@ impl VirtualUser {
     async fn iterate(&self) {
         let mut due = Instant::now();
         let mut last = None;
+        let mut was_late = false;
         while !self.vu.is_stopping() && self.worker.claim_iteration() {
             let started = Instant::now();
             let lag = started.saturating_duration_since(due);
@@ -117,13 +118,16 @@ impl VirtualUser {
                 return;
             }
             due = match self.wait_after(task) {
-                // A late iteration is not caught up with a burst: the pace goes on from its start.
+                // What was missed is not made up with a burst: after an iteration that could not wait for its
+                // time, the pace goes on from its start.
                 (Wait::Pacing(seconds), _) => {
-                    due.max(started).checked_add(Duration::from_secs_f64(*seconds)).unwrap_or(ended)
+                    let base = if was_late { started } else { due };
+                    base.checked_add(Duration::from_secs_f64(*seconds)).unwrap_or(ended)
                 }
                 (wait, of_task) => ended + self.wait(wait, of_task).await,
             };
-            if due > ended {
+            was_late = due <= ended;
+            if !was_late {
                 if !self.vu.wait_until(due).await {
                     return;
                 }

@@ -345,7 +345,7 @@ fn scenario(plan: &ScenarioPlan) -> Rc<Scenario> {
     })
 }
 
-/// What relative URLs are joined to: the run's host wins over the scenario's, as `-H` does in Locust.
+/// What relative URLs are joined to: the caller's host wins over the scenario's, as `-H` does in Locust.
 pub(crate) fn host_of<'a>(plan: &'a TestPlan, scenario: Option<&'a ScenarioPlan>) -> Option<&'a str> {
     plan.host.as_deref().or_else(|| scenario.and_then(|scenario| scenario.host.as_deref()))
 }

@@ -32,7 +32,10 @@ fn agree(output: &Output, server: &Server) -> Value {
 
     // The CSV files.
     let aggregated = run.aggregated();
-    assert_eq!((cell(&aggregated["Request Count"]), cell(&aggregated["Failure Count"])), (requests, failures));
+    assert_eq!(
+        (cell(&aggregated["Request Count"]), cell(&aggregated["Failure Count"])),
+        (requests, failures)
+    );
     let stats = run.csv("stats.csv");
     let endpoints = &stats[..stats.len() - 1];
     assert_eq!(endpoints.iter().map(|row| cell(&row["Request Count"])).sum::<u64>(), requests);
@@ -99,11 +102,19 @@ const MIXED: &str = r#"
 #[test]
 fn over_a_run_of_three_seconds() {
     let server = Server::start();
-    let arguments = ["run", "test.rhai", "-H", &server.url(), "-t", "3s", "-u", "8", "-r", "20", "--threads", "2"];
+    let arguments =
+        ["run", "test.rhai", "-H", &server.url(), "-t", "3s", "-u", "8", "-r", "20", "--threads", "2"];
     let output = Sandbox::with(MIXED).run(&arguments).expect_code(0);
     let json = agree(&output, &server);
-    assert!(number(&json["total"]["failures"]) > 0 && number(&json["total"]["requests"]) > 100, "{}", output.shown());
-    assert_eq!(number(&json["metrics"]["http_reqs{kind:late}"]["values"]["count"]), server.hits("/status/404"));
+    assert!(
+        number(&json["total"]["failures"]) > 0 && number(&json["total"]["requests"]) > 100,
+        "{}",
+        output.shown()
+    );
+    assert_eq!(
+        number(&json["metrics"]["http_reqs{kind:late}"]["values"]["count"]),
+        server.hits("/status/404")
+    );
     let history = output.run_dir().csv("stats_history.csv");
     assert!(history.len() >= 3, "{}", history.len());
     let totals: Vec<u64> = history.iter().map(|row| cell(&row["Total Request Count"])).collect();
@@ -140,7 +151,8 @@ fn after_two_interrupts_in_the_middle_of_requests() {
 #[test]
 fn over_a_run_shorter_than_a_second() {
     let server = Server::start();
-    let arguments = ["run", "test.rhai", "-H", &server.url(), "-i", "40", "-u", "4", "-r", "1000", "--threads", "2"];
+    let arguments =
+        ["run", "test.rhai", "-H", &server.url(), "-i", "40", "-u", "4", "-r", "1000", "--threads", "2"];
     let output = Sandbox::with(MIXED).run(&arguments).expect_code(0);
     let json = agree(&output, &server);
     let iterations = &json["iterations"];
@@ -164,7 +176,8 @@ fn when_the_script_aborts() {
 fn when_every_request_fails() {
     let server = Server::start();
     let script = "fn iteration() { http::get(\"/status/500\"); http::get(\"/garbage\"); }";
-    let arguments = ["run", "test.rhai", "-H", &server.url(), "-i", "20", "-u", "4", "-r", "1000", "--threads", "2"];
+    let arguments =
+        ["run", "test.rhai", "-H", &server.url(), "-i", "20", "-u", "4", "-r", "1000", "--threads", "2"];
     let output = Sandbox::with(script).run(&arguments).expect_code(0);
     let json = agree(&output, &server);
     assert_eq!(number(&json["total"]["failures"]), 40);
@@ -176,7 +189,8 @@ fn when_every_request_fails() {
 fn with_more_names_than_are_told_apart() {
     let server = Server::start();
     let script = "fn iteration() { for n in 0..120 { http::get(`/items/${vu::id() * 100000 + vu::iteration() * 1000 + n}`); } }";
-    let arguments = ["run", "test.rhai", "-H", &server.url(), "-i", "20", "-u", "4", "-r", "1000", "--threads", "2"];
+    let arguments =
+        ["run", "test.rhai", "-H", &server.url(), "-i", "20", "-u", "4", "-r", "1000", "--threads", "2"];
     let output = Sandbox::with(script).run(&arguments).expect_code(0);
     let json = agree(&output, &server);
     assert_eq!((number(&json["total"]["requests"]), &json["series_folded"]), (2400, &true.into()));

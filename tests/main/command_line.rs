@@ -5,7 +5,7 @@ use std::net::TcpStream;
 
 use serde_json::Value;
 
-use crate::support::{Running, Sandbox, Server};
+use crate::support::{Sandbox, Server};
 
 const HIT: &str = "fn iteration() { http::get(\"/x\"); }";
 
@@ -24,22 +24,36 @@ const EXCEPTIONS_HEADER: &str = "Count,Message,Traceback,Nodes";
 #[test]
 fn a_run_prints_its_summary_and_keeps_its_results() {
     let server = Server::start();
-    let sandbox = Sandbox::with("import \"lib/hit\" as hit; fn iteration() { hit::hit(); print(\"hello\"); }");
+    let sandbox =
+        Sandbox::with("import \"lib/hit\" as hit; fn iteration() { hit::hit(); print(\"hello\"); }");
     sandbox.write("lib/hit.rhai", "fn hit() { http::get(\"/x\") }");
     let output = sandbox.run(&["run", "test.rhai", "-i", "5", "-H", &server.url()]).expect_code(0);
     let last = output.stdout.lines().last().unwrap();
     assert!(last.contains("NO LIMITS SET: 5 requests"), "the verdict comes last: {}", output.shown());
-    assert!(output.stdout.contains("GET /x") && output.stdout.contains("test.rhai -> "), "{}", output.shown());
+    assert!(
+        output.stdout.contains("GET /x") && output.stdout.contains("test.rhai -> "),
+        "{}",
+        output.shown()
+    );
     assert!(!output.stdout.contains("hello"), "what scripts print is no result");
     assert_eq!(output.stderr.matches("hello").count(), 5, "{}", output.shown());
     assert!(output.stderr.contains("[vu 1, iteration 5] hello"), "{}", output.shown());
 
     let run = output.run_dir();
-    assert!(output.stderr.contains(&format!("results: performance/results/{}", run.0.file_name().unwrap().display())));
-    let mut files: Vec<String> =
-        std::fs::read_dir(&run.0).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(
+        output
+            .stderr
+            .contains(&format!("results: performance/results/{}", run.0.file_name().unwrap().display()))
+    );
+    let mut files: Vec<String> = std::fs::read_dir(&run.0)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
     files.sort();
-    assert_eq!(files, ["exceptions.csv", "failures.csv", "run.json", "script", "stats.csv", "stats_history.csv"]);
+    assert_eq!(
+        files,
+        ["exceptions.csv", "failures.csv", "run.json", "script", "stats.csv", "stats_history.csv"]
+    );
     let copy = |name: &str| std::fs::read_to_string(run.0.join("script").join(name)).unwrap();
     assert!(copy("test.rhai").contains("import \"lib/hit\""));
     assert!(copy("lib__hit.rhai").contains("fn hit()"));
@@ -50,17 +64,46 @@ fn run_json_tells_the_settings() {
     let server = Server::start();
     let sandbox = Sandbox::with("const A = param(\"a\", 1); fn iteration() { http::get(\"/x\"); }");
     let arguments = [
-        "run", "test.rhai", "-i", "6", "-H", &server.url(), "-u", "3", "-r", "50", "--seed", "42", "--threads", "2",
-        "--stop-timeout", "5s", "--run-time", "1m", "--param", "a=7", "--tag", "team=web",
+        "run",
+        "test.rhai",
+        "-i",
+        "6",
+        "-H",
+        &server.url(),
+        "-u",
+        "3",
+        "-r",
+        "50",
+        "--seed",
+        "42",
+        "--threads",
+        "2",
+        "--stop-timeout",
+        "5s",
+        "--run-time",
+        "1m",
+        "--param",
+        "a=7",
+        "--tag",
+        "team=web",
     ];
     let output = sandbox.run(&arguments).expect_code(0);
     let json = output.run_dir().json();
     let settings = &json["settings"];
-    assert_eq!((&settings["users"], &settings["seed"], &settings["threads"]), (&3.into(), &42.into(), &2.into()));
+    assert_eq!(
+        (&settings["users"], &settings["seed"], &settings["threads"]),
+        (&3.into(), &42.into(), &2.into())
+    );
     assert_eq!((&settings["spawn_rate"], &settings["iterations"]), (&50.0.into(), &6.into()));
     assert_eq!((&settings["stop_timeout_s"], &settings["run_time_s"]), (&5.0.into(), &60.0.into()));
-    assert_eq!((settings["host"].as_str().unwrap(), &settings["params"]["a"]), (server.url().as_str(), &"7".into()));
-    assert_eq!((&json["name"], &json["script"], &json["ended_by"]), (&"test".into(), &"test.rhai".into(), &"iterations".into()));
+    assert_eq!(
+        (settings["host"].as_str().unwrap(), &settings["params"]["a"]),
+        (server.url().as_str(), &"7".into())
+    );
+    assert_eq!(
+        (&json["name"], &json["script"], &json["ended_by"]),
+        (&"test".into(), &"test.rhai".into(), &"iterations".into())
+    );
     assert_eq!(json["metrics"]["http_reqs{team:web}"]["values"]["count"], 6);
 }
 
@@ -73,15 +116,18 @@ fn json_on_standard_output_is_one_document_and_the_same_as_the_file() {
     assert_eq!(json, output.run_dir().json());
     assert_eq!(json["total"]["requests"], 5);
     assert!(output.stderr.contains("NO LIMITS SET"), "the summary is elsewhere: {}", output.shown());
-    let quiet = Sandbox::with(HIT).run(&["run", "test.rhai", "-i", "1", "-H", &server.url(), "--json", "--quiet"]);
+    let quiet =
+        Sandbox::with(HIT).run(&["run", "test.rhai", "-i", "1", "-H", &server.url(), "--json", "--quiet"]);
     assert!(serde_json::from_str::<Value>(&quiet.stdout).is_ok(), "{}", quiet.shown());
 }
 
 #[test]
 fn metrics_have_the_shape_of_k6() {
     let server = Server::start();
-    let script = "fn iteration() { http::get(\"/x\"); http::get(\"/status/500\"); check(\"c\", true); throw \"e\"; }";
-    let output = Sandbox::with(script).run(&["run", "test.rhai", "-i", "4", "-H", &server.url()]).expect_code(0);
+    let script =
+        "fn iteration() { http::get(\"/x\"); http::get(\"/status/500\"); check(\"c\", true); throw \"e\"; }";
+    let output =
+        Sandbox::with(script).run(&["run", "test.rhai", "-i", "4", "-H", &server.url()]).expect_code(0);
     let metrics = output.run_dir().json()["metrics"].clone();
     for (name, kind, contains) in [
         ("http_reqs", "counter", "default"),
@@ -103,7 +149,11 @@ fn metrics_have_the_shape_of_k6() {
         ("vus_max", "gauge", "default"),
     ] {
         let metric = &metrics[name];
-        assert_eq!((&metric["type"], &metric["contains"]), (&kind.into(), &contains.into()), "{name}: {metric}");
+        assert_eq!(
+            (&metric["type"], &metric["contains"]),
+            (&kind.into(), &contains.into()),
+            "{name}: {metric}"
+        );
     }
     assert_eq!(metrics["http_req_failed"]["values"]["rate"], 0.5);
     assert_eq!(metrics["http_req_duration"]["values"]["count"], 4, "successes alone");
@@ -112,15 +162,21 @@ fn metrics_have_the_shape_of_k6() {
         assert!(trend.contains_key(key), "{key}: {trend:?}");
     }
     assert_eq!(metrics["http_reqs{name:/status/500,method:GET}"]["values"]["count"], 4);
-    assert_eq!((&metrics["script_errors"]["values"]["count"], &metrics["checks"]["values"]["passes"]), (&4.into(), &4.into()));
+    assert_eq!(
+        (&metrics["script_errors"]["values"]["count"], &metrics["checks"]["values"]["passes"]),
+        (&4.into(), &4.into())
+    );
     assert_eq!(metrics["vus_max"]["values"]["value"], 1);
 }
 
 #[test]
 fn csv_files_have_the_columns_of_locust() {
     let server = Server::start();
-    let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); http::get(\"/status/500\"); throw \"a, \\\"b\\\"\"; }");
-    let output = sandbox.run(&["run", "test.rhai", "-i", "2", "-H", &server.url(), "--csv", "out"]).expect_code(0);
+    let sandbox = Sandbox::with(
+        "fn iteration() { http::get(\"/x\"); http::get(\"/status/500\"); throw \"a, \\\"b\\\"\"; }",
+    );
+    let output =
+        sandbox.run(&["run", "test.rhai", "-i", "2", "-H", &server.url(), "--csv", "out"]).expect_code(0);
     for (name, header) in [
         ("stats.csv", STATS_HEADER),
         ("stats_history.csv", HISTORY_HEADER),
@@ -159,7 +215,9 @@ fn full_history_has_rows_for_each_endpoint() {
 #[test]
 fn quiet_prints_the_verdict_alone() {
     let server = Server::start();
-    let output = Sandbox::with(HIT).run(&["run", "test.rhai", "-i", "3", "-H", &server.url(), "--quiet"]).expect_code(0);
+    let output = Sandbox::with(HIT)
+        .run(&["run", "test.rhai", "-i", "3", "-H", &server.url(), "--quiet"])
+        .expect_code(0);
     assert_eq!(output.stdout.lines().count(), 1, "{}", output.shown());
     assert!(output.stdout.contains("NO LIMITS SET: 3 requests"), "{}", output.shown());
 }
@@ -184,7 +242,8 @@ fn colours_are_used_only_when_asked_for() {
 #[test]
 fn without_a_utf_8_locale_the_output_is_ascii() {
     let server = Server::start();
-    let script = "fn iteration() { http::get(\"/x\"); http::get(\"/status/500\"); check(\"c\", false); throw \"e\"; }";
+    let script =
+        "fn iteration() { http::get(\"/x\"); http::get(\"/status/500\"); check(\"c\", false); throw \"e\"; }";
     let arguments = ["run", "test.rhai", "-i", "3", "-H", &server.url()];
     let output = Sandbox::with(script).run_with(&arguments, &[("LANG", "C")]).expect_code(0);
     assert!(output.stdout.is_ascii(), "{}", output.shown());
@@ -195,9 +254,21 @@ fn without_a_utf_8_locale_the_output_is_ascii() {
 fn the_summary_can_be_written_elsewhere_too() {
     let server = Server::start();
     let sandbox = Sandbox::with(HIT);
-    let arguments = ["run", "test.rhai", "-i", "2", "-H", &server.url(), "--summary-export", "out.json", "--results-dir", "r/s"];
+    let arguments = [
+        "run",
+        "test.rhai",
+        "-i",
+        "2",
+        "-H",
+        &server.url(),
+        "--summary-export",
+        "out.json",
+        "--results-dir",
+        "r/s",
+    ];
     sandbox.run(&arguments).expect_code(0);
-    let export: Value = serde_json::from_str(&std::fs::read_to_string(sandbox.path().join("out.json")).unwrap()).unwrap();
+    let export: Value =
+        serde_json::from_str(&std::fs::read_to_string(sandbox.path().join("out.json")).unwrap()).unwrap();
     assert_eq!(export["total"]["requests"], 2);
     assert_eq!(std::fs::read_dir(sandbox.path().join("r/s")).unwrap().count(), 1);
     assert!(!sandbox.path().join("performance").exists());
@@ -222,7 +293,8 @@ fn two_runs_at_once_get_a_folder_each() {
 #[test]
 fn a_place_that_cannot_be_written_is_told_before_any_request() {
     let server = Server::start();
-    let sandbox = Sandbox::with("fn setup() { http::get(\"/setup\"); } fn iteration() { http::get(\"/x\"); }");
+    let sandbox =
+        Sandbox::with("fn setup() { http::get(\"/setup\"); } fn iteration() { http::get(\"/x\"); }");
     sandbox.write("file", "in the way");
     let url = server.url();
     for (flag, place) in [
@@ -247,13 +319,18 @@ fn exit_codes_follow_what_happened() {
         let output = Sandbox::with(script).run(&arguments).expect_code(code);
         let last = output.stdout.lines().last().unwrap_or_default();
         assert!(last.contains(words), "{script}: no {words:?} in the last line\n{}", output.shown());
-        assert_eq!(output.run_dir().json()["elapsed_s"].is_number(), true, "results are written");
+        assert!(output.run_dir().json()["elapsed_s"].is_number(), "results are written");
     };
     exits(HIT, &["--exit-code-on-error"], 0, "NO LIMITS SET");
     let failing = "fn iteration() { http::get(\"/status/500\"); }";
     exits(failing, &[], 0, "NO LIMITS SET");
     exits(failing, &["--exit-code-on-error"], 1, "2 failed");
-    exits("fn iteration() { http::get(\"/x\"); throw \"e\"; }", &["--exit-code-on-error"], 1, "NO LIMITS SET");
+    exits(
+        "fn iteration() { http::get(\"/x\"); throw \"e\"; }",
+        &["--exit-code-on-error"],
+        1,
+        "NO LIMITS SET",
+    );
     exits("fn iteration() {}", &[], 97, "NO REQUESTS");
     exits("fn setup() { throw \"no database\"; } fn iteration() {}", &[], 107, "SETUP FAILED");
     exits("fn iteration() { http::get(\"/x\"); abort(\"it burns\"); }", &[], 108, "ABORTED: it burns");
@@ -262,7 +339,8 @@ fn exit_codes_follow_what_happened() {
 #[test]
 fn the_reason_of_a_failed_setup_is_shown_with_its_place() {
     let script = "fn setup() {\n  let x = 1 / 0;\n}\nfn iteration() {}";
-    let output = Sandbox::with(script).run(&["run", "test.rhai", "-H", "http://127.0.0.1:1"]).expect_code(107);
+    let output =
+        Sandbox::with(script).run(&["run", "test.rhai", "-H", "http://127.0.0.1:1"]).expect_code(107);
     let shown = format!("{}{}", output.stdout, output.stderr);
     assert!(shown.contains("test.rhai:2:13: division by zero"), "{}", output.shown());
     assert!(output.run_dir().json()["ended_reason"].as_str().unwrap().contains("test.rhai:2:13"));
@@ -272,7 +350,8 @@ fn the_reason_of_a_failed_setup_is_shown_with_its_place() {
 fn a_failed_teardown_is_a_warning() {
     let server = Server::start();
     let script = "fn iteration() { http::get(\"/x\"); }\nfn teardown(data) { throw \"left behind\"; }";
-    let output = Sandbox::with(script).run(&["run", "test.rhai", "-i", "1", "-H", &server.url()]).expect_code(0);
+    let output =
+        Sandbox::with(script).run(&["run", "test.rhai", "-i", "1", "-H", &server.url()]).expect_code(0);
     output.expect_stderr(&["teardown failed", "test.rhai:2:21: left behind"]);
 }
 
@@ -281,8 +360,22 @@ fn spellings_of_locust_and_k6_work() {
     let server = Server::start();
     let url = server.url();
     let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); sleep(0.01); }");
-    let arguments = ["run", "-f", "test.rhai", "--headless", "--autostart", "--only-summary", "--vus", "2", "-r", "100",
-        "--duration", "300ms", "-H", &url];
+    let arguments = [
+        "run",
+        "-f",
+        "test.rhai",
+        "--headless",
+        "--autostart",
+        "--only-summary",
+        "--vus",
+        "2",
+        "-r",
+        "100",
+        "--duration",
+        "300ms",
+        "-H",
+        &url,
+    ];
     let output = sandbox.run(&arguments).expect_code(0);
     assert_eq!(output.run_dir().json()["settings"]["users"], 2);
     assert_eq!(output.run_dir().json()["ended_by"], "run time");
@@ -300,8 +393,25 @@ fn what_scripts_are_given_on_the_command_line() {
     let server = Server::start();
     let url = server.url();
     let printed = |seed: &str| {
-        let arguments = ["run", "test.rhai", "-i", "1", "-H", &url, "--param", "who=me=you", "-e", "PLACE=here", "--tag",
-            "t=1", "--scenario", "a", "--seed", seed, "-q"];
+        let arguments = [
+            "run",
+            "test.rhai",
+            "-i",
+            "1",
+            "-H",
+            &url,
+            "--param",
+            "who=me=you",
+            "-e",
+            "PLACE=here",
+            "--tag",
+            "t=1",
+            "--scenario",
+            "a",
+            "--seed",
+            seed,
+            "-q",
+        ];
         let output = Sandbox::with(script).run(&arguments).expect_code(0);
         output.stderr.lines().find(|line| line.contains("] a ")).unwrap_or_default().to_owned()
     };
@@ -319,7 +429,17 @@ fn help_of_a_script_lists_its_parameters() {
          const T = param(\"token\");\nconst S = param(\"key\", \"k-123\", #{ secret: true });\nfn iteration() {}",
     );
     let output = sandbox.run(&["run", "test.rhai", "--help"]).expect_code(0);
-    for part in ["--users", "RHAID_USERS", "Exit codes", "place", "where it runs", "one of: dev, prod", "default: dev", "token", "required"] {
+    for part in [
+        "--users",
+        "RHAID_USERS",
+        "Exit codes",
+        "place",
+        "where it runs",
+        "one of: dev, prod",
+        "default: dev",
+        "token",
+        "required",
+    ] {
         assert!(output.stdout.contains(part), "no {part:?} in {}", output.shown());
     }
     assert!(!output.stdout.contains("k-123"), "a secret's default is not shown");
@@ -368,6 +488,40 @@ fn a_reader_that_goes_away_costs_nothing() {
 }
 
 #[test]
+fn a_script_that_prints_without_end_fills_neither_memory_nor_terminal() {
+    let server = Server::start();
+    let script = "fn iteration() { for n in 0..30000 { print(`line ${n}`); } http::get(\"/x\"); }";
+    let output =
+        Sandbox::with(script).run(&["run", "test.rhai", "-i", "1", "-H", &server.url()]).expect_code(0);
+    let lines = output.stderr.matches("] line ").count();
+    let more = output
+        .stderr
+        .lines()
+        .filter_map(|line| line.strip_prefix('(')?.split(' ').next()?.parse::<usize>().ok());
+    let dropped: usize = more.sum();
+    assert!(dropped > 0 && output.stderr.contains("more messages came faster"), "{lines} lines");
+    assert_eq!(lines + dropped, 30_000, "what is not shown is counted");
+}
+
+#[test]
+fn odd_names_break_no_file() {
+    let server = Server::start();
+    let script = r#"
+        scenario("a b/../ü", #{ exec: "f", tags: #{ "k:1": "v,2" } });
+        fn f() { http::get("/x", #{ name: "line\nbreak, \"quoted\" {a:b}" }); check("a\tb", true); }
+    "#;
+    let sandbox = Sandbox::new();
+    sandbox.write("odd näme 'x'.rhai", script);
+    let output = sandbox.run(&["run", "odd näme 'x'.rhai", "-i", "3", "-H", &server.url()]).expect_code(0);
+    let run = output.run_dir();
+    assert!(run.0.file_name().unwrap().to_str().unwrap().is_ascii(), "{}", run.0.display());
+    assert_eq!(run.csv("stats.csv")[0]["Name"], "line\nbreak, \"quoted\" {a:b}");
+    assert_eq!(run.json()["endpoints"][0]["name"], "line\nbreak, \"quoted\" {a:b}");
+    assert_eq!(run.aggregated()["Request Count"], "3");
+    assert!(!output.stdout.contains("line\nbreak"), "a name takes one line: {}", output.shown());
+}
+
+#[test]
 fn the_demo_needs_nothing() {
     let output = Sandbox::new().run(&["demo", "--run-time", "2s", "--users", "5"]).expect_code(0);
     assert!(output.stdout.contains("POST /quality/analyze"), "{}", output.shown());
@@ -396,7 +550,7 @@ fn the_target_says_where_it_is_and_answers() {
     assert!(ask("GET /health HTTP/1.1").contains("\"ok\""));
     assert!(ask("GET /quality/insights HTTP/1.1").contains("\"projects\""));
     assert!(ask("GET /nosuch HTTP/1.1").starts_with("HTTP/1.1 404"));
-    let running = Running::from_child(child, sandbox.path());
+    let running = sandbox.attach(child);
     running.signal("TERM");
     running.wait().expect_code(0);
 }

@@ -12,7 +12,8 @@ fn settings(output: &Output) -> Value {
 #[test]
 fn flag_over_environment_over_file_over_script_over_default() {
     let server = Server::start();
-    let script = "options(#{ users: 2, spawn_rate: 1000, iterations: 8 }); fn iteration() { http::get(\"/x\"); }";
+    let script =
+        "options(#{ users: 2, spawn_rate: 1000, iterations: 8 }); fn iteration() { http::get(\"/x\"); }";
     let users = |flag: Option<&str>, environment: Option<&str>, file: Option<&str>, script: &str| {
         let sandbox = Sandbox::with(script);
         if let Some(users) = file {
@@ -21,7 +22,8 @@ fn flag_over_environment_over_file_over_script_over_default() {
         let url = server.url();
         let mut arguments = vec!["run", "test.rhai", "-H", &url, "-i", "8"];
         arguments.extend(flag.map(|users| ["--users", users]).iter().flatten());
-        let variables: Vec<(&str, &str)> = environment.map(|users| ("RHAID_USERS", users)).into_iter().collect();
+        let variables: Vec<(&str, &str)> =
+            environment.map(|users| ("RHAID_USERS", users)).into_iter().collect();
         let output = sandbox.run_with(&arguments, &variables).expect_code(0);
         settings(&output)["users"].as_u64().unwrap()
     };
@@ -66,8 +68,14 @@ fn a_file_can_be_named() {
     let variables = [("RHAID_CONFIG", "other.toml")];
     let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); }");
     sandbox.write("other.toml", &format!("host = \"{}\"\niterations = 3\n", server.url()));
-    assert_eq!(settings(&sandbox.run_with(&["run", "test.rhai"], &variables).expect_code(0))["iterations"], 3);
-    sandbox.run(&["run", "test.rhai", "--config", "nosuch.toml"]).expect_stderr(&["nosuch.toml"]).expect_code(104);
+    assert_eq!(
+        settings(&sandbox.run_with(&["run", "test.rhai"], &variables).expect_code(0))["iterations"],
+        3
+    );
+    sandbox
+        .run(&["run", "test.rhai", "--config", "nosuch.toml"])
+        .expect_stderr(&["nosuch.toml"])
+        .expect_code(104);
 }
 
 #[test]
@@ -91,7 +99,8 @@ fn mistakes_in_the_file_are_told_with_what_was_meant() {
 #[test]
 fn flags_can_be_set_in_the_environment() {
     let server = Server::start();
-    let sandbox = Sandbox::with("const W = param(\"who-is\", \"x\"); fn iteration() { print(W); http::get(\"/x\"); }");
+    let sandbox =
+        Sandbox::with("const W = param(\"who-is\", \"x\"); fn iteration() { print(W); http::get(\"/x\"); }");
     let url = server.url();
     let variables = [
         ("RHAID_SCRIPT", "test.rhai"),
@@ -109,7 +118,10 @@ fn flags_can_be_set_in_the_environment() {
     ];
     let output = sandbox.run_with(&["run"], &variables).expect_code(0);
     let settings = settings(&output);
-    assert_eq!((&settings["users"], &settings["iterations"], &settings["seed"]), (&2.into(), &6.into(), &3.into()));
+    assert_eq!(
+        (&settings["users"], &settings["iterations"], &settings["seed"]),
+        (&2.into(), &6.into(), &3.into())
+    );
     assert_eq!((&settings["threads"], &settings["run_time_s"]), (&1.into(), &120.0.into()));
     assert_eq!(settings["params"]["who-is"], "me");
     assert_eq!(output.stdout.lines().count(), 1, "{}", output.shown());
@@ -123,7 +135,8 @@ fn a_switch_in_the_environment_takes_the_usual_words() {
     let url = server.url();
     let lines = |value: &str| {
         let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); }");
-        let output = sandbox.run_with(&["run", "test.rhai", "-i", "1", "-H", &url], &[("RHAID_QUIET", value)]);
+        let output =
+            sandbox.run_with(&["run", "test.rhai", "-i", "1", "-H", &url], &[("RHAID_QUIET", value)]);
         output.expect_code(0).stdout.lines().count()
     };
     for yes in ["true", "1", "yes"] {

@@ -235,7 +235,7 @@ fn imports_and_constants_of_the_top_level_are_there_in_every_call() {
             task("a"); task("b"); wait(|| lib::twice(0));
             fn setup() { lib::twice(BASE) }
             fn on_start() { this.n = lib::twice(BASE); }
-            fn a() { check("a", lib::twice(BASE + 1) == 42 && this.n == 40); }
+            fn a() { sleep(0.01); check("a", lib::twice(BASE + 1) == 42 && this.n == 40); }
             fn b() { check("b", group("g", || lib::twice(BASE)) == 40 && vu::data() == 40); }
             fn on_stop() { print(lib::twice(1)); }
             fn teardown(data) { print(lib::twice(data)); }

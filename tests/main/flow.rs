@@ -82,6 +82,14 @@ fn fail_cannot_be_caught() {
 }
 
 #[test]
+fn exit_of_rhai_is_no_riddle() {
+    let ran = once(&Server::start(), "fn iteration() { http::get(\"/x\"); exit(); }");
+    // Either it ends the iteration or it is an error; but not one that says it is none.
+    let errors = ran.errors();
+    assert!(!errors.keys().any(|error| error.contains("NOT AN ERROR")), "{errors:?}");
+}
+
+#[test]
 fn what_a_script_throws_can_be_caught() {
     let script = r#"
         fn iteration() {

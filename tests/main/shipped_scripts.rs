@@ -19,7 +19,12 @@ fn runs(name: &str, users: u64) -> Ran {
     let test = LoadTest::from_file(folder().join(name)).unwrap().host(&target.url());
     let ran = run(test.users(users).spawn_rate(1000.0).threads(2).seed(1).run_time(Duration::from_secs(2)));
     let ran = ran.without_errors();
-    assert!(ran.requests() >= users && ran.failures() == 0, "{} requests, {} failed", ran.requests(), ran.failures());
+    assert!(
+        ran.requests() >= users && ran.failures() == 0,
+        "{} requests, {} failed",
+        ran.requests(),
+        ran.failures()
+    );
     let failed: Vec<_> = ran.snapshot().checks.iter().filter(|(_, count)| count.fails > 0).collect();
     assert!(failed.is_empty(), "{failed:?}");
     assert!(ran.report.passed());

@@ -36,7 +36,10 @@ fn drains(signal: &str) {
     assert_eq!((server.hits("/delay/700"), server.hits("/after"), server.hits("/stop")), (3, 3, 3));
     assert_eq!(server.hits("/teardown"), 1);
     assert_eq!(json["total"]["requests"], 9);
-    assert_eq!((&json["iterations"]["completed"], &json["iterations"]["interrupted"]), (&3.into(), &0.into()));
+    assert_eq!(
+        (&json["iterations"]["completed"], &json["iterations"]["interrupted"]),
+        (&3.into(), &0.into())
+    );
     assert_eq!(json["interrupted_requests"], 0);
 }
 
@@ -58,7 +61,8 @@ fn the_second_signal_stops_at_once() {
         fn on_stop() { http::get("/stop"); }
     "#;
     let sandbox = Sandbox::with(script);
-    let running = sandbox.start(&["run", "test.rhai", "-H", &server.url(), "-u", "4", "-r", "1000", "--threads", "2"]);
+    let running =
+        sandbox.start(&["run", "test.rhai", "-H", &server.url(), "-u", "4", "-r", "1000", "--threads", "2"]);
     server.wait_for_hits("/never", 4);
     running.signal("INT");
     std::thread::sleep(Duration::from_millis(300));
@@ -66,14 +70,18 @@ fn the_second_signal_stops_at_once() {
     running.signal("INT");
     let (json, _) = stopped(running.wait());
     assert_eq!((&json["total"]["requests"], &json["interrupted_requests"]), (&4.into(), &4.into()));
-    assert_eq!((&json["iterations"]["completed"], &json["iterations"]["interrupted"]), (&0.into(), &4.into()));
+    assert_eq!(
+        (&json["iterations"]["completed"], &json["iterations"]["interrupted"]),
+        (&0.into(), &4.into())
+    );
     assert_eq!((server.total(), server.hits("/stop"), server.hits("/after")), (8, 0, 0));
 }
 
 #[test]
 fn the_stop_timeout_ends_what_does_not_end_by_itself() {
     let server = Server::start();
-    let sandbox = Sandbox::with("fn iteration() { http::get(\"/never\"); } fn on_stop() { http::get(\"/stop\"); }");
+    let sandbox =
+        Sandbox::with("fn iteration() { http::get(\"/never\"); } fn on_stop() { http::get(\"/stop\"); }");
     let running = sandbox.start(&["run", "test.rhai", "-H", &server.url(), "--stop-timeout", "200ms"]);
     server.wait_for_hits("/never", 1);
     running.signal("INT");
@@ -104,7 +112,8 @@ fn a_signal_cuts_waits_and_sleeps() {
 #[test]
 fn a_signal_during_setup_ends_the_run() {
     let server = Server::start();
-    let sandbox = Sandbox::with("fn setup() { http::get(\"/never\"); } fn iteration() { http::get(\"/x\"); }");
+    let sandbox =
+        Sandbox::with("fn setup() { http::get(\"/never\"); } fn iteration() { http::get(\"/x\"); }");
     let running = sandbox.start(&["run", "test.rhai", "-H", &server.url()]);
     server.wait_for_hits("/never", 1);
     running.signal("INT");
@@ -117,7 +126,18 @@ fn a_signal_during_setup_ends_the_run() {
 fn a_signal_during_a_slow_ramp_up_ends_the_run() {
     let server = Server::start();
     let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); sleep(0.01); }");
-    let running = sandbox.start(&["run", "test.rhai", "-H", &server.url(), "-u", "1000", "-r", "0.5", "--threads", "2"]);
+    let running = sandbox.start(&[
+        "run",
+        "test.rhai",
+        "-H",
+        &server.url(),
+        "-u",
+        "1000",
+        "-r",
+        "0.5",
+        "--threads",
+        "2",
+    ]);
     server.wait_for_hits("/x", 3);
     running.signal("TERM");
     let (json, _) = stopped(running.wait());

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -13,12 +14,13 @@ use super::{PATIENCE, RunDir};
 
 /// A folder that commands run in, with the files a test puts there.
 pub(crate) struct Sandbox {
-    folder: TempDir,
+    /// Shared with what runs there, so that results can be read when the sandbox itself is gone.
+    folder: Arc<TempDir>,
 }
 
 impl Sandbox {
     pub(crate) fn new() -> Sandbox {
-        Sandbox { folder: tempfile::tempdir().unwrap() }
+        Sandbox { folder: Arc::new(tempfile::tempdir().unwrap()) }
     }
 
     /// A sandbox with one script, `test.rhai`.
@@ -75,18 +77,25 @@ impl Sandbox {
     fn start_with<S: AsRef<OsStr>>(&self, arguments: &[S], variables: &[(&str, &str)]) -> Running {
         let mut command = self.command(arguments);
         command.envs(variables.iter().copied());
-        Running::new(command, self.path())
+        self.attach(command.spawn().unwrap())
+    }
+
+    /// Takes over a command that was started here; what it prints from now on is collected.
+    pub(crate) fn attach(&self, mut child: Child) -> Running {
+        let stdout = child.stdout.take().map(collect);
+        let stderr = child.stderr.take().map(collect);
+        Running { child, stdout, stderr, folder: self.folder.clone() }
     }
 
     /// The folders of the runs made here, oldest first.
     pub(crate) fn runs(&self) -> Vec<RunDir> {
-        runs_in(&self.path().join("performance/results"))
+        runs_in(self.path())
     }
 }
 
-/// The runs in a results folder, oldest first.
+/// The runs of commands that ran in a folder, oldest first.
 fn runs_in(folder: &Path) -> Vec<RunDir> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(folder.join("performance/results")) else { return Vec::new() };
     let mut runs: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     runs.sort();
     runs.into_iter().map(RunDir).collect()
@@ -97,7 +106,7 @@ pub(crate) struct Running {
     child: Child,
     stdout: Option<JoinHandle<String>>,
     stderr: Option<JoinHandle<String>>,
-    results: PathBuf,
+    folder: Arc<TempDir>,
 }
 
 /// What a command left behind.
@@ -106,22 +115,10 @@ pub(crate) struct Output {
     pub(crate) code: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
-    results: PathBuf,
+    folder: Arc<TempDir>,
 }
 
 impl Running {
-    /// `command` has piped output.
-    fn new(mut command: Command, folder: &Path) -> Running {
-        Running::from_child(command.spawn().unwrap(), folder)
-    }
-
-    /// A command that was started already; what it prints from now on is collected.
-    pub(crate) fn from_child(mut child: Child, folder: &Path) -> Running {
-        let stdout = child.stdout.take().map(collect);
-        let stderr = child.stderr.take().map(collect);
-        Running { child, stdout, stderr, results: folder.join("performance/results") }
-    }
-
     /// Sends a signal: `INT`, `TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
@@ -148,7 +145,7 @@ impl Running {
             code: status.code(),
             stdout: text(&mut self.stdout),
             stderr: text(&mut self.stderr),
-            results: self.results.clone(),
+            folder: self.folder.clone(),
         }
     }
 }
@@ -182,8 +179,8 @@ impl Output {
     /// The folder of its run.
     #[track_caller]
     pub(crate) fn run_dir(&self) -> RunDir {
-        let runs = runs_in(&self.results);
-        assert_eq!(runs.len(), 1, "one run in {}\n{}", self.results.display(), self.shown());
+        let runs = runs_in(self.folder.path());
+        assert_eq!(runs.len(), 1, "one run\n{}", self.shown());
         runs[0].clone()
     }
 

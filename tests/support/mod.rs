@@ -4,14 +4,16 @@ mod command;
 mod in_process;
 mod results;
 mod server;
+mod tls;
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-pub(crate) use command::{Output, Running, Sandbox};
+pub(crate) use command::{Output, Sandbox};
 pub(crate) use in_process::{Ran, block_on, load_test, once, run, try_run};
 pub(crate) use results::RunDir;
 pub(crate) use server::{Seen, Server};
+pub(crate) use tls::TlsServer;
 
 /// How long anything may take before a test fails; far above what is needed, so that a slow machine passes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

@@ -2,8 +2,9 @@
 
 use std::rc::Rc;
 
-use rhai::{Dynamic, Engine, ImmutableString, Module};
+use rhai::{Dynamic, Engine, ImmutableString, Module, NativeCallContext};
 
+use super::placed;
 use crate::script::host::{Host, ScriptResult};
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
@@ -17,11 +18,12 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
         Ok(lookup(&h, &name).map_or(default, Dynamic::from))
     });
     let h = host.clone();
-    module.set_native_fn("require", move |name: ImmutableString| -> ScriptResult<String> {
-        lookup(&h, &name).ok_or_else(|| {
-            format!("the variable {name} is not set; set it in the environment or with -e {name}=VALUE")
-                .into()
-        })
+    module.set_native_fn("require", move |context: NativeCallContext, name: ImmutableString| {
+        let missing = || {
+            let hint = "set it in the environment or with -e";
+            format!("the variable {name} is not set; {hint} {name}=VALUE").into()
+        };
+        placed(&context, lookup(&h, &name).ok_or_else(missing))
     });
     engine.register_static_module("env", module.into());
 }

@@ -1,5 +1,6 @@
 //! `http::…`: requests. The hot path of the whole engine runs through [`send`].
 
+use std::cell::OnceCell;
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -7,6 +8,7 @@ use http::Method;
 use rhai::{Dynamic, Engine, ImmutableString, Map, Module, NativeCallContext};
 
 use super::http_params::{Params, read_params};
+use super::placed;
 use super::response::{Response, ResponseData};
 use crate::http::{Exchange, Request, Target};
 use crate::metrics::{Failure, Phases, RequestSample, TagId};
@@ -28,24 +30,29 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let mut module = Module::new();
     for (name, method) in METHODS {
         let (h, m) = (host.clone(), method.clone());
-        module.set_native_fn(name, move |url: ImmutableString| -> ScriptResult<Response> {
-            let vu = h.vu("http")?;
-            send(&h, &vu, &m, &url, None)
-        });
+        module.set_native_fn(
+            name,
+            move |context: NativeCallContext, url: ImmutableString| -> ScriptResult<Response> {
+                placed(&context, h.vu("http").and_then(|vu| send(&h, &vu, &m, &url, None)))
+            },
+        );
         let h = host.clone();
         module.set_native_fn(
             name,
             move |context: NativeCallContext, url: ImmutableString, params: Map| -> ScriptResult<Response> {
-                send_with(&h, &context, &method, &url, params)
+                placed(&context, send_with(&h, &context, &method, &url, params))
             },
         );
     }
     let h = host.clone();
     module.set_native_fn(
         "request",
-        move |method: ImmutableString, url: ImmutableString| -> ScriptResult<Response> {
-            let vu = h.vu("http::request")?;
-            send(&h, &vu, &parse_method(&method)?, &url, None)
+        move |context: NativeCallContext,
+              method: ImmutableString,
+              url: ImmutableString|
+              -> ScriptResult<Response> {
+            let send = || send(&h, &*h.vu("http::request")?, &parse_method(&method)?, &url, None);
+            placed(&context, send())
         },
     );
     let h = host.clone();
@@ -56,7 +63,8 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
               url: ImmutableString,
               params: Map|
               -> ScriptResult<Response> {
-            send_with(&h, &context, &parse_method(&method)?, &url, params)
+            let send = || send_with(&h, &context, &parse_method(&method)?, &url, params);
+            placed(&context, send())
         },
     );
     engine.register_static_module("http", module.into());
@@ -88,23 +96,27 @@ fn send_with(
 /// Makes a request, waits for its response and leaves it open to the script's verdict.
 fn send(
     host: &Rc<Host>,
-    vu: &Rc<VuContext>,
+    vu: &VuContext,
     method: &Method,
     url: &str,
     params: Option<Params>,
 ) -> ScriptResult<Response> {
     let endpoint = endpoint(host, vu, method, url)?;
     let mut request = Request::new(method.clone(), endpoint.target.clone());
-    let mut series = endpoint.series;
+    let mut name = None;
     let mut tags = vu.tags.ids.clone();
-    if let Some(params) = params {
+    if let Some(mut params) = params {
         let mut recorder = host.recorder.borrow_mut();
-        if let Some(name) = &params.name {
-            series = recorder.series(&vu.scenario, method.as_str(), name);
-        }
+        name = params.name.take();
         tags.extend(params.tags.iter().map(|(key, value)| recorder.tag(key, value)));
         params.fill(&mut request)?;
     }
+    let series = match name {
+        Some(name) => host.recorder.borrow_mut().series(&vu.scenario, method.as_str(), &name),
+        None => *endpoint.series.get_or_init(|| {
+            host.recorder.borrow_mut().series(&vu.scenario, method.as_str(), endpoint.target.path())
+        }),
+    };
     if let Some(tag) = group_tag(host, vu) {
         tags.push(tag);
     }
@@ -149,8 +161,7 @@ fn endpoint(host: &Rc<Host>, vu: &VuContext, method: &Method, url: &str) -> Scri
             .into());
         }
     };
-    let series = host.recorder.borrow_mut().series(&vu.scenario, method.as_str(), target.path());
-    let endpoint = Endpoint { target, series };
+    let endpoint = Endpoint { target, series: OnceCell::new() };
     Ok(host.endpoints.borrow_mut().insert(vu.scenario_index, method.as_str(), url, endpoint))
 }
 

@@ -56,6 +56,17 @@ pub(crate) const MODULES: &[(&str, Register)] = &[
 /// Names that scripts may not give to an import, because a module of the API has them.
 pub(crate) const NAMESPACES: &[&str] = &["http", "vu", "run", "env", "metrics", "random", "time"];
 
+/// Gives an error the place of the call that made it. Rhai does this for plain functions, but not for those of a
+/// module.
+pub(crate) fn placed<T>(context: &NativeCallContext, result: ScriptResult<T>) -> ScriptResult<T> {
+    result.map_err(|mut error| {
+        if error.position().is_none() {
+            error.set_position(context.call_position());
+        }
+        error
+    })
+}
+
 /// Calls a script closure with the virtual user's own `this`, which a native function is not told by Rhai.
 pub(crate) fn call_closure<const N: usize>(
     host: &Rc<Host>,

@@ -5,9 +5,9 @@ use std::rc::Rc;
 use rand::RngExt;
 use rand_distr::{Alphanumeric, Distribution, Normal};
 use rand_xoshiro::Xoshiro256PlusPlus;
-use rhai::{Array, Dynamic, Engine, Map, Module};
+use rhai::{Array, Dynamic, Engine, Map, Module, NativeCallContext};
 
-use super::convert;
+use super::{convert, placed};
 use crate::script::host::{Host, ScriptResult};
 
 /// Longest random string.
@@ -16,54 +16,30 @@ const LONGEST: i64 = 1_000_000;
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let mut module = Module::new();
     let h = host.clone();
-    module.set_native_fn("int", move |least: i64, most: i64| -> ScriptResult<i64> {
-        if least > most {
-            return Err(format!("random::int({least}, {most}): the smaller number comes first").into());
-        }
-        Ok(with_rng(&h, |rng| rng.random_range(least..=most)))
+    module.set_native_fn("int", move |context: NativeCallContext, least: i64, most: i64| {
+        placed(&context, int(&h, least, most))
     });
     let h = host.clone();
-    module.set_native_fn("float", move |least: Dynamic, most: Dynamic| -> ScriptResult<f64> {
-        let number = |value: &Dynamic| {
-            convert::number(value).ok_or_else(|| convert::expected("random::float", "a number", value))
-        };
-        let (least, most) = (number(&least)?, number(&most)?);
-        if !(least.is_finite() && most.is_finite() && least <= most) {
-            return Err(format!("random::float({least}, {most}): the smaller number comes first").into());
-        }
-        Ok(if least == most { least } else { with_rng(&h, |rng| rng.random_range(least..most)) })
+    module.set_native_fn("float", move |context: NativeCallContext, least: Dynamic, most: Dynamic| {
+        placed(&context, float(&h, &least, &most))
     });
     let h = host.clone();
-    module.set_native_fn("pick", move |array: Array| -> ScriptResult<Dynamic> {
-        if array.is_empty() {
-            return Err("random::pick: the array is empty".into());
-        }
-        Ok(array[with_rng(&h, |rng| rng.random_range(0..array.len()))].clone())
+    module.set_native_fn("pick", move |context: NativeCallContext, array: Array| {
+        placed(&context, pick(&h, &array))
     });
     let h = host.clone();
-    module.set_native_fn("weighted", move |weights: Map| weighted(&h, &weights));
+    module.set_native_fn("weighted", move |context: NativeCallContext, weights: Map| {
+        placed(&context, weighted(&h, &weights))
+    });
     let h = host.clone();
-    module.set_native_fn("string", move |length: i64| -> ScriptResult<String> {
-        if !(0..=LONGEST).contains(&length) {
-            return Err(format!("random::string({length}): the length must be 0 to {LONGEST}").into());
-        }
-        Ok(with_rng(&h, |rng| (0..length).map(|_| char::from(Alphanumeric.sample(rng))).collect()))
+    module.set_native_fn("string", move |context: NativeCallContext, length: i64| {
+        placed(&context, string(&h, length))
     });
     let h = host.clone();
     module.set_native_fn("uuid", move || -> ScriptResult<String> { Ok(with_rng(&h, uuid)) });
     let h = host.clone();
-    module.set_native_fn("normal", move |mean: Dynamic, deviation: Dynamic| -> ScriptResult<f64> {
-        let number = |value: &Dynamic| {
-            convert::number(value).ok_or_else(|| convert::expected("random::normal", "a number", value))
-        };
-        let (mean, deviation) = (number(&mean)?, number(&deviation)?);
-        match Normal::new(mean, deviation) {
-            Ok(normal) if deviation >= 0.0 => Ok(with_rng(&h, |rng| normal.sample(rng))),
-            _ => {
-                Err(format!("random::normal: the standard deviation is {deviation}; it must be 0 or more")
-                    .into())
-            }
-        }
+    module.set_native_fn("normal", move |context: NativeCallContext, mean: Dynamic, deviation: Dynamic| {
+        placed(&context, normal(&h, &mean, &deviation))
     });
     engine.register_static_module("random", module.into());
 }
@@ -73,6 +49,49 @@ fn with_rng<T>(host: &Rc<Host>, draw: impl FnOnce(&mut Xoshiro256PlusPlus) -> T)
         Some(vu) => draw(&mut vu.rng.borrow_mut()),
         None => draw(&mut host.load_rng.borrow_mut()),
     }
+}
+
+fn int(host: &Rc<Host>, least: i64, most: i64) -> ScriptResult<i64> {
+    if least > most {
+        return Err(format!("random::int({least}, {most}): the smaller number comes first").into());
+    }
+    Ok(with_rng(host, |rng| rng.random_range(least..=most)))
+}
+
+fn float(host: &Rc<Host>, least: &Dynamic, most: &Dynamic) -> ScriptResult<f64> {
+    let (least, most) = (number("random::float", least)?, number("random::float", most)?);
+    if !(least.is_finite() && most.is_finite() && least <= most) {
+        return Err(format!("random::float({least}, {most}): the smaller number comes first").into());
+    }
+    Ok(if least == most { least } else { with_rng(host, |rng| rng.random_range(least..most)) })
+}
+
+fn pick(host: &Rc<Host>, array: &Array) -> ScriptResult<Dynamic> {
+    if array.is_empty() {
+        return Err("random::pick: the array is empty".into());
+    }
+    Ok(array[with_rng(host, |rng| rng.random_range(0..array.len()))].clone())
+}
+
+fn string(host: &Rc<Host>, length: i64) -> ScriptResult<String> {
+    if !(0..=LONGEST).contains(&length) {
+        return Err(format!("random::string({length}): the length must be 0 to {LONGEST}").into());
+    }
+    Ok(with_rng(host, |rng| (0..length).map(|_| char::from(Alphanumeric.sample(rng))).collect()))
+}
+
+fn normal(host: &Rc<Host>, mean: &Dynamic, deviation: &Dynamic) -> ScriptResult<f64> {
+    let (mean, deviation) = (number("random::normal", mean)?, number("random::normal", deviation)?);
+    match Normal::new(mean, deviation) {
+        Ok(normal) if deviation >= 0.0 => Ok(with_rng(host, |rng| normal.sample(rng))),
+        _ => {
+            Err(format!("random::normal: the standard deviation is {deviation}; it must be 0 or more").into())
+        }
+    }
+}
+
+fn number(function: &str, value: &Dynamic) -> Result<f64, String> {
+    convert::number(value).ok_or_else(|| convert::expected(function, "a number", value))
 }
 
 fn weighted(host: &Rc<Host>, weights: &Map) -> ScriptResult<String> {

@@ -120,7 +120,7 @@ impl Response {
             return self.expect_that(host, context, "expect", &function);
         }
         if let Some(statuses) = expect.read_lock::<Array>() {
-            let statuses = statuses.iter().map(|status| one_status(status)).collect::<Result<Vec<_>, _>>()?;
+            let statuses = statuses.iter().map(one_status).collect::<Result<Vec<_>, _>>()?;
             self.expect_status(&statuses);
             return Ok(());
         }

@@ -2,33 +2,44 @@
 
 use std::rc::Rc;
 
-use rhai::{Dynamic, Engine, Map, Module};
+use rhai::{Dynamic, Engine, Map, Module, NativeCallContext};
 
+use super::placed;
 use crate::script::host::{Ending, Host, ScriptResult};
+use crate::script::vu_context::VuContext;
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let mut module = Module::new();
     let h = host.clone();
-    module.set_native_fn("id", move || -> ScriptResult<i64> { Ok(h.vu("vu::id")?.id as i64) });
-    let h = host.clone();
-    module.set_native_fn("iteration", move || -> ScriptResult<i64> {
-        Ok(h.vu("vu::iteration")?.iteration.get() as i64)
+    module.set_native_fn("id", move |context: NativeCallContext| {
+        user(&h, &context, "vu::id").map(|vu| vu.id as i64)
     });
     let h = host.clone();
-    module.set_native_fn("scenario", move || -> ScriptResult<String> {
-        Ok(h.vu("vu::scenario")?.scenario.to_string())
+    module.set_native_fn("iteration", move |context: NativeCallContext| {
+        user(&h, &context, "vu::iteration").map(|vu| vu.iteration.get() as i64)
+    });
+    let h = host.clone();
+    module.set_native_fn("scenario", move |context: NativeCallContext| {
+        user(&h, &context, "vu::scenario").map(|vu| vu.scenario.to_string())
+    });
+    let h = host.clone();
+    module.set_native_fn("elapsed", move |context: NativeCallContext| {
+        user(&h, &context, "vu::elapsed").map(|vu| vu.started.elapsed().as_secs_f64())
+    });
+    let h = host.clone();
+    module.set_native_fn("tags", move |context: NativeCallContext| -> ScriptResult<Map> {
+        let vu = user(&h, &context, "vu::tags")?;
+        Ok(vu.tags.text.iter().map(|(key, value)| (key.into(), value.into())).collect())
     });
     let h = host.clone();
     module.set_native_fn("stage", move || -> ScriptResult<String> { Ok(h.run.phase().as_str().to_owned()) });
     let h = host.clone();
-    module.set_native_fn("elapsed", move || -> ScriptResult<f64> { Ok(h.run.elapsed().as_secs_f64()) });
-    let h = host.clone();
     module.set_native_fn("data", move || -> ScriptResult<Dynamic> { Ok(h.setup_data.borrow().clone()) });
-    let h = host.clone();
-    module.set_native_fn("tags", move || -> ScriptResult<Map> {
-        let vu = h.vu("vu::tags")?;
-        Ok(vu.tags.text.iter().map(|(key, value)| (key.into(), value.into())).collect())
-    });
     module.set_native_fn("stop", move || -> ScriptResult<()> { Err(Ending::VuStop.into_error()) });
     engine.register_static_module("vu", module.into());
+}
+
+/// The running virtual user; at the top level, where there is none, an error at the place of the call.
+fn user(host: &Rc<Host>, context: &NativeCallContext, function: &str) -> ScriptResult<Rc<VuContext>> {
+    placed(context, host.vu(function))
 }
