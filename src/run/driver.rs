@@ -14,7 +14,7 @@ use super::worker_loop::{Command, WorkerError, run_worker};
 use crate::executor::users::Ramp;
 use crate::metrics::{Aggregator, Phase, Snapshot, Tick};
 use crate::plan::EndedBy;
-use crate::script::Value;
+use crate::script::{ScriptEvent, Value};
 use crate::vu::{Event, HookError, Interval, Shared};
 
 /// Length of an interval of the history.
@@ -63,6 +63,9 @@ pub(super) struct Driver {
     time_is_over: bool,
     stops: u32,
     misconfigured: Option<String>,
+    /// The phase that listeners of the script were told last, and whether they know that all users run.
+    announced: Phase,
+    full_load_announced: bool,
 }
 
 impl Driver {
@@ -106,6 +109,8 @@ impl Driver {
             time_is_over: false,
             stops: 0,
             misconfigured: None,
+            announced: Phase::Starting,
+            full_load_announced: false,
         };
         Ok((driver, receiver))
     }
@@ -170,7 +175,9 @@ impl Driver {
         self.tell_all(|| Command::Start { at, ramp, data: data.clone() }).await;
         let mut idle_workers = 0;
         let mut next_tick = self.start + INTERVAL;
+        let full_load = self.start + self.ramp.up(self.ramp.users.saturating_sub(1));
         while idle_workers < self.workers.len() {
+            self.announce_phase().await;
             let run_ends =
                 self.shared.plan.run_time.filter(|_| !self.time_is_over).map(|time| self.start + time);
             tokio::select! {
@@ -202,6 +209,7 @@ impl Driver {
                         next_tick += INTERVAL;
                     }
                 }
+                () = sleep_until(full_load), if self.announced == Phase::RampUp => {}
                 () = sleep_until(run_ends.unwrap_or(next_tick)), if run_ends.is_some() => {
                     self.run_time_is_over().await;
                 }
@@ -244,6 +252,23 @@ impl Driver {
             // What the script asks for overrides an end that was under way.
             self.ended_by = Some(cause.clone());
             self.stop(cause).await;
+        }
+    }
+
+    /// Tells the listeners of the script when the phase is another one.
+    async fn announce_phase(&mut self) {
+        let phase = self.phase();
+        if phase == self.announced {
+            return;
+        }
+        let text = |phase: Phase| Value::Text(phase.as_str().to_owned());
+        let fields = vec![("stage", text(phase)), ("previous", text(self.announced))];
+        self.announced = phase;
+        self.shared.run.set_phase(phase);
+        self.tell(0, Command::Announce(ScriptEvent::Stage, fields)).await;
+        if phase == Phase::Steady && !std::mem::replace(&mut self.full_load_announced, true) {
+            let users = vec![("users", Value::Int(self.ramp.users as i64))];
+            self.tell(0, Command::Announce(ScriptEvent::SpawningComplete, users)).await;
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::task::{AbortHandle, JoinHandle, LocalSet};
 use tokio::time::Instant;
 
 use crate::executor::users::{self, Ramp};
-use crate::script::{LoadError, Value};
+use crate::script::{EventFields, LoadError, ScriptEvent, Value};
 use crate::vu::{Event, HookError, Interval, Shared, Worker};
 
 /// What the run tells a worker.
@@ -27,6 +27,8 @@ pub(super) enum Command {
     Stop,
     /// End everything at once.
     StopNow,
+    /// Call the listeners to an event of the run.
+    Announce(ScriptEvent, EventFields),
     /// Answer with what was counted since the last time.
     Flush(oneshot::Sender<Interval>),
     /// Run `teardown`.
@@ -107,6 +109,10 @@ async fn serve(worker: Rc<Worker>, number: usize, workers: usize, mut commands: 
                 if let Some(hook) = hook.take() {
                     hook.abort();
                 }
+            }
+            Command::Announce(event, fields) => {
+                let worker = worker.clone();
+                tokio::task::spawn_local(async move { worker.announce(event, fields).await });
             }
             Command::Flush(answer) => {
                 let _ = answer.send(worker.take_interval());

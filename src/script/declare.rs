@@ -4,6 +4,7 @@
 
 use rhai::{FnPtr, Position};
 
+use super::events::ScriptEvent;
 use crate::plan::{Options, ScenarioPlan, TaskPlan, Wait};
 
 /// Name of the scenario that `task` and `wait` declare.
@@ -52,6 +53,8 @@ pub(crate) struct Declarations {
     /// Script functions that compute the waits of default tasks, by task.
     pub(crate) default_task_waits: Vec<(Option<String>, FnPtr)>,
     pub(crate) default_wait: Option<(Wait, Option<FnPtr>)>,
+    /// What is called when something happens, and where it is declared.
+    pub(crate) listeners: Vec<(ScriptEvent, FnPtr, Position)>,
     /// Functions that declarations name: each has to exist.
     pub(crate) named_functions: Vec<NamedFunction>,
 }
@@ -152,7 +155,31 @@ impl Declarations {
                 return Err(format!("scenario '{}' has no task with a weight above 0", plan.name).into());
             }
         }
-        self.check_names(functions)
+        self.check_names(functions)?;
+        self.check_listeners(functions)
+    }
+
+    /// A listener takes nothing, or what happened.
+    fn check_listeners(&self, functions: &[(String, usize)]) -> Result<(), DeclarationError> {
+        for (event, listener, position) in &self.listeners {
+            // Closures of imported files are not among the functions of the script; they exist all the same.
+            if listener.is_anonymous() {
+                continue;
+            }
+            let (by, name) = (format!("on(\"{}\")", event.as_str()), listener.fn_name());
+            let params: Vec<usize> = functions.iter().filter(|(n, _)| n == name).map(|(_, p)| *p).collect();
+            let message = if params.is_empty() {
+                let hint =
+                    super::suggest::did_you_mean(name, functions.iter().map(|(name, _)| name.as_str()));
+                format!("{by} names a function '{name}' that the script does not define{hint}")
+            } else if params.iter().all(|&count| count > 1) {
+                format!("{by} names '{name}', which takes {} arguments; it is given one at most", params[0])
+            } else {
+                continue;
+            };
+            return Err(DeclarationError { message, position: *position });
+        }
+        Ok(())
     }
 
     fn check_names(&self, functions: &[(String, usize)]) -> Result<(), DeclarationError> {

@@ -9,13 +9,14 @@ use std::rc::Rc;
 
 use rhai::packages::{Package, StandardPackage};
 use rhai::{
-    AST, Caches, Dynamic, Engine, EvalAltResult, EvalContext, FnPtr, GlobalRuntimeState, NativeCallContext,
-    OptimizationLevel, Position, Scope,
+    AST, Caches, Dynamic, Engine, EvalAltResult, EvalContext, FnPtr, GlobalRuntimeState, Map,
+    NativeCallContext, OptimizationLevel, Position, Scope,
 };
 
 use super::api::{Extension, MODULES, NAMESPACES};
 use super::declare::{DeclarationError, Declarations, Param};
 use super::error::{CallEnd, Explainer};
+use super::events::{EventFields, Fired, ScriptEvent};
 use super::host::{Host, ScriptResult};
 use super::import::{Importer, register_capture};
 use super::source::Sources;
@@ -42,6 +43,8 @@ pub(crate) struct ScriptEngine {
     places: HashMap<String, Position>,
     /// Functions that compute a wait, by scenario and by task; without a task it is the scenario's own wait.
     wait_functions: HashMap<(String, Option<String>), FnPtr>,
+    /// What is called when something happens.
+    listeners: Vec<(ScriptEvent, FnPtr)>,
     /// The state in which functions start: imports, functions, constants.
     global: GlobalRuntimeState,
     /// States of calls that ended well, to be used again: they know which functions were called before.
@@ -74,6 +77,7 @@ impl ScriptEngine {
             functions: Vec::new(),
             places: HashMap::new(),
             wait_functions: HashMap::new(),
+            listeners: Vec::new(),
             idle: RefCell::new(Vec::new()),
         };
         let text = sources.main_text();
@@ -158,6 +162,10 @@ impl ScriptEngine {
                     .map(|(task, function)| ((name.clone(), task.clone()), function.clone()))
             })
             .collect();
+        self.listeners = std::mem::take(&mut declared.listeners)
+            .into_iter()
+            .map(|(event, listener, _)| (event, listener))
+            .collect();
         Ok((self, Loaded { declared, variables }))
     }
 
@@ -226,17 +234,7 @@ impl ScriptEngine {
     ) -> Result<f64, CallEnd> {
         let key = (scenario.to_owned(), task.map(str::to_owned));
         let Some(function) = self.wait_functions.get(&key) else { return Ok(0.0) };
-        let mut this = vu.this.clone();
-        let value = self.evaluate(vu, function.fn_name(), |context| {
-            let native = NativeCallContext::new_with_all_fields(
-                &self.engine,
-                function.fn_name(),
-                None,
-                context.global_runtime_state(),
-                Position::NONE,
-            );
-            function.call_raw(&native, Some(&mut this), [])
-        })?;
+        let value = self.call_pointer(vu, function, &mut [])?;
         match super::api::number(&value) {
             Some(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(seconds),
             _ => {
@@ -245,6 +243,58 @@ impl ScriptEngine {
                 Err(self.wrong_value(vu, function.fn_name(), message))
             }
         }
+    }
+
+    fn call_pointer(
+        &self,
+        vu: &VuContext,
+        function: &FnPtr,
+        args: &mut [Dynamic],
+    ) -> Result<Dynamic, CallEnd> {
+        let mut this = vu.this.clone();
+        self.evaluate(vu, function.fn_name(), |context| {
+            let native = NativeCallContext::new_with_all_fields(
+                &self.engine,
+                function.fn_name(),
+                None,
+                context.global_runtime_state(),
+                Position::NONE,
+            );
+            function.call_raw(&native, Some(&mut this), args)
+        })
+    }
+
+    /// Whether a function is to be called when this happens.
+    pub(crate) fn listens(&self, event: ScriptEvent) -> bool {
+        self.listeners.iter().any(|(known, _)| *known == event)
+    }
+
+    /// Calls the listeners of an event, one after the other; an error of one does not keep the next from it.
+    pub(crate) fn fire(&self, vu: &VuContext, event: ScriptEvent, fields: &EventFields) -> Fired {
+        let fields = fields.iter().map(|(key, value)| ((*key).into(), value.to_dynamic()));
+        let mut fields: Map = fields.collect();
+        fields.insert("event".into(), event.as_str().into());
+        let mut fired = Fired::default();
+        for (_, listener) in self.listeners.iter().filter(|(known, _)| *known == event) {
+            let called = if self.takes_nothing(listener) {
+                self.call_pointer(vu, listener, &mut [])
+            } else {
+                self.call_pointer(vu, listener, &mut [Dynamic::from_map(fields.clone())])
+            };
+            match called {
+                Ok(_) => {}
+                Err(CallEnd::Error(error)) => fired.errors.push(error),
+                Err(CallEnd::Ended(ending)) => {
+                    fired.ending = Some(ending);
+                    break;
+                }
+            }
+        }
+        fired
+    }
+
+    fn takes_nothing(&self, listener: &FnPtr) -> bool {
+        self.has(listener.fn_name(), listener.curry().len())
     }
 
     fn wrong_value(&self, vu: &VuContext, function: &str, message: String) -> CallEnd {

@@ -61,6 +61,8 @@ pub(crate) struct VuContext {
     /// A wait inside an iteration is cut too.
     cut_pauses: Cell<bool>,
     interrupted: Cell<bool>,
+    /// A listener to requests runs.
+    listening: Cell<bool>,
     /// The script was suspended because its slice of time was over, not because it waits.
     computing: Cell<bool>,
     /// `on_stop` or `teardown` runs: pauses are skipped instead of ending the script.
@@ -91,6 +93,15 @@ pub(crate) struct VuParts {
     pub(crate) waiter: Rc<dyn Waiter>,
 }
 
+/// See [`VuContext::begin_listening`]; a guard, because the script may be unwound.
+pub(crate) struct Listening<'a>(&'a Cell<bool>);
+
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
 impl VuContext {
     pub(crate) fn new(parts: VuParts) -> Rc<VuContext> {
         Rc::new(VuContext {
@@ -115,6 +126,7 @@ impl VuContext {
             stopping: Cell::new(false),
             cut_pauses: Cell::new(false),
             interrupted: Cell::new(false),
+            listening: Cell::new(false),
             computing: Cell::new(false),
             in_stop_hook: Cell::new(false),
             task_waker: RefCell::new(None),
@@ -135,6 +147,18 @@ impl VuContext {
         for response in self.open.borrow_mut().drain(..) {
             response.count(recorder);
         }
+    }
+
+    /// The same, and gives them to whoever wants to know.
+    pub(crate) fn take_settled(&self, recorder: &mut Recorder) -> Vec<Rc<ResponseData>> {
+        let settled = std::mem::take(&mut *self.open.borrow_mut());
+        settled.iter().for_each(|response| response.count(recorder));
+        settled
+    }
+
+    /// Listeners to requests run until the guard is dropped; `None` when they do already.
+    pub(crate) fn begin_listening(&self) -> Option<Listening<'_>> {
+        (!self.listening.replace(true)).then(|| Listening(&self.listening))
     }
 
     /// Keeps the waker of the task the user lives in, so that it can be told to stop while it waits.

@@ -17,7 +17,7 @@ use super::next_task::{Last, NextTask};
 use super::worker::Worker;
 use crate::metrics::{IterationEnd, ScriptError};
 use crate::plan::{ScenarioPlan, TaskPlan, Wait};
-use crate::script::{CallEnd, Ending, Level, Message, VuContext, wait_seconds};
+use crate::script::{CallEnd, Ending, ScriptEvent, Value, VuContext, wait_seconds};
 
 /// Least time before a failed `on_start` is tried again, so that a dead target is not hammered.
 const LEAST_RETRY: Duration = Duration::from_secs(1);
@@ -176,10 +176,54 @@ impl VirtualUser {
     /// Calls a script function and counts its mistakes.
     async fn call(&self, function: &str) -> Next {
         let (script, vu, name) = (self.worker.script().clone(), self.vu.clone(), function.to_owned());
-        let result = self.run(function, move || script.call(&vu, &name)).await;
+        let host = self.worker.host().clone();
+        let result = self
+            .run(function, move || {
+                let called = script.call(&vu, &name);
+                // Here and not after the fiber: listeners to requests may wait.
+                match called {
+                    Ok(()) | Err(CallEnd::Error(_)) => host.settle(&vu).map_err(CallEnd::Ended).and(called),
+                    Err(CallEnd::Ended(_)) => called,
+                }
+            })
+            .await;
         self.vu.settle(&mut self.worker.host().recorder.borrow_mut());
         self.vu.groups.borrow_mut().clear();
-        self.judge(result).0
+        match self.judge(result) {
+            (Judged::Failed(error), _) => self.tell_error(error).await,
+            (Judged::Next(next), _) => next,
+        }
+    }
+
+    /// Calls the listeners to script errors; gives what becomes of the user after the call that failed.
+    async fn tell_error(&self, error: ScriptError) -> Next {
+        let script = self.worker.script().clone();
+        if !script.listens(ScriptEvent::ScriptError) {
+            return Next::Failed;
+        }
+        let vu = self.vu.clone();
+        let fields = vec![
+            ("message", Value::Text(error.message)),
+            ("position", Value::Text(error.position)),
+            ("vu", Value::Int(vu.id as i64)),
+            ("iteration", Value::Int(vu.iteration.get() as i64)),
+        ];
+        let called = self.run("on", move || Ok(script.fire(&vu, ScriptEvent::ScriptError, &fields))).await;
+        self.vu.settle(&mut self.worker.host().recorder.borrow_mut());
+        let called = match called {
+            Called::Done(Ok(fired)) => {
+                // An error in a listener to errors is counted and not told again.
+                fired.errors.iter().for_each(|error| self.worker.host().script_error(&self.vu, error));
+                Called::Done(fired.ending.map_or(Ok(()), |ending| Err(CallEnd::Ended(ending))))
+            }
+            Called::Done(Err(end)) => Called::Done(Err(end)),
+            Called::Interrupted(place) => Called::Interrupted(place),
+            Called::Broken(error) => Called::Broken(error),
+        };
+        match self.judge(called) {
+            (Judged::Next(Next::Go) | Judged::Failed(_), _) => Next::Failed,
+            (Judged::Next(next), _) => next,
+        }
     }
 
     /// Runs a call in a fiber, until it is done or the user is interrupted.
@@ -209,18 +253,18 @@ impl VirtualUser {
     }
 
     /// What a call's end means for the user, and its value.
-    fn judge<T>(&self, called: Called<T>) -> (Next, Option<T>) {
+    fn judge<T>(&self, called: Called<T>) -> (Judged, Option<T>) {
         let worker = &self.worker;
         let next = match called {
-            Called::Done(Ok(value)) => return (Next::Go, Some(value)),
+            Called::Done(Ok(value)) => return (Judged::Next(Next::Go), Some(value)),
             Called::Done(Err(CallEnd::Error(error))) => {
                 if worker.host().misconfigured.take() {
                     // The run ends with this error; counting it besides would tell it twice.
                     worker.misconfigured(&error);
-                    return (Next::Interrupted, None);
+                    return (Judged::Next(Next::Interrupted), None);
                 }
-                self.script_error(error);
-                Next::Failed
+                worker.host().script_error(&self.vu, &error);
+                return (Judged::Failed(error), None);
             }
             Called::Done(Err(CallEnd::Ended(Ending::VuStop))) => Next::Leave,
             Called::Done(Err(CallEnd::Ended(Ending::Abort(reason)))) => {
@@ -228,32 +272,32 @@ impl VirtualUser {
                 Next::Interrupted
             }
             Called::Interrupted(Some(place)) => {
-                self.script_error(ScriptError {
+                let error = ScriptError {
                     message:
                         "was still computing, without waiting for anything, when it was stopped: is there an \
                               endless loop?"
                             .to_owned(),
                     ..place
-                });
+                };
+                worker.host().script_error(&self.vu, &error);
                 Next::Interrupted
             }
             Called::Done(Err(CallEnd::Ended(_))) | Called::Interrupted(None) => Next::Interrupted,
             Called::Broken(error) => {
-                self.script_error(broken(error, worker.script().main_file()));
-                Next::Failed
+                let error = broken(error, worker.script().main_file());
+                worker.host().script_error(&self.vu, &error);
+                return (Judged::Failed(error), None);
             }
         };
-        (next, None)
+        (Judged::Next(next), None)
     }
+}
 
-    fn script_error(&self, error: ScriptError) {
-        let worker = &self.worker;
-        if self.vu.records {
-            worker.host().recorder.borrow_mut().script_error(&error);
-        }
-        let text = format!("{}: {}\n{}", error.position, error.message, error.trace);
-        worker.host().message(Message { level: Level::Error, text, from: None });
-    }
+/// What a call's end means for the user.
+enum Judged {
+    Next(Next),
+    /// It failed with this error, which has been counted and shown.
+    Failed(ScriptError),
 }
 
 /// How a call in a fiber ended.

@@ -21,8 +21,8 @@ use crate::http::{Client, Network, Target, Transport};
 use crate::metrics::{DEFAULT_SERIES_CAP, Delta, IterationEnd, Recorder, ScriptError};
 use crate::plan::{ScenarioPlan, TestPlan, Wait};
 use crate::script::{
-    CallEnd, Ending, Extension, Host, LoadError, MessageSink, RunState, ScriptEngine, ScriptInputs, Sources,
-    Value, VuContext, VuParts, VuTags,
+    CallEnd, Ending, EventFields, Extension, Host, LoadError, MessageSink, RunState, ScriptEngine,
+    ScriptEvent, ScriptInputs, Sources, Value, VuContext, VuParts, VuTags,
 };
 
 /// What all worker threads of a run are given.
@@ -81,6 +81,8 @@ pub(crate) struct Worker {
     users_peak: Cell<u64>,
     stopping_now: Cell<bool>,
     user_left: Notify,
+    /// Held while listeners to the run's events run: one event after the other, in their order.
+    telling: tokio::sync::Mutex<()>,
 }
 
 impl Worker {
@@ -95,12 +97,14 @@ impl Worker {
         );
         let (script, _) = ScriptEngine::load(&shared.sources, &host, &shared.extensions, &shared.variables)?;
         host.set_messages(shared.messages.clone());
+        let script = Rc::new(script);
+        listen(&host, &script);
         let scenarios = shared.plan.scenarios.iter().map(|plan| scenario(plan)).collect();
         let bases = shared.plan.scenarios.iter().map(|plan| base(&shared.plan, Some(plan))).collect();
         let tags = shared.plan.scenarios.iter().map(|plan| tags(&shared.plan, plan, &host)).collect();
         Ok(Rc::new(Worker {
             network: Network::new(shared.transport.clone()),
-            script: Rc::new(script),
+            script,
             host,
             stacks: StackPool::new(),
             scenarios,
@@ -111,6 +115,7 @@ impl Worker {
             users_peak: Cell::new(0),
             stopping_now: Cell::new(false),
             user_left: Notify::new(),
+            telling: tokio::sync::Mutex::new(()),
             shared,
         }))
     }
@@ -252,7 +257,48 @@ impl Worker {
     /// What went wrong, in words, ready to be shown.
     pub(crate) async fn setup(&self) -> Result<Value, HookError> {
         let (script, (vu, fiber)) = (self.script.clone(), self.hook_user());
-        self.run_hook(vu.clone(), &fiber, move || script.setup(&vu)).await
+        let data = self.run_hook(vu.clone(), &fiber, move || script.setup(&vu)).await?;
+        self.set_data(&data);
+        match self.fire(ScriptEvent::TestStart, Vec::new()).await {
+            Err(HookError::Aborted(reason)) => Err(HookError::Aborted(reason)),
+            // A listener that fails is a script error, not a reason to make no load.
+            _ => Ok(data),
+        }
+    }
+
+    /// Calls the listeners to an event of the run.
+    ///
+    /// # Errors
+    /// The first error of a listener, which has been counted and shown, or how it ended the run.
+    pub(crate) async fn fire(&self, event: ScriptEvent, mut fields: EventFields) -> Result<(), HookError> {
+        let script = self.script.clone();
+        if !script.listens(event) {
+            return Ok(());
+        }
+        let _turn = self.telling.lock().await;
+        fields.push(("elapsed", Value::Float(self.shared.run.elapsed().as_secs_f64())));
+        let (vu, fiber) = self.hook_user();
+        if event == ScriptEvent::TestStop {
+            vu.begin_stop_hook();
+        }
+        let user = vu.clone();
+        let fired = self.run_hook(vu, &fiber, move || Ok(script.fire(&user, event, &fields))).await?;
+        for error in &fired.errors {
+            self.host.recorder.borrow_mut().script_error(error);
+            self.host.show_error(error);
+        }
+        match (fired.ending, fired.errors.first()) {
+            (Some(Ending::Abort(reason)), _) => Err(HookError::Aborted(reason)),
+            (_, Some(error)) => Err(HookError::Failed(shown(error))),
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// The same while the load runs, when nobody waits for the end.
+    pub(crate) async fn announce(&self, event: ScriptEvent, fields: EventFields) {
+        if let Err(HookError::Aborted(reason)) = self.fire(event, fields).await {
+            self.abort(&reason);
+        }
     }
 
     /// What `vu::data()` gives.
@@ -266,10 +312,13 @@ impl Worker {
     /// # Errors
     /// What went wrong, in words, ready to be shown.
     pub(crate) async fn teardown(&self) -> Result<(), HookError> {
+        // The figures are closed by now, so an error of a listener is told as one of `teardown` is.
+        let told = self.fire(ScriptEvent::TestStop, Vec::new()).await;
         let (script, (vu, fiber)) = (self.script.clone(), self.hook_user());
         vu.begin_stop_hook();
         let data = self.data.borrow().clone();
-        self.run_hook(vu.clone(), &fiber, move || script.teardown(&vu, &data)).await
+        let result = self.run_hook(vu.clone(), &fiber, move || script.teardown(&vu, &data)).await;
+        result.and(told)
     }
 
     fn hook_user(&self) -> (Rc<VuContext>, Rc<FiberState>) {
@@ -329,6 +378,12 @@ pub(crate) enum HookError {
     Failed(String),
     /// The script called `abort` with this reason.
     Aborted(String),
+}
+
+/// Requests are told to the script if it listens to them; otherwise telling costs nothing.
+fn listen(host: &Host, script: &Rc<ScriptEngine>) {
+    let listens = script.listens(ScriptEvent::Request);
+    host.set_request_listener(listens.then(|| Rc::downgrade(script)));
 }
 
 fn shown(error: &ScriptError) -> String {

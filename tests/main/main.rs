@@ -12,6 +12,7 @@ mod configuration;
 mod connections;
 mod declaring;
 mod embedding;
+mod events;
 mod faults;
 mod fibers;
 mod flow;

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, Module, NativeCallContext};
 
-use super::{call_closure, convert};
+use super::{call_closure, convert, placed};
 use crate::metrics::{CustomId, CustomKind};
 use crate::script::host::{Ending, Host, ScriptResult};
 
@@ -60,11 +60,13 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let mut module = Module::new();
     for kind in [CustomKind::Counter, CustomKind::Gauge, CustomKind::Rate, CustomKind::Trend] {
         let h = host.clone();
-        module.set_native_fn(kind.as_str(), move |name: ImmutableString| Metric::of(&h, kind, name, false));
+        module.set_native_fn(kind.as_str(), move |context: NativeCallContext, name: ImmutableString| {
+            placed(&context, Metric::of(&h, kind, name, false))
+        });
     }
     let h = host.clone();
-    module.set_native_fn("trend", move |name: ImmutableString, is_time: bool| {
-        Metric::of(&h, CustomKind::Trend, name, is_time)
+    module.set_native_fn("trend", move |context: NativeCallContext, name: ImmutableString, is_time: bool| {
+        placed(&context, Metric::of(&h, CustomKind::Trend, name, is_time))
     });
     engine.register_static_module("metrics", module.into());
 

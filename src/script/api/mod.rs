@@ -13,6 +13,7 @@ mod http;
 mod http_params;
 mod log;
 mod metrics;
+mod on;
 mod param;
 mod random;
 pub(crate) mod response;
@@ -38,6 +39,7 @@ type Register = fn(&mut Engine, &Rc<Host>);
 /// All modules of the script API, in the order in which they are documented.
 pub(crate) const MODULES: &[(&str, Register)] = &[
     ("declare", declare::register),
+    ("on", on::register),
     ("wait", wait::register),
     ("http", http::register),
     ("response", response::register),
@@ -54,7 +56,7 @@ pub(crate) const MODULES: &[(&str, Register)] = &[
 ];
 
 /// Names that scripts may not give to an import, because a module of the API has them.
-pub(crate) const NAMESPACES: &[&str] = &["http", "vu", "run", "env", "metrics", "random", "time"];
+pub(crate) const NAMESPACES: &[&str] = &["http", "vu", "run", "env", "log", "metrics", "random", "time"];
 
 /// Gives an error the place of the call that made it. Rhai does this for plain functions, but not for those of a
 /// module.
