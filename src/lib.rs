@@ -42,4 +42,4 @@ pub use rhai;
 pub use run::{LoadTest, Prepared, Report, RunError, RunHandle, Stopper};
 #[cfg(feature = "cli")]
 pub(crate) use script::did_you_mean;
-pub use script::{AsyncCall, Level, Message, Param};
+pub use script::{AsyncCall, HttpDebug, Level, Message, Param};

@@ -17,6 +17,9 @@ pub struct Options {
     pub spawn_rate: Option<f64>,
     /// Time from the start until the users are taken away.
     pub run_time: Option<Duration>,
+    /// One user makes one pass, to try a script out: one iteration, or all steps of a sequence. It wins over
+    /// users, run time and iterations.
+    pub once: bool,
     /// Iterations of all virtual users together.
     pub iterations: Option<u64>,
     /// Time that running iterations get when the run stops.
@@ -77,6 +80,7 @@ impl Options {
             users: self.users.or(lower.users),
             spawn_rate: self.spawn_rate.or(lower.spawn_rate),
             run_time: self.run_time.or(lower.run_time),
+            once: self.once || lower.once,
             iterations: self.iterations.or(lower.iterations),
             stop_timeout: self.stop_timeout.or(lower.stop_timeout),
             seed: self.seed.or(lower.seed),

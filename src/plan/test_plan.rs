@@ -60,6 +60,10 @@ impl TestPlan {
     /// Every problem found, each with what to do about it.
     pub fn new(options: Options, scenarios: Vec<ScenarioPlan>, default_seed: u64) -> Result<Self, PlanError> {
         let mut problems = Vec::new();
+        let mut options = options;
+        if options.once {
+            (options.users, options.run_time) = (Some(1), None);
+        }
         let users = options.users.unwrap_or(1);
         if users == 0 {
             problems.push("users is 0: a run needs at least one virtual user (--users 1)".to_owned());
@@ -105,7 +109,7 @@ impl TestPlan {
             users: mix.len() as u64,
             spawn_rate,
             run_time: options.run_time,
-            iterations: options.iterations,
+            iterations: if options.once { Some(one_pass(&scenarios[mix[0]])) } else { options.iterations },
             stop_timeout: options.stop_timeout.unwrap_or(DEFAULT_STOP_TIMEOUT),
             seed: options.seed.unwrap_or(default_seed),
             threads: options.threads.unwrap_or_else(|| cores().min(mix.len())),
@@ -149,6 +153,14 @@ fn unreachable_tasks(scenario: &ScenarioPlan) -> Vec<String> {
         )
     };
     unreachable(*start, next).into_iter().map(warning).collect()
+}
+
+/// Iterations of one pass through a scenario.
+fn one_pass(scenario: &ScenarioPlan) -> u64 {
+    match scenario.order {
+        TaskOrder::Sequence => scenario.tasks.len() as u64,
+        TaskOrder::Weighted | TaskOrder::Markov { .. } => 1,
+    }
 }
 
 fn cores() -> usize {

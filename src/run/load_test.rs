@@ -22,8 +22,8 @@ use crate::metrics::{Recorder, ScriptError};
 use crate::plan::{Options, PlanError, RunInfo, TestPlan};
 use crate::rhai::{Dynamic, Engine};
 use crate::script::{
-    AsyncCall, Extension, Host, Level, Message, MessageSink, Param, RunState, ScriptEngine, ScriptInputs,
-    ScriptPlan, Sources, did_you_mean,
+    AsyncCall, Extension, Host, HttpDebug, Level, Message, MessageSink, Param, RunState, ScriptEngine,
+    ScriptInputs, ScriptPlan, Sources, did_you_mean,
 };
 use crate::vu::{Event, Shared, host_of};
 
@@ -54,6 +54,7 @@ pub struct LoadTest {
     lower: Options,
     extensions: Vec<Extension>,
     messages: MessageSink,
+    http_debug: HttpDebug,
 }
 
 impl LoadTest {
@@ -80,6 +81,7 @@ impl LoadTest {
             lower: Options::default(),
             extensions: Vec::new(),
             messages: Arc::new(|_| {}),
+            http_debug: HttpDebug::Off,
         }
     }
 
@@ -143,6 +145,21 @@ impl LoadTest {
     #[must_use]
     pub fn param(mut self, name: &str, value: &str) -> Self {
         self.options.params.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Sends a message about each request to [`LoadTest::on_message`]; credentials are masked.
+    #[must_use]
+    pub fn http_debug(mut self, how: HttpDebug) -> Self {
+        self.http_debug = how;
+        self
+    }
+
+    /// A further folder that imports are looked for in, when the folder of the importing file does not have
+    /// them. Folders are tried in the order in which they were added.
+    #[must_use]
+    pub fn lib_root(mut self, folder: impl AsRef<Path>) -> Self {
+        self.sources = self.sources.with_root(folder.as_ref());
         self
     }
 
@@ -234,7 +251,13 @@ impl LoadTest {
 
     fn inputs(&self, seed: u64) -> ScriptInputs {
         let options = self.options.clone().or(self.lower.clone());
-        ScriptInputs { params: options.params, env: options.env, listing: false, seed }
+        ScriptInputs {
+            params: options.params,
+            env: options.env,
+            listing: false,
+            seed,
+            http_debug: self.http_debug,
+        }
     }
 
     /// Loads the script once to learn what it declares.
@@ -265,6 +288,7 @@ impl LoadTest {
         mut self,
         random_seed: u64,
     ) -> Result<(RunInfo, Shared, mpsc::UnboundedReceiver<Event>), RunError> {
+        self.sources.check_roots().map_err(RunError::Script)?;
         let seed = self.options.seed.or(self.lower.seed).unwrap_or(random_seed);
         let mut inputs = self.inputs(seed);
         let mut declared = self.load(inputs.clone())?;

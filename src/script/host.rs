@@ -23,6 +23,7 @@ use super::engine::ScriptEngine;
 use super::events::ScriptEvent;
 use super::message::{Level, Message, MessageSink};
 use super::run_state::RunState;
+use super::trace::HttpDebug;
 use super::value::Value;
 use super::vu_context::VuContext;
 use crate::metrics::{Recorder, ScriptError};
@@ -85,6 +86,8 @@ pub(crate) struct ScriptInputs {
     pub(crate) listing: bool,
     /// Seed of everything random.
     pub(crate) seed: u64,
+    /// What is shown of each request.
+    pub(crate) http_debug: HttpDebug,
 }
 
 /// See the module's description.

@@ -190,7 +190,8 @@ impl VirtualUser {
         self.vu.settle(&mut self.worker.host().recorder.borrow_mut());
         self.vu.groups.borrow_mut().clear();
         match self.judge(result) {
-            (Judged::Failed(error), _) => self.tell_error(error).await,
+            // Boxed: rare, and every user's future would have to make room for it.
+            (Judged::Failed(error), _) => Box::pin(self.tell_error(error)).await,
             (Judged::Next(next), _) => next,
         }
     }

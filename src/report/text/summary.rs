@@ -46,6 +46,22 @@ pub fn summary(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Lo
         setup_error(ended_by, look),
         vec![verdict(ended_by, snapshot, look)],
     ];
+    joined(&sections)
+}
+
+/// The same without figures: what one iteration took says nothing about a service.
+pub fn short_summary(_: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> String {
+    joined(&[
+        failures(snapshot, look),
+        script_errors(snapshot, look),
+        checks(snapshot, look),
+        setup_error(ended_by, look),
+        vec![verdict(ended_by, snapshot, look)],
+    ])
+}
+
+/// The sections that have lines, with an empty line between them.
+fn joined(sections: &[Vec<String>]) -> String {
     let mut text = String::new();
     for section in sections.iter().filter(|section| !section.is_empty()) {
         if !text.is_empty() {

@@ -14,6 +14,8 @@ use crate::http::{Exchange, Request, Target};
 use crate::metrics::{Failure, Phases, RequestSample, TagId};
 use crate::script::endpoint::Endpoint;
 use crate::script::host::{Host, ScriptResult};
+use crate::script::message::{Level, Message};
+use crate::script::trace::{HttpDebug, Sent, describe};
 use crate::script::vu_context::VuContext;
 
 const METHODS: [(&str, Method); 7] = [
@@ -120,11 +122,21 @@ fn send(
     if let Some(tag) = group_tag(host, vu) {
         tags.push(tag);
     }
+    let shown = (host.inputs.http_debug != HttpDebug::Off).then(|| Sent {
+        method: method.clone(),
+        url: request.target.as_str().to_owned(),
+        headers: vu.client.header_of(&request),
+        body: request.body.clone(),
+    });
     let flight = host.in_flight();
     // Pinned here: handing a future of some kilobytes on by value would copy it at each step.
     let sending = pin!(vu.client.send(request));
     let exchange = host.wait(vu, sending)?;
     flight.done();
+    if let Some(sent) = shown {
+        let text = describe(host.inputs.http_debug, &sent, &exchange);
+        host.message(Message { level: Level::Info, text, from: Some((vu.id, vu.iteration.get())) });
+    }
     let sample = RequestSample {
         series,
         tags,
