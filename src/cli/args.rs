@@ -97,6 +97,10 @@ pub(super) struct RunArgs {
           default_missing_value = "headers", value_parser = ["headers", "full"])]
     pub(super) http_debug: Option<String>,
 
+    /// Use a script that is saved during the run from the next iterations on
+    #[arg(long, env = "RHAID_WATCH", value_parser = BoolishValueParser::new())]
+    pub(super) watch: bool,
+
     /// A further folder that imports are looked for in; can be given several times
     #[arg(long, value_name = "DIR", env = "RHAID_LIB", value_delimiter = ':')]
     pub(super) lib: Vec<PathBuf>,

@@ -55,7 +55,11 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     // What is tried out is read as it goes; a live table would be in the way.
     args.output.only_summary |= args.once;
     let roots = if args.lib.is_empty() { &config.args.lib } else { &args.lib };
-    let test = roots.iter().fold(test, |test, root| test.lib_root(root)).http_debug(args.http_debug());
+    let test = roots
+        .iter()
+        .fold(test, |test, root| test.lib_root(root))
+        .http_debug(args.http_debug())
+        .watch(args.watch || config.args.watch);
     execute(test.options(args.options().or(file_options)), &args)
 }
 

@@ -19,12 +19,15 @@ use super::recorder::{
 use super::sample::RequestSample;
 use super::series::{OTHER, SeriesId};
 use super::snapshot::{
-    EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Phase, RecentStats, ScenarioStats,
-    Snapshot, TagStats, TotalsSoFar,
+    EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Mark, Phase, RecentStats,
+    ScenarioStats, Snapshot, TagStats, TotalsSoFar,
 };
 
 /// How many intervals the "recent" figures cover.
 const RECENT_INTERVALS: usize = 10;
+
+/// How many marks a run has at most.
+const MARK_CAP: usize = 100;
 
 /// What the run knows at the end of an interval besides the workers' deltas.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +69,7 @@ pub struct Aggregator {
     failures: HashMap<FailureKey, FailureCount>,
     script_errors: Vec<ScriptErrorCount>,
     series_folded: bool,
+    marks: Vec<Mark>,
     recent: VecDeque<RecentInterval>,
     interval_started: Duration,
     peak_rate: Option<f64>,
@@ -134,6 +138,7 @@ impl Aggregator {
             failures: HashMap::new(),
             script_errors: Vec::new(),
             series_folded: false,
+            marks: Vec::new(),
             recent: VecDeque::new(),
             interval_started: Duration::ZERO,
             peak_rate: None,
@@ -196,6 +201,13 @@ impl Aggregator {
             self.reverse(worker, sample);
         }
         self.series_folded |= delta.folded;
+    }
+
+    /// Notes something that happens now.
+    pub fn mark(&mut self, at: Duration, text: String) {
+        if self.marks.len() < MARK_CAP {
+            self.marks.push(Mark { at, text });
+        }
     }
 
     /// Ends the open interval: its figures become a history point, and a snapshot of the run is made.
@@ -317,6 +329,7 @@ impl Aggregator {
             transactions,
             transaction_total,
             custom: self.custom.stats(tick.at.as_secs_f64()),
+            marks: self.marks.clone(),
             failures,
             script_errors,
             interrupted_requests: tick.interrupted_requests,

@@ -21,6 +21,6 @@ pub use recorder::{CheckCount, Delta, FailureCount, FailureKey, PHASES, Recorder
 pub use sample::{Failure, IterationEnd, Phases, RequestSample, ScriptError, TagId};
 pub use series::{DEFAULT_SERIES_CAP, OTHER, SeriesId, SeriesKey};
 pub use snapshot::{
-    EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Phase, RecentStats, ScenarioStats,
-    Snapshot, TagStats, TotalsSoFar,
+    EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Mark, Phase, RecentStats,
+    ScenarioStats, Snapshot, TagStats, TotalsSoFar,
 };

@@ -55,12 +55,23 @@ pub struct Snapshot {
     pub failures: Vec<(FailureKey, FailureCount)>,
     /// Script errors by message and place, most frequent first.
     pub script_errors: Vec<ScriptErrorCount>,
+    /// What happened during the run besides its load, such as a reload of its script; at most a hundred.
+    pub marks: Vec<Mark>,
     /// Requests in flight that were given up when the run stopped.
     pub interrupted_requests: u64,
     /// Set when the cap on series was reached and later names were counted as `(other)`.
     pub series_folded: bool,
     /// Second by second since the start.
     pub history: History,
+}
+
+/// Something that happened at an instant of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Time since the load began.
+    pub at: Duration,
+    /// What happened, in a few words.
+    pub text: String,
 }
 
 /// What a run is doing.

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::utc::utc;
 use crate::metrics::{
-    CheckCount, CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, PERCENTILES, PHASES,
-    ScenarioStats, ScriptErrorCount, Snapshot, Summary, ms,
+    CheckCount, CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, Mark, PERCENTILES,
+    PHASES, ScenarioStats, ScriptErrorCount, Snapshot, Summary, ms,
 };
 use crate::plan::{EndedBy, RunInfo};
 
@@ -40,6 +40,7 @@ pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot)
         "checks": snapshot.checks.iter().map(|(name, count)| check(name, *count)).collect::<Vec<_>>(),
         "failures": snapshot.failures.iter().map(|(key, group)| failure(key, group)).collect::<Vec<_>>(),
         "script_errors": snapshot.script_errors.iter().map(script_error).collect::<Vec<_>>(),
+        "marks": snapshot.marks.iter().map(mark).collect::<Vec<_>>(),
         "interrupted_requests": snapshot.interrupted_requests,
         "series_folded": snapshot.series_folded,
         "files": info.files.iter().map(|(name, _)| json!({ "name": name })).collect::<Vec<_>>(),
@@ -284,6 +285,10 @@ fn latency(summary: Option<Summary>) -> Value {
         values.insert(format!("p{percentile}"), json!(ms(us)));
     }
     Value::Object(values)
+}
+
+fn mark(mark: &Mark) -> Value {
+    json!({ "at_s": round(mark.at.as_secs_f64(), 6), "text": mark.text })
 }
 
 fn transaction(stats: &EndpointStats) -> Value {

@@ -10,11 +10,12 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::reload::{Reloaded, Watcher, reload};
 use super::worker_loop::{Command, WorkerError, run_worker};
 use crate::executor::users::Ramp;
 use crate::metrics::{Aggregator, Phase, Snapshot, Tick};
 use crate::plan::EndedBy;
-use crate::script::{ScriptEvent, Value};
+use crate::script::{Level, Message, ScriptEvent, Sources, Value};
 use crate::vu::{Event, HookError, Interval, Shared};
 
 /// Length of an interval of the history.
@@ -22,6 +23,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Stack of a worker thread; scripts run on fibers, but their top level runs here.
 const WORKER_STACK: usize = 16 << 20;
+
+/// How often the files of the script are looked at, when that is asked for.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How many commands may wait for a worker.
 const COMMANDS: usize = 16;
@@ -31,6 +35,8 @@ const COMMANDS: usize = 16;
 pub(super) enum Request {
     /// Stop: the first time gracefully, the second time at once.
     Stop(EndedBy),
+    /// Load the script again.
+    Reload,
 }
 
 /// How a run ended.
@@ -65,6 +71,9 @@ pub(super) struct Driver {
     misconfigured: Option<String>,
     /// The phase that listeners of the script were told last, and whether they know that all users run.
     announced: Phase,
+    /// The script that runs, and where changed ones arrive.
+    sources: Sources,
+    reloads: Option<mpsc::Sender<Result<Reloaded, String>>>,
     full_load_announced: bool,
 }
 
@@ -98,6 +107,8 @@ impl Driver {
         let (snapshots, receiver) = watch::channel(Arc::new(nothing));
         let ramp = Ramp { users: shared.plan.users, rate: shared.plan.spawn_rate };
         let driver = Driver {
+            sources: shared.sources.clone(),
+            reloads: None,
             shared,
             workers,
             aggregator,
@@ -174,6 +185,10 @@ impl Driver {
         let (at, ramp) = (self.start, self.ramp);
         self.tell_all(|| Command::Start { at, ramp, data: data.clone() }).await;
         let mut idle_workers = 0;
+        let mut watcher = Watcher::new(&self.sources);
+        let mut next_look = self.start + LOOK_EVERY;
+        let (sender, mut reloads) = mpsc::channel(1);
+        self.reloads = Some(sender);
         let mut next_tick = self.start + INTERVAL;
         let full_load = self.start + self.ramp.up(self.ramp.users.saturating_sub(1));
         while idle_workers < self.workers.len() {
@@ -183,8 +198,17 @@ impl Driver {
             tokio::select! {
                 biased;
                 Some(request) = requests.recv() => {
-                    let Request::Stop(cause) = request;
-                    self.stop(cause).await;
+                    match request {
+                        Request::Stop(cause) => self.stop(cause).await,
+                        Request::Reload => self.begin_reload(),
+                    }
+                }
+                Some(reloaded) = reloads.recv() => self.end_reload(reloaded, &mut watcher).await,
+                () = sleep_until(next_look), if self.shared.watch => {
+                    if watcher.has_changed() {
+                        self.begin_reload();
+                    }
+                    next_look = Instant::now() + LOOK_EVERY;
                 }
                 Some(event) = events.recv() => match event {
                     Event::Abort => {
@@ -232,6 +256,48 @@ impl Driver {
             Some(_) if self.stops == 0 => self.tell_all(|| Command::Stop).await,
             Some(_) => {}
         }
+    }
+
+    /// Loads the script as its files are now, on a thread of its own: the run keeps its time meanwhile.
+    fn begin_reload(&mut self) {
+        let Some(answer) = self.reloads.clone() else { return };
+        let (shared, sources) = (self.shared.clone(), self.sources.clone());
+        let load = move || {
+            let reloaded =
+                reload(&sources, shared.extensions.clone(), shared.inputs.clone(), &shared.declared);
+            // Nobody waits for it when the run has ended meanwhile, or when another change is being loaded.
+            let _ = answer.blocking_send(reloaded);
+        };
+        if let Err(error) = std::thread::Builder::new().name("rhaid-reload".into()).spawn(load) {
+            self.say(Level::Warning, format!("the changed script is not loaded: {error}"));
+        }
+    }
+
+    async fn end_reload(&mut self, reloaded: Result<Reloaded, String>, watcher: &mut Watcher) {
+        match reloaded {
+            Ok(reloaded) => {
+                if reloaded.other_scenarios {
+                    let text = "the changed script declares other scenarios; this run keeps those it was started with";
+                    self.say(Level::Warning, text.to_owned());
+                }
+                self.sources = reloaded.sources.clone();
+                watcher.add(&self.sources);
+                let text = format!("reloaded {}", self.sources.main());
+                self.say(Level::Info, text.clone());
+                self.aggregator.mark(self.start.elapsed(), text);
+                self.tell_all(|| Command::Reload(reloaded.clone())).await;
+            }
+            Err(error) => {
+                self.say(
+                    Level::Warning,
+                    format!("the changed script is not used; the old one goes on: {error}"),
+                );
+            }
+        }
+    }
+
+    fn say(&self, level: Level, text: String) {
+        (self.shared.messages)(Message { level, text, from: None });
     }
 
     /// A request to stop: gracefully at first, at once when it is repeated.

@@ -3,7 +3,6 @@
 //! Owns the order in which options win over each other and everything that can be wrong before a run.
 //! Invariant: when `start` returns, the script is loaded on every thread and nothing is left to be checked.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,14 +15,14 @@ use super::driver::Driver;
 use super::error::RunError;
 use super::handle::{Report, RunHandle};
 use super::http_options::http_options;
+use super::reload::{load_aside, panicked};
 use super::worker_loop::WorkerError;
 use crate::http::{Target, Transport};
-use crate::metrics::{Recorder, ScriptError};
 use crate::plan::{Options, PlanError, RunInfo, TestPlan};
 use crate::rhai::{Dynamic, Engine};
 use crate::script::{
-    AsyncCall, Extension, Host, HttpDebug, Level, Message, MessageSink, Param, RunState, ScriptEngine,
-    ScriptInputs, ScriptPlan, Sources, did_you_mean,
+    AsyncCall, Extension, HttpDebug, Level, Message, MessageSink, Param, RunState, ScriptInputs, ScriptPlan,
+    Sources, did_you_mean,
 };
 use crate::vu::{Event, Shared, host_of};
 
@@ -55,6 +54,7 @@ pub struct LoadTest {
     extensions: Vec<Extension>,
     messages: MessageSink,
     http_debug: HttpDebug,
+    watch: bool,
 }
 
 impl LoadTest {
@@ -82,6 +82,7 @@ impl LoadTest {
             extensions: Vec::new(),
             messages: Arc::new(|_| {}),
             http_debug: HttpDebug::Off,
+            watch: false,
         }
     }
 
@@ -152,6 +153,14 @@ impl LoadTest {
     #[must_use]
     pub fn http_debug(mut self, how: HttpDebug) -> Self {
         self.http_debug = how;
+        self
+    }
+
+    /// Loads the script again while the run goes on, whenever it or a file it imports is saved; see
+    /// [`RunHandle::reload`].
+    #[must_use]
+    pub fn watch(mut self, watch: bool) -> Self {
+        self.watch = watch;
         self
     }
 
@@ -262,25 +271,10 @@ impl LoadTest {
 
     /// Loads the script once to learn what it declares.
     fn load(&self, inputs: ScriptInputs) -> Result<ScriptPlan, RunError> {
-        let (sources, extensions, messages) =
-            (self.sources.clone(), self.extensions.clone(), self.messages.clone());
-        // On a thread with a known stack: the caller's may be small, and Rhai's own limits are set for this one.
-        let load = move || {
-            let host = Host::new(Recorder::new(1), Arc::new(RunState::default()), messages, inputs);
-            let loaded = ScriptEngine::load(&sources, &host, &extensions, &BTreeMap::new());
-            loaded.map(|(_, loaded)| loaded.into_plan())
-        };
-        let loading = std::thread::Builder::new().name("rhaid-load".into()).stack_size(16 << 20);
-        let loaded = loading.spawn(load).map_err(RunError::Thread)?.join();
-        match loaded {
-            Ok(Ok(plan)) => Ok(plan),
-            Ok(Err(error)) => Err(RunError::Load(*error)),
-            Err(_) => Err(RunError::Load(ScriptError {
-                message: "a host function panicked while the script was loaded".to_owned(),
-                position: self.sources.main().to_owned(),
-                trace: String::new(),
-            })),
-        }
+        let (sources, extensions) = (self.sources.clone(), self.extensions.clone());
+        let loading =
+            load_aside(sources, extensions, self.messages.clone(), inputs).map_err(RunError::Thread)?;
+        loading.join().unwrap_or_else(|_| Err(panicked(&self.sources))).map_err(RunError::Load)
     }
 
     /// Everything that can be wrong is found here, before any thread of the run exists.
@@ -298,6 +292,7 @@ impl LoadTest {
             declared = self.load(inputs.clone())?;
         }
         check_params(&inputs, &declared.params)?;
+        let unfiltered = declared.scenarios.clone();
         // A scenario's own host is more specific than the script's, and the caller's overrides both.
         let host = declared.options.host.take().or(self.lower.host.take());
         for scenario in &mut declared.scenarios {
@@ -322,6 +317,8 @@ impl LoadTest {
             sources: self.sources,
             extensions: self.extensions,
             variables: declared.variables,
+            declared: unfiltered,
+            watch: self.watch,
             transport,
             run: Arc::new(RunState::default()),
             messages: self.messages,

@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle, LocalSet};
 use tokio::time::Instant;
 
+use super::reload::Reloaded;
 use crate::executor::users::{self, Ramp};
 use crate::script::{EventFields, LoadError, ScriptEvent, Value};
 use crate::vu::{Event, HookError, Interval, Shared, Worker};
@@ -29,6 +30,8 @@ pub(super) enum Command {
     StopNow,
     /// Call the listeners to an event of the run.
     Announce(ScriptEvent, EventFields),
+    /// Use a changed script from the next calls on.
+    Reload(Reloaded),
     /// Answer with what was counted since the last time.
     Flush(oneshot::Sender<Interval>),
     /// Run `teardown`.
@@ -114,6 +117,7 @@ async fn serve(worker: Rc<Worker>, number: usize, workers: usize, mut commands: 
                 let worker = worker.clone();
                 tokio::task::spawn_local(async move { worker.announce(event, fields).await });
             }
+            Command::Reload(Reloaded { sources, variables, .. }) => worker.reload(&sources, &variables),
             Command::Flush(answer) => {
                 let _ = answer.send(worker.take_interval());
             }

@@ -87,7 +87,7 @@ impl ScriptEngine {
             ast.iter_functions().map(|function| (function.name.to_owned(), function.params.len())).collect();
         script.places =
             ast.iter_fn_def().map(|def| (def.name.to_string(), def.body.start_position())).collect();
-        host.declarations.replace(Some(Declarations::default()));
+        host.begin_load();
         let scope = script.run_top_level(&ast);
         let declared = host.declarations.take().unwrap_or_default();
         let scope = scope.map_err(|error| script.load_error(error))?;
@@ -166,7 +166,8 @@ impl ScriptEngine {
             .into_iter()
             .map(|(event, listener, _)| (event, listener))
             .collect();
-        Ok((self, Loaded { declared, variables }))
+        let functions = self.functions.clone();
+        Ok((self, Loaded { declared, variables, functions }))
     }
 
     /// Whether the script defines a function of this name with so many parameters.
@@ -233,7 +234,8 @@ impl ScriptEngine {
         task: Option<&str>,
     ) -> Result<f64, CallEnd> {
         let key = (scenario.to_owned(), task.map(str::to_owned));
-        let Some(function) = self.wait_functions.get(&key) else { return Ok(0.0) };
+        // A script that was changed during the run may have it no more; without a wait there would be no end.
+        let Some(function) = self.wait_functions.get(&key) else { return Ok(1.0) };
         let value = self.call_pointer(vu, function, &mut [])?;
         match super::api::number(&value) {
             Some(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(seconds),
@@ -359,6 +361,7 @@ pub(crate) struct Loaded {
     pub(crate) declared: Declarations,
     /// Its variables that are plain data.
     pub(crate) variables: BTreeMap<String, Value>,
+    functions: Vec<(String, usize)>,
 }
 
 impl Loaded {
@@ -369,6 +372,7 @@ impl Loaded {
             params: self.declared.params,
             scenarios: self.declared.scenarios.into_iter().map(|scenario| scenario.plan).collect(),
             variables: self.variables,
+            functions: self.functions,
         }
     }
 }
@@ -379,6 +383,8 @@ pub(crate) struct ScriptPlan {
     pub(crate) params: Vec<Param>,
     pub(crate) scenarios: Vec<ScenarioPlan>,
     pub(crate) variables: BTreeMap<String, Value>,
+    /// Its functions, as (name, number of parameters).
+    pub(crate) functions: Vec<(String, usize)>,
 }
 
 fn new_engine(sources: &Sources, host: &Rc<Host>) -> Engine {

@@ -112,7 +112,7 @@ pub(crate) struct Host {
     stack_limit: Cell<usize>,
     ops: Cell<u32>,
     slice_started: Cell<Option<Instant>>,
-    load_started: Instant,
+    load_started: Cell<Instant>,
     in_flight: Cell<u64>,
     interrupted_requests: Cell<u64>,
 }
@@ -140,7 +140,7 @@ impl Host {
             stack_limit: Cell::new(0),
             ops: Cell::new(0),
             slice_started: Cell::new(None),
-            load_started: Instant::now(),
+            load_started: Cell::new(Instant::now()),
             in_flight: Cell::new(0),
             interrupted_requests: Cell::new(0),
         })
@@ -244,6 +244,12 @@ impl Host {
         self.current.borrow().clone()
     }
 
+    /// The top level of a script is about to run.
+    pub(crate) fn begin_load(&self) {
+        self.declarations.replace(Some(Declarations::default()));
+        self.load_started.set(Instant::now());
+    }
+
     /// What the top level declares.
     ///
     /// # Errors
@@ -308,7 +314,8 @@ impl Host {
     #[cold]
     fn look_at_clock(&self) -> Option<Dynamic> {
         let Some(vu) = self.current() else {
-            let loading = self.load_started.elapsed() > LOAD_TIME && self.declarations.borrow().is_some();
+            let loading =
+                self.load_started.get().elapsed() > LOAD_TIME && self.declarations.borrow().is_some();
             return loading.then(|| Dynamic::from(Ending::LoadTooLong));
         };
         let now = Instant::now();

@@ -19,6 +19,8 @@ const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Sources {
     main: Arc<str>,
+    /// The main script was given as text and cannot be read again.
+    is_text: bool,
     /// Folders that imports are looked for in after that of the importing file.
     roots: Vec<PathBuf>,
     texts: Arc<Mutex<BTreeMap<String, Arc<str>>>>,
@@ -31,19 +33,29 @@ impl Sources {
     /// When it cannot be read, in words.
     pub(crate) fn from_file(path: &Path) -> Result<Sources, String> {
         let text = read(path)?;
-        Ok(Sources::from_text(&path.display().to_string(), &text))
+        Ok(Sources { is_text: false, ..Sources::from_text(&path.display().to_string(), &text) })
     }
 
     /// A script given as text; `name` stands in messages and is what imports are relative to.
     pub(crate) fn from_text(name: &str, text: &str) -> Sources {
         let texts = BTreeMap::from([(name.to_owned(), Arc::from(text))]);
-        Sources { main: name.into(), roots: Vec::new(), texts: Arc::new(Mutex::new(texts)) }
+        Sources { main: name.into(), is_text: true, roots: Vec::new(), texts: Arc::new(Mutex::new(texts)) }
     }
 
     /// The same, with one more folder that imports are looked for in.
     pub(crate) fn with_root(mut self, folder: &Path) -> Sources {
         self.roots.push(folder.to_owned());
         self
+    }
+
+    /// The script as its files are now. What was given as text stays as it is.
+    ///
+    /// # Errors
+    /// When it cannot be read, in words.
+    pub(crate) fn reread(&self) -> Result<Sources, String> {
+        let text = if self.is_text { self.main_text() } else { Arc::from(read(Path::new(&*self.main))?) };
+        let texts = BTreeMap::from([(self.main.to_string(), text)]);
+        Ok(Sources { texts: Arc::new(Mutex::new(texts)), ..self.clone() })
     }
 
     /// An error in words when one of those folders is none.

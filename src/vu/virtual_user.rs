@@ -167,7 +167,7 @@ impl VirtualUser {
     }
 
     async fn ask_wait(&self, of_task: Option<&str>) -> Option<f64> {
-        let (script, vu, name) = (self.worker.script().clone(), self.vu.clone(), self.scenario.name.clone());
+        let (script, vu, name) = (self.worker.script(), self.vu.clone(), self.scenario.name.clone());
         let task = of_task.map(str::to_owned);
         let called = self.run("wait", move || script.wait_seconds(&vu, &name, task.as_deref())).await;
         self.judge(called).1
@@ -175,7 +175,7 @@ impl VirtualUser {
 
     /// Calls a script function and counts its mistakes.
     async fn call(&self, function: &str) -> Next {
-        let (script, vu, name) = (self.worker.script().clone(), self.vu.clone(), function.to_owned());
+        let (script, vu, name) = (self.worker.script(), self.vu.clone(), function.to_owned());
         let host = self.worker.host().clone();
         let result = self
             .run(function, move || {
@@ -198,7 +198,7 @@ impl VirtualUser {
 
     /// Calls the listeners to script errors; gives what becomes of the user after the call that failed.
     async fn tell_error(&self, error: ScriptError) -> Next {
-        let script = self.worker.script().clone();
+        let script = self.worker.script();
         if !script.listens(ScriptEvent::ScriptError) {
             return Next::Failed;
         }

@@ -33,6 +33,10 @@ pub(crate) struct Shared {
     pub(crate) extensions: Vec<Extension>,
     /// Values of the script's top-level variables, as the first load computed them.
     pub(crate) variables: BTreeMap<String, Value>,
+    /// The scenarios as the script declares them, before anything was left out.
+    pub(crate) declared: Vec<ScenarioPlan>,
+    /// Saved changes of the script are loaded while the run goes on.
+    pub(crate) watch: bool,
     pub(crate) transport: Arc<Transport>,
     pub(crate) run: Arc<RunState>,
     pub(crate) messages: MessageSink,
@@ -68,7 +72,8 @@ pub(crate) struct Interval {
 /// See the module's description.
 pub(crate) struct Worker {
     shared: Arc<Shared>,
-    script: Rc<ScriptEngine>,
+    /// Replaced by a reload; a call that runs keeps its own.
+    script: RefCell<Rc<ScriptEngine>>,
     host: Rc<Host>,
     network: Rc<Network>,
     stacks: Rc<StackPool>,
@@ -104,7 +109,7 @@ impl Worker {
         let tags = shared.plan.scenarios.iter().map(|plan| tags(&shared.plan, plan, &host)).collect();
         Ok(Rc::new(Worker {
             network: Network::new(shared.transport.clone()),
-            script,
+            script: RefCell::new(script),
             host,
             stacks: StackPool::new(),
             scenarios,
@@ -120,8 +125,24 @@ impl Worker {
         }))
     }
 
-    pub(super) fn script(&self) -> &Rc<ScriptEngine> {
-        &self.script
+    pub(super) fn script(&self) -> Rc<ScriptEngine> {
+        self.script.borrow().clone()
+    }
+
+    /// Loads a changed script for this thread; calls that begin from now on use it. When it does not load
+    /// here, although it did aside, the old one stays.
+    pub(crate) fn reload(&self, sources: &Sources, variables: &BTreeMap<String, Value>) {
+        self.host.set_messages(Arc::new(|_| {}));
+        let loaded = ScriptEngine::load(sources, &self.host, &self.shared.extensions, variables);
+        self.host.set_messages(self.shared.messages.clone());
+        match loaded {
+            Ok((script, _)) => {
+                let script = Rc::new(script);
+                listen(&self.host, &script);
+                self.script.replace(script);
+            }
+            Err(error) => self.host.show_error(&error),
+        }
     }
 
     pub(super) fn host(&self) -> &Rc<Host> {
@@ -256,7 +277,7 @@ impl Worker {
     /// # Errors
     /// What went wrong, in words, ready to be shown.
     pub(crate) async fn setup(&self) -> Result<Value, HookError> {
-        let (script, (vu, fiber)) = (self.script.clone(), self.hook_user());
+        let (script, (vu, fiber)) = (self.script(), self.hook_user());
         let data = self.run_hook(vu.clone(), &fiber, move || script.setup(&vu)).await?;
         self.set_data(&data);
         match self.fire(ScriptEvent::TestStart, Vec::new()).await {
@@ -271,7 +292,7 @@ impl Worker {
     /// # Errors
     /// The first error of a listener, which has been counted and shown, or how it ended the run.
     pub(crate) async fn fire(&self, event: ScriptEvent, mut fields: EventFields) -> Result<(), HookError> {
-        let script = self.script.clone();
+        let script = self.script();
         if !script.listens(event) {
             return Ok(());
         }
@@ -314,7 +335,7 @@ impl Worker {
     pub(crate) async fn teardown(&self) -> Result<(), HookError> {
         // The figures are closed by now, so an error of a listener is told as one of `teardown` is.
         let told = self.fire(ScriptEvent::TestStop, Vec::new()).await;
-        let (script, (vu, fiber)) = (self.script.clone(), self.hook_user());
+        let (script, (vu, fiber)) = (self.script(), self.hook_user());
         vu.begin_stop_hook();
         let data = self.data.borrow().clone();
         let result = self.run_hook(vu.clone(), &fiber, move || script.teardown(&vu, &data)).await;

@@ -23,6 +23,7 @@ mod life_cycle;
 mod metrics;
 mod mistakes;
 mod modules;
+mod reload;
 mod secrets;
 mod shipped_scripts;
 mod signals;

@@ -294,6 +294,9 @@ fn iterations_and_data(snapshot: &Snapshot, look: Look) -> Vec<String> {
             percentile_or_dash(iterations.lag, 99.0, look),
         ));
     }
+    for mark in &snapshot.marks {
+        lines.push(format!("   {:<10}  {}", format_clock(mark.at), look.user(&mark.text)));
+    }
     let total = &snapshot.total;
     if total.requests > 0 {
         lines.push(format!(
