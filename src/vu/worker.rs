@@ -104,7 +104,7 @@ impl Worker {
         host.set_messages(shared.messages.clone());
         let script = Rc::new(script);
         listen(&host, &script);
-        let scenarios = shared.plan.scenarios.iter().map(|plan| scenario(plan)).collect();
+        let scenarios = shared.plan.scenarios.iter().map(scenario).collect();
         let bases = shared.plan.scenarios.iter().map(|plan| base(&shared.plan, Some(plan))).collect();
         let tags = shared.plan.scenarios.iter().map(|plan| tags(&shared.plan, plan, &host)).collect();
         Ok(Rc::new(Worker {
