@@ -44,4 +44,4 @@ mod ws;
 pub use rhai;
 pub use run::{LoadTest, Prepared, Report, RunError, RunHandle, Stopper};
 pub(crate) use script::did_you_mean;
-pub use script::{AsyncCall, Level, Message, Param};
+pub use script::{AsyncCall, HttpDebug, Level, Message, Param};

@@ -10,6 +10,7 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::HttpDebug;
 use crate::plan::{HttpLayer, Options, parse_duration};
 
 /// Load tests whose virtual users are Rhai scripts.
@@ -70,6 +71,39 @@ pub(super) struct RunArgs {
     /// Run only this scenario; can be given several times
     #[arg(long, value_name = "NAME", env = "RHAID_SCENARIO", value_delimiter = ',')]
     pub(super) scenario: Vec<String>,
+
+    /// Run only tasks with one of these tags; can be given several times
+    #[arg(
+        long,
+        visible_alias = "include-tags",
+        value_name = "TAG,…",
+        env = "RHAID_TAGS",
+        value_delimiter = ','
+    )]
+    pub(super) tags: Vec<String>,
+
+    /// Leave out tasks with one of these tags, even if --tags names them
+    #[arg(long, value_name = "TAG,…", env = "RHAID_EXCLUDE_TAGS", value_delimiter = ',')]
+    pub(super) exclude_tags: Vec<String>,
+
+    /// Try the script out: one user, one iteration (of a sequence all steps), every request shown; exit with 1
+    /// when anything failed
+    #[arg(long, env = "RHAID_ONCE", value_parser = BoolishValueParser::new())]
+    pub(super) once: bool,
+
+    /// Show requests and responses with headers and times, with =full also bodies up to 4 kB; credentials are
+    /// masked
+    #[arg(long, value_name = "HOW", env = "RHAID_HTTP_DEBUG", num_args = 0..=1, require_equals = true,
+          default_missing_value = "headers", value_parser = ["headers", "full"])]
+    pub(super) http_debug: Option<String>,
+
+    /// Use a script that is saved during the run from the next iterations on
+    #[arg(long, env = "RHAID_WATCH", value_parser = BoolishValueParser::new())]
+    pub(super) watch: bool,
+
+    /// A further folder that imports are looked for in; can be given several times
+    #[arg(long, value_name = "DIR", env = "RHAID_LIB", value_delimiter = ':')]
+    pub(super) lib: Vec<PathBuf>,
 
     /// A variable that the script reads with env::get
     #[arg(short = 'e', long = "env", value_name = "KEY=VALUE", value_parser = key_value)]
@@ -257,6 +291,16 @@ impl RunArgs {
         self.script_flag.as_ref().or(self.script.as_ref())
     }
 
+    /// What is shown of each request.
+    pub(super) fn http_debug(&self) -> HttpDebug {
+        match self.http_debug.as_deref() {
+            Some("full") => HttpDebug::Full,
+            Some(_) => HttpDebug::Headers,
+            None if self.once => HttpDebug::Lines,
+            None => HttpDebug::Off,
+        }
+    }
+
     /// The settings that the flags stand for.
     pub(super) fn options(&self) -> Options {
         Options {
@@ -264,11 +308,14 @@ impl RunArgs {
             users: self.users,
             spawn_rate: self.spawn_rate,
             run_time: self.run_time,
+            once: self.once,
             iterations: self.iterations,
             stop_timeout: self.stop_timeout,
             seed: self.seed,
             threads: self.threads,
             scenarios: self.scenario.clone(),
+            include_tags: self.tags.clone(),
+            exclude_tags: self.exclude_tags.clone(),
             tags: self.tag.iter().cloned().collect(),
             params: self.param.iter().cloned().collect(),
             env: self.env.iter().cloned().collect(),

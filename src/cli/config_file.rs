@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory, Parser};
+use clap::{ArgAction, CommandFactory, Parser};
 use toml::{Table, Value};
 
 use super::args::{Cli, Command, RunArgs};
@@ -17,9 +17,6 @@ const DEFAULT_FILE: &str = "rhaid.toml";
 
 /// Tables of names and values; each entry is one use of the flag.
 const TABLES: [(&str, &str); 3] = [("params", "param"), ("env", "env"), ("tags", "tag")];
-
-/// Flags that can be given several times.
-const LISTS: [&str; 2] = ["data", "scenario"];
 
 /// What a settings file says.
 #[derive(Debug, Default)]
@@ -51,7 +48,9 @@ fn from_table(table: Table) -> Result<Config, String> {
     let mut http = HttpLayer::default();
     for (key, value) in table {
         let flag = key.replace('_', "-");
-        if let Some((_, flag)) = TABLES.iter().find(|(table, _)| *table == key) {
+        // `tags` is both: a table holds tags of requests, words select tasks as --tags does.
+        let selects_tasks = key == "tags" && !value.is_table();
+        if let Some((_, flag)) = TABLES.iter().find(|(table, _)| *table == key && !selects_tasks) {
             for (name, value) in entries(&key, &value)? {
                 arguments.push(format!("--{flag}={name}={value}"));
             }
@@ -79,7 +78,7 @@ fn push_flag(arguments: &mut Vec<String>, key: &str, flag: &str, value: &Value) 
     match value {
         Value::Boolean(true) => arguments.push(format!("--{flag}")),
         Value::Boolean(false) => {}
-        Value::Array(_) if !LISTS.contains(&flag) => {
+        Value::Array(_) if !takes_several(flag) => {
             return Err(format!("'{key}' takes one value, not a list"));
         }
         Value::Array(values) => {
@@ -90,6 +89,14 @@ fn push_flag(arguments: &mut Vec<String>, key: &str, flag: &str, value: &Value) 
         _ => arguments.push(format!("--{flag}={}", plain(key, value)?)),
     }
     Ok(())
+}
+
+/// Whether a flag can be given several times.
+fn takes_several(flag: &str) -> bool {
+    let cli = Cli::command();
+    let run = cli.find_subcommand("run").into_iter();
+    run.flat_map(|run| run.get_arguments())
+        .any(|arg| arg.get_long() == Some(flag) && matches!(arg.get_action(), ArgAction::Append))
 }
 
 fn flag_names() -> Vec<String> {
@@ -176,5 +183,12 @@ mod tests {
         check("run_time = \"5 parsecs\"", "5 parsecs");
         check("[http]\nheader = 1", "did you mean 'headers'");
         check("params = 3", "must be a table");
+    }
+
+    #[test]
+    fn tags_are_a_table_for_requests_and_words_for_tasks() {
+        let words = read("tags = [\"read\", \"slow\"]\nexclude_tags = \"write\"").unwrap().args.options();
+        assert_eq!(words.include_tags, ["read", "slow"]);
+        assert_eq!((words.exclude_tags, words.tags.len()), (vec!["write".to_owned()], 0));
     }
 }

@@ -42,6 +42,8 @@ impl Messages {
         let mut lines = Vec::new();
         while let Ok(message) = self.receiver.try_recv() {
             let text = match message.level {
+                // What a script itself says is shown as often as it says it.
+                Level::Error if message.from.is_some() => format!("error: {message}"),
                 Level::Error if !self.is_new(&message.text) => continue,
                 Level::Error => format!("script error: {message}"),
                 Level::Warning => format!("warning: {message}"),
@@ -76,13 +78,16 @@ mod tests {
     fn an_error_is_shown_once_and_what_is_printed_always() {
         let (send, mut messages) = channel();
         for vu in 0..3 {
-            send(message(Level::Error, &format!("a.rhai:1:2: bad\n  virtual user {vu}")));
+            let error = message(Level::Error, &format!("a.rhai:1:2: bad\n  virtual user {vu}"));
+            send(Message { from: None, ..error });
+            send(message(Level::Error, "said by the script"));
             send(message(Level::Info, "hello"));
         }
         let lines = messages.take();
         assert_eq!(lines.iter().filter(|line| line.contains("bad")).count(), 1);
         assert_eq!(lines.iter().filter(|line| line.contains("hello")).count(), 3);
-        assert!(lines[1].starts_with("[vu 3, iteration 7]"), "{}", lines[1]);
+        assert_eq!(lines.iter().filter(|line| line.contains("said by the script")).count(), 3);
+        assert_eq!(lines[1], "error: [vu 3, iteration 7] said by the script");
     }
 
     #[test]

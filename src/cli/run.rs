@@ -13,7 +13,7 @@ use super::signals::Signals;
 use super::{config_file, event_loop, output};
 use crate::metrics::Snapshot;
 use crate::plan::RunInfo;
-use crate::report::{Look, summary};
+use crate::report::{Look, short_summary, summary};
 use crate::results::{CsvFiles, ResultsError, RunDirectory, run_json};
 use crate::{LoadTest, Prepared, Report, RunError};
 
@@ -46,7 +46,20 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     file_options.http.user_agent = config.http.user_agent;
     file_options.http.max_redirects = config.http.max_redirects;
     file_options.http.connect_timeout = config.http.connect_timeout;
-    let args = RunArgs { output: args.output.clone().or(config.args.output), ..args.clone() };
+    let mut args = RunArgs {
+        once: args.once || config.args.once,
+        http_debug: args.http_debug.clone().or(config.args.http_debug),
+        output: args.output.clone().or(config.args.output),
+        ..args.clone()
+    };
+    // What is tried out is read as it goes; a live table would be in the way.
+    args.output.only_summary |= args.once;
+    let roots = if args.lib.is_empty() { &config.args.lib } else { &args.lib };
+    let test = roots
+        .iter()
+        .fold(test, |test, root| test.lib_root(root))
+        .http_debug(args.http_debug())
+        .watch(args.watch || config.args.watch);
     execute(test.options(args.options().or(file_options)), &args)
 }
 
@@ -71,8 +84,12 @@ pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Exit {
         Ok(runtime) => runtime,
         Err(exit) => return exit,
     };
-    let session = Session { output: args.output.clone(), files, messages };
+    let session = Session { output: args.output.clone(), once: args.once, files, messages };
     runtime.block_on(session.run(prepared))
+}
+
+fn has_failed_check(report: &Report) -> bool {
+    report.snapshot().checks.iter().any(|(_, count)| count.fails > 0)
 }
 
 fn refuse(error: &RunError) -> Exit {
@@ -133,6 +150,8 @@ impl Files {
 /// A run with everything that follows it.
 struct Session {
     output: OutputArgs,
+    /// The script is tried out: a short summary, and any failure counts.
+    once: bool,
     files: Files,
     messages: Messages,
 }
@@ -191,6 +210,7 @@ impl Session {
     fn finish(mut self, report: &Report) -> Exit {
         let written = self.files.finish(report);
         let look = self.look(std::io::stdout().is_terminal());
+        let summary = if self.once { short_summary } else { summary };
         let text = summary(report.info(), report.ended_by(), report.snapshot(), look);
         let text =
             if self.output.quiet { text.lines().last().unwrap_or_default().to_owned() + "\n" } else { text };
@@ -208,7 +228,11 @@ impl Session {
             Ok(()) => output::err(&format!("results: {}\n", self.files.directory.path().display())),
             Err(error) => output::error(&error.to_string()),
         }
-        Exit::of(report, self.output.exit_code_on_error)
+        let errors_count = self.output.exit_code_on_error || self.once;
+        match Exit::of(report, errors_count) {
+            Exit::Passed if self.once && has_failed_check(report) => Exit::Errors,
+            exit => exit,
+        }
     }
 
     fn progress_kind(&self) -> ProgressKind {

@@ -22,7 +22,9 @@ pub(super) fn requested(arguments: impl Iterator<Item = OsString>) -> Option<Exi
         .iter()
         .skip(1)
         .find(|argument| !argument.starts_with('-') && Path::new(argument).is_file())?;
-    match LoadTest::from_file(script).and_then(|test| test.params()) {
+    let with_roots =
+        |test| lib_roots(&arguments).iter().fold(test, |test: LoadTest, root| test.lib_root(root));
+    match LoadTest::from_file(script).and_then(|test| with_roots(test).params()) {
         Ok(params) => {
             let mut cli = Cli::command();
             cli.build();
@@ -35,6 +37,18 @@ pub(super) fn requested(arguments: impl Iterator<Item = OsString>) -> Option<Exi
             Some(Exit::Configuration)
         }
     }
+}
+
+/// The folders of `--lib`, or of its variable: without them the script may not load.
+fn lib_roots(arguments: &[String]) -> Vec<String> {
+    let after = arguments.windows(2).filter(|pair| pair[0] == "--lib").map(|pair| pair[1].clone());
+    let joined = arguments.iter().filter_map(|argument| argument.strip_prefix("--lib=")).map(str::to_owned);
+    let mut roots: Vec<String> = after.chain(joined).collect();
+    if roots.is_empty() {
+        roots.extend(std::env::var("RHAID_LIB").ok());
+    }
+    let split = roots.iter().flat_map(|root| root.split(':').map(str::to_owned));
+    split.filter(|root| !root.is_empty()).collect()
 }
 
 fn listing(script: &str, params: &[Param]) -> String {

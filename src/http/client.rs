@@ -88,6 +88,11 @@ impl Client {
         exchange(request, record, outcome)
     }
 
+    /// The header fields that the first request to `request.target` would carry over HTTP/1.1, without a proxy.
+    pub fn header_of(&self, request: &Request) -> HeaderMap {
+        self.headers(&Course::new(request), None, Instant::now())
+    }
+
     /// Closes the connections that are idle now; those in use are closed when their requests end or kept for
     /// the next, as if they had just been opened.
     pub fn close_connections(&self) {

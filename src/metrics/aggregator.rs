@@ -10,19 +10,23 @@ use std::time::{Duration, SystemTime};
 
 use hashbrown::HashMap;
 
+use super::custom::CustomTotals;
 use super::histogram::{Histogram, Sparse, Summary};
 use super::recorder::{
     CheckCount, Delta, FailureCount, FailureKey, GROUP_CAP, PHASES, ReversedDelta, ScriptErrorCount,
-    SeriesDelta, keep_message,
+    SeriesDelta, TRANSACTION, keep_message,
 };
-use super::series::{DEFAULT_SERIES_CAP, OTHER, SeriesKey};
+use super::series::{DEFAULT_SERIES_CAP, OTHER};
 use super::snapshot::{
-    EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Phase, RecentStats, ScenarioStats,
-    Snapshot, TagStats, TotalsSoFar,
+    EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Mark, Phase, RecentStats,
+    ScenarioStats, Snapshot, TagStats, TotalsSoFar,
 };
 
 /// How many intervals the "recent" figures cover.
 const RECENT_INTERVALS: usize = 10;
+
+/// How many marks a run has at most.
+const MARK_CAP: usize = 100;
 
 /// What the run knows at the end of an interval besides the workers' deltas.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +57,9 @@ pub struct Aggregator {
     endpoint_ids: HashMap<(Arc<str>, Arc<str>), usize>,
     scenarios: Vec<(Arc<str>, u64, Totals)>,
     tags: Vec<(Arc<str>, Arc<str>, Totals)>,
+    transactions: Vec<(Arc<str>, Totals)>,
+    transaction_total: Totals,
+    custom: CustomTotals,
     phases: [Histogram; PHASES.len()],
     iterations: IterationStats,
     iteration_duration: Histogram,
@@ -61,6 +68,7 @@ pub struct Aggregator {
     failures: HashMap<FailureKey, FailureCount>,
     script_errors: Vec<ScriptErrorCount>,
     series_folded: bool,
+    marks: Vec<Mark>,
     recent: VecDeque<RecentInterval>,
     interval_started: Duration,
     peak_rate: Option<f64>,
@@ -74,6 +82,7 @@ struct WorkerIds {
     /// By series: (endpoint, scenario).
     series: Vec<(usize, usize)>,
     tags: Vec<usize>,
+    transactions: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -117,6 +126,9 @@ impl Aggregator {
             endpoint_ids: HashMap::new(),
             scenarios: Vec::new(),
             tags: Vec::new(),
+            transactions: Vec::new(),
+            transaction_total: Totals::default(),
+            custom: CustomTotals::default(),
             phases: Default::default(),
             iterations: IterationStats::default(),
             iteration_duration: Histogram::new(),
@@ -125,6 +137,7 @@ impl Aggregator {
             failures: HashMap::new(),
             script_errors: Vec::new(),
             series_folded: false,
+            marks: Vec::new(),
             recent: VecDeque::new(),
             interval_started: Duration::ZERO,
             peak_rate: None,
@@ -145,7 +158,7 @@ impl Aggregator {
 
     /// Adds what worker number `worker` counted in the interval that is open.
     pub fn add(&mut self, worker: usize, delta: Delta) {
-        self.learn_ids(worker, &delta.new_series, &delta.new_tags);
+        self.learn_ids(worker, &delta);
         for (id, counts) in &delta.series {
             let (endpoint, scenario) = self.workers[worker].series[id.index()];
             self.total.add(counts);
@@ -156,6 +169,12 @@ impl Aggregator {
             let tag = self.workers[worker].tags[id.index()];
             self.tags[tag].2.add(counts);
         }
+        for (id, counts) in &delta.transactions {
+            let transaction = self.workers[worker].transactions[id.index()];
+            self.transactions[transaction].1.add(counts);
+            self.transaction_total.add(counts);
+        }
+        self.custom.add(delta.custom);
         for (histogram, sparse) in self.phases.iter_mut().zip(&delta.phases) {
             histogram.merge_sparse(sparse);
         }
@@ -181,6 +200,13 @@ impl Aggregator {
         self.series_folded |= delta.folded;
     }
 
+    /// Notes something that happens now.
+    pub fn mark(&mut self, at: Duration, text: String) {
+        if self.marks.len() < MARK_CAP {
+            self.marks.push(Mark { at, text });
+        }
+    }
+
     /// Ends the open interval: its figures become a history point, and a snapshot of the run is made.
     pub fn close_interval(&mut self, tick: Tick) -> Snapshot {
         let length = tick.at.saturating_sub(self.interval_started);
@@ -204,6 +230,10 @@ impl Aggregator {
         for (_, _, totals) in &mut self.tags {
             totals.take_interval();
         }
+        for (_, totals) in &mut self.transactions {
+            totals.take_interval();
+        }
+        self.transaction_total.take_interval();
         let total = IntervalStats {
             requests: interval.requests,
             failures: interval.failures,
@@ -252,6 +282,12 @@ impl Aggregator {
         script_errors
             .sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.first.position.cmp(&b.first.position)));
         let empty: Arc<str> = "".into();
+        let method: Arc<str> = TRANSACTION.into();
+        let mut transactions: Vec<EndpointStats> =
+            self.transactions.iter_mut().map(|(name, totals)| totals.stats(&method, name, tick.at)).collect();
+        transactions.sort_by(|a, b| a.name.cmp(&b.name));
+        let transaction_total = (!transactions.is_empty())
+            .then(|| self.transaction_total.stats(&method, &"Aggregated".into(), tick.at));
         Snapshot {
             started_at: self.started_at,
             elapsed: tick.at,
@@ -289,6 +325,10 @@ impl Aggregator {
                 ..self.iterations
             },
             checks: self.checks.clone(),
+            transactions,
+            transaction_total,
+            custom: self.custom.stats(tick.at.as_secs_f64()),
+            marks: self.marks.clone(),
             failures,
             script_errors,
             interrupted_requests: tick.interrupted_requests,
@@ -311,8 +351,8 @@ impl Aggregator {
         }
     }
 
-    fn learn_ids(&mut self, worker: usize, series: &[SeriesKey], tags: &[(Arc<str>, Arc<str>)]) {
-        for key in series {
+    fn learn_ids(&mut self, worker: usize, delta: &Delta) {
+        for key in &delta.new_series {
             let mut endpoint = (key.method.clone(), key.name.clone());
             // Each thread has its own cap; together they may still meet more names than one run shows.
             if self.endpoints.len() >= DEFAULT_SERIES_CAP && !self.endpoint_ids.contains_key(&endpoint) {
@@ -328,7 +368,14 @@ impl Aggregator {
             let scenario = self.scenario(&key.scenario);
             self.workers[worker].series.push((endpoint_index, scenario));
         }
-        for (key, value) in tags {
+        for name in &delta.new_transactions {
+            let index = self.transactions.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
+                self.transactions.push((name.clone(), Totals::default()));
+                self.transactions.len() - 1
+            });
+            self.workers[worker].transactions.push(index);
+        }
+        for (key, value) in &delta.new_tags {
             let index = self.tags.iter().position(|(k, v, _)| k == key && v == value).unwrap_or_else(|| {
                 self.tags.push((key.clone(), value.clone(), Totals::default()));
                 self.tags.len() - 1

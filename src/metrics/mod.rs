@@ -5,6 +5,8 @@
 //! sent or locked per request. The only folder that knows `hdrhistogram`.
 
 mod aggregator;
+mod custom;
+mod distribution;
 mod histogram;
 mod recorder;
 mod sample;
@@ -12,11 +14,13 @@ mod series;
 mod snapshot;
 
 pub use aggregator::{Aggregator, Tick};
+pub use custom::{CustomFigures, CustomId, CustomKind, CustomStats};
+pub use distribution::{Distribution, DistributionSummary};
 pub use histogram::{Histogram, MAX_VALUE_US, PERCENTILES, Summary, ms};
 pub use recorder::{CheckCount, Delta, FailureCount, FailureKey, PHASES, Recorder, ScriptErrorCount};
 pub use sample::{Failure, IterationEnd, Phases, RequestSample, ScriptError, TagId};
 pub use series::{DEFAULT_SERIES_CAP, OTHER, SeriesId, SeriesKey};
 pub use snapshot::{
-    EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Phase, RecentStats, ScenarioStats,
-    Snapshot, TagStats, TotalsSoFar,
+    EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Mark, Phase, RecentStats,
+    ScenarioStats, Snapshot, TagStats, TotalsSoFar,
 };

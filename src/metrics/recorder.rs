@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use hashbrown::HashMap;
 
+use super::custom::{CustomId, CustomKey, CustomKind, CustomRecorder, CustomValues};
 use super::histogram::{Histogram, Sparse};
 use super::sample::{Failure, IterationEnd, Phases, RequestSample, ScriptError, TagId};
 use super::series::{SeriesId, SeriesKey, SeriesTable};
@@ -18,6 +19,9 @@ const MESSAGES_PER_GROUP: usize = 3;
 
 /// How many groups of failures, of script errors and of checks are kept apart.
 pub(crate) const GROUP_CAP: usize = 500;
+
+/// The method under which transactions are shown.
+pub(crate) const TRANSACTION: &str = "TX";
 
 /// Names of the phases of a request, in the order of [`PHASES`]-indexed arrays.
 pub const PHASES: [&str; 7] =
@@ -30,10 +34,15 @@ pub struct Recorder {
     counts: Vec<SeriesCounts>,
     tags: SeriesTable,
     tag_counts: Vec<SeriesCounts>,
+    transactions: SeriesTable,
+    transaction_counts: Vec<SeriesCounts>,
+    custom: CustomRecorder,
     known_series: usize,
     known_tags: usize,
+    known_transactions: usize,
     touched: Vec<SeriesId>,
     touched_tags: Vec<SeriesId>,
+    touched_transactions: Vec<SeriesId>,
     phases: [Histogram; PHASES.len()],
     iterations: IterationCounts,
     iterations_by_scenario: Vec<(Arc<str>, u64)>,
@@ -132,10 +141,15 @@ impl Recorder {
             counts: Vec::new(),
             tags: SeriesTable::new(series_cap),
             tag_counts: Vec::new(),
+            transactions: SeriesTable::new(series_cap),
+            transaction_counts: Vec::new(),
+            custom: CustomRecorder::default(),
             known_series: 0,
             known_tags: 0,
+            known_transactions: 0,
             touched: Vec::new(),
             touched_tags: Vec::new(),
+            touched_transactions: Vec::new(),
             phases: Default::default(),
             iterations: IterationCounts::default(),
             iterations_by_scenario: Vec::new(),
@@ -251,6 +265,47 @@ impl Recorder {
         }
     }
 
+    /// Counts a transaction: a named stretch of a script, which is no request.
+    pub fn transaction(&mut self, name: &str, duration: Duration, failed: bool) {
+        let id = self.transactions.id("", TRANSACTION, name);
+        grow(&mut self.transaction_counts, id);
+        let counts = &mut self.transaction_counts[id.index()];
+        if !counts.touched {
+            counts.touched = true;
+            self.touched_transactions.push(id);
+        }
+        counts.requests += 1;
+        let us = micros(duration);
+        if failed {
+            counts.failures += 1;
+            counts.failed.record(us);
+        } else {
+            counts.ok.record(us);
+        }
+        counts.response.record(us);
+    }
+
+    /// A metric of the script's own.
+    ///
+    /// # Errors
+    /// When the name is that of another kind of metric, in words.
+    pub fn custom(&mut self, name: &str, kind: CustomKind, is_time: bool) -> Result<CustomId, String> {
+        self.custom.metric(name, kind, is_time)
+    }
+
+    /// Counts a value of such a metric, and under each of the tags besides. Of a rate, 0 is false.
+    ///
+    /// # Errors
+    /// When the metric cannot take it, in words.
+    pub fn custom_value(
+        &mut self,
+        id: CustomId,
+        value: f64,
+        tags: &[(String, String)],
+    ) -> Result<(), String> {
+        self.custom.record(id, value, tags)
+    }
+
     /// Counts a check.
     pub fn check(&mut self, name: &str, passed: bool) {
         let index = match self.checks.iter().position(|(known, _)| **known == *name) {
@@ -305,9 +360,17 @@ impl Recorder {
             .map(|key| (key.method.clone(), key.name.clone()))
             .collect::<Vec<_>>();
         self.known_tags += new_tags.len();
+        let new_transactions = self.transactions.keys()[self.known_transactions..]
+            .iter()
+            .map(|key| key.name.clone())
+            .collect::<Vec<_>>();
+        self.known_transactions += new_transactions.len();
         Delta {
             new_series,
             new_tags,
+            new_transactions,
+            transactions: drain(&mut self.touched_transactions, &mut self.transaction_counts),
+            custom: self.custom.take(),
             series: drain(&mut self.touched, &mut self.counts),
             tags: drain(&mut self.touched_tags, &mut self.tag_counts),
             phases: std::array::from_fn(|i| self.phases[i].take_sparse()),
@@ -327,7 +390,10 @@ impl Recorder {
             failures: std::mem::take(&mut self.failures).into_iter().collect(),
             script_errors: self.script_errors.drain().map(|(_, group)| group).collect(),
             reversed: self.reversed.take(),
-            folded: self.series.folded() || self.tags.folded(),
+            folded: self.series.folded()
+                || self.tags.folded()
+                || self.transactions.folded()
+                || self.custom.folded(),
         }
     }
 }
@@ -452,7 +518,10 @@ fn parts(phases: &Phases) -> [Option<u64>; PHASES.len()] {
 pub struct Delta {
     pub(crate) new_series: Vec<SeriesKey>,
     pub(crate) new_tags: Vec<(Arc<str>, Arc<str>)>,
+    pub(crate) new_transactions: Vec<Arc<str>>,
     pub(crate) series: Vec<(SeriesId, SeriesDelta)>,
+    pub(crate) transactions: Vec<(SeriesId, SeriesDelta)>,
+    pub(crate) custom: Vec<(CustomKey, CustomValues)>,
     pub(crate) tags: Vec<(SeriesId, SeriesDelta)>,
     pub(crate) phases: [Sparse; PHASES.len()],
     pub(crate) iterations: IterationDelta,
@@ -490,6 +559,13 @@ impl Delta {
         }
         for (key, value) in &mut self.new_tags {
             [key, value].into_iter().for_each(shared);
+        }
+        self.new_transactions.iter_mut().for_each(shared);
+        for (key, _) in &mut self.custom {
+            shared(&mut key.name);
+            if let Some((tag, value)) = &mut key.tag {
+                [tag, value].into_iter().for_each(shared);
+            }
         }
         self.iterations.by_scenario.iter_mut().for_each(|(name, _)| shared(name));
         self.checks.iter_mut().for_each(|(name, _)| shared(name));

@@ -6,6 +6,7 @@
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime};
 
+use super::custom::CustomStats;
 use super::histogram::Summary;
 use super::recorder::{CheckCount, FailureCount, FailureKey, PHASES, ScriptErrorCount};
 
@@ -44,16 +45,33 @@ pub struct Snapshot {
     pub iterations: IterationStats,
     /// Checks by name, in order of first appearance.
     pub checks: Vec<(Arc<str>, CheckCount)>,
+    /// Transactions (`measure`) by name, sorted by it; their `method` is `TX`, and they are no requests.
+    pub transactions: Vec<EndpointStats>,
+    /// All transactions together; `None` when there is none.
+    pub transaction_total: Option<EndpointStats>,
+    /// The script's own metrics, sorted by name, each followed by its values by tag.
+    pub custom: Vec<CustomStats>,
     /// Failed requests by cause, most frequent first.
     pub failures: Vec<(FailureKey, FailureCount)>,
     /// Script errors by message and place, most frequent first.
     pub script_errors: Vec<ScriptErrorCount>,
+    /// What happened during the run besides its load, such as a reload of its script; at most a hundred.
+    pub marks: Vec<Mark>,
     /// Requests in flight that were given up when the run stopped.
     pub interrupted_requests: u64,
     /// Set when the cap on series was reached and later names were counted as `(other)`.
     pub series_folded: bool,
     /// Second by second since the start.
     pub history: History,
+}
+
+/// Something that happened at an instant of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// Time since the load began.
+    pub at: Duration,
+    /// What happened, in a few words.
+    pub text: String,
 }
 
 /// What a run is doing.

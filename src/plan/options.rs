@@ -17,6 +17,9 @@ pub struct Options {
     pub spawn_rate: Option<f64>,
     /// Time from the start until the users are taken away.
     pub run_time: Option<Duration>,
+    /// One user makes one pass, to try a script out: one iteration, or all steps of a sequence. It wins over
+    /// users, run time and iterations.
+    pub once: bool,
     /// Iterations of all virtual users together.
     pub iterations: Option<u64>,
     /// Time that running iterations get when the run stops.
@@ -27,6 +30,10 @@ pub struct Options {
     pub threads: Option<usize>,
     /// Names of the scenarios that run; empty is all.
     pub scenarios: Vec<String>,
+    /// Only tasks with one of these words as a tag run; empty is all.
+    pub include_tags: Vec<String>,
+    /// Tasks with one of these words as a tag do not run, even if they are included.
+    pub exclude_tags: Vec<String>,
     /// Tags of every request.
     pub tags: BTreeMap<String, String>,
     /// Values of the script's parameters.
@@ -75,11 +82,14 @@ impl Options {
             users: self.users.or(lower.users),
             spawn_rate: self.spawn_rate.or(lower.spawn_rate),
             run_time: self.run_time.or(lower.run_time),
+            once: self.once || lower.once,
             iterations: self.iterations.or(lower.iterations),
             stop_timeout: self.stop_timeout.or(lower.stop_timeout),
             seed: self.seed.or(lower.seed),
             threads: self.threads.or(lower.threads),
-            scenarios: if self.scenarios.is_empty() { lower.scenarios } else { self.scenarios },
+            scenarios: either(self.scenarios, lower.scenarios),
+            include_tags: either(self.include_tags, lower.include_tags),
+            exclude_tags: either(self.exclude_tags, lower.exclude_tags),
             tags: over(self.tags, lower.tags),
             params: over(self.params, lower.params),
             env: over(self.env, lower.env),
@@ -99,6 +109,10 @@ impl Options {
             },
         }
     }
+}
+
+fn either(upper: Vec<String>, lower: Vec<String>) -> Vec<String> {
+    if upper.is_empty() { lower } else { upper }
 }
 
 fn over(upper: BTreeMap<String, String>, mut lower: BTreeMap<String, String>) -> BTreeMap<String, String> {

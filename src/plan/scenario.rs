@@ -8,8 +8,10 @@ use std::time::Duration;
 pub struct ScenarioPlan {
     /// Unique name.
     pub name: String,
-    /// What is picked from for each iteration; at least one.
+    /// What an iteration runs one of; at least one.
     pub tasks: Vec<TaskPlan>,
+    /// Which of them comes next.
+    pub order: TaskOrder,
     /// Relative share of the users.
     pub weight: f64,
     /// Exact number of users instead of a share.
@@ -24,17 +26,67 @@ pub struct ScenarioPlan {
     pub on_stop: Option<String>,
     /// Tags of every request.
     pub tags: BTreeMap<String, String>,
+    /// What `env::get` finds first, in functions of this scenario's virtual users.
+    pub env: BTreeMap<String, String>,
     /// Time that running iterations get when the run stops, instead of the run's own.
     pub stop_timeout: Option<Duration>,
 }
 
-/// A script function with its weight.
-#[derive(Clone, Debug, PartialEq, Eq)]
+impl ScenarioPlan {
+    /// A scenario with this name, these tasks by weight, and nothing else said.
+    pub fn new(name: &str, tasks: Vec<TaskPlan>) -> ScenarioPlan {
+        ScenarioPlan {
+            name: name.to_owned(),
+            tasks,
+            order: TaskOrder::Weighted,
+            weight: 1.0,
+            fixed_count: None,
+            wait: Wait::None,
+            host: None,
+            on_start: None,
+            on_stop: None,
+            tags: BTreeMap::new(),
+            env: BTreeMap::new(),
+            stop_timeout: None,
+        }
+    }
+}
+
+/// A script function that an iteration can run.
+#[derive(Clone, Debug, PartialEq)]
 pub struct TaskPlan {
     /// Name of the function; it takes no argument.
     pub function: String,
     /// How often it is picked, relative to the others; 0 is never.
     pub weight: u32,
+    /// What is waited after it, instead of the scenario's wait.
+    pub wait: Option<Wait>,
+    /// Words by which it is included in a run or excluded from it.
+    pub tags: Vec<String>,
+}
+
+impl TaskPlan {
+    /// A function with a weight, and nothing else said.
+    pub fn new(function: &str, weight: u32) -> TaskPlan {
+        TaskPlan { function: function.to_owned(), weight, wait: None, tags: Vec::new() }
+    }
+}
+
+/// Which task of a scenario comes next.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum TaskOrder {
+    /// Each time one at random, by weight.
+    #[default]
+    Weighted,
+    /// One after the other, and from the first again after the last, or after one that failed.
+    Sequence,
+    /// A Markov chain: at random, by weights that depend on the task before.
+    Markov {
+        /// Index of the task that each virtual user begins with.
+        start: usize,
+        /// By index of a task, what can follow it: indices and their weights, each above 0.
+        next: Vec<Vec<(usize, u32)>>,
+    },
 }
 
 /// What a virtual user waits after an iteration; seconds throughout.

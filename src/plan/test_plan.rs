@@ -5,9 +5,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::chain::unreachable;
 use super::mix::{Share, deal};
 use super::options::{HttpLayer, Options};
-use super::scenario::ScenarioPlan;
+use super::scenario::{ScenarioPlan, TaskOrder};
+use super::selection::select_by_tags;
 
 /// Time that running iterations get when the run stops, unless it is set.
 pub const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -42,6 +44,8 @@ pub struct TestPlan {
     pub scenarios: Vec<ScenarioPlan>,
     /// The scenario of each virtual user, as indices into `scenarios`, in the order of their start.
     pub mix: Vec<usize>,
+    /// What is likely a mistake, but no reason not to run.
+    pub warnings: Vec<String>,
 }
 
 /// Everything that is wrong with a plan.
@@ -56,6 +60,10 @@ impl TestPlan {
     /// Every problem found, each with what to do about it.
     pub fn new(options: Options, scenarios: Vec<ScenarioPlan>, default_seed: u64) -> Result<Self, PlanError> {
         let mut problems = Vec::new();
+        let mut options = options;
+        if options.once {
+            (options.users, options.run_time) = (Some(1), None);
+        }
         let users = options.users.unwrap_or(1);
         if users == 0 {
             problems.push("users is 0: a run needs at least one virtual user (--users 1)".to_owned());
@@ -76,7 +84,15 @@ impl TestPlan {
         if options.threads == Some(0) {
             problems.push("threads is 0: at least one worker thread is needed".to_owned());
         }
-        let scenarios = select(scenarios, &options.scenarios, &mut problems);
+        let mut scenarios = select(scenarios, &options.scenarios, &mut problems);
+        let mut warnings = Vec::new();
+        if problems.is_empty() {
+            match select_by_tags(&mut scenarios, &options.include_tags, &options.exclude_tags) {
+                Ok(about_tags) => warnings.extend(about_tags),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        warnings.extend(scenarios.iter().flat_map(unreachable_tasks));
         let shares: Vec<Share> = scenarios
             .iter()
             .map(|s| Share { name: s.name.clone(), weight: s.weight, fixed_count: s.fixed_count })
@@ -93,7 +109,7 @@ impl TestPlan {
             users: mix.len() as u64,
             spawn_rate,
             run_time: options.run_time,
-            iterations: options.iterations,
+            iterations: if options.once { Some(one_pass(&scenarios[mix[0]])) } else { options.iterations },
             stop_timeout: options.stop_timeout.unwrap_or(DEFAULT_STOP_TIMEOUT),
             seed: options.seed.unwrap_or(default_seed),
             threads: options.threads.unwrap_or_else(|| cores().min(mix.len())),
@@ -101,6 +117,7 @@ impl TestPlan {
             http: options.http,
             scenarios,
             mix,
+            warnings,
         })
     }
 
@@ -123,28 +140,40 @@ fn select(all: Vec<ScenarioPlan>, wanted: &[String], problems: &mut Vec<String>)
     all.into_iter().filter(|scenario| wanted.contains(&scenario.name)).collect()
 }
 
+/// A warning for each task of a chain that no path leads to.
+fn unreachable_tasks(scenario: &ScenarioPlan) -> Vec<String> {
+    let TaskOrder::Markov { start, next } = &scenario.order else { return Vec::new() };
+    let function = |task: usize| &scenario.tasks[task].function;
+    let warning = |task| {
+        format!(
+            "scenario '{}': task '{}' is never run: no transition leads to it from '{}'",
+            scenario.name,
+            function(task),
+            function(*start)
+        )
+    };
+    unreachable(*start, next).into_iter().map(warning).collect()
+}
+
+/// Iterations of one pass through a scenario.
+fn one_pass(scenario: &ScenarioPlan) -> u64 {
+    match scenario.order {
+        TaskOrder::Sequence => scenario.tasks.len() as u64,
+        TaskOrder::Weighted | TaskOrder::Markov { .. } => 1,
+    }
+}
+
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::scenario::{TaskPlan, Wait};
+    use super::super::scenario::TaskPlan;
     use super::*;
 
     fn scenario(name: &str) -> ScenarioPlan {
-        ScenarioPlan {
-            name: name.into(),
-            tasks: vec![TaskPlan { function: "iteration".into(), weight: 1 }],
-            weight: 1.0,
-            fixed_count: None,
-            wait: Wait::None,
-            host: None,
-            on_start: None,
-            on_stop: None,
-            tags: BTreeMap::new(),
-            stop_timeout: None,
-        }
+        ScenarioPlan::new(name, vec![TaskPlan::new("iteration", 1)])
     }
 
     #[test]

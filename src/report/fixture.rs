@@ -4,7 +4,8 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use crate::metrics::{
-    Aggregator, Failure, IterationEnd, Phase, Phases, Recorder, RequestSample, ScriptError, Snapshot, Tick,
+    Aggregator, CustomKind, Failure, IterationEnd, Phase, Phases, Recorder, RequestSample, ScriptError,
+    Snapshot, Tick,
 };
 use crate::plan::RunInfo;
 
@@ -180,8 +181,25 @@ fn one_second(load: &mut Load, second: u64) {
         load.request("browse", ("GET", NASTY), 5_000, Verdict::Ok);
         load.iteration("browse", IterationEnd::Interrupted, 0);
     }
+    load.recorder.transaction("buy | pay", Duration::from_millis(80 + second * 10), second == 5);
+    custom(&mut load.recorder, second);
     load.recorder.check("status is 200", true);
     load.recorder.check("body has an id", !second.is_multiple_of(4));
+}
+
+/// A metric of each kind.
+fn custom(recorder: &mut Recorder, second: u64) {
+    let value = second as f64;
+    let tags = [("shop".to_owned(), if second.is_multiple_of(2) { "a" } else { "b" }.to_owned())];
+    let mut add = |name: &str, kind, is_time, value| {
+        let id = recorder.custom(name, kind, is_time).unwrap();
+        recorder.custom_value(id, value, &tags).unwrap();
+    };
+    add("orders", CustomKind::Counter, false, value);
+    add("queue_length", CustomKind::Gauge, false, 20.0 - value);
+    add("cache_hit", CustomKind::Rate, false, f64::from(second != 4));
+    add("basket_value", CustomKind::Trend, false, value * 12_345.678);
+    add("render_time", CustomKind::Trend, true, value * 1.25);
 }
 
 /// The final snapshot of [`snapshots`].

@@ -44,6 +44,19 @@ fn three_digits(us: u64) -> u64 {
     (us + step / 2) / step * step
 }
 
+/// A number of a script: whole ones with separators, others with four significant digits.
+pub(crate) fn number(value: f64) -> String {
+    if value.fract() == 0.0 && value.abs() < 9e15 {
+        let sign = if value < 0.0 { "-" } else { "" };
+        return format!("{sign}{}", count(value.abs() as u64));
+    }
+    let power = value.abs().log10().floor();
+    if !(-6.0..12.0).contains(&power) {
+        return format!("{value:.3e}");
+    }
+    format!("{value:.*}", (3.0 - power).clamp(0.0, 9.0) as usize)
+}
+
 /// Events per second without their unit: `0.03`, `6.0`, `120.4`, `41,152`.
 pub fn rate(per_s: f64) -> String {
     if per_s > 0.0 && per_s < 0.095 {

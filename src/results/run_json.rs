@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::utc::utc;
 use crate::metrics::{
-    CheckCount, EndpointStats, FailureCount, FailureKey, PERCENTILES, PHASES, ScenarioStats,
-    ScriptErrorCount, Snapshot, Summary, ms,
+    CheckCount, CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, Mark, PERCENTILES,
+    PHASES, ScenarioStats, ScriptErrorCount, Snapshot, Summary, ms,
 };
 use crate::plan::{EndedBy, RunInfo};
 
@@ -36,9 +36,11 @@ pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot)
             "failed": snapshot.iterations.failed,
             "interrupted": snapshot.iterations.interrupted,
         },
+        "transactions": snapshot.transactions.iter().map(transaction).collect::<Vec<_>>(),
         "checks": snapshot.checks.iter().map(|(name, count)| check(name, *count)).collect::<Vec<_>>(),
         "failures": snapshot.failures.iter().map(|(key, group)| failure(key, group)).collect::<Vec<_>>(),
         "script_errors": snapshot.script_errors.iter().map(script_error).collect::<Vec<_>>(),
+        "marks": snapshot.marks.iter().map(mark).collect::<Vec<_>>(),
         "interrupted_requests": snapshot.interrupted_requests,
         "series_folded": snapshot.series_folded,
         "files": info.files.iter().map(|(name, _)| json!({ "name": name })).collect::<Vec<_>>(),
@@ -120,7 +122,16 @@ fn metrics(snapshot: &Snapshot) -> Value {
     let fewest = snapshot.history.since(0).iter().map(|point| point.users).min();
     metrics.gauge("vus", snapshot.users, fewest.unwrap_or(snapshot.users), snapshot.users_max);
     metrics.gauge("vus_max", snapshot.users_max, snapshot.users_max, snapshot.users_max);
+    if let Some(total) = &snapshot.transaction_total {
+        metrics.transactions("", total);
+    }
+    for stats in &snapshot.transactions {
+        metrics.transactions(&format!("{{name:{}}}", stats.name), stats);
+    }
     submetrics(&mut metrics, snapshot, elapsed_s);
+    for stats in &snapshot.custom {
+        metrics.custom(stats);
+    }
     Value::Object(metrics.0)
 }
 
@@ -157,6 +168,46 @@ impl Metrics {
         // k6's words: a pass of this rate is a request for which "failed" is true.
         self.rate(&format!("http_req_failed{tags}"), stats.failures, stats.requests - stats.failures);
         self.trend(&format!("http_req_duration{tags}"), stats.ok);
+    }
+
+    /// As requests, under names of their own: a transaction is not a request.
+    fn transactions(&mut self, tags: &str, stats: &EndpointStats) {
+        let values = json!({ "count": stats.requests, "rate": round(stats.rate, 6) });
+        self.insert(format!("transactions{tags}"), "counter", "default", values);
+        self.rate(&format!("transaction_failed{tags}"), stats.failures, stats.requests - stats.failures);
+        self.trend(&format!("transaction_duration{tags}"), stats.ok);
+    }
+
+    fn custom(&mut self, stats: &CustomStats) {
+        let name = match &stats.tag {
+            Some((key, value)) => format!("{}{{{key}:{value}}}", stats.name),
+            None => stats.name.to_string(),
+        };
+        let contains = if stats.is_time { "time" } else { "default" };
+        match stats.figures {
+            CustomFigures::Counter { count, rate } => {
+                let values = json!({ "count": number(count), "rate": round(rate, 6) });
+                self.insert(name, "counter", contains, values);
+            }
+            CustomFigures::Gauge { value, min, max } => {
+                let values = json!({ "value": number(value), "min": number(min), "max": number(max) });
+                self.insert(name, "gauge", contains, values);
+            }
+            CustomFigures::Rate { passes, fails } => self.rate(&name, passes, fails),
+            CustomFigures::Trend(trend) => {
+                let values = json!({
+                    "avg": number(trend.avg),
+                    "min": number(trend.min),
+                    "med": number(trend.med),
+                    "max": number(trend.max),
+                    "p(90)": number(trend.p90),
+                    "p(95)": number(trend.p95),
+                    "p(99)": number(trend.p99),
+                    "count": trend.count,
+                });
+                self.insert(name, "trend", contains, values);
+            }
+        }
     }
 
     fn trend(&mut self, name: &str, summary: Option<Summary>) {
@@ -236,6 +287,22 @@ fn latency(summary: Option<Summary>) -> Value {
     Value::Object(values)
 }
 
+fn mark(mark: &Mark) -> Value {
+    json!({ "at_s": round(mark.at.as_secs_f64(), 6), "text": mark.text })
+}
+
+fn transaction(stats: &EndpointStats) -> Value {
+    json!({
+        "name": &*stats.name,
+        "count": stats.requests,
+        "failures": stats.failures,
+        "failed_share": stats.failed_share(),
+        "rate": round(stats.rate, 6),
+        "latency_ms": latency(stats.ok),
+        "failed_latency_ms": latency(stats.failed),
+    })
+}
+
 fn check(name: &str, count: CheckCount) -> Value {
     json!({ "name": name, "passes": count.passes, "fails": count.fails })
 }
@@ -288,6 +355,12 @@ fn scenario(name: &str, users: Option<u64>, stats: Option<&ScenarioStats>) -> Va
         "failed_share": requests.and_then(EndpointStats::failed_share),
         "latency_ms": latency(requests.and_then(|requests| requests.ok)),
     })
+}
+
+/// A number of a script: whole ones without a decimal point.
+fn number(value: f64) -> Value {
+    // Beyond 2^53 not every whole number is a float.
+    if value.fract() == 0.0 && value.abs() < 9e15 { json!(value as i64) } else { json!(value) }
 }
 
 fn mean_ms(summary: &Summary) -> f64 {

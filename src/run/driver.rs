@@ -10,11 +10,12 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::reload::{Reloaded, Watcher, reload};
 use super::worker_loop::{Command, WorkerError, run_worker};
 use crate::executor::users::Ramp;
 use crate::metrics::{Aggregator, Phase, Snapshot, Tick};
 use crate::plan::EndedBy;
-use crate::script::Value;
+use crate::script::{Level, Message, ScriptEvent, Sources, Value};
 use crate::vu::{Event, HookError, Interval, Shared};
 
 /// Length of an interval of the history.
@@ -22,6 +23,9 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Stack of a worker thread; scripts run on fibers, but their top level runs here.
 const WORKER_STACK: usize = 16 << 20;
+
+/// How often the files of the script are looked at, when that is asked for.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How many commands may wait for a worker.
 const COMMANDS: usize = 16;
@@ -31,6 +35,8 @@ const COMMANDS: usize = 16;
 pub(super) enum Request {
     /// Stop: the first time gracefully, the second time at once.
     Stop(EndedBy),
+    /// Load the script again.
+    Reload,
 }
 
 /// How a run ended.
@@ -63,6 +69,12 @@ pub(super) struct Driver {
     time_is_over: bool,
     stops: u32,
     misconfigured: Option<String>,
+    /// The phase that listeners of the script were told last, and whether they know that all users run.
+    announced: Phase,
+    /// The script that runs, and where changed ones arrive.
+    sources: Sources,
+    reloads: Option<mpsc::Sender<Result<Reloaded, String>>>,
+    full_load_announced: bool,
 }
 
 impl Driver {
@@ -95,6 +107,8 @@ impl Driver {
         let (snapshots, receiver) = watch::channel(Arc::new(nothing));
         let ramp = Ramp { users: shared.plan.users, rate: shared.plan.spawn_rate };
         let driver = Driver {
+            sources: shared.sources.clone(),
+            reloads: None,
             shared,
             workers,
             aggregator,
@@ -106,6 +120,8 @@ impl Driver {
             time_is_over: false,
             stops: 0,
             misconfigured: None,
+            announced: Phase::Starting,
+            full_load_announced: false,
         };
         Ok((driver, receiver))
     }
@@ -169,15 +185,30 @@ impl Driver {
         let (at, ramp) = (self.start, self.ramp);
         self.tell_all(|| Command::Start { at, ramp, data: data.clone() }).await;
         let mut idle_workers = 0;
+        let mut watcher = Watcher::new(&self.sources);
+        let mut next_look = self.start + LOOK_EVERY;
+        let (sender, mut reloads) = mpsc::channel(1);
+        self.reloads = Some(sender);
         let mut next_tick = self.start + INTERVAL;
+        let full_load = self.start + self.ramp.up(self.ramp.users.saturating_sub(1));
         while idle_workers < self.workers.len() {
+            self.announce_phase().await;
             let run_ends =
                 self.shared.plan.run_time.filter(|_| !self.time_is_over).map(|time| self.start + time);
             tokio::select! {
                 biased;
                 Some(request) = requests.recv() => {
-                    let Request::Stop(cause) = request;
-                    self.stop(cause).await;
+                    match request {
+                        Request::Stop(cause) => self.stop(cause).await,
+                        Request::Reload => self.begin_reload(),
+                    }
+                }
+                Some(reloaded) = reloads.recv() => self.end_reload(reloaded, &mut watcher).await,
+                () = sleep_until(next_look), if self.shared.watch => {
+                    if watcher.has_changed() {
+                        self.begin_reload();
+                    }
+                    next_look = Instant::now() + LOOK_EVERY;
                 }
                 Some(event) = events.recv() => match event {
                     Event::Abort => {
@@ -202,6 +233,7 @@ impl Driver {
                         next_tick += INTERVAL;
                     }
                 }
+                () = sleep_until(full_load), if self.announced == Phase::RampUp => {}
                 () = sleep_until(run_ends.unwrap_or(next_tick)), if run_ends.is_some() => {
                     self.run_time_is_over().await;
                 }
@@ -226,6 +258,48 @@ impl Driver {
         }
     }
 
+    /// Loads the script as its files are now, on a thread of its own: the run keeps its time meanwhile.
+    fn begin_reload(&mut self) {
+        let Some(answer) = self.reloads.clone() else { return };
+        let (shared, sources) = (self.shared.clone(), self.sources.clone());
+        let load = move || {
+            let reloaded =
+                reload(&sources, shared.extensions.clone(), shared.inputs.clone(), &shared.declared);
+            // Nobody waits for it when the run has ended meanwhile, or when another change is being loaded.
+            let _ = answer.blocking_send(reloaded);
+        };
+        if let Err(error) = std::thread::Builder::new().name("rhaid-reload".into()).spawn(load) {
+            self.say(Level::Warning, format!("the changed script is not loaded: {error}"));
+        }
+    }
+
+    async fn end_reload(&mut self, reloaded: Result<Reloaded, String>, watcher: &mut Watcher) {
+        match reloaded {
+            Ok(reloaded) => {
+                if reloaded.other_scenarios {
+                    let text = "the changed script declares other scenarios; this run keeps those it was started with";
+                    self.say(Level::Warning, text.to_owned());
+                }
+                self.sources = reloaded.sources.clone();
+                watcher.add(&self.sources);
+                let text = format!("reloaded {}", self.sources.main());
+                self.say(Level::Info, text.clone());
+                self.aggregator.mark(self.start.elapsed(), text);
+                self.tell_all(|| Command::Reload(reloaded.clone())).await;
+            }
+            Err(error) => {
+                self.say(
+                    Level::Warning,
+                    format!("the changed script is not used; the old one goes on: {error}"),
+                );
+            }
+        }
+    }
+
+    fn say(&self, level: Level, text: String) {
+        (self.shared.messages)(Message { level, text, from: None });
+    }
+
     /// A request to stop: gracefully at first, at once when it is repeated.
     async fn stop(&mut self, cause: EndedBy) {
         self.stops += 1;
@@ -244,6 +318,23 @@ impl Driver {
             // What the script asks for overrides an end that was under way.
             self.ended_by = Some(cause.clone());
             self.stop(cause).await;
+        }
+    }
+
+    /// Tells the listeners of the script when the phase is another one.
+    async fn announce_phase(&mut self) {
+        let phase = self.phase();
+        if phase == self.announced {
+            return;
+        }
+        let text = |phase: Phase| Value::Text(phase.as_str().to_owned());
+        let fields = vec![("stage", text(phase)), ("previous", text(self.announced))];
+        self.announced = phase;
+        self.shared.run.set_phase(phase);
+        self.tell(0, Command::Announce(ScriptEvent::Stage, fields)).await;
+        if phase == Phase::Steady && !std::mem::replace(&mut self.full_load_announced, true) {
+            let users = vec![("users", Value::Int(self.ramp.users as i64))];
+            self.tell(0, Command::Announce(ScriptEvent::SpawningComplete, users)).await;
         }
     }
 

@@ -69,6 +69,15 @@ impl RunHandle {
         self.stopper().stop();
     }
 
+    /// Reads the script and what it imports again. If it loads, virtual users run it from their next iteration
+    /// on, with their `this`, cookies and connections, and the run gets a mark; if not, the error is a message
+    /// and the old one goes on. Scenarios and options stay those of the start. Does nothing before the load
+    /// has begun, and for a script that was given as text but for its imports.
+    pub fn reload(&self) {
+        // Full or closed: the run is being stopped, or over.
+        let _ = self.requests.try_send(Request::Reload);
+    }
+
     /// Something that can stop the run while this handle is being waited for.
     pub fn stopper(&self) -> Stopper {
         Stopper { requests: self.requests.clone() }

@@ -3,7 +3,6 @@
 //! Owns the order in which options win over each other and everything that can be wrong before a run.
 //! Invariant: when `start` returns, the script is loaded on every thread and nothing is left to be checked.
 
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,14 +15,14 @@ use super::driver::Driver;
 use super::error::RunError;
 use super::handle::{Report, RunHandle};
 use super::http_options::http_options;
+use super::reload::{load_aside, masked, panicked};
 use super::worker_loop::WorkerError;
 use crate::data::{Folders, Registry};
 use crate::http::{Target, Transport};
-use crate::metrics::{Recorder, ScriptError};
 use crate::plan::{Options, PlanError, RunInfo, TestPlan};
 use crate::rhai::{Dynamic, Engine};
 use crate::script::{
-    AsyncCall, Common, Extension, Host, Message, MessageSink, Param, RunState, ScriptEngine, ScriptInputs,
+    AsyncCall, Common, Extension, HttpDebug, Level, Message, MessageSink, Param, RunState, ScriptInputs,
     ScriptPlan, Secrets, Sources, did_you_mean,
 };
 use crate::vu::{Event, Shared, host_of};
@@ -55,6 +54,8 @@ pub struct LoadTest {
     lower: Options,
     extensions: Vec<Extension>,
     messages: MessageSink,
+    http_debug: HttpDebug,
+    watch: bool,
 }
 
 impl LoadTest {
@@ -81,6 +82,8 @@ impl LoadTest {
             lower: Options::default(),
             extensions: Vec::new(),
             messages: Arc::new(|_| {}),
+            http_debug: HttpDebug::Off,
+            watch: false,
         }
     }
 
@@ -144,6 +147,29 @@ impl LoadTest {
     #[must_use]
     pub fn param(mut self, name: &str, value: &str) -> Self {
         self.options.params.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Sends a message about each request to [`LoadTest::on_message`]; credentials are masked.
+    #[must_use]
+    pub fn http_debug(mut self, how: HttpDebug) -> Self {
+        self.http_debug = how;
+        self
+    }
+
+    /// Loads the script again while the run goes on, whenever it or a file it imports is saved; see
+    /// [`RunHandle::reload`].
+    #[must_use]
+    pub fn watch(mut self, watch: bool) -> Self {
+        self.watch = watch;
+        self
+    }
+
+    /// A further folder that imports are looked for in, when the folder of the importing file does not have
+    /// them. Folders are tried in the order in which they were added.
+    #[must_use]
+    pub fn lib_root(mut self, folder: impl AsRef<Path>) -> Self {
+        self.sources = self.sources.with_root(folder.as_ref());
         self
     }
 
@@ -245,31 +271,22 @@ impl LoadTest {
         let options = self.options.clone().or(self.lower.clone());
         let folders = Folders::new(&self.script, &options.data_roots);
         let common = Arc::new(Common { data: Registry::new(folders), ..Common::default() });
-        ScriptInputs { params: options.params, env: options.env, listing: false, seed, common }
+        ScriptInputs {
+            params: options.params,
+            env: options.env,
+            listing: false,
+            seed,
+            common,
+            http_debug: self.http_debug,
+        }
     }
 
     /// Loads the script once to learn what it declares.
     fn load(&self, inputs: ScriptInputs) -> Result<ScriptPlan, RunError> {
-        let (sources, extensions, messages) =
-            (self.sources.clone(), self.extensions.clone(), self.messages.clone());
-        let common = inputs.common.clone();
-        // On a thread with a known stack: the caller's may be small, and Rhai's own limits are set for this one.
-        let load = move || {
-            let host = Host::new(Recorder::new(1), Arc::new(RunState::default()), messages, inputs);
-            let loaded = ScriptEngine::load(&sources, &host, &extensions, &BTreeMap::new());
-            loaded.map(|(_, loaded)| loaded.into_plan())
-        };
-        let loading = std::thread::Builder::new().name("rhaid-load".into()).stack_size(16 << 20);
-        let loaded = loading.spawn(load).map_err(RunError::Thread)?.join();
-        match loaded {
-            Ok(Ok(plan)) => Ok(plan),
-            Ok(Err(error)) => Err(RunError::Load(masked(*error, &common.secrets))),
-            Err(_) => Err(RunError::Load(ScriptError {
-                message: "a host function panicked while the script was loaded".to_owned(),
-                position: self.sources.main().to_owned(),
-                trace: String::new(),
-            })),
-        }
+        let (sources, extensions) = (self.sources.clone(), self.extensions.clone());
+        let loading =
+            load_aside(sources, extensions, self.messages.clone(), inputs).map_err(RunError::Thread)?;
+        loading.join().unwrap_or_else(|_| Err(panicked(&self.sources))).map_err(RunError::Load)
     }
 
     /// Everything that can be wrong is found here, before any thread of the run exists.
@@ -277,6 +294,7 @@ impl LoadTest {
         mut self,
         random_seed: u64,
     ) -> Result<(RunInfo, Shared, mpsc::UnboundedReceiver<Event>), RunError> {
+        self.sources.check_roots().map_err(RunError::Script)?;
         let seed = self.options.seed.or(self.lower.seed).unwrap_or(random_seed);
         let mut inputs = self.inputs(seed);
         let mut declared = self.load(inputs.clone())?;
@@ -286,6 +304,7 @@ impl LoadTest {
             declared = self.load(inputs.clone())?;
         }
         check_params(&inputs, &declared.params)?;
+        let unfiltered = declared.scenarios.clone();
         // A scenario's own host is more specific than the script's, and the caller's overrides both.
         let host = declared.options.host.take().or(self.lower.host.take());
         for scenario in &mut declared.scenarios {
@@ -295,6 +314,9 @@ impl LoadTest {
         }
         let options = self.options.or(declared.options).or(self.lower);
         let plan = TestPlan::new(options, declared.scenarios, seed).map_err(RunError::Plan)?;
+        for warning in &plan.warnings {
+            (self.messages)(Message { level: Level::Warning, text: warning.clone(), from: None });
+        }
         check_hosts(&plan)?;
         let http = http_options(&plan.http).map_err(RunError::Http)?;
         let transport = Transport::new(http).map_err(|error| RunError::Http(error.to_string()))?;
@@ -308,6 +330,8 @@ impl LoadTest {
             sources: self.sources,
             extensions: self.extensions,
             variables: declared.variables,
+            declared: unfiltered,
+            watch: self.watch,
             transport,
             run: Arc::new(RunState::default()),
             messages: self.messages,
@@ -433,14 +457,6 @@ fn without_secrets(mut info: RunInfo, secrets: &Secrets) -> RunInfo {
     info.scenarios.iter_mut().for_each(|(name, _)| mask(name));
     info.host.iter_mut().for_each(mask);
     info
-}
-
-fn masked(error: ScriptError, secrets: &Secrets) -> ScriptError {
-    ScriptError {
-        message: secrets.masked(error.message),
-        position: secrets.masked(error.position),
-        trace: secrets.masked(error.trace),
-    }
 }
 
 /// A host as reports show it: `user:password@` is a secret.

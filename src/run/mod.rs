@@ -7,6 +7,7 @@ mod error;
 mod handle;
 mod http_options;
 mod load_test;
+mod reload;
 mod worker_loop;
 
 pub use error::RunError;

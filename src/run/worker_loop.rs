@@ -9,8 +9,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle, LocalSet};
 use tokio::time::Instant;
 
+use super::reload::Reloaded;
 use crate::executor::users::{self, Ramp};
-use crate::script::{LoadError, Value};
+use crate::script::{EventFields, LoadError, ScriptEvent, Value};
 use crate::vu::{Event, HookError, Interval, Shared, Worker};
 
 /// What the run tells a worker.
@@ -27,6 +28,10 @@ pub(super) enum Command {
     Stop,
     /// End everything at once.
     StopNow,
+    /// Call the listeners to an event of the run.
+    Announce(ScriptEvent, EventFields),
+    /// Use a changed script from the next calls on.
+    Reload(Reloaded),
     /// Answer with what was counted since the last time.
     Flush(oneshot::Sender<Interval>),
     /// Run `teardown`.
@@ -108,6 +113,11 @@ async fn serve(worker: Rc<Worker>, number: usize, workers: usize, mut commands: 
                     hook.abort();
                 }
             }
+            Command::Announce(event, fields) => {
+                let worker = worker.clone();
+                tokio::task::spawn_local(async move { worker.announce(event, fields).await });
+            }
+            Command::Reload(Reloaded { sources, variables, .. }) => worker.reload(&sources, &variables),
             Command::Flush(answer) => {
                 let _ = answer.send(worker.take_interval());
             }

@@ -2,20 +2,28 @@
 //!
 //! Pure bookkeeping. Invariant: a declaration that cannot work is an error at its place in the script.
 
-use std::collections::BTreeMap;
-
 use rhai::{FnPtr, Position};
 
+use super::events::ScriptEvent;
 use crate::plan::{Options, ScenarioPlan, TaskPlan, Wait};
 
 /// Name of the scenario that `task` and `wait` declare.
 pub(crate) const DEFAULT_SCENARIO: &str = "default";
 
-/// A scenario as declared, with the script function that computes its wait, if it has one.
+/// A scenario as declared, with the script functions that compute its waits.
 #[derive(Clone, Debug)]
 pub(crate) struct DeclaredScenario {
     pub(crate) plan: ScenarioPlan,
-    pub(crate) wait_fn: Option<FnPtr>,
+    /// By task whose wait it is; `None` is that of the scenario.
+    pub(crate) wait_fns: Vec<(Option<String>, FnPtr)>,
+}
+
+/// What a declaration says about a task besides its function.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TaskSettings {
+    pub(crate) weight: Option<u32>,
+    pub(crate) wait: Option<(Wait, Option<FnPtr>)>,
+    pub(crate) tags: Vec<String>,
 }
 
 /// A parameter of the script.
@@ -42,7 +50,11 @@ pub(crate) struct Declarations {
     pub(crate) params: Vec<Param>,
     pub(crate) scenarios: Vec<DeclaredScenario>,
     pub(crate) default_tasks: Vec<TaskPlan>,
+    /// Script functions that compute the waits of default tasks, by task.
+    pub(crate) default_task_waits: Vec<(Option<String>, FnPtr)>,
     pub(crate) default_wait: Option<(Wait, Option<FnPtr>)>,
+    /// What is called when something happens, and where it is declared.
+    pub(crate) listeners: Vec<(ScriptEvent, FnPtr, Position)>,
     /// Functions that declarations name: each has to exist.
     pub(crate) named_functions: Vec<NamedFunction>,
 }
@@ -80,15 +92,27 @@ impl Declarations {
         Ok(())
     }
 
-    pub(crate) fn add_task(&mut self, function: &str, weight: i64, position: Position) -> Result<(), String> {
-        let weight = u32::try_from(weight)
-            .map_err(|_| format!("the weight of task '{function}' is {weight}; it must be 0 or more"))?;
+    /// Adds a task to the scenario `default`. Of one that is there already the weights are added up; wait
+    /// and tags are those of the last declaration that has them.
+    pub(crate) fn add_task(&mut self, function: &str, settings: TaskSettings, position: Position) {
         self.name_function(function, format!("task(\"{function}\")"), position);
-        match self.default_tasks.iter_mut().find(|task| task.function == function) {
-            Some(task) => task.weight += weight,
-            None => self.default_tasks.push(TaskPlan { function: function.to_owned(), weight }),
+        let weight = settings.weight.unwrap_or(1);
+        let index = self.default_tasks.iter().position(|task| task.function == function);
+        let index = index.unwrap_or_else(|| {
+            self.default_tasks.push(TaskPlan::new(function, 0));
+            self.default_tasks.len() - 1
+        });
+        let task = &mut self.default_tasks[index];
+        task.weight = task.weight.saturating_add(weight);
+        if !settings.tags.is_empty() {
+            task.tags = settings.tags;
         }
-        Ok(())
+        if let Some((wait, wait_fn)) = settings.wait {
+            task.wait = Some(wait);
+            let name = Some(function.to_owned());
+            self.default_task_waits.retain(|(known, _)| *known != name);
+            self.default_task_waits.extend(wait_fn.map(|wait_fn| (name, wait_fn)));
+        }
     }
 
     /// Remembers that `by` names a function, which has to exist when all is declared.
@@ -103,22 +127,14 @@ impl Declarations {
         let has = |name: &str| functions.iter().any(|(known, params)| known == name && *params == 0);
         if !self.default_tasks.is_empty() || (self.scenarios.is_empty() && has("iteration")) {
             if self.default_tasks.is_empty() {
-                self.default_tasks.push(TaskPlan { function: "iteration".into(), weight: 1 });
+                self.default_tasks.push(TaskPlan::new("iteration", 1));
             }
             let (wait, wait_fn) = self.default_wait.clone().unwrap_or((Wait::None, None));
-            let plan = ScenarioPlan {
-                name: DEFAULT_SCENARIO.into(),
-                tasks: std::mem::take(&mut self.default_tasks),
-                weight: 1.0,
-                fixed_count: None,
-                wait,
-                host: None,
-                on_start: None,
-                on_stop: None,
-                tags: BTreeMap::new(),
-                stop_timeout: None,
-            };
-            self.add_scenario(DeclaredScenario { plan, wait_fn })?;
+            let tasks = std::mem::take(&mut self.default_tasks);
+            let plan = ScenarioPlan { wait, ..ScenarioPlan::new(DEFAULT_SCENARIO, tasks) };
+            let mut wait_fns = std::mem::take(&mut self.default_task_waits);
+            wait_fns.extend(wait_fn.map(|wait_fn| (None, wait_fn)));
+            self.add_scenario(DeclaredScenario { plan, wait_fns })?;
         }
         if self.scenarios.is_empty() {
             return Err(
@@ -139,7 +155,31 @@ impl Declarations {
                 return Err(format!("scenario '{}' has no task with a weight above 0", plan.name).into());
             }
         }
-        self.check_names(functions)
+        self.check_names(functions)?;
+        self.check_listeners(functions)
+    }
+
+    /// A listener takes nothing, or what happened.
+    fn check_listeners(&self, functions: &[(String, usize)]) -> Result<(), DeclarationError> {
+        for (event, listener, position) in &self.listeners {
+            // Closures of imported files are not among the functions of the script; they exist all the same.
+            if listener.is_anonymous() {
+                continue;
+            }
+            let (by, name) = (format!("on(\"{}\")", event.as_str()), listener.fn_name());
+            let params: Vec<usize> = functions.iter().filter(|(n, _)| n == name).map(|(_, p)| *p).collect();
+            let message = if params.is_empty() {
+                let hint =
+                    super::suggest::did_you_mean(name, functions.iter().map(|(name, _)| name.as_str()));
+                format!("{by} names a function '{name}' that the script does not define{hint}")
+            } else if params.iter().all(|&count| count > 1) {
+                format!("{by} names '{name}', which takes {} arguments; it is given one at most", params[0])
+            } else {
+                continue;
+            };
+            return Err(DeclarationError { message, position: *position });
+        }
+        Ok(())
     }
 
     fn check_names(&self, functions: &[(String, usize)]) -> Result<(), DeclarationError> {

@@ -9,13 +9,14 @@ use std::rc::Rc;
 
 use rhai::packages::{Package, StandardPackage};
 use rhai::{
-    AST, Caches, Dynamic, Engine, EvalAltResult, EvalContext, FnPtr, GlobalRuntimeState, NativeCallContext,
-    OptimizationLevel, Position, Scope,
+    AST, Caches, Dynamic, Engine, EvalAltResult, EvalContext, FnPtr, GlobalRuntimeState, Map,
+    NativeCallContext, OptimizationLevel, Position, Scope,
 };
 
 use super::api::{Extension, MODULES, NAMESPACES};
 use super::declare::{DeclarationError, Declarations, Param};
 use super::error::{CallEnd, Explainer};
+use super::events::{EventFields, Fired, ScriptEvent};
 use super::host::{Host, ScriptResult};
 use super::import::{Importer, register_capture};
 use super::source::Sources;
@@ -40,8 +41,10 @@ pub(crate) struct ScriptEngine {
     functions: Vec<(String, usize)>,
     /// Where each function's body begins.
     places: HashMap<String, Position>,
-    /// Functions that compute the wait of a scenario, by its name.
-    wait_functions: HashMap<String, FnPtr>,
+    /// Functions that compute a wait, by scenario and by task; without a task it is the scenario's own wait.
+    wait_functions: HashMap<(String, Option<String>), FnPtr>,
+    /// What is called when something happens.
+    listeners: Vec<(ScriptEvent, FnPtr)>,
     /// The state in which functions start: imports, functions, constants.
     global: GlobalRuntimeState,
     /// States of calls that ended well, to be used again: they know which functions were called before.
@@ -74,6 +77,7 @@ impl ScriptEngine {
             functions: Vec::new(),
             places: HashMap::new(),
             wait_functions: HashMap::new(),
+            listeners: Vec::new(),
             idle: RefCell::new(Vec::new()),
         };
         let text = sources.main_text();
@@ -83,7 +87,7 @@ impl ScriptEngine {
             ast.iter_functions().map(|function| (function.name.to_owned(), function.params.len())).collect();
         script.places =
             ast.iter_fn_def().map(|def| (def.name.to_string(), def.body.start_position())).collect();
-        host.declarations.replace(Some(Declarations::default()));
+        host.begin_load();
         let scope = script.run_top_level(&ast);
         let declared = host.declarations.take().unwrap_or_default();
         let scope = scope.map_err(|error| script.load_error(error))?;
@@ -150,9 +154,20 @@ impl ScriptEngine {
         self.wait_functions = declared
             .scenarios
             .iter()
-            .filter_map(|scenario| Some((scenario.plan.name.clone(), scenario.wait_fn.clone()?)))
+            .flat_map(|scenario| {
+                let name = &scenario.plan.name;
+                scenario
+                    .wait_fns
+                    .iter()
+                    .map(|(task, function)| ((name.clone(), task.clone()), function.clone()))
+            })
             .collect();
-        Ok((self, Loaded { declared, variables }))
+        self.listeners = std::mem::take(&mut declared.listeners)
+            .into_iter()
+            .map(|(event, listener, _)| (event, listener))
+            .collect();
+        let functions = self.functions.clone();
+        Ok((self, Loaded { declared, variables, functions }))
     }
 
     /// Whether the script defines a function of this name with so many parameters.
@@ -210,25 +225,18 @@ impl ScriptEngine {
         Ok(())
     }
 
-    /// Whether a scenario's wait is a script function, to be asked with [`ScriptEngine::wait_seconds`].
-    pub(crate) fn has_wait_function(&self, scenario: &str) -> bool {
-        self.wait_functions.contains_key(scenario)
-    }
-
-    /// Asks the script how many seconds the virtual user is to wait.
-    pub(crate) fn wait_seconds(&self, vu: &VuContext, scenario: &str) -> Result<f64, CallEnd> {
-        let Some(function) = self.wait_functions.get(scenario) else { return Ok(0.0) };
-        let mut this = vu.this.clone();
-        let value = self.evaluate(vu, function.fn_name(), |context| {
-            let native = NativeCallContext::new_with_all_fields(
-                &self.engine,
-                function.fn_name(),
-                None,
-                context.global_runtime_state(),
-                Position::NONE,
-            );
-            function.call_raw(&native, Some(&mut this), [])
-        })?;
+    /// Asks the script how many seconds the virtual user is to wait after `task`, or, without one, after any
+    /// task of the scenario.
+    pub(crate) fn wait_seconds(
+        &self,
+        vu: &VuContext,
+        scenario: &str,
+        task: Option<&str>,
+    ) -> Result<f64, CallEnd> {
+        let key = (scenario.to_owned(), task.map(str::to_owned));
+        // A script that was changed during the run may have it no more; without a wait there would be no end.
+        let Some(function) = self.wait_functions.get(&key) else { return Ok(1.0) };
+        let value = self.call_pointer(vu, function, &mut [])?;
         match super::api::number(&value) {
             Some(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(seconds),
             _ => {
@@ -237,6 +245,58 @@ impl ScriptEngine {
                 Err(self.wrong_value(vu, function.fn_name(), message))
             }
         }
+    }
+
+    fn call_pointer(
+        &self,
+        vu: &VuContext,
+        function: &FnPtr,
+        args: &mut [Dynamic],
+    ) -> Result<Dynamic, CallEnd> {
+        let mut this = vu.this.clone();
+        self.evaluate(vu, function.fn_name(), |context| {
+            let native = NativeCallContext::new_with_all_fields(
+                &self.engine,
+                function.fn_name(),
+                None,
+                context.global_runtime_state(),
+                Position::NONE,
+            );
+            function.call_raw(&native, Some(&mut this), args)
+        })
+    }
+
+    /// Whether a function is to be called when this happens.
+    pub(crate) fn listens(&self, event: ScriptEvent) -> bool {
+        self.listeners.iter().any(|(known, _)| *known == event)
+    }
+
+    /// Calls the listeners of an event, one after the other; an error of one does not keep the next from it.
+    pub(crate) fn fire(&self, vu: &VuContext, event: ScriptEvent, fields: &EventFields) -> Fired {
+        let fields = fields.iter().map(|(key, value)| ((*key).into(), value.to_dynamic()));
+        let mut fields: Map = fields.collect();
+        fields.insert("event".into(), event.as_str().into());
+        let mut fired = Fired::default();
+        for (_, listener) in self.listeners.iter().filter(|(known, _)| *known == event) {
+            let called = if self.takes_nothing(listener) {
+                self.call_pointer(vu, listener, &mut [])
+            } else {
+                self.call_pointer(vu, listener, &mut [Dynamic::from_map(fields.clone())])
+            };
+            match called {
+                Ok(_) => {}
+                Err(CallEnd::Error(error)) => fired.errors.push(error),
+                Err(CallEnd::Ended(ending)) => {
+                    fired.ending = Some(ending);
+                    break;
+                }
+            }
+        }
+        fired
+    }
+
+    fn takes_nothing(&self, listener: &FnPtr) -> bool {
+        self.has(listener.fn_name(), listener.curry().len())
     }
 
     fn wrong_value(&self, vu: &VuContext, function: &str, message: String) -> CallEnd {
@@ -306,6 +366,7 @@ pub(crate) struct Loaded {
     pub(crate) declared: Declarations,
     /// Its variables that are plain data.
     pub(crate) variables: BTreeMap<String, Value>,
+    functions: Vec<(String, usize)>,
 }
 
 impl Loaded {
@@ -316,6 +377,7 @@ impl Loaded {
             params: self.declared.params,
             scenarios: self.declared.scenarios.into_iter().map(|scenario| scenario.plan).collect(),
             variables: self.variables,
+            functions: self.functions,
         }
     }
 }
@@ -326,6 +388,8 @@ pub(crate) struct ScriptPlan {
     pub(crate) params: Vec<Param>,
     pub(crate) scenarios: Vec<ScenarioPlan>,
     pub(crate) variables: BTreeMap<String, Value>,
+    /// Its functions, as (name, number of parameters).
+    pub(crate) functions: Vec<(String, usize)>,
 }
 
 fn new_engine(sources: &Sources, host: &Rc<Host>) -> Engine {

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -19,14 +19,17 @@ use rhai::{Dynamic, EvalAltResult, Position};
 
 use super::declare::Declarations;
 use super::endpoint::EndpointCache;
-use super::message::{Message, MessageSink};
+use super::engine::ScriptEngine;
+use super::events::ScriptEvent;
+use super::message::{Level, Message, MessageSink};
 use super::run_state::RunState;
 use super::secrets::Secrets;
 use super::store::Store;
+use super::trace::HttpDebug;
 use super::value::Value;
 use super::vu_context::VuContext;
 use crate::data::Registry;
-use crate::metrics::Recorder;
+use crate::metrics::{Recorder, ScriptError};
 
 /// The result of a host function.
 pub(crate) type ScriptResult<T> = Result<T, Box<EvalAltResult>>;
@@ -86,6 +89,8 @@ pub(crate) struct ScriptInputs {
     pub(crate) listing: bool,
     /// Seed of everything random.
     pub(crate) seed: u64,
+    /// What is shown of each request.
+    pub(crate) http_debug: HttpDebug,
     /// What all threads of the run have in common.
     pub(crate) common: Arc<Common>,
 }
@@ -108,6 +113,8 @@ pub(crate) struct Host {
     pub(crate) endpoints: RefCell<EndpointCache>,
     pub(crate) run: Arc<RunState>,
     messages: RefCell<MessageSink>,
+    /// The script, when it listens to requests.
+    request_listener: RefCell<Option<Weak<ScriptEngine>>>,
     /// Set while the top level runs: what it declares.
     pub(crate) declarations: RefCell<Option<Declarations>>,
     /// Set when an error shows that the run itself is set up wrongly, so that it makes no sense to go on.
@@ -121,7 +128,7 @@ pub(crate) struct Host {
     stack_limit: Cell<usize>,
     ops: Cell<u32>,
     slice_started: Cell<Option<Instant>>,
-    load_started: Instant,
+    load_started: Cell<Instant>,
     in_flight: Cell<u64>,
     interrupted_requests: Cell<u64>,
 }
@@ -140,6 +147,7 @@ impl Host {
             endpoints: RefCell::new(EndpointCache::default()),
             run,
             messages: RefCell::new(messages),
+            request_listener: RefCell::new(None),
             declarations: RefCell::new(None),
             misconfigured: Cell::new(false),
             setup_data: RefCell::new(Dynamic::UNIT),
@@ -148,7 +156,7 @@ impl Host {
             stack_limit: Cell::new(0),
             ops: Cell::new(0),
             slice_started: Cell::new(None),
-            load_started: Instant::now(),
+            load_started: Cell::new(Instant::now()),
             in_flight: Cell::new(0),
             interrupted_requests: Cell::new(0),
         })
@@ -171,6 +179,56 @@ impl Host {
     /// Sends later messages elsewhere.
     pub(crate) fn set_messages(&self, sink: MessageSink) {
         self.messages.replace(sink);
+    }
+
+    /// Requests are told to this script from now on, or to none.
+    pub(crate) fn set_request_listener(&self, script: Option<Weak<ScriptEngine>>) {
+        self.request_listener.replace(script);
+    }
+
+    /// Counts and shows an error that `vu` made.
+    pub(crate) fn script_error(&self, vu: &VuContext, error: &ScriptError) {
+        if vu.records {
+            self.recorder.borrow_mut().script_error(error);
+        }
+        self.show_error(error);
+    }
+
+    /// Shows an error.
+    pub(crate) fn show_error(&self, error: &ScriptError) {
+        let text = format!("{}: {}\n{}", error.position, error.message, error.trace);
+        self.message(Message { level: Level::Error, text, from: None });
+    }
+
+    /// Counts the requests that were open to a verdict, and tells them to the script if it listens. Its
+    /// listeners may wait, so this must run inside the user's fiber.
+    ///
+    /// # Errors
+    /// How a listener ended the call, the user or the run.
+    pub(crate) fn settle(&self, vu: &VuContext) -> Result<(), Ending> {
+        let listener = self.request_listener.borrow().as_ref().and_then(Weak::upgrade);
+        match listener {
+            None => {
+                vu.settle(&mut self.recorder.borrow_mut());
+                Ok(())
+            }
+            Some(script) => self.tell_requests(vu, &script),
+        }
+    }
+
+    fn tell_requests(&self, vu: &VuContext, script: &ScriptEngine) -> Result<(), Ending> {
+        let settled = vu.take_settled(&mut self.recorder.borrow_mut());
+        // The requests that a listener makes are counted and not told, or it would never come to an end.
+        let Some(_listening) = vu.begin_listening() else { return Ok(()) };
+        for response in settled {
+            let fired = script.fire(vu, ScriptEvent::Request, &response.facts(self));
+            vu.settle(&mut self.recorder.borrow_mut());
+            fired.errors.iter().for_each(|error| self.script_error(vu, error));
+            if let Some(ending) = fired.ending {
+                return Err(ending);
+            }
+        }
+        Ok(())
     }
 
     /// Makes `vu` the one host functions see; the script may use the stack down to `stack_limit`.
@@ -205,6 +263,12 @@ impl Host {
         self.current.borrow().clone()
     }
 
+    /// The top level of a script is about to run.
+    pub(crate) fn begin_load(&self) {
+        self.declarations.replace(Some(Declarations::default()));
+        self.load_started.set(Instant::now());
+    }
+
     /// What the top level declares.
     ///
     /// # Errors
@@ -230,7 +294,7 @@ impl Host {
     /// # Errors
     /// The ending of the script, when the run stops meanwhile.
     pub(crate) fn wait<F: Future>(&self, vu: &VuContext, future: F) -> ScriptResult<F::Output> {
-        vu.settle(&mut self.recorder.borrow_mut());
+        self.settle(vu).map_err(Ending::into_error)?;
         let mut future = pin!(future);
         let mut output = None;
         let waited = vu.waiter().wait(&mut |context| match future.as_mut().poll(context) {
@@ -285,7 +349,8 @@ impl Host {
     #[cold]
     fn look_at_clock(&self) -> Option<Dynamic> {
         let Some(vu) = self.current() else {
-            let loading = self.load_started.elapsed() > LOAD_TIME && self.declarations.borrow().is_some();
+            let loading =
+                self.load_started.get().elapsed() > LOAD_TIME && self.declarations.borrow().is_some();
             return loading.then(|| Dynamic::from(Ending::LoadTooLong));
         };
         let now = Instant::now();

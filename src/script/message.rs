@@ -13,7 +13,8 @@ pub struct Message {
     pub level: Level,
     /// The text; may hold line breaks.
     pub text: String,
-    /// Virtual user and iteration it came from; `None` at the top level and from the engine itself.
+    /// Virtual user and iteration that printed it; `None` at the top level and from the engine itself, which
+    /// tells of script errors.
     pub from: Option<(u64, u64)>,
 }
 
@@ -22,11 +23,11 @@ pub struct Message {
 pub enum Level {
     /// From `debug`.
     Debug,
-    /// From `print`.
+    /// From `print` and `log::info`.
     Info,
-    /// Something that may make the figures doubtful.
+    /// From `log::warn`, or something that may make the figures doubtful.
     Warning,
-    /// A script error.
+    /// A script error, or from `log::error`.
     Error,
 }
 

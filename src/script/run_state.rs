@@ -35,6 +35,11 @@ impl RunState {
     pub(crate) fn publish(&self, users: u64, rate: f64, phase: Phase) {
         self.users.store(users, Ordering::Relaxed);
         self.rate_bits.store(rate.to_bits(), Ordering::Relaxed);
+        self.set_phase(phase);
+    }
+
+    /// Another phase begins.
+    pub(crate) fn set_phase(&self, phase: Phase) {
         let index = PHASES.iter().position(|&known| known == phase).unwrap_or(0);
         self.phase.store(index as u8, Ordering::Relaxed);
     }

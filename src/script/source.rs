@@ -19,6 +19,10 @@ const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub(crate) struct Sources {
     main: Arc<str>,
+    /// The main script was given as text and cannot be read again.
+    is_text: bool,
+    /// Folders that imports are looked for in after that of the importing file.
+    roots: Vec<PathBuf>,
     texts: Arc<Mutex<BTreeMap<String, Arc<str>>>>,
 }
 
@@ -29,13 +33,37 @@ impl Sources {
     /// When it cannot be read, in words.
     pub(crate) fn from_file(path: &Path) -> Result<Sources, String> {
         let text = read(path)?;
-        Ok(Sources::from_text(&path.display().to_string(), &text))
+        Ok(Sources { is_text: false, ..Sources::from_text(&path.display().to_string(), &text) })
     }
 
     /// A script given as text; `name` stands in messages and is what imports are relative to.
     pub(crate) fn from_text(name: &str, text: &str) -> Sources {
         let texts = BTreeMap::from([(name.to_owned(), Arc::from(text))]);
-        Sources { main: name.into(), texts: Arc::new(Mutex::new(texts)) }
+        Sources { main: name.into(), is_text: true, roots: Vec::new(), texts: Arc::new(Mutex::new(texts)) }
+    }
+
+    /// The same, with one more folder that imports are looked for in.
+    pub(crate) fn with_root(mut self, folder: &Path) -> Sources {
+        self.roots.push(folder.to_owned());
+        self
+    }
+
+    /// The script as its files are now. What was given as text stays as it is.
+    ///
+    /// # Errors
+    /// When it cannot be read, in words.
+    pub(crate) fn reread(&self) -> Result<Sources, String> {
+        let text = if self.is_text { self.main_text() } else { Arc::from(read(Path::new(&*self.main))?) };
+        let texts = BTreeMap::from([(self.main.to_string(), text)]);
+        Ok(Sources { texts: Arc::new(Mutex::new(texts)), ..self.clone() })
+    }
+
+    /// An error in words when one of those folders is none.
+    pub(crate) fn check_roots(&self) -> Result<(), String> {
+        match self.roots.iter().find(|root| !root.is_dir()) {
+            Some(root) => Err(format!("the library folder '{}' is not a folder", root.display())),
+            None => Ok(()),
+        }
     }
 
     /// Name of the main file.
@@ -66,7 +94,7 @@ impl Sources {
     /// # Errors
     /// When there is no such file, or it cannot be read, in words.
     pub(crate) fn import(&self, from: &str, path: &str) -> Result<(String, Arc<str>), String> {
-        let name = if path.starts_with("std/") { path.to_owned() } else { relative(from, path) };
+        let name = if path.starts_with("std/") { path.to_owned() } else { self.locate(from, path) };
         if let Some(text) = self.text(&name) {
             return Ok((name, text));
         }
@@ -79,7 +107,8 @@ impl Sources {
             };
             Arc::from(*text)
         } else {
-            Arc::from(read(Path::new(&name)).map_err(|error| explain_missing(path, &name, error))?)
+            let missing = |error| self.explain_missing(path, &name, error);
+            Arc::from(read(Path::new(&name)).map_err(missing)?)
         };
         if let Ok(mut texts) = self.texts.lock() {
             texts.insert(name.clone(), text.clone());
@@ -88,9 +117,34 @@ impl Sources {
     }
 }
 
+impl Sources {
+    /// The file that an import means: beside the importing file, or else below the first root that has it.
+    fn locate(&self, from: &str, path: &str) -> String {
+        let beside = relative(from, path);
+        if self.text(&beside).is_some() || Path::new(&beside).exists() {
+            return beside;
+        }
+        let below = self.roots.iter().map(|root| in_folder(root, path));
+        below.into_iter().find(|name| Path::new(name).exists()).unwrap_or(beside)
+    }
+
+    fn explain_missing(&self, path: &str, looked_for: &str, error: String) -> String {
+        let message = explain_missing(path, looked_for, error);
+        if self.roots.is_empty() || Path::new(looked_for).exists() {
+            return message;
+        }
+        let roots: Vec<String> = self.roots.iter().map(|root| root.display().to_string()).collect();
+        format!("{message} (nor is it in {})", roots.join(", "))
+    }
+}
+
 /// The file an import names, relative to the folder of the importing file, with `.rhai` added if need be.
 fn relative(from: &str, path: &str) -> String {
-    let mut joined = Path::new(from).parent().unwrap_or(Path::new("")).join(path);
+    in_folder(Path::new(from).parent().unwrap_or(Path::new("")), path)
+}
+
+fn in_folder(folder: &Path, path: &str) -> String {
+    let mut joined = folder.join(path);
     if joined.extension().is_none_or(|extension| extension != "rhai") {
         let mut name = joined.file_name().unwrap_or_default().to_owned();
         name.push(".rhai");
@@ -163,6 +217,31 @@ mod tests {
         assert_eq!(error, "there is no script 'nosuch': looked for nosuch.rhai");
         let error = sources.import("main.rhai", "std/jurney").unwrap_err();
         assert!(error.contains("did you mean 'std/journey'"), "{error}");
+    }
+
+    #[test]
+    fn roots_come_after_the_folder_of_the_importing_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("main/a.rhai", "beside");
+        write("one/a.rhai", "one");
+        write("one/b.rhai", "one");
+        write("two/b.rhai", "two");
+        write("two/deep/c.rhai", "two");
+        let main = folder.path().join("main/main.rhai").display().to_string();
+        let sources = Sources::from_text(&main, "")
+            .with_root(&folder.path().join("one"))
+            .with_root(&folder.path().join("two"));
+        assert_eq!(sources.check_roots(), Ok(()));
+        let text = |path: &str| sources.import(&main, path).unwrap().1;
+        assert_eq!((&*text("a"), &*text("b"), &*text("deep/c")), ("beside", "one", "two"));
+        let error = sources.import(&main, "nosuch").unwrap_err();
+        assert!(error.contains("main/nosuch.rhai") && error.contains("two)"), "{error}");
+        assert!(sources.with_root(Path::new("/nosuch")).check_roots().unwrap_err().contains("/nosuch"));
     }
 
     #[test]

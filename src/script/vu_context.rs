@@ -4,6 +4,7 @@
 //! sees `this` or the client; a finished request is counted at the latest when the user next waits.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
@@ -43,8 +44,10 @@ pub(crate) struct VuContext {
     pub(crate) client: Client,
     /// What relative URLs are joined to.
     pub(crate) base: Option<Target>,
-    /// What is waited after an iteration, for `think`.
-    pub(crate) wait: Wait,
+    /// What is waited after the running iteration, for `think`.
+    pub(crate) wait: RefCell<Wait>,
+    /// What `env::get` finds first.
+    pub(crate) env: Rc<BTreeMap<String, String>>,
     /// Its own random numbers.
     pub(crate) rng: RefCell<Xoshiro256PlusPlus>,
     /// Tags of all its requests, as text and as recorder ids.
@@ -61,6 +64,8 @@ pub(crate) struct VuContext {
     /// A wait inside an iteration is cut too.
     cut_pauses: Cell<bool>,
     interrupted: Cell<bool>,
+    /// A listener to requests runs.
+    listening: Cell<bool>,
     /// The script was suspended because its slice of time was over, not because it waits.
     computing: Cell<bool>,
     /// `on_stop` or `teardown` runs: pauses are skipped instead of ending the script.
@@ -85,9 +90,19 @@ pub(crate) struct VuParts {
     pub(crate) client: Client,
     pub(crate) base: Option<Target>,
     pub(crate) wait: Wait,
+    pub(crate) env: Rc<BTreeMap<String, String>>,
     pub(crate) rng: Xoshiro256PlusPlus,
     pub(crate) tags: Rc<VuTags>,
     pub(crate) waiter: Rc<dyn Waiter>,
+}
+
+/// See [`VuContext::begin_listening`]; a guard, because the script may be unwound.
+pub(crate) struct Listening<'a>(&'a Cell<bool>);
+
+impl Drop for Listening<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
 }
 
 impl VuContext {
@@ -104,7 +119,8 @@ impl VuContext {
             this: Dynamic::from(Map::new()).into_shared(),
             client: parts.client,
             base: parts.base,
-            wait: parts.wait,
+            wait: RefCell::new(parts.wait),
+            env: parts.env,
             rng: RefCell::new(parts.rng),
             tags: parts.tags,
             groups: RefCell::new(Vec::new()),
@@ -114,6 +130,7 @@ impl VuContext {
             stopping: Cell::new(false),
             cut_pauses: Cell::new(false),
             interrupted: Cell::new(false),
+            listening: Cell::new(false),
             computing: Cell::new(false),
             in_stop_hook: Cell::new(false),
             task_waker: RefCell::new(None),
@@ -134,6 +151,18 @@ impl VuContext {
         for response in self.open.borrow_mut().drain(..) {
             response.count(recorder);
         }
+    }
+
+    /// The same, and gives them to whoever wants to know.
+    pub(crate) fn take_settled(&self, recorder: &mut Recorder) -> Vec<Rc<ResponseData>> {
+        let settled = std::mem::take(&mut *self.open.borrow_mut());
+        settled.iter().for_each(|response| response.count(recorder));
+        settled
+    }
+
+    /// Listeners to requests run until the guard is dropped; `None` when they do already.
+    pub(crate) fn begin_listening(&self) -> Option<Listening<'_>> {
+        (!self.listening.replace(true)).then(|| Listening(&self.listening))
     }
 
     /// Keeps the waker of the task the user lives in, so that it can be told to stop while it waits.

@@ -3,20 +3,21 @@
 //! Leaves to the executor when users are started and stopped. Invariants: every iteration that begins is
 //! counted once, as completed, failed or interrupted; between iterations a user holds no stack.
 
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
-use rand::RngExt;
 use tokio::time::Instant;
 
 use super::fiber::{Fiber, FiberError, FiberState};
+use super::next_task::{Last, NextTask};
 use super::worker::Worker;
 use crate::metrics::{IterationEnd, ScriptError};
-use crate::plan::{ScenarioPlan, Wait};
-use crate::script::{CallEnd, Ending, Level, Message, VuContext, wait_seconds};
+use crate::plan::{ScenarioPlan, TaskPlan, Wait};
+use crate::script::{CallEnd, Ending, ScriptEvent, Value, VuContext, wait_seconds};
 
 /// Least time before a failed `on_start` is tried again, so that a dead target is not hammered.
 const LEAST_RETRY: Duration = Duration::from_secs(1);
@@ -38,10 +39,11 @@ enum Next {
 pub(crate) struct Scenario {
     pub(crate) plan: ScenarioPlan,
     pub(crate) name: std::sync::Arc<str>,
-    /// Weights summed up, to pick a task with one random number.
-    pub(crate) cumulative_weights: Vec<u64>,
-    /// The wait is a script function.
-    pub(crate) asks_script: bool,
+    pub(crate) next_task: NextTask,
+    /// Some task has a wait of its own.
+    pub(crate) tasks_have_waits: bool,
+    /// What `env::get` finds first.
+    pub(crate) env: Rc<BTreeMap<String, String>>,
 }
 
 /// Runs one virtual user from start to end.
@@ -80,7 +82,7 @@ impl VirtualUser {
                 Next::Interrupted | Next::Leave => return false,
                 Next::Failed => {
                     self.vu.end_leases();
-                    let wait = self.wait().await.max(LEAST_RETRY);
+                    let wait = self.wait(&self.scenario.plan.wait, None).await.max(LEAST_RETRY);
                     if !self.vu.wait_until(Instant::now() + wait).await {
                         return false;
                     }
@@ -91,6 +93,7 @@ impl VirtualUser {
 
     async fn iterate(&self) {
         let mut due = Instant::now();
+        let mut last = None;
         let mut was_late = false;
         while !self.vu.is_stopping() && self.worker.claim_iteration() {
             let started = Instant::now();
@@ -98,7 +101,13 @@ impl VirtualUser {
             self.vu.lag.set(lag);
             self.vu.iteration.set(self.vu.iteration.get() + 1);
             let suspensions = self.fiber.suspensions();
-            let next = self.call(&self.pick_task()).await;
+            let task_index = self.scenario.next_task.choose(last, &mut *self.vu.rng.borrow_mut());
+            let task = &self.scenario.plan.tasks[task_index];
+            if self.scenario.tasks_have_waits {
+                self.vu.wait.replace(self.wait_after(task).0.clone());
+            }
+            let next = self.call(&task.function).await;
+            last = Some(Last { task: task_index, failed: next == Next::Failed });
             self.vu.end_iteration_leases();
             let ended = Instant::now();
             let end = match next {
@@ -110,14 +119,14 @@ impl VirtualUser {
             if matches!(next, Next::Interrupted | Next::Leave) {
                 return;
             }
-            due = match self.scenario.plan.wait {
+            due = match self.wait_after(task) {
                 // What was missed is not made up with a burst: after an iteration that could not wait for its
                 // time, the pace goes on from its start.
-                Wait::Pacing(seconds) => {
+                (Wait::Pacing(seconds), _) => {
                     let base = if was_late { started } else { due };
-                    base.checked_add(Duration::from_secs_f64(seconds)).unwrap_or(ended)
+                    base.checked_add(Duration::from_secs_f64(*seconds)).unwrap_or(ended)
                 }
-                _ => ended + self.wait().await,
+                (wait, of_task) => ended + self.wait(wait, of_task).await,
             };
             was_late = due <= ended;
             if !was_late {
@@ -142,43 +151,83 @@ impl VirtualUser {
         self.worker.leave(&self.vu);
     }
 
-    fn pick_task(&self) -> String {
-        let tasks = &self.scenario.plan.tasks;
-        let index = match &self.scenario.cumulative_weights[..] {
-            [_] => 0,
-            weights => {
-                let sum = weights.last().copied().unwrap_or(1);
-                let drawn = self.vu.rng.borrow_mut().random_range(0..sum);
-                weights.partition_point(|&weight| weight <= drawn)
-            }
-        };
-        tasks[index].function.clone()
+    /// What is waited after a task, and the task if the wait is its own.
+    fn wait_after<'a>(&'a self, task: &'a TaskPlan) -> (&'a Wait, Option<&'a str>) {
+        match &task.wait {
+            Some(wait) => (wait, Some(&task.function)),
+            None => (&self.scenario.plan.wait, None),
+        }
     }
 
     /// How long to wait after an iteration.
-    async fn wait(&self) -> Duration {
-        let seconds = if self.scenario.asks_script {
+    async fn wait(&self, wait: &Wait, of_task: Option<&str>) -> Duration {
+        let seconds = match wait {
             // When it fails, that is counted; without a wait its error would be counted without end.
-            self.ask_wait().await.unwrap_or(LEAST_RETRY.as_secs_f64())
-        } else {
-            wait_seconds(&self.scenario.plan.wait, &mut *self.vu.rng.borrow_mut())
+            Wait::Script => self.ask_wait(of_task).await.unwrap_or(LEAST_RETRY.as_secs_f64()),
+            wait => wait_seconds(wait, &mut *self.vu.rng.borrow_mut()),
         };
         Duration::try_from_secs_f64(seconds).unwrap_or(LEAST_RETRY)
     }
 
-    async fn ask_wait(&self) -> Option<f64> {
-        let (script, vu, name) = (self.worker.script().clone(), self.vu.clone(), self.scenario.name.clone());
-        let called = self.run("wait", move || script.wait_seconds(&vu, &name)).await;
+    async fn ask_wait(&self, of_task: Option<&str>) -> Option<f64> {
+        let (script, vu, name) = (self.worker.script(), self.vu.clone(), self.scenario.name.clone());
+        let task = of_task.map(str::to_owned);
+        let called = self.run("wait", move || script.wait_seconds(&vu, &name, task.as_deref())).await;
         self.judge(called).1
     }
 
     /// Calls a script function and counts its mistakes.
     async fn call(&self, function: &str) -> Next {
-        let (script, vu, name) = (self.worker.script().clone(), self.vu.clone(), function.to_owned());
-        let result = self.run(function, move || script.call(&vu, &name)).await;
+        let (script, vu, name) = (self.worker.script(), self.vu.clone(), function.to_owned());
+        let host = self.worker.host().clone();
+        let result = self
+            .run(function, move || {
+                let called = script.call(&vu, &name);
+                // Here and not after the fiber: listeners to requests may wait.
+                match called {
+                    Ok(()) | Err(CallEnd::Error(_)) => host.settle(&vu).map_err(CallEnd::Ended).and(called),
+                    Err(CallEnd::Ended(_)) => called,
+                }
+            })
+            .await;
         self.vu.settle(&mut self.worker.host().recorder.borrow_mut());
         self.vu.groups.borrow_mut().clear();
-        self.judge(result).0
+        match self.judge(result) {
+            // Boxed: rare, and every user's future would have to make room for it.
+            (Judged::Failed(error), _) => Box::pin(self.tell_error(error)).await,
+            (Judged::Next(next), _) => next,
+        }
+    }
+
+    /// Calls the listeners to script errors; gives what becomes of the user after the call that failed.
+    async fn tell_error(&self, error: ScriptError) -> Next {
+        let script = self.worker.script();
+        if !script.listens(ScriptEvent::ScriptError) {
+            return Next::Failed;
+        }
+        let vu = self.vu.clone();
+        let fields = vec![
+            ("message", Value::Text(error.message)),
+            ("position", Value::Text(error.position)),
+            ("vu", Value::Int(vu.id as i64)),
+            ("iteration", Value::Int(vu.iteration.get() as i64)),
+        ];
+        let called = self.run("on", move || Ok(script.fire(&vu, ScriptEvent::ScriptError, &fields))).await;
+        self.vu.settle(&mut self.worker.host().recorder.borrow_mut());
+        let called = match called {
+            Called::Done(Ok(fired)) => {
+                // An error in a listener to errors is counted and not told again.
+                fired.errors.iter().for_each(|error| self.worker.host().script_error(&self.vu, error));
+                Called::Done(fired.ending.map_or(Ok(()), |ending| Err(CallEnd::Ended(ending))))
+            }
+            Called::Done(Err(end)) => Called::Done(Err(end)),
+            Called::Interrupted(place) => Called::Interrupted(place),
+            Called::Broken(error) => Called::Broken(error),
+        };
+        match self.judge(called) {
+            (Judged::Next(Next::Go) | Judged::Failed(_), _) => Next::Failed,
+            (Judged::Next(next), _) => next,
+        }
     }
 
     /// Runs a call in a fiber, until it is done or the user is interrupted.
@@ -208,18 +257,18 @@ impl VirtualUser {
     }
 
     /// What a call's end means for the user, and its value.
-    fn judge<T>(&self, called: Called<T>) -> (Next, Option<T>) {
+    fn judge<T>(&self, called: Called<T>) -> (Judged, Option<T>) {
         let worker = &self.worker;
         let next = match called {
-            Called::Done(Ok(value)) => return (Next::Go, Some(value)),
+            Called::Done(Ok(value)) => return (Judged::Next(Next::Go), Some(value)),
             Called::Done(Err(CallEnd::Error(error))) => {
                 if worker.host().misconfigured.take() {
                     // The run ends with this error; counting it besides would tell it twice.
                     worker.misconfigured(&error);
-                    return (Next::Interrupted, None);
+                    return (Judged::Next(Next::Interrupted), None);
                 }
-                self.script_error(error);
-                Next::Failed
+                worker.host().script_error(&self.vu, &error);
+                return (Judged::Failed(error), None);
             }
             Called::Done(Err(CallEnd::Ended(Ending::VuStop))) => Next::Leave,
             Called::Done(Err(CallEnd::Ended(Ending::Abort(reason)))) => {
@@ -227,32 +276,32 @@ impl VirtualUser {
                 Next::Interrupted
             }
             Called::Interrupted(Some(place)) => {
-                self.script_error(ScriptError {
+                let error = ScriptError {
                     message:
                         "was still computing, without waiting for anything, when it was stopped: is there an \
                               endless loop?"
                             .to_owned(),
                     ..place
-                });
+                };
+                worker.host().script_error(&self.vu, &error);
                 Next::Interrupted
             }
             Called::Done(Err(CallEnd::Ended(_))) | Called::Interrupted(None) => Next::Interrupted,
             Called::Broken(error) => {
-                self.script_error(broken(error, worker.script().main_file()));
-                Next::Failed
+                let error = broken(error, worker.script().main_file());
+                worker.host().script_error(&self.vu, &error);
+                return (Judged::Failed(error), None);
             }
         };
-        (next, None)
+        (Judged::Next(next), None)
     }
+}
 
-    fn script_error(&self, error: ScriptError) {
-        let worker = &self.worker;
-        if self.vu.records {
-            worker.host().recorder.borrow_mut().script_error(&error);
-        }
-        let text = format!("{}: {}\n{}", error.position, error.message, error.trace);
-        worker.host().message(Message { level: Level::Error, text, from: None });
-    }
+/// What a call's end means for the user.
+enum Judged {
+    Next(Next),
+    /// It failed with this error, which has been counted and shown.
+    Failed(ScriptError),
 }
 
 /// How a call in a fiber ended.

@@ -15,13 +15,14 @@ use rand_xoshiro::rand_core::SeedableRng;
 use tokio::sync::{Notify, mpsc};
 
 use super::fiber::{Fiber, FiberState, StackPool};
+use super::next_task::NextTask;
 use super::virtual_user::{Scenario, live};
 use crate::http::{Client, Network, Target, Transport};
 use crate::metrics::{DEFAULT_SERIES_CAP, Delta, IterationEnd, Recorder, ScriptError};
 use crate::plan::{ScenarioPlan, TestPlan, Wait};
 use crate::script::{
-    CallEnd, Ending, Extension, Host, LoadError, MessageSink, RunState, ScriptEngine, ScriptInputs, Secrets,
-    Sources, Value, VuContext, VuParts, VuTags,
+    CallEnd, Ending, EventFields, Extension, Host, LoadError, MessageSink, RunState, ScriptEngine,
+    ScriptEvent, ScriptInputs, Secrets, Sources, Value, VuContext, VuParts, VuTags,
 };
 
 /// What all worker threads of a run are given.
@@ -32,6 +33,10 @@ pub(crate) struct Shared {
     pub(crate) extensions: Vec<Extension>,
     /// Values of the script's top-level variables, as the first load computed them.
     pub(crate) variables: BTreeMap<String, Value>,
+    /// The scenarios as the script declares them, before anything was left out.
+    pub(crate) declared: Vec<ScenarioPlan>,
+    /// Saved changes of the script are loaded while the run goes on.
+    pub(crate) watch: bool,
     pub(crate) transport: Arc<Transport>,
     pub(crate) run: Arc<RunState>,
     pub(crate) messages: MessageSink,
@@ -67,7 +72,8 @@ pub(crate) struct Interval {
 /// See the module's description.
 pub(crate) struct Worker {
     shared: Arc<Shared>,
-    script: Rc<ScriptEngine>,
+    /// Replaced by a reload; a call that runs keeps its own.
+    script: RefCell<Rc<ScriptEngine>>,
     host: Rc<Host>,
     network: Rc<Network>,
     stacks: Rc<StackPool>,
@@ -80,6 +86,8 @@ pub(crate) struct Worker {
     users_peak: Cell<u64>,
     stopping_now: Cell<bool>,
     user_left: Notify,
+    /// Held while listeners to the run's events run: one event after the other, in their order.
+    telling: tokio::sync::Mutex<()>,
 }
 
 impl Worker {
@@ -94,12 +102,14 @@ impl Worker {
         );
         let (script, _) = ScriptEngine::load(&shared.sources, &host, &shared.extensions, &shared.variables)?;
         host.set_messages(shared.messages.clone());
-        let scenarios = shared.plan.scenarios.iter().map(|plan| scenario(plan, &script)).collect();
+        let script = Rc::new(script);
+        listen(&host, &script);
+        let scenarios = shared.plan.scenarios.iter().map(scenario).collect();
         let bases = shared.plan.scenarios.iter().map(|plan| base(&shared.plan, Some(plan))).collect();
         let tags = shared.plan.scenarios.iter().map(|plan| tags(&shared.plan, plan, &host)).collect();
         Ok(Rc::new(Worker {
             network: Network::new(shared.transport.clone()),
-            script: Rc::new(script),
+            script: RefCell::new(script),
             host,
             stacks: StackPool::new(),
             scenarios,
@@ -110,12 +120,29 @@ impl Worker {
             users_peak: Cell::new(0),
             stopping_now: Cell::new(false),
             user_left: Notify::new(),
+            telling: tokio::sync::Mutex::new(()),
             shared,
         }))
     }
 
-    pub(super) fn script(&self) -> &Rc<ScriptEngine> {
-        &self.script
+    pub(super) fn script(&self) -> Rc<ScriptEngine> {
+        self.script.borrow().clone()
+    }
+
+    /// Loads a changed script for this thread; calls that begin from now on use it. When it does not load
+    /// here, although it did aside, the old one stays.
+    pub(crate) fn reload(&self, sources: &Sources, variables: &BTreeMap<String, Value>) {
+        self.host.set_messages(Arc::new(|_| {}));
+        let loaded = ScriptEngine::load(sources, &self.host, &self.shared.extensions, variables);
+        self.host.set_messages(self.shared.messages.clone());
+        match loaded {
+            Ok((script, _)) => {
+                let script = Rc::new(script);
+                listen(&self.host, &script);
+                self.script.replace(script);
+            }
+            Err(error) => self.host.show_error(&error),
+        }
     }
 
     pub(super) fn host(&self) -> &Rc<Host> {
@@ -252,8 +279,49 @@ impl Worker {
     /// # Errors
     /// What went wrong, in words, ready to be shown.
     pub(crate) async fn setup(&self) -> Result<Value, HookError> {
-        let (script, (vu, fiber)) = (self.script.clone(), self.hook_user());
-        self.run_hook(vu.clone(), &fiber, move || script.setup(&vu)).await
+        let (script, (vu, fiber)) = (self.script(), self.hook_user());
+        let data = self.run_hook(vu.clone(), &fiber, move || script.setup(&vu)).await?;
+        self.set_data(&data);
+        match self.fire(ScriptEvent::TestStart, Vec::new()).await {
+            Err(HookError::Aborted(reason)) => Err(HookError::Aborted(reason)),
+            // A listener that fails is a script error, not a reason to make no load.
+            _ => Ok(data),
+        }
+    }
+
+    /// Calls the listeners to an event of the run.
+    ///
+    /// # Errors
+    /// The first error of a listener, which has been counted and shown, or how it ended the run.
+    pub(crate) async fn fire(&self, event: ScriptEvent, mut fields: EventFields) -> Result<(), HookError> {
+        let script = self.script();
+        if !script.listens(event) {
+            return Ok(());
+        }
+        let _turn = self.telling.lock().await;
+        fields.push(("elapsed", Value::Float(self.shared.run.elapsed().as_secs_f64())));
+        let (vu, fiber) = self.hook_user();
+        if event == ScriptEvent::TestStop {
+            vu.begin_stop_hook();
+        }
+        let user = vu.clone();
+        let fired = self.run_hook(vu, &fiber, move || Ok(script.fire(&user, event, &fields))).await?;
+        for error in &fired.errors {
+            self.host.recorder.borrow_mut().script_error(error);
+            self.host.show_error(error);
+        }
+        match (fired.ending, fired.errors.first()) {
+            (Some(Ending::Abort(reason)), _) => Err(HookError::Aborted(reason)),
+            (_, Some(error)) => Err(HookError::Failed(shown(error))),
+            (_, None) => Ok(()),
+        }
+    }
+
+    /// The same while the load runs, when nobody waits for the end.
+    pub(crate) async fn announce(&self, event: ScriptEvent, fields: EventFields) {
+        if let Err(HookError::Aborted(reason)) = self.fire(event, fields).await {
+            self.abort(&reason);
+        }
     }
 
     /// What `vu::data()` gives.
@@ -267,10 +335,13 @@ impl Worker {
     /// # Errors
     /// What went wrong, in words, ready to be shown.
     pub(crate) async fn teardown(&self) -> Result<(), HookError> {
-        let (script, (vu, fiber)) = (self.script.clone(), self.hook_user());
+        // The figures are closed by now, so an error of a listener is told as one of `teardown` is.
+        let told = self.fire(ScriptEvent::TestStop, Vec::new()).await;
+        let (script, (vu, fiber)) = (self.script(), self.hook_user());
         vu.begin_stop_hook();
         let data = self.data.borrow().clone();
-        self.run_hook(vu.clone(), &fiber, move || script.teardown(&vu, &data)).await
+        let result = self.run_hook(vu.clone(), &fiber, move || script.teardown(&vu, &data)).await;
+        result.and(told)
     }
 
     fn hook_user(&self) -> (Rc<VuContext>, Rc<FiberState>) {
@@ -317,6 +388,7 @@ impl Worker {
             client: Client::new(self.network.clone()),
             base: self.bases[scenario].clone(),
             wait: wait.clone(),
+            env: if records { self.scenarios[scenario].env.clone() } else { Rc::default() },
             rng: user_rng(self.shared.plan.seed, id),
             tags: self.tags[scenario].clone(),
             waiter: fiber.clone(),
@@ -333,21 +405,23 @@ pub(crate) enum HookError {
     Aborted(String),
 }
 
+/// Requests are told to the script if it listens to them; otherwise telling costs nothing.
+fn listen(host: &Host, script: &Rc<ScriptEngine>) {
+    let listens = script.listens(ScriptEvent::Request);
+    host.set_request_listener(listens.then(|| Rc::downgrade(script)));
+}
+
 fn shown(error: &ScriptError) -> String {
     format!("{}: {}\n{}", error.position, error.message, error.trace)
 }
 
-fn scenario(plan: &ScenarioPlan, script: &ScriptEngine) -> Rc<Scenario> {
-    let mut sum = 0;
-    let cumulative_weights = plan.tasks.iter().map(|task| {
-        sum += u64::from(task.weight);
-        sum
-    });
+fn scenario(plan: &ScenarioPlan) -> Rc<Scenario> {
     Rc::new(Scenario {
-        cumulative_weights: cumulative_weights.collect(),
+        next_task: NextTask::of(plan),
         name: plan.name.as_str().into(),
+        tasks_have_waits: plan.tasks.iter().any(|task| task.wait.is_some()),
+        env: Rc::new(plan.env.clone()),
         plan: plan.clone(),
-        asks_script: script.has_wait_function(&plan.name),
     })
 }
 

@@ -33,12 +33,16 @@ fn runs(name: &str, users: u64) -> Ran {
 }
 
 /// The scripts that the tests of this file run.
-const TESTED: [&str; 7] = [
+const TESTED: [&str; 11] = [
     "batch-page.rhai",
+    "browse.rhai",
+    "checkout.rhai",
     "file-upload.rhai",
     "login-csrf.rhai",
+    "metrics.rhai",
     "quality.rhai",
     "quickstart.rhai",
+    "tags.rhai",
     "users-from-csv.rhai",
     "websocket.rhai",
 ];
@@ -107,4 +111,40 @@ fn websocket() {
     let (connected, messages) = (ran.endpoint("chat").0, ran.endpoint("chat message").0);
     assert!(connected >= 3 && messages >= connected, "{connected} and {messages}");
     assert!(ran.check("my own words").0 >= messages);
+}
+
+#[test]
+fn checkout() {
+    let ran = runs("checkout.rhai", 5);
+    let steps = ["/login", "/quality/insights", "/quality/analyze"].map(|name| ran.endpoint(name).0);
+    assert!(steps[0] >= steps[1] && steps[1] >= steps[2] && steps[2] > 0, "in order: {steps:?}");
+    assert!(steps[0] - steps[2] <= 5, "each user is in one pass at the end: {steps:?}");
+}
+
+#[test]
+fn browse() {
+    let ran = runs("browse.rhai", 10);
+    let seen = ["home", "/quality/insights", "/quality/analyze"].map(|name| ran.endpoint(name).0);
+    assert!(seen[0] >= 10 && seen[1] > seen[2] && seen[2] > 0, "{seen:?}");
+}
+
+#[test]
+fn tags() {
+    let ran = runs("tags.rhai", 10);
+    let tags: Vec<String> =
+        ran.snapshot().tags.iter().map(|tag| format!("{}:{}", tag.key, tag.value)).collect();
+    for tag in ["team:shop", "group:browse", "group:browse::again"] {
+        assert!(tags.iter().any(|known| known == tag), "no {tag} in {tags:?}");
+    }
+    assert!(ran.endpoint("/health").0 > 0);
+}
+
+#[test]
+fn metrics() {
+    let ran = runs("metrics.rhai", 10);
+    let snapshot = ran.snapshot();
+    let names: Vec<&str> = snapshot.custom.iter().filter(|c| c.tag.is_none()).map(|c| &*c.name).collect();
+    assert_eq!(names, ["analysis_time", "has_score", "projects", "score", "submitted"]);
+    let counts: Vec<_> = snapshot.transactions.iter().map(|t| (&*t.name, t.failures)).collect();
+    assert_eq!(counts, [("choose a project", 0), ("review", 0)]);
 }

@@ -19,4 +19,4 @@ mod tests;
 pub use ci_line::plain_line;
 pub use live::live;
 pub use look::Look;
-pub use summary::summary;
+pub use summary::{short_summary, summary};

@@ -6,7 +6,9 @@ use super::distribution::distribution;
 use super::endpoints::{ALL, percent_or_dash, percentile_or_dash, table};
 use super::look::{Look, Mark, Tone};
 use super::table::{Row, Table};
-use crate::metrics::{EndpointStats, FailureCount, FailureKey, ScriptErrorCount, Snapshot};
+use crate::metrics::{
+    CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, ScriptErrorCount, Snapshot,
+};
 use crate::plan::{EndedBy, RunInfo, format_clock};
 use crate::report::format;
 use crate::report::user_text::{clean_lines, cut_middle};
@@ -14,6 +16,9 @@ use crate::report::verdict::Verdict;
 
 /// How many groups of failures, and of script errors, are listed.
 const MOST_GROUPS: usize = 10;
+
+/// How many metrics of the script are listed.
+const MOST_CUSTOM: usize = 30;
 
 /// How many script errors are shown with the source line and the call chain.
 const MOST_TRACES: usize = 3;
@@ -37,11 +42,29 @@ pub fn summary(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Lo
         failures(snapshot, look),
         script_errors(snapshot, look),
         checks(snapshot, look),
+        transactions(snapshot, look),
+        custom(snapshot, look),
         iterations_and_data(snapshot, look),
         warnings(snapshot, look),
         setup_error(ended_by, look),
         vec![verdict(ended_by, snapshot, look)],
     ];
+    joined(&sections)
+}
+
+/// The same without figures: what one iteration took says nothing about a service.
+pub fn short_summary(_: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> String {
+    joined(&[
+        failures(snapshot, look),
+        script_errors(snapshot, look),
+        checks(snapshot, look),
+        setup_error(ended_by, look),
+        vec![verdict(ended_by, snapshot, look)],
+    ])
+}
+
+/// The sections that have lines, with an empty line between them.
+fn joined(sections: &[Vec<String>]) -> String {
     let mut text = String::new();
     for section in sections.iter().filter(|section| !section.is_empty()) {
         if !text.is_empty() {
@@ -205,6 +228,74 @@ fn checks(snapshot: &Snapshot, look: Look) -> Vec<String> {
     Table::new(&["checks", "passed", "failed", "share passed"], rows).render(look)
 }
 
+fn transactions(snapshot: &Snapshot, look: Look) -> Vec<String> {
+    let rows = snapshot.transactions.iter().map(|stats| Row {
+        mark: if stats.failures > 0 { Mark::Failing } else { Mark::Blank },
+        name: look.user(&stats.name),
+        cells: vec![
+            format::count(stats.requests),
+            percent_or_dash(stats.failed_share()),
+            percentile_or_dash(stats.ok, 50.0, look),
+            percentile_or_dash(stats.ok, 95.0, look),
+            percentile_or_dash(stats.ok, 99.0, look),
+            look.latency_or_dash(stats.ok.map(|ok| ok.max_us)),
+        ],
+        notes: Vec::new(),
+    });
+    let rows: Vec<Row> = rows.collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    Table::new(&["transactions", "count", "failed", "p50", "p95", "p99", "max"], rows).render(look)
+}
+
+/// The script's own metrics. Values by tag are in run.json: there can be a thousand of them.
+fn custom(snapshot: &Snapshot, look: Look) -> Vec<String> {
+    let all = snapshot.custom.iter().filter(|stats| stats.tag.is_none());
+    let rows: Vec<Row> = all
+        .clone()
+        .take(MOST_CUSTOM)
+        .map(|stats| Row {
+            mark: Mark::Blank,
+            name: look.user(&stats.name),
+            cells: vec![custom_figures(stats)],
+            notes: Vec::new(),
+        })
+        .collect();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = Table::new(&["metrics of the script", ""], rows).render(look);
+    let more = all.count().saturating_sub(MOST_CUSTOM);
+    if more > 0 {
+        lines.push(format!("   + {more} more metrics"));
+    }
+    lines
+}
+
+fn custom_figures(stats: &CustomStats) -> String {
+    let unit = if stats.is_time { " ms" } else { "" };
+    let number = format::number;
+    match stats.figures {
+        CustomFigures::Counter { count, rate } => format!("{} ({}/s)", number(count), number(rate)),
+        CustomFigures::Gauge { value, min, max } => {
+            format!("{}, from {} to {}", number(value), number(min), number(max))
+        }
+        CustomFigures::Rate { passes, fails } => {
+            let all = passes + fails;
+            let share = (all > 0).then(|| passes as f64 / all as f64);
+            format!("{}, {} of {}", percent_or_dash(share), format::count(passes), format::count(all))
+        }
+        CustomFigures::Trend(trend) => format!(
+            "avg {}{unit}, p50 {}{unit}, p95 {}{unit}, max {}{unit}",
+            number(trend.avg),
+            number(trend.med),
+            number(trend.p95),
+            number(trend.max)
+        ),
+    }
+}
+
 fn iterations_and_data(snapshot: &Snapshot, look: Look) -> Vec<String> {
     let iterations = &snapshot.iterations;
     let mut lines = vec![format!(
@@ -220,6 +311,9 @@ fn iterations_and_data(snapshot: &Snapshot, look: Look) -> Vec<String> {
             percentile_or_dash(iterations.duration, 95.0, look),
             percentile_or_dash(iterations.lag, 99.0, look),
         ));
+    }
+    for mark in &snapshot.marks {
+        lines.push(format!("   {:<10}  {}", format_clock(mark.at), look.user(&mark.text)));
     }
     let total = &snapshot.total;
     if total.requests > 0 {

@@ -1,15 +1,15 @@
 //! `options`, `task`, `wait`, `scenario`: what the top level of a script declares.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use rhai::{Array, Dynamic, Engine, FnPtr, ImmutableString, Map, NativeCallContext, Position};
+use rhai::{Dynamic, Engine, FnPtr, ImmutableString, Map, NativeCallContext};
 
 use super::convert;
+use super::scenario::{TASK_KEYS, scenario, task_settings};
 use super::wait::{WaitSpec, wait_from};
-use crate::plan::{HttpLayer, Options, ScenarioPlan, TaskPlan};
-use crate::script::declare::{Declarations, DeclaredScenario};
+use crate::plan::{HttpLayer, Options};
+use crate::script::declare::TaskSettings;
 use crate::script::host::{Host, ScriptResult};
 
 const OPTION_KEYS: &[&str] =
@@ -29,19 +29,6 @@ const HTTP_KEYS: &[&str] = &[
     "http_version",
 ];
 
-const SCENARIO_KEYS: &[&str] = &[
-    "exec",
-    "tasks",
-    "weight",
-    "fixed_count",
-    "wait",
-    "host",
-    "on_start",
-    "on_stop",
-    "tags",
-    "stop_timeout",
-];
-
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let h = host.clone();
     engine.register_fn("options", move |map: Map| -> ScriptResult<()> {
@@ -55,13 +42,35 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
 
     let h = host.clone();
     engine.register_fn("task", move |context: NativeCallContext, function: Dynamic| -> ScriptResult<()> {
-        task(&h, &context, &function, 1)
+        task(&h, &context, &function, TaskSettings::default())
     });
     let h = host.clone();
     engine.register_fn(
         "task",
         move |context: NativeCallContext, function: Dynamic, weight: i64| -> ScriptResult<()> {
-            task(&h, &context, &function, weight)
+            task(&h, &context, &function, weighted(&function, weight)?)
+        },
+    );
+    let h = host.clone();
+    engine.register_fn(
+        "task",
+        move |context: NativeCallContext,
+              function: Dynamic,
+              weight: i64,
+              settings: Map|
+              -> ScriptResult<()> {
+            let settings = TaskSettings {
+                weight: weighted(&function, weight)?.weight,
+                ..task_settings("task", &settings, &["wait", "tags"])?
+            };
+            task(&h, &context, &function, settings)
+        },
+    );
+    let h = host.clone();
+    engine.register_fn(
+        "task",
+        move |context: NativeCallContext, function: Dynamic, settings: Map| -> ScriptResult<()> {
+            task(&h, &context, &function, task_settings("task", &settings, TASK_KEYS)?)
         },
     );
 
@@ -86,11 +95,24 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     );
 }
 
-fn task(host: &Rc<Host>, context: &NativeCallContext, function: &Dynamic, weight: i64) -> ScriptResult<()> {
+fn task(
+    host: &Rc<Host>,
+    context: &NativeCallContext,
+    function: &Dynamic,
+    settings: TaskSettings,
+) -> ScriptResult<()> {
     host.declare("task", |declarations| {
         let name = convert::function_name("task", function)?;
-        declarations.add_task(&name, weight, context.call_position())
+        declarations.add_task(&name, settings, context.call_position());
+        Ok(())
     })
+}
+
+fn weighted(function: &Dynamic, weight: i64) -> Result<TaskSettings, String> {
+    let name = convert::function_name("task", function)?;
+    let weight = u32::try_from(weight)
+        .map_err(|_| format!("the weight of task '{name}' is {weight}; it must be 0 or more"))?;
+    Ok(TaskSettings { weight: Some(weight), ..TaskSettings::default() })
 }
 
 fn declare_wait(host: &Rc<Host>, value: Dynamic) -> ScriptResult<()> {
@@ -147,81 +169,4 @@ fn http(map: &Map) -> Result<HttpLayer, String> {
         }
     }
     Ok(http)
-}
-
-fn scenario(
-    declarations: &mut Declarations,
-    name: &str,
-    map: &Map,
-    position: Position,
-) -> Result<DeclaredScenario, String> {
-    let of = format!("scenario '{name}'");
-    let mut plan = ScenarioPlan {
-        name: name.to_owned(),
-        tasks: Vec::new(),
-        weight: 1.0,
-        fixed_count: None,
-        wait: crate::plan::Wait::None,
-        host: None,
-        on_start: None,
-        on_stop: None,
-        tags: BTreeMap::new(),
-        stop_timeout: None,
-    };
-    let mut wait_fn = None;
-    for (key, value) in map {
-        let what = format!("{of}: {key}");
-        match key.as_str() {
-            "exec" => {
-                let function = convert::function_name(&what, value)?;
-                plan.tasks.push(TaskPlan { function, weight: 1 });
-            }
-            "tasks" => plan.tasks.extend(tasks(&what, value)?),
-            "weight" => {
-                plan.weight = number(&what, value)?;
-                if !(plan.weight.is_finite() && plan.weight >= 0.0) {
-                    return Err(format!("{what} is {}; it must be 0 or more", plan.weight));
-                }
-            }
-            "fixed_count" => plan.fixed_count = Some(convert::count(&what, value)?),
-            "wait" => (plan.wait, wait_fn) = wait_from(&what, value)?,
-            "host" => plan.host = Some(convert::text(&what, value)?),
-            "on_start" => plan.on_start = Some(convert::function_name(&what, value)?),
-            "on_stop" => plan.on_stop = Some(convert::function_name(&what, value)?),
-            "tags" => plan.tags = convert::text_map(&what, value)?.into_iter().collect(),
-            "stop_timeout" => plan.stop_timeout = Some(convert::duration(&what, value)?),
-            _ => return Err(convert::unknown_key(&of, key, SCENARIO_KEYS)),
-        }
-    }
-    if map.contains_key("exec") && map.contains_key("tasks") {
-        return Err(format!("{of} has both exec and tasks; one of them says what it does"));
-    }
-    if plan.tasks.is_empty() {
-        return Err(format!(
-            "{of} does nothing: give it exec: \"function\" or tasks: #{{ function: weight }}"
-        ));
-    }
-    let functions = plan.tasks.iter().map(|task| &task.function);
-    for function in functions.chain(&plan.on_start).chain(&plan.on_stop) {
-        declarations.name_function(function, of.clone(), position);
-    }
-    Ok(DeclaredScenario { plan, wait_fn })
-}
-
-fn tasks(what: &str, value: &Dynamic) -> Result<Vec<TaskPlan>, String> {
-    if let Some(list) = value.read_lock::<Array>() {
-        let task = |function: &Dynamic| {
-            Ok(TaskPlan { function: convert::function_name(what, function)?, weight: 1 })
-        };
-        return list.iter().map(task).collect();
-    }
-    let map = convert::map(what, value).map_err(|_| {
-        convert::expected(what, "a map #{ function: weight } or an array of functions", value)
-    })?;
-    let task = |(function, weight): (&rhai::Identifier, &Dynamic)| {
-        let weight = convert::count(&format!("{what}.{function}"), weight)?;
-        let weight = u32::try_from(weight).map_err(|_| format!("{what}.{function} is too large a weight"))?;
-        Ok(TaskPlan { function: function.to_string(), weight })
-    };
-    map.iter().map(task).collect()
 }

@@ -1,4 +1,4 @@
-//! `env::…`: values from `-e KEY=VALUE` and from the environment of the process.
+//! `env::…`: values of the scenario's `env`, from `-e KEY=VALUE` and from the environment of the process.
 
 use std::rc::Rc;
 
@@ -28,7 +28,8 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     engine.register_static_module("env", module.into());
 }
 
-/// A value that was given, else one of the environment.
+/// A value that was given, of the scenario first, else one of the environment.
 pub(super) fn lookup(host: &Rc<Host>, name: &str) -> Option<String> {
-    host.inputs.env.get(name).cloned().or_else(|| std::env::var(name).ok())
+    let of_scenario = host.current().and_then(|vu| vu.env.get(name).cloned());
+    of_scenario.or_else(|| host.inputs.env.get(name).cloned()).or_else(|| std::env::var(name).ok())
 }

@@ -22,7 +22,7 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let h = host.clone();
     engine.register_fn("think", move || -> ScriptResult<()> {
         let vu = h.vu("think")?;
-        let seconds = match &vu.wait {
+        let seconds = match &*vu.wait.borrow() {
             Wait::Script => {
                 return Err("think() waits as the scenario's wait says, and that is a function here: \
                             call it and sleep() instead"

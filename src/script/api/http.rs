@@ -11,6 +11,8 @@ use super::pending::Pending;
 use super::response::Response;
 use super::{batch, cookies, multipart, placed};
 use crate::script::host::{Host, ScriptResult};
+use crate::script::message::{Level, Message};
+use crate::script::trace::{HttpDebug, Sent, describe};
 use crate::script::vu_context::VuContext;
 
 const METHODS: [(&str, Method); 7] = [
@@ -101,10 +103,20 @@ fn send(
     params: Option<Params>,
 ) -> ScriptResult<Response> {
     let (request, pending) = Pending::new(host, vu, method, url, params)?;
+    let shown = (host.inputs.http_debug != HttpDebug::Off).then(|| Sent {
+        method: method.clone(),
+        url: request.target.as_str().to_owned(),
+        headers: vu.client.header_of(&request),
+        body: request.body.clone(),
+    });
     let flight = host.in_flight();
     // Pinned here: handing a future of some kilobytes on by value would copy it at each step.
     let sending = pin!(vu.client.send(request));
     let exchange = host.wait(vu, sending)?;
     flight.done();
+    if let Some(sent) = shown {
+        let text = describe(host.inputs.http_debug, &sent, &exchange);
+        host.message(Message { level: Level::Info, text, from: Some((vu.id, vu.iteration.get())) });
+    }
     Ok(pending.answered(host, vu, exchange))
 }

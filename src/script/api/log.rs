@@ -1,10 +1,10 @@
-//! `print` and `debug`: lines with the virtual user and the iteration they come from.
+//! `print`, `debug` and `log::…`: lines with the virtual user and the iteration they come from.
 
 use std::rc::Rc;
 
-use rhai::{Engine, Position};
+use rhai::{Dynamic, Engine, Module, Position};
 
-use crate::script::host::Host;
+use crate::script::host::{Host, ScriptResult};
 use crate::script::message::{Level, Message};
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
@@ -19,6 +19,15 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
         };
         send(&h, Level::Debug, format!("{place}{text}"));
     });
+    let mut module = Module::new();
+    for (name, level) in [("info", Level::Info), ("warn", Level::Warning), ("error", Level::Error)] {
+        let h = host.clone();
+        module.set_native_fn(name, move |value: Dynamic| -> ScriptResult<()> {
+            send(&h, level, value.to_string());
+            Ok(())
+        });
+    }
+    engine.register_static_module("log", module.into());
 }
 
 fn send(host: &Rc<Host>, level: Level, text: String) {

@@ -17,7 +17,9 @@ mod flow;
 mod http;
 mod http_params;
 mod log;
+mod metrics;
 mod multipart;
+mod on;
 mod param;
 mod pending;
 mod random;
@@ -25,6 +27,7 @@ mod request_body;
 pub(crate) mod response;
 mod response_headers;
 mod run;
+mod scenario;
 mod scrape;
 mod secret;
 mod store;
@@ -51,6 +54,7 @@ type Register = fn(&mut Engine, &Rc<Host>);
 /// All modules of the script API, in the order in which they are documented.
 pub(crate) const MODULES: &[(&str, Register)] = &[
     ("declare", declare::register),
+    ("on", on::register),
     ("wait", wait::register),
     ("http", http::register),
     ("response", response::register),
@@ -69,13 +73,16 @@ pub(crate) const MODULES: &[(&str, Register)] = &[
     ("random", random::register),
     ("encoding", encoding::register),
     ("crypto", crypto::register),
+    ("metrics", metrics::register),
     ("time", time::register),
     ("log", log::register),
 ];
 
 /// Names that scripts may not give to an import, because a module of the API has them.
-pub(crate) const NAMESPACES: &[&str] =
-    &["http", "ws", "vu", "run", "env", "secret", "data", "store", "random", "encoding", "crypto", "time"];
+pub(crate) const NAMESPACES: &[&str] = &[
+    "http", "ws", "vu", "run", "env", "secret", "data", "store", "metrics", "log", "random", "encoding",
+    "crypto", "time",
+];
 
 /// Gives an error the place of the call that made it. Rhai does this for plain functions, but not for those of a
 /// module.

@@ -17,8 +17,10 @@ use super::{call_closure, check, convert, response_headers};
 use crate::http::Exchange;
 use crate::metrics::{Failure, Recorder, RequestSample};
 use crate::scrape::Document;
+use crate::script::events::EventFields;
 use crate::script::host::{Host, ScriptResult};
 use crate::script::json_path;
+use crate::script::value::Value;
 
 /// A response as a script value; clones share everything.
 #[derive(Clone)]
@@ -71,6 +73,21 @@ impl ResponseData {
         } else {
             self.sample.borrow_mut().failure = failure;
         }
+    }
+
+    /// What a listener to requests is told.
+    pub(crate) fn facts(&self, host: &Host) -> EventFields {
+        let sample = self.sample.borrow();
+        let error =
+            sample.failure.as_ref().map_or(Value::Unit, |failure| Value::Text(failure.message.clone()));
+        vec![
+            ("method", Value::Text(self.method.as_str().to_owned())),
+            ("name", Value::Text(name_of(host, sample.series))),
+            ("status", Value::Int(i64::from(sample.status))),
+            ("duration", Value::Float(millis(sample.service))),
+            ("ok", Value::Bool(sample.failure.is_none())),
+            ("error", error),
+        ]
     }
 
     fn failed_expectation(&self) -> bool {

@@ -1,0 +1,155 @@
+//! Loading a changed script while its run goes on.
+//!
+//! Owns noticing a change, compiling on the side and deciding whether the new script can take over. Leaves
+//! the exchange to the workers. Invariant: a script that does not load changes nothing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::metrics::{Recorder, ScriptError};
+use crate::plan::ScenarioPlan;
+use crate::script::{
+    Extension, Host, MessageSink, RunState, ScriptEngine, ScriptInputs, ScriptPlan, Secrets, Sources, Value,
+};
+
+/// Stack of a thread that loads scripts: Rhai's own limits are set for this one.
+const STACK: usize = 16 << 20;
+
+/// Loads a script on a thread of its own, because the caller's stack may be small.
+pub(super) fn load_aside(
+    sources: Sources,
+    extensions: Vec<Extension>,
+    messages: MessageSink,
+    inputs: ScriptInputs,
+) -> std::io::Result<std::thread::JoinHandle<Result<ScriptPlan, ScriptError>>> {
+    let common = inputs.common.clone();
+    std::thread::Builder::new().name("rhaid-load".into()).stack_size(STACK).spawn(move || {
+        let host = Host::new(Recorder::new(1), Arc::new(RunState::default()), messages, inputs);
+        let loaded = ScriptEngine::load(&sources, &host, &extensions, &BTreeMap::new());
+        loaded.map(|(_, loaded)| loaded.into_plan()).map_err(|error| masked(*error, &common.secrets))
+    })
+}
+
+/// A script error without the secrets that its text may quote.
+pub(super) fn masked(error: ScriptError, secrets: &Secrets) -> ScriptError {
+    ScriptError {
+        message: secrets.masked(error.message),
+        position: secrets.masked(error.position),
+        trace: secrets.masked(error.trace),
+    }
+}
+
+/// What a script that panicked a host function while it was loaded gets.
+pub(super) fn panicked(sources: &Sources) -> ScriptError {
+    ScriptError {
+        message: "a host function panicked while the script was loaded".to_owned(),
+        position: sources.main().to_owned(),
+        trace: String::new(),
+    }
+}
+
+/// A script that can take over.
+#[derive(Clone)]
+pub(super) struct Reloaded {
+    pub(super) sources: Sources,
+    pub(super) variables: Arc<BTreeMap<String, Value>>,
+    /// Set when it declares other scenarios than those that run.
+    pub(super) other_scenarios: bool,
+}
+
+/// Reads the files of a script again and loads it; an error in words when it cannot take over.
+pub(super) fn reload(
+    old: &Sources,
+    extensions: Vec<Extension>,
+    inputs: ScriptInputs,
+    declared: &[ScenarioPlan],
+) -> Result<Reloaded, String> {
+    let sources = old.reread()?;
+    // Its top level has printed what it prints.
+    let loading = load_aside(sources.clone(), extensions, Arc::new(|_| {}), inputs);
+    let loaded = loading.map_err(|error| format!("cannot start a thread to load it: {error}"))?.join();
+    let plan = loaded.unwrap_or_else(|_| Err(panicked(&sources))).map_err(|error| shown(&error))?;
+    for scenario in declared {
+        let tasks = scenario.tasks.iter().map(|task| &task.function);
+        for function in tasks.chain(&scenario.on_start).chain(&scenario.on_stop) {
+            if !plan.functions.iter().any(|(name, params)| name == function && *params == 0) {
+                let name = &scenario.name;
+                return Err(format!(
+                    "it has no function '{function}', which scenario '{name}' of this run calls"
+                ));
+            }
+        }
+    }
+    let other_scenarios = plan.scenarios != declared;
+    Ok(Reloaded { sources, variables: Arc::new(plan.variables), other_scenarios })
+}
+
+fn shown(error: &ScriptError) -> String {
+    format!("{}: {}\n{}", error.position, error.message, error.trace)
+}
+
+/// Notices saved changes by looking at the files.
+pub(super) struct Watcher {
+    seen: BTreeMap<String, Stamp>,
+}
+
+/// When a file was changed last and how long it is; `None` while there is none.
+type Stamp = Option<(SystemTime, u64)>;
+
+impl Watcher {
+    pub(super) fn new(sources: &Sources) -> Watcher {
+        let mut watcher = Watcher { seen: BTreeMap::new() };
+        watcher.add(sources);
+        watcher
+    }
+
+    /// Watches the files of these sources too.
+    pub(super) fn add(&mut self, sources: &Sources) {
+        for (name, _) in sources.all() {
+            let now = stamp(&name);
+            self.seen.entry(name).or_insert(now);
+        }
+    }
+
+    /// Whether a file has changed since the last look.
+    pub(super) fn has_changed(&mut self) -> bool {
+        let mut changed = false;
+        for (name, seen) in &mut self.seen {
+            let now = stamp(name);
+            // A file that is gone is being replaced; it counts when it is there again.
+            if now.is_some() && now != *seen {
+                *seen = now;
+                changed = true;
+            }
+        }
+        changed
+    }
+}
+
+fn stamp(name: &str) -> Stamp {
+    let metadata = std::fs::metadata(Path::new(name)).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_saved_change_is_seen_once_and_a_file_that_is_gone_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let main = folder.path().join("main.rhai");
+        std::fs::write(&main, "1").unwrap();
+        let sources = Sources::from_file(&main).unwrap();
+        let mut watcher = Watcher::new(&sources);
+        assert!(!watcher.has_changed());
+        std::fs::write(&main, "22").unwrap();
+        assert!(watcher.has_changed() && !watcher.has_changed());
+        std::fs::remove_file(&main).unwrap();
+        assert!(!watcher.has_changed());
+        std::fs::write(&main, "333").unwrap();
+        assert!(watcher.has_changed());
+    }
+}

@@ -1,0 +1,149 @@
+//! `metrics::…` and `measure`: what a script measures itself.
+
+use std::rc::Rc;
+use std::time::Instant;
+
+use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, Module, NativeCallContext};
+
+use super::{call_closure, convert, placed};
+use crate::metrics::{CustomId, CustomKind};
+use crate::script::host::{Ending, Host, ScriptResult};
+
+/// Longest name, as in k6.
+const LONGEST_NAME: usize = 128;
+
+/// Names that belong to the engine, whole or as a beginning.
+const ENGINE_NAMES: &[&str] =
+    &["checks", "data_received", "data_sent", "dropped_iterations", "script_errors", "vus", "vus_max"];
+const ENGINE_PREFIXES: &[&str] =
+    &["http_req", "http_resp_", "iteration", "transaction", "target_", "system_", "generator_", "ws_"];
+
+/// A metric as a script value.
+#[derive(Clone)]
+struct Metric {
+    id: CustomId,
+    kind: CustomKind,
+    name: ImmutableString,
+    host: Rc<Host>,
+}
+
+impl Metric {
+    fn of(host: &Rc<Host>, kind: CustomKind, name: ImmutableString, is_time: bool) -> ScriptResult<Metric> {
+        check_name(&name)?;
+        let id = host.recorder.borrow_mut().custom(&name, kind, is_time)?;
+        Ok(Metric { id, kind, name, host: host.clone() })
+    }
+
+    fn add(&self, value: &Dynamic, tags: &[(String, String)]) -> ScriptResult<()> {
+        let vu = self.host.vu(&format!("{}.add", self.name))?;
+        let wanted = match self.kind {
+            CustomKind::Rate => "true or false",
+            _ => "a number",
+        };
+        let number = match (self.kind, value.as_bool()) {
+            (CustomKind::Rate, Ok(is_true)) => Some(f64::from(u8::from(is_true))),
+            (_, Ok(_)) => None,
+            // As in k6: a number other than 0 is true.
+            (_, Err(_)) => convert::number(value),
+        };
+        let number = number.ok_or_else(|| {
+            convert::expected(&format!("{} '{}': the value", self.kind, self.name), wanted, value)
+        })?;
+        if vu.records {
+            self.host.recorder.borrow_mut().custom_value(self.id, number, tags)?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
+    let mut module = Module::new();
+    for kind in [CustomKind::Counter, CustomKind::Gauge, CustomKind::Rate, CustomKind::Trend] {
+        let h = host.clone();
+        module.set_native_fn(kind.as_str(), move |context: NativeCallContext, name: ImmutableString| {
+            placed(&context, Metric::of(&h, kind, name, false))
+        });
+    }
+    let h = host.clone();
+    module.set_native_fn("trend", move |context: NativeCallContext, name: ImmutableString, is_time: bool| {
+        placed(&context, Metric::of(&h, CustomKind::Trend, name, is_time))
+    });
+    engine.register_static_module("metrics", module.into());
+
+    engine
+        .register_type_with_name::<Metric>("Metric")
+        .register_fn("add", |metric: &mut Metric, value: Dynamic| metric.add(&value, &[]))
+        .register_fn("add", |metric: &mut Metric, value: Dynamic, tags: Map| -> ScriptResult<()> {
+            let what = format!("{} '{}': tags", metric.kind, metric.name);
+            metric.add(&value, &convert::text_map(&what, &Dynamic::from_map(tags))?)
+        })
+        .register_get("name", |metric: &mut Metric| metric.name.clone())
+        .register_fn("to_string", |metric: &mut Metric| format!("{} {}", metric.kind, metric.name))
+        .register_fn("to_debug", |metric: &mut Metric| format!("{} {}", metric.kind, metric.name));
+
+    let h = host.clone();
+    engine.register_fn(
+        "measure",
+        move |context: NativeCallContext, name: ImmutableString, body: FnPtr| -> ScriptResult<Dynamic> {
+            let vu = h.vu("measure")?;
+            let started = Instant::now();
+            let result = call_closure(&h, &context, &body, []);
+            let failed = match &result {
+                Ok(_) => Some(false),
+                Err(error) => has_failed(error),
+            };
+            if let (Some(failed), true) = (failed, vu.records) {
+                h.recorder.borrow_mut().transaction(&name, started.elapsed(), failed);
+            }
+            result
+        },
+    );
+}
+
+/// Whether an error is a failure of what was measured; `None` when it was cut off or left on purpose.
+fn has_failed(error: &EvalAltResult) -> Option<bool> {
+    match error {
+        EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => {
+            has_failed(inner)
+        }
+        EvalAltResult::ErrorTerminated(token, _) => match token.read_lock::<Ending>().as_deref() {
+            Some(Ending::Stopped | Ending::Abort(_) | Ending::VuStop) => None,
+            _ => Some(true),
+        },
+        _ => Some(true),
+    }
+}
+
+/// Names as k6 has them, so that its readers of summaries and thresholds take them.
+fn check_name(name: &str) -> Result<(), String> {
+    let mut chars = name.chars();
+    let is_word = chars.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if !is_word || name.len() > LONGEST_NAME {
+        return Err(format!(
+            "\"{name}\" is no name of a metric: it is made of letters, digits and _, does not begin with a digit and has \
+             at most {LONGEST_NAME} characters"
+        ));
+    }
+    if ENGINE_NAMES.contains(&name) || ENGINE_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+        return Err(format!(
+            "the metric '{name}' belongs to the engine (see docs/metrics.md); choose another name"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        for name in ["orders", "_x1", "Price_EUR"] {
+            assert_eq!(check_name(name), Ok(()));
+        }
+        for name in ["", "1st", "a-b", "a b", "größe", "http_reqs", "vus", "iterations", &"x".repeat(129)] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! The second argument of `scenario("name", #{ … })`: a map becomes a scenario.
+//!
+//! Leaves what functions exist to `Declarations`. Invariant: a key that means nothing, or nothing beside the
+//! others, is an error.
+
+use rhai::{Array, Dynamic, FnPtr, Map, Position};
+
+use super::convert;
+use super::wait::wait_from;
+use crate::plan::{ScenarioPlan, TaskOrder, TaskPlan};
+use crate::script::declare::{Declarations, DeclaredScenario, TaskSettings};
+use crate::script::suggest::did_you_mean;
+
+const SCENARIO_KEYS: &[&str] = &[
+    "exec",
+    "tasks",
+    "sequence",
+    "transitions",
+    "start",
+    "weight",
+    "fixed_count",
+    "wait",
+    "host",
+    "on_start",
+    "on_stop",
+    "tags",
+    "env",
+    "stop_timeout",
+];
+
+/// Keys of a task's own settings.
+pub(super) const TASK_KEYS: &[&str] = &["weight", "wait", "tags"];
+
+/// Reads a scenario.
+pub(super) fn scenario(
+    declarations: &mut Declarations,
+    name: &str,
+    map: &Map,
+    position: Position,
+) -> Result<DeclaredScenario, String> {
+    let of = format!("scenario '{name}'");
+    let mut plan = ScenarioPlan::new(name, Vec::new());
+    let mut wait_fns = Vec::new();
+    for (key, value) in map {
+        let what = format!("{of}: {key}");
+        match key.as_str() {
+            "exec" | "tasks" | "sequence" | "transitions" | "start" => {}
+            "weight" => {
+                plan.weight =
+                    convert::number(value).ok_or_else(|| convert::expected(&what, "a number", value))?;
+                if !(plan.weight.is_finite() && plan.weight >= 0.0) {
+                    return Err(format!("{what} is {}; it must be 0 or more", plan.weight));
+                }
+            }
+            "fixed_count" => plan.fixed_count = Some(convert::count(&what, value)?),
+            "wait" => {
+                let (wait, wait_fn) = wait_from(&what, value)?;
+                plan.wait = wait;
+                wait_fns.extend(wait_fn.map(|wait_fn| (None, wait_fn)));
+            }
+            "host" => plan.host = Some(convert::text(&what, value)?),
+            "on_start" => plan.on_start = Some(convert::function_name(&what, value)?),
+            "on_stop" => plan.on_stop = Some(convert::function_name(&what, value)?),
+            "tags" => plan.tags = convert::text_map(&what, value)?.into_iter().collect(),
+            "env" => plan.env = convert::text_map(&what, value)?.into_iter().collect(),
+            "stop_timeout" => plan.stop_timeout = Some(convert::duration(&what, value)?),
+            _ => return Err(convert::unknown_key(&of, key, SCENARIO_KEYS)),
+        }
+    }
+    let mut tasks = Tasks::read(&of, map)?;
+    plan.order = tasks.order(&of, map)?;
+    for (function, settings) in tasks.list {
+        let (wait, wait_fn) = settings.wait.unzip();
+        wait_fns.extend(wait_fn.flatten().map(|wait_fn: FnPtr| (Some(function.clone()), wait_fn)));
+        plan.tasks.push(TaskPlan {
+            function,
+            weight: settings.weight.unwrap_or(1),
+            wait,
+            tags: settings.tags,
+        });
+    }
+    let functions = plan.tasks.iter().map(|task| &task.function);
+    for function in functions.chain(&plan.on_start).chain(&plan.on_stop) {
+        declarations.name_function(function, of.clone(), position);
+    }
+    Ok(DeclaredScenario { plan, wait_fns })
+}
+
+/// What one task says about itself: a map of `keys`.
+pub(super) fn task_settings(of: &str, map: &Map, keys: &[&str]) -> Result<TaskSettings, String> {
+    let mut settings = TaskSettings::default();
+    for (key, value) in map {
+        let what = format!("{of}: {key}");
+        match key.as_str() {
+            known if !keys.contains(&known) => return Err(convert::unknown_key(of, key, keys)),
+            "weight" => settings.weight = Some(weight(&what, value)?),
+            "wait" => settings.wait = Some(wait_from(&what, value)?),
+            _ => settings.tags = words(&what, value)?,
+        }
+    }
+    Ok(settings)
+}
+
+/// One word, or an array of them.
+fn words(what: &str, value: &Dynamic) -> Result<Vec<String>, String> {
+    match value.read_lock::<Array>() {
+        Some(list) => list.iter().map(|word| convert::text(what, word)).collect(),
+        None => match convert::text(what, value) {
+            Ok(word) => Ok(vec![word]),
+            Err(_) => Err(convert::expected(what, "an array of words such as [\"read\"]", value)),
+        },
+    }
+}
+
+fn weight(what: &str, value: &Dynamic) -> Result<u32, String> {
+    u32::try_from(convert::count(what, value)?).map_err(|_| format!("{what} is too large a weight"))
+}
+
+/// The tasks of a scenario as they stand in the script.
+struct Tasks {
+    list: Vec<(String, TaskSettings)>,
+    /// They have an order: an array, or one alone.
+    is_ordered: bool,
+}
+
+impl Tasks {
+    fn read(of: &str, map: &Map) -> Result<Tasks, String> {
+        let tasks = match (map.get("exec"), map.get("tasks"), map.get("transitions")) {
+            (Some(_), Some(_), _) => {
+                return Err(format!("{of} has both exec and tasks; one of them says what it does"));
+            }
+            (Some(exec), None, None) => {
+                let function = convert::function_name(&format!("{of}: exec"), exec)?;
+                Tasks { list: vec![(function, TaskSettings::default())], is_ordered: true }
+            }
+            (None, Some(tasks), _) => Tasks::list(&format!("{of}: tasks"), tasks)?,
+            // A chain names its tasks itself; `exec` is where it begins.
+            (exec, None, Some(transitions)) => {
+                let transitions = convert::map(&format!("{of}: transitions"), transitions)?;
+                let first = match exec {
+                    Some(exec) => Some(convert::function_name(&format!("{of}: exec"), exec)?),
+                    None => None,
+                };
+                let mut list: Vec<_> = transitions.keys().map(|key| key.to_string()).collect();
+                if let Some(first) = &first {
+                    list.retain(|function| function != first);
+                    list.insert(0, first.clone());
+                }
+                let list = list.into_iter().map(|function| (function, TaskSettings::default())).collect();
+                Tasks { list, is_ordered: first.is_some() }
+            }
+            (None, None, None) => Tasks { list: Vec::new(), is_ordered: false },
+        };
+        if tasks.list.is_empty() {
+            return Err(format!(
+                "{of} does nothing: give it exec: \"function\" or tasks: #{{ function: weight }}"
+            ));
+        }
+        Ok(tasks)
+    }
+
+    fn list(what: &str, value: &Dynamic) -> Result<Tasks, String> {
+        if let Some(list) = value.read_lock::<Array>() {
+            let task = |function: &Dynamic| {
+                Ok::<_, String>((convert::function_name(what, function)?, TaskSettings::default()))
+            };
+            return Ok(Tasks { list: list.iter().map(task).collect::<Result<_, _>>()?, is_ordered: true });
+        }
+        let map = convert::map(what, value).map_err(|_| {
+            convert::expected(what, "a map #{ function: weight } or an array of functions", value)
+        })?;
+        let task = |(function, value): (&rhai::Identifier, &Dynamic)| {
+            let of = format!("{what}.{function}");
+            let settings = match value.read_lock::<Map>() {
+                Some(map) => task_settings(&of, &map, TASK_KEYS)?,
+                None => TaskSettings { weight: Some(weight(&of, value)?), ..TaskSettings::default() },
+            };
+            Ok::<_, String>((function.to_string(), settings))
+        };
+        Ok(Tasks { list: map.iter().map(task).collect::<Result<_, _>>()?, is_ordered: false })
+    }
+
+    fn order(&mut self, of: &str, map: &Map) -> Result<TaskOrder, String> {
+        let sequence = match map.get("sequence") {
+            Some(value) => convert::boolean(&format!("{of}: sequence"), value)?,
+            None => false,
+        };
+        let weighted = self.list.iter().find(|(_, settings)| settings.weight.is_some());
+        match (sequence, map.get("transitions")) {
+            (true, Some(_)) => {
+                return Err(format!(
+                    "{of} has both sequence and transitions; one of them says what comes next"
+                ));
+            }
+            (true, None) if !self.is_ordered => {
+                return Err(format!(
+                    "{of}: a sequence needs its tasks in an array, tasks: [\"first\", \"second\"]; a map has no order"
+                ));
+            }
+            (true, _) | (_, Some(_)) => {
+                if let Some((function, _)) = weighted {
+                    return Err(format!(
+                        "{of}: task '{function}' has a weight, which means nothing in a sequence or beside \
+                         transitions; leave it out"
+                    ));
+                }
+            }
+            (false, None) => {}
+        }
+        let Some(transitions) = map.get("transitions") else {
+            if map.contains_key("start") {
+                return Err(format!("{of}: start is where a chain begins; it needs transitions"));
+            }
+            return Ok(if sequence { TaskOrder::Sequence } else { TaskOrder::Weighted });
+        };
+        self.chain(of, &convert::map(&format!("{of}: transitions"), transitions)?, map.get("start"))
+    }
+
+    /// Checks that each task has a transition, that each leads to a task, and where the chain begins.
+    fn chain(&self, of: &str, transitions: &Map, start: Option<&Dynamic>) -> Result<TaskOrder, String> {
+        if let Some((function, _)) = self.list.iter().find(|(_, settings)| !settings.tags.is_empty()) {
+            return Err(format!(
+                "{of}: task '{function}' of a chain has tags; leaving it out would break the chain, so put tags on \
+                 whole scenarios instead (--scenario)"
+            ));
+        }
+        let start = match start {
+            Some(start) => {
+                self.index(of, "start", &convert::function_name(&format!("{of}: start"), start)?)?
+            }
+            None if self.is_ordered => 0,
+            None => {
+                return Err(format!(
+                    "{of}: where does the chain begin? Add start: \"function\" (a map has no first entry)"
+                ));
+            }
+        };
+        for function in transitions.keys() {
+            self.index(of, "transitions", function)?;
+        }
+        let next = self.list.iter().map(|(function, _)| {
+            let what = format!("{of}: transitions.{function}");
+            let Some(targets) = transitions.get(function.as_str()) else {
+                return Err(format!(
+                    "{of}: task '{function}' has no transition, so nothing could follow it; add {function}: \"next\""
+                ));
+            };
+            self.targets(of, &what, targets)
+        });
+        Ok(TaskOrder::Markov { start, next: next.collect::<Result<_, _>>()? })
+    }
+
+    /// `"next"`, `["either", "or"]` or `#{ next: weight }`.
+    fn targets(&self, of: &str, what: &str, value: &Dynamic) -> Result<Vec<(usize, u32)>, String> {
+        let mut targets = Vec::new();
+        if let Some(map) = value.read_lock::<Map>() {
+            for (function, value) in map.iter() {
+                let weight = weight(&format!("{what}.{function}"), value)?;
+                targets.push((self.index(of, what, function)?, weight));
+            }
+        } else if let Some(list) = value.read_lock::<Array>() {
+            for function in list.iter() {
+                targets.push((self.index(of, what, &convert::function_name(what, function)?)?, 1));
+            }
+        } else {
+            let function = convert::function_name(what, value).map_err(|_| {
+                convert::expected(what, "a function, an array of them or a map #{ function: weight }", value)
+            })?;
+            targets.push((self.index(of, what, &function)?, 1));
+        }
+        targets.retain(|&(_, weight)| weight > 0);
+        if targets.is_empty() {
+            return Err(format!("{what} leads nowhere: it needs a target with a weight above 0"));
+        }
+        Ok(targets)
+    }
+
+    fn index(&self, of: &str, what: &str, function: &str) -> Result<usize, String> {
+        self.list.iter().position(|(known, _)| known == function).ok_or_else(|| {
+            let hint = did_you_mean(function, self.list.iter().map(|(known, _)| known.as_str()));
+            let what = what.strip_prefix(&format!("{of}: ")).unwrap_or(what);
+            format!("{of}: {what} names '{function}', which is none of its tasks{hint}")
+        })
+    }
+}

@@ -1,0 +1,58 @@
+//! What a script can listen to with `on`. Pure.
+
+use super::host::Ending;
+use super::suggest::did_you_mean;
+use super::value::Value;
+use crate::metrics::ScriptError;
+
+/// Something that happens in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ScriptEvent {
+    /// `setup` is done; the load begins when the listeners are.
+    TestStart,
+    /// The load is over; `teardown` comes next.
+    TestStop,
+    /// All virtual users run.
+    SpawningComplete,
+    /// The run has come to another phase.
+    Stage,
+    /// A task or `on_start` of a virtual user made an error.
+    ScriptError,
+    /// A request was counted.
+    Request,
+}
+
+const NAMES: [(&str, ScriptEvent); 6] = [
+    ("test_start", ScriptEvent::TestStart),
+    ("test_stop", ScriptEvent::TestStop),
+    ("spawning_complete", ScriptEvent::SpawningComplete),
+    ("stage", ScriptEvent::Stage),
+    ("script_error", ScriptEvent::ScriptError),
+    ("request", ScriptEvent::Request),
+];
+
+impl ScriptEvent {
+    /// The event of this name; an error in words when there is none.
+    pub(crate) fn named(name: &str) -> Result<ScriptEvent, String> {
+        NAMES.iter().find(|(known, _)| *known == name).map(|&(_, event)| event).ok_or_else(|| {
+            let names = NAMES.map(|(known, _)| known);
+            format!("there is no event '{name}'{} (known: {})", did_you_mean(name, names), names.join(", "))
+        })
+    }
+
+    pub(crate) fn as_str(self) -> &'static str {
+        NAMES.iter().find(|&&(_, event)| event == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// What a listener is told, in a form that can cross threads.
+pub(crate) type EventFields = Vec<(&'static str, Value)>;
+
+/// What came of calling the listeners of an event.
+#[derive(Default)]
+pub(crate) struct Fired {
+    /// The errors they made.
+    pub(crate) errors: Vec<ScriptError>,
+    /// Set when one of them ended the call, the virtual user or the run; the later ones were not called.
+    pub(crate) ending: Option<Ending>,
+}
