@@ -29,6 +29,7 @@ mod scraping;
 mod secrets;
 mod shipped_scripts;
 mod signals;
+mod stdlib;
 mod store;
 mod users;
 mod verdicts;
