@@ -33,10 +33,11 @@ fn runs(name: &str, users: u64) -> Ran {
 }
 
 /// The scripts that the tests of this file run.
-const TESTED: [&str; 7] = [
+const TESTED: [&str; 8] = [
     "batch-page.rhai",
     "file-upload.rhai",
     "login-csrf.rhai",
+    "pagination.rhai",
     "quality.rhai",
     "quickstart.rhai",
     "users-from-csv.rhai",
@@ -99,6 +100,16 @@ fn login_csrf() {
     let ran = runs("login-csrf.rhai", 5);
     assert_eq!(ran.endpoint("/login/form"), (10, 0), "the page and the form of each user");
     assert_eq!(ran.check("logged in"), (5, 0));
+}
+
+#[test]
+fn pagination() {
+    let ran = runs("pagination.rhai", 3);
+    let (requests, complete) = (ran.endpoint("/quality/insights").0, ran.check("every page came").0);
+    assert!(
+        complete >= 1 && requests >= 6 * complete,
+        "five pages and the empty one: {requests}, {complete}"
+    );
 }
 
 #[test]

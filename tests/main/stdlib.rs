@@ -1,13 +1,34 @@
 //! The library that scripts import as `std/…`; `std/journey` is tested with the imports.
 
-use crate::support::{Server, once};
+use std::path::Path;
+
+use crate::support::{Ran, Server, once};
 
 /// Why the requests failed, in A-Z order.
-fn reasons(ran: &crate::support::Ran) -> Vec<&str> {
+fn reasons(ran: &Ran) -> Vec<&str> {
     let mut reasons: Vec<&str> =
         ran.snapshot().failures.iter().flat_map(|(_, group)| &group.messages).map(|text| &**text).collect();
     reasons.sort_unstable();
     reasons
+}
+
+#[test]
+fn every_module_can_be_imported_and_every_function_has_an_example() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("stdlib");
+    let mut imports = String::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let path = file.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        imports += &format!("import \"std/{name}\" as lib_{name};\n");
+        assert!(text.starts_with(&format!("//! std/{name} — ")), "{name} says what it is");
+        let lines: Vec<&str> = text.lines().collect();
+        for (n, line) in lines.iter().enumerate().filter(|(_, line)| line.starts_with("fn ")) {
+            assert_eq!(lines[n - 1], "/// ```", "{name}: no example before {line}");
+        }
+    }
+    assert!(imports.lines().count() >= 7, "{imports}");
+    once(&Server::start(), &format!("{imports} fn iteration() {{}}")).without_errors();
 }
 
 #[test]
