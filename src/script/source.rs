@@ -10,7 +10,15 @@ use std::sync::{Arc, Mutex};
 use super::suggest::did_you_mean;
 
 /// The library that scripts import as `std/…`.
-pub(crate) const STDLIB: &[(&str, &str)] = &[("std/journey", include_str!("../../stdlib/journey.rhai"))];
+pub(crate) const STDLIB: &[(&str, &str)] = &[
+    ("std/auth", include_str!("../../stdlib/auth.rhai")),
+    ("std/expect", include_str!("../../stdlib/expect.rhai")),
+    ("std/fake", include_str!("../../stdlib/fake.rhai")),
+    ("std/graphql", include_str!("../../stdlib/graphql.rhai")),
+    ("std/journey", include_str!("../../stdlib/journey.rhai")),
+    ("std/links", include_str!("../../stdlib/links.rhai")),
+    ("std/paginate", include_str!("../../stdlib/paginate.rhai")),
+];
 
 /// Largest script file that is read; a mistaken file name should not fill the memory.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;

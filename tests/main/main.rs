@@ -32,6 +32,7 @@ mod scraping;
 mod secrets;
 mod shipped_scripts;
 mod signals;
+mod stdlib;
 mod store;
 mod task_shapes;
 mod trying_out;

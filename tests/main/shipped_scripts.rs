@@ -33,13 +33,14 @@ fn runs(name: &str, users: u64) -> Ran {
 }
 
 /// The scripts that the tests of this file run.
-const TESTED: [&str; 11] = [
+const TESTED: [&str; 12] = [
     "batch-page.rhai",
     "browse.rhai",
     "checkout.rhai",
     "file-upload.rhai",
     "login-csrf.rhai",
     "metrics.rhai",
+    "pagination.rhai",
     "quality.rhai",
     "quickstart.rhai",
     "tags.rhai",
@@ -103,6 +104,16 @@ fn login_csrf() {
     let ran = runs("login-csrf.rhai", 5);
     assert_eq!(ran.endpoint("/login/form"), (10, 0), "the page and the form of each user");
     assert_eq!(ran.check("logged in"), (5, 0));
+}
+
+#[test]
+fn pagination() {
+    let ran = runs("pagination.rhai", 3);
+    let (requests, complete) = (ran.endpoint("/quality/insights").0, ran.check("every page came").0);
+    assert!(
+        complete >= 1 && requests >= 6 * complete,
+        "five pages and the empty one: {requests}, {complete}"
+    );
 }
 
 #[test]

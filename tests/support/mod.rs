@@ -1,5 +1,6 @@
 //! What the black-box tests share: a server with knobs, running tests in this process, running the command.
 
+mod apps;
 mod command;
 mod digest;
 mod in_process;

@@ -28,6 +28,7 @@
 //! | `/zeros/N` | a body of so many zeros, made while it is sent |
 //! | `/digest/ALGORITHM` | 401 with a challenge, until `ann` with the password `secret` answers it |
 //! | `/page/NAME` | a page or other text of `pages.rs` |
+//! | `/app/…` | an application of `apps.rs` |
 //! | `/ws/NAME` | a websocket that does what `websocket.rs` says |
 //! | other | 200, `ok` |
 
@@ -45,7 +46,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 
-use super::{digest, pages, wait_until, websocket};
+use super::{apps, digest, pages, wait_until, websocket};
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -367,6 +368,11 @@ async fn answer(seen: &Seen, shared: &Shared) -> Answer {
             None => respond(seen, 200, "", "welcome"),
         },
         ["page", name] => respond(seen, 200, "", pages::page(name)),
+        ["app", rest @ ..] => {
+            let nth = shared.seen.lock().unwrap().iter().filter(|other| other.path == seen.path).count();
+            let (status, fields, body) = apps::answer(seen, rest, nth);
+            respond(seen, status, &fields, body)
+        }
         ["ws", name] => Answer::WebSocket((*name).to_owned()),
         ["concurrency"] => respond(seen, 200, "", shared.peak.load(Ordering::Relaxed).to_string()),
         _ => respond(seen, 200, "", "ok"),
