@@ -45,7 +45,7 @@ pub struct DistributionSummary {
 }
 
 impl Distribution {
-    /// Counts a value. It must be from 0 to [`LARGEST`]; others are not counted.
+    /// Counts a value. It must be from 0 to 1e15; others are not counted.
     pub fn record(&mut self, value: f64) {
         if !(0.0..=LARGEST).contains(&value) {
             return;
