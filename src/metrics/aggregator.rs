@@ -11,7 +11,8 @@ use std::time::{Duration, SystemTime};
 use hashbrown::HashMap;
 
 use super::custom::CustomTotals;
-use super::histogram::{Histogram, Sparse, Summary};
+use super::histogram::{Histogram, Summary};
+use super::intervals::{IntervalFeed, IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries};
 use super::recorder::{
     CheckCount, Delta, FailureCount, FailureKey, GROUP_CAP, PHASES, ReversedDelta, ScriptErrorCount,
     SeriesDelta, TRANSACTION, keep_message,
@@ -21,6 +22,7 @@ use super::snapshot::{
     EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Mark, Phase, RecentStats,
     ScenarioStats, Snapshot, TagStats, TotalsSoFar,
 };
+use super::sparse::Sparse;
 
 /// How many intervals the "recent" figures cover.
 const RECENT_INTERVALS: usize = 10;
@@ -74,6 +76,8 @@ pub struct Aggregator {
     peak_rate: Option<f64>,
     users_max: u64,
     history: History,
+    open: IntervalHistograms,
+    intervals: IntervalFeed,
 }
 
 /// Where a worker's own ids stand in the run's tables.
@@ -143,6 +147,8 @@ impl Aggregator {
             peak_rate: None,
             users_max: 0,
             history: History::default(),
+            open: IntervalHistograms::default(),
+            intervals: IntervalFeed::default(),
         }
     }
 
@@ -164,15 +170,18 @@ impl Aggregator {
             self.total.add(counts);
             self.endpoints[endpoint].2.add(counts);
             self.scenarios[scenario].2.add(counts);
+            self.log_requests(endpoint, scenario, counts, false);
         }
         for (id, counts) in &delta.tags {
             let tag = self.workers[worker].tags[id.index()];
             self.tags[tag].2.add(counts);
+            self.log(self.tag_series(tag), counts, false);
         }
         for (id, counts) in &delta.transactions {
             let transaction = self.workers[worker].transactions[id.index()];
             self.transactions[transaction].1.add(counts);
             self.transaction_total.add(counts);
+            self.log(IntervalSeries::Transaction(self.transactions[transaction].0.clone()), counts, false);
         }
         self.custom.add(delta.custom);
         for (histogram, sparse) in self.phases.iter_mut().zip(&delta.phases) {
@@ -183,6 +192,12 @@ impl Aggregator {
         self.iterations.interrupted += delta.iterations.interrupted;
         self.iteration_duration.merge_sparse(&delta.iterations.duration);
         self.iteration_lag.merge_sparse(&delta.iterations.lag);
+        for (kind, values) in
+            [(IntervalKind::Duration, &delta.iterations.duration), (IntervalKind::Lag, &delta.iterations.lag)]
+        {
+            let key = IntervalKey { series: IntervalSeries::Iterations, kind, taken_back: false };
+            self.open.add(key, values);
+        }
         for (name, count) in &delta.iterations.by_scenario {
             let scenario = self.scenario(name);
             self.scenarios[scenario].1 += count;
@@ -200,6 +215,39 @@ impl Aggregator {
         self.series_folded |= delta.folded;
     }
 
+    fn log_requests(&mut self, endpoint: usize, scenario: usize, counts: &SeriesDelta, taken_back: bool) {
+        let (method, name, _) = &self.endpoints[endpoint];
+        let (method, name) = (method.clone(), name.clone());
+        let scenario = self.scenarios[scenario].0.clone();
+        self.log(IntervalSeries::Requests { scenario, method, name }, counts, taken_back);
+        self.log(IntervalSeries::All, counts, taken_back);
+    }
+
+    fn tag_series(&self, tag: usize) -> IntervalSeries {
+        let (key, value, _) = &self.tags[tag];
+        IntervalSeries::Tag { key: key.clone(), value: value.clone() }
+    }
+
+    /// Files the histograms of one series under the open interval.
+    fn log(&mut self, series: IntervalSeries, counts: &SeriesDelta, taken_back: bool) {
+        let mut add = |kind, values: &Sparse| {
+            if !values.is_empty() {
+                self.open.add(IntervalKey { series: series.clone(), kind, taken_back }, values);
+            }
+        };
+        add(IntervalKind::Ok, &counts.ok);
+        add(IntervalKind::Failed, &counts.failed);
+        add(IntervalKind::Response, &counts.response);
+    }
+
+    /// Hands the open interval out.
+    fn close_log(&mut self, at: Duration) {
+        let mut interval = std::mem::take(&mut self.open);
+        interval.from = self.interval_started;
+        interval.to = at;
+        self.intervals.push(interval);
+    }
+
     /// Notes something that happens now.
     pub fn mark(&mut self, at: Duration, text: String) {
         if self.marks.len() < MARK_CAP {
@@ -209,6 +257,7 @@ impl Aggregator {
 
     /// Ends the open interval: its figures become a history point, and a snapshot of the run is made.
     pub fn close_interval(&mut self, tick: Tick) -> Snapshot {
+        self.close_log(tick.at);
         let length = tick.at.saturating_sub(self.interval_started);
         self.interval_started = tick.at;
         self.users_max = self.users_max.max(tick.users_peak);
@@ -259,6 +308,7 @@ impl Aggregator {
             length,
             phase: tick.phase,
             users: tick.users,
+            users_target: tick.users_target,
             in_flight: tick.in_flight,
             total,
             endpoints,
@@ -334,6 +384,7 @@ impl Aggregator {
             interrupted_requests: tick.interrupted_requests,
             series_folded: self.series_folded,
             history: self.history.clone(),
+            intervals: self.intervals.clone(),
         }
     }
 
@@ -449,10 +500,12 @@ impl Aggregator {
             self.total.remove(counts);
             self.endpoints[endpoint].2.remove(counts);
             self.scenarios[scenario].2.remove(counts);
+            self.log_requests(endpoint, scenario, counts, true);
         }
         for (id, counts) in &reversed.tags {
             let tag = self.workers[worker].tags[id.index()];
             self.tags[tag].2.remove(counts);
+            self.log(self.tag_series(tag), counts, true);
         }
         for (histogram, sparse) in self.phases.iter_mut().zip(&reversed.phases) {
             histogram.remove_sparse(sparse);

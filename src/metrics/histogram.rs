@@ -1,10 +1,12 @@
-//! A latency histogram in microseconds: the one place that knows the `hdrhistogram` crate.
+//! A latency histogram in microseconds, over the `hdrhistogram` crate.
 //!
 //! Owns recording, merging and reading percentiles. Leaves to others which values belong together.
 //! Invariant: `count`, `min`, `max` and `sum` are exact; percentiles have three significant digits
 //! and never exceed `max` or fall below `min`.
 
 use hdrhistogram::Histogram as Hdr;
+
+use super::sparse::Sparse;
 
 /// The percentiles every output shows, so that two outputs of one run can be compared.
 pub const PERCENTILES: [f64; 11] = [50.0, 66.0, 75.0, 80.0, 90.0, 95.0, 98.0, 99.0, 99.9, 99.99, 100.0];
@@ -120,11 +122,7 @@ impl Histogram {
         if self.count == 0 {
             return Sparse::default();
         }
-        // `MAX_VALUE_US` is below `u32::MAX`, so no value is cut.
-        let counts = buckets
-            .iter_recorded()
-            .map(|step| (step.value_iterated_to().min(u64::from(u32::MAX)) as u32, step.count_at_value()))
-            .collect();
+        let counts = recorded(buckets);
         let sparse = Sparse {
             counts,
             count: self.count,
@@ -143,6 +141,19 @@ impl Histogram {
     /// How many values are in it.
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// The value at any percentile (0 to 100), in microseconds; `None` when there is no value.
+    pub fn percentile_us(&self, percentile: f64) -> Option<u64> {
+        let buckets = self.buckets.as_ref().filter(|_| self.count > 0)?;
+        let rank = rank(percentile, self.count);
+        let mut seen = 0_u64;
+        let mut reached = |n: u32| {
+            seen += u64::from(n);
+            seen >= rank
+        };
+        let step = buckets.iter_recorded().find(|step| reached(step.count_at_value()));
+        Some(step.map_or(self.max_us, |step| step.value_iterated_to().clamp(self.min_us, self.max_us)))
     }
 
     /// All figures that outputs need, in one pass; `None` when there is no value.
@@ -172,9 +183,16 @@ impl Histogram {
 
 /// Records with growth: `saturating_record_n` would clip at the present size instead of growing.
 #[inline]
-fn record_into(buckets: &mut Hdr<u32>, value_us: u64, n: u32) {
+pub(super) fn record_into(buckets: &mut Hdr<u32>, value_us: u64, n: u32) {
     let recorded = buckets.record_n(value_us, n);
     debug_assert!(recorded.is_ok(), "an auto-resizing histogram takes every value: {recorded:?}");
+}
+
+/// What is in the buckets as (highest value of the bucket, count).
+pub(super) fn recorded(buckets: &Hdr<u32>) -> Vec<(u32, u32)> {
+    // `MAX_VALUE_US` is below `u32::MAX`, so no value is cut.
+    let value = |value: u64| value.min(u64::from(u32::MAX)) as u32;
+    buckets.iter_recorded().map(|step| (value(step.value_iterated_to()), step.count_at_value())).collect()
 }
 
 /// The smallest number of values that make up `percentile` % of `count` (nearest-rank definition).
@@ -183,27 +201,10 @@ fn rank(percentile: f64, count: u64) -> u64 {
     ((percentile / 100.0 * count as f64 - 1e-9).ceil() as u64).clamp(1, count)
 }
 
-fn new_buckets() -> Box<Hdr<u32>> {
+pub(super) fn new_buckets() -> Box<Hdr<u32>> {
     match Hdr::new(SIGNIFICANT_DIGITS) {
         Ok(hdr) => Box::new(hdr),
         Err(error) => unreachable!("three significant digits are within 0..=5: {error}"),
-    }
-}
-
-/// The values of an interval as (microseconds, count), to be sent to the aggregator.
-#[derive(Clone, Debug, Default)]
-pub struct Sparse {
-    counts: Vec<(u32, u32)>,
-    count: u64,
-    sum_us: u64,
-    min_us: u64,
-    max_us: u64,
-}
-
-impl Sparse {
-    /// How many values it stands for.
-    pub fn count(&self) -> u64 {
-        self.count
     }
 }
 

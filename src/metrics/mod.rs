@@ -8,15 +8,22 @@ mod aggregator;
 mod custom;
 mod distribution;
 mod histogram;
+mod interval_log;
+mod intervals;
 mod recorder;
 mod sample;
 mod series;
 mod snapshot;
+mod sparse;
 
 pub use aggregator::{Aggregator, Tick};
 pub use custom::{CustomFigures, CustomId, CustomKind, CustomStats};
 pub use distribution::{Distribution, DistributionSummary};
 pub use histogram::{Histogram, MAX_VALUE_US, PERCENTILES, Summary, ms};
+pub use interval_log::{LogReader, log_header, log_lines, log_start};
+pub use intervals::{
+    IntervalFeed, IntervalHistograms, IntervalKey, IntervalKind, IntervalQueue, IntervalSeries,
+};
 pub use recorder::{CheckCount, Delta, FailureCount, FailureKey, PHASES, Recorder, ScriptErrorCount};
 pub use sample::{Failure, IterationEnd, Phases, RequestSample, ScriptError, TagId};
 pub use series::{DEFAULT_SERIES_CAP, OTHER, SeriesId, SeriesKey};
@@ -24,3 +31,4 @@ pub use snapshot::{
     EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Mark, Phase, RecentStats,
     ScenarioStats, Snapshot, TagStats, TotalsSoFar,
 };
+pub use sparse::Sparse;

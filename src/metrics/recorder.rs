@@ -10,9 +10,10 @@ use std::time::{Duration, SystemTime};
 use hashbrown::HashMap;
 
 use super::custom::{CustomId, CustomKey, CustomKind, CustomRecorder, CustomValues};
-use super::histogram::{Histogram, Sparse};
+use super::histogram::Histogram;
 use super::sample::{Failure, IterationEnd, Phases, RequestSample, ScriptError, TagId};
 use super::series::{SeriesId, SeriesKey, SeriesTable};
+use super::sparse::Sparse;
 
 /// How many different messages a group of failures keeps as examples.
 const MESSAGES_PER_GROUP: usize = 3;

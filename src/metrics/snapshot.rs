@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use super::custom::CustomStats;
 use super::histogram::Summary;
+use super::intervals::IntervalFeed;
 use super::recorder::{CheckCount, FailureCount, FailureKey, PHASES, ScriptErrorCount};
 
 /// The state of a run's figures at one instant.
@@ -63,6 +64,8 @@ pub struct Snapshot {
     pub series_folded: bool,
     /// Second by second since the start.
     pub history: History,
+    /// The histograms behind it, for the one who writes them down; all snapshots of a run share them.
+    pub intervals: IntervalFeed,
 }
 
 /// Something that happened at an instant of a run.
@@ -208,6 +211,8 @@ pub struct HistoryPoint {
     pub phase: Phase,
     /// Virtual users at its end.
     pub users: u64,
+    /// Virtual users that should run at its end.
+    pub users_target: u64,
     /// Requests in flight at its end.
     pub in_flight: u64,
     /// All requests of the interval.

@@ -47,7 +47,7 @@ pub(crate) struct Load {
 impl Load {
     pub(crate) fn new() -> Self {
         Load {
-            recorder: Recorder::new(100),
+            recorder: Recorder::new(1_000),
             aggregator: Aggregator::new(1, started_at()),
             at: Duration::ZERO,
         }
@@ -60,6 +60,17 @@ impl Load {
         service_us: u64,
         verdict: Verdict,
     ) {
+        let sample = self.sample(scenario, target, service_us, verdict);
+        self.recorder.request(&sample);
+    }
+
+    fn sample(
+        &mut self,
+        scenario: &str,
+        target: (&str, &str),
+        service_us: u64,
+        verdict: Verdict,
+    ) -> RequestSample {
         let series = self.recorder.series(scenario, target.0, target.1);
         let tag = self.recorder.tag("team", "red");
         let service = Duration::from_micros(service_us);
@@ -69,7 +80,7 @@ impl Load {
                 (status, Some(Box::new(Failure { kind, message: message.into() })))
             }
         };
-        self.recorder.request(&RequestSample {
+        RequestSample {
             series,
             tags: vec![tag],
             status,
@@ -79,7 +90,7 @@ impl Load {
             bytes_sent: 120,
             bytes_received: if status == 0 { 0 } else { 831 },
             failure,
-        });
+        }
     }
 
     pub(crate) fn iteration(&mut self, scenario: &str, end: IterationEnd, us: u64) {
@@ -143,6 +154,35 @@ pub(crate) fn snapshots() -> Vec<Snapshot> {
         }
         let users = if second == 13 { 0 } else { (second * 5).min(10) };
         snapshots.push(load.close(ms, phase, users));
+    }
+    snapshots
+}
+
+/// Two requests of one endpoint; the verdict on the first is changed in the second after.
+pub(crate) fn changed_verdicts() -> Vec<Snapshot> {
+    let mut load = Load::new();
+    for endpoint in 0..10 {
+        load.request("browse", ("GET", &format!("/{endpoint}")), 5_000, Verdict::Ok);
+    }
+    let sample = load.sample("browse", ("GET", "/late"), 7_000, Verdict::Ok);
+    load.recorder.request(&sample);
+    load.recorder.request(&sample);
+    let first = load.close(1_000, Phase::Steady, 1);
+    load.recorder.reverse(&sample);
+    load.request("browse", ("GET", "/late"), 7_000, Verdict::Failed(200, "expect", "no"));
+    vec![first, load.close(1_000, Phase::Steady, 1)]
+}
+
+/// So many endpoints, each with one request a second.
+pub(crate) fn many_endpoints(endpoints: u64, seconds: u64) -> Vec<Snapshot> {
+    let mut load = Load::new();
+    let mut snapshots = Vec::new();
+    for second in 1..=seconds {
+        for endpoint in 0..endpoints {
+            let us = 1_000 + (endpoint * 37 + second * 101) % 40_000;
+            load.request("browse", ("GET", &format!("/endpoint/{endpoint}")), us, Verdict::Ok);
+        }
+        snapshots.push(load.close(1_000, Phase::Steady, 10));
     }
     snapshots
 }

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 
 use super::csv_files::{CsvFiles, FirstError, RewritePace};
 use super::error::ResultsError;
+use super::hlog_file::HlogFile;
 use super::replace::replace;
 use super::run_json::run_json;
 use super::script_copy::{copy_files, safe_name};
+use super::timeline_file::TimelineFile;
 use super::utc::utc;
 use crate::metrics::Snapshot;
 use crate::plan::{EndedBy, RunInfo};
@@ -25,6 +27,8 @@ pub struct RunDirectory {
     path: PathBuf,
     info: RunInfo,
     csv: CsvFiles,
+    hlog: HlogFile,
+    timeline: TimelineFile,
     pace: RewritePace,
     trouble: FirstError,
 }
@@ -41,6 +45,8 @@ impl RunDirectory {
         copy_files(&path.join("script"), &info.files)?;
         let csv = CsvFiles::in_folder(&path)?;
         Ok(RunDirectory {
+            hlog: HlogFile::create(path.join("latency.hlog"))?,
+            timeline: TimelineFile::create(path.join("timeline.csv"))?,
             path,
             info: info.clone(),
             csv,
@@ -78,7 +84,9 @@ impl RunDirectory {
         } else {
             Ok(())
         };
-        self.trouble.only_once(csv.and(json))
+        let hlog = self.hlog.update(snapshot);
+        let timeline = self.timeline.update(snapshot);
+        self.trouble.only_once(csv.and(json).and(hlog).and(timeline))
     }
 
     /// Writes the last state of everything.
@@ -92,7 +100,10 @@ impl RunDirectory {
         snapshot: &Snapshot,
     ) -> Result<(), ResultsError> {
         let csv = self.csv.finish(snapshot);
-        csv.and(write_json(&self.path, info, Some(ended_by), snapshot))
+        let hlog = self.hlog.finish(snapshot);
+        let timeline = self.timeline.update(snapshot);
+        let json = write_json(&self.path, info, Some(ended_by), snapshot);
+        csv.and(hlog).and(timeline).and(json)
     }
 }
 

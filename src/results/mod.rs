@@ -7,11 +7,15 @@
 mod csv_files;
 mod directory;
 mod error;
+mod growing_file;
 mod history_file;
+mod hlog_file;
+mod recording;
 mod replace;
 mod run_json;
 mod script_copy;
 mod tables;
+mod timeline_file;
 mod utc;
 
 #[cfg(test)]
@@ -20,4 +24,6 @@ mod tests;
 pub use csv_files::CsvFiles;
 pub use directory::RunDirectory;
 pub use error::ResultsError;
+pub use recording::{Recording, Window};
 pub use run_json::run_json;
+pub use timeline_file::TimelineRow;

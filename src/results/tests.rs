@@ -1,12 +1,15 @@
 //! What the files hold, against the snapshot, the text view, and the schema.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::{CsvFiles, ResultsError, RunDirectory, run_json};
-use crate::metrics::Snapshot;
+use super::hlog_file::HlogFile;
+use super::{CsvFiles, Recording, ResultsError, RunDirectory, Window, run_json};
+use crate::metrics::{Histogram, IntervalKind, IntervalSeries, Snapshot};
 use crate::plan::EndedBy;
 use crate::report::fixture::{self, NASTY, assert_golden};
 use crate::report::{Look, count, summary};
@@ -43,8 +46,18 @@ fn the_files_look_as_they_should() {
     assert_golden("run.json", &format!("{json:#}\n"));
     let mut left: Vec<_> = fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
-    let expected = ["exceptions.csv", "failures.csv", "run.json", "script", "stats.csv", "stats_history.csv"];
+    let expected = [
+        "exceptions.csv",
+        "failures.csv",
+        "latency.hlog",
+        "run.json",
+        "script",
+        "stats.csv",
+        "stats_history.csv",
+        "timeline.csv",
+    ];
     assert_eq!(left, expected, "no temporary file is left");
+    assert_golden("timeline.csv", &fs::read_to_string(run.join("timeline.csv")).unwrap());
     assert_eq!(fs::read_to_string(run.join("script/std__auth.rhai")).unwrap(), "// auth\n");
     assert_eq!(fs::read_dir(run.join("script")).unwrap().count(), 3);
 }
@@ -346,4 +359,113 @@ fn half_a_row_of_a_failed_write_is_cut_off() {
     let history = rows(&path);
     assert_eq!(history.len(), 2);
     assert_eq!(&history[1][17], "220");
+}
+
+/// All that the log holds of each endpoint, one kind, verdicts that were taken back taken away.
+fn logged(run: &Path, kind: IntervalKind) -> BTreeMap<String, Histogram> {
+    let recording = Recording::read(run);
+    assert_eq!(recording.problems, Vec::<String>::new());
+    let of = |series: &IntervalSeries| match series {
+        IntervalSeries::Requests { method, name, .. } => Some(format!("{method} {name}")),
+        _ => None,
+    };
+    recording.by(of, kind, Window::default())
+}
+
+#[test]
+fn the_histogram_log_adds_up_to_the_figures_of_each_endpoint() {
+    let root = tempfile::tempdir().unwrap();
+    let run = recorded(root.path(), &fixture::snapshots(), false);
+    let snapshot = fixture::finished();
+    let [ok, failed, response] =
+        [IntervalKind::Ok, IntervalKind::Failed, IntervalKind::Response].map(|kind| logged(&run, kind));
+    for stats in &snapshot.endpoints {
+        let name = format!("{} {}", stats.method, stats.name);
+        for (histograms, expected) in [(&ok, stats.ok), (&failed, stats.failed), (&response, stats.response)]
+        {
+            let read = histograms.get(&name).and_then(Histogram::summary);
+            assert_eq!(read.map(|s| s.count), expected.map(|s| s.count), "{name}");
+            assert_eq!(read.map(|s| s.percentiles_us), expected.map(|s| s.percentiles_us), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_changed_verdict_is_taken_back_in_the_log() {
+    let root = tempfile::tempdir().unwrap();
+    let run = recorded(root.path(), &fixture::changed_verdicts(), false);
+    assert_eq!(logged(&run, IntervalKind::Ok)["GET /late"].count(), 1);
+    assert_eq!(logged(&run, IntervalKind::Failed)["GET /late"].count(), 1);
+}
+
+#[test]
+fn many_endpoints_share_longer_intervals_and_lose_nothing() {
+    let root = tempfile::tempdir().unwrap();
+    let snapshots = fixture::many_endpoints(200, 7);
+    let run = recorded(root.path(), &snapshots, false);
+    let ok = logged(&run, IntervalKind::Ok);
+    assert_eq!(ok.len(), 200);
+    assert!(ok.values().all(|histogram| histogram.count() == 7), "a value a second each");
+    let text = fs::read_to_string(run.join("latency.hlog")).unwrap();
+    let lines_of = |part: &str| text.lines().filter(|line| line.contains(part)).count();
+    assert_eq!(lines_of("Tag=ok|all,"), 7, "the whole run keeps its seconds");
+    assert_eq!(
+        text.lines().filter(|l| l.starts_with("Tag=ok") && l.contains("/endpoint/17,")).count(),
+        2,
+        "five seconds, and the two at the end"
+    );
+}
+
+#[test]
+fn what_waits_is_written_at_the_end() {
+    let root = tempfile::tempdir().unwrap();
+    let mut file = HlogFile::create(root.path().join("latency.hlog")).unwrap();
+    let snapshots = fixture::snapshots();
+    fs::write(root.path().join("timeline.csv"), "").unwrap();
+    file.finish(snapshots.last().unwrap()).unwrap();
+    let total = logged(root.path(), IntervalKind::Ok).values().map(Histogram::count).sum::<u64>();
+    assert_eq!(Some(total), snapshots.last().unwrap().total.ok.map(|ok| ok.count));
+}
+
+#[test]
+fn a_recording_that_was_cut_off_or_damaged_gives_what_is_whole() {
+    let root = tempfile::tempdir().unwrap();
+    let run = recorded(root.path(), &fixture::snapshots(), false);
+    let whole = Recording::read(&run);
+    assert_eq!((whole.timeline.len(), whole.timeline[5].requests), (13, 0));
+    for name in ["latency.hlog", "timeline.csv"] {
+        let text = fs::read_to_string(run.join(name)).unwrap();
+        let cut = text.trim_end().rfind('\n').unwrap() + 20;
+        fs::write(run.join(name), &text[..cut]).unwrap();
+    }
+    let cut = Recording::read(&run);
+    assert_eq!(cut.problems, Vec::<String>::new(), "the end of a killed run is no damage");
+    assert_eq!(cut.timeline, whole.timeline[..12]);
+    assert!(!cut.intervals.is_empty());
+    let text = fs::read_to_string(run.join("latency.hlog")).unwrap().replacen("HISTF", "HISTX", 1);
+    fs::write(run.join("latency.hlog"), text).unwrap();
+    let damaged = Recording::read(&run);
+    assert_eq!(damaged.intervals.len(), cut.intervals.len());
+    assert!(
+        damaged.problems[0].contains("latency.hlog") && damaged.problems[0].contains("line 5"),
+        "{:?}",
+        damaged.problems
+    );
+    for name in ["latency.hlog", "timeline.csv"] {
+        fs::remove_file(run.join(name)).unwrap();
+    }
+    let nothing = Recording::read(&run);
+    assert_eq!((nothing.intervals.len(), nothing.timeline.len(), nothing.problems.len()), (0, 0, 2));
+}
+
+#[test]
+fn a_window_holds_its_seconds_only() {
+    let root = tempfile::tempdir().unwrap();
+    let recording = Recording::read(&recorded(root.path(), &fixture::snapshots(), false));
+    let all = |series: &IntervalSeries| (*series == IntervalSeries::All).then_some(());
+    let count = |from: u64, to: u64| {
+        let window = Window { from: Duration::from_secs(from), to: Some(Duration::from_secs(to)) };
+        recording.by(all, IntervalKind::Ok, window).get(&()).map_or(0, Histogram::count)
+    };
+    assert_eq!((count(0, 1), count(5, 6), count(4, 7), count(0, 100)), (110, 0, 220, 1_321));
 }

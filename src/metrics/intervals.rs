@@ -1,0 +1,214 @@
+//! The histograms of each interval, handed out once so that somebody can write them down.
+//!
+//! Owns the queue between the aggregator and whoever takes. Leaves the file to `results`.
+//! Invariant: what was counted is in exactly one interval, taken or still waiting; when nobody takes,
+//! waiting intervals become one longer interval, so memory is bounded and only the resolution is lost.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::sparse::Sparse;
+
+/// Most intervals that wait.
+const MOST_WAITING: usize = 120;
+
+/// Most histograms that wait, in all intervals together.
+const MOST_HISTOGRAMS: usize = 20_000;
+
+/// What a histogram of an interval is of.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum IntervalSeries {
+    /// All requests of the run.
+    All,
+    /// The requests of a scenario with one method and name.
+    Requests {
+        /// Name of the scenario.
+        scenario: Arc<str>,
+        /// HTTP method.
+        method: Arc<str>,
+        /// Name of the request.
+        name: Arc<str>,
+    },
+    /// The requests with a tag.
+    Tag {
+        /// Key of the tag.
+        key: Arc<str>,
+        /// Value of the tag.
+        value: Arc<str>,
+    },
+    /// A transaction, by its name.
+    Transaction(Arc<str>),
+    /// All iterations of the run.
+    Iterations,
+}
+
+/// Which time of its series a histogram holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum IntervalKind {
+    /// Service time of successes; of a transaction, its duration.
+    Ok,
+    /// Time of failures.
+    Failed,
+    /// Response time of all. Left out where it is the same as successes and failures together.
+    Response,
+    /// How long iterations ran.
+    Duration,
+    /// How long after they were due iterations started.
+    Lag,
+}
+
+/// What a histogram is filed under.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IntervalKey {
+    /// What it is of.
+    pub series: IntervalSeries,
+    /// Which time of it.
+    pub kind: IntervalKind,
+    /// It holds values that are to be taken away from earlier intervals: their verdict changed later.
+    pub taken_back: bool,
+}
+
+/// All histograms of one interval.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct IntervalHistograms {
+    /// Its begin, as time since the start of the load.
+    pub from: Duration,
+    /// Its end.
+    pub to: Duration,
+    /// The histograms that have values.
+    pub histograms: BTreeMap<IntervalKey, Sparse>,
+}
+
+impl IntervalHistograms {
+    /// Adds values to one of the histograms.
+    pub fn add(&mut self, key: IntervalKey, values: &Sparse) {
+        if !values.is_empty() {
+            self.histograms.entry(key).or_default().merge(values);
+        }
+    }
+
+    /// Whether these response times say no more than successes and failures together do.
+    pub(super) fn is_repeated(&self, key: &IntervalKey, values: &Sparse) -> bool {
+        if key.kind != IntervalKind::Response {
+            return false;
+        }
+        let part = |kind| self.histograms.get(&IntervalKey { kind, ..key.clone() });
+        match (part(IntervalKind::Ok), part(IntervalKind::Failed)) {
+            (Some(ok), Some(failed)) => {
+                let mut both = ok.clone();
+                both.merge(failed);
+                both.same_values(values)
+            }
+            (Some(one), None) | (None, Some(one)) => one.same_values(values),
+            (None, None) => false,
+        }
+    }
+
+    /// Response times of a series, also where the log left them out because they are its other times.
+    pub fn response(&self, series: &IntervalSeries, taken_back: bool) -> Sparse {
+        let part = |kind| self.histograms.get(&IntervalKey { series: series.clone(), kind, taken_back });
+        if let Some(response) = part(IntervalKind::Response) {
+            return response.clone();
+        }
+        let mut both = part(IntervalKind::Ok).cloned().unwrap_or_default();
+        if let Some(failed) = part(IntervalKind::Failed) {
+            both.merge(failed);
+        }
+        both
+    }
+
+    /// Becomes the interval that covers both.
+    pub fn merge(&mut self, later: IntervalHistograms) {
+        self.from = self.from.min(later.from);
+        self.to = self.to.max(later.to);
+        for (key, values) in later.histograms {
+            self.histograms.entry(key).or_default().merge(&values);
+        }
+    }
+}
+
+/// Intervals that wait, and no more of them than fit a bound.
+#[derive(Debug, Default)]
+pub struct IntervalQueue {
+    waiting: Vec<IntervalHistograms>,
+    histograms: usize,
+}
+
+impl IntervalQueue {
+    /// Appends an interval. When too much waits, all of it becomes one interval first.
+    pub fn push(&mut self, interval: IntervalHistograms) {
+        if self.waiting.len() >= MOST_WAITING
+            || (self.waiting.len() > 1 && self.histograms + interval.histograms.len() > MOST_HISTOGRAMS)
+        {
+            let mut waiting = std::mem::take(&mut self.waiting).into_iter();
+            if let Some(mut one) = waiting.next() {
+                waiting.for_each(|later| one.merge(later));
+                self.histograms = one.histograms.len();
+                self.waiting.push(one);
+            }
+        }
+        self.histograms += interval.histograms.len();
+        self.waiting.push(interval);
+    }
+
+    /// What waits, oldest first.
+    pub fn waiting(&self) -> &[IntervalHistograms] {
+        &self.waiting
+    }
+
+    /// Takes all that waits, oldest first.
+    pub fn take(&mut self) -> Vec<IntervalHistograms> {
+        self.histograms = 0;
+        std::mem::take(&mut self.waiting)
+    }
+}
+
+/// The run's intervals on their way from the aggregator to one taker; clones are the same queue.
+#[derive(Clone, Debug, Default)]
+pub struct IntervalFeed(Arc<Mutex<IntervalQueue>>);
+
+impl IntervalFeed {
+    pub(crate) fn push(&self, interval: IntervalHistograms) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(interval);
+    }
+
+    /// The intervals since the last call, oldest first, each of them once.
+    pub fn take(&self) -> Vec<IntervalHistograms> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::histogram::Histogram;
+    use super::*;
+
+    fn interval(second: u64, value_us: u64) -> IntervalHistograms {
+        let mut histogram = Histogram::new();
+        histogram.record(value_us);
+        let mut interval = IntervalHistograms {
+            from: Duration::from_secs(second),
+            to: Duration::from_secs(second + 1),
+            ..IntervalHistograms::default()
+        };
+        let key = IntervalKey { series: IntervalSeries::All, kind: IntervalKind::Ok, taken_back: false };
+        interval.add(key, &histogram.take_sparse());
+        interval
+    }
+
+    #[test]
+    fn what_nobody_takes_is_kept_in_fewer_intervals() {
+        let feed = IntervalFeed::default();
+        for second in 0..1_000 {
+            feed.push(interval(second, 1_000 + second));
+        }
+        let taken = feed.take();
+        assert!(taken.len() <= MOST_WAITING, "{}", taken.len());
+        let values: u64 = taken.iter().flat_map(|i| i.histograms.values()).map(Sparse::count).sum();
+        assert_eq!(values, 1_000, "no value is lost");
+        assert_eq!((taken[0].from, taken.last().unwrap().to), (Duration::ZERO, Duration::from_secs(1_000)));
+        assert!(taken.windows(2).all(|pair| pair[0].to == pair[1].from), "without a gap");
+        assert!(feed.take().is_empty(), "each is given once");
+    }
+}

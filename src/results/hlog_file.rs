@@ -1,0 +1,95 @@
+//! `latency.hlog`: the histograms of the run, interval by interval, as an HdrHistogram interval log.
+//!
+//! Owns which intervals are in it and how long the intervals of endpoints are. Leaves the format to
+//! `metrics`. Invariants: every value that the run counted is in exactly one line once `finish` has
+//! succeeded; what waits for a full disk is bounded, and becomes fewer, longer intervals.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::error::ResultsError;
+use super::growing_file::GrowingFile;
+use crate::metrics::{IntervalHistograms, IntervalQueue, IntervalSeries, Snapshot, log_header, log_lines};
+
+/// Up to so many histograms of endpoints in a second, each second of them has lines of its own.
+const MOST_EACH_SECOND: usize = 120;
+
+/// Beyond, intervals of five seconds, and beyond this of ten: 500 endpoints fill a disk otherwise.
+const MOST_EACH_FIVE_SECONDS: usize = 600;
+
+/// See the module's description.
+#[derive(Debug)]
+pub(crate) struct HlogFile {
+    file: GrowingFile,
+    has_header: bool,
+    /// Whole intervals to be written.
+    waiting: IntervalQueue,
+    /// The endpoints' part of the longer interval that is open.
+    open: Option<IntervalHistograms>,
+}
+
+impl HlogFile {
+    /// Makes the file; its header names the start of the load, which comes later.
+    pub(crate) fn create(path: PathBuf) -> Result<Self, ResultsError> {
+        let file = GrowingFile::create(path)?;
+        Ok(HlogFile { file, has_header: false, waiting: IntervalQueue::default(), open: None })
+    }
+
+    /// Appends the intervals that the run has handed out since the last call.
+    pub(crate) fn update(&mut self, snapshot: &Snapshot) -> Result<(), ResultsError> {
+        snapshot.intervals.take().into_iter().for_each(|interval| self.add(interval));
+        self.write(snapshot)
+    }
+
+    /// Appends what is left.
+    pub(crate) fn finish(&mut self, snapshot: &Snapshot) -> Result<(), ResultsError> {
+        snapshot.intervals.take().into_iter().for_each(|interval| self.add(interval));
+        if let Some(open) = self.open.take() {
+            self.waiting.push(open);
+        }
+        self.write(snapshot)
+    }
+
+    /// Lines of the whole run each second, those of endpoints together for longer when there are many.
+    fn add(&mut self, mut interval: IntervalHistograms) {
+        let run_wide =
+            |series: &IntervalSeries| matches!(series, IntervalSeries::All | IntervalSeries::Iterations);
+        let (from, to) = (interval.from, interval.to);
+        let all = std::mem::take(&mut interval.histograms);
+        let (whole_run, endpoints) = all.into_iter().partition(|(key, _)| run_wide(&key.series));
+        interval.histograms = endpoints;
+        let span = Duration::from_secs(match interval.histograms.len() {
+            0..=MOST_EACH_SECOND => 1,
+            n if n <= MOST_EACH_FIVE_SECONDS => 5,
+            _ => 10,
+        });
+        self.waiting.push(IntervalHistograms { from, to, histograms: whole_run });
+        let open = match self.open.take() {
+            Some(mut open) => {
+                open.merge(interval);
+                open
+            }
+            None => interval,
+        };
+        // Half a second of tolerance: ticks are a little late, and not by the same time each.
+        if open.to.saturating_sub(open.from) + Duration::from_millis(500) >= span {
+            self.waiting.push(open);
+        } else {
+            self.open = Some(open);
+        }
+    }
+
+    fn write(&mut self, snapshot: &Snapshot) -> Result<(), ResultsError> {
+        if !self.has_header && snapshot.elapsed > Duration::ZERO {
+            self.file.append(log_header(snapshot.started_at).as_bytes())?;
+            self.has_header = true;
+        }
+        let text: String = self.waiting.waiting().iter().map(log_lines).collect();
+        if text.is_empty() || !self.has_header {
+            return Ok(());
+        }
+        self.file.append(text.as_bytes())?;
+        self.waiting.take();
+        Ok(())
+    }
+}
