@@ -20,7 +20,8 @@
 //! everything shown or written is made from a [`metrics::Snapshot`]. Functions of your own are added with
 //! [`LoadTest::with_engine`] and [`LoadTest::with_async_fn`].
 //!
-//! Features: `cli` (default) is the command line; `target` (part of it) the demo application.
+//! Features: `cli` (default) is the command line; parts of it are `target`, the demo application, `resources`,
+//! CPU and memory beside a run, and `charts`, SVG.
 
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -31,6 +32,8 @@ pub mod http;
 pub mod metrics;
 pub mod plan;
 pub mod report;
+#[cfg(feature = "resources")]
+pub mod resources;
 pub mod results;
 mod run;
 mod scrape;
@@ -38,6 +41,8 @@ mod script;
 #[cfg(feature = "target")]
 pub mod target;
 mod vu;
+#[cfg(feature = "web")]
+pub mod web;
 mod ws;
 
 /// The script language, for [`LoadTest::with_engine`] and [`LoadTest::with_async_fn`].

@@ -2,7 +2,7 @@
 //!
 //! Every flag of `run` can be set by an environment variable `RHAID_…` and, by its long name, in `rhaid.toml`.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub(super) enum Command {
     Demo(DemoArgs),
     /// Serve the demo application alone
     Target(TargetArgs),
+    /// Measure CPU, memory, network and disk without any load
+    Monitor(MonitorArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -141,7 +143,82 @@ pub(super) struct RunArgs {
     pub(super) http: HttpArgs,
 
     #[command(flatten)]
+    pub(super) resources: ResourceArgs,
+
+    #[command(flatten)]
     pub(super) output: OutputArgs,
+}
+
+/// Whose CPU and memory are measured beside the run.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Resources")]
+pub(super) struct ResourceArgs {
+    /// The process under test, by its number; its children are counted with it
+    #[arg(long, value_name = "PID", env = "RHAID_TARGET_PID", group = "target_process")]
+    pub(super) target_pid: Option<u32>,
+
+    /// The process under test: who listens on this TCP port [default: the port of a host on this machine]
+    #[arg(long, value_name = "PORT", env = "RHAID_TARGET_PORT", group = "target_process")]
+    pub(super) target_port: Option<u16>,
+
+    /// The processes under test, by the name of their program or of a file on their command line
+    #[arg(long, value_name = "NAME", env = "RHAID_TARGET_NAME", group = "target_process")]
+    pub(super) target_name: Option<String>,
+
+    /// The target's machine: URL of the `rhaid monitor --serve` that runs there
+    #[arg(long, value_name = "URL", env = "RHAID_TARGET_MONITOR", group = "target_process")]
+    pub(super) target_monitor: Option<String>,
+
+    /// What that monitor wants to be shown
+    #[arg(long, value_name = "TOKEN", env = "RHAID_TARGET_MONITOR_TOKEN", hide_env_values = true)]
+    pub(super) target_monitor_token: Option<String>,
+
+    /// Measure no resources
+    #[arg(long, env = "RHAID_NO_RESOURCES", value_parser = BoolishValueParser::new())]
+    pub(super) no_resources: bool,
+}
+
+/// Arguments of `rhaid monitor`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct MonitorArgs {
+    /// How long, such as 300 (seconds) or 5m [default: until stopped]
+    #[arg(value_name = "SECONDS", value_parser = parse_duration)]
+    pub(super) seconds: Option<Duration>,
+
+    /// A process and its children, by its number
+    #[arg(long, value_name = "PID", group = "process")]
+    pub(super) pid: Option<u32>,
+
+    /// The process that listens on this TCP port
+    #[arg(long, value_name = "PORT", group = "process")]
+    pub(super) port: Option<u16>,
+
+    /// Processes by the name of their program or of a file on their command line
+    #[arg(long, value_name = "NAME", group = "process")]
+    pub(super) name: Option<String>,
+
+    /// Folder that gets a folder of its own for this measurement
+    #[arg(long, value_name = "DIR", env = "RHAID_RESULTS_DIR", default_value = "performance/results")]
+    pub(super) results_dir: PathBuf,
+
+    /// Tell the figures to `rhaid run --target-monitor` on another machine, and write no files; 8090 is port 8090 of
+    /// 127.0.0.1
+    #[arg(long, value_name = "[ADDRESS:]PORT", num_args = 0..=1, default_missing_value = "8090", value_parser = listen_address)]
+    pub(super) serve: Option<SocketAddr>,
+
+    /// What callers have to show; needed to serve on an address other than loopback
+    #[arg(
+        long,
+        value_name = "TOKEN",
+        env = "RHAID_MONITOR_TOKEN",
+        hide_env_values = true,
+        requires = "serve"
+    )]
+    pub(super) token: Option<String>,
+
+    /// No live line
+    #[arg(short, long)]
+    pub(super) quiet: bool,
 }
 
 /// How requests are made.
@@ -333,6 +410,30 @@ impl RunArgs {
     }
 }
 
+impl ResourceArgs {
+    /// These settings over those of a file.
+    pub(super) fn or(self, file: ResourceArgs) -> ResourceArgs {
+        // Naming the target in one way overrides what the file says in another.
+        let process = if self.names_target() { &self } else { &file };
+        ResourceArgs {
+            target_pid: process.target_pid,
+            target_port: process.target_port,
+            target_name: process.target_name.clone(),
+            target_monitor: process.target_monitor.clone(),
+            target_monitor_token: self.target_monitor_token.clone().or(file.target_monitor_token.clone()),
+            no_resources: self.no_resources || file.no_resources,
+        }
+    }
+
+    /// Whether the target has been named in any way.
+    pub(super) fn names_target(&self) -> bool {
+        self.target_pid.is_some()
+            || self.target_port.is_some()
+            || self.target_name.is_some()
+            || self.target_monitor.is_some()
+    }
+}
+
 impl OutputArgs {
     /// These settings over those of a file.
     pub(super) fn or(self, file: OutputArgs) -> OutputArgs {
@@ -365,6 +466,12 @@ fn rate(text: &str) -> Result<f64, String> {
         Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
         _ => Err("it is a number per second and must be above 0".to_owned()),
     }
+}
+
+fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.parse::<u16>().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    port.or_else(|_| text.parse())
+        .map_err(|_| "write it as PORT, or as ADDRESS:PORT such as 0.0.0.0:8090".to_owned())
 }
 
 fn threads(text: &str) -> Result<usize, String> {

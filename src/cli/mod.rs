@@ -9,8 +9,10 @@ mod config_file;
 mod demo;
 mod exit;
 mod messages;
+mod monitor;
 mod output;
 mod progress;
+mod resources;
 mod run;
 mod script_help;
 mod signals;
@@ -32,6 +34,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Target(args) => target::target(&args),
+        Command::Monitor(args) => monitor::monitor(&args),
         Command::Completions { shell } => completions::completions(shell),
     };
     exit.into()

@@ -73,15 +73,29 @@ impl Progress {
 
     /// Shows a snapshot; to be called with each new one. `planned` is the time the load is to last.
     pub(super) fn update(&mut self, info: &RunInfo, snapshot: &Snapshot, planned: Option<Duration>) {
+        self.show(
+            snapshot.elapsed,
+            |look| live(info, snapshot, planned, look),
+            || plain_line(snapshot, planned),
+        );
+    }
+
+    /// Shows what stands at `elapsed`: lines on a terminal, elsewhere one line each ten seconds.
+    pub(super) fn show(
+        &mut self,
+        elapsed: Duration,
+        block_lines: impl FnOnce(Look) -> Vec<String>,
+        line: impl FnOnce() -> String,
+    ) {
         match &mut self.display {
             Display::Live(block) => {
                 // The window may have been resized since the last second.
                 let width = terminal_width(&Term::stderr()).unwrap_or(self.look.width);
-                block.set_message(live(info, snapshot, planned, Look { width, ..self.look }).join("\n"));
+                block.set_message(block_lines(Look { width, ..self.look }).join("\n"));
             }
             Display::Plain { next_line } => {
-                if line_is_due(next_line, snapshot.elapsed) {
-                    print_line(&plain_line(snapshot, planned));
+                if line_is_due(next_line, elapsed) {
+                    print_line(&line());
                 }
             }
             Display::Off => {}

@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::messages::{self, Messages};
 use super::progress::{ColorChoice, Progress, ProgressKind};
 use super::signals::Signals;
-use super::{config_file, event_loop, output};
+use super::{config_file, event_loop, output, resources};
 use crate::metrics::Snapshot;
 use crate::plan::RunInfo;
 use crate::report::{Look, short_summary, summary};
@@ -50,6 +50,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
         once: args.once || config.args.once,
         http_debug: args.http_debug.clone().or(config.args.http_debug),
         output: args.output.clone().or(config.args.output),
+        resources: args.resources.clone().or(config.args.resources),
         ..args.clone()
     };
     // What is tried out is read as it goes; a live table would be in the way.
@@ -69,6 +70,13 @@ pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Exit {
     let prepared = match test.on_message(send).prepare() {
         Ok(prepared) => prepared,
         Err(error) => return refuse(&error),
+    };
+    let prepared = match resources::watch(prepared, &args.resources) {
+        Ok(prepared) => prepared,
+        Err(problem) => {
+            output::error(&problem);
+            return Exit::Configuration;
+        }
     };
     let files = match Files::create(&args.output, prepared.info()) {
         Ok(files) => files,

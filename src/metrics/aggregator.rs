@@ -17,6 +17,7 @@ use super::recorder::{
     CheckCount, Delta, FailureCount, FailureKey, GROUP_CAP, PHASES, ReversedDelta, ScriptErrorCount,
     SeriesDelta, TRANSACTION, keep_message,
 };
+use super::resources::{ResourceBatch, Resources};
 use super::series::{DEFAULT_SERIES_CAP, OTHER};
 use super::snapshot::{
     EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Mark, Phase, RecentStats,
@@ -78,6 +79,7 @@ pub struct Aggregator {
     history: History,
     open: IntervalHistograms,
     intervals: IntervalFeed,
+    resources: Resources,
 }
 
 /// Where a worker's own ids stand in the run's tables.
@@ -149,6 +151,7 @@ impl Aggregator {
             history: History::default(),
             open: IntervalHistograms::default(),
             intervals: IntervalFeed::default(),
+            resources: Resources::default(),
         }
     }
 
@@ -253,6 +256,12 @@ impl Aggregator {
         if self.marks.len() < MARK_CAP {
             self.marks.push(Mark { at, text });
         }
+    }
+
+    /// Adds what was measured of machine, generator and target.
+    pub fn add_resources(&mut self, mut batch: ResourceBatch) {
+        batch.events.drain(..).for_each(|(at, text)| self.mark(at, text));
+        self.resources.extend(batch);
     }
 
     /// Ends the open interval: its figures become a history point, and a snapshot of the run is made.
@@ -385,6 +394,7 @@ impl Aggregator {
             series_folded: self.series_folded,
             history: self.history.clone(),
             intervals: self.intervals.clone(),
+            resources: self.resources.clone(),
         }
     }
 

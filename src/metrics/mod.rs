@@ -11,6 +11,7 @@ mod histogram;
 mod interval_log;
 mod intervals;
 mod recorder;
+mod resources;
 mod sample;
 mod series;
 mod snapshot;
@@ -25,10 +26,14 @@ pub use intervals::{
     IntervalFeed, IntervalHistograms, IntervalKey, IntervalKind, IntervalQueue, IntervalSeries,
 };
 pub use recorder::{CheckCount, Delta, FailureCount, FailureKey, PHASES, Recorder, ScriptErrorCount};
+pub use resources::{
+    GaugeStats, MachineInfo, ProcessUse, RESOURCE_METRICS, ResourceBatch, ResourceInfo, ResourceMetric,
+    ResourceSample, ResourceSource, ResourceUnit, Resources, SystemUse,
+};
 pub use sample::{Failure, IterationEnd, Phases, RequestSample, ScriptError, TagId};
 pub use series::{DEFAULT_SERIES_CAP, OTHER, SeriesId, SeriesKey};
 pub use snapshot::{
-    EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Mark, Phase, RecentStats,
+    EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Log, Mark, Phase, RecentStats,
     ScenarioStats, Snapshot, TagStats, TotalsSoFar,
 };
 pub use sparse::Sparse;

@@ -10,6 +10,7 @@ use super::custom::CustomStats;
 use super::histogram::Summary;
 use super::intervals::IntervalFeed;
 use super::recorder::{CheckCount, FailureCount, FailureKey, PHASES, ScriptErrorCount};
+use super::resources::Resources;
 
 /// The state of a run's figures at one instant.
 #[derive(Clone, Debug)]
@@ -66,6 +67,8 @@ pub struct Snapshot {
     pub history: History,
     /// The histograms behind it, for the one who writes them down; all snapshots of a run share them.
     pub intervals: IntervalFeed,
+    /// CPU, memory, network and disk of machine, generator and target.
+    pub resources: Resources,
 }
 
 /// Something that happened at an instant of a run.
@@ -247,16 +250,25 @@ pub struct TotalsSoFar {
     pub bytes_received: u64,
 }
 
-/// The seconds of a run so far; cheap to clone, and a clone does not grow.
-#[derive(Clone, Debug, Default)]
-pub struct History {
-    points: Arc<RwLock<Vec<Arc<HistoryPoint>>>>,
+/// The seconds of a run so far.
+pub type History = Log<HistoryPoint>;
+
+/// A list that only grows; cheap to clone, and a clone does not grow.
+#[derive(Clone, Debug)]
+pub struct Log<T> {
+    points: Arc<RwLock<Vec<Arc<T>>>>,
     len: usize,
 }
 
-impl History {
+impl<T> Default for Log<T> {
+    fn default() -> Self {
+        Log { points: Arc::default(), len: 0 }
+    }
+}
+
+impl<T> Log<T> {
     /// Appends a point; seen by later clones only.
-    pub(crate) fn push(&mut self, point: HistoryPoint) {
+    pub(crate) fn push(&mut self, point: T) {
         if let Ok(mut points) = self.points.write() {
             points.push(Arc::new(point));
             self.len = points.len();
@@ -274,7 +286,7 @@ impl History {
     }
 
     /// The points from index `from` on.
-    pub fn since(&self, from: usize) -> Vec<Arc<HistoryPoint>> {
+    pub fn since(&self, from: usize) -> Vec<Arc<T>> {
         match self.points.read() {
             Ok(points) => points.get(from..self.len).unwrap_or_default().to_vec(),
             Err(_) => Vec::new(),

@@ -13,6 +13,8 @@ mod verdict;
 pub(crate) mod fixture;
 
 pub use format::{bytes, count, latency, percent, rate, run_length};
-pub use text::{Look, live, plain_line, short_summary, summary};
+pub use text::{
+    Look, live, plain_line, plain_resource_line, resource_line, resource_table, short_summary, summary,
+};
 pub use user_text::{clean_line, clean_lines, cut_middle, width};
 pub use verdict::Verdict;

@@ -3,11 +3,13 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::csv_files::{CsvFiles, FirstError, RewritePace};
 use super::error::ResultsError;
 use super::hlog_file::HlogFile;
 use super::replace::replace;
+use super::resources_file::ResourcesFile;
 use super::run_json::run_json;
 use super::script_copy::{copy_files, safe_name};
 use super::timeline_file::TimelineFile;
@@ -29,6 +31,7 @@ pub struct RunDirectory {
     csv: CsvFiles,
     hlog: HlogFile,
     timeline: TimelineFile,
+    resources: ResourcesFile,
     pace: RewritePace,
     trouble: FirstError,
 }
@@ -40,16 +43,17 @@ impl RunDirectory {
     /// # Errors
     /// [`ResultsError`] when the place cannot be written to; better now than after the run.
     pub fn create(root: &Path, info: &RunInfo) -> Result<Self, ResultsError> {
-        fs::create_dir_all(root).map_err(ResultsError::create("the results folder", root))?;
-        let path = new_folder(root, info)?;
+        let path = run_folder(root, &info.name, info.started_at)?;
         copy_files(&path.join("script"), &info.files)?;
         let csv = CsvFiles::in_folder(&path)?;
+        let resources = ResourcesFile::new(&path.join("resources.csv"));
         Ok(RunDirectory {
             hlog: HlogFile::create(path.join("latency.hlog"))?,
             timeline: TimelineFile::create(path.join("timeline.csv"))?,
             path,
             info: info.clone(),
             csv,
+            resources,
             pace: RewritePace::default(),
             trouble: FirstError::default(),
         })
@@ -86,7 +90,8 @@ impl RunDirectory {
         };
         let hlog = self.hlog.update(snapshot);
         let timeline = self.timeline.update(snapshot);
-        self.trouble.only_once(csv.and(json).and(hlog).and(timeline))
+        let resources = self.resources.update(&snapshot.resources.samples, snapshot.started_at);
+        self.trouble.only_once(csv.and(json).and(hlog).and(timeline).and(resources))
     }
 
     /// Writes the last state of everything.
@@ -102,15 +107,21 @@ impl RunDirectory {
         let csv = self.csv.finish(snapshot);
         let hlog = self.hlog.finish(snapshot);
         let timeline = self.timeline.update(snapshot);
+        let resources = self.resources.update(&snapshot.resources.samples, snapshot.started_at);
         let json = write_json(&self.path, info, Some(ended_by), snapshot);
-        csv.and(hlog).and(timeline).and(json)
+        csv.and(hlog).and(timeline).and(resources).and(json)
     }
 }
 
-fn new_folder(root: &Path, info: &RunInfo) -> Result<PathBuf, ResultsError> {
+/// Makes `<root>/<UTC time>_<name>/`; see [`RunDirectory::create`].
+///
+/// # Errors
+/// [`ResultsError`] when the place cannot be written to.
+pub fn run_folder(root: &Path, name: &str, started_at: SystemTime) -> Result<PathBuf, ResultsError> {
+    fs::create_dir_all(root).map_err(ResultsError::create("the results folder", root))?;
     // A colon is not allowed in names on Windows, and needs quoting elsewhere.
-    let time = utc(info.started_at).replace(':', "-");
-    let mut name = safe_name(&info.name);
+    let time = utc(started_at).replace(':', "-");
+    let mut name = safe_name(name);
     name.truncate(LONGEST_NAME);
     let name = if name.is_empty() { "script" } else { &name };
     let mut path = root.join(format!("{time}_{name}"));

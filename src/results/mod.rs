@@ -12,6 +12,7 @@ mod history_file;
 mod hlog_file;
 mod recording;
 mod replace;
+mod resources_file;
 mod run_json;
 mod script_copy;
 mod tables;
@@ -22,8 +23,9 @@ mod utc;
 mod tests;
 
 pub use csv_files::CsvFiles;
-pub use directory::RunDirectory;
+pub use directory::{RunDirectory, run_folder};
 pub use error::ResultsError;
 pub use recording::{Recording, Window};
+pub use resources_file::ResourcesFile;
 pub use run_json::run_json;
 pub use timeline_file::TimelineRow;

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::utc::utc;
 use crate::metrics::{
-    CheckCount, CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, Mark, PERCENTILES,
-    PHASES, ScenarioStats, ScriptErrorCount, Snapshot, Summary, ms,
+    CheckCount, CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, GaugeStats, Mark,
+    PERCENTILES, PHASES, ResourceInfo, ResourceUnit, ScenarioStats, ScriptErrorCount, Snapshot, Summary, ms,
 };
 use crate::plan::{EndedBy, RunInfo};
 
@@ -41,6 +41,7 @@ pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot)
         "failures": snapshot.failures.iter().map(|(key, group)| failure(key, group)).collect::<Vec<_>>(),
         "script_errors": snapshot.script_errors.iter().map(script_error).collect::<Vec<_>>(),
         "marks": snapshot.marks.iter().map(mark).collect::<Vec<_>>(),
+        "resources": snapshot.resources.info.as_deref().map(resources),
         "interrupted_requests": snapshot.interrupted_requests,
         "series_folded": snapshot.series_folded,
         "files": info.files.iter().map(|(name, _)| json!({ "name": name })).collect::<Vec<_>>(),
@@ -80,6 +81,21 @@ fn machine() -> Value {
         "os": std::env::consts::OS,
         "arch": std::env::consts::ARCH,
         "cores": std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+    })
+}
+
+/// What the resource metrics are of.
+fn resources(info: &ResourceInfo) -> Value {
+    json!({
+        "cores": info.cores,
+        "memory_total_bytes": info.memory_total,
+        "target": info.target,
+        "target_is_generator": info.target_is_generator,
+        "target_machine": info.target_machine.as_ref().map(|machine| json!({
+            "name": machine.name,
+            "cores": machine.cores,
+            "memory_total_bytes": machine.memory_total,
+        })),
     })
 }
 
@@ -131,6 +147,9 @@ fn metrics(snapshot: &Snapshot) -> Value {
     submetrics(&mut metrics, snapshot, elapsed_s);
     for stats in &snapshot.custom {
         metrics.custom(stats);
+    }
+    for stats in &snapshot.resources.stats {
+        metrics.resource(stats);
     }
     Value::Object(metrics.0)
 }
@@ -245,6 +264,18 @@ impl Metrics {
     fn gauge(&mut self, name: &str, value: u64, min: u64, max: u64) {
         let values = json!({ "value": value, "min": min, "max": max });
         self.insert(name.to_owned(), "gauge", "default", values);
+    }
+
+    fn resource(&mut self, stats: &GaugeStats) {
+        let contains = match stats.metric.unit {
+            ResourceUnit::Percent => "percent",
+            // k6 has one word for both.
+            ResourceUnit::Bytes | ResourceUnit::BytesPerSecond => "data",
+            ResourceUnit::Count => "default",
+        };
+        let [value, avg, min, max] = [stats.last, stats.avg, stats.min, stats.max].map(|v| round(v, 2));
+        let values = json!({ "value": value, "avg": avg, "min": min, "max": max });
+        self.insert(stats.metric.name.to_owned(), "gauge", contains, values);
     }
 
     fn insert(&mut self, name: String, kind: &str, contains: &str, values: Value) {

@@ -13,7 +13,7 @@ use crate::metrics::{
 };
 
 /// Stands for a figure without data.
-const NO_DATA: &str = "N/A";
+pub(super) const NO_DATA: &str = "N/A";
 
 /// Name of the row of all requests together.
 const AGGREGATED: &str = "Aggregated";
@@ -209,31 +209,31 @@ fn content_size(bytes: u64, requests: u64) -> String {
 }
 
 /// At most this many decimals, without zeros at the end.
-fn decimals(value: f64, most: usize) -> String {
+pub(super) fn decimals(value: f64, most: usize) -> String {
     let text = format!("{value:.most$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
 }
 
 /// CSV in memory.
-struct Table(csv::Writer<Vec<u8>>);
+pub(super) struct Table(csv::Writer<Vec<u8>>);
 
 impl Table {
-    fn new(columns: &[&str]) -> Self {
+    pub(super) fn new(columns: &[&str]) -> Self {
         let mut table = Table::headless();
         table.row(columns);
         table
     }
 
-    fn headless() -> Self {
+    pub(super) fn headless() -> Self {
         Table(csv::WriterBuilder::new().flexible(true).from_writer(Vec::new()))
     }
 
-    fn row<S: AsRef<[u8]>>(&mut self, cells: &[S]) {
+    pub(super) fn row<S: AsRef<[u8]>>(&mut self, cells: &[S]) {
         let written = self.0.write_record(cells);
         debug_assert!(written.is_ok(), "writing to memory does not fail: {written:?}");
     }
 
-    fn into_bytes(self) -> Vec<u8> {
+    pub(super) fn into_bytes(self) -> Vec<u8> {
         self.0.into_inner().unwrap_or_default()
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use super::reload::{Reloaded, Watcher, reload};
 use super::worker_loop::{Command, WorkerError, run_worker};
 use crate::executor::users::Ramp;
-use crate::metrics::{Aggregator, Phase, Snapshot, Tick};
+use crate::metrics::{Aggregator, Phase, ResourceSource, Snapshot, Tick};
 use crate::plan::EndedBy;
 use crate::script::{Level, Message, ScriptEvent, Sources, Value};
 use crate::vu::{Event, HookError, Interval, Shared};
@@ -75,12 +75,15 @@ pub(super) struct Driver {
     sources: Sources,
     reloads: Option<mpsc::Sender<Result<Reloaded, String>>>,
     full_load_announced: bool,
+    /// Measures machine, generator and target, when that was asked for.
+    resources: Option<Box<dyn ResourceSource>>,
 }
 
 impl Driver {
     /// Starts the worker threads and waits until each has loaded the script.
     pub(super) async fn start(
         shared: Arc<Shared>,
+        resources: Option<Box<dyn ResourceSource>>,
     ) -> Result<(Driver, watch::Receiver<Arc<Snapshot>>), WorkerError> {
         let count = shared.plan.threads;
         let mut workers = Vec::with_capacity(count);
@@ -122,6 +125,7 @@ impl Driver {
             misconfigured: None,
             announced: Phase::Starting,
             full_load_announced: false,
+            resources,
         };
         Ok((driver, receiver))
     }
@@ -181,6 +185,9 @@ impl Driver {
         self.start = Instant::now();
         self.shared.run.start(self.start.into_std());
         self.aggregator.start(SystemTime::now());
+        if let Some(resources) = &mut self.resources {
+            resources.begin(self.start.into_std());
+        }
         self.shared.run.publish(0, 0.0, self.phase());
         let (at, ramp) = (self.start, self.ramp);
         self.tell_all(|| Command::Start { at, ramp, data: data.clone() }).await;
@@ -390,6 +397,9 @@ impl Driver {
             tick.users_peak += users_peak;
             tick.in_flight += in_flight;
             tick.interrupted_requests += interrupted_requests;
+        }
+        if let Some(resources) = &mut self.resources {
+            self.aggregator.add_resources(resources.take());
         }
         tick.at = self.start.elapsed();
         let mut snapshot = self.aggregator.close_interval(tick);

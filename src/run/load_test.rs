@@ -19,6 +19,7 @@ use super::reload::{load_aside, masked, panicked};
 use super::worker_loop::WorkerError;
 use crate::data::{Folders, Registry};
 use crate::http::{Target, Transport};
+use crate::metrics::ResourceSource;
 use crate::plan::{Options, PlanError, RunInfo, TestPlan};
 use crate::rhai::{Dynamic, Engine};
 use crate::script::{
@@ -56,6 +57,7 @@ pub struct LoadTest {
     messages: MessageSink,
     http_debug: HttpDebug,
     watch: bool,
+    resources: Option<Box<dyn ResourceSource>>,
 }
 
 impl LoadTest {
@@ -84,6 +86,7 @@ impl LoadTest {
             messages: Arc::new(|_| {}),
             http_debug: HttpDebug::Off,
             watch: false,
+            resources: None,
         }
     }
 
@@ -162,6 +165,14 @@ impl LoadTest {
     #[must_use]
     pub fn watch(mut self, watch: bool) -> Self {
         self.watch = watch;
+        self
+    }
+
+    /// Measures CPU, memory, network and disk beside the run; `rhaid::resources::Monitor` is such a source. Without
+    /// one, the run has no resource figures.
+    #[must_use]
+    pub fn resources(mut self, source: impl ResourceSource + 'static) -> Self {
+        self.resources = Some(Box::new(source));
         self
     }
 
@@ -259,11 +270,12 @@ impl LoadTest {
     ///
     /// # Errors
     /// As [`LoadTest::run`].
-    pub fn prepare(self) -> Result<Prepared, RunError> {
+    pub fn prepare(mut self) -> Result<Prepared, RunError> {
+        let resources = self.resources.take();
         // 32 bits are enough to tell runs apart and short enough to be typed again.
         let random_seed = rand::random::<u32>();
         let (info, shared, events) = self.check(u64::from(random_seed))?;
-        Ok(Prepared { info, shared, events })
+        Ok(Prepared { info, shared, events, resources })
     }
 
     /// What the script is given: with new common state, so that each run begins with nothing read or kept.
@@ -346,6 +358,7 @@ pub struct Prepared {
     info: RunInfo,
     shared: Shared,
     events: mpsc::UnboundedReceiver<Event>,
+    resources: Option<Box<dyn ResourceSource>>,
 }
 
 impl Prepared {
@@ -354,12 +367,19 @@ impl Prepared {
         &self.info
     }
 
+    /// As [`LoadTest::resources`], when what is to be watched depends on what will be run.
+    #[must_use]
+    pub fn resources(mut self, source: impl ResourceSource + 'static) -> Self {
+        self.resources = Some(Box::new(source));
+        self
+    }
+
     /// Starts the test.
     ///
     /// # Errors
     /// When the system refuses a thread, or the script does not load on one of them.
     pub async fn start(self) -> Result<RunHandle, RunError> {
-        let Prepared { info, shared, events } = self;
+        let Prepared { info, shared, events, resources } = self;
         let common = shared.inputs.common.clone();
         let (requests, request_receiver) = mpsc::channel(8);
         let (started, is_started) = oneshot::channel();
@@ -376,7 +396,7 @@ impl Prepared {
                     }
                 };
                 runtime.block_on(async move {
-                    match Driver::start(Arc::new(shared)).await {
+                    match Driver::start(Arc::new(shared), resources).await {
                         Ok((driver, snapshots)) => {
                             let _ = started.send(Ok(snapshots));
                             let _ = ended.send(driver.run(events, request_receiver).await);

@@ -28,6 +28,7 @@ mod metrics;
 mod mistakes;
 mod modules;
 mod reload;
+mod resources;
 mod scraping;
 mod secrets;
 mod shipped_scripts;

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::distribution::distribution;
 use super::endpoints::{ALL, percent_or_dash, percentile_or_dash, table};
 use super::look::{Look, Mark, Tone};
+use super::resources::resource_table;
 use super::table::{Row, Table};
 use crate::metrics::{
     CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, ScriptErrorCount, Snapshot,
@@ -45,6 +46,7 @@ pub fn summary(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Lo
         transactions(snapshot, look),
         custom(snapshot, look),
         iterations_and_data(snapshot, look),
+        resource_table(&snapshot.resources, look),
         warnings(snapshot, look),
         setup_error(ended_by, look),
         vec![verdict(ended_by, snapshot, look)],

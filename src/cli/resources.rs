@@ -1,0 +1,76 @@
+//! Whose resources a run measures, from its flags and its host.
+
+use std::net::IpAddr;
+
+use super::args::ResourceArgs;
+use crate::Prepared;
+use crate::resources::{Monitor, RemoteTarget, Sampler, Target};
+
+/// Adds a monitor to a test, as its flags say.
+///
+/// # Errors
+/// When a target that was named is not found, in words.
+pub(super) fn watch(prepared: Prepared, args: &ResourceArgs) -> Result<Prepared, String> {
+    if args.no_resources {
+        return if args.names_target() {
+            Err("--no-resources measures nothing, so naming the target means nothing; leave one of them out"
+                .to_owned())
+        } else {
+            Ok(prepared)
+        };
+    }
+    let sampler = Sampler::new();
+    if let Some(url) = &args.target_monitor {
+        let remote = RemoteTarget { url: url.clone(), token: args.target_monitor_token.clone() };
+        let monitor = Monitor::new(sampler).with_remote(remote)?;
+        return Ok(prepared.resources(monitor));
+    }
+    let named = named(args.target_pid, args.target_port, args.target_name.as_deref());
+    let sampler = match named {
+        Some(target) => sampler.with_target(target).map_err(|error| error.to_string())?,
+        // Nobody asked for it: where it is not found, there is nothing to complain about.
+        None => match prepared.info().host.as_deref().and_then(local_port) {
+            Some(port) => sampler.with_target(Target::Port(port)).unwrap_or_else(|_| Sampler::new()),
+            None => sampler,
+        },
+    };
+    Ok(prepared.resources(Monitor::new(sampler)))
+}
+
+/// The process that was named; `clap` has seen to it that it was in one way only.
+pub(super) fn named(pid: Option<u32>, port: Option<u16>, name: Option<&str>) -> Option<Target> {
+    let pid = pid.map(Target::Pid);
+    pid.or(port.map(Target::Port)).or(name.map(|name| Target::Name(name.to_owned())))
+}
+
+/// The port of a host that is this machine by its address or as `localhost`.
+fn local_port(host: &str) -> Option<u16> {
+    let url = url::Url::parse(host).ok()?;
+    let is_local = match url.host()? {
+        url::Host::Domain(name) => name == "localhost",
+        url::Host::Ipv4(address) => IpAddr::from(address).is_loopback(),
+        url::Host::Ipv6(address) => IpAddr::from(address).is_loopback(),
+    };
+    if is_local { url.port_or_known_default() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_has_a_port_to_look_at() {
+        for (host, port) in [
+            ("http://127.0.0.1:8000", Some(8000)),
+            ("http://localhost:8000/base", Some(8000)),
+            ("https://localhost", Some(443)),
+            ("http://[::1]:9", Some(9)),
+            ("http://127.1.2.3", Some(80)),
+            ("http://192.0.2.1:8000", None),
+            ("http://localhost.example:8000", None),
+            ("nothing", None),
+        ] {
+            assert_eq!(local_port(host), port, "{host}");
+        }
+    }
+}

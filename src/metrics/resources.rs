@@ -1,0 +1,328 @@
+//! What a run knows of CPU, memory, network and disk: plain figures, one sample about once a second.
+//!
+//! Owns the names of the resource metrics and their statistics. Leaves the measuring to a [`ResourceSource`],
+//! of which `rhaid::resources` has one. Invariant: what could not be measured is `None`, never 0.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use super::snapshot::Log;
+
+/// Measures resources beside a run.
+///
+/// The driver calls it from one thread: first `begin`, then `take` about once a second and once at the end.
+pub trait ResourceSource: Send {
+    /// The load begins at this instant; samples count their time from here.
+    fn begin(&mut self, start: Instant);
+
+    /// What has been measured since the last call, oldest first. Must not block.
+    fn take(&mut self) -> ResourceBatch;
+}
+
+/// What came of a [`ResourceSource`] since it was asked last.
+#[derive(Clone, Debug, Default)]
+pub struct ResourceBatch {
+    /// What is watched; `None` when that has not changed.
+    pub info: Option<Arc<ResourceInfo>>,
+    /// Oldest first.
+    pub samples: Vec<ResourceSample>,
+    /// What happened, such as the end of the target's process, with its time since the start.
+    pub events: Vec<(Duration, String)>,
+}
+
+/// What is watched.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ResourceInfo {
+    /// Logical cores of the generator's machine.
+    pub cores: usize,
+    /// Memory of the generator's machine, bytes.
+    pub memory_total: u64,
+    /// The target's process, in words: `nginx (pid 812 and 2 children, listening on port 8000)`.
+    pub target: Option<String>,
+    /// The target runs in the generator's own process, so figures of the two are the same.
+    pub target_is_generator: bool,
+    /// The machine the target runs on, when it is another one and tells its figures.
+    pub target_machine: Option<MachineInfo>,
+}
+
+/// A machine's size.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct MachineInfo {
+    /// Its name.
+    pub name: String,
+    /// Logical cores.
+    pub cores: usize,
+    /// Memory, bytes.
+    pub memory_total: u64,
+}
+
+/// Resources over one interval.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ResourceSample {
+    /// End of the interval, as time since the load began.
+    pub at: Duration,
+    /// Length of the interval.
+    pub length: Duration,
+    /// The machine the target runs on: this one, unless another one tells its figures.
+    pub system: SystemUse,
+    /// This process.
+    pub generator: Option<ProcessUse>,
+    /// The target's process with its children; `None` while there is none.
+    pub target: Option<ProcessUse>,
+}
+
+/// What a machine as a whole does.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SystemUse {
+    /// Busy share of all cores together, percent: 100 is all of them.
+    pub cpu: Option<f64>,
+    /// Memory in use, bytes.
+    pub memory: Option<u64>,
+    /// Bytes sent per second over all interfaces, loopback included.
+    pub net_sent: Option<f64>,
+    /// Bytes received per second over all interfaces, loopback included.
+    pub net_received: Option<f64>,
+    /// Bytes read from disks per second.
+    pub disk_read: Option<f64>,
+    /// Bytes written to disks per second.
+    pub disk_written: Option<f64>,
+}
+
+/// What a process does, its children included.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProcessUse {
+    /// How many processes were summed.
+    pub processes: usize,
+    /// CPU time per wall time, percent of one core; `None` in its first interval.
+    pub cpu: Option<f64>,
+    /// Resident memory, bytes.
+    pub memory: u64,
+    /// Threads.
+    pub threads: Option<u64>,
+    /// Open file descriptors, sockets included; `None` without the right to see them.
+    pub fds: Option<u64>,
+    /// Bytes read from disks per second.
+    pub disk_read: Option<f64>,
+    /// Bytes written to disks per second.
+    pub disk_written: Option<f64>,
+}
+
+/// A resource metric: its name in thresholds and files, and what its values are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResourceMetric {
+    /// Such as `target_cpu`.
+    pub name: &'static str,
+    /// What values are.
+    pub unit: ResourceUnit,
+}
+
+/// What the values of a resource metric are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResourceUnit {
+    /// Percent: of one core for a process, of all cores for a machine.
+    Percent,
+    /// Bytes.
+    Bytes,
+    /// Bytes per second.
+    BytesPerSecond,
+    /// A number of things.
+    Count,
+}
+
+const fn metric(name: &'static str, unit: ResourceUnit) -> ResourceMetric {
+    ResourceMetric { name, unit }
+}
+
+/// All resource metrics, in the order of [`ResourceSample::values`].
+pub const RESOURCE_METRICS: [ResourceMetric; 20] = [
+    metric("target_cpu", ResourceUnit::Percent),
+    metric("target_memory", ResourceUnit::Bytes),
+    metric("target_threads", ResourceUnit::Count),
+    metric("target_fds", ResourceUnit::Count),
+    metric("target_disk_read", ResourceUnit::BytesPerSecond),
+    metric("target_disk_written", ResourceUnit::BytesPerSecond),
+    metric("target_processes", ResourceUnit::Count),
+    metric("system_cpu", ResourceUnit::Percent),
+    metric("system_memory", ResourceUnit::Bytes),
+    metric("system_net_sent", ResourceUnit::BytesPerSecond),
+    metric("system_net_received", ResourceUnit::BytesPerSecond),
+    metric("system_disk_read", ResourceUnit::BytesPerSecond),
+    metric("system_disk_written", ResourceUnit::BytesPerSecond),
+    metric("generator_cpu", ResourceUnit::Percent),
+    metric("generator_memory", ResourceUnit::Bytes),
+    metric("generator_threads", ResourceUnit::Count),
+    metric("generator_fds", ResourceUnit::Count),
+    metric("generator_disk_read", ResourceUnit::BytesPerSecond),
+    metric("generator_disk_written", ResourceUnit::BytesPerSecond),
+    metric("generator_processes", ResourceUnit::Count),
+];
+
+impl ResourceSample {
+    /// The value of each of [`RESOURCE_METRICS`]; `None` where nothing was measured.
+    pub fn values(&self) -> [Option<f64>; RESOURCE_METRICS.len()] {
+        let [t_cpu, t_memory, t_threads, t_fds, t_read, t_written, t_count] = process(self.target.as_ref());
+        let [g_cpu, g_memory, g_threads, g_fds, g_read, g_written, g_count] =
+            process(self.generator.as_ref());
+        let system = &self.system;
+        [
+            t_cpu,
+            t_memory,
+            t_threads,
+            t_fds,
+            t_read,
+            t_written,
+            t_count,
+            system.cpu,
+            system.memory.map(|bytes| bytes as f64),
+            system.net_sent,
+            system.net_received,
+            system.disk_read,
+            system.disk_written,
+            g_cpu,
+            g_memory,
+            g_threads,
+            g_fds,
+            g_read,
+            g_written,
+            g_count,
+        ]
+    }
+
+    /// The value of the resource metric of this name; `None` when nothing was measured or there is no such metric.
+    pub fn value(&self, name: &str) -> Option<f64> {
+        let index = RESOURCE_METRICS.iter().position(|metric| metric.name == name)?;
+        self.values()[index]
+    }
+}
+
+fn process(process: Option<&ProcessUse>) -> [Option<f64>; 7] {
+    let Some(process) = process else { return [None; 7] };
+    let count = |n: u64| n as f64;
+    [
+        process.cpu,
+        Some(process.memory as f64),
+        process.threads.map(count),
+        process.fds.map(count),
+        process.disk_read,
+        process.disk_written,
+        Some(process.processes as f64),
+    ]
+}
+
+/// Statistics of one resource metric over a run; of a gauge, so there is no sum.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct GaugeStats {
+    /// Which metric.
+    pub metric: ResourceMetric,
+    /// How many samples had a value, at least 1.
+    pub count: u64,
+    /// Mean of the samples.
+    pub avg: f64,
+    /// Smallest sample.
+    pub min: f64,
+    /// Largest sample.
+    pub max: f64,
+    /// The last one.
+    pub last: f64,
+}
+
+/// Resources of a run so far: what is watched, statistics, and every sample.
+#[derive(Clone, Debug, Default)]
+pub struct Resources {
+    /// What is watched; `None` when nothing is.
+    pub info: Option<Arc<ResourceInfo>>,
+    /// Those metrics that had a value, in the order of [`RESOURCE_METRICS`].
+    pub stats: Vec<GaugeStats>,
+    /// All samples.
+    pub samples: Log<ResourceSample>,
+}
+
+impl Resources {
+    /// Statistics of the metric of this name; `None` when it has no value.
+    pub fn stats_of(&self, name: &str) -> Option<&GaugeStats> {
+        self.stats.iter().find(|stats| stats.metric.name == name)
+    }
+
+    /// Adds what a source has measured; its events are for the caller.
+    pub fn extend(&mut self, batch: ResourceBatch) {
+        if batch.info.is_some() {
+            self.info = batch.info;
+        }
+        batch.samples.into_iter().for_each(|sample| self.add(sample));
+    }
+
+    /// Adds a sample to statistics and log.
+    pub(crate) fn add(&mut self, sample: ResourceSample) {
+        for (metric, value) in RESOURCE_METRICS.into_iter().zip(sample.values()) {
+            let Some(value) = value else { continue };
+            match self.stats.iter_mut().find(|stats| stats.metric == metric) {
+                Some(stats) => {
+                    stats.count += 1;
+                    // A running mean: no sum that loses digits over hours of bytes.
+                    stats.avg += (value - stats.avg) / stats.count as f64;
+                    stats.min = stats.min.min(value);
+                    stats.max = stats.max.max(value);
+                    stats.last = value;
+                }
+                None => self.insert(GaugeStats {
+                    metric,
+                    count: 1,
+                    avg: value,
+                    min: value,
+                    max: value,
+                    last: value,
+                }),
+            }
+        }
+        self.samples.push(sample);
+    }
+
+    fn insert(&mut self, stats: GaugeStats) {
+        let place = |metric: ResourceMetric| RESOURCE_METRICS.iter().position(|known| *known == metric);
+        let index = self.stats.partition_point(|known| place(known.metric) < place(stats.metric));
+        self.stats.insert(index, stats);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(cpu: Option<f64>, memory: u64) -> ResourceSample {
+        let target = Some(ProcessUse { processes: 1, cpu, memory, ..ProcessUse::default() });
+        ResourceSample { target, ..ResourceSample::default() }
+    }
+
+    #[test]
+    fn what_was_not_measured_is_in_no_figure() {
+        let mut resources = Resources::default();
+        resources.add(sample(None, 100));
+        resources.add(sample(Some(50.0), 300));
+        resources.add(ResourceSample::default());
+        resources.add(sample(Some(100.0), 200));
+        let cpu = resources.stats_of("target_cpu").unwrap();
+        assert_eq!((cpu.count, cpu.avg, cpu.min, cpu.max, cpu.last), (2, 75.0, 50.0, 100.0, 100.0));
+        let memory = resources.stats_of("target_memory").unwrap();
+        assert_eq!((memory.count, memory.avg, memory.last), (3, 200.0, 200.0));
+        assert_eq!(resources.stats_of("system_cpu"), None);
+        assert_eq!(resources.samples.len(), 4);
+        let names: Vec<_> = resources.stats.iter().map(|stats| stats.metric.name).collect();
+        assert_eq!(names, ["target_cpu", "target_memory", "target_processes"], "in the order of the metrics");
+    }
+
+    #[test]
+    fn names_find_their_values() {
+        let sample = ResourceSample {
+            system: SystemUse { net_sent: Some(5.0), ..SystemUse::default() },
+            generator: Some(ProcessUse { memory: 7, fds: Some(3), ..ProcessUse::default() }),
+            ..ResourceSample::default()
+        };
+        assert_eq!(sample.value("system_net_sent"), Some(5.0));
+        assert_eq!(sample.value("generator_memory"), Some(7.0));
+        assert_eq!(sample.value("generator_fds"), Some(3.0));
+        assert_eq!(sample.value("target_memory"), None);
+        assert_eq!(sample.value("no_such_metric"), None);
+    }
+}

@@ -1,0 +1,5 @@
+//! What is served over HTTP about runs and machines. Absent: any decision about load, files.
+
+mod monitor;
+
+pub use monitor::serve_monitor;
