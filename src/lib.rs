@@ -26,6 +26,8 @@
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+#[cfg(feature = "cli")]
+mod convert;
 mod data;
 mod executor;
 pub mod http;

@@ -10,6 +10,8 @@ use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+use super::convert::ConvertArgs;
+use super::new::NewArgs;
 use crate::HttpDebug;
 use crate::plan::{HttpLayer, Options, parse_duration};
 
@@ -31,6 +33,10 @@ pub(super) enum Command {
     Target(TargetArgs),
     /// Measure CPU, memory, network and disk without any load
     Monitor(MonitorArgs),
+    /// Write a script to begin with
+    New(NewArgs),
+    /// Make a script of a recording, of curl commands or of an API's description
+    Convert(ConvertArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell

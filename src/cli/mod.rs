@@ -6,10 +6,12 @@
 mod args;
 mod completions;
 mod config_file;
+mod convert;
 mod demo;
 mod exit;
 mod messages;
 mod monitor;
+mod new;
 mod output;
 mod progress;
 mod resources;
@@ -35,6 +37,8 @@ pub fn main() -> ExitCode {
         Command::Demo(args) => demo::demo(&args),
         Command::Target(args) => target::target(&args),
         Command::Monitor(args) => monitor::monitor(&args),
+        Command::New(args) => new::new(&args),
+        Command::Convert(args) => convert::convert(&args),
         Command::Completions { shell } => completions::completions(shell),
     };
     exit.into()

@@ -1,0 +1,125 @@
+//! `rhaid convert`: scripts from what others wrote.
+//!
+//! Owns reading the input and writing the script. Invariant: the script goes to standard output or to a file, what is
+//! to be known about it to standard error; a file that exists is not overwritten without `--force`.
+
+use std::fs::OpenOptions;
+use std::io::{IsTerminal, Read, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::exit::Exit;
+use super::output;
+use crate::convert::{Converted, convert_curl};
+
+/// An input larger than this is refused.
+const MOST_BYTES: u64 = 512 * 1024 * 1024;
+
+/// Arguments of `rhaid convert`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ConvertArgs {
+    #[command(subcommand)]
+    from: From,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+enum From {
+    /// curl commands, as browsers copy them ("Copy as cURL")
+    Curl {
+        /// A file of commands, `-` for standard input, or the command itself in quotes
+        #[arg(value_name = "COMMAND", default_value = "-")]
+        input: String,
+
+        #[command(flatten)]
+        out: OutArgs,
+    },
+}
+
+/// Where the script goes.
+#[derive(Clone, Debug, Args)]
+struct OutArgs {
+    /// Write the script to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Overwrite the file if it exists
+    #[arg(long, requires = "output")]
+    force: bool,
+}
+
+/// Reads the input, converts it and writes the script.
+pub(super) fn convert(args: &ConvertArgs) -> Exit {
+    let (converted, out) = match &args.from {
+        From::Curl { input, out } => (curl(input), out),
+    };
+    match converted.and_then(|converted| write(converted, out)) {
+        Ok(()) => Exit::Passed,
+        Err(problem) => {
+            output::error(&problem);
+            Exit::Configuration
+        }
+    }
+}
+
+fn curl(input: &str) -> Result<Converted, String> {
+    let is_command = input.contains(char::is_whitespace) && !Path::new(input).exists();
+    let text = if is_command { input.to_owned() } else { read(input, "the curl command")? };
+    convert_curl(&text)
+}
+
+/// The text of a file, or of standard input.
+fn read(input: &str, what: &str) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    let name = if input == "-" { "standard input" } else { input };
+    let result = if input == "-" {
+        if std::io::stdin().is_terminal() {
+            output::err(&format!("Paste {what}, then press Ctrl-D on a line of its own.\n"));
+        }
+        std::io::stdin().lock().take(MOST_BYTES + 1).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(input).and_then(|file| file.take(MOST_BYTES + 1).read_to_end(&mut bytes))
+    };
+    result.map_err(|error| format!("cannot read {name}: {error}"))?;
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(format!("{name} is larger than {} MB", MOST_BYTES / 1024 / 1024));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        format!("{name} is not text in UTF-8: byte {at} begins no character")
+    })
+}
+
+fn write(converted: Converted, out: &OutArgs) -> Result<(), String> {
+    let script = match &out.output {
+        None => {
+            output::out(&converted.script);
+            "SCRIPT".to_owned()
+        }
+        Some(path) => {
+            let mut options = OpenOptions::new();
+            options.write(true);
+            if out.force {
+                options.create(true).truncate(true)
+            } else {
+                options.create_new(true)
+            };
+            let written = options.open(path).and_then(|mut file| file.write_all(converted.script.as_bytes()));
+            written.map_err(|error| match error.kind() {
+                std::io::ErrorKind::AlreadyExists => {
+                    format!("{} exists; overwrite it with --force, or choose another name", path.display())
+                }
+                _ => format!("cannot write {}: {error}", path.display()),
+            })?;
+            output::err(&format!("Wrote {}.\n", path.display()));
+            path.display().to_string()
+        }
+    };
+    for note in &converted.notes {
+        output::err(&format!("note: {note}\n"));
+    }
+    let params: String = converted.required.iter().map(|name| format!(" --param {name}=…")).collect();
+    let host = if converted.has_host { "" } else { " --host URL" };
+    output::err(&format!("Try it out: rhaid run {script} --once{host}{params}\n"));
+    Ok(())
+}

@@ -1,0 +1,18 @@
+//! Recordings, commands and descriptions of others as scripts: text in, script text out.
+//!
+//! Owns reading HAR, curl's command line and OpenAPI, and writing what they say as a script that a person would
+//! have written. Leaves files and the terminal to the command. Invariants: pure; hostile input ends in an error or
+//! in a script, never in code of its own: all foreign text goes through `literal`.
+
+mod body;
+mod curl;
+mod curl_flags;
+mod literal;
+mod params;
+mod request;
+mod script;
+mod shell;
+
+pub(crate) use curl::convert_curl;
+pub(crate) use literal::{identifier, text_literal};
+pub(crate) use script::Converted;

@@ -1,0 +1,208 @@
+//! What a script should not hold: passwords, tokens and names of users become its parameters.
+//!
+//! Owns which names are taken for secret, and the declarations. Invariant: the value of a secret never stands in
+//! the script.
+
+use std::collections::HashSet;
+
+use super::literal::{Value, identifier, text_literal, unused};
+use super::request::MARK;
+
+/// The parameters that a script declares.
+#[derive(Default)]
+pub(super) struct Params {
+    list: Vec<Declared>,
+    names: HashSet<String>,
+}
+
+struct Declared {
+    name: String,
+    /// What it stood for; two values under one name are two parameters.
+    value: String,
+    help: String,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// With the value as its default.
+    Plain,
+    /// Without a default.
+    Required,
+    /// The same, and masked.
+    Secret,
+}
+
+impl Params {
+    /// A parameter without a default that is masked; `value` tells it from others of its name.
+    pub(super) fn secret(&mut self, name: &str, value: &str, help: &str) -> Value {
+        self.declare(name, value, help, Kind::Secret)
+    }
+
+    /// A parameter whose default is the value.
+    pub(super) fn plain(&mut self, name: &str, value: &str, help: &str) -> Value {
+        self.declare(name, value, help, Kind::Plain)
+    }
+
+    /// A parameter without a default; secret when its name says so.
+    pub(super) fn required(&mut self, name: &str, value: &str, help: &str) -> Value {
+        self.declare(name, value, help, if is_secret(name) { Kind::Secret } else { Kind::Required })
+    }
+
+    fn declare(&mut self, name: &str, value: &str, help: &str, kind: Kind) -> Value {
+        let name = identifier(name, "value");
+        let same =
+            |known: &&Declared| known.value == value && known.kind == kind && known.name.starts_with(&name);
+        if let Some(known) = self.list.iter().find(same) {
+            return Value::Code(known.name.to_uppercase());
+        }
+        let name = unused(name, &mut self.names);
+        let code = Value::Code(name.to_uppercase());
+        self.list.push(Declared { name, value: value.to_owned(), help: help.to_owned(), kind });
+        code
+    }
+
+    /// Their declarations, a line each.
+    pub(super) fn lines(&self) -> String {
+        let line = |param: &Declared| {
+            let default =
+                if param.kind == Kind::Plain { text_literal(&param.value) } else { "()".to_owned() };
+            let mut settings = Vec::new();
+            if param.kind == Kind::Secret {
+                settings.push(("secret".to_owned(), Value::Bool(true)));
+            }
+            if !param.help.is_empty() {
+                settings.push(("help".to_owned(), Value::text(param.help.clone())));
+            }
+            let settings = if settings.is_empty() {
+                String::new()
+            } else {
+                format!(", {}", Value::Map(settings).inline())
+            };
+            format!(
+                "const {} = param({}, {default}{settings});\n",
+                param.name.to_uppercase(),
+                text_literal(&param.name)
+            )
+        };
+        self.list.iter().map(line).collect()
+    }
+
+    /// The names of those that have no default.
+    pub(super) fn names_required(&self) -> Vec<String> {
+        self.list.iter().filter(|param| param.kind != Kind::Plain).map(|param| param.name.clone()).collect()
+    }
+}
+
+/// Whether a field, header or variable of this name holds something that nobody else should read.
+pub(super) fn is_secret(name: &str) -> bool {
+    const PARTS: &[&str] = &[
+        "password",
+        "passwd",
+        "passphrase",
+        "secret",
+        "token",
+        "apikey",
+        "accesskey",
+        "credential",
+        "authorization",
+        "csrf",
+        "xsrf",
+        "jwt",
+        "signature",
+        "privatekey",
+        "sessionid",
+    ];
+    const WHOLE: &[&str] =
+        &["pwd", "pass", "pin", "otp", "auth", "cvv", "cvc", "sid", "code_verifier", "key"];
+    let lower = name.to_ascii_lowercase();
+    let letters: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
+    PARTS.iter().any(|part| letters.contains(part)) || WHOLE.contains(&lower.as_str())
+}
+
+/// Whether a field of this name says who logs in.
+pub(super) fn is_user(name: &str) -> bool {
+    let letters: String = name.to_ascii_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+    matches!(
+        letters.as_str(),
+        "user" | "username" | "userid" | "email" | "mail" | "login" | "account" | "emailaddress"
+    )
+}
+
+/// Calls `see` with each plain value in a tree and the nearest name above it.
+pub(super) fn each_leaf(value: &mut Value, name: &str, see: &mut dyn FnMut(&str, &mut Value)) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(|value| each_leaf(value, name, see)),
+        Value::Map(fields) => fields.iter_mut().for_each(|(name, value)| each_leaf(value, name, see)),
+        Value::Text(_) | Value::Number(_) => see(name, value),
+        Value::Unit | Value::Bool(_) | Value::Joined(_) | Value::Code(_) => {}
+    }
+}
+
+/// Replaces passwords and the like in a body or query by parameters, and who logs in beside a password.
+pub(super) fn protect(value: &mut Value, params: &mut Params) {
+    let mut has_password = false;
+    each_leaf(value, "", &mut |name, leaf| {
+        if let Value::Text(text) = leaf
+            && is_secret(name)
+            && !text.is_empty()
+            && !text.contains(MARK)
+        {
+            has_password |= name.to_ascii_lowercase().contains("pass") || name.eq_ignore_ascii_case("pwd");
+            *leaf = params.secret(name, text, "");
+        }
+    });
+    if has_password {
+        each_leaf(value, "", &mut |name, leaf| {
+            if let Value::Text(text) = leaf
+                && is_user(name)
+                && !text.contains(MARK)
+            {
+                *leaf = params.plain(name, text, "");
+            }
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_secret() {
+        for name in [
+            "password",
+            "user[password]",
+            "X-CSRF-Token",
+            "client_secret",
+            "apiKey",
+            "api-key",
+            "PWD",
+            "_csrf",
+        ] {
+            assert!(is_secret(name), "{name}");
+        }
+        for name in ["user", "passenger", "page", "keyword", "sort_key", "author", "compass"] {
+            assert!(!is_secret(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_login_without_its_password() {
+        let mut params = Params::default();
+        let fields = |password: &str| {
+            let pair = |name: &str, value: &str| (name.to_owned(), Value::text(value));
+            Value::Map(vec![pair("user", "ann"), pair("password", password), pair("remember", "1")])
+        };
+        for password in ["hunter2", "hunter2", "other"] {
+            let mut login = fields(password);
+            protect(&mut login, &mut params);
+            assert!(!login.inline().contains(password));
+        }
+        let expected = "const PASSWORD = param(\"password\", (), #{ secret: true });\n\
+            const USER = param(\"user\", \"ann\");\n\
+            const PASSWORD_2 = param(\"password_2\", (), #{ secret: true });\n";
+        assert_eq!(params.lines(), expected);
+        assert_eq!(params.names_required(), ["password", "password_2"]);
+    }
+}
