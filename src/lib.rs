@@ -51,4 +51,6 @@ mod ws;
 pub use rhai;
 pub use run::{LoadTest, Prepared, Report, RunError, RunHandle, Stopper};
 pub(crate) use script::did_you_mean;
+#[cfg(feature = "cli")]
+pub(crate) use script::reference as script_reference;
 pub use script::{AsyncCall, HttpDebug, Level, Message, Param};

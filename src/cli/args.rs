@@ -37,6 +37,14 @@ pub(super) enum Command {
     New(NewArgs),
     /// Make a script of a recording, of curl commands or of an API's description
     Convert(ConvertArgs),
+    /// Show what a script can call: the modules, one of them, or a function
+    Docs(DocsArgs),
+    /// Write definitions of the script API for Rhai's language server, so that an editor knows it
+    Definitions {
+        /// Folder to write them to; it is made when it is not there
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -326,6 +334,18 @@ pub(super) struct DemoArgs {
 
     #[command(flatten)]
     pub(super) output: OutputArgs,
+}
+
+/// Arguments of `rhaid docs`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct DocsArgs {
+    /// What to show: http, http::get, response, scenario, std/auth, globals, …; everything briefly without
+    #[arg(value_name = "NAME", conflicts_with = "markdown")]
+    pub(super) name: Vec<String>,
+
+    /// Print all of it as Markdown: docs/script-api.md
+    #[arg(long)]
+    pub(super) markdown: bool,
 }
 
 /// Arguments of `rhaid target`.

@@ -7,7 +7,10 @@ mod args;
 mod completions;
 mod config_file;
 mod convert;
+mod definitions;
 mod demo;
+mod docs;
+mod docs_text;
 mod exit;
 mod messages;
 mod monitor;
@@ -39,6 +42,8 @@ pub fn main() -> ExitCode {
         Command::Monitor(args) => monitor::monitor(&args),
         Command::New(args) => new::new(&args),
         Command::Convert(args) => convert::convert(&args),
+        Command::Docs(args) => docs::docs(&args),
+        Command::Definitions { folder } => definitions::definitions(&folder),
         Command::Completions { shell } => completions::completions(shell),
     };
     exit.into()

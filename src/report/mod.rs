@@ -13,6 +13,8 @@ mod verdict;
 pub(crate) mod fixture;
 
 pub use format::{bytes, count, latency, percent, rate, run_length};
+#[cfg(feature = "cli")]
+pub(crate) use text::Tone;
 pub use text::{
     Look, live, plain_line, plain_resource_line, resource_line, resource_table, short_summary, summary,
 };

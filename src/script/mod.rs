@@ -13,6 +13,9 @@ pub(crate) mod host;
 mod import;
 mod json_path;
 mod message;
+// Without the command line only the names of keys are read.
+#[cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
+pub(crate) mod reference;
 mod run_state;
 mod secrets;
 mod source;

@@ -13,6 +13,7 @@ mod connections;
 mod convert;
 mod data;
 mod declaring;
+
 mod embedding;
 mod encodings;
 mod events;
@@ -32,6 +33,7 @@ mod new_scripts;
 mod reload;
 mod resources;
 mod scraping;
+mod script_reference;
 mod secrets;
 mod shipped_scripts;
 mod signals;

@@ -20,5 +20,7 @@ mod tests;
 pub use ci_line::plain_line;
 pub use live::live;
 pub use look::Look;
+#[cfg(feature = "cli")]
+pub(crate) use look::Tone;
 pub use resources::{plain_resource_line, resource_line, resource_table};
 pub use summary::{short_summary, summary};

@@ -20,6 +20,7 @@ use super::response::Response;
 use super::{convert, placed};
 use crate::http::Request;
 use crate::script::host::{Host, ScriptResult};
+use crate::script::reference::{Owner, calls};
 use crate::script::vu_context::VuContext;
 
 /// Requests to one host that run at once; what browsers allow over HTTP/1.1.
@@ -30,6 +31,33 @@ struct Order {
     request: Request,
     pending: Pending,
     demands: Demands,
+}
+
+calls! {
+    pub(super) CALLS: Owner::Module("http"); ("call", "does");
+
+    /// Several requests at once, as a browser loads a page: gives their responses in order, an array for an array, a map
+    /// for a map.
+    ///
+    /// Errors: an entry that is none; then nothing is sent.
+    ///
+    /// At most six requests at a time go to each host; `batch` waits for all. An entry is a URL, `[method, url]`,
+    /// `[method, url, params]`, or a map of `url`, `method` (GET if left out) and
+    /// [parameters](#parameters-of-a-request). Each is a sample of its own; the time it waits for its turn counts as
+    /// `blocked`.
+    ///
+    /// ```rhai
+    /// fn iteration() {
+    ///     let page = http::batch(#{
+    ///         insights: "/quality/insights",
+    ///         health: #{ url: "/health", tags: #{ kind: "asset" } },
+    ///         analysis: ["POST", "/quality/analyze", #{ json: #{ source: "fn main() {}" } }],
+    ///     });
+    ///     check("a score comes", page.analysis.json("score") != ());
+    /// }
+    /// ```
+    fn batch(requests: array) -> array;
+    fn batch(requests: map) -> map;
 }
 
 pub(super) fn register(module: &mut Module, host: &Rc<Host>) {

@@ -6,6 +6,30 @@ use rhai::{Dynamic, Engine, FnPtr, ImmutableString, Map, NativeCallContext};
 
 use super::{call_closure, convert};
 use crate::script::host::{Host, ScriptResult};
+use crate::script::reference::{Owner, calls};
+
+calls! {
+    pub(super) CALLS: Owner::Global; ("call", "does");
+
+    /// Counts a yes or no; returns it. *VU*
+    ///
+    /// ```rhai
+    /// check("signed in", this.token != ());
+    /// ```
+    fn check(name: text, passed: bool) -> bool;
+
+    /// Applies each condition of `#{ "name": |v| bool, … }` to the value, counts it; returns whether all hold. *VU*
+    ///
+    /// Errors: a condition gives no true or false. An error inside a condition counts as no and goes on to the script.
+    ///
+    /// ```rhai
+    /// check(http::get("/quality/insights"), #{
+    ///     "is JSON": |r| r.headers["content-type"].contains("json"),
+    ///     "has projects": |r| r.json("projects").len > 0,
+    /// });
+    /// ```
+    fn check(value: any, checks: map) -> bool;
+}
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let h = host.clone();

@@ -7,6 +7,31 @@ use rhai::{ImmutableString, Map, Module, NativeCallContext};
 use super::pending::target;
 use super::placed;
 use crate::script::host::{Host, ScriptResult};
+use crate::script::reference::{Owner, calls};
+
+calls! {
+    pub(super) CALLS: Owner::Module("http"); ("call", "does");
+
+    /// Map of the cookies that a request there would carry; without a URL to the host itself.
+    fn cookies() -> map;
+    fn cookies(url: text) -> map;
+
+    /// Keeps a cookie as if the URL had sent it: `set_cookie(url, "a=b; Path=/")`, or a name and a value with `Path=/`.
+    ///
+    /// Errors: the rules do not let that URL set this one.
+    ///
+    /// ```rhai
+    /// http::set_cookie("/", "session", "4f1a");
+    /// ```
+    fn set_cookie(url: text, cookie: text);
+    fn set_cookie(url: text, name: text, value: text);
+
+    /// Forgets all cookies.
+    fn clear_cookies();
+
+    /// Closes the VU's idle connections, so that its next request opens one.
+    fn close_connections();
+}
 
 pub(super) fn register(module: &mut Module, host: &Rc<Host>) {
     let h = host.clone();

@@ -14,6 +14,7 @@ use super::encoding::{base64, base64url, hex};
 use super::random::with_rng;
 use super::{convert, placed};
 use crate::script::host::{Host, ScriptResult};
+use crate::script::reference::{Owner, Section, calls, keys};
 
 /// Most random bytes at once.
 const MOST_BYTES: i64 = 1_000_000;
@@ -23,7 +24,64 @@ const ALGORITHMS: [&str; 5] = ["md5", "sha1", "sha256", "sha384", "sha512"];
 /// RFC 7518, section 3.2: names of signatures, and the digests under them.
 const SIGNATURES: [(&str, &str); 3] = [("HS256", "sha256"), ("HS384", "sha384"), ("HS512", "sha512")];
 
-const JWT_KEYS: &[&str] = &["algorithm", "header"];
+pub(super) const SECTION: Section = Section {
+    name: "crypto",
+    title: "`crypto`",
+    is_part: false,
+    about: "digests, authentication codes, random bytes, signed tokens",
+    intro: "`data` and `key` are text or a blob.",
+    tables: &[CALLS, JWT_KEYS],
+    notes: r##"
+```rhai
+fn on_start() {
+    let claims = #{ sub: `user-${vu::id()}`, exp: time::unix_ms() / 1000 + 3600 };
+    this.token = crypto::jwt_sign(claims, secret::get("JWT_KEY", "a key of the test system"));
+}
+fn iteration() { http::get("/quality/insights", #{ bearer: this.token }); }
+```"##,
+};
+
+calls! {
+    CALLS: Owner::Module("crypto"); ("call", "gives");
+
+    /// The digest, hexadecimal.
+    fn md5(data: text|blob) -> text;
+    fn sha1(data: text|blob) -> text;
+    fn sha256(data: text|blob) -> text;
+    fn sha384(data: text|blob) -> text;
+    fn sha512(data: text|blob) -> text;
+
+    /// The authentication code, hexadecimal, or as `"base64"` or `"base64url"`; the algorithm is `"md5"`, `"sha1"`,
+    /// `"sha256"`, `"sha384"` or `"sha512"`.
+    ///
+    /// Errors: no such algorithm; no such encoding.
+    ///
+    /// ```rhai
+    /// let signature = crypto::hmac("sha256", "key", "what is signed", "base64");
+    /// ```
+    fn hmac(algorithm: text, key: text|blob, data: text|blob) -> text;
+    fn hmac(algorithm: text, key: text|blob, data: text|blob, encoding: text) -> text;
+
+    /// A blob of `count` bytes from the VU's own sequence, so seeded: not for real keys.
+    ///
+    /// Errors: above 1,000,000.
+    fn random_bytes(count: int) -> blob;
+
+    /// A JSON Web Token signed with HS256.
+    ///
+    /// Errors: claims that are no plain data; no such algorithm.
+    fn jwt_sign(claims: map, key: text|blob) -> text;
+    fn jwt_sign(claims: map, key: text|blob, settings: map) -> text;
+}
+
+keys! {
+    JWT_KEYS: "crypto::jwt_sign";
+
+    /// How it is signed.
+    algorithm: "`\"HS256\"`, `\"HS384\"` or `\"HS512\"`";
+    /// More fields of its header.
+    header: "map";
+}
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let mut module = Module::new();
@@ -123,6 +181,7 @@ fn jwt_sign(claims: &Map, key: &Dynamic, options: &Map) -> ScriptResult<String> 
     let mut header = json!({ "alg": "HS256", "typ": "JWT" });
     let mut algorithm = "sha256";
     for (name, value) in options {
+        JWT_KEYS.check("crypto::jwt_sign", name)?;
         let what = format!("crypto::jwt_sign: {name}");
         match name.as_str() {
             "algorithm" => {
@@ -142,7 +201,7 @@ fn jwt_sign(claims: &Map, key: &Dynamic, options: &Map) -> ScriptResult<String> 
                     header[field.as_str()] = json_of(&format!("{what}.{field}"), value)?;
                 }
             }
-            _ => return Err(convert::unknown_key("crypto::jwt_sign", name, JWT_KEYS).into()),
+            _ => return Err(JWT_KEYS.unknown("crypto::jwt_sign", name).into()),
         }
     }
     let claims = json_of("crypto::jwt_sign: the claims", &Dynamic::from_map(claims.clone()))?;

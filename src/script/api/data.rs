@@ -8,8 +8,69 @@ use super::table::TableRef;
 use super::{convert, placed};
 use crate::data::{CsvOptions, Form, Loaded};
 use crate::script::host::{Host, ScriptResult};
+use crate::script::reference::{Owner, Section, calls, keys};
 
-const CSV_KEYS: &[&str] = &["delimiter", "header", "columns", "ragged"];
+pub(super) const SECTION: Section = Section {
+    name: "data",
+    title: "`data`",
+    is_part: false,
+    about: "files of test data",
+    intro: "At the top level only. Files are looked for in the folder of the script that is run, then in the folders of \
+            `--data`; anything outside of them is refused. Each file is read once a run. [data.md](data.md) explains how.",
+    tables: &[CALLS, CSV_KEYS],
+    notes: r##"
+Errors of all of them: the file is not there, or may not be read; it is no UTF-8 (but for `data::bytes`), with line and
+byte; a table is larger than 2 GB.
+
+```rhai
+const USERS = data::csv("data/users.csv");
+
+fn on_start()  { this.user = USERS.lease(); }
+fn iteration() { http::post("/login", #{ json: #{ user: this.user.user } }); }
+```"##,
+};
+
+calls! {
+    CALLS: Owner::Module("data"); ("call", "gives");
+
+    /// A [table](#a-table) of maps, column → text; without header and columns of arrays.
+    ///
+    /// Errors: rows of another length, with the line; a quote that is never closed; two columns of one name.
+    fn csv(path: text) -> Table;
+    fn csv(path: text, settings: map) -> Table;
+
+    /// A table if the file holds an array, else its value.
+    ///
+    /// Errors: not JSON, with line and column.
+    fn json(path: text) -> any;
+
+    /// A table of text; empty lines are left out.
+    fn lines(path: text) -> Table;
+
+    /// The whole file as text.
+    ///
+    /// Errors: larger than 256 MB.
+    fn text(path: text) -> text;
+
+    /// The whole file as a blob.
+    ///
+    /// Errors: larger than 16 MB.
+    fn bytes(path: text) -> blob;
+}
+
+keys! {
+    CSV_KEYS: "data::csv";
+
+    /// What stands between two cells; `","` if left out.
+    delimiter: "one ASCII character";
+    /// Whether the first line names the columns; true if left out.
+    header: "true or false";
+    /// With a header: the columns that are kept; without: their names. All if left out.
+    columns: "array of texts";
+    /// Whether rows may be shorter (what is missing is `""`) or longer (what is too much is left out); false if left
+    /// out.
+    ragged: "true or false";
+}
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let mut module = Module::new();
@@ -56,6 +117,7 @@ fn load(host: &Rc<Host>, function: &str, path: &str, form: Form) -> ScriptResult
 fn csv_options(map: &Map) -> Result<CsvOptions, String> {
     let mut options = CsvOptions::default();
     for (key, value) in map {
+        CSV_KEYS.check("data::csv", key)?;
         let what = format!("data::csv: {key}");
         match key.as_str() {
             "delimiter" => {
@@ -82,7 +144,7 @@ fn csv_options(map: &Map) -> Result<CsvOptions, String> {
                 options.columns = Some(names);
             }
             "ragged" => options.ragged = convert::boolean(&what, value)?,
-            _ => return Err(convert::unknown_key("data::csv", key, CSV_KEYS)),
+            _ => return Err(CSV_KEYS.unknown("data::csv", key)),
         }
     }
     Ok(options)

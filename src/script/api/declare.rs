@@ -11,23 +11,123 @@ use super::wait::{WaitSpec, wait_from};
 use crate::plan::{HttpLayer, Options};
 use crate::script::declare::TaskSettings;
 use crate::script::host::{Host, ScriptResult};
+use crate::script::reference::{Owner, Section, calls, keys};
 
-const OPTION_KEYS: &[&str] =
-    &["host", "users", "spawn_rate", "run_time", "iterations", "stop_timeout", "tags", "seed", "http"];
+pub(super) const OPTIONS: Section = Section {
+    name: "options",
+    title: "`options`",
+    is_part: false,
+    about: "the settings of the run, with defaults of the script's own",
+    intro: "At the top level only.",
+    tables: &[OPTIONS_CALL, OPTION_KEYS],
+    notes: "",
+};
 
-const HTTP_KEYS: &[&str] = &[
-    "headers",
-    "resolve",
-    "insecure",
-    "ca_file",
-    "client_cert",
-    "proxy",
-    "user_agent",
-    "max_redirects",
-    "timeout",
-    "connect_timeout",
-    "http_version",
-];
+calls! {
+    OPTIONS_CALL: Owner::Global; ("call", "does");
+
+    /// Sets defaults of the run. Flags, environment and `rhaid.toml` win over them. Of two calls the later wins, key by
+    /// key.
+    ///
+    /// Errors: a key that does not exist, a value of another kind.
+    ///
+    /// ```rhai
+    /// options(#{ host: "http://127.0.0.1:8000", users: 20, spawn_rate: 2, run_time: "5m", tags: #{ team: "shop" } });
+    /// ```
+    fn options(settings: map);
+}
+
+keys! {
+    OPTION_KEYS: "options";
+
+    /// Base URL that relative URLs are joined to.
+    host: "text";
+    /// Most VUs at once, see [load.md](load.md).
+    users: "whole number";
+    /// VUs started, and at the end taken away, per second.
+    spawn_rate: "number";
+    /// Time until the VUs are taken away.
+    run_time: "time";
+    /// Iterations of all VUs together, after which the run ends.
+    iterations: "whole number";
+    /// Time that running iterations get when the run stops.
+    stop_timeout: "time";
+    /// Tags of every request.
+    tags: "map of names to plain values";
+    /// Seed of everything random, see [load.md](load.md#seeds).
+    seed: "whole number";
+    /// How requests are made, see [below](#optionshttp).
+    http: "map";
+}
+
+pub(super) const OPTIONS_HTTP: Section = Section {
+    name: "options.http",
+    title: "`options.http`",
+    is_part: true,
+    about: "how all requests of the run are made",
+    intro: "The key `http` of `options`. Files are relative to the folder that the command is started in. \
+            [http.md](http.md) says what each of them does to requests.",
+    tables: &[HTTP_KEYS],
+    notes: "```rhai\noptions(#{ http: #{ timeout: \"10s\", headers: #{ \"accept-language\": \"en\" } } });\n```",
+};
+
+keys! {
+    HTTP_KEYS: "options.http";
+
+    /// Headers of every request; those of a request win over them.
+    headers: "map of names to plain values";
+    /// Addresses that names are taken to have, instead of asking the system.
+    resolve: "map of names to `\"IP\"` or `\"IP:PORT\"`";
+    /// Any certificate is accepted.
+    insecure: "true or false";
+    /// PEM file of certificates to trust besides the system's.
+    ca_file: "path";
+    /// PEM file with a certificate chain and its key to present.
+    client_cert: "path";
+    /// The proxy; `"env"` uses `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. There is none if left out.
+    proxy: "URL";
+    /// The header `user-agent`; `rhaid/VERSION` if left out.
+    user_agent: "text";
+    /// Most redirects that are followed; 10 if left out.
+    max_redirects: "whole number";
+    /// Limit of a whole request; 60 s if left out.
+    timeout: "time";
+    /// Limit of opening a connection; 10 s if left out.
+    connect_timeout: "time";
+    /// The version of HTTP; `"auto"` if left out.
+    http_version: "`\"auto\"`, `\"1.1\"` or `\"2\"`";
+}
+
+pub(super) const TASK: Section = Section {
+    name: "task",
+    title: "`task`",
+    is_part: false,
+    about: "a function of the scenario `default`, picked by weight",
+    intro: "At the top level only. `task` and `wait` declare the one scenario `default`.",
+    tables: &[TASK_CALL, TASK_KEYS],
+    notes: "",
+};
+
+calls! {
+    TASK_CALL: Owner::Global; ("call", "does");
+
+    /// Declares that an iteration of `default` may be one call of this function. The weight is how often it is picked,
+    /// 1 if left out. `task("browse")` and `task(Fn("browse"))` are the same. A task takes no argument.
+    ///
+    /// Errors: the script has no such function; a weight below 0; both `scenario("default", …)` and `task`.
+    ///
+    /// ```rhai
+    /// task("browse", 3);
+    /// task("analyze", 1, #{ wait: between(5, 10), tags: ["slow"] });
+    ///
+    /// fn browse()  { http::get("/quality/insights"); }
+    /// fn analyze() { http::post("/quality/analyze", #{ json: #{ source: "let x = 1;" } }); }
+    /// ```
+    fn task(function: text|function);
+    fn task(function: text|function, weight: int);
+    fn task(function: text|function, weight: int, settings: map);
+    fn task(function: text|function, settings: map);
+}
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let h = host.clone();
@@ -70,7 +170,7 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     engine.register_fn(
         "task",
         move |context: NativeCallContext, function: Dynamic, settings: Map| -> ScriptResult<()> {
-            task(&h, &context, &function, task_settings("task", &settings, TASK_KEYS)?)
+            task(&h, &context, &function, task_settings("task", &settings, &TASK_KEYS.names())?)
         },
     );
 
@@ -125,6 +225,7 @@ fn declare_wait(host: &Rc<Host>, value: Dynamic) -> ScriptResult<()> {
 fn options(map: &Map) -> Result<Options, String> {
     let mut options = Options::default();
     for (key, value) in map {
+        OPTION_KEYS.check("options", key)?;
         let what = format!("options.{key}");
         match key.as_str() {
             "host" => options.host = Some(convert::text(&what, value)?),
@@ -136,7 +237,7 @@ fn options(map: &Map) -> Result<Options, String> {
             "tags" => options.tags = convert::text_map(&what, value)?.into_iter().collect(),
             "seed" => options.seed = Some(convert::count(&what, value)?),
             "http" => options.http = http(&convert::map(&what, value)?)?,
-            _ => return Err(convert::unknown_key("options", key, OPTION_KEYS)),
+            _ => return Err(OPTION_KEYS.unknown("options", key)),
         }
     }
     Ok(options)
@@ -149,6 +250,7 @@ fn number(what: &str, value: &Dynamic) -> Result<f64, String> {
 fn http(map: &Map) -> Result<HttpLayer, String> {
     let mut http = HttpLayer::default();
     for (key, value) in map {
+        HTTP_KEYS.check("options.http", key)?;
         let what = format!("options.http.{key}");
         match key.as_str() {
             "headers" => http.headers = convert::text_map(&what, value)?.into_iter().collect(),
@@ -165,7 +267,7 @@ fn http(map: &Map) -> Result<HttpLayer, String> {
             "timeout" => http.timeout = Some(convert::duration(&what, value)?),
             "connect_timeout" => http.connect_timeout = Some(convert::duration(&what, value)?),
             "http_version" => http.http_version = Some(convert::plain(&what, value)?),
-            _ => return Err(convert::unknown_key("options.http", key, HTTP_KEYS)),
+            _ => return Err(HTTP_KEYS.unknown("options.http", key)),
         }
     }
     Ok(http)

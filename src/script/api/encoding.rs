@@ -10,6 +10,7 @@ use rhai::{Dynamic, Engine, ImmutableString, Module, NativeCallContext};
 
 use super::{convert, placed};
 use crate::script::host::{Host, ScriptResult};
+use crate::script::reference::{Owner, Section, calls};
 
 /// RFC 4648, sections 4 and 5. What is decoded may have its padding or not.
 const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
@@ -29,6 +30,43 @@ const ENCODINGS: [(&str, Encode, Decode); 3] = [
     ("base64url", base64url, |text| BASE64URL.decode(text).map_err(|error| error.to_string())),
     ("hex", hex, from_hex),
 ];
+
+pub(super) const SECTION: Section = Section {
+    name: "encoding",
+    title: "`encoding`",
+    is_part: false,
+    about: "base64, hexadecimal and URLs",
+    intro: "`data` is text or a blob. Errors: it is neither; what is decoded is not so encoded, or does not hold text.",
+    tables: &[CALLS],
+    notes: "",
+};
+
+calls! {
+    CALLS: Owner::Module("encoding"); ("call", "gives");
+
+    /// Base64 with padding.
+    fn base64_encode(data: text|blob) -> text;
+
+    /// Base64url without padding.
+    fn base64url_encode(data: text|blob) -> text;
+
+    /// Lower-case hexadecimal digits.
+    fn hex_encode(data: text|blob) -> text;
+
+    /// The text; padding may be there or not. With `"blob"` as second argument a blob, for what is no text.
+    fn base64_decode(encoded: text) -> text;
+    fn base64_decode(encoded: text, kind: text) -> text|blob;
+    fn base64url_decode(encoded: text) -> text;
+    fn base64url_decode(encoded: text, kind: text) -> text|blob;
+    fn hex_decode(encoded: text) -> text;
+    fn hex_decode(encoded: text, kind: text) -> text|blob;
+
+    /// The value as part of a URL: everything but letters, digits and `-._~` is escaped.
+    fn url_encode(value: text|number|bool) -> text;
+
+    /// The text without escapes; `+` stays `+`.
+    fn url_decode(encoded: text) -> text;
+}
 
 pub(super) fn register(engine: &mut Engine, _: &Rc<Host>) {
     let mut module = Module::new();

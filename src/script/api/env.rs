@@ -6,6 +6,31 @@ use rhai::{Dynamic, Engine, ImmutableString, Module, NativeCallContext};
 
 use super::placed;
 use crate::script::host::{Host, ScriptResult};
+use crate::script::reference::{Owner, Section, calls};
+
+pub(super) const SECTION: Section = Section {
+    name: "env",
+    title: "`env`",
+    is_part: false,
+    about: "variables of the environment and of `-e`",
+    intro: "",
+    tables: &[CALLS],
+    notes: "A value of the scenario's `env` comes first. A value of `-e NAME=VALUE` or of `[env]` in `rhaid.toml` comes \
+            before the environment of the process.",
+};
+
+calls! {
+    CALLS: Owner::Module("env"); ("call", "gives");
+
+    /// The variable as text; when it is not set the other value, or `()` without one.
+    fn get(name: text) -> text|unit;
+    fn get(name: text, otherwise: any) -> any;
+
+    /// The variable.
+    ///
+    /// Errors: it is not set.
+    fn require(name: text) -> text;
+}
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let mut module = Module::new();

@@ -5,10 +5,71 @@ use std::time::Duration;
 
 use rhai::{Dynamic, Engine, FnPtr, ImmutableString, NativeCallContext};
 
-use super::{call_closure, convert};
+use super::{call_closure, check, convert, log, metrics};
 use crate::plan::Wait;
 use crate::script::host::{Ending, Host, ScriptResult};
+use crate::script::reference::{Owner, Section, calls};
 use crate::script::wait_time::wait_seconds;
+
+pub(super) const SECTION: Section = Section {
+    name: "flow",
+    title: "Checks and the course of an iteration",
+    is_part: false,
+    about: "checks, sleeping, groups, transactions, ending an iteration or the run",
+    intro: "",
+    tables: &[check::CALLS, CALLS, metrics::MEASURE, log::GLOBALS],
+    notes: "\
+`this` is the VU's own map inside the closures of `group` and `measure` too. A failed check does not fail the request and
+ends nothing. In a function that stops a run (`on_stop`, `teardown`), `sleep` and `think` return at once.",
+};
+
+calls! {
+    CALLS: Owner::Global; ("call", "does");
+
+    /// Ends the iteration as a script error `failed: reason`.
+    ///
+    /// Errors: cannot be caught.
+    ///
+    /// ```rhai
+    /// if !http::get("/health").ok { fail("the service is not there"); }
+    /// ```
+    fn fail(reason: text);
+
+    /// Ends the run; exit code 108.
+    ///
+    /// Errors: cannot be caught.
+    fn abort(reason: text);
+
+    /// Waits; others run meanwhile. *VU*
+    ///
+    /// Errors: not a time.
+    ///
+    /// ```rhai
+    /// sleep(0.5);
+    /// sleep("300ms");
+    /// ```
+    fn sleep(time: time);
+
+    /// Waits as the wait of the task, or else of the scenario, says, inside a task. *VU*
+    ///
+    /// Errors: the wait is a pacing or a function.
+    fn think();
+
+    /// Tags the requests inside with `group:name`, nested groups with `group:outer::inner`; returns what the closure
+    /// returns. *VU*
+    ///
+    /// ```rhai
+    /// group("shop", || {
+    ///     http::get("/quality/insights");
+    ///     http::get("/health");
+    /// });
+    /// ```
+    fn group(name: text, body: function) -> any;
+
+    /// Calls the closure with the VU's own `this`, which `closure.call()` leaves unbound; for functions of libraries that
+    /// take closures; returns what the closure returns.
+    fn call_as_user(body: function) -> any;
+}
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     // Overrides Rhai's own `sleep`, which would block the thread and every virtual user on it.

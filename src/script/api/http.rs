@@ -12,6 +12,7 @@ use super::response::Response;
 use super::{batch, cookies, multipart, placed};
 use crate::script::host::{Host, ScriptResult};
 use crate::script::message::{Level, Message};
+use crate::script::reference::{Owner, Section, calls};
 use crate::script::trace::{HttpDebug, Sent, describe};
 use crate::script::vu_context::VuContext;
 
@@ -24,6 +25,71 @@ const METHODS: [(&str, Method); 7] = [
     ("head", Method::HEAD),
     ("options", Method::OPTIONS),
 ];
+
+pub(super) const SECTION: Section = Section {
+    name: "http",
+    title: "`http`",
+    is_part: false,
+    about: "requests, files to upload, cookies and connections",
+    intro: "*VU.* A request waits for its response; other VUs run meanwhile. It returns a [response](#the-response) in any \
+            case: a transport error is a response with status 0.",
+    tables: &[CALLS, batch::CALLS, multipart::CALLS, cookies::CALLS, multipart::FILE],
+    notes: "\
+A URL without a scheme is joined to the host that the caller gave (flag, environment, file), or else to that of the
+scenario, or else to that of `options`, as browsers do it: `/x` begins at the root, `x` beside the last part of the
+host's path. Errors: a URL that cannot be parsed, another scheme than `http` and `https`, and a relative URL without a
+host, which ends the run.
+
+A request is counted under its method and its path without the query, or under `name`.",
+};
+
+calls! {
+    CALLS: Owner::Module("http"); ("call", "does");
+
+    /// GET.
+    ///
+    /// ```rhai
+    /// let page = http::get("/quality/insights", #{ query: #{ page: 2 }, name: "/quality/insights?page" });
+    /// ```
+    fn get(url: text) -> Response;
+    fn get(url: text, params: map) -> Response;
+
+    /// POST.
+    ///
+    /// ```rhai
+    /// let login = http::post("/login", #{ json: #{ user: "ann" }, expect: 200 });
+    /// ```
+    fn post(url: text) -> Response;
+    fn post(url: text, params: map) -> Response;
+
+    /// PUT.
+    fn put(url: text) -> Response;
+    fn put(url: text, params: map) -> Response;
+
+    /// PATCH.
+    fn patch(url: text) -> Response;
+    fn patch(url: text, params: map) -> Response;
+
+    /// DELETE.
+    fn delete(url: text) -> Response;
+    fn delete(url: text, params: map) -> Response;
+
+    /// HEAD.
+    fn head(url: text) -> Response;
+    fn head(url: text, params: map) -> Response;
+
+    /// OPTIONS.
+    fn options(url: text) -> Response;
+    fn options(url: text, params: map) -> Response;
+
+    /// Any method; lower case is taken as upper case.
+    ///
+    /// ```rhai
+    /// http::request("PURGE", "/cache/1", #{ bearer: this.token });
+    /// ```
+    fn request(method: text, url: text) -> Response;
+    fn request(method: text, url: text, params: map) -> Response;
+}
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let mut module = Module::new();

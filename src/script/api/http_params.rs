@@ -9,29 +9,78 @@ use rhai::{Array, Dynamic, Map};
 use super::convert;
 use super::request_body::RequestBody;
 use crate::http::{BodyUse, DigestCredentials, Request, VersionChoice, basic_auth_value};
+use crate::script::reference::{Section, keys};
 
-const KEYS: &[&str] = &[
-    "headers",
-    "query",
-    "json",
-    "form",
-    "body",
-    "multipart",
-    "files",
-    "compress",
-    "bearer",
-    "basic",
-    "digest",
-    "timeout",
-    "redirects",
-    "http_version",
-    "discard_body",
-    "name",
-    "tags",
-    "expect",
-    "raise",
-    "record",
-];
+pub(super) const SECTION: Section = Section {
+    name: "params",
+    title: "Parameters of a request",
+    is_part: true,
+    about: "headers, body, expectations: what a request can be given",
+    intro: "The map after the URL.",
+    tables: &[KEYS],
+    notes: r##"
+Plain values are text, numbers and true or false. `json`, `form`, `body` and `multipart` exclude each other. An unknown
+key is an error.
+
+```rhai
+fn iteration() {
+    let found = http::get("/quality/insights", #{
+        query: #{ page: 2 },
+        headers: #{ "accept-language": "en" },
+        name: "/quality/insights?page",
+        tags: #{ kind: "read" },
+        expect: 200,
+    });
+    check("page 2", found.json("page") == 2);
+}
+```"##,
+};
+
+keys! {
+    KEYS: "a request";
+
+    /// An array repeats the header; wins over every default.
+    headers: "map of names to plain values or arrays of them";
+    /// Added to the query of the URL, encoded.
+    query: "map of names to plain values or arrays of them";
+    /// Body, with `content-type: application/json`.
+    json: "any value";
+    /// Body, `application/x-www-form-urlencoded`.
+    form: "map of names to plain values or arrays of them";
+    /// Body as it is, without a content type.
+    body: "text or blob";
+    /// Body, `multipart/form-data`.
+    multipart: "map of names to plain values, `http::file`s or arrays of them";
+    /// The same; with `form` or `multipart` its fields come first.
+    files: "map of names to `http::file`s or arrays of them";
+    /// The body is compressed, with `content-encoding`.
+    compress: "`\"gzip\"`, `\"deflate\"` or `\"br\"`";
+    /// `authorization: Bearer …`.
+    bearer: "text";
+    /// Basic authentication.
+    basic: "`\"user:password\"`, `[user, password]` or `#{ user, password }`";
+    /// Answers a digest challenge, see [http.md](http.md#digest-authentication).
+    digest: "as `basic`";
+    /// Limit of this request, instead of the run's.
+    timeout: "time";
+    /// Most redirects that are followed.
+    redirects: "whole number, or `false` for none";
+    /// Instead of the run's.
+    http_version: "`\"auto\"`, `\"1.1\"` or `\"2\"`";
+    /// The body is read and counted but not kept, so that it may have any size; `.size` tells its length, reading it is
+    /// an error.
+    discard_body: "true or false";
+    /// What it is counted under, instead of its path.
+    name: "text";
+    /// Counted under each `key:value` besides.
+    tags: "map of names to plain values";
+    /// Applied to the response, see `.expect`.
+    expect: "status, array of statuses, or function";
+    /// True: a request that failed, after `expect`, is a script error.
+    raise: "true or false";
+    /// False: the request is not counted.
+    record: "true or false";
+}
 
 /// What a script asks for besides method and URL.
 #[derive(Default)]
@@ -108,6 +157,10 @@ impl Params {
 pub(super) fn read_params(map: Map) -> Result<Params, String> {
     let mut params = Params::default();
     for (key, value) in map {
+        // On the path of every request, so only where it is built to be tested.
+        if cfg!(debug_assertions) {
+            KEYS.check("the request", &key)?;
+        }
         match key.as_str() {
             "headers" => read_headers(&value, &mut params.headers)?,
             "query" => params.query = pairs("query", &value)?,
@@ -141,7 +194,7 @@ pub(super) fn read_params(map: Map) -> Result<Params, String> {
             "expect" => params.demands.expect = Some(value),
             "raise" => params.demands.raise = convert::boolean("raise", &value)?,
             "record" => params.unrecorded = !convert::boolean("record", &value)?,
-            _ => return Err(convert::unknown_key("the request", &key, KEYS)),
+            _ => return Err(KEYS.unknown("the request", &key)),
         }
     }
     Ok(params)

@@ -6,6 +6,36 @@ use rhai::{Dynamic, Engine, Module, Position};
 
 use crate::script::host::{Host, ScriptResult};
 use crate::script::message::{Level, Message};
+use crate::script::reference::{Owner, Section, calls};
+
+calls! {
+    pub(super) GLOBALS: Owner::Global; ("call", "does");
+
+    /// A line on standard error with VU and iteration.
+    fn print(value: any);
+
+    /// The same with file and line.
+    fn debug(value: any);
+}
+
+pub(super) const SECTION: Section = Section {
+    name: "log",
+    title: "`log`",
+    is_part: false,
+    about: "lines on standard error, with VU and iteration",
+    intro: "",
+    tables: &[CALLS],
+    notes: "",
+};
+
+calls! {
+    CALLS: Owner::Module("log"); ("call", "does");
+
+    /// As `print`, marked as what it is. None of them counts as a script error.
+    fn info(value: any);
+    fn warn(value: any);
+    fn error(value: any);
+}
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let h = host.clone();

@@ -8,6 +8,7 @@ use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, Module, 
 use super::{call_closure, convert, placed};
 use crate::metrics::{CustomId, CustomKind};
 use crate::script::host::{Ending, Host, ScriptResult};
+use crate::script::reference::{Owner, Section, calls};
 
 /// Longest name, as in k6.
 const LONGEST_NAME: usize = 128;
@@ -54,6 +55,82 @@ impl Metric {
         }
         Ok(())
     }
+}
+
+calls! {
+    pub(super) MEASURE: Owner::Global; ("call", "does");
+
+    /// Times what the closure does as a [transaction](metrics.md#transactions); returns what it returns. *VU*
+    ///
+    /// Errors: those of the closure, which fail the transaction.
+    ///
+    /// ```rhai
+    /// measure("order", || {
+    ///     http::get("/quality/insights");
+    ///     http::post("/quality/analyze", #{ json: #{ source: "fn main() {}" } });
+    /// });
+    /// ```
+    fn measure(name: text, body: function) -> any;
+}
+
+pub(super) const SECTION: Section = Section {
+    name: "metrics",
+    title: "`metrics`",
+    is_part: false,
+    about: "metrics of the script's own",
+    intro: "They can be made at the top level or in a function; the same name is the same metric on all threads.",
+    tables: &[CALLS, METRIC],
+    notes: r##"
+```rhai
+const ORDERS = metrics::counter("orders");
+const SCORE = metrics::trend("score");
+
+fn iteration() {
+    measure("order", || {
+        let response = http::post("/quality/analyze", #{ json: #{ source: "fn main() {}" } }).expect(200);
+        ORDERS.add(1, #{ shop: "north" });
+        SCORE.add(response.json("score"));
+    });
+}
+```"##,
+};
+
+calls! {
+    CALLS: Owner::Module("metrics"); ("call", "gives");
+
+    /// A metric that adds up.
+    ///
+    /// Errors: the name is no name, belongs to the engine, or is that of another kind.
+    fn counter(name: text) -> Metric;
+
+    /// A metric that keeps the last, smallest and largest value.
+    ///
+    /// Errors: as `counter`.
+    fn gauge(name: text) -> Metric;
+
+    /// A metric that counts how many are true.
+    ///
+    /// Errors: as `counter`.
+    fn rate(name: text) -> Metric;
+
+    /// A metric that keeps the distribution; with `true` its values are milliseconds.
+    ///
+    /// Errors: as `counter`.
+    fn trend(name: text) -> Metric;
+    fn trend(name: text, is_time: bool) -> Metric;
+}
+
+calls! {
+    METRIC: Owner::Type("Metric"); ("of a metric", "does");
+
+    /// Counts a value, and under each tag besides: `orders.add(1, #{ shop: "north" })`. *VU*
+    ///
+    /// Errors: the [kind](metrics.md#metrics-of-a-script) does not take the value.
+    fn add(value: number|bool);
+    fn add(value: number|bool, tags: map);
+
+    /// Its name.
+    get name -> text;
 }
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {

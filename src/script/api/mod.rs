@@ -47,8 +47,9 @@ pub use extension::AsyncCall;
 pub(crate) use extension::Extension;
 
 use super::host::{Host, ScriptResult};
+use super::reference::Section;
 
-/// Registers one module's functions.
+/// Registers one module's functions, which its tables of the reference describe.
 type Register = fn(&mut Engine, &Rc<Host>);
 
 /// All modules of the script API, in the order in which they are documented.
@@ -76,6 +77,36 @@ pub(crate) const MODULES: &[(&str, Register)] = &[
     ("metrics", metrics::register),
     ("time", time::register),
     ("log", log::register),
+];
+
+/// What is said about them, in the order of the reference.
+pub(crate) const SECTIONS: &[Section] = &[
+    declare::OPTIONS,
+    declare::OPTIONS_HTTP,
+    declare::TASK,
+    scenario::SECTION,
+    on::SECTION,
+    wait::SECTION,
+    http::SECTION,
+    http_params::SECTION,
+    response::SECTION,
+    scrape::SECTION,
+    ws::SECTION,
+    flow::SECTION,
+    vu::SECTION,
+    run::SECTION,
+    metrics::SECTION,
+    env::SECTION,
+    param::SECTION,
+    secret::SECTION,
+    data::SECTION,
+    table::SECTION,
+    store::SECTION,
+    random::SECTION,
+    encoding::SECTION,
+    crypto::SECTION,
+    time::SECTION,
+    log::SECTION,
 ];
 
 /// Names that scripts may not give to an import, because a module of the API has them.

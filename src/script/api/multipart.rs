@@ -7,6 +7,7 @@ use rhai::{Array, Blob, Dynamic, Engine, ImmutableString, Module, NativeCallCont
 
 use super::{convert, placed};
 use crate::script::host::ScriptResult;
+use crate::script::reference::{Owner, calls};
 
 /// A file to be uploaded; clones share its content.
 #[derive(Clone, Debug)]
@@ -27,6 +28,33 @@ pub(super) struct Part {
 enum Value {
     Text(String),
     File(File),
+}
+
+calls! {
+    pub(super) CALLS: Owner::Module("http"); ("call", "does");
+
+    /// A file for `multipart` and `files`, from text or a blob; without a type it is `application/octet-stream`.
+    ///
+    /// Errors: the content is neither; a type with a line break.
+    ///
+    /// ```rhai
+    /// http::post("/upload", #{ files: #{ report: http::file("a,b\n1,2\n", "report.csv", "text/csv") } });
+    /// ```
+    fn file(content: text|blob, name: text) -> File;
+    fn file(content: text|blob, name: text, content_type: text) -> File;
+}
+
+calls! {
+    pub(super) FILE: Owner::Type("File"); ("of a file", "gives");
+
+    /// Its name.
+    get name -> text;
+
+    /// Its type.
+    get content_type -> text;
+
+    /// Its length in bytes.
+    get size -> int;
 }
 
 pub(super) fn register(engine: &mut Engine, module: &mut Module) {

@@ -7,8 +7,51 @@ use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
 use super::convert;
 use crate::script::declare::Param;
 use crate::script::host::{Host, ScriptResult};
+use crate::script::reference::{Owner, Section, calls, keys};
 
-const KEYS: &[&str] = &["help", "choices", "multiple", "secret", "type"];
+pub(super) const SECTION: Section = Section {
+    name: "param",
+    title: "`param`",
+    is_part: false,
+    about: "parameters of the script, given with `--param`",
+    intro: "At the top level only.",
+    tables: &[CALL, KEYS],
+    notes: r##"
+```rhai
+const PAGE = param("page", 1, #{ help: "page of the insights" });
+const STAGE = param("stage", "dev", #{ choices: ["dev", "prod"] });
+
+fn iteration() { http::get("/quality/insights", #{ query: #{ page: PAGE }, tags: #{ stage: STAGE } }); }
+```"##,
+};
+
+calls! {
+    CALL: Owner::Global; ("call", "does");
+
+    /// Declares a parameter and gives its value: that of `--param name=value`, or of the variable `RHAID_PARAM_NAME`, or
+    /// the default. Without a default, or with `()` for one, it is required. `rhaid run SCRIPT --help` lists the
+    /// parameters.
+    ///
+    /// Errors: it has no value; a value that is none of the choices or of another type; declared twice.
+    fn param(name: text) -> any;
+    fn param(name: text, default_value: any) -> any;
+    fn param(name: text, default_value: any, settings: map) -> any;
+}
+
+keys! {
+    KEYS: "param";
+
+    /// A sentence for the list.
+    help: "text";
+    /// The values it may have.
+    choices: "array of plain values";
+    /// True: the value is split at commas and becomes an array.
+    multiple: "true or false";
+    /// True: masked like a [secret](#secret), and not shown in the help.
+    secret: "true or false";
+    /// That of the default if left out.
+    type: "`\"text\"`, `\"int\"`, `\"float\"` or `\"bool\"`";
+}
 
 const TYPES: &[&str] = &["text", "int", "float", "bool"];
 
@@ -98,6 +141,7 @@ fn read(name: &str, default: Option<&Dynamic>, settings: &Map) -> Result<Setting
         .to_owned(),
     };
     for (key, value) in settings {
+        KEYS.check(&of, key)?;
         let what = format!("{of}: {key}");
         match key.as_str() {
             "help" => read.help = convert::text(&what, value)?,
@@ -113,7 +157,7 @@ fn read(name: &str, default: Option<&Dynamic>, settings: &Map) -> Result<Setting
                     return Err(format!("{what} is \"{}\"; it is one of {}", read.kind, TYPES.join(", ")));
                 }
             }
-            _ => return Err(convert::unknown_key(&of, key, KEYS)),
+            _ => return Err(KEYS.unknown(&of, key)),
         }
     }
     Ok(read)

@@ -9,9 +9,61 @@ use rhai::{Array, Dynamic, Engine, Map, Module, NativeCallContext};
 
 use super::{convert, placed};
 use crate::script::host::{Host, ScriptResult};
+use crate::script::reference::{Owner, Section, calls};
 
 /// Longest random string.
 const LONGEST: i64 = 1_000_000;
+
+pub(super) const SECTION: Section = Section {
+    name: "random",
+    title: "`random`",
+    is_part: false,
+    about: "random values, seeded by `--seed`",
+    intro: "Seeded by `--seed`; each VU has its own sequence, and so has the top level.",
+    tables: &[CALLS],
+    notes: "",
+};
+
+calls! {
+    CALLS: Owner::Module("random"); ("call", "gives");
+
+    /// Whole number, `least` and `most` included.
+    ///
+    /// Errors: `least` above `most`.
+    fn int(least: int, most: int) -> int;
+
+    /// Number from `least` up to, not including, `most`.
+    ///
+    /// Errors: `least` above `most`.
+    fn float(least: number, most: number) -> float;
+
+    /// One element.
+    ///
+    /// Errors: empty.
+    fn pick(array: array) -> any;
+
+    /// One of the keys of `#{ a: 3, b: 1 }`, by weight.
+    ///
+    /// Errors: a weight below 0, all 0.
+    ///
+    /// ```rhai
+    /// let shop = random::weighted(#{ north: 3, south: 1 });
+    /// ```
+    fn weighted(weights: map) -> text;
+
+    /// So many letters and digits.
+    ///
+    /// Errors: longer than 1,000,000.
+    fn string(length: int) -> text;
+
+    /// A UUID of version 4.
+    fn uuid() -> text;
+
+    /// Normally distributed number.
+    ///
+    /// Errors: a deviation below 0.
+    fn normal(mean: number, deviation: number) -> float;
+}
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let mut module = Module::new();

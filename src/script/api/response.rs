@@ -13,13 +13,14 @@ use http::header::SET_COOKIE;
 use rhai::{Array, Dynamic, Engine, FnPtr, ImmutableString, Map, NativeCallContext};
 
 use super::pending::status_failure;
-use super::{call_closure, check, convert, response_headers};
+use super::{call_closure, check, convert, response_headers, scrape};
 use crate::http::Exchange;
 use crate::metrics::{Failure, Recorder, RequestSample};
 use crate::scrape::Document;
 use crate::script::events::EventFields;
 use crate::script::host::{Host, ScriptResult};
 use crate::script::json_path;
+use crate::script::reference::{Owner, Section, calls};
 use crate::script::value::Value;
 
 /// A response as a script value; clones share everything.
@@ -225,6 +226,143 @@ impl Response {
 
 fn one_status(value: &Dynamic) -> Result<i64, String> {
     value.as_int().map_err(|_| convert::expected("expect", "a status, an array of them or a function", value))
+}
+
+pub(super) const SECTION: Section = Section {
+    name: "response",
+    title: "The response",
+    is_part: false,
+    about: "what came back, and the script's verdict on it",
+    intro: "What `http::get` and its fellows return.",
+    tables: &[PROPERTIES, METHODS, scrape::RESPONSE, VERDICTS, response_headers::HEADERS],
+    notes: r##"
+`expect`, `fail` and `succeed` return the response, so that calls can be chained. Without a word of the script a request
+fails on a transport error and on a status of 400 or more. Once an expectation has failed, a later one does not make the
+request succeed again; `.succeed()` does. A transport error stays the cause when a status is expected that did not come.
+
+The verdict is open until the VU next waits. It can be changed later too; the counts are corrected then.
+
+```rhai
+fn iteration() {
+    let response = http::post("/login", #{ json: #{ user: "ann" } })
+        .expect(200)
+        .expect("a token comes", |r| r.json("token") != ());
+    if !response.ok { fail("no login"); }
+    http::get("/nosuch").expect(404);
+}
+```"##,
+};
+
+calls! {
+    PROPERTIES: Owner::Type("Response"); ("property", "gives");
+
+    /// The HTTP status, 0 when there is no usable response.
+    get status -> int;
+
+    /// Whether the request counts as a success now.
+    get ok -> bool;
+
+    /// The body as text; bytes that are no UTF-8 are replaced.
+    ///
+    /// Errors: it cannot be decoded, or was not kept.
+    get body -> text;
+
+    /// The body as a blob.
+    ///
+    /// Errors: it cannot be decoded, or was not kept.
+    get bytes -> blob;
+
+    /// The headers, found in any case: `r.headers["content-type"]`.
+    get headers -> Headers;
+
+    /// The URL that answered, after redirects.
+    get url -> text;
+
+    /// The method it was sent with.
+    get method -> text;
+
+    /// The name it is counted under.
+    get name -> text;
+
+    /// Service time, milliseconds.
+    get duration -> float;
+
+    /// Map of `blocked dns connecting tls sending waiting receiving`, milliseconds; `dns`, `connecting` and `tls` are
+    /// `()` when they did not happen. See [http.md](http.md#timings).
+    get timings -> map;
+
+    /// The transport error in words; `()` without one.
+    get error -> text|unit;
+
+    /// Its [kind](http.md#errors): one of a few words that stay as they are; `()` without one.
+    get error_kind -> text|unit;
+
+    /// Map of the cookies that this response sets.
+    get cookies -> map;
+
+    /// Array of the redirects that were followed, `#{ status, url }` each.
+    get history -> array;
+
+    /// Bytes of the body as received, before decoding; also of one that was discarded.
+    get size -> int;
+
+    /// `"1.1"`, `"2"`.
+    get http_version -> text;
+
+    /// Address and port of the other end, `()` without one.
+    get remote_addr -> text|unit;
+}
+
+calls! {
+    METHODS: Owner::Type("Response"); ("method", "gives");
+
+    /// As `.body`.
+    ///
+    /// Errors: as `.body`.
+    fn text() -> text;
+
+    /// The body as a value; it is parsed once. With a path a part of it, `()` when there is none: `"a.b[0].c"`;
+    /// `["a.b"]` is a key with a dot, `[-1]` the last element.
+    ///
+    /// Errors: no response, not JSON; not a path.
+    ///
+    /// ```rhai
+    /// let first = http::get("/quality/insights").json("projects[0].name");
+    /// ```
+    fn json() -> any;
+    fn json(path: text) -> any;
+}
+
+calls! {
+    VERDICTS: Owner::Type("Response"); ("method", "does");
+
+    /// The request fails unless it has this status, or one of this array, and succeeds if it has; or unless the function
+    /// gives true for the response.
+    ///
+    /// Errors: not a status; the function gives no true or false.
+    ///
+    /// ```rhai
+    /// http::get("/quality/insights").expect([200, 304]);
+    /// ```
+    fn expect(wanted: int|array|function) -> Response;
+
+    /// The request fails, for this reason, unless the function gives true for the response.
+    ///
+    /// Errors: it gives no true or false.
+    ///
+    /// ```rhai
+    /// http::get("/quality/insights").expect("projects come", |r| r.json("projects").len > 0);
+    /// ```
+    fn expect(reason: text, condition: function) -> Response;
+
+    /// The request fails.
+    fn fail(reason: text) -> Response;
+
+    /// The request succeeds, whatever came.
+    fn succeed() -> Response;
+
+    /// As `check(response, #{ … })`.
+    fn check(checks: map) -> bool;
 }
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {

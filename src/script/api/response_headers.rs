@@ -5,6 +5,23 @@ use std::rc::Rc;
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
 
 use super::response::{Response, ResponseData};
+use crate::script::reference::{Owner, calls};
+
+calls! {
+    pub(super) HEADERS: Owner::Type("Headers"); ("of `.headers`", "gives");
+
+    /// A header in any case, several values joined with `, `; `()` when it is not there.
+    index name(name: text) -> text|unit;
+
+    /// Whether it is there.
+    fn contains(name: text) -> bool;
+
+    /// All names.
+    fn keys() -> array;
+
+    /// All of them.
+    fn to_map() -> map;
+}
 
 pub(super) fn register(engine: &mut Engine) {
     engine

@@ -5,6 +5,36 @@ use std::rc::Rc;
 use rhai::{Engine, ImmutableString, Module};
 
 use crate::script::host::{Ending, Host, ScriptResult};
+use crate::script::reference::{Owner, Section, calls};
+
+pub(super) const SECTION: Section = Section {
+    name: "run",
+    title: "`run`",
+    is_part: false,
+    about: "the whole run, as of its last second",
+    intro: "",
+    tables: &[CALLS],
+    notes: "`users`, `rate` and `phase` are those of the last full second.",
+};
+
+calls! {
+    CALLS: Owner::Module("run"); ("call", "gives");
+
+    /// Seconds since the load began; 0 before.
+    fn elapsed() -> float;
+
+    /// VUs that run.
+    fn users() -> int;
+
+    /// Requests per second over the last ten seconds.
+    fn rate() -> float;
+
+    /// `starting`, `ramp-up`, `steady`, `ramp-down` or `done`.
+    fn phase() -> text;
+
+    /// The same as `abort`.
+    fn abort(reason: text);
+}
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let mut module = Module::new();

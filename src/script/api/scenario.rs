@@ -9,27 +9,83 @@ use super::convert;
 use super::wait::wait_from;
 use crate::plan::{ScenarioPlan, TaskOrder, TaskPlan};
 use crate::script::declare::{Declarations, DeclaredScenario, TaskSettings};
+use crate::script::reference::{Owner, Section, calls, keys};
 use crate::script::suggest::did_you_mean;
 
-const SCENARIO_KEYS: &[&str] = &[
-    "exec",
-    "tasks",
-    "sequence",
-    "transitions",
-    "start",
-    "weight",
-    "fixed_count",
-    "wait",
-    "host",
-    "on_start",
-    "on_stop",
-    "tags",
-    "env",
-    "stop_timeout",
-];
+pub(super) const SECTION: Section = Section {
+    name: "scenario",
+    title: "`scenario`",
+    is_part: false,
+    about: "a named population of VUs: what they do and how often",
+    intro: "At the top level only. With nothing declared, `fn iteration()` is the one task of the scenario `default`.",
+    tables: &[CALL, SCENARIO_KEYS],
+    notes: "How tasks follow one another is in [scripts.md](scripts.md#in-order), which scenario the next VU belongs to in \
+            [load.md](load.md#scenarios-and-the-mix-of-users).",
+};
 
-/// Keys of a task's own settings.
-pub(super) const TASK_KEYS: &[&str] = &["weight", "wait", "tags"];
+calls! {
+    CALL: Owner::Global; ("call", "does");
+
+    /// Declares a population of VUs of its own; a script may declare many.
+    ///
+    /// Errors: a key that does not exist or means nothing beside the others; a function that the script does not define;
+    /// two scenarios of one name.
+    ///
+    /// ```rhai
+    /// scenario("readers", #{ exec: "browse", weight: 4, wait: between(1, 3) });
+    /// scenario("writers", #{ tasks: #{ analyze: 2, browse: 1 }, wait: constant_pacing(2), tags: #{ kind: "write" } });
+    /// scenario("buyers", #{ tasks: ["browse", "analyze"], sequence: true, fixed_count: 1 });
+    ///
+    /// fn browse()  { http::get("/quality/insights"); }
+    /// fn analyze() { http::post("/quality/analyze", #{ json: #{ source: "let x = 1;" } }); }
+    /// ```
+    fn scenario(name: text, settings: map);
+}
+
+keys! {
+    SCENARIO_KEYS: "scenario";
+
+    /// The one function; in a [chain](scripts.md#by-a-chain) the first of several.
+    exec: "function or its name";
+    /// The functions, with their weights or with [settings](#task) of their own; in an array all are alike.
+    tasks: "map of functions to weights or maps, or array of functions";
+    /// The array of `tasks` is run [in its order](scripts.md#in-order).
+    sequence: "true or false";
+    /// What may come after each task: a [Markov chain](scripts.md#by-a-chain).
+    transitions: "map of functions to a function, an array of them or a map to weights";
+    /// Where the chain begins.
+    start: "function or its name";
+    /// Share of the VUs; 1 if left out.
+    weight: "number of 0 or more";
+    /// Exact number of VUs instead of a share.
+    fixed_count: "whole number";
+    /// What is waited after each iteration.
+    wait: "a [wait](#waits), seconds, or a function that gives seconds";
+    /// Base URL when the run has none: a host of the flag, the environment, the file or `options` wins over it.
+    host: "text";
+    /// What each VU calls first; if left out `on_start`, where the script has it.
+    on_start: "function or its name";
+    /// What each VU calls last; if left out `on_stop`, where the script has it.
+    on_stop: "function or its name";
+    /// Tags of every request of the scenario.
+    tags: "map of names to plain values";
+    /// What `env::get` finds in the functions of this scenario. It wins over `-e` and the environment, so that two
+    /// scenarios can share a function with different values.
+    env: "map of names to plain values";
+    /// Time that running iterations get when the run stops, instead of the run's.
+    stop_timeout: "time";
+}
+
+keys! {
+    pub(super) TASK_KEYS: "task";
+
+    /// How often it is picked; 1 if left out. Not when the weight is an argument of its own.
+    weight: "whole number";
+    /// Waited after this task, instead of the scenario's.
+    wait: "a [wait](#waits), seconds, or a function that gives seconds";
+    /// What `--tags` and `--exclude-tags` [select](scripts.md#tags-of-tasks) it by.
+    tags: "text or array of texts";
+}
 
 /// Reads a scenario.
 pub(super) fn scenario(
@@ -42,6 +98,7 @@ pub(super) fn scenario(
     let mut plan = ScenarioPlan::new(name, Vec::new());
     let mut wait_fns = Vec::new();
     for (key, value) in map {
+        SCENARIO_KEYS.check(&of, key)?;
         let what = format!("{of}: {key}");
         match key.as_str() {
             "exec" | "tasks" | "sequence" | "transitions" | "start" => {}
@@ -64,7 +121,7 @@ pub(super) fn scenario(
             "tags" => plan.tags = convert::text_map(&what, value)?.into_iter().collect(),
             "env" => plan.env = convert::text_map(&what, value)?.into_iter().collect(),
             "stop_timeout" => plan.stop_timeout = Some(convert::duration(&what, value)?),
-            _ => return Err(convert::unknown_key(&of, key, SCENARIO_KEYS)),
+            _ => return Err(SCENARIO_KEYS.unknown(&of, key)),
         }
     }
     let mut tasks = Tasks::read(&of, map)?;
@@ -90,6 +147,7 @@ pub(super) fn scenario(
 pub(super) fn task_settings(of: &str, map: &Map, keys: &[&str]) -> Result<TaskSettings, String> {
     let mut settings = TaskSettings::default();
     for (key, value) in map {
+        TASK_KEYS.check(of, key)?;
         let what = format!("{of}: {key}");
         match key.as_str() {
             known if !keys.contains(&known) => return Err(convert::unknown_key(of, key, keys)),
@@ -172,7 +230,7 @@ impl Tasks {
         let task = |(function, value): (&rhai::Identifier, &Dynamic)| {
             let of = format!("{what}.{function}");
             let settings = match value.read_lock::<Map>() {
-                Some(map) => task_settings(&of, &map, TASK_KEYS)?,
+                Some(map) => task_settings(&of, &map, &TASK_KEYS.names())?,
                 None => TaskSettings { weight: Some(weight(&of, value)?), ..TaskSettings::default() },
             };
             Ok::<_, String>((function.to_string(), settings))

@@ -10,6 +10,151 @@ use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
 use super::response::Response;
 use crate::scrape::{Document, Element, Elements, Patterns, Selectors};
 use crate::script::host::{Host, ScriptResult};
+use crate::script::reference::{Owner, Section, calls};
+
+calls! {
+    pub(super) RESPONSE: Owner::Type("Response"); ("method", "gives");
+
+    /// The body as an HTML [document](#html); it is parsed once. What is no HTML makes a document too.
+    ///
+    /// Errors: as `.body`.
+    fn html() -> Document;
+
+    /// The same as `.html().css(selector)`.
+    ///
+    /// Errors: as `.body`; not a selector.
+    ///
+    /// ```rhai
+    /// let token = http::get("/login/form").css("form input[name=csrf]").attr("value");
+    /// ```
+    fn css(selector: text) -> Elements;
+
+    /// Map of what a browser would send of the first form so found: its fields, but for buttons, files and what is
+    /// disabled or not checked. Of a name with several values an array.
+    ///
+    /// Errors: no such form.
+    fn form(selector: text) -> map;
+
+    /// What the pattern's first group matches first, or all of its match without groups; `()` when it does not match.
+    ///
+    /// Errors: as `.body`; not a pattern.
+    ///
+    /// ```rhai
+    /// let id = http::get("/quality/insights").regex("\"id\": *([0-9]+)");
+    /// ```
+    fn regex(pattern: text) -> text|unit;
+
+    /// Array of the same for every match.
+    ///
+    /// Errors: as `.regex`.
+    fn regex_all(pattern: text) -> array;
+}
+
+pub(super) const SECTION: Section = Section {
+    name: "html",
+    title: "HTML",
+    is_part: true,
+    about: "taking values out of a page",
+    intro: "Selectors are those of CSS. `.css` gives a list of elements in the order of the page.",
+    tables: &[LIST, ELEMENT, DOCUMENT],
+    notes: r##"
+A page is parsed on the thread of the VU: one of a megabyte takes some milliseconds, in which its other VUs wait.
+
+Patterns are those of the [`regex`](https://docs.rs/regex/latest/regex/#syntax) crate: no look-around and no
+back-references, in return their time grows with the text only.
+
+```rhai
+fn on_start() {
+    let page = http::get("/login/form").expect(200);
+    let token = page.css("form input[name=csrf]").attr("value");
+    http::post("/login/form", #{ form: #{ csrf: token, user: "ann" }, expect: 200, raise: true });
+}
+fn iteration() { http::get("/quality/insights"); }
+```"##,
+};
+
+calls! {
+    LIST: Owner::Type("Elements"); ("of a list", "gives");
+
+    /// How many there are.
+    get len -> int;
+    fn len() -> int;
+
+    /// Whether there is none.
+    get is_empty -> bool;
+    fn is_empty() -> bool;
+
+    /// One of them; `[-1]` is the last.
+    ///
+    /// Errors: outside.
+    index index(index: int) -> Element;
+
+    /// All of them.
+    each element -> Element;
+
+    /// The first, `()` when there is none.
+    fn first() -> Element|unit;
+
+    /// That of the first; `()` when there is none.
+    fn attr(name: text) -> text|unit;
+    fn text() -> text|unit;
+    fn html() -> text|unit;
+
+    /// Array of the texts of all.
+    fn texts() -> array;
+
+    /// Array of this attribute of all.
+    fn attrs(name: text) -> array;
+
+    /// What is found below any of them.
+    ///
+    /// Errors: not a selector.
+    fn css(selector: text) -> Elements;
+}
+
+calls! {
+    ELEMENT: Owner::Type("Element"); ("of an element", "gives");
+
+    /// An attribute, `()` when it is missing.
+    fn attr(name: text) -> text|unit;
+
+    /// Map of all attributes.
+    get attrs -> map;
+
+    /// Its tag in lower case.
+    get name -> text;
+
+    /// Its text and that of everything below it, without white space at the ends.
+    fn text() -> text;
+
+    /// What stands between its tags.
+    fn html() -> text;
+
+    /// What is found below it.
+    ///
+    /// Errors: not a selector.
+    fn css(selector: text) -> Elements;
+}
+
+calls! {
+    DOCUMENT: Owner::Type("Document"); ("of a document", "gives");
+
+    /// What is found in it.
+    ///
+    /// Errors: not a selector.
+    fn css(selector: text) -> Elements;
+
+    /// As `.form` of a response.
+    ///
+    /// Errors: no such form.
+    fn form(selector: text) -> map;
+
+    /// All of its text.
+    fn text() -> text;
+
+    /// All of it.
+    fn html() -> text;
+}
 
 pub(super) fn register(engine: &mut Engine, _: &Rc<Host>) {
     let selectors = Rc::new(Selectors::default());

@@ -6,6 +6,28 @@ use rhai::{Dynamic, Engine, ImmutableString, Module, NativeCallContext};
 
 use super::{convert, env, placed};
 use crate::script::host::{Host, ScriptResult};
+use crate::script::reference::{Owner, Section, calls};
+
+pub(super) const SECTION: Section = Section {
+    name: "secret",
+    title: "`secret`",
+    is_part: false,
+    about: "values that are masked wherever they would be shown",
+    intro: "",
+    tables: &[CALLS],
+    notes: "A declared parameter of that name comes first, then `-e NAME=VALUE`, then the environment. Values shorter than 4 \
+            characters are not masked. What is masked, and what cannot be: [data.md](data.md#secrets).",
+};
+
+calls! {
+    CALLS: Owner::Module("secret"); ("call", "gives");
+
+    /// The value as text, or the other one when it is not set; masked as `***` from now on wherever it would be shown.
+    ///
+    /// Errors: it is not set and there is no other; the other is not plain.
+    fn get(name: text) -> text;
+    fn get(name: text, otherwise: any) -> text;
+}
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let mut module = Module::new();

@@ -6,8 +6,72 @@ use rhai::{Dynamic, Engine, ImmutableString, Module, NativeCallContext};
 
 use super::{convert, placed};
 use crate::script::host::{Host, ScriptResult};
+use crate::script::reference::{Owner, Section, calls};
 use crate::script::store::Store;
 use crate::script::value::Value;
+
+pub(super) const SECTION: Section = Section {
+    name: "store",
+    title: "`store`",
+    is_part: false,
+    about: "state that all VUs of the run share, barriers and signals",
+    intro: "*VU.* State of the run that all VUs share, whatever their thread; empty when a run begins. Values are plain data: \
+            numbers, text, arrays, maps, blobs. [data.md](data.md#the-store) has examples.",
+    tables: &[VALUES, MEETINGS],
+    notes: "Whoever waits holds up nobody else, and is stopped with the run. In `on_stop` and `teardown` nothing is waited \
+            for: that is an error.",
+};
+
+calls! {
+    VALUES: Owner::Module("store"); ("call", "does");
+
+    /// The value; `()` or the other value when there is none.
+    fn get(name: text) -> any;
+    fn get(name: text, otherwise: any) -> any;
+
+    /// Keeps a value.
+    ///
+    /// Errors: no plain data.
+    fn set(name: text, value: any);
+
+    /// Adds 1, or `by`, to a number that is 0 at first; returns the sum.
+    ///
+    /// Errors: no number, too large.
+    fn incr(name: text) -> number;
+    fn incr(name: text, by: number) -> number;
+
+    /// Puts a value at the end of an array that is empty at first; returns its length.
+    ///
+    /// Errors: no array, 10,000,000 values.
+    fn push(name: text, value: any) -> int;
+
+    /// Takes the first value of the array; `()` when there is none.
+    ///
+    /// Errors: no array.
+    fn pop(name: text) -> any;
+}
+
+calls! {
+    MEETINGS: Owner::Module("store"); ("call", "does");
+
+    /// Waits until `count` VUs are there, then all go on and it can be used again; returns `false` when the time is over
+    /// first.
+    ///
+    /// Errors: `count` below 1; others wait there for another number.
+    ///
+    /// ```rhai
+    /// store::barrier("everybody is signed in", 10, "30s");
+    /// ```
+    fn barrier(name: text, count: int) -> bool;
+    fn barrier(name: text, count: int, timeout: time) -> bool;
+
+    /// Gives a signal, to those who wait and to those who come later.
+    fn signal(name: text);
+
+    /// Waits for the signal; returns `false` when the time is over first.
+    fn wait(name: text) -> bool;
+    fn wait(name: text, timeout: time) -> bool;
+}
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let mut module = Module::new();

@@ -12,6 +12,7 @@ use super::convert;
 use super::random::with_rng;
 use crate::data::{Lease, Row, Table};
 use crate::script::host::{Ending, Host, ScriptResult};
+use crate::script::reference::{Owner, Section, calls, keys};
 use crate::script::value::Value;
 
 const WHEN_DRY: [&str; 3] = ["stop", "wrap", "fail"];
@@ -21,6 +22,77 @@ const WHEN_DRY: [&str; 3] = ["stop", "wrap", "fail"];
 pub(super) struct TableRef {
     table: Arc<Table>,
     host: Rc<Host>,
+}
+
+pub(super) const SECTION: Section = Section {
+    name: "table",
+    title: "A table",
+    is_part: true,
+    about: "rows in order, at random, each once, or one holder at a time",
+    intro: "",
+    tables: &[CALLS, LEASE_KEYS],
+    notes: "A row is a copy: changing it changes nothing else.",
+};
+
+calls! {
+    CALLS: Owner::Type("Table"); ("of a table", "gives");
+
+    /// Number of rows.
+    get len -> int;
+    fn len() -> int;
+
+    /// Row `index` from 0; `[-1]` is the last.
+    ///
+    /// Errors: no such row.
+    index index(index: int) -> any;
+
+    /// The row after the one that the last caller got, over all VUs and threads; the first again after the last. *VU*
+    ///
+    /// Errors: no rows.
+    fn next() -> any;
+
+    /// Any row, by the VU's own random numbers.
+    ///
+    /// Errors: no rows.
+    fn random() -> any;
+
+    /// A table of the same rows in an order that follows from the seed; everybody gets the same one.
+    fn shuffled() -> Table;
+
+    /// A row that nobody got before in this run. When the table is dry, `"stop"` ends the VU as `vu::stop()` does and is
+    /// what happens if left out, `"wrap"` begins again, and `"fail"` is a script error. *VU*
+    ///
+    /// Errors: with `"wrap"`, no rows; with `"fail"`, dry.
+    ///
+    /// ```rhai
+    /// const USERS = data::csv("data/users.csv");
+    /// fn iteration() { http::post("/login", #{ json: #{ user: USERS.unique().user } }); }
+    /// ```
+    fn unique() -> any;
+    fn unique(when_dry: text) -> any;
+
+    /// A row that nobody else has until it is given back; waits until one is free. Given back at the end of the
+    /// iteration; one taken in `on_start` when the VU ends. *VU*
+    ///
+    /// Errors: no rows.
+    fn lease() -> any;
+    fn lease(settings: map) -> any;
+
+    /// Gives back all rows of the table that the VU holds, or this one. *VU*
+    ///
+    /// Errors: the VU does not hold the row.
+    fn release();
+    fn release(row: any);
+
+    /// All rows.
+    each row -> any;
+}
+
+keys! {
+    LEASE_KEYS: "lease";
+
+    /// True: the row is given back when the VU ends.
+    keep: "true or false";
 }
 
 pub(super) fn register(engine: &mut Engine, _: &Rc<Host>) {
@@ -129,9 +201,10 @@ impl TableRef {
         let vu = self.host.vu(".lease()")?;
         let mut keep = false;
         for (key, value) in options {
+            LEASE_KEYS.check(".lease()", key)?;
             match key.as_str() {
                 "keep" => keep = convert::boolean(".lease(): keep", value)?,
-                _ => return Err(convert::unknown_key(".lease()", key, &["keep"]).into()),
+                _ => return Err(LEASE_KEYS.unknown(".lease()", key).into()),
             }
         }
         if self.table.len() == 0 {

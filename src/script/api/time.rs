@@ -6,6 +6,30 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rhai::{Engine, Module};
 
 use crate::script::host::{Host, ScriptResult};
+use crate::script::reference::{Owner, Section, calls};
+
+pub(super) const SECTION: Section = Section {
+    name: "time",
+    title: "`time`",
+    is_part: false,
+    about: "the wall clock",
+    intro: "",
+    tables: &[CALLS],
+    notes: "",
+};
+
+calls! {
+    CALLS: Owner::Module("time"); ("call", "gives");
+
+    /// Seconds since 1970, with fractions.
+    fn now() -> float;
+
+    /// Milliseconds since 1970, whole.
+    fn unix_ms() -> int;
+
+    /// `2026-11-23T18:35:34.032Z`
+    fn iso() -> text;
+}
 
 pub(super) fn register(engine: &mut Engine, _: &Rc<Host>) {
     let mut module = Module::new();

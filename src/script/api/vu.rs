@@ -6,7 +6,51 @@ use rhai::{Dynamic, Engine, Map, Module, NativeCallContext};
 
 use super::placed;
 use crate::script::host::{Ending, Host, ScriptResult};
+use crate::script::reference::{Owner, Section, calls};
 use crate::script::vu_context::VuContext;
+
+pub(super) const SECTION: Section = Section {
+    name: "vu",
+    title: "`vu`",
+    is_part: false,
+    about: "the virtual user that runs",
+    intro: "*VU.* But `vu::data`, `vu::stage` and `vu::stop`, which work everywhere.",
+    tables: &[CALLS],
+    notes: "",
+};
+
+calls! {
+    CALLS: Owner::Module("vu"); ("call", "gives");
+
+    /// Number of the VU, from 1; 0 in `setup` and `teardown`.
+    fn id() -> int;
+
+    /// Number of its iteration, from 1; 0 in `on_start`.
+    fn iteration() -> int;
+
+    /// Name of its scenario; `setup` in `setup` and `teardown`.
+    fn scenario() -> text;
+
+    /// The same as `run::phase()`.
+    fn stage() -> text;
+
+    /// Seconds since this VU was started.
+    fn elapsed() -> float;
+
+    /// A copy of what `setup` returned; `()` before.
+    ///
+    /// ```rhai
+    /// fn setup() { #{ token: http::post("/login", #{ json: #{ user: "admin" } }).json("token") } }
+    /// fn iteration() { http::get("/quality/insights", #{ bearer: vu::data().token }); }
+    /// ```
+    fn data() -> any;
+
+    /// Map of the tags that all its requests have.
+    fn tags() -> map;
+
+    /// Ends the VU; its `on_stop` runs, and the iteration counts as completed.
+    fn stop();
+}
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let mut module = Module::new();

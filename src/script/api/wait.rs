@@ -7,10 +7,65 @@ use rhai::{Dynamic, Engine, FnPtr};
 use super::convert;
 use crate::plan::Wait;
 use crate::script::host::{Host, ScriptResult};
+use crate::script::reference::{Owner, Section, calls};
 
 /// A wait as a script value.
 #[derive(Clone, Debug)]
 pub(crate) struct WaitSpec(pub(crate) Wait);
+
+pub(super) const SECTION: Section = Section {
+    name: "waits",
+    title: "Waits",
+    is_part: false,
+    about: "what is waited after an iteration",
+    intro: "Values for `wait(…)` and the key `wait` of a scenario or task. What exactly they do is in \
+            [load.md](load.md#waits). Here seconds are numbers, not text.",
+    tables: &[DECLARED, CALLS],
+    notes: "Instead of a wait there may be a number of seconds, or a function that gives one: `wait(Fn(\"pause\"))`, \
+            `wait(|| random::float(1, 2))`. Error: it gives no number of 0 or more.",
+};
+
+calls! {
+    DECLARED: Owner::Global; ("call", "does");
+
+    /// Declares what is waited after each iteration of the scenario `default`. At the top level only.
+    ///
+    /// Errors: no wait, no function, and no number of 0 or more.
+    ///
+    /// ```rhai
+    /// wait(between(1, 3));
+    /// ```
+    fn wait(wait: Wait|number|function);
+}
+
+calls! {
+    CALLS: Owner::Global; ("call", "waits");
+
+    /// Always `seconds`.
+    ///
+    /// Errors: below 0.
+    fn constant(seconds: number) -> Wait;
+
+    /// Uniformly from `least` to `most` seconds.
+    ///
+    /// Errors: below 0, or `least` above `most`.
+    fn between(least: number, most: number) -> Wait;
+
+    /// So that iterations start every `seconds`.
+    ///
+    /// Errors: below 0.
+    fn constant_pacing(seconds: number) -> Wait;
+
+    /// So that `rate` iterations start per second and VU.
+    ///
+    /// Errors: not above 0.
+    fn constant_throughput(rate: number) -> Wait;
+
+    /// Exponentially distributed, `rate` waits per second, so `1/rate` seconds on average.
+    ///
+    /// Errors: not above 0.
+    fn poisson(rate: number) -> Wait;
+}
 
 pub(super) fn register(engine: &mut Engine, _: &Rc<Host>) {
     engine.register_type_with_name::<WaitSpec>("Wait");

@@ -21,6 +21,7 @@ use super::{convert, placed};
 use crate::http::{ErrorKind, HttpError};
 use crate::metrics::{Failure, Phases, RequestSample, SeriesId, TagId};
 use crate::script::host::{Host, ScriptResult};
+use crate::script::reference::{Owner, Section, calls};
 use crate::script::vu_context::VuContext;
 use crate::ws::{Message, Received, WebSocket, connect};
 
@@ -51,6 +52,87 @@ struct Place {
     series: SeriesId,
     tags: Vec<TagId>,
     recorded: bool,
+}
+
+pub(super) const SECTION: Section = Section {
+    name: "ws",
+    title: "`ws`",
+    is_part: false,
+    about: "websockets",
+    intro: "*VU.* Websockets. TLS, proxies and fixed addresses are those of the run; the VU's cookies are sent and kept.",
+    tables: &[CALLS, SOCKET],
+    notes: r##"
+Parameters are `headers`, `query`, `bearer`, `basic`, `timeout`, `name`, `tags`, `expect`, `raise` and `record`, as for
+[requests](#parameters-of-a-request); what only a request with a body can have is an error.
+
+`recv` waits for `timeout` (60 s if not set) without a time of its own. Pings are answered while the script is in `recv`
+or `send`, not while it sleeps. An interruption drops the connection.
+
+The handshake is a sample: method `WS`, named by its path or `name`. So is each message sent with the next one
+received, named `PATH message`: from `send` to `recv` having it, so call `recv` soon. They are paired in order; what comes
+unasked is no sample. A message fails with `timeout` when a `recv` ends before its answer, with `reset` when the
+connection does. A message of more than 64 MiB is an error of the kind `protocol`. There are no metrics of the names
+`ws_…` yet: all of this is counted as requests.
+
+```rhai
+fn iteration() {
+    let chat = ws::connect("/ws");
+    if !chat.is_open { fail(`no chat: ${chat.error}`); }
+    chat.send("hello");
+    check("answered", chat.recv(5) == "hello");
+    chat.close();
+}
+```"##,
+};
+
+calls! {
+    CALLS: Owner::Module("ws"); ("call", "does");
+
+    /// Opens a websocket: `ws://…`, `wss://…`, or a URL that is joined to the host of the scenario. Like a request it
+    /// returns in any case.
+    ///
+    /// Errors: a parameter that a websocket cannot have.
+    fn connect(url: text) -> WebSocket;
+    fn connect(url: text, params: map) -> WebSocket;
+}
+
+calls! {
+    SOCKET: Owner::Type("WebSocket"); ("of a websocket", "does");
+
+    /// Sends text or a blob; false when the connection breaks at that.
+    ///
+    /// Errors: neither; it is not open.
+    fn send(message: text|blob) -> bool;
+
+    /// The next message, text or blob; `()` when none comes in time, or when it is not open (any more).
+    ///
+    /// Errors: not a time.
+    fn recv() -> text|blob|unit;
+    fn recv(timeout: time) -> text|blob|unit;
+
+    /// Says goodbye, and waits two seconds at the most for the other side's.
+    fn close();
+
+    /// Whether it can be used; it notices the other side's end in `send` and `recv`.
+    get is_open -> bool;
+
+    /// Whether the handshake succeeded.
+    get ok -> bool;
+
+    /// The status of the handshake: 101.
+    get status -> int;
+
+    /// Where it went.
+    get url -> text;
+
+    /// The [response](#the-response) to the handshake, with timings and headers.
+    get response -> Response;
+
+    /// What went wrong last, in words; `()` without.
+    get error -> text|unit;
+
+    /// Its [kind](http.md#errors); `()` without.
+    get error_kind -> text|unit;
 }
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {

@@ -1,0 +1,46 @@
+//! `rhaid docs`: the script API in the terminal.
+
+use std::io::IsTerminal;
+
+use super::args::DocsArgs;
+use super::docs_text::{contents, entry, part};
+use super::exit::Exit;
+use super::output;
+use super::progress::ColorChoice;
+use crate::report::Look;
+use crate::script_reference::{Found, find, markdown, meant};
+
+/// Prints the list of modules, a module, or a function.
+pub(super) fn docs(args: &DocsArgs) -> Exit {
+    if args.markdown {
+        output::out(&markdown());
+        return Exit::Passed;
+    }
+    let look = Look::detect(ColorChoice::Auto, std::io::stdout().is_terminal());
+    let asked = args.name.join(" ");
+    if asked.trim().is_empty() {
+        output::out(&contents(look));
+        return Exit::Passed;
+    }
+    match find(&asked) {
+        Some(Found::Part(found)) => output::out(&part(look, &found)),
+        Some(Found::Entries(found)) => {
+            let entries: Vec<String> = found.iter().map(|(part, found)| entry(look, part, found)).collect();
+            output::out(&entries.join("\n"));
+        }
+        None => {
+            output::error(&unknown(&asked));
+            return Exit::Usage;
+        }
+    }
+    Exit::Passed
+}
+
+fn unknown(asked: &str) -> String {
+    let hint = match meant(asked) {
+        Some((name, true)) => format!(" — what others call so is here: rhaid docs {name}"),
+        Some((name, false)) => format!(" — did you mean '{name}'?"),
+        None => String::new(),
+    };
+    format!("the script API has no '{asked}'{hint}\n`rhaid docs` lists everything")
+}
