@@ -13,6 +13,7 @@ mod connections;
 mod convert;
 mod data;
 mod declaring;
+mod documents;
 
 mod embedding;
 mod encodings;
