@@ -45,6 +45,13 @@ pub(super) enum Command {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
+    /// Compare two stored runs, endpoint by endpoint, and tell changes from noise
+    Compare(CompareArgs),
+    /// Keep a run as what later ones are compared with
+    #[command(subcommand)]
+    Baseline(BaselineCommand),
+    /// Show the course of many stored runs
+    Trend(TrendArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -192,6 +199,89 @@ pub(super) struct ResourceArgs {
     pub(super) no_resources: bool,
 }
 
+/// Where stored runs are looked for by their names.
+#[derive(Clone, Debug, Args)]
+pub(super) struct RunPlaces {
+    /// Folder of the baselines
+    #[arg(
+        long,
+        value_name = "DIR",
+        env = "RHAID_BASELINES_DIR",
+        default_value = "performance/benchmarks/baselines"
+    )]
+    pub(super) baselines_dir: PathBuf,
+
+    /// Folder of the runs
+    #[arg(long, value_name = "DIR", env = "RHAID_RESULTS_DIR", default_value = "performance/results")]
+    pub(super) results_dir: PathBuf,
+}
+
+/// Arguments of `rhaid compare`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct CompareArgs {
+    /// The earlier run: its folder, or the name of a run or baseline
+    #[arg(value_name = "BEFORE")]
+    pub(super) before: String,
+
+    /// The later run
+    #[arg(value_name = "AFTER")]
+    pub(super) after: String,
+
+    /// Print the comparison as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Relative difference that equal runs show anyway, such as 3%
+    #[arg(long, value_name = "PERCENT", default_value = "3%", value_parser = noise)]
+    pub(super) noise: f64,
+
+    /// Exit with 98 when anything got worse
+    #[arg(long)]
+    pub(super) fail_on_regression: bool,
+
+    #[command(flatten)]
+    pub(super) places: RunPlaces,
+}
+
+/// What `rhaid baseline` does.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum BaselineCommand {
+    /// Keep a run, in place of an older baseline of that name
+    Save {
+        /// The run: its folder, or its name below performance/results
+        #[arg(value_name = "RUN")]
+        run: String,
+
+        /// Name of the baseline [default: the name of the run's script]
+        #[arg(long, value_name = "NAME")]
+        name: Option<String>,
+
+        #[command(flatten)]
+        places: RunPlaces,
+    },
+    /// List the baselines
+    List {
+        #[command(flatten)]
+        places: RunPlaces,
+    },
+}
+
+/// Arguments of `rhaid trend`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct TrendArgs {
+    /// Folder of the runs
+    #[arg(value_name = "DIR", default_value = "performance/results")]
+    pub(super) folder: PathBuf,
+
+    /// Only the test of this name
+    #[arg(long, value_name = "NAME")]
+    pub(super) name: Option<String>,
+
+    /// How many runs of each test at most, the newest ones
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = at_least_one)]
+    pub(super) last: usize,
+}
+
 /// Arguments of `rhaid monitor`.
 #[derive(Clone, Debug, Args)]
 pub(super) struct MonitorArgs {
@@ -307,6 +397,15 @@ pub(super) struct OutputArgs {
     /// Exit with 1 when requests failed or scripts erred
     #[arg(long, env = "RHAID_EXIT_CODE_ON_ERROR", value_parser = BoolishValueParser::new())]
     pub(super) exit_code_on_error: bool,
+
+    /// Compare with this run at the end: its folder, the name of a baseline, or without a value the baseline of
+    /// the script's name
+    #[arg(long, value_name = "RUN", env = "RHAID_BASELINE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(super) baseline: Option<String>,
+
+    /// Exit with 98 when anything got worse than in the baseline
+    #[arg(long, env = "RHAID_FAIL_ON_REGRESSION", value_parser = BoolishValueParser::new())]
+    pub(super) fail_on_regression: bool,
 
     /// Accepted for Locust's users: there is no page to start from yet, so every run is headless
     #[arg(long, hide = true)]
@@ -474,6 +573,8 @@ impl OutputArgs {
             color: self.color.or(file.color),
             no_color: self.no_color || file.no_color,
             exit_code_on_error: self.exit_code_on_error || file.exit_code_on_error,
+            baseline: self.baseline.or(file.baseline),
+            fail_on_regression: self.fail_on_regression || file.fail_on_regression,
             headless: self.headless || file.headless,
             autostart: self.autostart || file.autostart,
         }
@@ -491,6 +592,20 @@ fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
         _ => Err("it is a number per second and must be above 0".to_owned()),
+    }
+}
+
+fn noise(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').trim().parse::<f64>() {
+        Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent / 100.0),
+        _ => Err("it is a percentage from 0 to 100, such as 3%".to_owned()),
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse::<usize>() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("it is a number of 1 or more".to_owned()),
     }
 }
 

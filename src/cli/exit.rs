@@ -16,6 +16,8 @@ pub(super) enum Exit {
     Usage = 2,
     /// The run made no request at all.
     NoRequests = 97,
+    /// Something got worse than in the baseline, and `--fail-on-regression` was given.
+    Regression = 98,
     /// A setting is wrong, or the script does not load.
     Configuration = 104,
     /// A signal ended the run; results were written.

@@ -4,6 +4,7 @@
 //! prints. Invariant: results go to standard output, everything about the run's course to standard error.
 
 mod args;
+mod compare;
 mod completions;
 mod config_file;
 mod convert;
@@ -44,6 +45,9 @@ pub fn main() -> ExitCode {
         Command::Convert(args) => convert::convert(&args),
         Command::Docs(args) => docs::docs(&args),
         Command::Definitions { folder } => definitions::definitions(&folder),
+        Command::Compare(args) => compare::compare(&args),
+        Command::Baseline(command) => compare::baseline(&command),
+        Command::Trend(args) => compare::trend(&args),
         Command::Completions { shell } => completions::completions(shell),
     };
     exit.into()

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::{OutputArgs, RunArgs};
+use super::compare::baseline_of;
 use super::exit::Exit;
 use super::messages::{self, Messages};
 use super::progress::{ColorChoice, Progress, ProgressKind};
@@ -13,8 +14,8 @@ use super::signals::Signals;
 use super::{config_file, event_loop, output, resources};
 use crate::metrics::Snapshot;
 use crate::plan::RunInfo;
-use crate::report::{Look, short_summary, summary};
-use crate::results::{CsvFiles, ResultsError, RunDirectory, run_json};
+use crate::report::{Look, compared_summary, short_summary};
+use crate::results::{Comparison, CsvFiles, DEFAULT_NOISE, ResultsError, RunDirectory, run_json};
 use crate::{LoadTest, Prepared, Report, RunError};
 
 /// Where runs are kept unless it is said otherwise.
@@ -78,6 +79,13 @@ pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Exit {
             return Exit::Configuration;
         }
     };
+    let baseline = match baseline(&args.output, &prepared) {
+        Ok(baseline) => baseline,
+        Err(problem) => {
+            output::error(&problem);
+            return Exit::Configuration;
+        }
+    };
     let files = match Files::create(&args.output, prepared.info()) {
         Ok(files) => files,
         Err(error) => {
@@ -92,8 +100,21 @@ pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Exit {
         Ok(runtime) => runtime,
         Err(exit) => return exit,
     };
-    let session = Session { output: args.output.clone(), once: args.once, files, messages };
+    let session = Session { output: args.output.clone(), once: args.once, files, messages, baseline };
     runtime.block_on(session.run(prepared))
+}
+
+/// The run that is to be compared with; found before the run, so that a typing error costs none.
+fn baseline(output: &OutputArgs, prepared: &Prepared) -> Result<Option<PathBuf>, String> {
+    let Some(named) = &output.baseline else {
+        return if output.fail_on_regression {
+            Err("--fail-on-regression needs a --baseline to compare with".to_owned())
+        } else {
+            Ok(None)
+        };
+    };
+    let results = output.results_dir.as_deref().unwrap_or(Path::new(RESULTS_DIR));
+    baseline_of(named, &prepared.info().name, results).map(Some)
 }
 
 fn has_failed_check(report: &Report) -> bool {
@@ -162,6 +183,8 @@ struct Session {
     once: bool,
     files: Files,
     messages: Messages,
+    /// The run that this one is compared with.
+    baseline: Option<PathBuf>,
 }
 
 impl Session {
@@ -218,8 +241,12 @@ impl Session {
     fn finish(mut self, report: &Report) -> Exit {
         let written = self.files.finish(report);
         let look = self.look(std::io::stdout().is_terminal());
-        let summary = if self.once { short_summary } else { summary };
-        let text = summary(report.info(), report.ended_by(), report.snapshot(), look);
+        let comparison = self.compare();
+        let text = if self.once {
+            short_summary(report.info(), report.ended_by(), report.snapshot(), look)
+        } else {
+            compared_summary(report.info(), report.ended_by(), report.snapshot(), comparison.as_ref(), look)
+        };
         let text =
             if self.output.quiet { text.lines().last().unwrap_or_default().to_owned() + "\n" } else { text };
         if self.output.json {
@@ -237,9 +264,23 @@ impl Session {
             Err(error) => output::error(&error.to_string()),
         }
         let errors_count = self.output.exit_code_on_error || self.once;
+        let is_worse = comparison.is_some_and(|comparison| comparison.has_regression());
         match Exit::of(report, errors_count) {
+            Exit::Passed if self.output.fail_on_regression && is_worse => Exit::Regression,
             Exit::Passed if self.once && has_failed_check(report) => Exit::Errors,
             exit => exit,
+        }
+    }
+
+    /// Compares the run, as its files have it now, with the baseline.
+    fn compare(&self) -> Option<Comparison> {
+        let baseline = self.baseline.as_ref()?;
+        match Comparison::of(baseline, self.files.directory.path(), DEFAULT_NOISE) {
+            Ok(comparison) => Some(comparison),
+            Err(error) => {
+                output::err(&format!("warning: not compared with the baseline: {error}\n"));
+                None
+            }
         }
     }
 

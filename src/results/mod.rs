@@ -4,6 +4,8 @@
 //! `metrics` and all views for people to `report`. The formats are described in `docs/results.md` and
 //! `docs/run.schema.json`. Invariant: after `finish`, every file holds the final snapshot's counts.
 
+mod baseline;
+mod compare;
 mod csv_files;
 mod directory;
 mod error;
@@ -17,11 +19,17 @@ mod run_json;
 mod script_copy;
 mod tables;
 mod timeline_file;
+mod trend;
 mod utc;
 
 #[cfg(test)]
 mod tests;
 
+pub use baseline::{BaselineError, baseline_names, find_run, save_baseline};
+pub use compare::{
+    ChangeVerdict, ComparedFigure, Comparison, DEFAULT_NOISE, EndpointComparison, FigureComparison, Presence,
+    RunName, StoredRunError,
+};
 pub use csv_files::CsvFiles;
 pub use directory::{RunDirectory, run_folder};
 pub use error::ResultsError;
@@ -29,3 +37,4 @@ pub use recording::{Recording, Window};
 pub use resources_file::ResourcesFile;
 pub use run_json::run_json;
 pub use timeline_file::TimelineRow;
+pub use trend::{Trend, TrendPoint};

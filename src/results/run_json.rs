@@ -399,7 +399,7 @@ fn mean_ms(summary: &Summary) -> f64 {
 }
 
 /// Rounded to so many decimals, so that 0.1 + 0.2 is written as 0.3.
-fn round(value: f64, decimals: i32) -> f64 {
+pub(super) fn round(value: f64, decimals: i32) -> f64 {
     let scale = 10_f64.powi(decimals);
     (value * scale).round() / scale
 }

@@ -8,6 +8,7 @@ mod support;
 
 mod agreement;
 mod command_line;
+mod comparing;
 mod configuration;
 mod connections;
 mod convert;

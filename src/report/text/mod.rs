@@ -5,6 +5,7 @@
 //! Unicode the same facts are there in words.
 
 mod ci_line;
+mod comparison;
 mod distribution;
 mod endpoints;
 mod live;
@@ -13,14 +14,17 @@ mod resources;
 mod sparkline;
 mod summary;
 mod table;
+mod trend;
 
 #[cfg(test)]
 mod tests;
 
 pub use ci_line::plain_line;
+pub use comparison::{comparison_sentence, comparison_table};
 pub use live::live;
 pub use look::Look;
 #[cfg(feature = "cli")]
 pub(crate) use look::Tone;
 pub use resources::{plain_resource_line, resource_line, resource_table};
-pub use summary::{short_summary, summary};
+pub use summary::{compared_summary, short_summary, summary};
+pub use trend::trend_table;

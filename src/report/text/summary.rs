@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::comparison::comparison_table;
 use super::distribution::distribution;
 use super::endpoints::{ALL, percent_or_dash, percentile_or_dash, table};
 use super::look::{Look, Mark, Tone};
@@ -14,6 +15,7 @@ use crate::plan::{EndedBy, RunInfo, format_clock};
 use crate::report::format;
 use crate::report::user_text::{clean_lines, cut_middle};
 use crate::report::verdict::Verdict;
+use crate::results::Comparison;
 
 /// How many groups of failures, and of script errors, are listed.
 const MOST_GROUPS: usize = 10;
@@ -37,6 +39,17 @@ const MESSAGE_COLUMNS: usize = 300;
 ///
 /// Figures cover the whole run. Latencies are those of successful requests.
 pub fn summary(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> String {
+    compared_summary(info, ended_by, snapshot, None, look)
+}
+
+/// The same with a comparison above the verdict.
+pub fn compared_summary(
+    info: &RunInfo,
+    ended_by: &EndedBy,
+    snapshot: &Snapshot,
+    comparison: Option<&Comparison>,
+    look: Look,
+) -> String {
     let sections = [
         endpoints(info, ended_by, snapshot, look),
         distribution(&busiest(snapshot), look),
@@ -49,6 +62,7 @@ pub fn summary(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Lo
         resource_table(&snapshot.resources, look),
         warnings(snapshot, look),
         setup_error(ended_by, look),
+        comparison.map_or_else(Vec::new, |comparison| comparison_table(comparison, look)),
         vec![verdict(ended_by, snapshot, look)],
     ];
     joined(&sections)

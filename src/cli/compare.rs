@@ -1,0 +1,100 @@
+//! `rhaid compare`, `rhaid baseline` and `rhaid trend`: runs against each other.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use super::args::{BaselineCommand, CompareArgs, TrendArgs};
+use super::exit::Exit;
+use super::output;
+use super::progress::ColorChoice;
+use crate::report::{Look, comparison_table, trend_table};
+use crate::results::{Comparison, Trend, baseline_names, find_run, save_baseline};
+
+/// Where baselines are kept unless it is said otherwise.
+pub(super) const BASELINES_DIR: &str = "performance/benchmarks/baselines";
+
+/// Compares two stored runs.
+pub(super) fn compare(args: &CompareArgs) -> Exit {
+    let found = |named: &str| find_run(named, &args.places.baselines_dir, &args.places.results_dir);
+    let compared = found(&args.before).and_then(|before| Ok((before, found(&args.after)?))).and_then(
+        |(before, after)| Comparison::of(&before, &after, args.noise).map_err(|error| error.to_string()),
+    );
+    let comparison = match compared {
+        Ok(comparison) => comparison,
+        Err(problem) => return refuse(&problem),
+    };
+    if args.json {
+        output::out(&format!("{:#}\n", comparison.json()));
+    } else {
+        output::out(&format!("{}\n", comparison_table(&comparison, look()).join("\n")));
+    }
+    if args.fail_on_regression && comparison.has_regression() { Exit::Regression } else { Exit::Passed }
+}
+
+/// Keeps a run as a baseline, or lists those that are kept.
+pub(super) fn baseline(command: &BaselineCommand) -> Exit {
+    match command {
+        BaselineCommand::Save { run, name, places } => {
+            let run = match find_run(run, &places.baselines_dir, &places.results_dir) {
+                Ok(run) => run,
+                Err(problem) => return refuse(&problem),
+            };
+            match save_baseline(&run, name.as_deref(), &places.baselines_dir) {
+                Ok(place) => {
+                    output::out(&format!(
+                        "{}\nnow: rhaid run SCRIPT --baseline --fail-on-regression\n",
+                        place.display()
+                    ));
+                    Exit::Passed
+                }
+                Err(error) => refuse(&error.to_string()),
+            }
+        }
+        BaselineCommand::List { places } => {
+            let names = baseline_names(&places.baselines_dir);
+            if names.is_empty() {
+                output::err(&format!("there is no baseline in {}\n", places.baselines_dir.display()));
+            }
+            names.iter().for_each(|name| output::out(&format!("{name}\n")));
+            Exit::Passed
+        }
+    }
+}
+
+/// Shows the course of many runs.
+pub(super) fn trend(args: &TrendArgs) -> Exit {
+    let trend = match Trend::read(&args.folder, args.name.as_deref()) {
+        Ok(trend) => trend,
+        Err(error) => return refuse(&format!("cannot read {}: {error}", args.folder.display())),
+    };
+    trend.problems.iter().for_each(|problem| output::err(&format!("warning: left out: {problem}\n")));
+    if trend.points.is_empty() {
+        let of = args.name.as_ref().map_or_else(String::new, |name| format!(" of the test '{name}'"));
+        return refuse(&format!("there is no run{of} in {}", args.folder.display()));
+    }
+    let tables: Vec<String> = trend
+        .names()
+        .into_iter()
+        .map(|name| trend_table(name, &trend.last(name, args.last), look()).join("\n") + "\n")
+        .collect();
+    output::out(&tables.join("\n"));
+    Exit::Passed
+}
+
+/// The run that `--baseline` names: by its path or name, or the baseline of the script's name.
+///
+/// # Errors
+/// When there is none, in words.
+pub(super) fn baseline_of(named: &str, script: &str, results: &Path) -> Result<PathBuf, String> {
+    let named = if named.is_empty() { script } else { named };
+    find_run(named, Path::new(BASELINES_DIR), results)
+}
+
+fn look() -> Look {
+    Look::detect(ColorChoice::Auto, std::io::stdout().is_terminal())
+}
+
+fn refuse(problem: &str) -> Exit {
+    output::error(problem);
+    Exit::Configuration
+}

@@ -1,0 +1,124 @@
+//! Two runs side by side in a terminal: what changed, endpoint by endpoint.
+
+use super::look::{Look, Mark, Tone};
+use super::table::{Row, Table};
+use crate::report::format;
+use crate::report::user_text::clean_line;
+use crate::results::{
+    ChangeVerdict, ComparedFigure, Comparison, EndpointComparison, FigureComparison, Presence,
+};
+
+/// Endpoints that are shown; the JSON has all of them.
+const MOST_ENDPOINTS: usize = 40;
+
+/// The comparison as lines: what is compared, warnings, a row for each endpoint, a sentence at the end.
+///
+/// A cell is the later figure, with its change where it is one; `~` stands for noise, nothing for too little data.
+pub fn comparison_table(comparison: &Comparison, look: Look) -> Vec<String> {
+    let steady = if comparison.steady_only { "; steady phase alone" } else { "" };
+    let mut lines = vec![format!(
+        " {} against {}{steady}",
+        clean_line(&comparison.after.folder),
+        clean_line(&comparison.before.folder)
+    )];
+    for warning in &comparison.warnings {
+        lines.push(look.paint(Tone::Faint, &format!(" ! {}", clean_line(warning))));
+    }
+    let shown = comparison.endpoints.iter().take(MOST_ENDPOINTS);
+    let headers = ["endpoint", "rate/s", "failed", "p50", "p95", "p99"];
+    lines.extend(Table::new(&headers, shown.map(|endpoint| row(endpoint, look)).collect()).render(look));
+    if comparison.endpoints.len() > MOST_ENDPOINTS {
+        lines.push(format!("   … and {} more", comparison.endpoints.len() - MOST_ENDPOINTS));
+    }
+    if comparison.changes(ChangeVerdict::Noise).next().is_some() {
+        lines.push(look.paint(Tone::Faint, "   ~ no change beyond noise"));
+    }
+    lines.push(format!(" {}", sentence(comparison)));
+    lines
+}
+
+/// What the comparison comes to, in a sentence.
+pub fn comparison_sentence(comparison: &Comparison) -> String {
+    sentence(comparison)
+}
+
+fn row(endpoint: &EndpointComparison, look: Look) -> Row {
+    let has = |verdict| endpoint.figures.iter().any(|figure| figure.verdict == verdict);
+    let mark = if has(ChangeVerdict::Worse) { Mark::Fail } else { Mark::Blank };
+    let name = match endpoint.method.as_str() {
+        "" => "all requests".to_owned(),
+        method => clean_line(&format!("{method:<4} {}", endpoint.name)),
+    };
+    let notes = match endpoint.presence {
+        Presence::Both => Vec::new(),
+        Presence::OnlyBefore => vec!["only in the earlier run".to_owned()],
+        Presence::OnlyAfter => vec!["only in the later run".to_owned()],
+    };
+    Row { mark, name, cells: endpoint.figures.iter().map(|figure| cell(figure, look)).collect(), notes }
+}
+
+fn cell(figure: &FigureComparison, look: Look) -> String {
+    let value = figure.after.map_or_else(|| "-".to_owned(), |value| amount(figure.figure, value, look));
+    match (figure.verdict, figure.change) {
+        (ChangeVerdict::TooLittleData, _) | (_, None) => value,
+        (ChangeVerdict::Noise, _) => format!("{value} ~"),
+        (verdict, Some(change)) => {
+            format!("{value} {} {}", change_text(figure.figure, change), verdict.as_str())
+        }
+    }
+}
+
+fn sentence(comparison: &Comparison) -> String {
+    let name = |endpoint: &EndpointComparison| match endpoint.method.as_str() {
+        "" => "all requests".to_owned(),
+        method => clean_line(&format!("{method} {}", endpoint.name)),
+    };
+    let changes = |verdict: ChangeVerdict| -> Vec<String> {
+        let mut all: Vec<_> = comparison.changes(verdict).collect();
+        all.sort_by(|a, b| size(b.1).total_cmp(&size(a.1)));
+        all.iter()
+            .map(|(endpoint, figure)| {
+                let change = change_text(figure.figure, figure.change.unwrap_or(0.0));
+                format!("{} of {} {change}", figure.figure.as_str(), name(endpoint))
+            })
+            .collect()
+    };
+    let listed = |changes: Vec<String>| {
+        let more = changes.len().saturating_sub(3);
+        let shown = changes[..changes.len() - more].join(", ");
+        if more > 0 { format!("{shown} and {more} more") } else { shown }
+    };
+    let (worse, better) = (changes(ChangeVerdict::Worse), changes(ChangeVerdict::Better));
+    match (worse.is_empty(), better.is_empty()) {
+        (true, true) => "no change beyond noise".to_owned(),
+        (false, true) => format!("REGRESSION: {}", listed(worse)),
+        (true, false) => format!("better: {}", listed(better)),
+        (false, false) => format!("REGRESSION: {}; better: {}", listed(worse), listed(better)),
+    }
+}
+
+fn size(figure: &FigureComparison) -> f64 {
+    figure.change.map_or(0.0, f64::abs)
+}
+
+fn amount(figure: ComparedFigure, value: f64, look: Look) -> String {
+    match figure {
+        ComparedFigure::Rate => format::rate(value),
+        ComparedFigure::Failures => format!("{} %", format::percent(value)),
+        ComparedFigure::P50 | ComparedFigure::P95 | ComparedFigure::P99 => {
+            look.latency_or_dash(Some(value as u64))
+        }
+    }
+}
+
+/// `+12%`, or for shares `+0.3pp` (percentage points).
+fn change_text(figure: ComparedFigure, change: f64) -> String {
+    let per_cent = change * 100.0;
+    if figure == ComparedFigure::Failures {
+        format!("{per_cent:+.1}pp")
+    } else if per_cent.abs() < 9.95 {
+        format!("{per_cent:+.1}%")
+    } else {
+        format!("{per_cent:+.0}%")
+    }
+}

@@ -1,0 +1,46 @@
+//! Many runs of a test in a terminal: a row a run, with sparklines of what matters.
+
+use super::look::{Look, Mark};
+use super::sparkline::sparkline;
+use super::table::{Row, Table};
+use crate::report::format;
+use crate::report::user_text::clean_line;
+use crate::results::TrendPoint;
+
+/// The runs as lines, oldest first.
+pub fn trend_table(name: &str, points: &[&TrendPoint], look: Look) -> Vec<String> {
+    let runs = if points.len() == 1 { "run" } else { "runs" };
+    let mut lines = vec![format!(" {}: {} {runs}", clean_line(name), points.len())];
+    let headers = ["began (UTC)", "users", "reqs", "failed", "rate/s", "p50", "p95", "p99"];
+    lines.extend(Table::new(&headers, points.iter().map(|point| row(point, look)).collect()).render(look));
+    if points.len() > 1 {
+        let rates: Vec<Option<f64>> = points.iter().map(|point| Some(point.rate)).collect();
+        let p95: Vec<Option<f64>> =
+            points.iter().map(|point| point.latency_ms.map(|[_, p95, _]| p95)).collect();
+        lines.push(format!("   rate {}  p95 {}", sparkline(&rates, look), sparkline(&p95, look)));
+    }
+    lines
+}
+
+fn row(point: &TrendPoint, look: Look) -> Row {
+    let mark = match point.passed {
+        Some(true) => Mark::Pass,
+        Some(false) => Mark::Fail,
+        None => Mark::Blank,
+    };
+    let dash = || "-".to_owned();
+    let latency = |index: usize| {
+        let us = point.latency_ms.map(|latency| (latency[index] * 1e3).round() as u64);
+        look.latency_or_dash(us)
+    };
+    let cells = vec![
+        point.users.map_or_else(dash, format::count),
+        format::count(point.requests),
+        point.failed_share.map_or_else(dash, |share| format!("{} %", format::percent(share))),
+        format::rate(point.rate),
+        latency(0),
+        latency(1),
+        latency(2),
+    ];
+    Row { mark, name: clean_line(&point.started_at), cells, notes: Vec::new() }
+}

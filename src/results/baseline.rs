@@ -1,0 +1,127 @@
+//! Baselines: runs that later ones are compared with, kept under a name.
+//!
+//! Owns where they are and what of a run is kept. Invariant: a baseline is there as a whole or not at all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use super::error::ResultsError;
+use super::script_copy::safe_name;
+
+/// What a comparison reads; the script is kept to see whether it was the same.
+const KEPT: [&str; 5] = ["run.json", "latency.hlog", "timeline.csv", "resources.csv", "script"];
+
+/// Why a run is not kept as a baseline.
+#[derive(Debug, thiserror::Error)]
+pub enum BaselineError {
+    /// The run cannot be what others are measured by.
+    #[error("{} is no baseline: {why}", .folder.display())]
+    Unfit {
+        /// Its folder.
+        folder: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// It could not be written.
+    #[error(transparent)]
+    Write(#[from] ResultsError),
+}
+
+/// Keeps a run as the baseline `name` (its script's name, if there is none given) below `root`, in place of an older one.
+/// Gives its folder.
+///
+/// # Errors
+/// When the run made no request, was cut off, or when files cannot be copied.
+pub fn save_baseline(run: &Path, name: Option<&str>, root: &Path) -> Result<PathBuf, BaselineError> {
+    let unfit = |why: String| BaselineError::Unfit { folder: run.to_owned(), why };
+    let text = fs::read(run.join("run.json"))
+        .map_err(|error| unfit(format!("its run.json cannot be read: {error}")))?;
+    let json: Value =
+        serde_json::from_slice(&text).map_err(|error| unfit(format!("its run.json is broken: {error}")))?;
+    if json["ended_by"].is_null() {
+        return Err(unfit("the run was cut off, or still goes on".to_owned()));
+    }
+    if json["total"]["requests"].as_u64().unwrap_or(0) == 0 {
+        return Err(unfit("it made no request".to_owned()));
+    }
+    let name = safe_name(name.or(json["name"].as_str()).unwrap_or_default());
+    // A name of dots alone would be another folder.
+    let name = name.trim_start_matches('.');
+    if name.is_empty() {
+        return Err(unfit("it has no name; give it one (--name)".to_owned()));
+    }
+    let place = root.join(name);
+    let new = root.join(format!(".{name}.{}.new", std::process::id()));
+    let old = root.join(format!(".{name}.{}.old", std::process::id()));
+    let written = copy_run(run, &new).and_then(|()| {
+        // The old one goes only when the new one is complete.
+        if place.exists() {
+            fs::rename(&place, &old)?;
+        }
+        fs::rename(&new, &place)
+    });
+    // What is left over is of no use, and none of it is the baseline.
+    let _ = fs::remove_dir_all(&new);
+    let _ = fs::remove_dir_all(&old);
+    written.map_err(ResultsError::create("the baseline", &place))?;
+    Ok(place)
+}
+
+/// The folder of a run that is named by its path, as a baseline below `baselines`, or as a run below `results`.
+///
+/// # Errors
+/// A sentence that says where it was looked for and which there are.
+pub fn find_run(named: &str, baselines: &Path, results: &Path) -> Result<PathBuf, String> {
+    let places = [PathBuf::from(named), baselines.join(named), results.join(named)];
+    if let Some(found) = places.iter().find(|place| place.join("run.json").is_file()) {
+        return Ok(found.clone());
+    }
+    let known = baseline_names(baselines);
+    let known = if known.is_empty() {
+        format!("there is no baseline in {} (rhaid baseline save RUN keeps one)", baselines.display())
+    } else {
+        format!("baselines in {}: {}", baselines.display(), known.join(", "))
+    };
+    Err(format!("'{named}' is neither a folder of a run nor the name of a baseline; {known}"))
+}
+
+/// The names of the baselines below a folder, in A-Z order.
+pub fn baseline_names(root: &Path) -> Vec<String> {
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .filter(|entry| entry.path().join("run.json").is_file())
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| !name.starts_with('.'))
+        .collect();
+    names.sort();
+    names
+}
+
+fn copy_run(run: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for name in KEPT {
+        let from = run.join(name);
+        if from.is_dir() {
+            copy_folder(&from, &to.join(name))?;
+        } else if from.exists() {
+            fs::copy(&from, to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
+fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy_folder(&entry.path(), &target)?;
+        } else {
+            fs::copy(entry.path(), target)?;
+        }
+    }
+    Ok(())
+}

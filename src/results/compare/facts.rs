@@ -1,0 +1,91 @@
+//! What two runs do not have in common besides their figures: script, load, host, machine, version.
+
+use serde_json::Value;
+
+use super::measured::MeasuredRun;
+
+/// Facts of `run.json` that explain a difference when they differ: where they stand, and the sentence.
+const FACTS: [(&str, &str); 10] = [
+    ("/name", "the script's name differs"),
+    ("/settings/host", "the host differs"),
+    ("/settings/users", "the number of users differs"),
+    ("/settings/spawn_rate", "the spawn rate differs"),
+    ("/settings/run_time_s", "the run time differs"),
+    ("/settings/scenarios", "the scenarios or their load differ"),
+    ("/settings/threads", "the number of worker threads differs"),
+    ("/machine", "the machine differs"),
+    ("/rhaid/version", "rhaid's version differs"),
+    ("/resources/target_machine", "the target's machine differs"),
+];
+
+/// Each difference as a sentence.
+pub(super) fn differences(before: &MeasuredRun, after: &MeasuredRun) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for (path, sentence) in FACTS {
+        let (a, b) = (before.json.pointer(path), after.json.pointer(path));
+        if a != b {
+            sentences.push(match (a.and_then(short), b.and_then(short)) {
+                (Some(a), Some(b)) => format!("{sentence}: {a} before, {b} after"),
+                _ => sentence.to_owned(),
+            });
+        }
+    }
+    if scripts_differ(before, after) {
+        sentences.push("the script's text differs".to_owned());
+    }
+    for (run, which) in [(before, "before"), (after, "after")] {
+        if run.json.pointer("/generator/saturated") == Some(&Value::Bool(true)) {
+            sentences
+                .push(format!("the generator was saturated in the run {which}: its figures are doubtful"));
+        }
+        if run.json["ended_by"].is_null() {
+            sentences.push(format!("the run {which} was cut off"));
+        }
+        sentences.extend(run.problems().iter().map(|problem| format!("the run {which}: {problem}")));
+    }
+    sentences
+}
+
+/// A value that fits into a sentence.
+fn short(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Null => Some("none".to_owned()),
+        Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+    }
+}
+
+/// Compares the copies of the files that ran; what is missing on either side says nothing.
+fn scripts_differ(before: &MeasuredRun, after: &MeasuredRun) -> bool {
+    let names = |run: &MeasuredRun| -> Vec<String> {
+        let files = run.json["files"].as_array().into_iter().flatten();
+        files.filter_map(|file| file["name"].as_str()).map(str::to_owned).collect()
+    };
+    if names(before) != names(after) {
+        return !names(before).is_empty() && !names(after).is_empty();
+    }
+    let text = |run: &MeasuredRun| texts(&run.folder.join("script"));
+    match (text(before), text(after)) {
+        (Some(a), Some(b)) => a != b,
+        _ => false,
+    }
+}
+
+/// All files below a folder with their text, by path.
+fn texts(folder: &std::path::Path) -> Option<Vec<(std::path::PathBuf, Vec<u8>)>> {
+    let mut found = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in std::fs::read_dir(&next).ok()? {
+            let path = entry.ok()?.path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.push((path.strip_prefix(folder).ok()?.to_owned(), std::fs::read(&path).ok()?));
+            }
+        }
+    }
+    found.sort();
+    Some(found)
+}

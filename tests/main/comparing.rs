@@ -1,0 +1,99 @@
+//! Runs against each other: `compare`, `baseline`, `trend`, and a run against its baseline.
+
+use serde_json::Value;
+
+use crate::support::{Output, Sandbox, Server};
+
+/// A run of half a hundred requests a second against a server that takes `ms` for each, for twelve seconds.
+fn run(sandbox: &Sandbox, server: &Server, ms: u32, more: &[&str]) -> Output {
+    let script = "wait(constant_throughput(25)); fn iteration() { http::get(\"/delay/\" + env::get(\"MS\"), #{ name: \"/x\" }); }";
+    sandbox.write("test.rhai", script);
+    let variable = format!("MS={ms}");
+    let url = server.url();
+    let mut arguments =
+        vec!["run", "test.rhai", "-H", &url, "-u", "2", "-r", "100", "-t", "12", "--only-summary"];
+    arguments.extend(["-e", &variable]);
+    arguments.extend(more);
+    sandbox.run(&arguments)
+}
+
+#[test]
+fn a_slower_run_is_a_regression_against_the_baseline() {
+    let server = Server::start();
+    let sandbox = Sandbox::new();
+    let runs = "performance/results";
+    run(&sandbox, &server, 10, &[]).expect_code(0);
+    let first = sandbox.runs()[0].0.file_name().unwrap().to_str().unwrap().to_owned();
+    let saved = sandbox.run(&["baseline", "save", &first]).expect_code(0);
+    assert!(saved.stdout.starts_with("performance/benchmarks/baselines/test\n"), "{}", saved.shown());
+    assert_eq!(sandbox.run(&["baseline", "list"]).expect_code(0).stdout, "test\n");
+
+    let worse = run(&sandbox, &server, 20, &["--baseline", "--fail-on-regression"]).expect_code(98);
+    assert!(worse.stdout.contains("REGRESSION: p"), "{}", worse.shown());
+    let last = worse.stdout.lines().last().unwrap();
+    assert!(last.contains("NO LIMITS SET"), "the verdict stays last: {}", worse.shown());
+
+    let second = sandbox.runs()[1].0.file_name().unwrap().to_str().unwrap().to_owned();
+    let compared = sandbox.run(&["compare", "test", &second, "--json"]).expect_code(0);
+    let json: Value = serde_json::from_str(&compared.stdout).unwrap();
+    assert_eq!(json["regression"], true);
+    let total = &json["endpoints"][0];
+    assert_eq!(total["name"], "Aggregated");
+    assert_eq!(total["figures"]["p50"]["verdict"], "worse", "{total:#}");
+    let [before, after] = ["before", "after"].map(|side| total["figures"]["p50"][side].as_f64().unwrap());
+    assert!(before >= 10.0 && after >= 20.0 && after > before, "{total:#}");
+    // The other way round it is an improvement, which is no reason to fail.
+    let back = sandbox.run(&["compare", &second, "test", "--fail-on-regression"]).expect_code(0);
+    assert!(back.stdout.contains("better: p"), "{}", back.shown());
+    // A run is itself.
+    let same = sandbox.run(&["compare", &first, "test", "--fail-on-regression"]).expect_code(0);
+    assert!(same.stdout.contains("no change beyond noise"), "{}", same.shown());
+
+    let trend = sandbox.run(&["trend", runs]).expect_code(0);
+    assert!(trend.stdout.contains("test: 2 runs"), "{}", trend.shown());
+    assert_eq!(sandbox.run(&["trend", runs, "--last", "1"]).expect_code(0).stdout.matches('Z').count(), 1);
+}
+
+#[test]
+fn what_cannot_be_compared_says_why() {
+    let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); }");
+    let server = Server::start();
+    let url = server.url();
+    for (arguments, code, expected) in [
+        (
+            &["compare", "nothing", "nowhere"][..],
+            104,
+            "'nothing' is neither a folder of a run nor the name of a baseline",
+        ),
+        (&["compare", "nothing"][..], 2, "AFTER"),
+        (&["baseline", "save", "nothing"][..], 104, "rhaid baseline save RUN keeps one"),
+        (&["trend", "nowhere"][..], 104, "cannot read nowhere"),
+        (&["trend", "."][..], 104, "there is no run in ."),
+        (&["run", "test.rhai", "-H", &url, "-i", "1", "--baseline"][..], 104, "'test' is neither"),
+        (&["run", "test.rhai", "-H", &url, "-i", "1", "--fail-on-regression"][..], 104, "needs a --baseline"),
+        (&["compare", "a", "b", "--noise", "often"][..], 2, "a percentage from 0 to 100"),
+    ] {
+        sandbox.run(arguments).expect_code(code).expect_stderr(&[expected]);
+    }
+    assert!(sandbox.runs().is_empty(), "nothing was run");
+    sandbox.write(
+        "performance/results/cut/run.json",
+        r#"{ "name": "cut", "ended_by": null, "total": { "requests": 5 } }"#,
+    );
+    sandbox.write(
+        "performance/results/none/run.json",
+        r#"{ "name": "none", "ended_by": "run time", "total": { "requests": 0 } }"#,
+    );
+    sandbox.write("performance/results/broken/run.json", "{ \"name\": ");
+    for (run, expected) in
+        [("cut", "the run was cut off"), ("none", "made no request"), ("broken", "is broken")]
+    {
+        sandbox.run(&["baseline", "save", run]).expect_code(104).expect_stderr(&[expected]);
+    }
+    sandbox.run(&["compare", "cut", "broken"]).expect_code(104).expect_stderr(&["run.json"]);
+    let trend = sandbox.run(&["trend"]).expect_code(0).expect_stderr(&["left out", "broken"]);
+    assert!(trend.stdout.contains("cut: 1 run"), "{}", trend.shown());
+    // Runs without their logs have nothing to compare, and say so.
+    let compared = sandbox.run(&["compare", "cut", "none"]).expect_code(0);
+    assert!(compared.stdout.contains("latency.hlog cannot be read"), "{}", compared.shown());
+}
