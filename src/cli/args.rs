@@ -97,6 +97,7 @@ pub(super) struct RunArgs {
 
     /// Run only tasks with one of these tags; can be given several times
     #[arg(
+        short = 'T',
         long,
         visible_alias = "include-tags",
         value_name = "TAG,…",
@@ -106,7 +107,7 @@ pub(super) struct RunArgs {
     pub(super) tags: Vec<String>,
 
     /// Leave out tasks with one of these tags, even if --tags names them
-    #[arg(long, value_name = "TAG,…", env = "RHAID_EXCLUDE_TAGS", value_delimiter = ',')]
+    #[arg(short = 'E', long, value_name = "TAG,…", env = "RHAID_EXCLUDE_TAGS", value_delimiter = ',')]
     pub(super) exclude_tags: Vec<String>,
 
     /// Try the script out: one user, one iteration (of a sequence all steps), every request shown; exit with 1

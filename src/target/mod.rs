@@ -7,7 +7,10 @@
 
 mod analysis;
 mod forms;
+mod graphql;
+mod graphql_document;
 mod latency;
+mod pages;
 mod routes;
 #[cfg(test)]
 mod tests;

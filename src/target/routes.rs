@@ -7,26 +7,32 @@
 
 use super::TargetOptions;
 use super::analysis::{Analysis, analyze};
+use super::graphql::{self, GraphqlRequest};
 use super::latency::{Cost, draw};
-use super::{forms, websocket};
+use super::{forms, pages, websocket};
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{Request, State};
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use tokio::sync::broadcast;
 
 /// Projects in the catalogue, and on one page of it.
-const PROJECTS: usize = 42;
+pub(super) const PROJECTS: usize = 42;
 const PAGE: usize = 10;
+
+/// How long a job takes.
+const JOB: Duration = Duration::from_millis(300);
 
 /// The application as a router, so that it can be tested or nested without a socket.
 ///
@@ -47,6 +53,13 @@ pub fn app(options: TargetOptions) -> Router {
         .route("/login/form", get(login_form).post(form_login).layer(costs(Cost::Login)))
         .route("/upload", post(upload).layer(costs(Cost::Login)))
         .route("/ws", get(websocket::echo))
+        .route("/chat", get(chat))
+        .route("/echo", any(echo).layer(costs(Cost::Health)))
+        .route("/manual/", get(contents).layer(costs(Cost::Login)))
+        .route("/manual/{page}", get(manual).layer(costs(Cost::Login)))
+        .route("/jobs", post(start_job).layer(costs(Cost::Login)))
+        .route("/jobs/{job}", get(job).layer(costs(Cost::Health)))
+        .route("/graphql", post(graphql).layer(costs(Cost::Insights)))
         .route("/quality/insights", get(insights).layer(costs(Cost::Insights)))
         .route("/quality/analyze", post(analysis).layer(costs(Cost::Analyze)))
         .fallback(unknown)
@@ -62,6 +75,8 @@ struct Service {
     arrived: AtomicU64,
     /// Requests being served now.
     in_service: AtomicUsize,
+    /// Everybody in the chat.
+    room: broadcast::Sender<String>,
     /// Login forms given out so far.
     visitors: AtomicU64,
     /// Analyses answered so far.
@@ -77,6 +92,7 @@ impl Service {
             started: Instant::now(),
             arrived: AtomicU64::new(0),
             in_service: AtomicUsize::new(0),
+            room: websocket::room(),
             visitors: AtomicU64::new(0),
             analyzed: AtomicU64::new(0),
             score_tenths: AtomicU64::new(0),
@@ -160,11 +176,8 @@ async fn analysis(
 /// A page of the catalogue, numbered from 1, empty past the end, and the average over it and all analyses so far.
 async fn insights(State(service): State<Arc<Service>>, uri: Uri) -> Result<Json<Value>, Refusal> {
     let page = page_of(uri.query().unwrap_or_default())?;
-    let projects: Vec<Value> = (1..=PROJECTS)
-        .skip((page - 1).saturating_mul(PAGE))
-        .take(PAGE)
-        .map(|n| json!({ "name": format!("project-{n:02}"), "score": project_tenths(n) as f64 / 10.0 }))
-        .collect();
+    let projects: Vec<Value> =
+        (1..=PROJECTS).skip((page - 1).saturating_mul(PAGE)).take(PAGE).map(project).collect();
 
     let analyzed = service.analyzed.load(Relaxed);
     let tenths = (1..=PROJECTS).map(project_tenths).sum::<u64>() + service.score_tenths.load(Relaxed);
@@ -176,6 +189,62 @@ async fn insights(State(service): State<Arc<Service>>, uri: Uri) -> Result<Json<
         "average_score": average_score,
         "analyzed": analyzed,
     })))
+}
+
+async fn graphql(body: Result<Bytes, BytesRejection>) -> Result<(StatusCode, Json<Value>), Refusal> {
+    let request: GraphqlRequest = parse(body, r#"{"query": "...", "variables": {...} (optional)}"#)?;
+    let (status, answer) = graphql::answer(&request);
+    Ok((status, Json(answer)))
+}
+
+async fn chat(State(service): State<Arc<Service>>, upgrade: WebSocketUpgrade) -> Response {
+    websocket::chat(upgrade, service.room.clone())
+}
+
+async fn contents() -> Html<String> {
+    pages::contents()
+}
+
+async fn manual(Path(page): Path<String>) -> Result<Html<String>, Refusal> {
+    pages::page(&page)
+}
+
+/// Says what came: for scripts that want to see what they send.
+async fn echo(
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Json<Value>, Refusal> {
+    let body = body.map_err(|rejection| Refusal::new(rejection.status(), rejection.body_text()))?;
+    let headers: Map<String, Value> = headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into()))
+        .collect();
+    Ok(Json(json!({
+        "method": method.as_str(),
+        "query": uri.query().unwrap_or_default(),
+        "headers": headers,
+        "body": String::from_utf8_lossy(&body),
+        "json": serde_json::from_slice::<Value>(&body).ok(),
+    })))
+}
+
+/// Begins something that takes its time. Its number says when it began, so that nothing has to be remembered.
+async fn start_job(State(service): State<Arc<Service>>) -> (StatusCode, Json<Value>) {
+    let began = service.started.elapsed().as_millis();
+    (StatusCode::ACCEPTED, Json(json!({ "job": format!("/jobs/{began}"), "state": "running" })))
+}
+
+async fn job(
+    State(service): State<Arc<Service>>,
+    Path(began_ms): Path<String>,
+) -> Result<Json<Value>, Refusal> {
+    let age =
+        began_ms.parse().ok().and_then(|ms| service.started.elapsed().checked_sub(Duration::from_millis(ms)));
+    let age =
+        age.ok_or_else(|| Refusal::new(StatusCode::NOT_FOUND, format!("there is no job `{began_ms}`")))?;
+    Ok(Json(json!({ "state": if age < JOB { "running" } else { "done" } })))
 }
 
 async fn unknown(uri: Uri) -> Refusal {
@@ -224,6 +293,11 @@ fn page_of(query: &str) -> Result<usize, Refusal> {
         Ok(page) if page >= 1 => Ok(page),
         _ => Err(Refusal::bad_request(format!("expected a page number from 1, got `{text}`"))),
     }
+}
+
+/// Project `n` of the catalogue, from 1.
+pub(super) fn project(n: usize) -> Value {
+    json!({ "name": format!("project-{n:02}"), "score": project_tenths(n) as f64 / 10.0 })
 }
 
 /// Score of project `n`, 60.0 to 99.9, in tenths.

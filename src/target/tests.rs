@@ -254,3 +254,60 @@ fn an_upload_is_counted() {
     assert_eq!((status, counted), (200, json!({ "parts": [{ "name": "f", "bytes": 4 }], "bytes": 4 })));
     assert_eq!(client.ask("POST", "/upload", "no parts").0, 400);
 }
+
+#[test]
+fn what_is_sent_is_shown() {
+    let target = Target::start(quick()).unwrap();
+    let mut client = Client::new(&target);
+    client.send("PUT", "/echo?a=1", "X-Mine: yes\r\n", r#"{"n": 1}"#);
+    let (status, shown) = client.receive();
+    assert_eq!((status, &shown["method"], &shown["query"]), (200, &json!("PUT"), &json!("a=1")));
+    assert_eq!((&shown["headers"]["x-mine"], &shown["json"]), (&json!("yes"), &json!({ "n": 1 })));
+    assert_eq!(client.ask("POST", "/echo", "plain").1["json"], Value::Null);
+}
+
+#[test]
+fn a_job_ends() {
+    let target = Target::start(quick()).unwrap();
+    let mut client = Client::new(&target);
+    let (status, started) = client.ask("POST", "/jobs", "");
+    assert_eq!((status, &started["state"]), (202, &json!("running")));
+    let job = started["job"].as_str().unwrap();
+    while client.ask("GET", job, "").1["state"] != "done" {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    for unknown in ["/jobs/x", "/jobs/99999999"] {
+        assert_eq!(client.ask("GET", unknown, "").0, 404, "{unknown}");
+    }
+}
+
+#[test]
+fn every_link_of_the_manual_leads_somewhere() {
+    let target = Target::start(quick()).unwrap();
+    let mut unread = vec!["/manual/".to_owned()];
+    let mut read = Vec::new();
+    while let Some(path) = unread.pop() {
+        let (status, _, text) = page(&target, "GET", &path, "", "");
+        assert_eq!(status, 200, "{path}");
+        let links =
+            text.split("class=\"internal\" href=\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+        let links: Vec<String> =
+            links.map(|link| format!("/manual/{}", link.trim_start_matches("./"))).collect();
+        assert!(!links.is_empty(), "{path}");
+        read.push(path);
+        unread.extend(links.into_iter().filter(|link| !read.contains(link)));
+        unread.sort_unstable();
+        unread.dedup();
+    }
+    assert_eq!(read.len(), 6, "{read:?}");
+    assert_eq!(page(&target, "GET", "/manual/nosuch", "", "").0, 404);
+}
+
+#[test]
+fn graphql_is_answered() {
+    let target = Target::start(quick()).unwrap();
+    let mut client = Client::new(&target);
+    let (status, answer) = client.ask("POST", "/graphql", r#"{"query": "{ projects(first: 1) { name } }"}"#);
+    assert_eq!((status, answer), (200, json!({ "data": { "projects": [{ "name": "project-01" }] } })));
+    assert_eq!(client.ask("POST", "/graphql", "{}").0, 400);
+}
