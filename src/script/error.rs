@@ -186,6 +186,10 @@ impl Explainer<'_> {
                 "`this` is not bound in this function: call it as this.name(…) from a task".to_owned()
             }
             EvalAltResult::ErrorStackOverflow(_) => too_deep(),
+            EvalAltResult::ErrorDataRace(what, _) => format!(
+                "{what} uses a variable that the same expression is working on: take what comes before the closure \
+                 into a variable of its own, `let list = page.css(\"a\").texts(); list.map(|text| …)`"
+            ),
             EvalAltResult::ErrorRuntime(value, _) if value.is_string() => value.to_string(),
             EvalAltResult::ErrorRuntime(value, _) if value.is_unit() => {
                 "an error without a message was thrown".into()

@@ -14,6 +14,7 @@ pub(crate) const STDLIB: &[(&str, &str)] = &[
     ("std/auth", include_str!("../../stdlib/auth.rhai")),
     ("std/expect", include_str!("../../stdlib/expect.rhai")),
     ("std/fake", include_str!("../../stdlib/fake.rhai")),
+    ("std/forms", include_str!("../../stdlib/forms.rhai")),
     ("std/graphql", include_str!("../../stdlib/graphql.rhai")),
     ("std/journey", include_str!("../../stdlib/journey.rhai")),
     ("std/links", include_str!("../../stdlib/links.rhai")),

@@ -44,6 +44,8 @@ fn a_request_is_told_after_it_was_counted_by_the_user_that_made_it() {
         on("request", |r| {
             print(`${r.method} ${r.name} ${r.status} ${r.ok} ${r.error}`);
             if r.duration <= 0.0 { throw "no duration"; }
+            if !r.url.starts_with("http://127.0.0.1:") || !r.url.contains(r.url.split("/").pop()) { throw r.url; }
+            if r.size < 1 { throw `size ${r.size}`; }
             this.told += 1;
             http::get("/own");
         });

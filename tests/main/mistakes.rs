@@ -290,3 +290,13 @@ fn a_response_cannot_rewrite_the_terminal() {
     let output = sandbox.run(&["run", "test.rhai", "-i", "1", "-H", &server.url()]).expect_code(0);
     assert!(!output.stdout.contains('\x1b') && !output.stderr.contains('\x1b'), "{:?}", output.shown());
 }
+
+#[test]
+fn a_closure_that_uses_what_its_own_expression_works_on() {
+    errs(
+        "fn iteration() {\n    let a = [1, 2];\n    a.map(|x| x + a.len);\n}",
+        (1, 16),
+        "argument #1 of function 'map' uses a variable that the same expression is working on: take what comes before \
+         the closure into a variable of its own",
+    );
+}

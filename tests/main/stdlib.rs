@@ -76,6 +76,64 @@ fn links_are_found_by_their_relation() {
 }
 
 #[test]
+fn the_links_of_a_page_are_whole_urls() {
+    let server = Server::start();
+    let script = r#"
+        import "std/links" as links;
+        fn iteration() {
+            let page = http::get("/page/forms");
+            print(links::on_page(page, "nav a"));
+            print(links::on_page(page, "h1 a"));
+        }
+    "#;
+    let ran = once(&server, script).without_errors();
+    let base = server.url();
+    assert_eq!(
+        ran.printed(),
+        [format!(r#"["{base}/page/list", "{base}/page/forms?at=12:30"]"#), "[]".to_owned()]
+    );
+}
+
+#[test]
+fn forms_are_sent_by_their_method_and_in_their_encoding() {
+    let server = Server::start();
+    let script = r##"
+        import "std/forms" as forms;
+        fn iteration() {
+            let page = http::get("/page/forms");
+            print(forms::choices(page, "#search select"));
+            let found = forms::submit(page, #{ size: "L" });
+            print(`${found.json("method")} ${found.json("path")} ${found.json("query")}`);
+            let sent = forms::submit(page, #{ photo: http::file("x", "x.png") }, "#upload", #{ name: "upload" });
+            print(sent.ok);
+            print(forms::submit(page, #{}, "#nosuch").ok);
+            print(forms::submit(http::get("/status/500"), #{}).status);
+            print(forms::submit(http::get("/page/login"), #{ user: "ann" }).json("body"));
+        }
+    "##;
+    let ran = once(&server, script).without_errors();
+    let printed = ran.printed();
+    assert_eq!(printed[0], r#"["s", "L"]"#);
+    assert_eq!(
+        printed[1], "GET /echo/search q=all&size=L",
+        "the action's own query is replaced, as in a browser"
+    );
+    assert_eq!(printed[2..5], ["true", "false", "500"]);
+    assert!(printed[5].contains("csrf=t%26k-17") && printed[5].contains("user=ann"), "{}", printed[5]);
+    assert_eq!(reasons(&ran), ["HTTP 500 Internal Server Error", "the page has no form #nosuch"]);
+    let seen = server.seen();
+    let upload = &seen[2];
+    assert_eq!(
+        (&*upload.method, &*upload.path),
+        ("POST", "/page/forms"),
+        "without an action, to the page itself"
+    );
+    assert!(upload.header("content-type").starts_with("multipart/form-data"), "{upload:?}");
+    assert_eq!(upload.header("referer"), format!("{}/page/forms", server.url()));
+    assert_eq!(ran.endpoint("upload"), (1, 0));
+}
+
+#[test]
 fn pages_are_followed_by_json_by_header_and_by_number() {
     let server = Server::start();
     let script = r#"

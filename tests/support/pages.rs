@@ -4,6 +4,7 @@
 pub(crate) fn page(name: &str) -> Vec<u8> {
     match name {
         "login" => LOGIN.into(),
+        "forms" => FORMS.into(),
         "list" => {
             let rows =
                 (1..=3).map(|n| format!("<li class=row data-id={n}><a href='/item/{n}'>Item {n}</a></li>"));
@@ -36,3 +37,10 @@ const LOGIN: &str = "<!doctype html><title>Login</title>
   <select name=lang><option value=en>English<option value=de selected>Deutsch</select>
   <input type=checkbox name=keep value=yes checked><button name=go>Go</button>
 </form><script>var config = {\"build\": 42};</script>";
+
+const FORMS: &str = "<!doctype html><title>Forms</title>
+<form id=search action='/echo/search?old=1'><input name=q value=all>
+  <select name=size><option value=''>Choose<option value=s>S<option disabled value=m>M<option>L</select></form>
+<form id=upload method=POST enctype=Multipart/Form-Data><input name=note><input type=file name=photo></form>
+<nav><a href=list>List</a> <a href='/page/list'>again</a> <a>nowhere</a> <a href='#top'>top</a>
+  <a href='mailto:ann@example.com'>mail</a> <a href='?at=12:30'>query</a></nav>";

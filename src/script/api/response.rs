@@ -86,6 +86,8 @@ impl ResponseData {
             ("name", Value::Text(name_of(host, sample.series))),
             ("status", Value::Int(i64::from(sample.status))),
             ("duration", Value::Float(millis(sample.service))),
+            ("size", Value::Int(i64::try_from(self.exchange.body_size).unwrap_or(i64::MAX))),
+            ("url", Value::Text(self.exchange.target.as_str().to_owned())),
             ("ok", Value::Bool(sample.failure.is_none())),
             ("error", error),
         ]
