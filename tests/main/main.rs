@@ -22,6 +22,7 @@ mod events;
 mod faults;
 mod fibers;
 mod flow;
+mod guides;
 mod http_batch;
 mod http_bodies;
 mod http_requests;

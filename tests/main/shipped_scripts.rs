@@ -2,23 +2,30 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rhaid::LoadTest;
 use rhaid::plan::EndedBy;
 use rhaid::target::{Target, TargetOptions};
 
-use crate::support::{Ran, run};
+use crate::support::{Ran, Server, run};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts")
 }
 
-#[track_caller]
-fn runs(name: &str, users: u64) -> Ran {
-    let target = Target::start(TargetOptions { median: Duration::ZERO, ..TargetOptions::default() }).unwrap();
+fn target() -> Target {
+    Target::start(TargetOptions { median: Duration::ZERO, ..TargetOptions::default() }).unwrap()
+}
+
+fn script(name: &str, target: &Target, users: u64) -> LoadTest {
     let test = LoadTest::from_file(folder().join(name)).unwrap().host(&target.url());
-    let ran = run(test.users(users).spawn_rate(1000.0).threads(2).seed(1).run_time(Duration::from_secs(2)));
+    test.users(users).spawn_rate(1000.0).threads(2).seed(1)
+}
+
+/// Every user had a turn, and no request, check or line of the script failed.
+#[track_caller]
+fn without_failures(ran: Ran, users: u64) -> Ran {
     let ran = ran.without_errors();
     assert!(
         ran.requests() >= users && ran.failures() == 0,
@@ -32,30 +39,107 @@ fn runs(name: &str, users: u64) -> Ran {
     ran
 }
 
-/// The scripts that the tests of this file run.
-const TESTED: [&str; 12] = [
+/// Runs a script for two seconds.
+#[track_caller]
+fn runs(name: &str, users: u64) -> Ran {
+    let target = target();
+    without_failures(run(script(name, &target, users).run_time(Duration::from_secs(2))), users)
+}
+
+/// Runs so many iterations of a script.
+#[track_caller]
+fn iterates(name: &str, users: u64, iterations: u64) -> Ran {
+    let target = target();
+    without_failures(run(script(name, &target, users).iterations(iterations)), users)
+}
+
+/// The scripts with tests of their own.
+const TESTED: &[&str] = &[
     "batch-page.rhai",
     "browse.rhai",
+    "chat.rhai",
     "checkout.rhai",
     "file-upload.rhai",
+    "from-locust/multiple_hosts.rhai",
+    "from-locust/semaphore_wait.rhai",
+    "from-locust/stop_on_threshold.rhai",
+    "from-locust/test_data_management.rhai",
+    "graphql.rhai",
+    "leasing.rhai",
+    "library.rhai",
     "login-csrf.rhai",
     "metrics.rhai",
     "pagination.rhai",
     "quality.rhai",
     "quickstart.rhai",
+    "retry.rhai",
+    "stop-on-condition.rhai",
     "tags.rhai",
+    "transactions.rhai",
     "users-from-csv.rhai",
     "websocket.rhai",
 ];
 
+/// A test for each script of which it is enough that nothing fails, and their list.
+macro_rules! enough_that_nothing_fails {
+    ($($test:ident: $file:literal,)*) => {
+        const RUN: &[&str] = &[$($file),*];
+        $(
+            #[test]
+            fn $test() {
+                iterates($file, 5, 15);
+            }
+        )*
+    };
+}
+
+enough_that_nothing_fails! {
+    locust_add_command_line_argument: "from-locust/add_command_line_argument.rhai",
+    locust_basic: "from-locust/basic.rhai",
+    locust_browse_docs: "from-locust/browse_docs.rhai",
+    locust_browse_docs_sequence: "from-locust/browse_docs_sequence.rhai",
+    locust_client: "from-locust/client.rhai",
+    locust_csrf_form_authentication: "from-locust/csrf_form_authentication.rhai",
+    locust_custom_messages: "from-locust/custom_messages.rhai",
+    locust_custom_wait_function: "from-locust/custom_wait_function.rhai",
+    locust_dynamic_user_credentials: "from-locust/dynamic_user_credentials.rhai",
+    locust_events: "from-locust/events.rhai",
+    locust_locustfile: "from-locust/locustfile.rhai",
+    locust_manual_stats_reporting: "from-locust/manual_stats_reporting.rhai",
+    locust_markov_taskset: "from-locust/markov_taskset.rhai",
+    locust_nested_inline_tasksets: "from-locust/nested_inline_tasksets.rhai",
+    locust_open_closed_workload: "from-locust/open_closed_workload.rhai",
+    locust_poisson_demo: "from-locust/poisson_demo.rhai",
+    locust_response_validations: "from-locust/response_validations.rhai",
+    locust_rest: "from-locust/rest.rhai",
+    locust_testdata_from_csv: "from-locust/testdata_from_csv.rhai",
+    locust_users: "from-locust/users.rhai",
+    locust_worker_index: "from-locust/worker_index.rhai",
+    locust_x_forwarded_for: "from-locust/x-forwarded-for.rhai",
+    k6_checks: "from-k6/checks.rhai",
+    k6_crypto: "from-k6/crypto.rhai",
+    k6_data: "from-k6/data.rhai",
+    k6_execution: "from-k6/execution.rhai",
+    k6_html: "from-k6/html.rhai",
+    k6_lifecycle: "from-k6/lifecycle.rhai",
+    k6_metrics: "from-k6/metrics.rhai",
+    k6_requests: "from-k6/requests.rhai",
+    k6_scenarios: "from-k6/scenarios.rhai",
+    k6_websockets: "from-k6/websockets.rhai",
+}
+
 #[test]
 fn no_script_is_without_a_test() {
-    let files = std::fs::read_dir(folder()).unwrap();
-    let scripts: BTreeSet<String> = files
-        .map(|file| file.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".rhai"))
-        .collect();
-    assert_eq!(scripts, TESTED.map(str::to_owned).into());
+    let mut scripts = BTreeSet::new();
+    for inside in ["", "from-locust/", "from-k6/"] {
+        for file in std::fs::read_dir(folder().join(inside)).unwrap() {
+            let name = file.unwrap().file_name().into_string().unwrap();
+            if name.ends_with(".rhai") {
+                scripts.insert(format!("{inside}{name}"));
+            }
+        }
+    }
+    assert_eq!(scripts, TESTED.iter().chain(RUN).map(|&name| name.to_owned()).collect());
 }
 
 #[test]
@@ -158,4 +242,95 @@ fn metrics() {
     assert_eq!(names, ["analysis_time", "has_score", "projects", "score", "submitted"]);
     let counts: Vec<_> = snapshot.transactions.iter().map(|t| (&*t.name, t.failures)).collect();
     assert_eq!(counts, [("choose a project", 0), ("review", 0)]);
+}
+
+#[test]
+fn graphql() {
+    let ran = iterates("graphql.rhai", 4, 40);
+    assert!(ran.endpoint("Best").0 > ran.endpoint("Analyze").0 && ran.endpoint("Analyze").0 > 0);
+}
+
+#[test]
+fn stop_on_condition() {
+    let ran = runs("stop-on-condition.rhai", 4);
+    assert_eq!(*ran.report.ended_by(), EndedBy::UsersGone, "each has seen all pages");
+    assert_eq!(ran.requests(), 4 * 5);
+    let broken =
+        Target::start(TargetOptions { error_rate: 1.0, median: Duration::ZERO, ..TargetOptions::default() });
+    let broken = broken.unwrap();
+    let ran = run(script("stop-on-condition.rhai", &broken, 4).run_time(Duration::from_secs(30)));
+    assert_eq!(*ran.report.ended_by(), EndedBy::Aborted("ten requests in a row failed".into()));
+}
+
+#[test]
+fn retry() {
+    let ran = iterates("retry.rhai", 4, 8);
+    let (started, asked) = (ran.endpoint("/jobs").0, ran.endpoint("/jobs/{job}").0);
+    assert!(started == 8 && asked >= 2 * started, "{started} jobs, asked for {asked} times");
+    assert_eq!(ran.snapshot().transactions.len(), 1);
+}
+
+#[test]
+fn leasing() {
+    // More users than there are accounts.
+    let ran = iterates("leasing.rhai", 12, 60);
+    assert_eq!(ran.check("nobody else has it"), (60, 0));
+}
+
+#[test]
+fn transactions() {
+    let ran = iterates("transactions.rhai", 4, 12);
+    let counts: Vec<_> =
+        ran.snapshot().transactions.iter().map(|t| (&*t.name, t.requests, t.failures)).collect();
+    assert_eq!(counts, [("analyze", 12, 0), ("look around", 12, 0), ("sign in", 12, 0)]);
+}
+
+#[test]
+fn library() {
+    let ran = iterates("library.rhai", 4, 20);
+    assert_eq!(ran.check("projects").0 + ran.check("a good score").0, 20);
+}
+
+#[test]
+fn chat() {
+    let ran = iterates("chat.rhai", 4, 8);
+    assert_eq!(ran.check("my own words come back"), (24, 0));
+}
+
+#[test]
+fn locust_multiple_hosts() {
+    let (one, other) = (target(), target());
+    let test = script("from-locust/multiple_hosts.rhai", &one, 3).param("api", &other.url());
+    let ran = without_failures(run(test.iterations(20)), 3);
+    assert!(ran.endpoint("/health").0 > 0 && ran.endpoint("/quality/insights").0 > 0);
+}
+
+#[test]
+fn locust_semaphore_wait() {
+    let server = Server::start();
+    let test = LoadTest::from_file(folder().join("from-locust/semaphore_wait.rhai")).unwrap();
+    let started = Instant::now();
+    let ran = run(test.host(&server.url()).users(4).spawn_rate(10.0).threads(2).iterations(8));
+    assert_eq!(without_failures(ran, 4).requests(), 8);
+    let first = server.seen()[0].at;
+    assert!(first - started >= Duration::from_millis(300), "before the fourth user: {:?}", first - started);
+}
+
+#[test]
+fn locust_stop_on_threshold() {
+    iterates("from-locust/stop_on_threshold.rhai", 3, 30);
+    let half =
+        Target::start(TargetOptions { error_rate: 0.5, median: Duration::ZERO, ..TargetOptions::default() });
+    let half = half.unwrap();
+    let ran = run(script("from-locust/stop_on_threshold.rhai", &half, 3).run_time(Duration::from_secs(30)));
+    assert!(matches!(ran.report.ended_by(), EndedBy::Aborted(why) if why.contains("requests failed")));
+    assert!(ran.requests() >= 50, "not before there is something to say");
+}
+
+#[test]
+fn locust_test_data_management() {
+    let ran = iterates("from-locust/test_data_management.rhai", 2, 6);
+    let printed = ran.printed();
+    let steps: Vec<char> = printed.iter().map(|text| text.chars().next().unwrap()).collect();
+    assert_eq!(steps, ['1', '2', '3', '4', '4', '5', '5', '6', '7'], "in order: {printed:#?}");
 }
