@@ -268,3 +268,19 @@ fn version(value: &Dynamic) -> Result<VersionChoice, String> {
         .and_then(|text| VersionChoice::parse(&text))
         .ok_or_else(|| convert::expected("http_version", "\"auto\", \"1.1\" or \"2\"", value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_described_key_is_read() {
+        for name in KEYS.names() {
+            let map = Map::from([(name.into(), Dynamic::UNIT)]);
+            let error = read_params(map).err().unwrap_or_default();
+            assert!(!error.contains("has no key"), "'{name}' is described and not read: {error}");
+        }
+        let error = read_params(Map::from([("nosuch".into(), Dynamic::UNIT)])).err().unwrap();
+        assert!(error.starts_with("the request has no key 'nosuch'"), "{error}");
+    }
+}

@@ -14,6 +14,7 @@ const HEAD: &str = "\
 
 <!-- Written by `rhaid docs --markdown` from the descriptions in src/script/api and stdlib; do not edit. -->
 
+How a script is written is in [scripts.md](scripts.md).
 `rhaid docs` shows the same on the terminal: `rhaid docs http`, `rhaid docs http::get`. [editors.md](editors.md) says how an
 editor gets to know it.
 

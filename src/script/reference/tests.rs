@@ -29,12 +29,19 @@ struct Registered {
     params: Vec<(TypeId, String)>,
 }
 
-/// All functions that an engine has besides Rhai's own.
-fn registered() -> Vec<Registered> {
+/// An engine with the script API, and nothing of Rhai's own.
+fn engine() -> rhai::Engine {
     let run = Arc::new(RunState::default());
     let host = Host::new(Recorder::new(1), run, Arc::new(|_| {}), ScriptInputs::default());
+    host.begin_load();
     let mut engine = rhai::Engine::new_raw();
     MODULES.iter().for_each(|(_, register)| register(&mut engine, &host));
+    engine
+}
+
+/// All functions that an engine has.
+fn registered() -> Vec<Registered> {
+    let engine = engine();
     engine.collect_fn_metadata(
         None,
         |function| {
@@ -210,6 +217,39 @@ fn descriptions_are_whole() {
             }
         }
     }
+}
+
+/// How a map of these keys is given where no virtual user is needed.
+fn call_with(keys: &str, map: &str) -> Option<String> {
+    Some(match keys {
+        "options" => format!("options({map})"),
+        "options.http" => format!("options(#{{ http: {map} }})"),
+        "scenario" => format!("scenario(\"s\", {map})"),
+        "task" => format!("task(\"f\", {map})"),
+        "param" => format!("param(\"p\", 1, {map})"),
+        "data::csv" => format!("data::csv(\"nosuch.csv\", {map})"),
+        "crypto::jwt_sign" => format!("crypto::jwt_sign(#{{}}, \"key\", {map})"),
+        _ => return None,
+    })
+}
+
+#[test]
+fn every_described_key_is_read_and_no_other() {
+    let mut read = 0;
+    for part in sections() {
+        for entry in part.entries() {
+            let Owner::Keys(keys) = entry.owner else { continue };
+            let name = entry.forms[0].name;
+            let Some(call) = call_with(keys, &format!("#{{ {name}: () }}")) else { continue };
+            let error = engine().run(&call).err().map(|error| error.to_string()).unwrap_or_default();
+            assert!(!error.contains("has no key"), "'{name}' is described and not read: {error}");
+            read += 1;
+            let other = call_with(keys, "#{ nosuch: () }").unwrap();
+            let error = engine().run(&other).unwrap_err().to_string();
+            assert!(error.contains("has no key 'nosuch'") && error.contains(name), "{other}: {error}");
+        }
+    }
+    assert!(read > 40, "{read}");
 }
 
 #[test]
