@@ -52,6 +52,8 @@ pub(super) enum Command {
     Baseline(BaselineCommand),
     /// Show the course of many stored runs
     Trend(TrendArgs),
+    /// Find what is wrong with scripts, without running them
+    Check(CheckArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -479,6 +481,44 @@ pub(super) struct TargetArgs {
     #[arg(long, value_name = "N", default_value_t = 42)]
     pub(super) seed: u64,
 }
+
+/// Arguments of `rhaid check`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = CHECK_HELP)]
+pub(super) struct CheckArgs {
+    /// The scripts; of a folder, all below it
+    #[arg(value_name = "SCRIPT", required = true)]
+    pub(super) scripts: Vec<PathBuf>,
+
+    /// Print the problems as JSON, for editors
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// A further folder that imports are looked for in; can be given several times
+    #[arg(long, value_name = "DIR", env = "RHAID_LIB", value_delimiter = ':')]
+    pub(super) lib: Vec<PathBuf>,
+
+    /// A folder that scripts may read data files from, besides their own; can be given several times
+    #[arg(long, value_name = "DIR", env = "RHAID_DATA", value_delimiter = ',')]
+    pub(super) data: Vec<PathBuf>,
+
+    /// A variable that scripts read with env::get
+    #[arg(short = 'e', long = "env", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(super) env: Vec<(String, String)>,
+
+    /// A parameter that the script declares with param
+    #[arg(long, value_name = "NAME=VALUE", value_parser = key_value)]
+    pub(super) param: Vec<(String, String)>,
+
+    /// Settings file [default: rhaid.toml, if there is one]
+    #[arg(long, value_name = "FILE", env = "RHAID_CONFIG")]
+    pub(super) config: Option<PathBuf>,
+}
+
+const CHECK_HELP: &str = "\
+The top level of a script is run, as it is for a run; no function is called and no request is made.
+
+Exit codes: 0 nothing is wrong · 2 wrong usage · 104 something is";
 
 const RUN_HELP: &str = "\
 Every flag but -e, --param and --tag can be set as RHAID_… in the environment (a parameter as

@@ -10,7 +10,7 @@ use toml::{Table, Value};
 
 use super::args::{Cli, Command, RunArgs};
 use crate::did_you_mean;
-use crate::plan::HttpLayer;
+use crate::plan::{HttpLayer, Options};
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "rhaid.toml";
@@ -23,6 +23,19 @@ const TABLES: [(&str, &str); 3] = [("params", "param"), ("env", "env"), ("tags",
 pub(super) struct Config {
     pub(super) args: RunArgs,
     pub(super) http: HttpLayer,
+}
+
+impl Config {
+    /// The settings of a run that it stands for.
+    pub(super) fn options(&self) -> Options {
+        let (mut options, http) = (self.args.options(), self.http.clone());
+        options.http.headers = http.headers;
+        options.http.resolve = http.resolve;
+        options.http.user_agent = http.user_agent;
+        options.http.max_redirects = http.max_redirects;
+        options.http.connect_timeout = http.connect_timeout;
+        options
+    }
 }
 
 /// Reads the settings file: the one that is named, or `rhaid.toml` if it exists.

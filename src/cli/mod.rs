@@ -4,6 +4,7 @@
 //! prints. Invariant: results go to standard output, everything about the run's course to standard error.
 
 mod args;
+mod check;
 mod compare;
 mod completions;
 mod config_file;
@@ -48,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::Compare(args) => compare::compare(&args),
         Command::Baseline(command) => compare::baseline(&command),
         Command::Trend(args) => compare::trend(&args),
+        Command::Check(args) => check::check(&args),
         Command::Completions { shell } => completions::completions(shell),
     };
     exit.into()

@@ -41,12 +41,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
         Ok(test) => test,
         Err(error) => return refuse(&error),
     };
-    let mut file_options = config.args.options();
-    file_options.http.headers = config.http.headers;
-    file_options.http.resolve = config.http.resolve;
-    file_options.http.user_agent = config.http.user_agent;
-    file_options.http.max_redirects = config.http.max_redirects;
-    file_options.http.connect_timeout = config.http.connect_timeout;
+    let file_options = config.options();
     let mut args = RunArgs {
         once: args.once || config.args.once,
         http_debug: args.http_debug.clone().or(config.args.http_debug),
@@ -123,6 +118,12 @@ fn has_failed_check(report: &Report) -> bool {
 
 fn refuse(error: &RunError) -> Exit {
     output::error(&error.to_string());
+    if let RunError::Load(_, others) = error
+        && !others.is_empty()
+    {
+        others.iter().for_each(|problem| output::error(&problem.to_string()));
+        output::err(&format!("{} problems; nothing was run\n", others.len() + 1));
+    }
     Exit::from(error)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::metrics::ScriptError;
 use crate::plan::PlanError;
+use crate::script::Problem;
 
 /// Why a load test could not be started. Every message says what was wrong, where, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -10,9 +11,9 @@ pub enum RunError {
     /// The script's file cannot be read.
     #[error("{0}")]
     Script(String),
-    /// The script does not compile, or its top level fails.
+    /// The script does not compile, or its top level fails; and what else is wrong in it, found without running it.
     #[error("{}: {}{}{}", .0.position, .0.message, if .0.trace.is_empty() { "" } else { "\n" }, .0.trace)]
-    Load(ScriptError),
+    Load(ScriptError, Vec<Problem>),
     /// Users, rates or scenarios are set wrongly; all problems, a line each.
     #[error("{0}")]
     Plan(PlanError),

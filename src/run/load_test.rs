@@ -49,15 +49,17 @@ use crate::vu::{Event, Shared, host_of};
 /// # }
 /// ```
 pub struct LoadTest {
-    sources: Sources,
+    pub(super) sources: Sources,
     script: PathBuf,
     options: Options,
     lower: Options,
-    extensions: Vec<Extension>,
+    pub(super) extensions: Vec<Extension>,
     messages: MessageSink,
     http_debug: HttpDebug,
     watch: bool,
     resources: Option<Box<dyn ResourceSource>>,
+    /// A parameter without a value is no error.
+    listing: bool,
 }
 
 impl LoadTest {
@@ -87,6 +89,7 @@ impl LoadTest {
             http_debug: HttpDebug::Off,
             watch: false,
             resources: None,
+            listing: false,
         }
     }
 
@@ -244,8 +247,7 @@ impl LoadTest {
     /// # Errors
     /// When the script does not load.
     pub fn params(&self) -> Result<Vec<Param>, RunError> {
-        let mut inputs = self.inputs(0);
-        inputs.listing = true;
+        let inputs = ScriptInputs { listing: true, ..self.inputs(0) };
         Ok(self.load(inputs)?.params)
     }
 
@@ -279,26 +281,45 @@ impl LoadTest {
     }
 
     /// What the script is given: with new common state, so that each run begins with nothing read or kept.
-    fn inputs(&self, seed: u64) -> ScriptInputs {
+    pub(super) fn inputs(&self, seed: u64) -> ScriptInputs {
         let options = self.options.clone().or(self.lower.clone());
         let folders = Folders::new(&self.script, &options.data_roots);
         let common = Arc::new(Common { data: Registry::new(folders), ..Common::default() });
         ScriptInputs {
             params: options.params,
             env: options.env,
-            listing: false,
+            listing: self.listing,
             seed,
             common,
             http_debug: self.http_debug,
         }
     }
 
+    /// The same test for looking at its script alone: nothing is shown, and a parameter needs no value.
+    pub(super) fn aside(&self) -> LoadTest {
+        LoadTest {
+            sources: self.sources.clone(),
+            script: self.script.clone(),
+            options: self.options.clone(),
+            lower: self.lower.clone(),
+            extensions: self.extensions.clone(),
+            messages: Arc::new(|_| {}),
+            http_debug: HttpDebug::Off,
+            watch: false,
+            resources: None,
+            listing: true,
+        }
+    }
+
     /// Loads the script once to learn what it declares.
-    fn load(&self, inputs: ScriptInputs) -> Result<ScriptPlan, RunError> {
+    pub(super) fn load(&self, inputs: ScriptInputs) -> Result<ScriptPlan, RunError> {
         let (sources, extensions) = (self.sources.clone(), self.extensions.clone());
         let loading =
             load_aside(sources, extensions, self.messages.clone(), inputs).map_err(RunError::Thread)?;
-        loading.join().unwrap_or_else(|_| Err(panicked(&self.sources))).map_err(RunError::Load)
+        loading
+            .join()
+            .unwrap_or_else(|_| Err(panicked(&self.sources)))
+            .map_err(|error| RunError::Load(error, Vec::new()))
     }
 
     /// Everything that can be wrong is found here, before any thread of the run exists.
@@ -309,7 +330,7 @@ impl LoadTest {
         self.sources.check_roots().map_err(RunError::Script)?;
         let seed = self.options.seed.or(self.lower.seed).unwrap_or(random_seed);
         let mut inputs = self.inputs(seed);
-        let mut declared = self.load(inputs.clone())?;
+        let mut declared = self.load(inputs.clone()).map_err(|error| self.with_others(error, &inputs))?;
         if let (None, Some(seed)) = (self.options.seed, declared.options.seed) {
             // What the top level drew at random has to follow from the seed that it sets itself.
             inputs.seed = seed;
@@ -374,6 +395,11 @@ impl Prepared {
         self
     }
 
+    /// What is set so that it hardly is meant so.
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.shared.plan.warnings
+    }
+
     /// Starts the test.
     ///
     /// # Errors
@@ -410,7 +436,9 @@ impl Prepared {
             .map_err(RunError::Thread)?;
         match is_started.await {
             Ok(Ok(snapshots)) => Ok(RunHandle::new(info, snapshots, requests, result, thread)),
-            Ok(Err(WorkerError::Load(error))) => Err(RunError::Load(masked(*error, &common.secrets))),
+            Ok(Err(WorkerError::Load(error))) => {
+                Err(RunError::Load(masked(*error, &common.secrets), Vec::new()))
+            }
             Ok(Err(WorkerError::Runtime(error))) => Err(RunError::Thread(error)),
             Err(_) => Err(RunError::Thread(std::io::Error::other("the run's thread ended while it started"))),
         }

@@ -2,6 +2,7 @@
 //!
 //! The command line uses this and nothing else of the engine.
 
+mod check;
 mod driver;
 mod error;
 mod handle;
@@ -10,6 +11,7 @@ mod load_test;
 mod reload;
 mod worker_loop;
 
+pub use check::Findings;
 pub use error::RunError;
 pub use handle::{Report, RunHandle, Stopper};
 pub use load_test::{LoadTest, Prepared};

@@ -15,7 +15,7 @@ use crate::script::{
 };
 
 /// Stack of a thread that loads scripts: Rhai's own limits are set for this one.
-const STACK: usize = 16 << 20;
+pub(super) const LOADING_STACK: usize = 16 << 20;
 
 /// Loads a script on a thread of its own, because the caller's stack may be small.
 pub(super) fn load_aside(
@@ -25,7 +25,7 @@ pub(super) fn load_aside(
     inputs: ScriptInputs,
 ) -> std::io::Result<std::thread::JoinHandle<Result<ScriptPlan, ScriptError>>> {
     let common = inputs.common.clone();
-    std::thread::Builder::new().name("rhaid-load".into()).stack_size(STACK).spawn(move || {
+    std::thread::Builder::new().name("rhaid-load".into()).stack_size(LOADING_STACK).spawn(move || {
         let host = Host::new(Recorder::new(1), Arc::new(RunState::default()), messages, inputs);
         let loaded = ScriptEngine::load(&sources, &host, &extensions, &BTreeMap::new());
         loaded.map(|(_, loaded)| loaded.into_plan()).map_err(|error| masked(*error, &common.secrets))

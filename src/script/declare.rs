@@ -166,17 +166,8 @@ impl Declarations {
             if listener.is_anonymous() {
                 continue;
             }
-            let (by, name) = (format!("on(\"{}\")", event.as_str()), listener.fn_name());
-            let params: Vec<usize> = functions.iter().filter(|(n, _)| n == name).map(|(_, p)| *p).collect();
-            let message = if params.is_empty() {
-                let hint =
-                    super::suggest::did_you_mean(name, functions.iter().map(|(name, _)| name.as_str()));
-                format!("{by} names a function '{name}' that the script does not define{hint}")
-            } else if params.iter().all(|&count| count > 1) {
-                format!("{by} names '{name}', which takes {} arguments; it is given one at most", params[0])
-            } else {
-                continue;
-            };
+            let by = format!("on(\"{}\")", event.as_str());
+            let Some(message) = wrong_listener(&by, listener.fn_name(), functions) else { continue };
             return Err(DeclarationError { message, position: *position });
         }
         Ok(())
@@ -184,19 +175,43 @@ impl Declarations {
 
     fn check_names(&self, functions: &[(String, usize)]) -> Result<(), DeclarationError> {
         for NamedFunction { name, by, position } in &self.named_functions {
-            let params: Vec<usize> = functions.iter().filter(|(n, _)| n == name).map(|(_, p)| *p).collect();
-            let message = if params.is_empty() {
-                let known = functions.iter().map(|(name, _)| name.as_str());
-                let hint = super::suggest::did_you_mean(name, known);
-                format!("{by} names a function '{name}' that the script does not define{hint}")
-            } else if !params.contains(&0) {
-                let count = params[0];
-                format!("{by} names '{name}', which takes {count} argument(s); a virtual user gives it none")
-            } else {
-                continue;
-            };
+            let Some(message) = wrong_function(by, name, functions) else { continue };
             return Err(DeclarationError { message, position: *position });
         }
         Ok(())
     }
+}
+
+/// What is wrong with naming this function as one that virtual users run; `functions` are those of the script,
+/// each with its number of parameters.
+pub(crate) fn wrong_function(by: &str, name: &str, functions: &[(String, usize)]) -> Option<String> {
+    let params = params_of(name, functions);
+    match params.first() {
+        None => Some(no_function(by, name, functions)),
+        Some(_) if params.contains(&0) => None,
+        Some(count) => Some(format!(
+            "{by} names '{name}', which takes {count} argument(s); a virtual user gives it none"
+        )),
+    }
+}
+
+/// The same for a function that listens to an event.
+pub(crate) fn wrong_listener(by: &str, name: &str, functions: &[(String, usize)]) -> Option<String> {
+    let params = params_of(name, functions);
+    match params.first() {
+        None => Some(no_function(by, name, functions)),
+        Some(count) if params.iter().all(|&count| count > 1) => {
+            Some(format!("{by} names '{name}', which takes {count} arguments; it is given one at most"))
+        }
+        Some(_) => None,
+    }
+}
+
+fn params_of(name: &str, functions: &[(String, usize)]) -> Vec<usize> {
+    functions.iter().filter(|(known, _)| known == name).map(|(_, count)| *count).collect()
+}
+
+fn no_function(by: &str, name: &str, functions: &[(String, usize)]) -> String {
+    let hint = super::suggest::did_you_mean(name, functions.iter().map(|(name, _)| name.as_str()));
+    format!("{by} names a function '{name}' that the script does not define{hint}")
 }

@@ -392,7 +392,8 @@ pub(crate) struct ScriptPlan {
     pub(crate) functions: Vec<(String, usize)>,
 }
 
-fn new_engine(sources: &Sources, host: &Rc<Host>) -> Engine {
+/// An engine with everything that scripts can call, but for what an embedding program adds.
+pub(super) fn new_engine(sources: &Sources, host: &Rc<Host>) -> Engine {
     let mut engine = Engine::new_raw();
     StandardPackage::new().register_into_engine(&mut engine);
     engine

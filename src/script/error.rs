@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use rhai::{Engine, EvalAltResult, ParseErrorType, Position};
 
 use super::host::Ending;
+use super::place::Place;
 use super::source::Sources;
 use super::suggest::{did_you_mean, nearest};
 use crate::metrics::ScriptError;
@@ -16,7 +17,7 @@ use crate::metrics::ScriptError;
 const MOST_FRAMES: usize = 12;
 
 /// What a script may not write to.
-const READ_ONLY: &str = "constants, and inside functions all variables of the top level, are read-only (a virtual \
+pub(super) const READ_ONLY: &str = "constants, and inside functions all variables of the top level, are read-only (a virtual \
                          user keeps what it needs in `this`; a copy can be changed: let x = …)";
 
 /// How a call of a script function ended, if not with a value.
@@ -111,14 +112,8 @@ impl Explainer<'_> {
     }
 
     fn assemble(&self, message: String, file: String, position: Position, frames: &[Frame]) -> ScriptError {
-        let position = self.within_text(&file, position);
-        let place = match (position.line(), position.position()) {
-            (Some(line), Some(column)) => format!("{file}:{line}:{column}"),
-            (Some(line), None) => format!("{file}:{line}"),
-            _ => file.clone(),
-        };
-        let mut trace = String::new();
-        self.quote(&mut trace, &file, position);
+        let place = Place::new(self.sources, &file, position);
+        let mut trace = place.quoted();
         for frame in frames.iter().rev().filter(|frame| !frame.position.is_none()).take(MOST_FRAMES) {
             let line = frame.position.line().unwrap_or(0);
             let column = frame.position.position().unwrap_or(0);
@@ -129,35 +124,7 @@ impl Explainer<'_> {
         if let Some((vu, iteration)) = self.vu {
             let _ = writeln!(trace, "  virtual user {vu}, iteration {iteration}");
         }
-        ScriptError { message, position: place, trace: trace.trim_end().to_owned() }
-    }
-
-    /// Rhai puts "the script ends too early" behind the last line; there is nothing to show there, so it moves to
-    /// the end of the last line that holds something.
-    fn within_text(&self, file: &str, position: Position) -> Position {
-        let (Some(line), Some(text)) = (position.line(), self.sources.text(file)) else { return position };
-        if line <= text.lines().count() {
-            return position;
-        }
-        let last = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()).last();
-        let Some((index, last)) = last else { return position };
-        let column = last.trim_end().chars().count() + 1;
-        match (u16::try_from(index + 1), u16::try_from(column)) {
-            (Ok(line), Ok(column)) => Position::new(line, column),
-            _ => position,
-        }
-    }
-
-    /// The source line with a caret under the column.
-    fn quote(&self, trace: &mut String, file: &str, position: Position) {
-        let (Some(line), Some(text)) = (position.line(), self.sources.text(file)) else { return };
-        let Some(source) = text.lines().nth(line - 1) else { return };
-        let number = line.to_string();
-        let margin = " ".repeat(number.len());
-        let _ = writeln!(trace, "  {margin} |\n  {number} | {}", source.replace('\t', " "));
-        if let Some(column) = position.position() {
-            let _ = writeln!(trace, "  {margin} | {}^", " ".repeat(column.saturating_sub(1)));
-        }
+        ScriptError { message, position: place.name(), trace: trace.trim_end().to_owned() }
     }
 
     fn message(&self, error: &mut EvalAltResult) -> String {
@@ -249,13 +216,29 @@ fn readable(arguments: &str) -> String {
     arguments.replace("&str | ImmutableString | String", "string").replace("&str", "string")
 }
 
-fn parse_message(kind: &ParseErrorType) -> String {
+/// A syntax error in words.
+pub(super) fn parse_message(kind: &ParseErrorType) -> String {
     match kind {
         ParseErrorType::UnexpectedEOF => {
             "the script ends in the middle of something: is a } or ) missing?".into()
         }
+        ParseErrorType::WrongFnDefinition => {
+            "a function cannot begin inside another: is a } missing before it?".into()
+        }
+        ParseErrorType::Reserved(word) if rhai::is_valid_identifier(word) => reserved(word),
         other => lower_first(&other.to_string()),
     }
+}
+
+fn reserved(word: &str) -> String {
+    let hint = match word {
+        "var" => "a variable is declared with let",
+        "null" | "nil" => "nothing is written ()",
+        "new" => "values are made without a word",
+        "async" | "await" => "functions of the API wait by themselves",
+        _ => "choose another name; as a key of a map, write it in quotes",
+    };
+    format!("'{word}' is a word that Rhai keeps for itself — {hint}")
 }
 
 fn lower_first(text: &str) -> String {

@@ -10,6 +10,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use rhai::{Dynamic, EvalAltResult, Position};
 
+use super::api::facts;
 use super::declare::Declarations;
 use super::endpoint::EndpointCache;
 use super::engine::ScriptEngine;
@@ -104,6 +106,8 @@ pub(crate) struct Common {
     pub(crate) store: Store,
     /// What must not be shown.
     pub(crate) secrets: Secrets,
+    /// Set when, while only the declarations matter, something stood in for a value that was not given.
+    pub(crate) incomplete: AtomicBool,
 }
 
 /// See the module's description.
@@ -251,10 +255,7 @@ impl Host {
     pub(crate) fn vu(&self, function: &str) -> ScriptResult<Rc<VuContext>> {
         match &*self.current.borrow() {
             Some(vu) => Ok(vu.clone()),
-            None => Err(format!(
-                "{function} needs a virtual user: call it inside a function, not at the top level of the script"
-            )
-            .into()),
+            None => Err(facts::needs_user(function).into()),
         }
     }
 
@@ -280,10 +281,7 @@ impl Host {
     ) -> ScriptResult<T> {
         match &mut *self.declarations.borrow_mut() {
             Some(declarations) => Ok(declare(declarations)?),
-            None => {
-                Err(format!("{function} declares: call it at the top level of the script, not in a function")
-                    .into())
-            }
+            None => Err(facts::declares(function).into()),
         }
     }
 

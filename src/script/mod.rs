@@ -4,6 +4,7 @@
 //! ([`value::Value`], [`source::Sources`]).
 
 pub(crate) mod api;
+mod check;
 mod declare;
 mod endpoint;
 mod engine;
@@ -14,6 +15,8 @@ mod import;
 mod json_path;
 mod message;
 // Without the command line only the names of keys are read.
+mod place;
+mod problem;
 #[cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 pub(crate) mod reference;
 mod run_state;
@@ -28,6 +31,7 @@ mod wait_time;
 
 pub use api::AsyncCall;
 pub(crate) use api::Extension;
+pub(crate) use check::{Analysis, analyse};
 pub use declare::Param;
 pub(crate) use engine::{LoadError, ScriptEngine, ScriptPlan};
 pub(crate) use error::CallEnd;
@@ -35,6 +39,7 @@ pub(crate) use events::{EventFields, ScriptEvent};
 pub(crate) use host::{Common, Ending, Host, ScriptInputs, Stopped, Waiter};
 pub(crate) use message::MessageSink;
 pub use message::{Level, Message};
+pub use problem::{Problem, Severity};
 pub(crate) use run_state::RunState;
 pub(crate) use secrets::Secrets;
 pub(crate) use source::Sources;

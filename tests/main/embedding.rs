@@ -13,7 +13,9 @@ const HIT: &str = "fn iteration() { http::get(\"/x\"); sleep(0.01); }";
 
 #[test]
 fn a_script_that_does_not_load_is_an_error_of_prepare() {
-    let Err(RunError::Load(error)) = load_test("fn iteration() {\n  let = 3;\n}").prepare() else { panic!() };
+    let Err(RunError::Load(error, _)) = load_test("fn iteration() {\n  let = 3;\n}").prepare() else {
+        panic!()
+    };
     assert!(error.position.starts_with("test.rhai:2:"), "{}", error.position);
     assert!(error.trace.contains("let = 3;") && error.trace.contains('^'), "{}", error.trace);
 }

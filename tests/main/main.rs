@@ -7,6 +7,7 @@
 mod support;
 
 mod agreement;
+mod check;
 mod command_line;
 mod comparing;
 mod configuration;

@@ -75,7 +75,7 @@ calls! {
 }
 
 keys! {
-    JWT_KEYS: "crypto::jwt_sign";
+    pub(super) JWT_KEYS: "crypto::jwt_sign";
 
     /// How it is signed.
     algorithm: "`\"HS256\"`, `\"HS384\"` or `\"HS512\"`";

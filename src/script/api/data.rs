@@ -59,7 +59,7 @@ calls! {
 }
 
 keys! {
-    CSV_KEYS: "data::csv";
+    pub(super) CSV_KEYS: "data::csv";
 
     /// What stands between two cells; `","` if left out.
     delimiter: "one ASCII character";
@@ -96,11 +96,7 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
 
 fn load(host: &Rc<Host>, function: &str, path: &str, form: Form) -> ScriptResult<Dynamic> {
     if host.declarations.borrow().is_none() {
-        return Err(format!(
-            "{function} reads a file: call it at the top level of the script, not in a function, and keep what \
-             it returns in a variable or const"
-        )
-        .into());
+        return Err(super::facts::reads(function).into());
     }
     let loaded =
         host.inputs.common.data.load(path, form).map_err(|problem| format!("{function}: {problem}"))?;

@@ -38,7 +38,7 @@ calls! {
 }
 
 keys! {
-    OPTION_KEYS: "options";
+    pub(super) OPTION_KEYS: "options";
 
     /// Base URL that relative URLs are joined to.
     host: "text";
@@ -72,7 +72,7 @@ pub(super) const OPTIONS_HTTP: Section = Section {
 };
 
 keys! {
-    HTTP_KEYS: "options.http";
+    pub(super) HTTP_KEYS: "options.http";
 
     /// Headers of every request; those of a request win over them.
     headers: "map of names to plain values";

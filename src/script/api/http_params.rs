@@ -37,7 +37,7 @@ fn iteration() {
 };
 
 keys! {
-    KEYS: "a request";
+    pub(super) KEYS: "a request";
 
     /// An array repeats the header; wins over every default.
     headers: "map of names to plain values or arrays of them";

@@ -13,6 +13,7 @@ mod declare;
 mod encoding;
 mod env;
 mod extension;
+pub(crate) mod facts;
 mod flow;
 mod http;
 mod http_params;
@@ -41,7 +42,7 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, FnPtr, NativeCallContext};
 
-pub(crate) use convert::number;
+pub(crate) use convert::{number, unknown_key};
 pub(crate) use encoding::encode_url;
 pub use extension::AsyncCall;
 pub(crate) use extension::Extension;

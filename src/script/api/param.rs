@@ -1,6 +1,7 @@
 //! `param`: a parameter of the script and its value.
 
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
 
@@ -39,7 +40,7 @@ calls! {
 }
 
 keys! {
-    KEYS: "param";
+    pub(super) KEYS: "param";
 
     /// A sentence for the list.
     help: "text";
@@ -116,7 +117,10 @@ fn param(host: &Rc<Host>, name: &str, default: Option<Dynamic>, settings: &Map) 
     match value {
         Some(value) => Ok(value),
         // A run without it cannot start; listing the parameters can go on.
-        None if host.inputs.listing => Ok(Dynamic::UNIT),
+        None if host.inputs.listing => {
+            host.inputs.common.incomplete.store(true, Ordering::Relaxed);
+            Ok(Dynamic::UNIT)
+        }
         None => Err(format!(
             "the parameter '{name}' has no default and no value; give it with --param {name}=VALUE or {}",
             variable(name)

@@ -43,7 +43,7 @@ calls! {
 }
 
 keys! {
-    SCENARIO_KEYS: "scenario";
+    pub(super) SCENARIO_KEYS: "scenario";
 
     /// The one function; in a [chain](scripts.md#by-a-chain) the first of several.
     exec: "function or its name";

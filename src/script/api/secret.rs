@@ -1,6 +1,7 @@
 //! `secret::…`: values that are masked wherever they would be shown.
 
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 
 use rhai::{Dynamic, Engine, ImmutableString, Module, NativeCallContext};
 
@@ -54,7 +55,10 @@ fn secret(host: &Rc<Host>, name: &str, default: Option<Dynamic>) -> ScriptResult
             host.inputs.common.secrets.add(&value)?;
             Ok(value)
         }
-        None if host.inputs.listing => Ok(String::new()),
+        None if host.inputs.listing => {
+            host.inputs.common.incomplete.store(true, Ordering::Relaxed);
+            Ok(String::new())
+        }
         None => {
             Err(format!("the secret {name} is not set; set it in the environment or with -e {name}=VALUE")
                 .into())

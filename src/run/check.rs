@@ -1,0 +1,120 @@
+//! Everything that can be said about a script before a run: `LoadTest::find_problems`.
+//!
+//! Owns the order: first the text is looked through, and only when nothing is wrong there the top level runs,
+//! as it would for a run. Makes no load.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+
+use super::error::RunError;
+use super::load_test::LoadTest;
+use super::reload::{LOADING_STACK, panicked};
+use crate::metrics::Recorder;
+use crate::script::{Analysis, Host, Problem, RunState, ScriptInputs, Severity, analyse};
+
+/// What [`LoadTest::find_problems`] found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Findings {
+    /// All problems, in the order of files and lines.
+    pub problems: Vec<Problem>,
+    /// The script declares nothing and has no `iteration`, so it can only be imported by others.
+    pub is_library: bool,
+}
+
+impl Findings {
+    /// Whether the script is fit to run, or to be imported: it has warnings at most.
+    pub fn passed(&self) -> bool {
+        self.problems.iter().all(|problem| problem.severity != Severity::Error)
+    }
+}
+
+impl LoadTest {
+    /// Looks for everything that can be found wrong without making load.
+    ///
+    /// The script is read with all it imports, and each function is looked through: syntax, names of functions,
+    /// modules and variables, numbers of arguments, keys of settings, functions that declarations name, and what is
+    /// called where it cannot be. When nothing is wrong there, the top level runs as it would for a run, but a
+    /// parameter without a value is no problem. A script that works has no problems.
+    pub fn find_problems(&self) -> Findings {
+        let file = self.sources.main().to_owned();
+        if let Err(text) = self.sources.check_roots() {
+            return Findings::of(vec![Problem::of_settings(&file, Severity::Error, text)]);
+        }
+        let analysis = match self.analyse() {
+            Ok(thread) => thread.join(),
+            Err(error) => {
+                let text = RunError::Thread(error).to_string();
+                return Findings::of(vec![Problem::of_settings(&file, Severity::Error, text)]);
+            }
+        };
+        let analysis = match analysis {
+            Ok(analysis) => analysis,
+            Err(_) => return Findings::of(vec![Problem::from_error(&panicked(&self.sources))]),
+        };
+        let mut problems = analysis.problems;
+        if problems.is_empty() && !analysis.is_library {
+            problems = self.problems_of_loading(&file);
+        }
+        Findings { problems, is_library: analysis.is_library }
+    }
+
+    /// Looks through the text, on a thread of its own as loading does.
+    fn analyse(&self) -> std::io::Result<JoinHandle<Analysis>> {
+        let (sources, extensions, inputs) = (self.sources.clone(), self.extensions.clone(), self.inputs(0));
+        std::thread::Builder::new().name("rhaid-check".into()).stack_size(LOADING_STACK).spawn(move || {
+            let host = Host::new(Recorder::new(1), Arc::new(RunState::default()), Arc::new(|_| {}), inputs);
+            analyse(&sources, &host, &extensions)
+        })
+    }
+
+    /// The error that keeps a script from loading, with everything else that is wrong in it.
+    pub(super) fn with_others(&self, error: RunError, inputs: &ScriptInputs) -> RunError {
+        let RunError::Load(mut first, _) = error else { return error };
+        let found = match self.analyse().map(JoinHandle::join) {
+            Ok(Ok(analysis)) => analysis.problems,
+            _ => Vec::new(),
+        };
+        let mut others = Vec::new();
+        for problem in found {
+            // The same mistake at the same place: a hint may stand in the one, a call chain in the other.
+            if problem.place() == first.position {
+                if let ("syntax", Some(hint)) = (problem.code, &problem.hint) {
+                    first.message = format!("{} — {hint}", problem.message);
+                }
+            } else if !problem.is_said_by(&first) {
+                others.push(problem.masked(&inputs.common.secrets));
+            }
+        }
+        RunError::Load(first, others)
+    }
+
+    fn problems_of_loading(&self, file: &str) -> Vec<Problem> {
+        let test = self.aside();
+        let inputs: ScriptInputs = test.inputs(0);
+        let common = inputs.common.clone();
+        let prepared = test.load(inputs).and_then(|_| test.prepare());
+        let is_incomplete = common.incomplete.load(Ordering::Relaxed);
+        match prepared {
+            Ok(prepared) => {
+                let warnings = prepared.warnings().iter();
+                warnings.map(|text| Problem::of_settings(file, Severity::Warning, text.clone())).collect()
+            }
+            // What follows from a value that is not there says nothing about the script.
+            Err(_) if is_incomplete => Vec::new(),
+            Err(RunError::Load(error, _)) => vec![Problem::from_error(&error)],
+            Err(RunError::Plan(error)) => {
+                let texts = error.0.into_iter();
+                texts.map(|text| Problem::of_settings(file, Severity::Error, text)).collect()
+            }
+            Err(error) => vec![Problem::of_settings(file, Severity::Error, error.to_string())],
+        }
+    }
+}
+
+impl Findings {
+    fn of(problems: Vec<Problem>) -> Findings {
+        Findings { problems, is_library: false }
+    }
+}

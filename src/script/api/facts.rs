@@ -1,0 +1,90 @@
+//! What is true of host functions besides how many arguments they take: where they may be called, and which
+//! keys their maps have. For the analysis of scripts, which runs nothing.
+//!
+//! Invariant: what stands here agrees with what the functions do; `tests/main/check.rs` calls them.
+
+use super::{crypto, data, declare, http_params, param, scenario};
+
+/// Where a host function may be called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Where {
+    /// Only while the top level runs, because it declares.
+    Declares,
+    /// Only while the top level runs, because it reads a file.
+    Reads,
+    /// Only on behalf of a virtual user.
+    User,
+    Anywhere,
+}
+
+const DECLARE: &[&str] = &["options", "task", "wait", "scenario", "param", "on"];
+
+const NEED_USER: &[&str] = &["sleep", "think", "group", "check", "measure"];
+
+const VU_NEED_USER: &[&str] = &["id", "iteration", "scenario", "elapsed", "tags"];
+
+/// Where a function may be called; `module` is empty for those outside modules.
+pub(crate) fn place_of(module: &str, function: &str) -> Where {
+    match module {
+        "" if DECLARE.contains(&function) => Where::Declares,
+        "" if NEED_USER.contains(&function) => Where::User,
+        "data" => Where::Reads,
+        "http" if function != "file" => Where::User,
+        "ws" | "store" => Where::User,
+        "vu" if VU_NEED_USER.contains(&function) => Where::User,
+        _ => Where::Anywhere,
+    }
+}
+
+/// The keys that a map may have.
+pub(crate) struct Keys {
+    /// What the message calls the map.
+    pub(crate) of: &'static str,
+    pub(crate) known: Vec<&'static str>,
+}
+
+/// The keys of a map that is the argument number `argument`, from 0; `None` when they are free.
+pub(crate) fn keys_of(module: &str, function: &str, argument: usize) -> Option<Keys> {
+    let (of, table) = match (module, function, argument) {
+        ("", "options", 0) => ("options", declare::OPTION_KEYS),
+        ("", "scenario", 1) => ("the scenario", scenario::SCENARIO_KEYS),
+        ("", "task", 1 | 2) => ("task", scenario::TASK_KEYS),
+        ("", "param", 2) => ("the parameter", param::KEYS),
+        ("http", "get" | "post" | "put" | "patch" | "delete" | "head" | "options", 1)
+        | ("http", "request", 2)
+        | ("ws", "connect", 1) => ("the request", http_params::KEYS),
+        ("data", "csv", 1) => ("data::csv", data::CSV_KEYS),
+        ("crypto", "jwt_sign", 2) => ("crypto::jwt_sign", crypto::JWT_KEYS),
+        _ => return None,
+    };
+    let mut known = table.names();
+    // Beside a weight there is none in the map.
+    known.retain(|key| (function, argument, *key) != ("task", 2, "weight"));
+    Some(Keys { of, known })
+}
+
+/// The keys of a map inside such a map.
+pub(crate) fn keys_inside(module: &str, function: &str, key: &str) -> Option<Keys> {
+    match (module, function, key) {
+        ("", "options", "http") => Some(Keys { of: "options.http", known: declare::HTTP_KEYS.names() }),
+        _ => None,
+    }
+}
+
+/// What a function answers that declares, where nothing can be declared.
+pub(crate) fn declares(function: &str) -> String {
+    format!("{function} declares: call it at the top level of the script, not in a function")
+}
+
+/// What a function answers that reads a file, when it is too late for that.
+pub(crate) fn reads(function: &str) -> String {
+    format!(
+        "{function} reads a file: call it at the top level of the script, not in a function, and keep what it \
+         returns in a variable or const"
+    )
+}
+
+/// What a function answers that needs a virtual user, where there is none.
+pub(crate) fn needs_user(function: &str) -> String {
+    format!("{function} needs a virtual user: call it inside a function, not at the top level of the script")
+}

@@ -1,0 +1,108 @@
+//! Mistakes of a script that are found without running it: what `rhaid check` is made of.
+//!
+//! The whole script with all it imports is read (`project`) and walked through (`walk`), with what is
+//! registered with the engine at hand (`known`). Pure but for reading files; leaves running the top level to
+//! `engine`, and the order of the two to `run`. Invariant: in doubt nothing is said. A script that works has no
+//! problems; a script without problems may still not work.
+
+mod calls;
+mod host_calls;
+mod known;
+mod names;
+mod project;
+mod reach;
+mod syntax;
+mod walk;
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use rhai::{OptimizationLevel, Position};
+
+use super::api::Extension;
+use super::engine::new_engine;
+use super::host::Host;
+use super::problem::Problem;
+use super::source::Sources;
+use host_calls::{HOOKS, HostCalls};
+use known::Known;
+use project::Project;
+use reach::{Reach, Unit};
+use walk::Walk;
+
+/// What can be said about a script.
+pub(crate) struct Analysis {
+    /// In the order of files and lines.
+    pub(crate) problems: Vec<Problem>,
+    /// It declares nothing and has no `iteration`: it can only be imported by others.
+    pub(crate) is_library: bool,
+}
+
+/// Looks through a script and the files it imports.
+pub(crate) fn analyse(sources: &Sources, host: &Rc<Host>, extensions: &[Extension]) -> Analysis {
+    let mut engine = new_engine(sources, host);
+    extensions.iter().for_each(|extension| extension.apply(&mut engine, host));
+    // As it stands in the text: optimising takes out what can never run, and with it what is wrong there.
+    engine.set_optimization_level(OptimizationLevel::None);
+    let mut findings = Findings { sources, problems: Vec::new(), seen: HashSet::new() };
+    let project = Project::read(&engine, sources, &mut findings);
+    let known = Known::of(&engine);
+    let mut reach = Reach::default();
+    let mut host_calls = HostCalls::default();
+    for (index, file) in project.files.iter().enumerate() {
+        let walk = |unit: Unit| Walk::new(&project, &known, unit);
+        let mut passes = vec![walk(Unit::Top(index))];
+        passes[0].statements(&file.statements);
+        for function in &file.functions {
+            let mut pass = walk(Unit::Function(index, function.name.clone(), function.params.len()));
+            pass.function(function);
+            passes.push(pass);
+        }
+        for pass in passes {
+            pass.finish(&mut findings, &mut reach, &mut host_calls);
+        }
+    }
+    let has_hook = HOOKS.iter().any(|hook| project.main().has_function(hook, None));
+    let is_library = host_calls.is_empty() && !has_hook;
+    reach.finish(&project, &host_calls, &mut findings);
+    let mut problems = findings.problems;
+    let order = |file: &str| project.files.iter().position(|known| known.name == file);
+    problems.sort_by_key(|problem| (order(&problem.file), problem.line, problem.column));
+    Analysis { problems, is_library }
+}
+
+/// What was found so far.
+pub(super) struct Findings<'a> {
+    sources: &'a Sources,
+    problems: Vec<Problem>,
+    seen: HashSet<(String, Position, &'static str)>,
+}
+
+impl Findings<'_> {
+    /// One problem; `place` is where it is and how many characters are wrong.
+    fn add(
+        &mut self,
+        file: &str,
+        place: (Position, usize),
+        code: &'static str,
+        message: String,
+        hint: Option<String>,
+    ) {
+        if self.seen.insert((file.to_owned(), place.0, code)) {
+            self.problems.push(Problem::at(self.sources, file, place, code, (message, hint)));
+        }
+    }
+
+    /// The same from the text of an error, in which the hint stands behind a dash.
+    fn add_text(&mut self, file: &str, place: (Position, usize), code: &'static str, text: &str) {
+        match text.split_once(" — ") {
+            Some((message, hint)) => self.add(file, place, code, message.to_owned(), Some(hint.to_owned())),
+            None => self.add(file, place, code, text.to_owned(), None),
+        }
+    }
+}
+
+/// "did you mean 'x'?", if something known is near.
+fn perhaps<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    super::suggest::nearest(name, known).map(|nearest| format!("did you mean '{nearest}'?"))
+}

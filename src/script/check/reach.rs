@@ -1,0 +1,135 @@
+//! Who calls whom: what the top level comes to, and what virtual users come to.
+//!
+//! A declaring call is right in a function that the top level calls, and wrong in one that only tasks call; that
+//! can be said only when all files have been looked through. Invariant: only what is certain to be
+//! called in the wrong way is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rhai::Position;
+
+use super::Findings;
+use super::host_calls::HostCalls;
+use super::project::Project;
+use crate::script::api::facts::Where;
+
+/// A piece of a script that is run as one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Unit {
+    /// The top level of a file.
+    Top(usize),
+    /// A function of a file, with its number of parameters.
+    Function(usize, String, usize),
+}
+
+impl Unit {
+    pub(super) fn file(&self) -> usize {
+        match self {
+            Unit::Top(file) | Unit::Function(file, ..) => *file,
+        }
+    }
+
+    pub(super) fn is_function(&self) -> bool {
+        matches!(self, Unit::Function(..))
+    }
+
+    pub(super) fn function_name(&self) -> Option<&str> {
+        match self {
+            Unit::Top(_) => None,
+            Unit::Function(_, name, _) => Some(name),
+        }
+    }
+}
+
+/// A call that gives no `this`.
+pub(super) struct PlainCall {
+    pub(super) target: Unit,
+    /// File and place of the call.
+    pub(super) from: usize,
+    pub(super) position: Position,
+}
+
+/// See the module's description.
+#[derive(Default)]
+pub(super) struct Reach {
+    calls: BTreeMap<Unit, BTreeSet<Unit>>,
+    uses_this: BTreeSet<Unit>,
+    pub(super) plain_calls: Vec<PlainCall>,
+    /// The top level calls a function whose name it computes.
+    pub(super) is_dynamic: bool,
+}
+
+impl Reach {
+    pub(super) fn call(&mut self, from: &Unit, to: Unit) {
+        self.calls.entry(from.clone()).or_default().insert(to);
+    }
+
+    pub(super) fn uses_this(&mut self, unit: &Unit) {
+        self.uses_this.insert(unit.clone());
+    }
+
+    pub(super) fn add(&mut self, other: Reach) {
+        for (from, to) in other.calls {
+            self.calls.entry(from).or_default().extend(to);
+        }
+        self.uses_this.extend(other.uses_this);
+        self.plain_calls.extend(other.plain_calls);
+        self.is_dynamic |= other.is_dynamic;
+    }
+
+    /// Everything that is come to from these.
+    fn from(&self, starts: impl Iterator<Item = Unit>) -> BTreeSet<Unit> {
+        let mut reached = BTreeSet::new();
+        let mut next: Vec<Unit> = starts.collect();
+        while let Some(unit) = next.pop() {
+            if reached.insert(unit.clone()) {
+                next.extend(self.calls.get(&unit).into_iter().flatten().cloned());
+            }
+        }
+        reached
+    }
+
+    /// Tells what can be told only now.
+    pub(super) fn finish(&self, project: &Project, host_calls: &HostCalls, findings: &mut Findings) {
+        self.unbound_this(project, findings);
+        host_calls.names(project, findings);
+        host_calls.twice(project, findings);
+        let files = 0..project.files.len();
+        let by_top_level = self.from(files.map(Unit::Top));
+        let by_users = self.from(host_calls.entries(project));
+        for placed in &host_calls.placed {
+            let is_wrong = match placed.place {
+                Where::User => !placed.unit.is_function() && !placed.in_closure,
+                Where::Declares | Where::Reads => {
+                    let is_only_of_users =
+                        by_users.contains(&placed.unit) && !by_top_level.contains(&placed.unit);
+                    is_only_of_users && !self.is_dynamic
+                }
+                Where::Anywhere => false,
+            };
+            if is_wrong {
+                let file = &project.files[placed.unit.file()].name;
+                let length = placed.function.rsplit("::").next().map_or(0, |name| name.chars().count());
+                findings.add(file, (placed.position, length), "wrong-place", placed.message(), None);
+            }
+        }
+    }
+
+    fn unbound_this(&self, project: &Project, findings: &mut Findings) {
+        for call in self.plain_calls.iter().filter(|call| self.uses_this.contains(&call.target)) {
+            let Unit::Function(file, name, count) = &call.target else { continue };
+            let arguments = if *count == 0 { "" } else { "…" };
+            let hint = match *file == call.from {
+                true => format!("call it as this.{name}({arguments})"),
+                false => "a function of another file never has it; pass it what it needs".to_owned(),
+            };
+            findings.add(
+                &project.files[call.from].name,
+                (call.position, name.chars().count()),
+                "unbound-this",
+                format!("'{name}' uses `this`, which it does not have when it is called like this"),
+                Some(hint),
+            );
+        }
+    }
+}
