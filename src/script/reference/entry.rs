@@ -22,6 +22,7 @@ pub(crate) struct Part {
 pub(crate) struct Block {
     pub(crate) owner: Owner,
     pub(crate) columns: (&'static str, &'static str),
+    pub(crate) value_column: &'static str,
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -85,7 +86,7 @@ impl Block {
                 }
             }
         }
-        Block { owner: table.owner, columns: table.columns, entries }
+        Block { owner: table.owner, columns: table.columns, value_column: table.value_column, entries }
     }
 }
 
