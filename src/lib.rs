@@ -40,6 +40,7 @@ pub mod results;
 mod run;
 mod scrape;
 mod script;
+mod system;
 #[cfg(feature = "target")]
 pub mod target;
 mod vu;

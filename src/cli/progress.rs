@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::metrics::Snapshot;
 use crate::plan::RunInfo;
-use crate::report::{Look, clean_lines, live, plain_line};
+use crate::report::{Look, clean_lines, generator_warning, live, plain_line};
 
 /// Redraws of the live block per second at most; its figures change once a second.
 const REDRAWS_PER_S: u8 = 4;
@@ -73,10 +73,14 @@ impl Progress {
 
     /// Shows a snapshot; to be called with each new one. `planned` is the time the load is to last.
     pub(super) fn update(&mut self, info: &RunInfo, snapshot: &Snapshot, planned: Option<Duration>) {
+        let look = self.look;
         self.show(
             snapshot.elapsed,
             |look| live(info, snapshot, planned, look),
-            || plain_line(snapshot, planned),
+            || match generator_warning(snapshot, look) {
+                Some(warning) => format!("{}\nwarning: {warning}", plain_line(snapshot, planned)),
+                None => plain_line(snapshot, planned),
+            },
         );
     }
 

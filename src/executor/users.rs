@@ -47,7 +47,7 @@ pub(crate) fn share(users: u64, worker: usize, workers: usize) -> impl DoubleEnd
 /// Adds this worker's users, each at its time after `start`.
 pub(crate) async fn ramp_up(worker: Rc<Worker>, ramp: Ramp, number: usize, workers: usize, start: Instant) {
     for index in share(ramp.users, number, workers) {
-        tokio::time::sleep_until(start + ramp.up(index)).await;
+        worker.sleep_until(start + ramp.up(index)).await;
         worker.start_user(index);
     }
 }
@@ -55,7 +55,7 @@ pub(crate) async fn ramp_up(worker: Rc<Worker>, ramp: Ramp, number: usize, worke
 /// Takes this worker's users away, each at its time after `start`.
 pub(crate) async fn ramp_down(worker: Rc<Worker>, ramp: Ramp, number: usize, workers: usize, start: Instant) {
     for index in share(ramp.users, number, workers).rev() {
-        tokio::time::sleep_until(start + ramp.down(index)).await;
+        worker.sleep_until(start + ramp.down(index)).await;
         worker.stop_user(index);
     }
 }

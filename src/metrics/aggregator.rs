@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use hashbrown::HashMap;
 
 use super::custom::CustomTotals;
+use super::generator::{Generator, WorkerHealth};
 use super::histogram::{Histogram, Summary};
 use super::intervals::{IntervalFeed, IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries};
 use super::recorder::{
@@ -76,6 +77,7 @@ pub struct Aggregator {
     interval_started: Duration,
     peak_rate: Option<f64>,
     users_max: u64,
+    generator: Generator,
     history: History,
     open: IntervalHistograms,
     intervals: IntervalFeed,
@@ -148,6 +150,7 @@ impl Aggregator {
             interval_started: Duration::ZERO,
             peak_rate: None,
             users_max: 0,
+            generator: Generator::new(workers),
             history: History::default(),
             open: IntervalHistograms::default(),
             intervals: IntervalFeed::default(),
@@ -251,6 +254,17 @@ impl Aggregator {
         self.intervals.push(interval);
     }
 
+    /// How worker number `worker` did in the interval that is open.
+    pub(crate) fn health(&mut self, worker: usize, health: &WorkerHealth) {
+        self.generator.add(worker, health);
+    }
+
+    /// CPU time that the process has used since it was started. To be told when the load begins, and before
+    /// each end of an interval; `None` where the system does not say.
+    pub(crate) fn process_cpu(&mut self, total: Option<Duration>) {
+        self.generator.process_cpu(total);
+    }
+
     /// Notes something that happens now.
     pub fn mark(&mut self, at: Duration, text: String) {
         if self.marks.len() < MARK_CAP {
@@ -321,6 +335,7 @@ impl Aggregator {
             in_flight: tick.in_flight,
             total,
             endpoints,
+            generator: self.generator.close(tick.at, length),
             so_far,
         });
         self.snapshot(tick)
@@ -392,6 +407,7 @@ impl Aggregator {
             script_errors,
             interrupted_requests: tick.interrupted_requests,
             series_folded: self.series_folded,
+            generator: self.generator.stats().clone(),
             history: self.history.clone(),
             intervals: self.intervals.clone(),
             resources: self.resources.clone(),

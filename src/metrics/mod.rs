@@ -7,6 +7,7 @@
 mod aggregator;
 mod custom;
 mod distribution;
+mod generator;
 mod histogram;
 mod interval_log;
 mod intervals;
@@ -20,6 +21,8 @@ mod sparse;
 pub use aggregator::{Aggregator, Tick};
 pub use custom::{CustomFigures, CustomId, CustomKind, CustomStats};
 pub use distribution::{Distribution, DistributionSummary};
+pub(crate) use generator::WorkerHealth;
+pub use generator::{CPU_LIMIT, GeneratorPoint, GeneratorStats, LATENESS_LIMIT, Saturation};
 pub use histogram::{Histogram, MAX_VALUE_US, PERCENTILES, Summary, ms};
 pub use interval_log::{LogReader, log_header, log_lines, log_start};
 pub use intervals::{

@@ -7,6 +7,7 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime};
 
 use super::custom::CustomStats;
+use super::generator::{GeneratorPoint, GeneratorStats};
 use super::histogram::Summary;
 use super::intervals::IntervalFeed;
 use super::recorder::{CheckCount, FailureCount, FailureKey, PHASES, ScriptErrorCount};
@@ -63,6 +64,8 @@ pub struct Snapshot {
     pub interrupted_requests: u64,
     /// Set when the cap on series was reached and later names were counted as `(other)`.
     pub series_folded: bool,
+    /// How well the load generator itself kept up.
+    pub generator: GeneratorStats,
     /// Second by second since the start.
     pub history: History,
     /// The histograms behind it, for the one who writes them down; all snapshots of a run share them.
@@ -222,6 +225,8 @@ pub struct HistoryPoint {
     pub total: IntervalStats,
     /// Requests of the interval by method and name; only those that had any.
     pub endpoints: Vec<(Arc<str>, Arc<str>, IntervalStats)>,
+    /// The load generator in it.
+    pub generator: GeneratorPoint,
     /// Running totals at its end.
     pub so_far: TotalsSoFar,
 }

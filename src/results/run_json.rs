@@ -7,8 +7,9 @@ use serde_json::{Map, Value, json};
 
 use super::utc::utc;
 use crate::metrics::{
-    CheckCount, CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, GaugeStats, Mark,
-    PERCENTILES, PHASES, ResourceInfo, ResourceUnit, ScenarioStats, ScriptErrorCount, Snapshot, Summary, ms,
+    CPU_LIMIT, CheckCount, CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, GaugeStats,
+    GeneratorStats, LATENESS_LIMIT, Mark, PERCENTILES, PHASES, ResourceInfo, ResourceUnit, Saturation,
+    ScenarioStats, ScriptErrorCount, Snapshot, Summary, ms,
 };
 use crate::plan::{EndedBy, RunInfo};
 
@@ -42,6 +43,7 @@ pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot)
         "script_errors": snapshot.script_errors.iter().map(script_error).collect::<Vec<_>>(),
         "marks": snapshot.marks.iter().map(mark).collect::<Vec<_>>(),
         "resources": snapshot.resources.info.as_deref().map(resources),
+        "generator": generator(&snapshot.generator),
         "interrupted_requests": snapshot.interrupted_requests,
         "series_folded": snapshot.series_folded,
         "files": info.files.iter().map(|(name, _)| json!({ "name": name })).collect::<Vec<_>>(),
@@ -96,6 +98,35 @@ fn resources(info: &ResourceInfo) -> Value {
             "cores": machine.cores,
             "memory_total_bytes": machine.memory_total,
         })),
+    })
+}
+
+/// How well the load generator itself kept up.
+fn generator(stats: &GeneratorStats) -> Value {
+    let cause = |cause: Saturation| match cause {
+        Saturation::Cpu { share, seconds } => {
+            json!({ "what": "cpu", "value": round(share, 4), "limit": CPU_LIMIT, "seconds": seconds })
+        }
+        Saturation::Worker { share, seconds } => {
+            json!({ "what": "worker", "value": round(share, 4), "limit": CPU_LIMIT, "seconds": seconds })
+        }
+        Saturation::Late { p99_us } => {
+            let limit_us = LATENESS_LIMIT.as_micros() as u64;
+            json!({ "what": "lateness", "value": ms(p99_us), "limit": ms(limit_us) })
+        }
+    };
+    let share = |share: Option<f64>| share.map(|share| round(share, 4));
+    json!({
+        "saturated": stats.saturated(),
+        "causes": stats.causes().into_iter().map(cause).collect::<Vec<_>>(),
+        "cores": stats.cores,
+        "threads": stats.threads,
+        "cpu": share(stats.cpu),
+        "cpu_max": share(stats.cpu_max),
+        "busiest_worker": share(stats.busiest_worker),
+        "lateness_ms": latency(stats.lateness),
+        "seconds": stats.seconds,
+        "saturated_seconds": stats.saturated_seconds,
     })
 }
 

@@ -16,6 +16,7 @@ use crate::executor::users::Ramp;
 use crate::metrics::{Aggregator, Phase, ResourceSource, Snapshot, Tick};
 use crate::plan::EndedBy;
 use crate::script::{Level, Message, ScriptEvent, Sources, Value};
+use crate::system::process_cpu;
 use crate::vu::{Event, HookError, Interval, Shared};
 
 /// Length of an interval of the history.
@@ -188,6 +189,7 @@ impl Driver {
         if let Some(resources) = &mut self.resources {
             resources.begin(self.start.into_std());
         }
+        self.aggregator.process_cpu(process_cpu());
         self.shared.run.publish(0, 0.0, self.phase());
         let (at, ramp) = (self.start, self.ramp);
         self.tell_all(|| Command::Start { at, ramp, data: data.clone() }).await;
@@ -391,8 +393,9 @@ impl Driver {
         for (worker, answer) in answers.into_iter().enumerate() {
             // A worker that has panicked has nothing to say; its users are gone with it.
             let Ok(interval) = answer.await else { continue };
-            let Interval { delta, users, users_peak, in_flight, interrupted_requests } = interval;
+            let Interval { delta, users, users_peak, in_flight, interrupted_requests, health } = interval;
             self.aggregator.add(worker, delta);
+            self.aggregator.health(worker, &health);
             tick.users += users;
             tick.users_peak += users_peak;
             tick.in_flight += in_flight;
@@ -401,6 +404,7 @@ impl Driver {
         if let Some(resources) = &mut self.resources {
             self.aggregator.add_resources(resources.take());
         }
+        self.aggregator.process_cpu(process_cpu());
         tick.at = self.start.elapsed();
         let mut snapshot = self.aggregator.close_interval(tick);
         if last {

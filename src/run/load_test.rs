@@ -15,6 +15,7 @@ use super::driver::Driver;
 use super::error::RunError;
 use super::handle::{Report, RunHandle};
 use super::http_options::http_options;
+use super::limits::warnings_for;
 use super::reload::{load_aside, masked, panicked};
 use super::worker_loop::WorkerError;
 use crate::data::{Folders, Registry};
@@ -400,12 +401,15 @@ impl Prepared {
         &self.shared.plan.warnings
     }
 
-    /// Starts the test.
+    /// Starts the test. What the system will not let it have is a warning among the messages.
     ///
     /// # Errors
     /// When the system refuses a thread, or the script does not load on one of them.
     pub async fn start(self) -> Result<RunHandle, RunError> {
         let Prepared { info, shared, events, resources } = self;
+        for text in warnings_for(shared.plan.users) {
+            (shared.messages)(Message { level: Level::Warning, text, from: None });
+        }
         let common = shared.inputs.common.clone();
         let (requests, request_receiver) = mpsc::channel(8);
         let (started, is_started) = oneshot::channel();

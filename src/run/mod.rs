@@ -7,6 +7,7 @@ mod driver;
 mod error;
 mod handle;
 mod http_options;
+mod limits;
 mod load_test;
 mod reload;
 mod worker_loop;

@@ -89,6 +89,7 @@ async fn serve(worker: Rc<Worker>, number: usize, workers: usize, mut commands: 
             }
             Command::Start { at, ramp, data } => {
                 worker.set_data(&data);
+                worker.begin_load();
                 let up = tokio::task::spawn_local(users::ramp_up(worker.clone(), ramp, number, workers, at));
                 ramps.push(up.abort_handle());
                 supervise(worker.clone(), up);

@@ -21,6 +21,7 @@ use crate::data::Lease;
 use crate::http::{Client, Target};
 use crate::metrics::{Recorder, TagId};
 use crate::plan::Wait;
+use crate::system::Timers;
 
 /// See the module's description.
 pub(crate) struct VuContext {
@@ -59,6 +60,7 @@ pub(crate) struct VuContext {
     /// Requests that are done but whose verdict the script may still change.
     open: RefCell<Vec<Rc<ResponseData>>>,
     waiter: Rc<dyn Waiter>,
+    timers: Rc<Timers>,
     /// No further iteration begins, and a wait between two is cut.
     stopping: Cell<bool>,
     /// A wait inside an iteration is cut too.
@@ -94,6 +96,7 @@ pub(crate) struct VuParts {
     pub(crate) rng: Xoshiro256PlusPlus,
     pub(crate) tags: Rc<VuTags>,
     pub(crate) waiter: Rc<dyn Waiter>,
+    pub(crate) timers: Rc<Timers>,
 }
 
 /// See [`VuContext::begin_listening`]; a guard, because the script may be unwound.
@@ -127,6 +130,7 @@ impl VuContext {
             leases: RefCell::new(Vec::new()),
             open: RefCell::new(Vec::new()),
             waiter: parts.waiter,
+            timers: parts.timers,
             stopping: Cell::new(false),
             cut_pauses: Cell::new(false),
             interrupted: Cell::new(false),
@@ -260,7 +264,7 @@ impl VuContext {
         if self.in_stop_hook.get() {
             return true;
         }
-        let mut sleep = pin!(tokio::time::sleep_until(deadline));
+        let mut sleep = pin!(self.timers.sleep_until(deadline));
         poll_fn(|context| {
             if cut.get() {
                 return Poll::Ready(false);

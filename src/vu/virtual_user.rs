@@ -97,6 +97,8 @@ impl VirtualUser {
         let mut was_late = false;
         while !self.vu.is_stopping() && self.worker.claim_iteration() {
             let started = Instant::now();
+            // The time is known here anyway.
+            self.worker.timers().wake(started);
             let lag = started.saturating_duration_since(due);
             self.vu.lag.set(lag);
             self.vu.iteration.set(self.vu.iteration.get() + 1);

@@ -13,17 +13,22 @@ use std::time::Duration;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
 
 use super::fiber::{Fiber, FiberState, StackPool};
 use super::next_task::NextTask;
 use super::virtual_user::{Scenario, live};
 use crate::http::{Client, Network, Target, Transport};
-use crate::metrics::{DEFAULT_SERIES_CAP, Delta, IterationEnd, Recorder, ScriptError};
+use crate::metrics::{DEFAULT_SERIES_CAP, Delta, IterationEnd, Recorder, ScriptError, WorkerHealth};
 use crate::plan::{ScenarioPlan, TestPlan, Wait};
 use crate::script::{
     CallEnd, Ending, EventFields, Extension, Host, LoadError, MessageSink, RunState, ScriptEngine,
     ScriptEvent, ScriptInputs, Secrets, Sources, Value, VuContext, VuParts, VuTags,
 };
+use crate::system::{Sleep, Timers, thread_cpu};
+
+/// How often a thread looks whether it is on time, also when none of its users waits for anything.
+const HEARTBEAT: Duration = Duration::from_millis(100);
 
 /// What all worker threads of a run are given.
 pub(crate) struct Shared {
@@ -67,6 +72,8 @@ pub(crate) struct Interval {
     pub(crate) users_peak: u64,
     pub(crate) in_flight: u64,
     pub(crate) interrupted_requests: u64,
+    /// How well this thread keeps up.
+    pub(crate) health: WorkerHealth,
 }
 
 /// See the module's description.
@@ -77,6 +84,7 @@ pub(crate) struct Worker {
     host: Rc<Host>,
     network: Rc<Network>,
     stacks: Rc<StackPool>,
+    timers: Rc<Timers>,
     scenarios: Vec<Rc<Scenario>>,
     bases: Vec<Option<Target>>,
     tags: Vec<Rc<VuTags>>,
@@ -84,6 +92,8 @@ pub(crate) struct Worker {
     data: RefCell<Value>,
     users: RefCell<BTreeMap<u64, Rc<VuContext>>>,
     users_peak: Cell<u64>,
+    /// CPU time of this thread when the open interval began.
+    cpu_before: Cell<Option<Duration>>,
     stopping_now: Cell<bool>,
     user_left: Notify,
     /// Held while listeners to the run's events run: one event after the other, in their order.
@@ -91,7 +101,10 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Loads the script for this thread.
+    /// Loads the script for this thread. To be called on it, inside its `LocalSet`.
+    ///
+    /// # Errors
+    /// As loading a script.
     pub(crate) fn new(shared: Arc<Shared>) -> Result<Rc<Worker>, LoadError> {
         let host = Host::new(
             Recorder::new(DEFAULT_SERIES_CAP),
@@ -107,7 +120,10 @@ impl Worker {
         let scenarios = shared.plan.scenarios.iter().map(scenario).collect();
         let bases = shared.plan.scenarios.iter().map(|plan| base(&shared.plan, Some(plan))).collect();
         let tags = shared.plan.scenarios.iter().map(|plan| tags(&shared.plan, plan, &host)).collect();
+        let timers = Timers::new();
+        tokio::task::spawn_local(keep_time(timers.clone()));
         Ok(Rc::new(Worker {
+            timers,
             network: Network::new(shared.transport.clone()),
             script: RefCell::new(script),
             host,
@@ -118,6 +134,7 @@ impl Worker {
             data: RefCell::new(Value::Unit),
             users: RefCell::new(BTreeMap::new()),
             users_peak: Cell::new(0),
+            cpu_before: Cell::new(None),
             stopping_now: Cell::new(false),
             user_left: Notify::new(),
             telling: tokio::sync::Mutex::new(()),
@@ -147,6 +164,15 @@ impl Worker {
 
     pub(super) fn host(&self) -> &Rc<Host> {
         &self.host
+    }
+
+    /// Waits until an instant, exactly; see [`Timers`].
+    pub(crate) fn sleep_until(&self, at: Instant) -> Sleep {
+        self.timers.sleep_until(at)
+    }
+
+    pub(super) fn timers(&self) -> &Timers {
+        &self.timers
     }
 
     pub(super) fn stacks(&self) -> &Rc<StackPool> {
@@ -271,7 +297,21 @@ impl Worker {
         if !self.secrets().is_empty() {
             delta.replace_texts(|text| self.secrets().mask(text));
         }
-        Interval { delta, users, users_peak: self.users_peak.replace(users), in_flight, interrupted_requests }
+        let health = self.take_health();
+        let users_peak = self.users_peak.replace(users);
+        Interval { delta, users, users_peak, in_flight, interrupted_requests, health }
+    }
+
+    /// The load begins: what this thread did before is not part of its figures.
+    pub(crate) fn begin_load(&self) {
+        self.take_health();
+    }
+
+    fn take_health(&self) -> WorkerHealth {
+        let cpu = thread_cpu();
+        let before = self.cpu_before.replace(cpu);
+        let used = cpu.zip(before).map(|(now, before)| now.saturating_sub(before));
+        WorkerHealth { cpu: used, lateness: self.timers.take_lateness() }
     }
 
     /// Runs `setup`, if the script has one; its value goes to [`Worker::set_data`] of every worker.
@@ -392,6 +432,7 @@ impl Worker {
             rng: user_rng(self.shared.plan.seed, id),
             tags: self.tags[scenario].clone(),
             waiter: fiber.clone(),
+            timers: self.timers.clone(),
         })
     }
 }
@@ -403,6 +444,16 @@ pub(crate) enum HookError {
     Failed(String),
     /// The script called `abort` with this reason.
     Aborted(String),
+}
+
+/// Lets the timers go, and beats, so that a thread that is late is seen even if nobody on it waits.
+async fn keep_time(timers: Rc<Timers>) {
+    let beats = async {
+        loop {
+            timers.sleep_until(Instant::now() + HEARTBEAT).await;
+        }
+    };
+    tokio::join!(timers.run(), beats);
 }
 
 /// Requests are told to the script if it listens to them; otherwise telling costs nothing.

@@ -23,6 +23,7 @@ mod events;
 mod faults;
 mod fibers;
 mod flow;
+mod generator;
 mod guides;
 mod http_batch;
 mod http_bodies;

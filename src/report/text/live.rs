@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::endpoints::{FEW, percent_or_dash, percentile_or_dash, table};
+use super::generator::generator_warning;
 use super::look::{Look, Tone};
 use super::sparkline::sparkline;
 use super::summary::{failure_name, script_error_name, subject};
@@ -138,13 +139,15 @@ fn endpoints(snapshot: &Snapshot, look: Look) -> Vec<String> {
     lines
 }
 
-/// The newest script error and the newest failure, each with how often its kind came.
+/// The generator's own trouble, the newest script error and the newest failure, each with how often its kind came.
 fn troubles(snapshot: &Snapshot, look: Look) -> Vec<String> {
     let error = snapshot.script_errors.iter().max_by_key(|group| group.last_seen);
     let failure = snapshot.failures.iter().max_by_key(|(_, group)| group.last_seen);
     let line =
         |count, text: String| format!(" {} {} {text}", look.paint(Tone::Warning, "!"), look.times(count));
     let mut lines = Vec::new();
+    let sign = look.paint(Tone::Warning, "!");
+    lines.extend(generator_warning(snapshot, look).map(|text| format!(" {sign} {text}")));
     lines.extend(error.map(|group| line(group.count, script_error_name(group, look))));
     lines.extend(failure.map(|(key, group)| {
         let message =

@@ -8,6 +8,7 @@ mod ci_line;
 mod comparison;
 mod distribution;
 mod endpoints;
+mod generator;
 mod live;
 mod look;
 mod resources;
@@ -21,6 +22,7 @@ mod tests;
 
 pub use ci_line::plain_line;
 pub use comparison::{comparison_sentence, comparison_table};
+pub use generator::generator_warning;
 pub use live::live;
 pub use look::Look;
 #[cfg(feature = "cli")]

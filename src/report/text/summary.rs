@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::comparison::comparison_table;
 use super::distribution::distribution;
 use super::endpoints::{ALL, percent_or_dash, percentile_or_dash, table};
+use super::generator;
 use super::look::{Look, Mark, Tone};
 use super::resources::resource_table;
 use super::table::{Row, Table};
@@ -328,6 +329,7 @@ fn iterations_and_data(snapshot: &Snapshot, look: Look) -> Vec<String> {
             percentile_or_dash(iterations.lag, 99.0, look),
         ));
     }
+    lines.extend(generator::facts(&snapshot.generator, look));
     for mark in &snapshot.marks {
         lines.push(format!("   {:<10}  {}", format_clock(mark.at), look.user(&mark.text)));
     }
@@ -348,7 +350,7 @@ fn amount(bytes: u64, time: Duration) -> String {
 }
 
 fn warnings(snapshot: &Snapshot, look: Look) -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut lines = generator::warning(&snapshot.generator, look);
     let mut warn = |text: String| lines.push(format!(" {} {text}", look.paint(Tone::Warning, "!")));
     if snapshot.interrupted_requests > 0 {
         let given_up = format::count(snapshot.interrupted_requests);

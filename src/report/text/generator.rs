@@ -1,0 +1,145 @@
+//! How well the load generator kept up, in words: a fact when it did, a warning when it did not.
+
+use super::look::{Look, Tone};
+use crate::metrics::{CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, Saturation, Snapshot};
+use crate::report::format;
+
+/// What it used, on one line; empty when nothing is known of it.
+pub(super) fn facts(generator: &GeneratorStats, look: Look) -> Vec<String> {
+    let mut facts = Vec::new();
+    if let (Some(cpu), Some(most)) = (generator.cpu, generator.cpu_max) {
+        let (cpu, most, cores) = (share(cpu), share(most), cores(generator));
+        facts.push(format!("{cpu} of {cores} (most {most})"));
+    }
+    if let Some(lateness) = &generator.lateness {
+        facts.push(format!("waits ended late by p99 {}", look.latency(lateness.percentile_us(99.0))));
+    }
+    if facts.is_empty() { Vec::new() } else { vec![format!("   generator   {}", facts.join(", "))] }
+}
+
+/// That the figures of the run contain delays of the generator, why, and what helps; empty when they do not.
+pub(super) fn warning(generator: &GeneratorStats, look: Look) -> Vec<String> {
+    let causes = generator.causes();
+    if causes.is_empty() {
+        return Vec::new();
+    }
+    let sign = look.paint(Tone::Warning, "!");
+    let mut lines =
+        vec![format!(" {sign} the load generator was saturated: latencies contain delays of its own")];
+    lines.extend(causes.into_iter().map(|cause| format!("   {}", words(cause, generator, look))));
+    lines.push("   less load, more cores or threads, or several machines make the figures true".to_owned());
+    lines
+}
+
+fn words(cause: Saturation, generator: &GeneratorStats, look: Look) -> String {
+    let above = |seconds| {
+        format!("above {} in {seconds} of {} seconds", share(CPU_LIMIT), format::count(generator.seconds))
+    };
+    match cause {
+        Saturation::Cpu { share: used, seconds } => {
+            format!("it used {} of {}, {}", share(used), cores(generator), above(seconds))
+        }
+        Saturation::Worker { share: used, seconds } => format!(
+            "its busiest thread, of {}, used {} of a core, {}",
+            generator.threads,
+            share(used),
+            above(seconds)
+        ),
+        Saturation::Late { p99_us } => format!(
+            "what was due started late: p99 {}, limit {}",
+            look.latency(p99_us),
+            look.latency(LATENESS_LIMIT.as_micros() as u64)
+        ),
+    }
+}
+
+/// What stands in the way in the last second, on one line; `None` when nothing does.
+///
+/// For the display of a run that goes on: the verdict on the whole run is another matter.
+pub fn generator_warning(snapshot: &Snapshot, look: Look) -> Option<String> {
+    let (generator, now) = (&snapshot.generator, snapshot.generator.now);
+    if !now.is_saturated() {
+        return None;
+    }
+    let mut facts = Vec::new();
+    match (now.cpu, now.busiest_worker) {
+        (Some(cpu), _) if cpu > CPU_LIMIT => facts.push(format!("{} of {}", share(cpu), cores(generator))),
+        (_, Some(busy)) if busy > CPU_LIMIT => facts.push(format!("a thread at {} of a core", share(busy))),
+        _ => {}
+    }
+    if let Some(p99_us) = now.lateness_p99_us.filter(|&us| u128::from(us) > LATENESS_LIMIT.as_micros()) {
+        facts.push(format!("what is due starts late by p99 {}", look.latency(p99_us)));
+    }
+    Some(format!("the load generator is at its limit: {}", facts.join(", ")))
+}
+
+fn share(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+fn cores(generator: &GeneratorStats) -> String {
+    match generator.cores {
+        1 => "1 core".to_owned(),
+        cores => format!("{cores} cores"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::GeneratorPoint;
+    use crate::report::fixture;
+
+    const LOOK: Look = Look { width: 80, unicode: true, color: false };
+
+    fn saturated() -> Snapshot {
+        let mut snapshot = fixture::finished();
+        snapshot.generator = GeneratorStats {
+            cpu: Some(0.957),
+            cpu_max: Some(0.99),
+            busy_seconds: (12, 12),
+            now: GeneratorPoint {
+                cpu: Some(0.98),
+                busiest_worker: Some(0.97),
+                lateness_p99_us: Some(23_400),
+            },
+            ..snapshot.generator
+        };
+        snapshot
+    }
+
+    #[test]
+    fn a_run_without_data_says_nothing() {
+        let nothing = GeneratorStats::default();
+        assert!(facts(&nothing, LOOK).is_empty() && warning(&nothing, LOOK).is_empty());
+        assert_eq!(generator_warning(&fixture::empty(), LOOK), None);
+    }
+
+    #[test]
+    fn a_saturated_one_says_why_and_what_helps() {
+        let lines = warning(&saturated().generator, LOOK);
+        assert_eq!(
+            lines,
+            [
+                " ! the load generator was saturated: latencies contain delays of its own",
+                "   it used 96 % of 2 cores, above 90 % in 12 of 12 seconds",
+                "   less load, more cores or threads, or several machines make the figures true",
+            ]
+        );
+        assert_eq!(
+            generator_warning(&saturated(), LOOK).unwrap(),
+            "the load generator is at its limit: 98 % of 2 cores, what is due starts late by p99 23.4ms"
+        );
+    }
+
+    #[test]
+    fn one_that_keeps_up_has_its_figures() {
+        let snapshot = fixture::finished();
+        assert_eq!(
+            facts(&snapshot.generator, LOOK),
+            ["   generator   12 % of 2 cores (most 31 %), waits ended late by p99 90µs"]
+        );
+        assert!(warning(&snapshot.generator, LOOK).is_empty());
+        assert_eq!(generator_warning(&snapshot, LOOK), None);
+    }
+}

@@ -1,0 +1,71 @@
+//! What the system lets this process have at most.
+
+/// Limits that a run with many users meets; `None` is not known, or no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Files open at once, connections among them.
+    pub(crate) open_files: Option<u64>,
+    /// How far a process without privileges may raise that.
+    pub(crate) open_files_hard: Option<u64>,
+    /// Ports that connections to one address and port can come from.
+    pub(crate) ports: Option<u64>,
+    /// Memory mappings of a process.
+    pub(crate) mappings: Option<u64>,
+}
+
+impl Limits {
+    /// The limits as they are now.
+    pub(crate) fn read() -> Limits {
+        let (open_files, open_files_hard) = open_files();
+        Limits { open_files, open_files_hard, ports: ports(), mappings: mappings() }
+    }
+}
+
+#[cfg(unix)]
+fn open_files() -> (Option<u64>, Option<u64>) {
+    use rustix::process::{Resource, getrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    (limit.current, limit.maximum)
+}
+
+#[cfg(not(unix))]
+fn open_files() -> (Option<u64>, Option<u64>) {
+    (None, None)
+}
+
+/// `None` on other systems than Linux, which do not have the file.
+fn ports() -> Option<u64> {
+    let range = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+    port_count(&range)
+}
+
+fn port_count(range: &str) -> Option<u64> {
+    let mut ends = range.split_whitespace().map(str::parse::<u64>);
+    let (first, last) = (ends.next()?.ok()?, ends.next()?.ok()?);
+    last.checked_sub(first).map(|ports| ports + 1)
+}
+
+fn mappings() -> Option<u64> {
+    std::fs::read_to_string("/proc/sys/vm/max_map_count").ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_range_of_ports_counts_both_ends() {
+        assert_eq!(port_count("32768\t60999\n"), Some(28_232));
+        assert_eq!(port_count("5 4"), None);
+        assert_eq!(port_count("a b"), None);
+        assert_eq!(port_count(""), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn this_system_has_limits() {
+        let limits = Limits::read();
+        assert!(limits.ports.is_some_and(|ports| ports > 0), "{limits:?}");
+        assert!(limits.mappings.is_some_and(|mappings| mappings > 0), "{limits:?}");
+    }
+}

@@ -1,0 +1,13 @@
+//! What the operating system is asked for: exact timers, CPU clocks, limits.
+//!
+//! The only folder that knows `rustix`. Leaves to others what the answers mean. Invariant: where a system has
+//! no answer, it is `None` or a coarser way to the same end, never a made-up figure.
+
+mod cpu;
+mod deadlines;
+mod limits;
+mod timers;
+
+pub(crate) use cpu::{process_cpu, thread_cpu};
+pub(crate) use limits::Limits;
+pub(crate) use timers::{Sleep, Timers};
