@@ -1,0 +1,136 @@
+//! A server that knows the truth: it answers after a log-normal time and remembers how long each answer really took.
+//!
+//! `truth --port PORT [--median MS] [--sigma N] [--seed N]`. Any GET is answered; `GET /truth` gives what was answered
+//! since the last time it was asked, as `COUNT P50_MS P99_MS`, and begins anew.
+//!
+//! A time is measured from the request's last byte being read to the answer being written, whatever the server's own
+//! timer made of the time that was drawn. So what a client reports beyond it is the way through the kernel and the
+//! client's own. Single-threaded, HTTP/1.1 with kept connections, requests without a body.
+
+use std::cell::RefCell;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand_distr::{Distribution, LogNormal};
+use rhaid_benchmarks::Error;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// A request head longer than this is none of a load generator.
+const LONGEST_HEAD: usize = 16 << 10;
+
+struct Truth {
+    rng: StdRng,
+    times: LogNormal<f64>,
+    answered_us: Vec<u64>,
+}
+
+fn main() -> ExitCode {
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("truth: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve() -> Result<(), Error> {
+    let (mut port, mut median_ms, mut sigma, mut seed) = (None, 20.0_f64, 0.6, 42);
+    let mut args = std::env::args().skip(1);
+    while let Some(flag) = args.next() {
+        let value = args.next().ok_or_else(|| format!("{flag}: expected a value after it"))?;
+        match flag.as_str() {
+            "--port" => port = Some(value.parse::<u16>()?),
+            "--median" => median_ms = value.parse()?,
+            "--sigma" => sigma = value.parse()?,
+            "--seed" => seed = value.parse()?,
+            _ => return Err(format!("{flag}: expected --port, --median, --sigma or --seed").into()),
+        }
+    }
+    let port = port.ok_or("--port PORT is required")?;
+    let truth = Rc::new(RefCell::new(Truth {
+        rng: StdRng::seed_from_u64(seed),
+        times: LogNormal::new((median_ms / 1_000.0).ln(), sigma)?,
+        answered_us: Vec::new(),
+    }));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    tokio::task::LocalSet::new().block_on(&runtime, async {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let truth = truth.clone();
+            // A client that goes away in the middle is no matter of the server's.
+            tokio::task::spawn_local(async move { drop(answer(stream, truth).await) });
+        }
+    })
+}
+
+/// Answers the requests of one connection until the client closes it.
+async fn answer(mut stream: TcpStream, truth: Rc<RefCell<Truth>>) -> Result<(), Error> {
+    let mut head = Vec::new();
+    loop {
+        let end = loop {
+            if let Some(at) = head.windows(4).position(|bytes| bytes == b"\r\n\r\n") {
+                break at + 4;
+            }
+            if head.len() > LONGEST_HEAD || stream.read_buf(&mut head).await? == 0 {
+                return Ok(());
+            }
+        };
+        let begun = Instant::now();
+        if head.starts_with(b"GET /truth ") {
+            let text = truth.borrow_mut().take();
+            stream.write_all(&response(&text)).await?;
+        } else {
+            let time = {
+                let truth = &mut *truth.borrow_mut();
+                truth.times.sample(&mut truth.rng)
+            };
+            tokio::time::sleep(Duration::from_secs_f64(time)).await;
+            let took = begun.elapsed();
+            stream.write_all(&response("{\"status\":\"ok\"}\n")).await?;
+            truth.borrow_mut().answered_us.push(took.as_micros() as u64);
+        }
+        head.drain(..end);
+    }
+}
+
+fn response(body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\r\n{body}", body.len())
+        .into_bytes()
+}
+
+impl Truth {
+    fn take(&mut self) -> String {
+        let mut times = std::mem::take(&mut self.answered_us);
+        times.sort_unstable();
+        match (percentile(&times, 50), percentile(&times, 99)) {
+            (Some(p50), Some(p99)) => format!("{} {p50:.3} {p99:.3}\n", times.len()),
+            _ => "0 - -\n".to_owned(),
+        }
+    }
+}
+
+/// The nearest rank of sorted microseconds, in milliseconds.
+fn percentile(sorted_us: &[u64], percent: usize) -> Option<f64> {
+    let rank = (sorted_us.len() * percent).div_ceil(100).max(1);
+    sorted_us.get(rank - 1).map(|&us| us as f64 / 1_000.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_nearest_ranks() {
+        let times: Vec<u64> = (1..=200).map(|n| n * 1_000).collect();
+        assert_eq!((percentile(&times, 50), percentile(&times, 99)), (Some(100.0), Some(198.0)));
+        assert_eq!(percentile(&[7_500], 99), Some(7.5));
+        assert_eq!(percentile(&[], 50), None);
+    }
+}
