@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 
 use super::exit::Exit;
 use super::output;
-use crate::convert::{Converted, convert_curl};
+use crate::convert::{Converted, HarOptions, convert_curl, convert_har, convert_openapi};
 
 /// An input larger than this is refused.
 const MOST_BYTES: u64 = 512 * 1024 * 1024;
@@ -25,10 +25,44 @@ pub(super) struct ConvertArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 enum From {
+    /// A browser's recording (HAR): the network panel's "Save all as HAR"
+    Har {
+        /// The file, or `-` for standard input
+        #[arg(value_name = "INPUT")]
+        input: String,
+
+        /// Also convert images, fonts, styles, scripts and media
+        #[arg(long)]
+        keep_assets: bool,
+
+        /// Convert requests to this host, instead of those of the pages; can be given several times
+        #[arg(long, value_name = "HOST", value_delimiter = ',')]
+        host: Vec<String>,
+
+        /// Convert requests to every host
+        #[arg(long, conflicts_with = "host")]
+        all_hosts: bool,
+
+        /// Longest pause between requests, in seconds; 0 is none
+        #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=3600))]
+        max_think: u32,
+
+        #[command(flatten)]
+        out: OutArgs,
+    },
     /// curl commands, as browsers copy them ("Copy as cURL")
     Curl {
         /// A file of commands, `-` for standard input, or the command itself in quotes
         #[arg(value_name = "COMMAND", default_value = "-")]
+        input: String,
+
+        #[command(flatten)]
+        out: OutArgs,
+    },
+    /// The description of an API: OpenAPI 3.0 or 3.1, JSON or YAML
+    Openapi {
+        /// The file, or `-` for standard input
+        #[arg(value_name = "INPUT")]
         input: String,
 
         #[command(flatten)]
@@ -51,7 +85,19 @@ struct OutArgs {
 /// Reads the input, converts it and writes the script.
 pub(super) fn convert(args: &ConvertArgs) -> Exit {
     let (converted, out) = match &args.from {
+        From::Har { input, keep_assets, host, all_hosts, max_think, out } => {
+            let options = HarOptions {
+                keep_assets: *keep_assets,
+                hosts: host.clone(),
+                all_hosts: *all_hosts,
+                max_think: *max_think,
+            };
+            (read(input, "the recording").and_then(|text| convert_har(&text, &options)), out)
+        }
         From::Curl { input, out } => (curl(input), out),
+        From::Openapi { input, out } => {
+            (read(input, "the description").and_then(|text| convert_openapi(&text)), out)
+        }
     };
     match converted.and_then(|converted| write(converted, out)) {
         Ok(()) => Exit::Passed,

@@ -7,12 +7,20 @@
 mod body;
 mod curl;
 mod curl_flags;
+mod har;
+mod har_correlate;
+mod har_read;
 mod literal;
+mod openapi;
+mod openapi_document;
+mod openapi_example;
 mod params;
 mod request;
 mod script;
 mod shell;
 
 pub(crate) use curl::convert_curl;
+pub(crate) use har::{HarOptions, convert_har};
 pub(crate) use literal::{identifier, text_literal};
+pub(crate) use openapi::convert_openapi;
 pub(crate) use script::Converted;

@@ -13,6 +13,8 @@ use super::request::MARK;
 pub(super) struct Params {
     list: Vec<Declared>,
     names: HashSet<String>,
+    /// The values are made up: one parameter for each name.
+    by_name: bool,
 }
 
 struct Declared {
@@ -34,6 +36,11 @@ enum Kind {
 }
 
 impl Params {
+    /// Parameters that are told apart by their names alone, because their values are made up.
+    pub(super) fn by_name() -> Params {
+        Params { by_name: true, ..Params::default() }
+    }
+
     /// A parameter without a default that is masked; `value` tells it from others of its name.
     pub(super) fn secret(&mut self, name: &str, value: &str, help: &str) -> Value {
         self.declare(name, value, help, Kind::Secret)
@@ -51,8 +58,11 @@ impl Params {
 
     fn declare(&mut self, name: &str, value: &str, help: &str, kind: Kind) -> Value {
         let name = identifier(name, "value");
-        let same =
-            |known: &&Declared| known.value == value && known.kind == kind && known.name.starts_with(&name);
+        let same = |known: &&Declared| {
+            (self.by_name && known.name == name || known.value == value)
+                && known.kind == kind
+                && known.name.starts_with(&name)
+        };
         if let Some(known) = self.list.iter().find(same) {
             return Value::Code(known.name.to_uppercase());
         }
@@ -113,8 +123,7 @@ pub(super) fn is_secret(name: &str) -> bool {
         "privatekey",
         "sessionid",
     ];
-    const WHOLE: &[&str] =
-        &["pwd", "pass", "pin", "otp", "auth", "cvv", "cvc", "sid", "code_verifier", "key"];
+    const WHOLE: &[&str] = &["pwd", "pass", "pin", "otp", "auth", "cvv", "cvc", "sid", "code_verifier"];
     let lower = name.to_ascii_lowercase();
     let letters: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
     PARTS.iter().any(|part| letters.contains(part)) || WHOLE.contains(&lower.as_str())
@@ -152,16 +161,18 @@ pub(super) fn protect(value: &mut Value, params: &mut Params) {
             *leaf = params.secret(name, text, "");
         }
     });
-    if has_password {
-        each_leaf(value, "", &mut |name, leaf| {
-            if let Value::Text(text) = leaf
-                && is_user(name)
-                && !text.contains(MARK)
-            {
-                *leaf = params.plain(name, text, "");
-            }
-        });
-    }
+    let known = |text: &str, params: &Params| {
+        params.list.iter().any(|param| param.kind == Kind::Plain && param.value == text)
+    };
+    each_leaf(value, "", &mut |name, leaf| {
+        if let Value::Text(text) = leaf
+            && is_user(name)
+            && (has_password || known(text, params))
+            && !text.contains(MARK)
+        {
+            *leaf = params.plain(name, text, "");
+        }
+    });
 }
 
 #[cfg(test)]

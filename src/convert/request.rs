@@ -16,7 +16,7 @@ pub(super) struct Call {
     /// In upper case.
     pub(super) method: String,
     pub(super) url: Value,
-    /// Parameters in the order in which they are written; empty maps are left out.
+    /// Parameters in the order in which they are written; an empty query and no headers are left out.
     pub(super) params: Vec<(&'static str, Value)>,
     /// The status or statuses that it must have.
     pub(super) expect: Option<Value>,
@@ -29,7 +29,9 @@ impl Call {
         let mut params: Vec<(String, Value)> = self
             .params
             .iter()
-            .filter(|(_, value)| *value != Value::Map(Vec::new()))
+            .filter(|(name, value)| {
+                !(matches!(*name, "query" | "headers") && *value == Value::Map(Vec::new()))
+            })
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect();
         let mut chained = String::new();

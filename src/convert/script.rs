@@ -57,7 +57,7 @@ impl Notes {
         if self.list.len() < Notes::MOST { self.list.push(note) } else { self.more += 1 }
     }
 
-    fn into_list(mut self) -> Vec<String> {
+    pub(super) fn into_list(mut self) -> Vec<String> {
         if self.more > 0 {
             self.list.push(format!("{} more such notes", self.more));
         }

@@ -139,3 +139,212 @@ fn the_command_itself_and_a_file_to_write() {
     sandbox.run(&arguments).expect_code(104).expect_stderr(&["login.rhai exists", "--force"]);
     sandbox.run(&[&arguments[..], &["--force"]].concat()).expect_code(0);
 }
+
+#[test]
+fn openapi_in_yaml() {
+    golden("openapi", "quality.yaml");
+    let target = target();
+    let ran = runs(&fixture("quality.rhai"), &target.url(), &["token"]);
+    let only = |task: &str| {
+        let text = std::fs::read_to_string(fixture("quality.rhai")).unwrap();
+        let script = format!(
+            "{}\nscenario(\"one\", #{{ exec: \"{task}\" }});",
+            text.replace("task(", "// task(").replace("wait(", "// wait(")
+        );
+        let test =
+            LoadTest::from_text("one.rhai", &script).host(&target.url()).param("token", "t").iterations(1);
+        let ran = run(test).without_errors();
+        assert_eq!((ran.requests(), ran.failures()), (1, 0), "{task}: {:?}", ran.snapshot().failures);
+    };
+    ["get_health", "list_insights", "analyze", "post_login", "upload"].into_iter().for_each(only);
+    assert_eq!(ran.requests(), 2);
+}
+
+#[test]
+fn openapi_with_everything() {
+    let script = golden("openapi", "shop.json");
+    assert!(!script.contains("hunter2"), "{script}");
+    let server = Server::start();
+    for task in ["new_1", "new_1_2", "post_wide", "log_in"] {
+        let only = format!(
+            "{}\nscenario(\"one\", #{{ exec: \"{task}\" }});",
+            script.replace("task(", "// task(").replace("wait(", "// wait(")
+        );
+        let test = LoadTest::from_text("one.rhai", &only).host(&server.url()).iterations(1);
+        let test = ["key", "password"].iter().fold(test, |test, name| test.param(name, name));
+        run(test).without_errors();
+    }
+    let seen = server.seen();
+    assert_eq!(seen[0].path, "/api/v2/orders/3f2b0c1e-8d4a-4b6f-9a7d-5e1c2d3f4a5b/items/10");
+    assert_eq!(seen[0].header("x-api-key"), "key");
+    assert!(
+        seen[0].query.contains("filter%5Bmin%5D=1") && seen[0].query.contains("sort=a%2Cb"),
+        "{}",
+        seen[0].query
+    );
+    assert_eq!(seen[1].header("content-type"), "application/vnd.api+json");
+    assert_eq!(seen[2].body, "{\"id\":18446744073709551615}");
+    assert_eq!(seen[3].body, "password=password&tags=tag&user=user");
+}
+
+#[test]
+fn openapi_that_cannot_be_converted() {
+    refused("openapi", "swagger: '2.0'\npaths: {}").expect_stderr(&["Swagger 2.0", "swagger2openapi"]);
+    refused("openapi", "openapi: 4.0.0").expect_stderr(&["4.0.0", "3.0 and 3.1"]);
+    refused("openapi", "{\"a\": 1,\n}").expect_stderr(&["not JSON", "line 2 column 1"]);
+    refused("openapi", "a: 1\nb: [1,\n c: }").expect_stderr(&["not YAML", "line 2"]);
+    refused("openapi", "hello").expect_stderr(&["no OpenAPI document"]);
+    refused("openapi", "openapi: 3.0.0").expect_stderr(&["no operations"]);
+}
+
+#[test]
+fn openapi_of_three_megabytes() {
+    // Every schema refers to all others: a tree of them would have no end.
+    let names: Vec<String> = (0..400).map(|n| format!("Schema{n}")).collect();
+    let property = |n: &String| format!("\"{n}\":{{\"$ref\":\"#/components/schemas/{n}\"}}");
+    let properties: Vec<String> = names.iter().step_by(3).map(property).collect();
+    let properties = properties.join(",");
+    let schemas: Vec<String> = names
+        .iter()
+        .map(|n| format!("\"{n}\":{{\"required\":[\"Schema0\"],\"allOf\":[{{\"$ref\":\"#/components/schemas/{n}\"}}],\"properties\":{{{properties}}}}}"))
+        .collect();
+    let paths: Vec<String> = names
+        .iter()
+        .map(|n| format!("\"/{n}\":{{\"post\":{{\"requestBody\":{{\"content\":{{\"application/json\":{{\"schema\":{{\"$ref\":\"#/components/schemas/{n}\"}}}}}}}},\"responses\":{{}}}}}}"))
+        .collect();
+    let document = format!(
+        "{{\"openapi\":\"3.0.0\",\"paths\":{{{}}},\"components\":{{\"schemas\":{{{}}}}}}}",
+        paths.join(","),
+        schemas.join(",")
+    );
+    assert!(document.len() > 2_500_000, "{}", document.len());
+    let sandbox = Sandbox::new();
+    sandbox.write("api.json", &document);
+    sandbox.run(&["convert", "openapi", "api.json", "-o", "api.rhai"]).expect_code(0);
+    let script = std::fs::read_to_string(sandbox.path().join("api.rhai")).unwrap();
+    assert!(script.len() < 40_000_000 && script.matches("\ntask(").count() == 400, "{}", script.len());
+    LoadTest::from_file(sandbox.path().join("api.rhai"))
+        .unwrap()
+        .host("http://127.0.0.1:1")
+        .prepare()
+        .unwrap();
+}
+
+#[test]
+fn har_of_a_site_with_a_login() {
+    let script = golden("har", "quality-site.har");
+    for gone in ["hunter2", "af63bd4c8601b7df", "demo-8f1c9d2e3a4b5c6d", "cdn.test", "Mozilla", "favicon"] {
+        let body = script.split_once("options(").unwrap().1;
+        assert!(!body.contains(gone), "{gone} stands in\n{script}");
+    }
+    // Without the pauses, so that the test does not wait.
+    let sandbox = Sandbox::new();
+    let input = fixture("quality-site.har");
+    let arguments = ["convert", "har", input.to_str().unwrap(), "--max-think", "0", "-o", "site.rhai"];
+    let output = sandbox
+        .run(&arguments)
+        .expect_code(0)
+        .expect_stderr(&["rhaid run site.rhai --once --param password=…"]);
+    assert_eq!(output.stdout, "");
+    let target = target();
+    let ran = runs(&sandbox.path().join("site.rhai"), &target.url(), &["password"]);
+    assert_eq!(ran.endpoint("/login/form"), (4, 0), "a token of its own in each of two visits");
+    assert_eq!((ran.endpoint("/nosuch/{id}"), ran.endpoint("/upload")), ((2, 0), (2, 0)));
+    let groups: Vec<&str> = ran.snapshot().tags.iter().map(|tag| &*tag.value).collect();
+    assert!(groups.contains(&"Analyze a source"), "{groups:?}");
+}
+
+#[test]
+fn har_with_redirects_ids_and_tokens_in_cookies() {
+    let script = golden("har", "orders.har");
+    assert!(script.contains("to other hosts: 2 (api.shop.test 2)"), "{script}");
+    let sandbox = Sandbox::new();
+    let input = fixture("orders.har");
+    let all = sandbox.run(&["convert", "har", input.to_str().unwrap(), "--all-hosts"]).expect_code(0).stdout;
+    for line in [
+        "let products = http::get(\"http://api.shop.test/products?limit=2\"",
+        "this.product_id = products.json(\"items[1].id\");",
+        "cursor: this.next_cursor",
+        "http::get(`/products/${this.product_id}`, #{ name: \"/products/{id}\" })",
+        "json: #{ productId: this.product_id, count: 1, client: \"c-77812345\" }",
+    ] {
+        assert!(all.contains(line), "no {line}\n{all}");
+    }
+    LoadTest::from_text("all.rhai", &all).prepare().unwrap();
+    let one = sandbox
+        .run(&["convert", "har", input.to_str().unwrap(), "--host", "api.shop.test"])
+        .expect_code(0)
+        .stdout;
+    assert!(one.contains("host: \"http://api.shop.test\"") && !one.contains("/orders"), "{one}");
+}
+
+#[test]
+fn har_that_cannot_be_converted() {
+    refused("har", "{\"log\": {\n \"entries\": [,]}}")
+        .expect_stderr(&["not a recording in HAR", "line 2 column 14"]);
+    refused("har", "{}").expect_stderr(&["missing field `log`"]);
+    refused("har", "{\"log\": {\"version\": \"1.2\", \"pages\": null}}").expect_stderr(&["has no entries"]);
+    let entry = |url: &str, status: u16, kind: &str| {
+        format!(
+            "{{\"startedDateTime\":\"x\",\"request\":{{\"method\":\"GET\",\"url\":\"{url}\"}},\"response\":{{\"status\":{status},\"content\":{{\"mimeType\":\"{kind}\"}}}}}}"
+        )
+    };
+    let of = |entries: &[String]| format!("{{\"log\":{{\"entries\":[{}]}}}}", entries.join(","));
+    let nothing = of(&[
+        entry("http://a.test/x.png", 200, "image/png"),
+        entry("data:x", 200, ""),
+        entry("http://a.test/", 0, ""),
+    ]);
+    let output = refused("har", &nothing);
+    output.expect_stderr(&[
+        "none of the 3 requests is left",
+        "scripts and media: 1",
+        "without an answer: 1",
+        "--keep-assets",
+    ]);
+    // The least that can be converted.
+    let sandbox = Sandbox::new();
+    sandbox.write("least.har", &of(&[entry("http://a.test/x", 200, "")]));
+    let script = sandbox.run(&["convert", "har", "least.har"]).expect_code(0).stdout;
+    assert!(script.ends_with("fn iteration() {\n    http::get(\"/x\").expect(200);\n}\n"), "{script}");
+}
+
+#[test]
+fn har_of_twenty_megabytes() {
+    use std::fmt::Write as _;
+    let mut har = String::from("{\"log\":{\"entries\":[");
+    for n in 0..2_000 {
+        let rows: Vec<String> = (0..84).map(|row| format!("{{\\\"id\\\":{},\\\"token\\\":\\\"t-{n}-{row}-abcdefghijklmnopqrstuvwxyz\\\",\\\"text\\\":\\\"{}\\\"}}", n * 84 + row, "x".repeat(40))).collect();
+        let before = if n > 0 { n - 1 } else { 0 };
+        write!(
+            har,
+            "{}{{\"startedDateTime\":\"2026-11-25T10:{:02}:{:02}.000Z\",\"time\":5,\"request\":{{\"method\":\"GET\",\"url\":\"http://a.test/rows/{n}?token=t-{before}-3-abcdefghijklmnopqrstuvwxyz\"}},\
+             \"response\":{{\"status\":200,\"content\":{{\"mimeType\":\"application/json\",\"text\":\"[{}]\"}}}}}}",
+            if n > 0 { "," } else { "" },
+            n / 60,
+            n % 60,
+            rows.join(",")
+        )
+        .unwrap();
+    }
+    har.push_str("]}}");
+    assert!(har.len() > 20_000_000, "{}", har.len());
+    let sandbox = Sandbox::new();
+    sandbox.write("large.har", &har);
+    // In 1 GB of address space; what the recording itself takes is a tenth of it.
+    let mut command = std::process::Command::new("sh");
+    command.args([
+        "-c",
+        "ulimit -v 1000000; exec \"$0\" convert har large.har -o large.rhai",
+        env!("CARGO_BIN_EXE_rhaid"),
+    ]);
+    command
+        .current_dir(sandbox.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    sandbox.attach(command.spawn().unwrap()).wait().expect_code(0);
+    let script = std::fs::read_to_string(sandbox.path().join("large.rhai")).unwrap();
+    assert_eq!(script.matches("http::get(").count(), 2_000);
+    assert!(script.contains("rows_1999") || script.contains(".json(\"[3].token\")"), "{:.2000}", script);
+    LoadTest::from_text("large.rhai", &script).param("token", "x").prepare().unwrap();
+}
