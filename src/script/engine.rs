@@ -345,6 +345,7 @@ impl ScriptEngine {
         Explainer {
             engine: &self.engine,
             sources: &self.sources,
+            global: &self.global,
             functions: &self.functions,
             vu,
             entered: Position::NONE,

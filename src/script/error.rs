@@ -3,9 +3,13 @@
 //! Owns the wording. Invariant: one mistake in a script gives one message and place however often it
 //! happens, so that errors can be counted by them.
 
+use std::any::TypeId;
 use std::fmt::Write as _;
 
-use rhai::{Engine, EvalAltResult, ParseErrorType, Position};
+use rhai::{
+    Array, Blob, Dynamic, Engine, EvalAltResult, FnPtr, GlobalRuntimeState, ImmutableString, Map,
+    ParseErrorType, Position,
+};
 
 use super::host::Ending;
 use super::place::Place;
@@ -15,6 +19,9 @@ use crate::metrics::ScriptError;
 
 /// Most frames of a call chain that are shown.
 const MOST_FRAMES: usize = 12;
+
+/// Most forms of a function that are listed.
+const MOST_FORMS: usize = 4;
 
 /// What a script may not write to.
 pub(super) const READ_ONLY: &str = "constants, and inside functions all variables of the top level, are read-only (a virtual \
@@ -32,6 +39,8 @@ pub(crate) enum CallEnd {
 pub(crate) struct Explainer<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) sources: &'a Sources,
+    /// The state in which functions of the main script start.
+    pub(crate) global: &'a GlobalRuntimeState,
     /// Functions of the main script.
     pub(crate) functions: &'a [(String, usize)],
     /// Virtual user and iteration.
@@ -132,7 +141,8 @@ impl Explainer<'_> {
             EvalAltResult::ErrorParsing(kind, _) => parse_message(kind),
             EvalAltResult::ErrorFunctionNotFound(signature, _) => self.unknown_function(signature),
             EvalAltResult::ErrorVariableNotFound(name, _) => {
-                let hint = did_you_mean(name, self.function_names().iter().map(String::as_str));
+                let names = [self.variables(), self.function_names()].concat();
+                let hint = did_you_mean(name, names.iter().map(String::as_str));
                 format!("unknown variable '{name}'{hint}")
             }
             EvalAltResult::ErrorModuleNotFound(name, _) => {
@@ -153,6 +163,21 @@ impl Explainer<'_> {
                 "`this` is not bound in this function: call it as this.name(…) from a task".to_owned()
             }
             EvalAltResult::ErrorStackOverflow(_) => too_deep(),
+            EvalAltResult::ErrorDotExpr(text, _) => self.unknown_property(text),
+            EvalAltResult::ErrorIndexingType(types, _) => match types.split_once(" [") {
+                Some(("()", _)) => "there is nothing to look into: the value before [ is ()".to_owned(),
+                _ => format!("nothing can be looked up like this: {}", readable(types)),
+            },
+            EvalAltResult::ErrorMismatchDataType(wanted, came, _) => {
+                format!("expected {}, not {}", readable(wanted), readable(came))
+            }
+            EvalAltResult::ErrorFor(_) => {
+                "for … in needs something to go through: an array, a range such as 0..10, text, or a map's keys()"
+                    .to_owned()
+            }
+            EvalAltResult::ErrorDataTooLarge(what, _) => {
+                format!("{} is too large (text may have 256 MB, arrays 16 million elements, maps 4 million)", lower_first(what))
+            }
             EvalAltResult::ErrorDataRace(what, _) => format!(
                 "{what} uses a variable that the same expression is working on: take what comes before the closure \
                  into a variable of its own, `let list = page.css(\"a\").texts(); list.map(|text| …)`"
@@ -177,7 +202,11 @@ impl Explainer<'_> {
         };
         let known = self.function_names();
         if known.iter().any(|other| other == name) {
-            return format!("no function '{name}' takes {}", readable(&arguments));
+            return format!("no function '{name}' takes {}{}", readable(&arguments), self.forms(name));
+        }
+        if !name.chars().any(char::is_alphanumeric) {
+            let types = arguments.trim_matches(['(', ')']).replace(", ", " and ");
+            return format!("'{name}' is not defined for {}", readable(&types));
         }
         if let Some((namespace, _)) = name.split_once("::")
             && !super::api::NAMESPACES.contains(&namespace)
@@ -187,6 +216,73 @@ impl Explainer<'_> {
         }
         let hint = did_you_mean(name, known.iter().map(String::as_str));
         format!("unknown function '{name}{}'{hint}", readable(&arguments))
+    }
+
+    /// What a function takes instead, when that is short enough to say.
+    fn forms(&self, name: &str) -> String {
+        let own = self.functions.iter().filter(|(known, _)| known == name);
+        let own = own.map(|(_, count)| match count {
+            0 => "nothing".to_owned(),
+            1 => "1 argument".to_owned(),
+            several => format!("{several} arguments"),
+        });
+        let registered = || {
+            self.engine.collect_fn_metadata(
+                None,
+                |info| {
+                    let whole = match info.namespace.as_str() {
+                        "" => info.metadata.name.to_string(),
+                        namespace => format!("{namespace}::{}", info.metadata.name),
+                    };
+                    let types: Vec<&str> =
+                        info.metadata.param_types.iter().map(|of| type_in_words(*of)).collect();
+                    (whole == name).then(|| match types.as_slice() {
+                        [] => "nothing".to_owned(),
+                        types => format!("({})", types.join(", ")),
+                    })
+                },
+                true,
+            )
+        };
+        let mut forms: Vec<String> = own.collect();
+        if forms.is_empty() {
+            forms = registered();
+        }
+        forms.sort_by_key(String::len);
+        forms.dedup();
+        match forms.as_slice() {
+            [] => String::new(),
+            [one] => format!("; it takes {one}"),
+            [rest @ .., last] if forms.len() <= MOST_FORMS => {
+                format!("; it takes {} or {last}", rest.join(", "))
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// `text` is as Rhai writes it: `Unknown property 'x' - a getter is not registered for type 'T'`.
+    fn unknown_property(&self, text: &str) -> String {
+        let mut quoted = text.split('\'').skip(1).step_by(2);
+        let (Some(property), Some(of)) = (quoted.next(), quoted.next()) else { return lower_first(text) };
+        if text.starts_with("No writable") {
+            return format!("a value of type {of} has no property '{property}' that can be written");
+        }
+        if of == "()" {
+            return format!("there is no '{property}' here: the value before the dot is ()");
+        }
+        let properties = self.engine.collect_fn_metadata(
+            None,
+            |info| info.metadata.name.strip_prefix("get$").map(str::to_owned),
+            true,
+        );
+        let hint = did_you_mean(property, properties.iter().map(String::as_str));
+        format!("a value of type {of} has no property '{property}'{hint}")
+    }
+
+    /// Variables of the top level.
+    fn variables(&self) -> Vec<String> {
+        let variables = self.global.constants.as_ref().map(|variables| variables.borrow());
+        variables.iter().flat_map(|variables| variables.keys().map(ToString::to_string)).collect()
     }
 
     /// Every function that could have been meant, with its namespace.
@@ -216,6 +312,22 @@ fn readable(arguments: &str) -> String {
     arguments.replace("&str | ImmutableString | String", "string").replace("&str", "string")
 }
 
+/// The type of a parameter as messages name it.
+fn type_in_words(of: TypeId) -> &'static str {
+    let known = [
+        (TypeId::of::<ImmutableString>(), "string"),
+        (TypeId::of::<i64>(), "i64"),
+        (TypeId::of::<f64>(), "f64"),
+        (TypeId::of::<bool>(), "bool"),
+        (TypeId::of::<Map>(), "map"),
+        (TypeId::of::<Array>(), "array"),
+        (TypeId::of::<Blob>(), "blob"),
+        (TypeId::of::<FnPtr>(), "Fn"),
+        (TypeId::of::<Dynamic>(), "any"),
+    ];
+    known.iter().find(|(known, _)| *known == of).map_or("…", |(_, name)| name)
+}
+
 /// A syntax error in words.
 pub(super) fn parse_message(kind: &ParseErrorType) -> String {
     match kind {
@@ -224,6 +336,9 @@ pub(super) fn parse_message(kind: &ParseErrorType) -> String {
         }
         ParseErrorType::WrongFnDefinition => {
             "a function cannot begin inside another: is a } missing before it?".into()
+        }
+        ParseErrorType::AssignmentToConstant(name) if !name.is_empty() => {
+            format!("cannot write to '{name}': it is a constant")
         }
         ParseErrorType::Reserved(word) if rhai::is_valid_identifier(word) => reserved(word),
         other => lower_first(&other.to_string()),

@@ -38,6 +38,7 @@ mod new_scripts;
 mod reload;
 mod resources;
 mod scraping;
+mod script_errors;
 mod script_reference;
 mod secrets;
 mod shipped_scripts;
