@@ -19,6 +19,7 @@ pub(crate) const STDLIB: &[(&str, &str)] = &[
     ("std/journey", include_str!("../../stdlib/journey.rhai")),
     ("std/links", include_str!("../../stdlib/links.rhai")),
     ("std/paginate", include_str!("../../stdlib/paginate.rhai")),
+    ("std/profiles", include_str!("../../stdlib/profiles.rhai")),
 ];
 
 /// Largest script file that is read; a mistaken file name should not fill the memory.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{Ran, Server, once};
+use crate::support::{Ran, Server, load_test, once, run};
 
 /// Why the requests failed, in A-Z order.
 fn reasons(ran: &Ran) -> Vec<&str> {
@@ -424,4 +424,111 @@ fn every_made_up_date_is_one() {
     }
     assert_eq!(printed[200], "'today' is not a date such as 2024-02-29");
     assert!(printed[201].contains("knows no 'nosuch'"), "{}", printed[201]);
+}
+
+#[test]
+fn a_request_is_sent_again_while_the_server_says_not_now() {
+    let server = Server::start();
+    let script = r#"
+        import "std/journey" as journey;
+        fn iteration() {
+            this.tries = 0;
+            print(journey::patiently(5, 0.01, || { this.tries += 1; http::get("/app/busy/2") }).body);
+            print(this.tries);
+            print(journey::patiently(2, 0.01, || http::get("/app/busy/9")).status);
+            print(journey::patiently(3, 0.01, || http::get("/status/404")).status);
+            print(journey::patiently(2, 0.01, || http::get("/reset")).error_kind);
+        }
+    "#;
+    let ran = once(&server, script).without_errors();
+    assert_eq!(ran.printed(), ["now", "3", "503", "404", "reset"]);
+    assert_eq!(
+        (ran.endpoint("/app/busy/2"), ran.endpoint("/app/busy/9")),
+        ((3, 0), (2, 1)),
+        "the last one counts"
+    );
+    assert_eq!((ran.endpoint("/status/404"), ran.endpoint("/reset")), ((1, 1), (2, 1)));
+}
+
+#[test]
+fn fewer_and_fewer_go_through_a_funnel() {
+    let script = r#"
+        import "std/journey" as journey;
+        fn iteration() {
+            this.paid = 0;
+            let gone = journey::funnel([
+                ["look", 1, || true],
+                ["choose", 0.5, || vu::iteration() % 10 != 0],
+                ["pay", 1.0, || { this.paid += 1; }],
+                ["never", 0.0, || fail("never")],
+            ]);
+            print(`${gone} ${this.paid}`);
+            try { journey::funnel([["x", 2, || ()]]); } catch (error) { if vu::iteration() == 1 { print(error); } }
+            try { journey::funnel([|| ()]); } catch (error) { if vu::iteration() == 1 { print(error); } }
+        }
+    "#;
+    let ran = run(load_test(script).iterations(200)).without_errors();
+    let counts: Vec<(&str, u64)> =
+        ran.snapshot().transactions.iter().map(|t| (&*t.name, t.requests)).collect();
+    let [("choose", chose), ("look", 200), ("pay", paid)] = counts[..] else { panic!("{counts:?}") };
+    assert!((60..140).contains(&chose) && paid < chose && paid > 30, "{counts:?}");
+    let printed = ran.printed();
+    let ways = printed.iter().filter(|line| **line == "3 1").count();
+    assert_eq!(ways as u64, paid);
+    assert!(printed.contains(&"journey::funnel: the share of 'x' is 2, not 0 to 1"), "{printed:?}");
+    assert!(printed.contains(&"journey::funnel: a step is [name, share, closure]"), "{printed:?}");
+}
+
+#[test]
+fn people_think_around_the_median_and_read_what_there_is() {
+    let script = r#"
+        import "std/journey" as journey;
+        wait(|| journey::think_time(0.01));
+        fn iteration() {
+            if vu::iteration() > 1 { return; }
+            let times = [];
+            for n in 0..999 { times.push(journey::think_time(10)); }
+            times.sort();
+            print(times[499] > 8.0 && times[499] < 12.5 && times[0] > 0.5 && times[998] > 30.0 && times[998] <= 200.0);
+            let seconds = journey::read("one two three four", 60);
+            print(seconds >= 0.7 && seconds <= 1.3);
+            print(journey::read(http::get("/page/login"), 0.05));
+            print(journey::read("", 1));
+        }
+    "#;
+    let ran = run(load_test(script).host(&Server::start().url()).iterations(3)).without_errors();
+    assert_eq!(ran.printed(), ["true", "true", "0.05", "0.0"]);
+}
+
+#[test]
+fn profiles_take_their_time_and_come_down_again() {
+    let script = r#"
+        import "std/profiles" as profiles;
+        fn show(stages) {
+            let total = 0.0;
+            for stage in stages { total += stage.duration; }
+            let text = `${(total * 1000.0).round() / 1000.0} s:`;
+            for stage in stages { text += ` ${stage.name} ${stage.target},`; }
+            print(text);
+        }
+        fn iteration() {
+            show(profiles::load(10, 300));
+            show(profiles::stress(50, 600, 2));
+            show(profiles::spike(5, 100, 120));
+            show(profiles::endurance(20, 3600));
+            show(profiles::chain(#{ a: profiles::load(1, 10), b: profiles::spike(1, 2, 10) }, ["b", "a"]));
+            try { profiles::stress(5, 60, 0); } catch (error) { print(error); }
+        }
+    "#;
+    let ran = once(&Server::start(), script).without_errors();
+    let expected = [
+        "300.0 s: ramp-up 10, steady 10, ramp-down 0,",
+        "600.0 s: climb to 25 25, hold 25 25, climb to 50 50, hold 50 50, ramp-down 0,",
+        "120.0 s: start 5, before 5, rush 100, peak 100, fall 5, after 5, ramp-down 0,",
+        "3600.0 s: ramp-up 20, quarter 1 20, quarter 2 20, quarter 3 20, quarter 4 20, ramp-down 0,",
+        "20.0 s: b start 1, b before 1, b rush 2, b peak 2, b fall 1, b after 1, b ramp-down 0, a ramp-up 1, a steady 1, \
+         a ramp-down 0,",
+        "profiles::stress: 0 steps; there must be one at least",
+    ];
+    assert_eq!(ran.printed(), expected);
 }

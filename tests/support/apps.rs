@@ -6,6 +6,7 @@
 //! | `/app/broken/N?page=K` | the same, but page 3 is a 500 |
 //! | `/app/login` | a login form; sent with the password `secret` a welcome, else the form again |
 //! | `/app/token/LIFE` | an OAuth 2 token, `t1`, `t2` and so on, for so many seconds |
+//! | `/app/busy/TIMES` | so many times 503 with `retry-after`, then 200 |
 //! | `/app/guarded` | 401 to the token `t1`, 200 to others |
 //! | `/app/graphql` | operation and variables; `errors` when the text has `boom` in it |
 
@@ -18,6 +19,10 @@ const JSON: &str = "content-type: application/json\r\n";
 /// Status, header lines and body; `nth` counts the requests to this path.
 pub(super) fn answer(seen: &Seen, path: &[&str], nth: usize) -> (u16, String, String) {
     match path {
+        ["busy", times] if nth <= times.parse().unwrap() => {
+            (503, "retry-after: 0.01\r\n".into(), "not now".into())
+        }
+        ["busy", _] => (200, String::new(), "now".into()),
         [kind @ ("list" | "broken"), pages] => {
             let page = seen.query.split('&').find_map(|pair| pair.strip_prefix("page="));
             let (page, pages): (u64, u64) = (page.unwrap_or("1").parse().unwrap(), pages.parse().unwrap());
