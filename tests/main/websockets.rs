@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Server, load_test, once, run};
+use rhaid::metrics::CustomFigures;
+
+use crate::support::{Ran, Sandbox, Server, TlsServer, load_test, once, run};
 
 #[test]
 fn messages_go_both_ways() {
@@ -74,6 +76,79 @@ fn a_websocket_that_never_answers_ends_by_its_limit() {
     );
     assert_eq!(ran.failure_groups(), [("timeout", 0, 1), ("timeout", 0, 1)]);
     assert_eq!(ran.endpoint("/ws/silent message"), (1, 1));
+}
+
+#[test]
+fn a_websocket_over_tls_that_never_answers_ends_by_its_limit() {
+    let server = TlsServer::start();
+    let script = r#"
+        options(#{ http: #{ insecure: true } });
+        fn iteration() {
+            let ws = ws::connect("/ws/silent", #{ timeout: "2s" });
+            ws.send("anybody?");
+            print([ws.url.starts_with("wss://"), ws.is_open, ws.recv("200ms"), ws.error_kind]);
+            let ws = ws::connect("/ws/mute", #{ timeout: "200ms" });
+            print([ws.is_open, ws.status, ws.error_kind]);
+            let ws = ws::connect("/ws/echo", #{ timeout: "10s" });
+            ws.send("hello");
+            print(ws.recv());
+        }
+    "#;
+    let test = load_test(script).host(&format!("https://{}", server.addr)).iterations(1);
+    let ran = run(test).without_errors();
+    assert_eq!(ran.printed(), [r#"[true, true, (), "timeout"]"#, r#"[false, 0, "timeout"]"#, "hello"]);
+    assert_eq!(ran.failures(), 2);
+}
+
+/// Count of a counter, or number of values of a trend.
+fn figure(ran: &Ran, name: &str) -> f64 {
+    let found = ran.snapshot().custom.iter().find(|stats| *stats.name == *name && stats.tag.is_none());
+    match &found.unwrap_or_else(|| panic!("no {name}")).figures {
+        CustomFigures::Counter { count, .. } => *count,
+        CustomFigures::Trend(summary) => summary.count as f64,
+        other => panic!("{name}: {other:?}"),
+    }
+}
+
+#[test]
+fn open_websockets_have_the_metrics_of_k6() {
+    let script = r#"
+        fn iteration() {
+            let closed = ws::connect("/ws/echo");
+            for n in 0..3 { closed.send("x"); closed.recv(); }
+            closed.close();
+            let left = ws::connect("/ws/greet");
+            left.recv();
+            let broken = ws::connect("/ws/cut");
+            broken.send("x");
+            broken.recv(5);
+            this.kept = ws::connect("/ws/silent");
+            ws::connect("/ws/refuse");
+            ws::connect("/ws/echo", #{ record: false }).send("x");
+        }
+    "#;
+    let ran = once(&Server::start(), script).without_errors();
+    let figures = ["ws_sessions", "ws_connecting", "ws_session_duration", "ws_msgs_sent", "ws_msgs_received"];
+    assert_eq!(figures.map(|name| figure(&ran, name)), [4.0, 4.0, 4.0, 4.0, 4.0]);
+    let without = once(&Server::start(), "fn iteration() { http::get(\"/\"); }");
+    assert!(without.snapshot().custom.is_empty(), "no websocket, no figures");
+}
+
+#[test]
+fn the_metrics_of_websockets_stand_in_run_json() {
+    let server = Server::start();
+    let sandbox =
+        Sandbox::with("fn iteration() { let w = ws::connect(\"/ws/echo\"); w.send(\"x\"); w.recv(); }");
+    let output =
+        sandbox.run(&["run", "test.rhai", "--iterations", "2", "--host", &server.url()]).expect_code(0);
+    let metrics = output.run_dir().json()["metrics"].clone();
+    assert_eq!(metrics["ws_sessions"]["type"], "counter");
+    assert_eq!(metrics["ws_sessions"]["values"]["count"], 2.0);
+    assert_eq!(
+        (&metrics["ws_connecting"]["type"], &metrics["ws_connecting"]["contains"]),
+        (&"trend".into(), &"time".into())
+    );
+    assert!(metrics["ws_session_duration"]["values"]["p(95)"].as_f64().unwrap() > 0.0, "{metrics}");
 }
 
 #[test]

@@ -9,7 +9,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-/// Answers every request with 200 and `secure`. Lives as long as the tests' process.
+/// Answers every request with 200 and `secure`, and a websocket's handshake as `super::websocket` does by the last part
+/// of the path. Lives as long as the tests' process.
 pub(crate) struct TlsServer {
     pub(crate) addr: SocketAddr,
     /// Its certificate, as PEM.
@@ -45,6 +46,13 @@ async fn accept(listener: std::net::TcpListener, acceptor: TlsAcceptor) {
             let mut buffer = Vec::new();
             while stream.read_buf(&mut buffer).await.is_ok_and(|read| read > 0) {
                 if buffer.ends_with(b"\r\n\r\n") {
+                    let head = String::from_utf8_lossy(&buffer).into_owned();
+                    let mut fields = head.lines().filter_map(|line| line.split_once(": "));
+                    let key = fields.find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key"));
+                    if let Some((_, key)) = key {
+                        let path = head.split(' ').nth(1).unwrap_or_default();
+                        return super::websocket::serve(stream, key, path.rsplit('/').next().unwrap()).await;
+                    }
                     buffer.clear();
                     let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecure";
                     if stream.write_all(answer).await.is_err() || stream.flush().await.is_err() {

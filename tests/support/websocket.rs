@@ -13,15 +13,14 @@
 //! | `page` | answers the handshake with 200 |
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
 /// Answers a handshake with this key and goes on until the client leaves.
-pub(crate) async fn serve(mut stream: TcpStream, key: &str, name: &str) {
+pub(crate) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, key: &str, name: &str) {
     let head = match name {
         "mute" => {
             let _ = stream.read(&mut [0; 1]).await;
@@ -43,8 +42,8 @@ pub(crate) async fn serve(mut stream: TcpStream, key: &str, name: &str) {
     let _ = talk(&mut socket, name).await;
 }
 
-async fn talk(
-    socket: &mut WebSocketStream<TcpStream>,
+async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
     name: &str,
 ) -> Result<(), tokio_tungstenite::tungstenite::Error> {
     if name == "greet" {

@@ -37,6 +37,7 @@ mod time;
 mod vu;
 pub(crate) mod wait;
 mod ws;
+mod ws_metrics;
 
 use std::rc::Rc;
 

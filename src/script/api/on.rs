@@ -6,7 +6,7 @@ use rhai::{Engine, FnPtr, ImmutableString, NativeCallContext};
 
 use crate::script::events::ScriptEvent;
 use crate::script::host::{Host, ScriptResult};
-use crate::script::reference::{Owner, Section, calls, keys};
+use crate::script::reference::{Owner, Section, calls};
 
 pub(super) const SECTION: Section = Section {
     name: "on",
@@ -14,8 +14,8 @@ pub(super) const SECTION: Section = Section {
     is_part: false,
     about: "functions that are called when something happens in the run",
     intro: "At the top level only.",
-    tables: &[CALLS, EVENTS],
-    notes: "Whose function it is, and what is counted of it, is in [scripts.md](scripts.md#events).",
+    tables: &[CALLS],
+    notes: "The events, when they happen and what each tells are in [scripts.md](scripts.md#events).",
 };
 
 calls! {
@@ -31,23 +31,6 @@ calls! {
     /// on("stage", |e| log::info(`${e.stage} after ${e.elapsed} s`));
     /// ```
     fn on(event: text, listener: function|text);
-}
-
-keys! {
-    EVENTS: "on" ("event", "tells besides `event`", "happens");
-
-    /// Once, after `setup` and before the load.
-    test_start: "`elapsed`";
-    /// Once each time the phase changes: `ramp-up`, `steady`, `ramp-down`.
-    stage: "`stage`, `previous`, `elapsed`";
-    /// Once, when all VUs run; not when the run ends before.
-    spawning_complete: "`users`, `elapsed`";
-    /// Once, when all VUs have ended, before `teardown`; not after a second Ctrl-C.
-    test_stop: "`elapsed`";
-    /// By the VU, after each of its script errors, those of listeners excepted.
-    script_error: "`message`, `position`, `vu`, `iteration`";
-    /// By the VU, after each of its HTTP requests was counted.
-    request: "`method`, `name`, `url`, `status`, `duration` (ms), `size` (bytes of the body), `ok`, `error` (text or `()`)";
 }
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {

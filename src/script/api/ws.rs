@@ -17,6 +17,7 @@ use tokio::time::timeout;
 use super::http_params::{Params, read_params};
 use super::pending::Pending;
 use super::response::Response;
+use super::ws_metrics::Session;
 use super::{convert, placed};
 use crate::http::{ErrorKind, HttpError};
 use crate::metrics::{Failure, Phases, RequestSample, SeriesId, TagId};
@@ -44,6 +45,8 @@ struct SocketData {
     /// Why it is not open.
     end: RefCell<String>,
     messages: Place,
+    /// What is counted of it while it is open; `None` when it is not recorded or never opened.
+    session: Option<Session>,
     timeout: Duration,
 }
 
@@ -71,8 +74,8 @@ or `send`, not while it sleeps. An interruption drops the connection.
 The handshake is a sample: method `WS`, named by its path or `name`. So is each message sent with the next one
 received, named `PATH message`: from `send` to `recv` having it, so call `recv` soon. They are paired in order; what comes
 unasked is no sample. A message fails with `timeout` when a `recv` ends before its answer, with `reset` when the
-connection does. A message of more than 64 MiB is an error of the kind `protocol`. There are no metrics of the names
-`ws_…` yet: all of this is counted as requests.
+connection does. A message of more than 64 MiB is an error of the kind `protocol`. Open websockets are
+counted in the [metrics](metrics.md#what-is-counted) `ws_sessions`, `ws_session_duration` and others besides.
 
 ```rhai
 fn iteration() {
@@ -210,11 +213,13 @@ fn open(host: &Rc<Host>, context: &NativeCallContext, url: &str, params: Map) ->
         (Some(error), _) => error.message.clone(),
         (None, status) => format!("the server answered with status {status}"),
     };
+    let connecting = exchange.timings.total;
     let response = pending.answered(host, &vu, exchange);
     if stream.is_none() && error.is_none() && response.failure().is_none() {
         // A 200 or 302 is no failure of a request, but no websocket either.
         response.refuse(&format!("no websocket: {end}"));
     }
+    let session = if stream.is_some() && messages.recorded { Session::open(host, connecting) } else { None };
     demands.meet(host, context, &response)?;
     Ok(Socket(Rc::new(SocketData {
         host: host.clone(),
@@ -224,6 +229,7 @@ fn open(host: &Rc<Host>, context: &NativeCallContext, url: &str, params: Map) ->
         error: RefCell::new(error),
         end: RefCell::new(end),
         messages,
+        session,
         timeout: limit,
     })))
 }
@@ -247,6 +253,9 @@ impl SocketData {
             Ok(Ok(())) => {
                 self.stream.replace(Some(stream));
                 let mut unanswered = self.unanswered.borrow_mut();
+                if let Some(session) = &self.session {
+                    session.sent();
+                }
                 if unanswered.len() < MOST_UNANSWERED {
                     unanswered.push_back(started);
                 }
@@ -275,6 +284,9 @@ impl SocketData {
         match received {
             Ok(Ok(Received::Message(message))) => {
                 let traffic = stream.traffic();
+                if let Some(session) = &self.session {
+                    session.received();
+                }
                 self.stream.replace(Some(stream));
                 if let Some(asked) = asked {
                     self.unanswered.borrow_mut().pop_front();
@@ -295,6 +307,7 @@ impl SocketData {
                 Ok(Dynamic::UNIT)
             }
             Ok(Ok(Received::Closed(why))) => {
+                self.end_session();
                 self.end.replace(format!("the server closed it ({why})"));
                 if let Some(asked) = asked {
                     let message = format!("the server closed the websocket before it answered ({why})");
@@ -314,11 +327,20 @@ impl SocketData {
         let Some(stream) = self.stream.take() else { return Ok(()) };
         self.unanswered.borrow_mut().clear();
         self.end.replace("the script closed it".to_owned());
-        self.host.wait(&vu, Box::pin(stream.close()))
+        let closed = self.host.wait(&vu, Box::pin(stream.close()));
+        self.end_session();
+        closed
+    }
+
+    fn end_session(&self) {
+        if let Some(session) = &self.session {
+            session.end();
+        }
     }
 
     /// The connection is lost, and with it what was still unanswered: that is one failure.
     fn break_off(&self, vu: &VuContext, since: Instant, error: HttpError) {
+        self.end_session();
         self.unanswered.borrow_mut().clear();
         self.end.replace(error.message.clone());
         self.fail(vu, since, error);
