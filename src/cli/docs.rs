@@ -40,10 +40,7 @@ fn unknown(asked: &str) -> String {
     let hint = match meant(asked) {
         Some((name, true)) => format!(" — what others call so is here: rhaid docs {name}"),
         Some((name, false)) => format!(" — did you mean '{name}'?"),
-        None => match asked.split_once("::").and_then(|(scope, _)| find(scope)) {
-            Some(Found::Part(part)) => format!(" — `rhaid docs {}` shows what it has", part.name),
-            _ => String::new(),
-        },
+        None => String::new(),
     };
     format!("the script API has no '{asked}'{hint}\n`rhaid docs` lists everything")
 }

@@ -3,7 +3,7 @@
 //! Pure. Invariant: a line is no wider than the look says, but for code and words that are.
 
 use crate::report::{Look, Tone, width};
-use crate::script_reference::{Block, Entry, Kind, Part, sections};
+use crate::script_reference::{Entry, Kind, Part, sections};
 
 /// What lines of text are moved in by.
 const INDENT: &str = "  ";
@@ -34,8 +34,8 @@ pub(super) fn part(look: Look, part: &Part) -> String {
     prose(&mut text, look, "", &part.intro);
     for blocks in part.blocks.chunk_by(|a, b| a.owner == b.owner && a.columns == b.columns) {
         text.push('\n');
-        if let Some(head) = head(&blocks[0]) {
-            text.push_str(&format!("{}\n", look.paint(Tone::Faint, &plain(&head))));
+        if let Some(head) = head(blocks[0].columns.0) {
+            text.push_str(&format!("{}\n", look.paint(Tone::Faint, head)));
         }
         for entry in blocks.iter().flat_map(|block| &block.entries) {
             forms(&mut text, look, entry);
@@ -56,14 +56,13 @@ pub(super) fn part(look: Look, part: &Part) -> String {
 }
 
 /// What stands over a block, where its lines do not say it.
-fn head(block: &Block) -> Option<String> {
-    match block.columns.0 {
+fn head(column: &'static str) -> Option<&'static str> {
+    match column {
         "call" => None,
-        "key" => Some("keys".to_owned()),
-        "property" => Some("properties".to_owned()),
-        "method" => Some("methods".to_owned()),
-        other if block.value_column.is_empty() => Some(other.to_owned()),
-        other => Some(format!("{other}: {}", block.value_column)),
+        "key" => Some("keys"),
+        "property" => Some("properties"),
+        "method" => Some("methods"),
+        other => Some(other),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rhaid::LoadTest;
 
-use crate::support::{Ran, Sandbox, load_test, run, try_run};
+use crate::support::{Ran, Sandbox, Server, load_test, run, try_run};
 
 /// A test whose script lies in a sandbox with the data it reads.
 fn test_in(sandbox: &Sandbox, script: &str) -> LoadTest {
@@ -130,6 +130,69 @@ fn csv_files_as_they_come_from_spreadsheets() {
             r##"#{"b": "3"}"##
         ]
     );
+}
+
+/// Runs one iteration of a script beside a file with the command; gives what it printed and its peak of memory in kB.
+#[cfg(target_os = "linux")]
+fn printed_with_peak(name: &str, bytes: &[u8], script: &str) -> (String, u64) {
+    let sandbox = with_file(name, bytes);
+    sandbox.write("test.rhai", script);
+    let server = Server::start();
+    let arguments =
+        ["run", "test.rhai", "--host", &server.url(), "--users", "4", "--threads", "4", "--iterations", "4"];
+    let (output, peak_kb) =
+        sandbox.start(&[&arguments[..], &["--spawn-rate", "1000"]].concat()).wait_with_peak();
+    (output.expect_code(0).stderr, peak_kb)
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_million_lines_take_little_more_memory_than_the_file() {
+    let mut file = String::from("\u{feff}user,password,note\r\n");
+    for row in 0..1_000_000 {
+        match row % 1000 {
+            // Ragged ones, and cells with all that may stand in quotes.
+            7 => write!(file, "user {row},short\r\n").unwrap(),
+            8 => write!(file, "user {row},a,b,c,d\r\n").unwrap(),
+            9 => write!(file, "\"user {row}\",\"a,\r\n\"\"b\"\"\",ü\r\n").unwrap(),
+            _ => write!(file, "user {row},secret-{row},nothing to say\r\n").unwrap(),
+        }
+    }
+    let script = r#"
+        const T = data::csv("t.csv", #{ ragged: true });
+        fn iteration() {
+            http::get("/");
+            print(`${T.len} ${T[7].note.len} ${T[8].note} ${T[9].password.len} ${T[-1].password} ${T.random().user.len > 4}`);
+        }
+    "#;
+    let (printed, peak_kb) = printed_with_peak("t.csv", file.as_bytes(), script);
+    assert_eq!(printed.matches("1000000 0 b 7 secret-999999 true").count(), 4, "{printed}");
+    // Four threads and four users share the rows; the file itself is read in one piece first.
+    let file_kb = file.len() as u64 / 1024;
+    assert!(peak_kb < 3 * file_kb + 60_000, "{peak_kb} kB for a file of {file_kb} kB");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn fifty_megabytes_of_json_are_shared_by_all_threads() {
+    let mut file = String::from("[\n");
+    for row in 0..200_000 {
+        writeln!(file, "{{\"id\": {row}, \"name\": \"user {row}\", \"text\": \"{}\"}},", "x".repeat(200))
+            .unwrap();
+    }
+    file += "{\"id\": -1}]";
+    assert!(file.len() > 48_000_000);
+    let script = r#"
+        const T = data::json("t.json");
+        fn iteration() {
+            http::get("/");
+            print(`${T.len} ${T[199999].name} ${T[-1].id} ${T.random().id >= -1}`);
+        }
+    "#;
+    let (printed, peak_kb) = printed_with_peak("t.json", file.as_bytes(), script);
+    assert_eq!(printed.matches("200001 user 199999 -1 true").count(), 4, "{printed}");
+    let file_kb = file.len() as u64 / 1024;
+    assert!(peak_kb < 3 * file_kb + 60_000, "{peak_kb} kB for a file of {file_kb} kB");
 }
 
 #[test]

@@ -39,8 +39,6 @@ fn modules_types_and_maps_are_shown() {
         &["globals"],
         &["check(name, passed)\n", "sleep(time)\n", "between(least, most)\n", "task(function)"],
     );
-    shows(&["setup"], &["life — what a script defines", "`fn setup()`", "once, before the load"]);
-    shows(&["on"], &["spawning_complete: `users`, `elapsed`\n", "when all VUs run"]);
     shows(&["std/fake"], &["fake::email()\n", "follows from the run's seed"]);
 }
 
@@ -80,7 +78,6 @@ fn what_does_not_exist_is_answered_with_what_was_meant() {
     error("http::gett", &["did you mean 'http::get'?"]);
     error("HttpUser", &["rhaid docs scenario"]);
     error("k6/http", &["rhaid docs http\n"]);
-    error("http::xyzzy", &["no 'http::xyzzy' — `rhaid docs http` shows what it has"]);
     error("xyzzy", &["no 'xyzzy'\n", "`rhaid docs` lists everything"]);
 }
 

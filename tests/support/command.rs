@@ -131,6 +131,24 @@ impl Running {
         assert!(sent.success(), "kill -s {name} {id}");
     }
 
+    /// Waits for its end; gives the most memory it held as well, in kB, as the system has recorded it.
+    #[cfg(target_os = "linux")]
+    #[track_caller]
+    pub(crate) fn wait_with_peak(self) -> (Output, u64) {
+        let start = Instant::now();
+        let mut peak_kb = 0;
+        while let Ok(status) = std::fs::read_to_string(format!("/proc/{}/status", self.id())) {
+            // A process that has ended has no such line any more.
+            let Some(field) = status.lines().find_map(|line| line.strip_prefix("VmHWM:")) else { break };
+            peak_kb = peak_kb.max(field.trim().trim_end_matches(" kB").parse::<u64>().unwrap());
+            if start.elapsed() > PATIENCE {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        (self.wait(), peak_kb)
+    }
+
     /// Waits for its end; fails the test when it does not come.
     #[track_caller]
     pub(crate) fn wait(mut self) -> Output {

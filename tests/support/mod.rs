@@ -3,6 +3,7 @@
 mod apps;
 mod command;
 mod digest;
+mod http2;
 mod in_process;
 mod pages;
 mod results;
@@ -14,6 +15,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 pub(crate) use command::{Output, Sandbox};
+pub(crate) use http2::Http2Server;
 pub(crate) use in_process::{Ran, block_on, load_test, once, run, try_run};
 pub(crate) use results::RunDir;
 pub(crate) use server::{Seen, Server};

@@ -2,12 +2,11 @@
 
 use super::entry::Part;
 use super::library;
-use super::life::LIFE;
 use crate::script::api::SECTIONS;
 
 /// All parts. Put together at each call: few ask, and an engine never does.
 pub(crate) fn sections() -> Vec<Part> {
-    let mut parts: Vec<Part> = [LIFE].iter().chain(SECTIONS).map(Part::new).collect();
+    let mut parts: Vec<Part> = SECTIONS.iter().map(Part::new).collect();
     parts.extend(library::parts());
     parts
 }

@@ -83,8 +83,7 @@ fn of_globals(parts: &[Part]) -> String {
             object(&mut text, name, &about, properties);
             part.entries().filter(of_type).for_each(|entry| functions(&mut text, entry));
         }
-        let maps = part.blocks.iter().filter(|block| block.value_column == "value");
-        let keys = maps.flat_map(|block| &block.entries);
+        let keys = part.entries().filter(|entry| matches!(entry.owner, Owner::Keys(_)));
         let mut keys = keys
             .map(|entry| {
                 let form = &entry.forms[0];

@@ -22,7 +22,6 @@ pub(crate) struct Part {
 pub(crate) struct Block {
     pub(crate) owner: Owner,
     pub(crate) columns: (&'static str, &'static str),
-    pub(crate) value_column: &'static str,
     pub(crate) entries: Vec<Entry>,
 }
 
@@ -86,7 +85,7 @@ impl Block {
                 }
             }
         }
-        Block { owner: table.owner, columns: table.columns, value_column: table.value_column, entries }
+        Block { owner: table.owner, columns: table.columns, entries }
     }
 }
 

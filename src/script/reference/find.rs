@@ -77,7 +77,6 @@ pub(crate) fn find(asked: &str) -> Option<Found> {
 }
 
 fn find_exactly(asked: &str) -> Option<Found> {
-    let asked = IN_PROSE.iter().find(|&&(name, _)| name == asked).map_or(asked, |&(_, part)| part);
     let parts = sections();
     if asked == "globals" {
         return Some(Found::Part(Box::new(globals(&parts))));
@@ -111,7 +110,6 @@ pub(crate) fn meant(asked: &str) -> Option<(String, bool)> {
     });
     let mut known: Vec<String> = parts.iter().map(|part| part.name.clone()).collect();
     known.extend(paths);
-    known.extend(IN_PROSE.iter().map(|&(name, _)| name.to_owned()));
     if !asked.contains("::") {
         // A name alone may be near the last part of a path.
         let names: Vec<&str> = parts.iter().flat_map(Part::entries).flat_map(|entry| entry.names()).collect();
@@ -133,17 +131,6 @@ fn globals(parts: &[Part]) -> Part {
         notes: String::new(),
     }
 }
-
-/// What is described in the text of a part rather than in a table.
-const IN_PROSE: &[(&str, &str)] = &[
-    ("iteration", "life"),
-    ("lifecycle", "life"),
-    ("on_start", "life"),
-    ("on_stop", "life"),
-    ("setup", "life"),
-    ("teardown", "life"),
-    ("this", "life"),
-];
 
 /// Lower case, without what comes from code or speech around a name: `http::get("/")`, `.json`, `scenario keys`.
 fn clean(asked: &str) -> String {
@@ -230,9 +217,6 @@ mod tests {
             ("std/auth::token", "auth::token"),
             ("globals", "globals"),
             ("sleep", "sleep"),
-            ("setup", "life"),
-            ("on_start()", "life"),
-            ("on::spawning_complete", "on::spawning_complete"),
             ("discard_body", "params::discard_body"),
             ("Elements", "html"),
             ("Elements.texts", "html::texts"),

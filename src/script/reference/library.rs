@@ -48,12 +48,7 @@ fn module(name: &'static str, text: &'static str) -> Part {
         is_sub: false,
         about,
         intro,
-        blocks: vec![Block {
-            owner,
-            columns: ("call", "does"),
-            value_column: "",
-            entries: functions(owner, text),
-        }],
+        blocks: vec![Block { owner, columns: ("call", "does"), entries: functions(owner, text) }],
         notes: String::new(),
     }
 }

@@ -130,7 +130,7 @@ fn write_table(page: &mut String, blocks: &[Block]) {
     let columns = blocks[0].columns;
     let mut heads = vec![columns.0];
     if is_keys {
-        heads.push(blocks[0].value_column);
+        heads.push("value");
     }
     heads.push(columns.1);
     if has_errors {

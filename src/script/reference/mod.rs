@@ -10,7 +10,6 @@ mod definitions;
 mod entry;
 mod find;
 mod library;
-mod life;
 mod markdown;
 mod tables;
 #[cfg(test)]
@@ -18,7 +17,7 @@ mod tests;
 
 pub(crate) use contents::sections;
 pub(crate) use definitions::{DefinitionFile, MARK, definitions};
-pub(crate) use entry::{Block, Entry, Part};
+pub(crate) use entry::{Entry, Part};
 pub(crate) use find::{Found, find, meant};
 pub(crate) use markdown::markdown;
 pub(crate) use tables::{Item, Kind, Owner, Section, Table, calls, keys, kind};

@@ -30,8 +30,6 @@ pub(crate) struct Table {
     pub(crate) owner: Owner,
     /// How the first two columns are called.
     pub(crate) columns: (&'static str, &'static str),
-    /// What stands beside a key is called so; `value` in a map that a script gives.
-    pub(crate) value_column: &'static str,
     pub(crate) items: &'static [Item],
 }
 
@@ -118,7 +116,6 @@ macro_rules! calls {
         $vis const $table: $crate::script::reference::Table = $crate::script::reference::Table {
             owner: $owner,
             columns: $columns,
-            value_column: "",
             items: &[$($crate::script::reference::Item {
                 doc: &[$($doc),*],
                 kind: $crate::script::reference::kind!($kind),
@@ -131,20 +128,15 @@ macro_rules! calls {
     };
 }
 
-/// Describes the keys of a map: a doc comment, the key, and what it takes. Three words after the map's name call the
-/// columns otherwise.
+/// Describes the keys of a map: a doc comment, the key, and what it takes.
 macro_rules! keys {
-    ($vis:vis $table:ident: $of:literal; $($rest:tt)+) => {
-        $crate::script::reference::keys! { $vis $table: $of ("key", "value", "meaning"); $($rest)+ }
-    };
-    ($vis:vis $table:ident: $of:literal ($name_column:literal, $value_column:literal, $words_column:literal); $(
+    ($vis:vis $table:ident: $of:literal; $(
         $(#[doc = $doc:literal])+
         $name:ident: $value:literal;
     )+) => {
         $vis const $table: $crate::script::reference::Table = $crate::script::reference::Table {
             owner: $crate::script::reference::Owner::Keys($of),
-            columns: ($name_column, $words_column),
-            value_column: $value_column,
+            columns: ("key", "meaning"),
             items: &[$($crate::script::reference::Item {
                 doc: &[$($doc),*],
                 kind: $crate::script::reference::Kind::Key,

@@ -11,7 +11,6 @@ use super::*;
 use crate::metrics::Recorder;
 use crate::script::api::MODULES;
 use crate::script::api::wait::WaitSpec;
-use crate::script::events::ScriptEvent;
 use crate::script::host::{Host, ScriptInputs};
 use crate::script::run_state::RunState;
 
@@ -218,17 +217,6 @@ fn descriptions_are_whole() {
             }
         }
     }
-}
-
-#[test]
-fn every_event_is_described_and_no_other() {
-    let known = ScriptEvent::named("?").unwrap_err();
-    let (_, known) = known.split_once("(known: ").unwrap();
-    let known: BTreeSet<&str> = known.trim_end_matches(')').split(", ").collect();
-    let parts = sections();
-    let entries = parts.iter().flat_map(Part::entries).filter(|entry| entry.owner == Owner::Keys("on"));
-    let described: BTreeSet<&str> = entries.map(|entry| entry.forms[0].name).collect();
-    assert_eq!(described, known);
 }
 
 /// How a map of these keys is given where no virtual user is needed.
