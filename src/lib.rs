@@ -50,7 +50,7 @@ mod ws;
 
 /// The script language, for [`LoadTest::with_engine`] and [`LoadTest::with_async_fn`].
 pub use rhai;
-pub use run::{Findings, LoadTest, Prepared, Report, RunError, RunHandle, Stopper};
+pub use run::{Control, Findings, LoadTest, Prepared, Report, RunError, RunHandle, Stopper};
 pub(crate) use script::did_you_mean;
 #[cfg(feature = "cli")]
 pub(crate) use script::reference as script_reference;

@@ -13,7 +13,7 @@ use clap_complete::Shell;
 use super::convert::ConvertArgs;
 use super::new::NewArgs;
 use crate::HttpDebug;
-use crate::plan::{HttpLayer, Options, parse_duration};
+use crate::plan::{Arrivals, HttpLayer, Late, Options, RunStages, parse_duration, parse_rate, parse_stages};
 
 /// Load tests whose virtual users are Rhai scripts.
 #[derive(Debug, Parser)]
@@ -162,6 +162,9 @@ pub(super) struct RunArgs {
     /// Settings file [default: rhaid.toml, if there is one]
     #[arg(long, value_name = "FILE", env = "RHAID_CONFIG")]
     pub(super) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(super) load: LoadArgs,
 
     #[command(flatten)]
     pub(super) http: HttpArgs,
@@ -326,6 +329,43 @@ pub(super) struct MonitorArgs {
     /// No live line
     #[arg(short, long)]
     pub(super) quiet: bool,
+}
+
+/// What load is made, of the scenarios that have no executor of their own.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Load")]
+pub(super) struct LoadArgs {
+    /// Iterations started per second, whatever the target does: 50, 137/s, 600/m
+    #[arg(long, value_name = "RATE", env = "RHAID_RATE", value_parser = positive_rate, allow_hyphen_values = true)]
+    pub(super) rate: Option<f64>,
+
+    /// Stages that the users follow, or the rate: 30s:20,1m:20,10s:0 or 30s:100/s,1m:100/s; NAME=30s:20 names one
+    #[arg(long, value_name = "TIME:TARGET,…", env = "RHAID_STAGES", value_parser = parse_stages)]
+    pub(super) stages: Option<RunStages>,
+
+    /// A function of the script that says each second how many users there are, or what the rate is
+    #[arg(long, value_name = "FUNCTION", env = "RHAID_SHAPE")]
+    pub(super) shape: Option<String>,
+
+    /// As --run-time, but counted from the moment when all users are there
+    #[arg(long, value_name = "TIME", env = "RHAID_HOLD", value_parser = parse_duration)]
+    pub(super) hold: Option<Duration>,
+
+    /// With a rate, most virtual users at once [default: 1000]
+    #[arg(long, value_name = "N", env = "RHAID_MAX_VUS", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(super) max_vus: Option<u64>,
+
+    /// With a rate, virtual users that are there from the start [default: 0]
+    #[arg(long, value_name = "N", env = "RHAID_PRE_ALLOCATED_VUS", value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
+    pub(super) pre_allocated_vus: Option<u64>,
+
+    /// With a rate, how iterations are spread over time: evenly, or as independent arrivals are [default: uniform]
+    #[arg(long, value_name = "HOW", env = "RHAID_ARRIVALS", value_parser = Arrivals::WORDS)]
+    pub(super) arrivals: Option<String>,
+
+    /// With a rate, what becomes of an iteration that nobody is free for: it waits, or it is dropped [default: queue]
+    #[arg(long, value_name = "WHAT", env = "RHAID_LATE", value_parser = Late::WORDS)]
+    pub(super) late: Option<String>,
 }
 
 /// How requests are made.
@@ -550,7 +590,15 @@ impl RunArgs {
             host: self.host.clone(),
             users: self.users,
             spawn_rate: self.spawn_rate,
+            rate: self.load.rate,
+            stages: self.load.stages.clone(),
+            shape: self.load.shape.clone(),
+            max_vus: self.load.max_vus,
+            pre_allocated_vus: self.load.pre_allocated_vus,
+            arrivals: self.load.arrivals.as_deref().and_then(Arrivals::named),
+            late: self.load.late.as_deref().and_then(Late::named),
             run_time: self.run_time,
+            hold: self.load.hold,
             once: self.once,
             iterations: self.iterations,
             stop_timeout: self.stop_timeout,
@@ -626,6 +674,13 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
+
+fn positive_rate(text: &str) -> Result<f64, String> {
+    match parse_rate(text)? {
+        rate if rate > 0.0 => Ok(rate),
+        _ => Err("a rate of 0 starts nothing; it must be above 0".to_owned()),
     }
 }
 

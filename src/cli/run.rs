@@ -232,7 +232,7 @@ impl Session {
     }
 
     fn show(&mut self, progress: &mut Progress, info: &Arc<RunInfo>, snapshot: &Snapshot) {
-        progress.update(info, snapshot, info.run_time);
+        progress.update(info, snapshot, info.planned);
         if let Some(problem) = self.files.update(snapshot) {
             progress.message(&format!("warning: {problem}; the run goes on"));
         }

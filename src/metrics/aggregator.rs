@@ -11,20 +11,22 @@ use std::time::{Duration, SystemTime};
 use hashbrown::HashMap;
 
 use super::custom::CustomTotals;
+use super::delta::{Delta, ReversedDelta, SeriesDelta};
 use super::generator::{Generator, WorkerHealth};
-use super::histogram::{Histogram, Summary};
+use super::histogram::Histogram;
 use super::intervals::{IntervalFeed, IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries};
+use super::iterations::IterationTotals;
 use super::recorder::{
-    CheckCount, Delta, FailureCount, FailureKey, GROUP_CAP, PHASES, ReversedDelta, ScriptErrorCount,
-    SeriesDelta, TRANSACTION, keep_message,
+    CheckCount, FailureCount, FailureKey, GROUP_CAP, PHASES, ScriptErrorCount, TRANSACTION, keep_message,
 };
 use super::resources::{ResourceBatch, Resources};
 use super::series::{DEFAULT_SERIES_CAP, OTHER};
 use super::snapshot::{
-    EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Mark, Phase, RecentStats,
-    ScenarioStats, Snapshot, TagStats, TotalsSoFar,
+    EndpointStats, History, HistoryPoint, IntervalStats, Mark, Phase, PhaseSpan, RecentStats, ScenarioStats,
+    Snapshot, TagStats, TotalsSoFar,
 };
 use super::sparse::Sparse;
+use super::totals::{Totals, per_second};
 
 /// How many intervals the "recent" figures cover.
 const RECENT_INTERVALS: usize = 10;
@@ -32,13 +34,20 @@ const RECENT_INTERVALS: usize = 10;
 /// How many marks a run has at most.
 const MARK_CAP: usize = 100;
 
+/// How many stretches of phases and stages are told apart.
+const SPAN_CAP: usize = 1_000;
+
 /// What the run knows at the end of an interval besides the workers' deltas.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Tick {
     /// Time since the load began.
     pub at: Duration,
     /// What the run is doing.
     pub phase: Phase,
+    /// Name of the stage of the load, if it has one.
+    pub stage: Option<Arc<str>>,
+    /// By scenario, the iterations that were due so far, of those whose executor knows.
+    pub planned: Vec<(Arc<str>, u64)>,
     /// Virtual users that run now.
     pub users: u64,
     /// Most virtual users at once in the interval; of several workers, the sum of theirs.
@@ -59,15 +68,14 @@ pub struct Aggregator {
     total: Totals,
     endpoints: Vec<(Arc<str>, Arc<str>, Totals)>,
     endpoint_ids: HashMap<(Arc<str>, Arc<str>), usize>,
-    scenarios: Vec<(Arc<str>, u64, Totals)>,
+    scenarios: Vec<Scenario>,
     tags: Vec<(Arc<str>, Arc<str>, Totals)>,
     transactions: Vec<(Arc<str>, Totals)>,
     transaction_total: Totals,
     custom: CustomTotals,
     phases: [Histogram; PHASES.len()],
-    iterations: IterationStats,
-    iteration_duration: Histogram,
-    iteration_lag: Histogram,
+    iterations: IterationTotals,
+    spans: Vec<PhaseSpan>,
     checks: Vec<(Arc<str>, CheckCount)>,
     failures: HashMap<FailureKey, FailureCount>,
     script_errors: Vec<ScriptErrorCount>,
@@ -94,30 +102,15 @@ struct WorkerIds {
 }
 
 #[derive(Debug)]
+struct Scenario {
+    name: Arc<str>,
+    iterations: IterationTotals,
+    requests: Totals,
+}
+
+#[derive(Debug)]
 struct RecentInterval {
     length: Duration,
-    requests: i64,
-    failures: i64,
-    ok: Histogram,
-}
-
-#[derive(Debug, Default)]
-struct Totals {
-    requests: u64,
-    failures: u64,
-    ok: Histogram,
-    failed: Histogram,
-    response: Histogram,
-    phase_us: [u64; PHASES.len()],
-    bytes_sent: u64,
-    bytes_received: u64,
-    statuses: Vec<(u16, u64)>,
-    interval: IntervalTotals,
-    summaries: Option<[Option<Summary>; 3]>,
-}
-
-#[derive(Debug, Default)]
-struct IntervalTotals {
     requests: i64,
     failures: i64,
     ok: Histogram,
@@ -138,9 +131,8 @@ impl Aggregator {
             transaction_total: Totals::default(),
             custom: CustomTotals::default(),
             phases: Default::default(),
-            iterations: IterationStats::default(),
-            iteration_duration: Histogram::new(),
-            iteration_lag: Histogram::new(),
+            iterations: IterationTotals::default(),
+            spans: Vec::new(),
             checks: Vec::new(),
             failures: HashMap::new(),
             script_errors: Vec::new(),
@@ -175,7 +167,7 @@ impl Aggregator {
             let (endpoint, scenario) = self.workers[worker].series[id.index()];
             self.total.add(counts);
             self.endpoints[endpoint].2.add(counts);
-            self.scenarios[scenario].2.add(counts);
+            self.scenarios[scenario].requests.add(counts);
             self.log_requests(endpoint, scenario, counts, false);
         }
         for (id, counts) in &delta.tags {
@@ -193,20 +185,16 @@ impl Aggregator {
         for (histogram, sparse) in self.phases.iter_mut().zip(&delta.phases) {
             histogram.merge_sparse(sparse);
         }
-        self.iterations.completed += delta.iterations.completed;
-        self.iterations.failed += delta.iterations.failed;
-        self.iterations.interrupted += delta.iterations.interrupted;
-        self.iteration_duration.merge_sparse(&delta.iterations.duration);
-        self.iteration_lag.merge_sparse(&delta.iterations.lag);
-        for (kind, values) in
-            [(IntervalKind::Duration, &delta.iterations.duration), (IntervalKind::Lag, &delta.iterations.lag)]
-        {
-            let key = IntervalKey { series: IntervalSeries::Iterations, kind, taken_back: false };
-            self.open.add(key, values);
-        }
-        for (name, count) in &delta.iterations.by_scenario {
-            let scenario = self.scenario(name);
-            self.scenarios[scenario].1 += count;
+        for iterations in &delta.iterations {
+            self.iterations.add(iterations);
+            let scenario = self.scenario(&iterations.scenario);
+            self.scenarios[scenario].iterations.add(iterations);
+            for (kind, values) in
+                [(IntervalKind::Duration, &iterations.duration), (IntervalKind::Lag, &iterations.lag)]
+            {
+                let key = IntervalKey { series: IntervalSeries::Iterations, kind, taken_back: false };
+                self.open.add(key, values);
+            }
         }
         for (name, count) in delta.checks {
             self.add_check(name, count);
@@ -224,7 +212,7 @@ impl Aggregator {
     fn log_requests(&mut self, endpoint: usize, scenario: usize, counts: &SeriesDelta, taken_back: bool) {
         let (method, name, _) = &self.endpoints[endpoint];
         let (method, name) = (method.clone(), name.clone());
-        let scenario = self.scenarios[scenario].0.clone();
+        let scenario = self.scenarios[scenario].name.clone();
         self.log(IntervalSeries::Requests { scenario, method, name }, counts, taken_back);
         self.log(IntervalSeries::All, counts, taken_back);
     }
@@ -278,6 +266,34 @@ impl Aggregator {
         self.resources.extend(batch);
     }
 
+    /// Another phase or stage begins now.
+    pub fn enter(&mut self, at: Duration, phase: Phase, stage: Option<Arc<str>>) {
+        self.leave(at);
+        if self.spans.len() < SPAN_CAP {
+            self.spans.push(PhaseSpan { phase, stage, from: at, to: None });
+        }
+    }
+
+    /// The phase that was entered last ends now.
+    pub fn leave(&mut self, at: Duration) {
+        if let Some(last) = self.spans.last_mut().filter(|span| span.to.is_none()) {
+            last.to = Some(at);
+        }
+    }
+
+    /// Iterations of a scenario that were due and are never begun, as the run finds at the end.
+    pub fn add_dropped(&mut self, scenario: &Arc<str>, count: u64) {
+        self.iterations.add_dropped(count);
+        let scenario = self.scenario(scenario);
+        self.scenarios[scenario].iterations.add_dropped(count);
+    }
+
+    /// Iterations of a scenario that were started so far, and those that never will be.
+    pub fn begun_and_dropped(&self, scenario: &str) -> (u64, u64) {
+        let known = self.scenarios.iter().find(|known| *known.name == *scenario);
+        known.map_or((0, 0), |scenario| scenario.iterations.begun_and_dropped())
+    }
+
     /// Ends the open interval: its figures become a history point, and a snapshot of the run is made.
     pub fn close_interval(&mut self, tick: Tick) -> Snapshot {
         self.close_log(tick.at);
@@ -296,8 +312,8 @@ impl Aggregator {
             .filter(|(_, _, totals)| totals.interval.requests != 0 || totals.interval.failures != 0)
             .map(|(method, name, totals)| (method.clone(), name.clone(), totals.take_interval()))
             .collect();
-        for (_, _, totals) in &mut self.scenarios {
-            totals.take_interval();
+        for scenario in &mut self.scenarios {
+            scenario.requests.take_interval();
         }
         for (_, _, totals) in &mut self.tags {
             totals.take_interval();
@@ -330,9 +346,13 @@ impl Aggregator {
             at: tick.at,
             length,
             phase: tick.phase,
+            stage: tick.stage.clone(),
             users: tick.users,
             users_target: tick.users_target,
             in_flight: tick.in_flight,
+            iterations_planned: planned(&tick),
+            iterations_started: self.iterations.begun_and_dropped().0,
+            dropped_iterations: self.iterations.begun_and_dropped().1,
             total,
             endpoints,
             generator: self.generator.close(tick.at, length),
@@ -366,6 +386,7 @@ impl Aggregator {
             started_at: self.started_at,
             elapsed: tick.at,
             phase: tick.phase,
+            stage: tick.stage.clone(),
             users: tick.users,
             users_target: tick.users_target,
             users_max: self.users_max,
@@ -375,10 +396,14 @@ impl Aggregator {
             scenarios: self
                 .scenarios
                 .iter_mut()
-                .map(|(name, iterations, totals)| ScenarioStats {
-                    name: name.clone(),
-                    iterations: *iterations,
-                    requests: totals.stats(&empty, name, tick.at),
+                .map(|Scenario { name, iterations, requests }| {
+                    let planned =
+                        tick.planned.iter().find(|(known, _)| known == name).map(|(_, count)| *count);
+                    ScenarioStats {
+                        name: name.clone(),
+                        iterations: iterations.stats(planned),
+                        requests: requests.stats(&empty, name, tick.at),
+                    }
                 })
                 .collect(),
             tags: self
@@ -393,11 +418,9 @@ impl Aggregator {
             recent: self.recent_stats(),
             peak_rate: self.peak_rate,
             phases: std::array::from_fn(|i| self.phases[i].summary()),
-            iterations: IterationStats {
-                duration: self.iteration_duration.summary(),
-                lag: self.iteration_lag.summary(),
-                ..self.iterations
-            },
+            iterations: self.iterations.stats(planned(&tick)),
+            spans: self.spans.clone(),
+            notes: Vec::new(),
             checks: self.checks.clone(),
             transactions,
             transaction_total,
@@ -462,8 +485,12 @@ impl Aggregator {
     }
 
     fn scenario(&mut self, name: &Arc<str>) -> usize {
-        self.scenarios.iter().position(|(known, _, _)| known == name).unwrap_or_else(|| {
-            self.scenarios.push((name.clone(), 0, Totals::default()));
+        self.scenarios.iter().position(|known| known.name == *name).unwrap_or_else(|| {
+            self.scenarios.push(Scenario {
+                name: name.clone(),
+                iterations: IterationTotals::default(),
+                requests: Totals::default(),
+            });
             self.scenarios.len() - 1
         })
     }
@@ -525,7 +552,7 @@ impl Aggregator {
             let (endpoint, scenario) = self.workers[worker].series[id.index()];
             self.total.remove(counts);
             self.endpoints[endpoint].2.remove(counts);
-            self.scenarios[scenario].2.remove(counts);
+            self.scenarios[scenario].requests.remove(counts);
             self.log_requests(endpoint, scenario, counts, true);
         }
         for (id, counts) in &reversed.tags {
@@ -550,98 +577,9 @@ impl Aggregator {
     }
 }
 
-impl Totals {
-    fn add(&mut self, delta: &SeriesDelta) {
-        self.summaries = None;
-        self.requests += delta.requests;
-        self.failures += delta.failures;
-        self.ok.merge_sparse(&delta.ok);
-        self.failed.merge_sparse(&delta.failed);
-        self.response.merge_sparse(&delta.response);
-        for (sum, part) in self.phase_us.iter_mut().zip(&delta.phase_us) {
-            *sum += part;
-        }
-        self.bytes_sent += delta.bytes_sent;
-        self.bytes_received += delta.bytes_received;
-        for &(status, count) in &delta.statuses {
-            self.add_status(status, count as i64);
-        }
-        self.interval.requests += delta.requests as i64;
-        self.interval.failures += delta.failures as i64;
-        self.interval.add(&delta.ok);
-    }
-
-    fn remove(&mut self, delta: &SeriesDelta) {
-        self.summaries = None;
-        self.requests -= delta.requests;
-        self.failures -= delta.failures;
-        self.ok.remove_sparse(&delta.ok);
-        self.failed.remove_sparse(&delta.failed);
-        self.response.remove_sparse(&delta.response);
-        for (sum, part) in self.phase_us.iter_mut().zip(&delta.phase_us) {
-            *sum -= part;
-        }
-        self.bytes_sent -= delta.bytes_sent;
-        self.bytes_received -= delta.bytes_received;
-        for &(status, count) in &delta.statuses {
-            self.add_status(status, -(count as i64));
-        }
-        self.interval.requests -= delta.requests as i64;
-        self.interval.failures -= delta.failures as i64;
-        self.interval.ok.remove_sparse(&delta.ok);
-    }
-
-    fn add_status(&mut self, status: u16, count: i64) {
-        match self.statuses.iter_mut().find(|(known, _)| *known == status) {
-            Some((_, sum)) => *sum = sum.saturating_add_signed(count),
-            None => self.statuses.push((status, count.max(0) as u64)),
-        }
-    }
-
-    fn take_interval(&mut self) -> IntervalStats {
-        let interval = std::mem::take(&mut self.interval);
-        IntervalStats { requests: interval.requests, failures: interval.failures, ok: interval.ok.summary() }
-    }
-
-    /// Successes, failures, response time; computed when something has changed.
-    fn summaries(&mut self) -> [Option<Summary>; 3] {
-        *self
-            .summaries
-            .get_or_insert_with(|| [self.ok.summary(), self.failed.summary(), self.response.summary()])
-    }
-
-    fn stats(&mut self, method: &Arc<str>, name: &Arc<str>, elapsed: Duration) -> EndpointStats {
-        let [ok, failed, response] = self.summaries();
-        let mut statuses = self.statuses.clone();
-        statuses.retain(|&(_, count)| count > 0);
-        statuses.sort_unstable();
-        EndpointStats {
-            method: method.clone(),
-            name: name.clone(),
-            requests: self.requests,
-            failures: self.failures,
-            ok,
-            failed,
-            response,
-            phase_us: self.phase_us,
-            bytes_sent: self.bytes_sent,
-            bytes_received: self.bytes_received,
-            statuses,
-            rate: per_second(self.requests, elapsed),
-            failure_rate: per_second(self.failures, elapsed),
-        }
-    }
-}
-
-impl IntervalTotals {
-    fn add(&mut self, ok: &Sparse) {
-        self.ok.merge_sparse(ok);
-    }
-}
-
-/// Events per second; 0 for an empty time.
-fn per_second(count: u64, time: Duration) -> f64 {
-    if time.is_zero() { 0.0 } else { count as f64 / time.as_secs_f64() }
+/// Iterations that were due so far, if any executor knows.
+fn planned(tick: &Tick) -> Option<u64> {
+    (!tick.planned.is_empty()).then(|| tick.planned.iter().map(|(_, count)| count).sum())
 }
 
 #[cfg(test)]
@@ -670,6 +608,8 @@ mod tests {
         Tick {
             at: Duration::from_secs(seconds),
             phase: Phase::Steady,
+            stage: None,
+            planned: Vec::new(),
             users: 1,
             users_peak: 1,
             users_target: 1,

@@ -6,20 +6,24 @@
 
 mod aggregator;
 mod custom;
+mod delta;
 mod distribution;
 mod generator;
 mod histogram;
 mod interval_log;
 mod intervals;
+mod iterations;
 mod recorder;
 mod resources;
 mod sample;
 mod series;
 mod snapshot;
 mod sparse;
+mod totals;
 
 pub use aggregator::{Aggregator, Tick};
 pub use custom::{CustomFigures, CustomId, CustomKind, CustomStats};
+pub use delta::Delta;
 pub use distribution::{Distribution, DistributionSummary};
 pub(crate) use generator::WorkerHealth;
 pub use generator::{CPU_LIMIT, GeneratorPoint, GeneratorStats, LATENESS_LIMIT, Saturation};
@@ -28,7 +32,7 @@ pub use interval_log::{LogReader, log_header, log_lines, log_start};
 pub use intervals::{
     IntervalFeed, IntervalHistograms, IntervalKey, IntervalKind, IntervalQueue, IntervalSeries,
 };
-pub use recorder::{CheckCount, Delta, FailureCount, FailureKey, PHASES, Recorder, ScriptErrorCount};
+pub use recorder::{CheckCount, FailureCount, FailureKey, PHASES, Recorder, ScriptErrorCount};
 pub use resources::{
     GaugeStats, MachineInfo, ProcessUse, RESOURCE_METRICS, ResourceBatch, ResourceInfo, ResourceMetric,
     ResourceSample, ResourceSource, ResourceUnit, Resources, SystemUse,
@@ -36,7 +40,7 @@ pub use resources::{
 pub use sample::{Failure, IterationEnd, Phases, RequestSample, ScriptError, TagId};
 pub use series::{DEFAULT_SERIES_CAP, OTHER, SeriesId, SeriesKey};
 pub use snapshot::{
-    EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Log, Mark, Phase, RecentStats,
-    ScenarioStats, Snapshot, TagStats, TotalsSoFar,
+    EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Log, Mark, Phase, PhaseSpan,
+    RecentStats, ScenarioStats, Snapshot, TagStats, TotalsSoFar,
 };
 pub use sparse::Sparse;

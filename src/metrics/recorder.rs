@@ -9,11 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use hashbrown::HashMap;
 
-use super::custom::{CustomId, CustomKey, CustomKind, CustomRecorder, CustomValues};
+use super::custom::{CustomId, CustomKind, CustomRecorder};
+use super::delta::{Delta, ReversedDelta, SeriesDelta};
 use super::histogram::Histogram;
+use super::iterations::IterationRecorder;
 use super::sample::{Failure, IterationEnd, Phases, RequestSample, ScriptError, TagId};
-use super::series::{SeriesId, SeriesKey, SeriesTable};
-use super::sparse::Sparse;
+use super::series::{SeriesId, SeriesTable};
 
 /// How many different messages a group of failures keeps as examples.
 const MESSAGES_PER_GROUP: usize = 3;
@@ -45,8 +46,7 @@ pub struct Recorder {
     touched_tags: Vec<SeriesId>,
     touched_transactions: Vec<SeriesId>,
     phases: [Histogram; PHASES.len()],
-    iterations: IterationCounts,
-    iterations_by_scenario: Vec<(Arc<str>, u64)>,
+    iterations: IterationRecorder,
     /// In order of first appearance; a script has few, so finding one is a short walk.
     checks: Vec<(Arc<str>, CheckCount)>,
     failures: BTreeMap<FailureKey, FailureCount>,
@@ -75,15 +75,6 @@ struct SeriesCounts {
     bytes_sent: u64,
     bytes_received: u64,
     statuses: Vec<(u16, u64)>,
-}
-
-#[derive(Debug, Default)]
-struct IterationCounts {
-    completed: u64,
-    failed: u64,
-    interrupted: u64,
-    duration: Histogram,
-    lag: Histogram,
 }
 
 /// How often a check passed and failed.
@@ -152,8 +143,7 @@ impl Recorder {
             touched_tags: Vec::new(),
             touched_transactions: Vec::new(),
             phases: Default::default(),
-            iterations: IterationCounts::default(),
-            iterations_by_scenario: Vec::new(),
+            iterations: IterationRecorder::default(),
             checks: Vec::new(),
             failures: BTreeMap::new(),
             script_errors: HashMap::new(),
@@ -248,22 +238,19 @@ impl Recorder {
         }
     }
 
+    /// Counts that an iteration of `scenario` begins.
+    pub fn iteration_started(&mut self, scenario: &Arc<str>) {
+        self.iterations.started(scenario);
+    }
+
     /// Counts an iteration of `scenario`: how it ended, how long it ran, and how late it started.
     pub fn iteration(&mut self, scenario: &Arc<str>, end: IterationEnd, duration: Duration, lag: Duration) {
-        match end {
-            IterationEnd::Completed => self.iterations.completed += 1,
-            IterationEnd::Failed => self.iterations.failed += 1,
-            IterationEnd::Interrupted => {
-                self.iterations.interrupted += 1;
-                return;
-            }
-        }
-        self.iterations.duration.record(micros(duration));
-        self.iterations.lag.record(micros(lag));
-        match self.iterations_by_scenario.iter_mut().find(|(known, _)| known == scenario) {
-            Some((_, count)) => *count += 1,
-            None => self.iterations_by_scenario.push((scenario.clone(), 1)),
-        }
+        self.iterations.ended(scenario, end, duration, lag);
+    }
+
+    /// Counts iterations of `scenario` that were due and are never begun.
+    pub fn dropped_iterations(&mut self, scenario: &Arc<str>, count: u64) {
+        self.iterations.dropped(scenario, count);
     }
 
     /// Counts a transaction: a named stretch of a script, which is no request.
@@ -375,14 +362,7 @@ impl Recorder {
             series: drain(&mut self.touched, &mut self.counts),
             tags: drain(&mut self.touched_tags, &mut self.tag_counts),
             phases: std::array::from_fn(|i| self.phases[i].take_sparse()),
-            iterations: IterationDelta {
-                completed: std::mem::take(&mut self.iterations.completed),
-                failed: std::mem::take(&mut self.iterations.failed),
-                interrupted: std::mem::take(&mut self.iterations.interrupted),
-                duration: self.iterations.duration.take_sparse(),
-                lag: self.iterations.lag.take_sparse(),
-                by_scenario: std::mem::take(&mut self.iterations_by_scenario),
-            },
+            iterations: self.iterations.take(),
             checks: {
                 // The names stay, so that one run has one order; only the counts go.
                 let counted = self.checks.iter_mut().filter(|(_, count)| *count != CheckCount::default());
@@ -497,7 +477,7 @@ pub(crate) fn keep_message(messages: &mut Vec<String>, message: &str) {
 }
 
 /// A duration in whole microseconds.
-fn micros(duration: Duration) -> u64 {
+pub(super) fn micros(duration: Duration) -> u64 {
     // `Duration::as_micros` computes in 128 bits; this does not, and an hour is far below its range.
     duration.as_secs() * 1_000_000 + u64::from(duration.subsec_micros())
 }
@@ -512,97 +492,4 @@ fn parts(phases: &Phases) -> [Option<u64>; PHASES.len()] {
         Some(micros(phases.waiting)),
         Some(micros(phases.receiving)),
     ]
-}
-
-/// One interval of one worker thread, on its way to the aggregator.
-#[derive(Debug)]
-pub struct Delta {
-    pub(crate) new_series: Vec<SeriesKey>,
-    pub(crate) new_tags: Vec<(Arc<str>, Arc<str>)>,
-    pub(crate) new_transactions: Vec<Arc<str>>,
-    pub(crate) series: Vec<(SeriesId, SeriesDelta)>,
-    pub(crate) transactions: Vec<(SeriesId, SeriesDelta)>,
-    pub(crate) custom: Vec<(CustomKey, CustomValues)>,
-    pub(crate) tags: Vec<(SeriesId, SeriesDelta)>,
-    pub(crate) phases: [Sparse; PHASES.len()],
-    pub(crate) iterations: IterationDelta,
-    pub(crate) checks: Vec<(Arc<str>, CheckCount)>,
-    pub(crate) failures: Vec<(FailureKey, FailureCount)>,
-    pub(crate) script_errors: Vec<ScriptErrorCount>,
-    pub(crate) reversed: ReversedDelta,
-    pub(crate) folded: bool,
-}
-
-/// What an interval takes back of earlier ones.
-#[derive(Debug)]
-pub(crate) struct ReversedDelta {
-    pub(crate) series: Vec<(SeriesId, SeriesDelta)>,
-    pub(crate) tags: Vec<(SeriesId, SeriesDelta)>,
-    pub(crate) phases: [Sparse; PHASES.len()],
-    pub(crate) failures: Vec<(FailureKey, u64)>,
-}
-
-impl Delta {
-    /// Replaces every text for which `replace` gives another one: names, tags, messages, script errors.
-    pub(crate) fn replace_texts(&mut self, replace: impl Fn(&str) -> Option<String>) {
-        let shared = |text: &mut Arc<str>| {
-            if let Some(other) = replace(text) {
-                *text = other.into();
-            }
-        };
-        let owned = |text: &mut String| {
-            if let Some(other) = replace(text) {
-                *text = other;
-            }
-        };
-        for key in &mut self.new_series {
-            [&mut key.scenario, &mut key.method, &mut key.name].into_iter().for_each(shared);
-        }
-        for (key, value) in &mut self.new_tags {
-            [key, value].into_iter().for_each(shared);
-        }
-        self.new_transactions.iter_mut().for_each(shared);
-        for (key, _) in &mut self.custom {
-            shared(&mut key.name);
-            if let Some((tag, value)) = &mut key.tag {
-                [tag, value].into_iter().for_each(shared);
-            }
-        }
-        self.iterations.by_scenario.iter_mut().for_each(|(name, _)| shared(name));
-        self.checks.iter_mut().for_each(|(name, _)| shared(name));
-        for (key, count) in &mut self.failures {
-            [&mut key.method, &mut key.name].into_iter().for_each(shared);
-            count.messages.iter_mut().for_each(owned);
-        }
-        for (key, _) in &mut self.reversed.failures {
-            [&mut key.method, &mut key.name].into_iter().for_each(shared);
-        }
-        for error in &mut self.script_errors {
-            let first = &mut error.first;
-            [&mut first.message, &mut first.position, &mut first.trace].into_iter().for_each(owned);
-        }
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct SeriesDelta {
-    pub(crate) requests: u64,
-    pub(crate) failures: u64,
-    pub(crate) ok: Sparse,
-    pub(crate) failed: Sparse,
-    pub(crate) response: Sparse,
-    pub(crate) phase_us: [u64; PHASES.len()],
-    pub(crate) bytes_sent: u64,
-    pub(crate) bytes_received: u64,
-    pub(crate) statuses: Vec<(u16, u64)>,
-}
-
-#[derive(Debug)]
-pub(crate) struct IterationDelta {
-    pub(crate) completed: u64,
-    pub(crate) failed: u64,
-    pub(crate) interrupted: u64,
-    pub(crate) duration: Sparse,
-    pub(crate) lag: Sparse,
-    pub(crate) by_scenario: Vec<(Arc<str>, u64)>,
 }

@@ -22,6 +22,8 @@ pub struct Snapshot {
     pub elapsed: Duration,
     /// What the run is doing.
     pub phase: Phase,
+    /// Name of the stage of the load, if it has one.
+    pub stage: Option<Arc<str>>,
     /// Virtual users that run now.
     pub users: u64,
     /// Virtual users that should run now.
@@ -60,6 +62,10 @@ pub struct Snapshot {
     pub script_errors: Vec<ScriptErrorCount>,
     /// What happened during the run besides its load, such as a reload of its script; at most a hundred.
     pub marks: Vec<Mark>,
+    /// What the run found to be worth knowing about the load that it made, a sentence each; known at the end.
+    pub notes: Vec<String>,
+    /// The phases and named stages of the load, in their order, from the start on.
+    pub spans: Vec<PhaseSpan>,
     /// Requests in flight that were given up when the run stopped.
     pub interrupted_requests: u64,
     /// Set when the cap on series was reached and later names were counted as `(other)`.
@@ -72,6 +78,19 @@ pub struct Snapshot {
     pub intervals: IntervalFeed,
     /// CPU, memory, network and disk of machine, generator and target.
     pub resources: Resources,
+}
+
+/// A stretch of a run in one phase and one stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhaseSpan {
+    /// What the run was doing.
+    pub phase: Phase,
+    /// Name of the stage, if it has one.
+    pub stage: Option<Arc<str>>,
+    /// When it began, as time since the load began.
+    pub from: Duration,
+    /// When it ended; `None` while it goes on.
+    pub to: Option<Duration>,
 }
 
 /// Something that happened at an instant of a run.
@@ -154,8 +173,8 @@ impl EndpointStats {
 pub struct ScenarioStats {
     /// Name of the scenario.
     pub name: Arc<str>,
-    /// Its iterations that ended.
-    pub iterations: u64,
+    /// Its iterations.
+    pub iterations: IterationStats,
     /// Its requests.
     pub requests: EndpointStats,
 }
@@ -185,8 +204,14 @@ pub struct RecentStats {
 }
 
 /// Figures of the iterations.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct IterationStats {
+    /// Those that were due so far; `None` where iterations start when a user is free, so that none is ever due.
+    pub planned: Option<u64>,
+    /// Those that were begun.
+    pub started: u64,
+    /// Those that were due and never begun: nobody was free for them (`late: "drop"`), or the run ended first.
+    pub dropped: u64,
     /// Those that ran to their end.
     pub completed: u64,
     /// Those that a script error or `fail` ended.
@@ -197,6 +222,8 @@ pub struct IterationStats {
     pub duration: Option<Summary>,
     /// How long after they were due they started.
     pub lag: Option<Summary>,
+    /// From when they were due to their end.
+    pub response: Option<Summary>,
 }
 
 impl IterationStats {
@@ -215,12 +242,20 @@ pub struct HistoryPoint {
     pub length: Duration,
     /// What the run was doing at its end.
     pub phase: Phase,
+    /// Name of the stage that the load was in at its end, if it has one.
+    pub stage: Option<Arc<str>>,
     /// Virtual users at its end.
     pub users: u64,
     /// Virtual users that should run at its end.
     pub users_target: u64,
     /// Requests in flight at its end.
     pub in_flight: u64,
+    /// Iterations that were due until its end, where that is known.
+    pub iterations_planned: Option<u64>,
+    /// Iterations that were begun until its end.
+    pub iterations_started: u64,
+    /// Iterations that were due until its end and are never begun.
+    pub dropped_iterations: u64,
     /// All requests of the interval.
     pub total: IntervalStats,
     /// Requests of the interval by method and name; only those that had any.

@@ -28,8 +28,12 @@ pub struct RunInfo {
     pub seed: u64,
     /// Worker threads.
     pub threads: usize,
-    /// Scenarios that run: name and number of users.
+    /// Scenarios that run: name and number of users, of an open model the most there may be.
     pub scenarios: Vec<(String, u64)>,
+    /// How the iterations of each of them are started, in the same order.
+    pub executors: Vec<String>,
+    /// How long the load lasts as planned; `None` until it is stopped, or its iterations are done.
+    pub planned: Option<Duration>,
     /// The script's parameters and their values; secret ones are masked.
     pub params: Vec<(String, String)>,
     /// When the run began (before `setup`).

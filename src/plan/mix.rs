@@ -19,23 +19,32 @@ pub struct Share {
 /// When the fixed counts claim more than `users`, the first ones in A-Z order get theirs. The result is
 /// shorter than `users` when nothing but fixed counts is declared and they add up to less.
 pub fn deal(shares: &[Share], users: u64) -> Vec<usize> {
+    let mut dealt = Vec::new();
+    deal_on(shares, &mut dealt, users);
+    dealt
+}
+
+/// The same for users beyond those that were dealt before, perhaps by other shares: `dealt` grows to `users`.
+pub fn deal_on(shares: &[Share], dealt: &mut Vec<usize>, users: u64) {
     let mut order: Vec<usize> = (0..shares.len()).collect();
     order.sort_by(|&a, &b| shares[a].name.cmp(&shares[b].name));
-    let mut dealt = Vec::new();
+    let mut there = vec![0_u64; shares.len()];
+    dealt.iter().for_each(|&index| there[index] += 1);
     for &index in &order {
         if let Some(count) = shares[index].fixed_count {
-            let left = users - dealt.len() as u64;
-            dealt.extend(std::iter::repeat_n(index, count.min(left) as usize));
+            let left = users.saturating_sub(dealt.len() as u64);
+            dealt.extend(std::iter::repeat_n(index, count.saturating_sub(there[index]).min(left) as usize));
         }
     }
     let weighted: Vec<usize> =
         order.into_iter().filter(|&i| shares[i].fixed_count.is_none() && shares[i].weight > 0.0).collect();
     let sum: f64 = weighted.iter().map(|&i| shares[i].weight).sum();
     if weighted.is_empty() || sum <= 0.0 {
-        return dealt;
+        return;
     }
     let weights: Vec<f64> = weighted.iter().map(|&i| shares[i].weight / sum).collect();
-    let mut generated = weights.clone();
+    let mut generated: Vec<f64> =
+        weights.iter().zip(&weighted).map(|(weight, &index)| weight + there[index] as f64).collect();
     while (dealt.len() as u64) < users {
         // Of all candidates, the one whose addition lowers the divergence of `generated` from `weights` most.
         let gain = |k: usize| weights[k] * ((generated[k] + 1.0) / generated[k]).ln();
@@ -43,7 +52,6 @@ pub fn deal(shares: &[Share], users: u64) -> Vec<usize> {
         generated[best] += 1.0;
         dealt.push(weighted[best]);
     }
-    dealt
 }
 
 #[cfg(test)]
@@ -74,6 +82,17 @@ mod tests {
     fn only_fixed_counts_leave_the_rest_unassigned() {
         assert_eq!(names(&[share("A", 1.0, Some(2))], 5), "AA");
         assert_eq!(names(&[share("A", 0.0, None)], 5), "");
+    }
+
+    #[test]
+    fn dealing_on_is_the_same_as_dealing_at_once() {
+        let shares = [share("B", 1.0, None), share("A", 5.0, None), share("C", 1.0, Some(3))];
+        let mut dealt = deal(&shares, 7);
+        deal_on(&shares, &mut dealt, 40);
+        assert_eq!(dealt, deal(&shares, 40));
+        let others = [share("B", 1.0, None), share("A", 0.0, None), share("C", 0.0, None)];
+        deal_on(&others, &mut dealt, 44);
+        assert_eq!(dealt[40..], [0, 0, 0, 0], "only those that have a weight now");
     }
 
     #[test]

@@ -2,16 +2,23 @@
 
 mod chain;
 mod duration;
+mod executor;
 mod info;
+mod lane;
+mod load;
 mod mix;
 mod options;
 mod scenario;
 mod selection;
+mod stage;
 mod test_plan;
 
 pub use duration::{format_clock, format_duration, parse_duration};
+pub use executor::{Arrivals, DEFAULT_MAX_DURATION, DEFAULT_MAX_VUS, Executor, Late, Open};
 pub use info::{EndedBy, RunInfo};
-pub use mix::{Share, deal};
+pub use lane::{LanePlan, MIX, RateShare, circle};
+pub use mix::{Share, deal, deal_on};
 pub use options::{HttpLayer, Options};
 pub use scenario::{ScenarioPlan, TaskOrder, TaskPlan, Wait};
+pub use stage::{RunStages, Stage, parse_rate, parse_stages};
 pub use test_plan::{DEFAULT_STOP_TIMEOUT, PlanError, TestPlan};

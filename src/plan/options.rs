@@ -6,6 +6,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::executor::{Arrivals, Late};
+use super::stage::RunStages;
+
 /// One layer of settings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
@@ -15,8 +18,24 @@ pub struct Options {
     pub users: Option<u64>,
     /// Virtual users started per second.
     pub spawn_rate: Option<f64>,
+    /// Iterations started per second, whatever the target does, instead of a number of users.
+    pub rate: Option<f64>,
+    /// Stages that the users, or the rate, follow.
+    pub stages: Option<RunStages>,
+    /// The script's function that says each second how many users there are, or what the rate is.
+    pub shape: Option<String>,
+    /// Of a rate, most virtual users at once.
+    pub max_vus: Option<u64>,
+    /// Of a rate, virtual users that are there from the start.
+    pub pre_allocated_vus: Option<u64>,
+    /// Of a rate, how iterations are spread over time.
+    pub arrivals: Option<Arrivals>,
+    /// Of a rate, what becomes of iterations that nobody is free for.
+    pub late: Option<Late>,
     /// Time from the start until the users are taken away.
     pub run_time: Option<Duration>,
+    /// The same, counted from the moment when all users are there.
+    pub hold: Option<Duration>,
     /// One user makes one pass, to try a script out: one iteration, or all steps of a sequence. It wins over
     /// users, run time and iterations.
     pub once: bool,
@@ -76,12 +95,21 @@ pub struct HttpLayer {
 impl Options {
     /// This layer over a lower one: what this one leaves open, the lower one says. Maps are merged by key.
     #[must_use]
-    pub fn or(self, lower: Options) -> Options {
+    pub fn or(self, mut lower: Options) -> Options {
+        self.drop_other_models(&mut lower);
         Options {
             host: self.host.or(lower.host),
             users: self.users.or(lower.users),
             spawn_rate: self.spawn_rate.or(lower.spawn_rate),
+            rate: self.rate.or(lower.rate),
+            stages: self.stages.or(lower.stages),
+            shape: self.shape.or(lower.shape),
+            max_vus: self.max_vus.or(lower.max_vus),
+            pre_allocated_vus: self.pre_allocated_vus.or(lower.pre_allocated_vus),
+            arrivals: self.arrivals.or(lower.arrivals),
+            late: self.late.or(lower.late),
             run_time: self.run_time.or(lower.run_time),
+            hold: self.hold.or(lower.hold),
             once: self.once || lower.once,
             iterations: self.iterations.or(lower.iterations),
             stop_timeout: self.stop_timeout.or(lower.stop_timeout),
@@ -107,6 +135,19 @@ impl Options {
                 connect_timeout: self.http.connect_timeout.or(lower.http.connect_timeout),
                 http_version: self.http.http_version.or(lower.http.http_version),
             },
+        }
+    }
+
+    /// Users, a rate, stages and a shape are different ways to say the same: who names one replaces what a
+    /// lower layer says. So is the time of a run: `run_time` and `hold`.
+    fn drop_other_models(&self, lower: &mut Options) {
+        if self.rate.is_some() || self.stages.is_some() || self.shape.is_some() {
+            (lower.users, lower.rate, lower.stages, lower.shape) = (None, None, None, None);
+        } else if self.users.is_some() {
+            (lower.rate, lower.stages, lower.shape) = (None, None, None);
+        }
+        if self.run_time.is_some() || self.hold.is_some() {
+            (lower.run_time, lower.hold) = (None, None);
         }
     }
 }
@@ -137,5 +178,18 @@ mod tests {
         assert_eq!(merged.users, Some(5));
         assert_eq!(merged.host.as_deref(), Some("http://x"));
         assert_eq!(merged.tags, [("a".into(), "1".into()), ("b".into(), "2".into())].into());
+    }
+
+    #[test]
+    fn naming_one_load_model_replaces_the_lower_layers_other_one() {
+        let script = Options { users: Some(9), run_time: Some(Duration::from_secs(9)), ..Options::default() };
+        let flags = Options { rate: Some(5.0), ..Options::default() };
+        let merged = flags.clone().or(script.clone());
+        assert_eq!((merged.rate, merged.users), (Some(5.0), None));
+        assert_eq!(merged.run_time, Some(Duration::from_secs(9)));
+        let merged = script.clone().or(flags);
+        assert_eq!((merged.rate, merged.users), (None, Some(9)));
+        let hold = Options { hold: Some(Duration::from_secs(3)), ..Options::default() }.or(script);
+        assert_eq!((hold.hold, hold.run_time, hold.users), (Some(Duration::from_secs(3)), None, Some(9)));
     }
 }

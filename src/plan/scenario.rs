@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::executor::Executor;
+
 /// A named population of virtual users.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScenarioPlan {
@@ -30,6 +32,12 @@ pub struct ScenarioPlan {
     pub env: BTreeMap<String, String>,
     /// Time that running iterations get when the run stops, instead of the run's own.
     pub stop_timeout: Option<Duration>,
+    /// How its iterations are started; without one it has a share of the run's users or rate.
+    pub executor: Option<Executor>,
+    /// When its executor starts, after the start of the run or the end of `after`.
+    pub start_time: Duration,
+    /// The scenario that has to end before this one starts.
+    pub after: Option<String>,
 }
 
 impl ScenarioPlan {
@@ -48,6 +56,9 @@ impl ScenarioPlan {
             tags: BTreeMap::new(),
             env: BTreeMap::new(),
             stop_timeout: None,
+            executor: None,
+            start_time: Duration::ZERO,
+            after: None,
         }
     }
 }

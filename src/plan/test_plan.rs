@@ -6,7 +6,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::chain::unreachable;
-use super::mix::{Share, deal};
+use super::executor::Executor;
+use super::lane::LanePlan;
+use super::load::plan_load;
 use super::options::{HttpLayer, Options};
 use super::scenario::{ScenarioPlan, TaskOrder};
 use super::selection::select_by_tags;
@@ -15,14 +17,14 @@ use super::selection::select_by_tags;
 pub const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Most virtual users a run may have; the limit is memory and file descriptors long before.
-const MOST_USERS: u64 = 1_000_000;
+pub(super) const MOST_USERS: u64 = 1_000_000;
 
 /// A run, ready to be started.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TestPlan {
     /// Base URL for scenarios that have none of their own.
     pub host: Option<String>,
-    /// Most virtual users at once, at least 1.
+    /// Most virtual users of all lanes together, at least 1.
     pub users: u64,
     /// Virtual users started per second, above 0.
     pub spawn_rate: f64,
@@ -42,7 +44,10 @@ pub struct TestPlan {
     pub http: HttpLayer,
     /// The scenarios that run; at least one.
     pub scenarios: Vec<ScenarioPlan>,
-    /// The scenario of each virtual user, as indices into `scenarios`, in the order of their start.
+    /// The executors and what they run; at least one.
+    pub lanes: Vec<LanePlan>,
+    /// The scenario of each virtual user of the lane of the mix, as indices into `scenarios`, in the order of their
+    /// start; empty when there is no such lane.
     pub mix: Vec<usize>,
     /// What is likely a mistake, but no reason not to run.
     pub warnings: Vec<String>,
@@ -61,19 +66,12 @@ impl TestPlan {
     pub fn new(options: Options, scenarios: Vec<ScenarioPlan>, default_seed: u64) -> Result<Self, PlanError> {
         let mut problems = Vec::new();
         let mut options = options;
+        let mut scenarios = scenarios;
         if options.once {
-            (options.users, options.run_time) = (Some(1), None);
-        }
-        let users = options.users.unwrap_or(1);
-        if users == 0 {
-            problems.push("users is 0: a run needs at least one virtual user (--users 1)".to_owned());
-        }
-        if users > MOST_USERS {
-            problems.push(format!("users is {users}: more than {MOST_USERS} are not supported"));
-        }
-        let spawn_rate = options.spawn_rate.unwrap_or(1.0);
-        if !(spawn_rate.is_finite() && spawn_rate > 0.0) {
-            problems.push(format!("spawn_rate is {spawn_rate}: it is users per second and must be above 0"));
+            options = Options { users: Some(1), ..without_load(options) };
+            for scenario in &mut scenarios {
+                (scenario.executor, scenario.start_time, scenario.after) = (None, Duration::ZERO, None);
+            }
         }
         if options.run_time == Some(Duration::ZERO) {
             problems.push("run_time is 0: nothing would run (leave it out to run until stopped)".to_owned());
@@ -93,38 +91,65 @@ impl TestPlan {
             }
         }
         warnings.extend(scenarios.iter().flat_map(unreachable_tasks));
-        let shares: Vec<Share> = scenarios
-            .iter()
-            .map(|s| Share { name: s.name.clone(), weight: s.weight, fixed_count: s.fixed_count })
-            .collect();
-        let mix = deal(&shares, users.min(MOST_USERS));
-        if problems.is_empty() && mix.is_empty() {
-            problems.push("no scenario gets a user: every weight is 0 and no fixed_count is set".to_owned());
-        }
+        let load = plan_load(&options, &scenarios, &mut problems, &mut warnings);
         if !problems.is_empty() {
             return Err(PlanError(problems));
         }
+        let users = load.users();
         Ok(TestPlan {
             host: options.host,
-            users: mix.len() as u64,
-            spawn_rate,
-            run_time: options.run_time,
-            iterations: if options.once { Some(one_pass(&scenarios[mix[0]])) } else { options.iterations },
+            users,
+            spawn_rate: options.spawn_rate.unwrap_or(1.0),
+            run_time: load.run_time,
+            iterations: if options.once {
+                Some(one_pass(&scenarios[load.mix[0]]))
+            } else {
+                options.iterations
+            },
             stop_timeout: options.stop_timeout.unwrap_or(DEFAULT_STOP_TIMEOUT),
             seed: options.seed.unwrap_or(default_seed),
-            threads: options.threads.unwrap_or_else(|| cores().min(mix.len())),
+            threads: options.threads.unwrap_or_else(|| cores().min(users as usize)),
             tags: options.tags,
             http: options.http,
             scenarios,
-            mix,
+            lanes: load.lanes,
+            mix: load.mix,
             warnings,
         })
     }
 
-    /// When the last virtual user is started, from the start of the load.
-    pub fn ramp_up(&self) -> Duration {
-        Duration::from_secs_f64((self.users.saturating_sub(1)) as f64 / self.spawn_rate)
+    /// The executor of scenario number `scenario`.
+    pub fn executor(&self, scenario: usize) -> Option<&Executor> {
+        self.lanes.iter().find(|lane| lane.scenarios.contains(&scenario)).map(|lane| &lane.executor)
     }
+
+    /// How long the load lasts as planned; `None` until it is stopped, or its iterations are done.
+    pub fn planned(&self) -> Option<Duration> {
+        self.lanes
+            .iter()
+            .enumerate()
+            .map(|(index, _)| self.lane_end(index))
+            .try_fold(Duration::ZERO, |longest, end| Some(longest.max(end?)))
+    }
+
+    /// When a lane ends as planned, from the start of the load.
+    fn lane_end(&self, index: usize) -> Option<Duration> {
+        let lane = &self.lanes[index];
+        let start = match lane.after {
+            Some(before) => self.lane_end(before)?,
+            None => Duration::ZERO,
+        };
+        let own = lane.executor.duration().map(|duration| start + lane.start_time + duration);
+        match (own, self.run_time) {
+            (Some(own), Some(run_time)) => Some(own.min(run_time)),
+            (own, run_time) => own.or(run_time),
+        }
+    }
+}
+
+/// The same options without what they say about users, rates and times.
+fn without_load(options: Options) -> Options {
+    Options { users: None, rate: None, stages: None, shape: None, run_time: None, hold: None, ..options }
 }
 
 fn select(all: Vec<ScenarioPlan>, wanted: &[String], problems: &mut Vec<String>) -> Vec<ScenarioPlan> {
@@ -196,7 +221,7 @@ mod tests {
         };
         let PlanError(problems) = TestPlan::new(options, vec![scenario("default")], 7).unwrap_err();
         assert_eq!(problems.len(), 6, "{problems:#?}");
-        assert!(problems[5].contains("it has: default"));
+        assert!(problems.iter().any(|problem| problem.contains("it has: default")));
     }
 
     #[test]

@@ -32,6 +32,8 @@ pub(crate) fn info() -> RunInfo {
         seed: 7,
         threads: 2,
         scenarios: vec![("browse".into(), 8), ("buy".into(), 2)],
+        executors: vec!["users".into(), "users".into()],
+        planned: Some(Duration::from_secs(12)),
         params: vec![("token".into(), "***".into())],
         started_at: started_at(),
     }
@@ -42,6 +44,7 @@ pub(crate) struct Load {
     recorder: Recorder,
     aggregator: Aggregator,
     at: Duration,
+    phase: Option<Phase>,
 }
 
 impl Load {
@@ -50,6 +53,7 @@ impl Load {
             recorder: Recorder::new(1_000),
             aggregator: Aggregator::new(1, started_at()),
             at: Duration::ZERO,
+            phase: None,
         }
     }
 
@@ -95,15 +99,22 @@ impl Load {
 
     pub(crate) fn iteration(&mut self, scenario: &str, end: IterationEnd, us: u64) {
         let lag = Duration::from_micros(us / 1_000);
+        self.recorder.iteration_started(&scenario.into());
         self.recorder.iteration(&scenario.into(), end, Duration::from_micros(us), lag);
     }
 
     pub(crate) fn close(&mut self, ms: u64, phase: Phase, users: u64) -> Snapshot {
+        if self.phase != Some(phase) {
+            self.phase = Some(phase);
+            self.aggregator.enter(self.at, phase, None);
+        }
         self.at += Duration::from_millis(ms);
         self.aggregator.add(0, self.recorder.take());
         let tick = Tick {
             at: self.at,
             phase,
+            stage: None,
+            planned: Vec::new(),
             users,
             users_peak: users,
             users_target: 10,

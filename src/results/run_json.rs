@@ -3,13 +3,15 @@
 //! Pure. Schema: `docs/run.schema.json`. Times are milliseconds with microsecond precision unless a
 //! name ends in `_s`. Invariant: a time without a sample is absent or null, never 0.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value, json};
 
 use super::utc::utc;
 use crate::metrics::{
     CPU_LIMIT, CheckCount, CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, GaugeStats,
-    GeneratorStats, LATENESS_LIMIT, Mark, PERCENTILES, PHASES, ResourceInfo, ResourceUnit, Saturation,
-    ScenarioStats, ScriptErrorCount, Snapshot, Summary, ms,
+    GeneratorStats, IterationStats, LATENESS_LIMIT, Mark, PERCENTILES, PHASES, PhaseSpan, ResourceInfo,
+    ResourceUnit, Saturation, ScenarioStats, ScriptErrorCount, Snapshot, Summary, ms,
 };
 use crate::plan::{EndedBy, RunInfo};
 
@@ -32,15 +34,12 @@ pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot)
         "total": endpoint(&snapshot.total),
         "endpoints": snapshot.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
         "scenarios": scenarios(info, snapshot),
-        "iterations": {
-            "completed": snapshot.iterations.completed,
-            "failed": snapshot.iterations.failed,
-            "interrupted": snapshot.iterations.interrupted,
-        },
+        "iterations": iterations(&snapshot.iterations),
         "transactions": snapshot.transactions.iter().map(transaction).collect::<Vec<_>>(),
         "checks": snapshot.checks.iter().map(|(name, count)| check(name, *count)).collect::<Vec<_>>(),
         "failures": snapshot.failures.iter().map(|(key, group)| failure(key, group)).collect::<Vec<_>>(),
         "script_errors": snapshot.script_errors.iter().map(script_error).collect::<Vec<_>>(),
+        "notes": snapshot.notes,
         "marks": snapshot.marks.iter().map(mark).collect::<Vec<_>>(),
         "resources": snapshot.resources.info.as_deref().map(resources),
         "generator": generator(&snapshot.generator),
@@ -130,21 +129,33 @@ fn generator(stats: &GeneratorStats) -> Value {
     })
 }
 
-/// Stretches of the history in one phase.
+/// The phases and stages of the load, to the moment.
 fn phases(snapshot: &Snapshot) -> Vec<Value> {
-    let mut stretches: Vec<(&str, f64, f64)> = Vec::new();
-    for point in snapshot.history.since(0) {
-        let end = point.at.as_secs_f64();
-        match stretches.last_mut() {
-            Some((name, _, to)) if *name == point.phase.as_str() => *to = end,
-            _ => {
-                let start = point.at.saturating_sub(point.length).as_secs_f64();
-                stretches.push((point.phase.as_str(), start, end));
-            }
-        }
-    }
-    let stretch = |(name, from, to)| json!({ "name": name, "from_s": round(from, 6), "to_s": round(to, 6) });
-    stretches.into_iter().map(stretch).collect()
+    let seconds = |time: Duration| round(time.as_secs_f64(), 6);
+    let span = |span: &PhaseSpan| {
+        json!({
+            "name": span.phase.as_str(),
+            "stage": span.stage.as_deref(),
+            "from_s": seconds(span.from),
+            "to_s": seconds(span.to.unwrap_or(snapshot.elapsed)),
+        })
+    };
+    snapshot.spans.iter().map(span).collect()
+}
+
+/// Iterations by what became of them; `planned` is null where none is ever due.
+fn iterations(stats: &IterationStats) -> Value {
+    json!({
+        "planned": stats.planned,
+        "started": stats.started,
+        "completed": stats.completed,
+        "failed": stats.failed,
+        "interrupted": stats.interrupted,
+        "dropped": stats.dropped,
+        "duration_ms": latency(stats.duration),
+        "lag_ms": latency(stats.lag),
+        "resp_time_ms": latency(stats.response),
+    })
 }
 
 fn metrics(snapshot: &Snapshot) -> Value {
@@ -162,6 +173,11 @@ fn metrics(snapshot: &Snapshot) -> Value {
     metrics.counter("iterations", "default", snapshot.iterations.ended(), elapsed_s);
     metrics.trend("iteration_duration", snapshot.iterations.duration);
     metrics.trend("iteration_lag", snapshot.iterations.lag);
+    metrics.trend("iteration_resp_time", snapshot.iterations.response);
+    // Where iterations start when a user is free, none can be dropped.
+    if snapshot.iterations.planned.is_some() {
+        metrics.counter("dropped_iterations", "default", snapshot.iterations.dropped, elapsed_s);
+    }
     let sum = |count: fn(&CheckCount) -> u64| snapshot.checks.iter().map(|(_, c)| count(c)).sum::<u64>();
     metrics.rate("checks", sum(|c| c.passes), sum(|c| c.fails));
     let script_errors = snapshot.script_errors.iter().map(|group| group.count).sum();
@@ -194,7 +210,18 @@ fn submetrics(metrics: &mut Metrics, snapshot: &Snapshot, elapsed_s: f64) {
         for scenario in &snapshot.scenarios {
             let tag = format!("{{scenario:{}}}", scenario.name);
             metrics.requests(&tag, &scenario.requests);
-            metrics.counter(&format!("iterations{tag}"), "default", scenario.iterations, elapsed_s);
+            let iterations = &scenario.iterations;
+            metrics.counter(&format!("iterations{tag}"), "default", iterations.ended(), elapsed_s);
+            metrics.trend(&format!("iteration_duration{tag}"), iterations.duration);
+            metrics.trend(&format!("iteration_lag{tag}"), iterations.lag);
+            if iterations.planned.is_some() {
+                metrics.counter(
+                    &format!("dropped_iterations{tag}"),
+                    "default",
+                    iterations.dropped,
+                    elapsed_s,
+                );
+            }
         }
     }
     for tag in &snapshot.tags {
@@ -400,22 +427,27 @@ fn scenarios(info: &RunInfo, snapshot: &Snapshot) -> Vec<Value> {
         .scenarios
         .iter()
         .filter(|scenario| !info.scenarios.iter().any(|(name, _)| **name == *scenario.name));
-    let mut rows: Vec<Value> =
-        info.scenarios.iter().map(|(name, users)| scenario(name, Some(*users), ran(name))).collect();
+    let planned = info.scenarios.iter().zip(&info.executors);
+    let mut rows: Vec<Value> = planned
+        .map(|((name, users), executor)| scenario(name, Some((*users, executor)), ran(name)))
+        .collect();
     rows.extend(unplanned.map(|stats| scenario(&stats.name, None, Some(stats))));
     rows
 }
 
-fn scenario(name: &str, users: Option<u64>, stats: Option<&ScenarioStats>) -> Value {
+fn scenario(name: &str, planned: Option<(u64, &str)>, stats: Option<&ScenarioStats>) -> Value {
     let requests = stats.map(|stats| &stats.requests);
     json!({
         "name": name,
-        "users": users,
-        "iterations": stats.map_or(0, |stats| stats.iterations),
+        "executor": planned.map(|(_, executor)| executor),
+        "users": planned.map(|(users, _)| users),
+        "iterations": stats.map_or(0, |stats| stats.iterations.ended()),
+        "iteration_stats": iterations(&stats.map_or_else(IterationStats::default, |stats| stats.iterations)),
         "requests": requests.map_or(0, |requests| requests.requests),
         "failures": requests.map_or(0, |requests| requests.failures),
         "failed_share": requests.and_then(EndpointStats::failed_share),
         "latency_ms": latency(requests.and_then(|requests| requests.ok)),
+        "resp_time_ms": latency(requests.and_then(|requests| requests.response)),
     })
 }
 

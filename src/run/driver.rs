@@ -10,11 +10,14 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::control::Control;
+use super::lanes::{Change, Lanes};
+use super::pressure::Pressure;
 use super::reload::{Reloaded, Watcher, reload};
-use super::worker_loop::{Command, WorkerError, run_worker};
-use crate::executor::users::Ramp;
+use super::shapes::{Said, Shapes};
+use super::worker_loop::{Command, ShapeAnswer, WorkerError, run_worker};
 use crate::metrics::{Aggregator, Phase, ResourceSource, Snapshot, Tick};
-use crate::plan::EndedBy;
+use crate::plan::{DEFAULT_MAX_DURATION, EndedBy};
 use crate::script::{Level, Message, ScriptEvent, Sources, Value};
 use crate::system::process_cpu;
 use crate::vu::{Event, HookError, Interval, Shared};
@@ -32,13 +35,18 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 const COMMANDS: usize = 16;
 
 /// What the run's handle asks for.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) enum Request {
     /// Stop: the first time gracefully, the second time at once.
     Stop(EndedBy),
     /// Load the script again.
     Reload,
+    /// Change the load; answered with why it cannot be done, if so.
+    Control(Control, Answer),
 }
+
+/// Where a change of the load is answered.
+pub(super) type Answer = oneshot::Sender<Result<(), String>>;
 
 /// How a run ended.
 pub(super) struct Ending {
@@ -61,17 +69,22 @@ pub(super) struct Driver {
     workers: Vec<WorkerHandle>,
     aggregator: Aggregator,
     snapshots: watch::Sender<Arc<Snapshot>>,
-    ramp: Ramp,
+    /// The load in time; what changes it while it runs goes through here.
+    lanes: Lanes,
+    shapes: Shapes,
+    pressure: Pressure,
     start: Instant,
-    /// When the users began to be taken away, and how many there were.
-    ramp_down: Option<(Instant, Ramp)>,
+    /// When the time of the run is over; `None` when it has none, or is over and that has been acted on.
+    run_ends: Option<Instant>,
+    /// By when the last iterations have to end, once there is no further one.
+    last_iterations: Option<Instant>,
+    /// The last iteration of the run's number has been begun.
+    iterations_done: bool,
     ended_by: Option<EndedBy>,
-    /// The run time is over and has been acted on.
-    time_is_over: bool,
     stops: u32,
     misconfigured: Option<String>,
-    /// The phase that listeners of the script were told last, and whether they know that all users run.
-    announced: Phase,
+    /// The phase and stage that listeners of the script were told last, and whether they know that all users run.
+    announced: (Phase, Option<Arc<str>>),
     /// The script that runs, and where changed ones arrive.
     sources: Sources,
     reloads: Option<mpsc::Sender<Result<Reloaded, String>>>,
@@ -109,22 +122,25 @@ impl Driver {
         let mut aggregator = Aggregator::new(count, SystemTime::now());
         let nothing = aggregator.preview(idle_tick());
         let (snapshots, receiver) = watch::channel(Arc::new(nothing));
-        let ramp = Ramp { users: shared.plan.users, rate: shared.plan.spawn_rate };
+        let start = Instant::now();
         let driver = Driver {
+            lanes: Lanes::new(&shared.plan, start),
+            shapes: Shapes::default(),
+            pressure: Pressure::default(),
             sources: shared.sources.clone(),
             reloads: None,
             shared,
             workers,
             aggregator,
             snapshots,
-            ramp,
-            start: Instant::now(),
-            ramp_down: None,
+            start,
+            run_ends: None,
+            last_iterations: None,
+            iterations_done: false,
             ended_by: None,
-            time_is_over: false,
             stops: 0,
             misconfigured: None,
-            announced: Phase::Starting,
+            announced: (Phase::Starting, None),
             full_load_announced: false,
             resources,
         };
@@ -169,10 +185,14 @@ impl Driver {
                     // Stopped meanwhile; or the worker is gone, which its own message has told.
                     _ => { self.end(EndedBy::Stopped); None }
                 },
-                Some(Request::Stop(cause)) = requests.recv() => {
-                    self.end(cause);
-                    self.tell_all(|| Command::StopNow).await;
-                }
+                Some(request) = requests.recv() => match request {
+                    Request::Stop(cause) => {
+                        self.end(cause);
+                        self.tell_all(|| Command::StopNow).await;
+                    }
+                    Request::Control(_, answer) => reply(answer, Err("the load has not begun yet".into())),
+                    Request::Reload => {}
+                },
             }
         }
     }
@@ -184,32 +204,36 @@ impl Driver {
         requests: &mut mpsc::Receiver<Request>,
     ) {
         self.start = Instant::now();
+        self.lanes = Lanes::new(&self.shared.plan, self.start);
+        self.run_ends = self.shared.plan.run_time.map(|time| self.start + time);
         self.shared.run.start(self.start.into_std());
         self.aggregator.start(SystemTime::now());
         if let Some(resources) = &mut self.resources {
             resources.begin(self.start.into_std());
         }
         self.aggregator.process_cpu(process_cpu());
-        self.shared.run.publish(0, 0.0, self.phase());
-        let (at, ramp) = (self.start, self.ramp);
-        self.tell_all(|| Command::Start { at, ramp, data: data.clone() }).await;
-        let mut idle_workers = 0;
+        self.tell_all(|| Command::Start { data: data.clone() }).await;
         let mut watcher = Watcher::new(&self.sources);
         let mut next_look = self.start + LOOK_EVERY;
         let (sender, mut reloads) = mpsc::channel(1);
         self.reloads = Some(sender);
+        let (shape_answers, mut shapes_say) = mpsc::channel::<(usize, ShapeAnswer)>(COMMANDS);
         let mut next_tick = self.start + INTERVAL;
-        let full_load = self.start + self.ramp.up(self.ramp.users.saturating_sub(1));
-        while idle_workers < self.workers.len() {
+        self.begin_lanes().await;
+        self.shared.run.publish(0, 0.0, self.lanes.phase(self.start).0);
+        while !self.lanes.are_over() {
             self.announce_phase().await;
-            let run_ends =
-                self.shared.plan.run_time.filter(|_| !self.time_is_over).map(|time| self.start + time);
+            let now = Instant::now();
+            let next_lane = self.lanes.next_start().map(|(_, at)| at);
+            let next_border = self.lanes.next_border(now);
+            let next_shape = self.shapes.next_ask();
             tokio::select! {
                 biased;
                 Some(request) = requests.recv() => {
                     match request {
                         Request::Stop(cause) => self.stop(cause).await,
                         Request::Reload => self.begin_reload(),
+                        Request::Control(control, answer) => self.control(&control, answer).await,
                     }
                 }
                 Some(reloaded) = reloads.recv() => self.end_reload(reloaded, &mut watcher).await,
@@ -219,22 +243,8 @@ impl Driver {
                     }
                     next_look = Instant::now() + LOOK_EVERY;
                 }
-                Some(event) = events.recv() => match event {
-                    Event::Abort => {
-                        let reason = self.shared.run.abort_reason().unwrap_or_default();
-                        self.stop_once(EndedBy::Aborted(reason)).await;
-                    }
-                    Event::Misconfigured(error) => {
-                        self.misconfigured.get_or_insert(error);
-                        self.stop_once(EndedBy::Stopped).await;
-                    }
-                    Event::NoIterationsLeft => {
-                        self.end(EndedBy::Iterations);
-                        self.begin_ramp_down(f64::INFINITY);
-                        self.tell_all(|| Command::Finish).await;
-                    }
-                    Event::WorkerIdle => idle_workers += 1,
-                },
+                Some((lane, answer)) = shapes_say.recv() => self.shape_says(lane, answer).await,
+                Some(event) = events.recv() => self.event(event).await,
                 () = sleep_until(next_tick) => {
                     self.tick(false).await;
                     // On the grid of the start, so that the seconds of two charts are the same seconds.
@@ -242,28 +252,161 @@ impl Driver {
                         next_tick += INTERVAL;
                     }
                 }
-                () = sleep_until(full_load), if self.announced == Phase::RampUp => {}
-                () = sleep_until(run_ends.unwrap_or(next_tick)), if run_ends.is_some() => {
+                () = sleep_until(next_lane.unwrap_or(now)), if next_lane.is_some() => self.begin_lanes().await,
+                () = sleep_until(next_shape.unwrap_or(now)), if next_shape.is_some() => {
+                    for (lane, function, elapsed) in self.shapes.ask(Instant::now()) {
+                        let (answer, last) = (shape_answers.clone(), self.shapes.last(lane).cloned());
+                        self.tell(0, Command::AskShape { lane, function, elapsed, last, answer }).await;
+                    }
+                }
+                // The phase is another one from then on.
+                () = sleep_until(next_border.unwrap_or(now)), if next_border.is_some() => {}
+                () = sleep_until(self.run_ends.unwrap_or(now)), if self.run_ends.is_some() => {
                     self.run_time_is_over().await;
                 }
+                () = sleep_until(self.last_iterations.unwrap_or(now)), if self.last_iterations.is_some() => {
+                    self.last_iterations = None;
+                    let text = format!(
+                        "the last iterations have not ended {} s after they began: they are stopped",
+                        DEFAULT_MAX_DURATION.as_secs()
+                    );
+                    self.say(Level::Warning, text);
+                    self.tell_all(|| Command::Stop).await;
+                }
             }
+        }
+        self.announce_phase().await;
+        if self.ended_by.is_none() {
+            self.end(if self.lanes.some_time_was_over() {
+                EndedBy::RunTime
+            } else if self.lanes.some_count_iterations() {
+                EndedBy::Iterations
+            } else {
+                EndedBy::UsersGone
+            });
         }
         self.tick(true).await;
     }
 
-    async fn run_time_is_over(&mut self) {
-        self.time_is_over = true;
-        self.end(EndedBy::RunTime);
-        match self.ramp_down {
-            None => {
-                self.begin_ramp_down(self.ramp.rate);
-                if let Some((at, ramp)) = self.ramp_down {
-                    self.tell_all(|| Command::RampDown { at, ramp }).await;
+    /// Begins the lanes whose time has come.
+    async fn begin_lanes(&mut self) {
+        while let Some((lane, at)) = self.lanes.next_start().filter(|&(_, at)| at <= Instant::now()) {
+            match self.lanes.shape(lane).map(str::to_owned) {
+                // Its function says first what it is.
+                Some(function) => {
+                    self.lanes.ask(lane);
+                    self.shapes.add(lane, function, self.lanes.parts_of_shape(lane), at);
+                }
+                None => self.begin_lane(lane, at, false).await,
+            }
+        }
+    }
+
+    async fn begin_lane(&mut self, lane: usize, at: Instant, is_open: bool) {
+        let workers = self.workers.len();
+        if let Some(begin) = self.lanes.begin(lane, at, &self.shared.plan, workers, is_open) {
+            self.tell_all(|| Command::Begin(begin.clone())).await;
+        }
+    }
+
+    async fn event(&mut self, event: Event) {
+        match event {
+            Event::Abort => {
+                let reason = self.shared.run.abort_reason().unwrap_or_default();
+                self.stop_once(EndedBy::Aborted(reason)).await;
+            }
+            Event::Misconfigured(error) => {
+                self.misconfigured.get_or_insert(error);
+                self.stop_once(EndedBy::Stopped).await;
+            }
+            Event::NoIterationsLeft => {
+                let now = Instant::now();
+                self.end(EndedBy::Iterations);
+                self.iterations_done = true;
+                self.last_iterations = Some(now + DEFAULT_MAX_DURATION);
+                self.lanes.end(now);
+                self.tell_all(|| Command::Finish).await;
+            }
+            Event::LaneIdle { lane, worker, generation } => {
+                if self.lanes.idle(lane, worker, generation, Instant::now()) {
+                    self.shapes.remove(lane);
                 }
             }
-            // The last iterations were running; the time limits them as it limits all others.
-            Some(_) if self.stops == 0 => self.tell_all(|| Command::Stop).await,
-            Some(_) => {}
+            Event::LimitMet { lane } => {
+                let now = Instant::now();
+                if let Some(load) = self.lanes.open_load(lane, now) {
+                    let scenario = self.scenario(load.scenario).to_owned();
+                    let text = self.pressure.limit_met(lane, &load, &scenario);
+                    self.aggregator.mark(self.start.elapsed(), text.clone());
+                    self.say(Level::Warning, text);
+                }
+            }
+        }
+    }
+
+    fn scenario(&self, index: usize) -> &str {
+        &self.shared.plan.scenarios[index].name
+    }
+
+    /// Changes the load, and marks when.
+    async fn control(&mut self, control: &Control, answer: Answer) {
+        let now = Instant::now();
+        match self.lanes.change(control, now) {
+            Ok((changes, text)) => {
+                match control {
+                    Control::Pause => self.shapes.pause(now),
+                    Control::Resume => {
+                        let pause = self.shapes.resume(now);
+                        self.run_ends = self.run_ends.map(|ends| ends + pause);
+                    }
+                    _ => {}
+                }
+                self.follow(changes).await;
+                self.aggregator.mark(self.start.elapsed(), text);
+                reply(answer, Ok(()));
+            }
+            Err(problem) => reply(answer, Err(problem)),
+        }
+    }
+
+    async fn follow(&self, changes: Vec<Change>) {
+        for (lane, schedule) in changes {
+            self.tell_all(|| Command::Follow { lane, schedule: schedule.clone() }).await;
+        }
+    }
+
+    /// A shape function has been asked and has answered.
+    async fn shape_says(&mut self, lane: usize, answer: ShapeAnswer) {
+        let now = Instant::now();
+        match self.shapes.said(lane, answer) {
+            Said::Nothing => {}
+            Said::Begin { lanes, skip, is_open } => {
+                skip.into_iter().for_each(|lane| self.lanes.skip(lane, now));
+                for lane in lanes {
+                    self.begin_lane(lane, now, is_open).await;
+                }
+                let changes = self.shapes.changes(lane, &mut self.lanes, now);
+                self.follow(changes).await;
+            }
+            Said::Change => {
+                let changes = self.shapes.changes(lane, &mut self.lanes, now);
+                self.follow(changes).await;
+            }
+            Said::Abort(reason) => self.stop_once(EndedBy::Aborted(reason)).await,
+            Said::Unusable(error) => {
+                self.misconfigured.get_or_insert(error);
+                self.stop_once(EndedBy::Stopped).await;
+            }
+        }
+    }
+
+    async fn run_time_is_over(&mut self) {
+        self.run_ends = None;
+        self.end(EndedBy::RunTime);
+        self.lanes.give_up_waiting(Instant::now());
+        // The last iterations were running; the time limits them as it limits all others.
+        if self.iterations_done && self.stops == 0 {
+            self.tell_all(|| Command::Stop).await;
         }
     }
 
@@ -313,7 +456,7 @@ impl Driver {
     async fn stop(&mut self, cause: EndedBy) {
         self.stops += 1;
         self.end(cause);
-        self.begin_ramp_down(f64::INFINITY);
+        self.lanes.end(Instant::now());
         if self.stops == 1 {
             self.tell_all(|| Command::Stop).await;
         } else {
@@ -330,19 +473,26 @@ impl Driver {
         }
     }
 
-    /// Tells the listeners of the script when the phase is another one.
+    /// Tells the listeners of the script when the phase or the stage is another one.
     async fn announce_phase(&mut self) {
-        let phase = self.phase();
-        if phase == self.announced {
+        let now = Instant::now();
+        let (phase, stage) = self.lanes.phase(now);
+        if (phase, &stage) == (self.announced.0, &self.announced.1) {
             return;
         }
-        let text = |phase: Phase| Value::Text(phase.as_str().to_owned());
-        let fields = vec![("stage", text(phase)), ("previous", text(self.announced))];
-        self.announced = phase;
+        let text = |text: &str| Value::Text(text.to_owned());
+        let word = |phase: Phase, stage: &Option<Arc<str>>| text(stage.as_deref().unwrap_or(phase.as_str()));
+        let fields = vec![
+            ("stage", word(phase, &stage)),
+            ("phase", text(phase.as_str())),
+            ("previous", word(self.announced.0, &self.announced.1)),
+        ];
+        self.aggregator.enter(now.saturating_duration_since(self.start), phase, stage.clone());
+        self.announced = (phase, stage);
         self.shared.run.set_phase(phase);
         self.tell(0, Command::Announce(ScriptEvent::Stage, fields)).await;
         if phase == Phase::Steady && !std::mem::replace(&mut self.full_load_announced, true) {
-            let users = vec![("users", Value::Int(self.ramp.users as i64))];
+            let users = vec![("users", Value::Int(self.lanes.users_target(now) as i64))];
             self.tell(0, Command::Announce(ScriptEvent::SpawningComplete, users)).await;
         }
     }
@@ -351,45 +501,20 @@ impl Driver {
         self.ended_by.get_or_insert(cause);
     }
 
-    fn begin_ramp_down(&mut self, rate: f64) {
-        let users = self.ramp.target(self.start.elapsed());
-        self.ramp_down = Some((Instant::now(), Ramp { users, rate }));
-    }
-
-    fn phase(&self) -> Phase {
-        if self.ramp_down.is_some() {
-            Phase::RampDown
-        } else if self.ramp.target(self.start.elapsed()) < self.ramp.users {
-            Phase::RampUp
-        } else {
-            Phase::Steady
-        }
-    }
-
-    fn users_target(&self) -> u64 {
-        match self.ramp_down {
-            None => self.ramp.target(self.start.elapsed()),
-            Some((at, ramp)) => ramp.users.saturating_sub(ramp.target(at.elapsed())),
-        }
-    }
-
     /// Ends an interval: collects it from all workers and publishes a snapshot.
     async fn tick(&mut self, last: bool) {
+        let now = Instant::now();
         let mut answers = Vec::with_capacity(self.workers.len());
         for worker in 0..self.workers.len() {
+            if self.workers[worker].commands.is_closed() {
+                self.lanes.worker_gone(worker, now);
+            }
             let (answer, interval) = oneshot::channel();
             self.tell(worker, Command::Flush(answer)).await;
             answers.push(interval);
         }
-        let mut tick = Tick {
-            at: Duration::ZERO,
-            phase: self.phase(),
-            users: 0,
-            users_peak: 0,
-            users_target: self.users_target(),
-            in_flight: 0,
-            interrupted_requests: 0,
-        };
+        let (phase, stage) = self.lanes.phase(now);
+        let mut tick = Tick { phase, stage, users_target: self.lanes.users_target(now), ..idle_tick() };
         for (worker, answer) in answers.into_iter().enumerate() {
             // A worker that has panicked has nothing to say; its users are gone with it.
             let Ok(interval) = answer.await else { continue };
@@ -405,15 +530,48 @@ impl Driver {
             self.aggregator.add_resources(resources.take());
         }
         self.aggregator.process_cpu(process_cpu());
+        tick.planned = self.planned(last);
+        for lane in self.lanes.open_lanes() {
+            if let Some(load) = self.lanes.open_load(lane, Instant::now()) {
+                self.pressure.look(lane, &load);
+            }
+        }
         tick.at = self.start.elapsed();
+        if last {
+            self.aggregator.leave(tick.at);
+        }
         let mut snapshot = self.aggregator.close_interval(tick);
         if last {
+            for (scenario, text) in self.pressure.at_the_end(&snapshot, &self.shared.plan) {
+                self.say(Level::Warning, format!("scenario '{scenario}': {text}"));
+                snapshot.notes.push(format!("scenario '{scenario}': {text}"));
+            }
             // The seconds keep the phase they were part of; it is the run that is done.
             snapshot.phase = Phase::Done;
         }
         self.shared.run.publish(snapshot.users, snapshot.recent.rate.unwrap_or(0.0), snapshot.phase);
         // Nobody may be watching.
         self.snapshots.send_replace(Arc::new(snapshot));
+    }
+
+    /// By scenario, how many iterations were due so far. At the end, those that were never begun are counted as
+    /// dropped.
+    fn planned(&mut self, last: bool) -> Vec<(Arc<str>, u64)> {
+        let planned = self.lanes.planned(Instant::now());
+        let mut named = Vec::with_capacity(planned.len());
+        for (scenario, mut due) in planned {
+            let name: Arc<str> = self.scenario(scenario).into();
+            let (begun, dropped) = self.aggregator.begun_and_dropped(&name);
+            if self.iterations_done {
+                // What was due beyond the number of the run was never to be begun.
+                due = due.min(begun + dropped);
+            } else if last && due > begun + dropped {
+                self.aggregator.add_dropped(&name, due - begun - dropped);
+            }
+            // One that was begun in the very moment in which the load was stopped was due too.
+            named.push((name, if last { due.max(begun + dropped) } else { due }));
+        }
+        named
     }
 
     async fn teardown(&mut self, requests: &mut mpsc::Receiver<Request>) -> Option<String> {
@@ -429,13 +587,17 @@ impl Driver {
                     Ok(Err(HookError::Failed(error) | HookError::Aborted(error))) => Some(error),
                     _ => None,
                 },
-                Some(Request::Stop(cause)) = requests.recv() => {
-                    self.end(cause);
-                    self.stops += 1;
-                    if self.stops > 1 {
-                        self.tell_all(|| Command::StopNow).await;
+                Some(request) = requests.recv() => match request {
+                    Request::Stop(cause) => {
+                        self.end(cause);
+                        self.stops += 1;
+                        if self.stops > 1 {
+                            self.tell_all(|| Command::StopNow).await;
+                        }
                     }
-                }
+                    Request::Control(_, answer) => reply(answer, Err("the load is over".into())),
+                    Request::Reload => {}
+                },
                 () = sleep_until(deadline), if self.stops <= 1 => {
                     self.stops = 2;
                     self.tell_all(|| Command::StopNow).await;
@@ -457,10 +619,17 @@ impl Driver {
     }
 }
 
+fn reply(answer: Answer, result: Result<(), String>) {
+    // Whoever asked may not wait for the answer.
+    let _ = answer.send(result);
+}
+
 fn idle_tick() -> Tick {
     Tick {
         at: Duration::ZERO,
         phase: Phase::Starting,
+        stage: None,
+        planned: Vec::new(),
         users: 0,
         users_peak: 0,
         users_target: 0,

@@ -5,6 +5,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::control::Control;
 use super::driver::{Ending, Request};
 use super::error::RunError;
 use crate::metrics::Snapshot;
@@ -34,6 +35,17 @@ impl Stopper {
     /// As [`RunHandle::stop`], with the report saying that a signal was the reason.
     pub fn stop_on_signal(&self) {
         self.request(EndedBy::Signal);
+    }
+
+    /// As [`RunHandle::control`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn control(&self, control: Control) -> Result<(), String> {
+        let (answer, is_done) = oneshot::channel();
+        let over = || "the run is over".to_owned();
+        self.requests.send(Request::Control(control, answer)).await.map_err(|_| over())?;
+        is_done.await.unwrap_or_else(|_| Err(over()))
     }
 
     fn request(&self, cause: EndedBy) {
@@ -76,6 +88,14 @@ impl RunHandle {
     pub fn reload(&self) {
         // Full or closed: the run is being stopped, or over.
         let _ = self.requests.try_send(Request::Reload);
+    }
+
+    /// Changes the load from now on: users, rate, pause, stage. Each change is a mark in the history.
+    ///
+    /// # Errors
+    /// Why it cannot be done now, in words: no load of that kind runs, the run is paused or over.
+    pub async fn control(&self, control: Control) -> Result<(), String> {
+        self.stopper().control(control).await
     }
 
     /// Something that can stop the run while this handle is being waited for.

@@ -21,7 +21,7 @@ use super::worker_loop::WorkerError;
 use crate::data::{Folders, Registry};
 use crate::http::{Target, Transport};
 use crate::metrics::ResourceSource;
-use crate::plan::{Options, PlanError, RunInfo, TestPlan};
+use crate::plan::{Executor, Options, PlanError, RunInfo, TestPlan};
 use crate::rhai::{Dynamic, Engine};
 use crate::script::{
     AsyncCall, Common, Extension, HttpDebug, Level, Message, MessageSink, Param, RunState, ScriptInputs,
@@ -474,7 +474,13 @@ fn check_hosts(plan: &TestPlan) -> Result<(), RunError> {
 
 fn run_info(plan: &TestPlan, script: PathBuf, files: Vec<(String, String)>, params: &[Param]) -> RunInfo {
     let name = script.file_stem().map_or("script".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let users = |index| plan.mix.iter().filter(|&&scenario| scenario == index).count() as u64;
+    let users = |index: usize| match plan.executor(index) {
+        Some(Executor::Users { .. }) | None => {
+            plan.mix.iter().filter(|&&dealt| dealt == index).count() as u64
+        }
+        Some(executor) => executor.most_vus(),
+    };
+    let executor = |index| plan.executor(index).map_or("users", Executor::name).to_owned();
     let shown = |param: &Param| match (&param.value, param.secret) {
         (Some(_), true) => "***".to_owned(),
         (value, _) => value.clone().unwrap_or_default(),
@@ -492,6 +498,8 @@ fn run_info(plan: &TestPlan, script: PathBuf, files: Vec<(String, String)>, para
         seed: plan.seed,
         threads: plan.threads,
         scenarios: plan.scenarios.iter().enumerate().map(|(i, s)| (s.name.clone(), users(i))).collect(),
+        executors: (0..plan.scenarios.len()).map(executor).collect(),
+        planned: plan.planned(),
         params: params.iter().map(|param| (param.name.clone(), shown(param))).collect(),
         started_at: SystemTime::now(),
     }

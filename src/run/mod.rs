@@ -3,16 +3,21 @@
 //! The command line uses this and nothing else of the engine.
 
 mod check;
+mod control;
 mod driver;
 mod error;
 mod handle;
 mod http_options;
+mod lanes;
 mod limits;
 mod load_test;
+mod pressure;
 mod reload;
+mod shapes;
 mod worker_loop;
 
 pub use check::Findings;
+pub use control::Control;
 pub use error::RunError;
 pub use handle::{Report, RunHandle, Stopper};
 pub use load_test::{LoadTest, Prepared};

@@ -2,26 +2,41 @@
 //!
 //! Invariant: commands are answered at once; whatever takes time runs as a task beside the loop.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinHandle, LocalSet};
-use tokio::time::Instant;
 
+use super::lanes::Begin;
 use super::reload::Reloaded;
-use crate::executor::users::{self, Ramp};
+use crate::executor::lane::{Lane, Part};
+use crate::executor::schedule::Schedule;
+use crate::executor::shape::{self, Answer};
+use crate::executor::{feeder, population};
 use crate::script::{EventFields, LoadError, ScriptEvent, Value};
-use crate::vu::{Event, HookError, Interval, Shared, Worker};
+use crate::vu::{HookError, Interval, Shared, Worker};
 
 /// What the run tells a worker.
 pub(super) enum Command {
     /// Run `setup` and answer with its value.
     Setup(oneshot::Sender<Result<Value, HookError>>),
-    /// Begin the load; `vu::data()` gives this value.
-    Start { at: Instant, ramp: Ramp, data: Arc<Value> },
-    /// Take the users away one by one.
-    RampDown { at: Instant, ramp: Ramp },
+    /// The load begins; `vu::data()` gives this value.
+    Start { data: Arc<Value> },
+    /// Begin a lane.
+    Begin(Begin),
+    /// A lane goes on with another schedule.
+    Follow { lane: usize, schedule: Arc<Schedule> },
+    /// Ask the script's shape function and answer with what it says. `elapsed` is in seconds.
+    AskShape {
+        lane: usize,
+        function: String,
+        elapsed: f64,
+        /// What it said before.
+        last: Option<Answer>,
+        answer: mpsc::Sender<(usize, ShapeAnswer)>,
+    },
     /// Begin no iteration any more; let the running ones end.
     Finish,
     /// Stop all users, with the stop timeout.
@@ -76,8 +91,40 @@ pub(super) enum WorkerError {
     Load(LoadError),
 }
 
+/// What a shape function says, or why it says nothing.
+pub(super) type ShapeAnswer = Result<Answer, HookError>;
+
+/// The lanes of a worker, and the tasks that keep them in users.
+#[derive(Default)]
+struct Own(BTreeMap<usize, (Rc<Lane>, AbortHandle)>);
+
+impl Own {
+    fn begin(&mut self, worker: &Rc<Worker>, begin: Begin, part: Part) {
+        let Begin { lane: index, schedule, common, is_open } = begin;
+        let lane = Lane::new(worker.clone(), index, part, schedule, common, is_open);
+        let driving = if is_open {
+            tokio::task::spawn_local(feeder::feed(lane.clone()))
+        } else {
+            tokio::task::spawn_local(population::follow(lane.clone()))
+        };
+        self.0.insert(index, (lane.clone(), driving.abort_handle()));
+        tokio::task::spawn_local(async move {
+            // It goes on until it is given up; then no user comes any more.
+            let _ = driving.await;
+            lane.all_left().await;
+            lane.tell_over();
+        });
+    }
+
+    /// No user is started any more.
+    fn give_up(&self) {
+        self.0.values().for_each(|(_, driving)| driving.abort());
+    }
+}
+
 async fn serve(worker: Rc<Worker>, number: usize, workers: usize, mut commands: mpsc::Receiver<Command>) {
-    let mut ramps: Vec<AbortHandle> = Vec::new();
+    let part = Part { worker: number, workers };
+    let mut lanes = Own::default();
     let mut hook: Option<JoinHandle<()>> = None;
     while let Some(command) = commands.recv().await {
         match command {
@@ -87,28 +134,38 @@ async fn serve(worker: Rc<Worker>, number: usize, workers: usize, mut commands: 
                     let _ = answer.send(worker.setup().await);
                 }));
             }
-            Command::Start { at, ramp, data } => {
+            Command::Start { data } => {
                 worker.set_data(&data);
                 worker.begin_load();
-                let up = tokio::task::spawn_local(users::ramp_up(worker.clone(), ramp, number, workers, at));
-                ramps.push(up.abort_handle());
-                supervise(worker.clone(), up);
             }
-            Command::RampDown { at, ramp } => {
-                stop_ramps(&mut ramps);
-                let down = users::ramp_down(worker.clone(), ramp, number, workers, at);
-                ramps.push(tokio::task::spawn_local(down).abort_handle());
+            Command::Begin(begin) => lanes.begin(&worker, begin, part),
+            Command::Follow { lane, schedule } => {
+                if let Some((lane, _)) = lanes.0.get(&lane) {
+                    lane.follow(schedule);
+                }
+            }
+            Command::AskShape { lane, function, elapsed, last, answer } => {
+                let worker = worker.clone();
+                tokio::task::spawn_local(async move {
+                    let plan = worker.plan();
+                    let taking_part = plan.lanes[lane].scenarios.iter();
+                    let known: Vec<&str> = taking_part.map(|&s| plan.scenarios[s].name.as_str()).collect();
+                    let read = |value: &Value| shape::read(value, &known, last.as_ref());
+                    let asked = worker.ask_shape(&function, elapsed, read).await;
+                    // The run may be over meanwhile.
+                    let _ = answer.send((lane, asked)).await;
+                });
             }
             Command::Finish => {
-                stop_ramps(&mut ramps);
+                lanes.give_up();
                 worker.finish_all();
             }
             Command::Stop => {
-                stop_ramps(&mut ramps);
+                lanes.give_up();
                 worker.stop_all();
             }
             Command::StopNow => {
-                stop_ramps(&mut ramps);
+                lanes.give_up();
                 worker.stop_now();
                 if let Some(hook) = hook.take() {
                     hook.abort();
@@ -130,18 +187,4 @@ async fn serve(worker: Rc<Worker>, number: usize, workers: usize, mut commands: 
             }
         }
     }
-}
-
-/// Tells the run when the ramp is over, or was given up, and no user is left.
-fn supervise(worker: Rc<Worker>, ramp: JoinHandle<()>) {
-    tokio::task::spawn_local(async move {
-        // An error says that the ramp was given up: then too no user will come any more.
-        let _ = ramp.await;
-        worker.all_left().await;
-        worker.tell(Event::WorkerIdle);
-    });
-}
-
-fn stop_ramps(ramps: &mut Vec<AbortHandle>) {
-    ramps.drain(..).for_each(|ramp| ramp.abort());
 }

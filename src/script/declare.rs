@@ -5,7 +5,7 @@
 use rhai::{FnPtr, Position};
 
 use super::events::ScriptEvent;
-use crate::plan::{Options, ScenarioPlan, TaskPlan, Wait};
+use crate::plan::{Options, ScenarioPlan, TaskPlan, Wait, circle};
 
 /// Name of the scenario that `task` and `wait` declare.
 pub(crate) const DEFAULT_SCENARIO: &str = "default";
@@ -16,6 +16,8 @@ pub(crate) struct DeclaredScenario {
     pub(crate) plan: ScenarioPlan,
     /// By task whose wait it is; `None` is that of the scenario.
     pub(crate) wait_fns: Vec<(Option<String>, FnPtr)>,
+    /// Where it is declared.
+    pub(crate) position: Position,
 }
 
 /// What a declaration says about a task besides its function.
@@ -57,6 +59,10 @@ pub(crate) struct Declarations {
     pub(crate) listeners: Vec<(ScriptEvent, FnPtr, Position)>,
     /// Functions that declarations name: each has to exist.
     pub(crate) named_functions: Vec<NamedFunction>,
+    /// Functions that say what the load is, what names them, and where.
+    pub(crate) shapes: Vec<(String, String, Position)>,
+    /// What was found to be wrong so far.
+    problems: Vec<DeclarationError>,
 }
 
 /// A function that a declaration names.
@@ -83,6 +89,17 @@ impl From<String> for DeclarationError {
 }
 
 impl Declarations {
+    /// What was found to be wrong so far, in words.
+    #[cfg(test)]
+    pub(crate) fn problem_texts(&self) -> Vec<String> {
+        self.problems.iter().map(|problem| problem.message.clone()).collect()
+    }
+
+    /// Keeps what is wrong with a declaration, to be told with everything else.
+    pub(crate) fn add_problems(&mut self, problems: Vec<String>, position: Position) {
+        self.problems.extend(problems.into_iter().map(|message| DeclarationError { message, position }));
+    }
+
     pub(crate) fn add_scenario(&mut self, scenario: DeclaredScenario) -> Result<(), String> {
         let name = &scenario.plan.name;
         if self.scenarios.iter().any(|known| known.plan.name == *name) {
@@ -123,7 +140,11 @@ impl Declarations {
     /// The scenarios: the declared ones, the one that `task` declares, or `iteration` alone.
     ///
     /// `functions` are the script's functions as (name, number of parameters).
-    pub(crate) fn finish(&mut self, functions: &[(String, usize)]) -> Result<(), DeclarationError> {
+    ///
+    /// # Errors
+    /// Everything that is wrong with the declarations.
+    pub(crate) fn finish(&mut self, functions: &[(String, usize)]) -> Result<(), Vec<DeclarationError>> {
+        let mut problems = std::mem::take(&mut self.problems);
         let has = |name: &str| functions.iter().any(|(known, params)| known == name && *params == 0);
         if !self.default_tasks.is_empty() || (self.scenarios.is_empty() && has("iteration")) {
             if self.default_tasks.is_empty() {
@@ -134,10 +155,11 @@ impl Declarations {
             let plan = ScenarioPlan { wait, ..ScenarioPlan::new(DEFAULT_SCENARIO, tasks) };
             let mut wait_fns = std::mem::take(&mut self.default_task_waits);
             wait_fns.extend(wait_fn.map(|wait_fn| (None, wait_fn)));
-            self.add_scenario(DeclaredScenario { plan, wait_fns })?;
+            let scenario = DeclaredScenario { plan, wait_fns, position: Position::NONE };
+            problems.extend(self.add_scenario(scenario).err().map(DeclarationError::from));
         }
         if self.scenarios.is_empty() {
-            return Err(
+            problems.push(
                 "the script declares nothing to run: write `fn iteration() { … }`, or name functions \
                         with task(\"name\") or scenario(\"name\", #{ … })"
                     .to_owned()
@@ -151,12 +173,72 @@ impl Declarations {
                     *hook = Some(name.to_owned());
                 }
             }
-            if plan.tasks.iter().all(|task| task.weight == 0) {
-                return Err(format!("scenario '{}' has no task with a weight above 0", plan.name).into());
+            if !plan.tasks.is_empty() && plan.tasks.iter().all(|task| task.weight == 0) {
+                problems.push(format!("scenario '{}' has no task with a weight above 0", plan.name).into());
             }
         }
-        self.check_names(functions)?;
-        self.check_listeners(functions)
+        self.check_order(&mut problems);
+        self.check_shapes(functions, &mut problems);
+        problems.extend(self.check_names(functions).err());
+        problems.extend(self.check_listeners(functions).err());
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// A scenario can follow one that there is, and none that follows it.
+    fn check_order(&self, problems: &mut Vec<DeclarationError>) {
+        let after: Vec<(&str, Option<&str>)> = self
+            .scenarios
+            .iter()
+            .map(|scenario| (scenario.plan.name.as_str(), scenario.plan.after.as_deref()))
+            .collect();
+        for scenario in &self.scenarios {
+            let (plan, position) = (&scenario.plan, scenario.position);
+            let mut say = |message: String| problems.push(DeclarationError { message, position });
+            let shares = plan.executor.is_none() && (plan.after.is_some() || !plan.start_time.is_zero());
+            if shares {
+                say(format!(
+                    "scenario '{}' shares the run's users, so start_time and after mean nothing to it: give it an \
+                     executor of its own",
+                    plan.name
+                ));
+            }
+            if let Some(name) = &plan.after
+                && !after.iter().any(|(known, _)| known == name)
+            {
+                let hint = super::suggest::did_you_mean(name, after.iter().map(|(name, _)| *name));
+                say(format!("scenario '{}' is to start after '{name}', which there is not{hint}", plan.name));
+            }
+        }
+        if let Some(circle) = circle(&after) {
+            let first = self.scenarios.iter().find(|scenario| scenario.plan.name == circle[0]);
+            problems.push(DeclarationError {
+                message: format!(
+                    "scenarios wait for one another in a circle, so none of them could start: {}",
+                    circle.join(" after ")
+                ),
+                position: first.map_or(Position::NONE, |scenario| scenario.position),
+            });
+        }
+    }
+
+    /// A shape takes the seconds since the start, or nothing.
+    fn check_shapes(&self, functions: &[(String, usize)], problems: &mut Vec<DeclarationError>) {
+        for (name, by, position) in &self.shapes {
+            let params: Vec<usize> = functions.iter().filter(|(n, _)| n == name).map(|(_, p)| *p).collect();
+            let message = if params.is_empty() {
+                let known = functions.iter().map(|(name, _)| name.as_str());
+                let hint = super::suggest::did_you_mean(name, known);
+                format!("{by} names a function '{name}' that the script does not define{hint}")
+            } else if params.iter().all(|&count| count > 1) {
+                format!(
+                    "{by} names '{name}', which takes {} arguments; it is given the seconds since the start",
+                    params[0]
+                )
+            } else {
+                continue;
+            };
+            problems.push(DeclarationError { message, position: *position });
+        }
     }
 
     /// A listener takes nothing, or what happened.

@@ -145,11 +145,8 @@ impl ScriptEngine {
         mut declared: Declarations,
         variables: BTreeMap<String, Value>,
     ) -> Result<(ScriptEngine, Loaded), LoadError> {
-        match declared.finish(&self.functions) {
-            Ok(()) => {}
-            Err(DeclarationError { message, position }) => {
-                return Err(Box::new(self.explainer(None).explain_text(message, position)));
-            }
+        if let Err(problems) = declared.finish(&self.functions) {
+            return Err(self.declaration_errors(problems));
         }
         self.wait_functions = declared
             .scenarios
@@ -245,6 +242,18 @@ impl ScriptEngine {
                 Err(self.wrong_value(vu, function.fn_name(), message))
             }
         }
+    }
+
+    /// Asks the script's shape function, which takes the seconds since the start, or nothing.
+    pub(crate) fn shape(&self, vu: &VuContext, function: &str, elapsed: f64) -> Result<Value, CallEnd> {
+        let mut arguments = [Dynamic::from_float(elapsed)];
+        let count = usize::from(self.has(function, 1));
+        let mut arguments: Vec<&mut Dynamic> = arguments.iter_mut().take(count).collect();
+        let value = self
+            .evaluate(vu, function, |context| context.call_fn_raw(function, true, false, &mut arguments))?;
+        Value::from_dynamic(&value).map_err(|kind| {
+            self.wrong_value(vu, function, format!("the shape '{function}' returned a {kind}"))
+        })
     }
 
     fn call_pointer(
@@ -350,6 +359,28 @@ impl ScriptEngine {
             vu,
             entered: Position::NONE,
         }
+    }
+
+    /// All problems of the declarations as one error: the first one, and the others below it.
+    fn declaration_errors(&self, problems: Vec<DeclarationError>) -> LoadError {
+        let explain = |problem: DeclarationError| {
+            let DeclarationError { message, position } = problem;
+            self.explainer(None).explain_text(message, position)
+        };
+        let mut all = problems.into_iter().map(explain);
+        let mut first = all.next().unwrap_or_else(|| ScriptError {
+            message: String::new(),
+            position: self.sources.main().to_owned(),
+            trace: String::new(),
+        });
+        for ScriptError { message, position, trace } in all {
+            let gap = if first.trace.is_empty() { "" } else { "\n" };
+            first.trace.push_str(&format!("{gap}error: {position}: {message}"));
+            if !trace.is_empty() {
+                first.trace.push_str(&format!("\n{trace}"));
+            }
+        }
+        Box::new(first)
     }
 
     fn load_error(&self, error: Box<EvalAltResult>) -> LoadError {

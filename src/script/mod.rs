@@ -46,5 +46,5 @@ pub(crate) use source::Sources;
 pub(crate) use suggest::did_you_mean;
 pub use trace::HttpDebug;
 pub(crate) use value::Value;
-pub(crate) use vu_context::{VuContext, VuParts, VuTags};
+pub(crate) use vu_context::{Stage, VuContext, VuParts, VuTags, Waited};
 pub(crate) use wait_time::wait_seconds;

@@ -37,6 +37,8 @@ pub(crate) struct VuContext {
     pub(crate) iteration: Cell<u64>,
     /// How late the running iteration started.
     pub(crate) lag: Cell<Duration>,
+    /// The stage that its load is in; `None` in `setup` and `teardown`.
+    pub(crate) stage: Option<Rc<dyn Stage>>,
     /// Whether its requests are counted; not so in `setup` and `teardown`.
     pub(crate) records: bool,
     /// The VU's own map.
@@ -65,6 +67,8 @@ pub(crate) struct VuContext {
     stopping: Cell<bool>,
     /// A wait inside an iteration is cut too.
     cut_pauses: Cell<bool>,
+    /// How often it was told to stop or to go on: what was decided before the last time is not acted on.
+    tellings: Cell<u32>,
     interrupted: Cell<bool>,
     /// A listener to requests runs.
     listening: Cell<bool>,
@@ -74,6 +78,23 @@ pub(crate) struct VuContext {
     in_stop_hook: Cell<bool>,
     /// Wakes the task the user lives in; the same one all its life.
     task_waker: RefCell<Option<Waker>>,
+}
+
+/// How a wait for a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Waited {
+    /// Its time has come.
+    Due,
+    /// What it waits for has changed.
+    Changed,
+    /// The user is to end.
+    Stopped,
+}
+
+/// Says which stage of the load it is.
+pub(crate) trait Stage {
+    /// The name of the stage, if it has one.
+    fn stage(&self) -> Option<Arc<str>>;
 }
 
 /// Tags of a scenario: shown by `vu::tags()`, counted with every request.
@@ -88,6 +109,7 @@ pub(crate) struct VuParts {
     pub(crate) id: u64,
     pub(crate) scenario_index: u32,
     pub(crate) scenario: Arc<str>,
+    pub(crate) stage: Option<Rc<dyn Stage>>,
     pub(crate) records: bool,
     pub(crate) client: Client,
     pub(crate) base: Option<Target>,
@@ -116,6 +138,7 @@ impl VuContext {
             scenario: parts.scenario,
             started: Instant::now(),
             iteration: Cell::new(0),
+            stage: parts.stage,
             lag: Cell::new(Duration::ZERO),
             records: parts.records,
             // Shared, so that closures given to `group` or `check` work on the same map as the task.
@@ -133,6 +156,7 @@ impl VuContext {
             timers: parts.timers,
             stopping: Cell::new(false),
             cut_pauses: Cell::new(false),
+            tellings: Cell::new(0),
             interrupted: Cell::new(false),
             listening: Cell::new(false),
             computing: Cell::new(false),
@@ -180,10 +204,25 @@ impl VuContext {
         self.wake();
     }
 
-    /// Tells the user to stop: as [`VuContext::finish`], and an iteration that sleeps ends there.
-    pub(crate) fn stop(&self) {
+    /// Tells the user to stop: as [`VuContext::finish`], and an iteration that sleeps ends there. Gives the number
+    /// of this telling; see [`VuContext::tellings`].
+    pub(crate) fn stop(&self) -> u32 {
+        self.tellings.set(self.tellings.get().wrapping_add(1));
         self.cut_pauses.set(true);
         self.finish();
+        self.tellings.get()
+    }
+
+    /// Takes [`VuContext::stop`] back, if the user has not ended yet.
+    pub(crate) fn go_on(&self) {
+        self.tellings.set(self.tellings.get().wrapping_add(1));
+        self.cut_pauses.set(false);
+        self.stopping.set(false);
+    }
+
+    /// Number of the last time it was told to stop or to go on.
+    pub(crate) fn tellings(&self) -> u32 {
+        self.tellings.get()
     }
 
     /// Ends the call that is running.
@@ -192,7 +231,8 @@ impl VuContext {
         self.wake();
     }
 
-    fn wake(&self) {
+    /// Lets the user look again at what it waits for.
+    pub(crate) fn wake(&self) {
         if let Some(waker) = &*self.task_waker.borrow() {
             waker.wake_by_ref();
         }
@@ -258,6 +298,28 @@ impl VuContext {
     /// A wait between two iterations; false when the user was told to end before or meanwhile.
     pub(crate) async fn wait_until(&self, deadline: tokio::time::Instant) -> bool {
         self.pause_unless(deadline, &self.stopping).await
+    }
+
+    /// The same for something that may change meanwhile; without a deadline until it does.
+    pub(crate) async fn wait_for_turn(
+        &self,
+        deadline: Option<tokio::time::Instant>,
+        has_changed: impl Fn() -> bool,
+    ) -> Waited {
+        let mut sleep = pin!(deadline.map(|deadline| self.timers.sleep_until(deadline)));
+        poll_fn(|context| {
+            if self.stopping.get() {
+                return Poll::Ready(Waited::Stopped);
+            }
+            if has_changed() {
+                return Poll::Ready(Waited::Changed);
+            }
+            match sleep.as_mut().as_pin_mut() {
+                Some(sleep) => sleep.poll(context).map(|()| Waited::Due),
+                None => Poll::Pending,
+            }
+        })
+        .await
     }
 
     async fn pause_unless(&self, deadline: tokio::time::Instant, cut: &Cell<bool>) -> bool {

@@ -14,10 +14,11 @@ use tokio::time::Instant;
 
 use super::fiber::{Fiber, FiberError, FiberState};
 use super::next_task::{Last, NextTask};
+use super::turns::{Due, Turn, Turns};
 use super::worker::Worker;
 use crate::metrics::{IterationEnd, ScriptError};
 use crate::plan::{ScenarioPlan, TaskPlan, Wait};
-use crate::script::{CallEnd, Ending, ScriptEvent, Value, VuContext, wait_seconds};
+use crate::script::{CallEnd, Ending, ScriptEvent, Value, VuContext, Waited, wait_seconds};
 
 /// Least time before a failed `on_start` is tried again, so that a dead target is not hammered.
 const LEAST_RETRY: Duration = Duration::from_secs(1);
@@ -52,15 +53,17 @@ pub(crate) async fn live(
     vu: Rc<VuContext>,
     fiber: Rc<FiberState>,
     scenario: Rc<Scenario>,
+    turns: Rc<dyn Turns>,
+    first: Option<f64>,
 ) {
-    let user = VirtualUser { worker, vu, fiber, scenario };
+    let user = VirtualUser { worker, vu, fiber, scenario, turns };
     poll_fn(|context| {
         user.vu.set_task_waker(context.waker());
         Poll::Ready(())
     })
     .await;
     if user.start().await {
-        user.iterate().await;
+        user.iterate(first).await;
     }
     user.stop().await;
 }
@@ -70,6 +73,14 @@ struct VirtualUser {
     vu: Rc<VuContext>,
     fiber: Rc<FiberState>,
     scenario: Rc<Scenario>,
+    turns: Rc<dyn Turns>,
+}
+
+/// A turn that has come.
+struct Begin {
+    due: Instant,
+    /// The executor says when the next one is due, not the scenario's wait.
+    is_placed: bool,
 }
 
 impl VirtualUser {
@@ -91,11 +102,18 @@ impl VirtualUser {
         }
     }
 
-    async fn iterate(&self) {
+    async fn iterate(&self, first: Option<f64>) {
         let mut due = Instant::now();
         let mut last = None;
         let mut was_late = false;
-        while !self.vu.is_stopping() && self.worker.claim_iteration() {
+        let mut first = first.map(Turn::Place);
+        while !self.vu.is_stopping() {
+            let turn = first.take().unwrap_or_else(|| self.turns.next(self.vu.iteration.get()));
+            let Some(begin) = self.begin(turn, due).await else { return };
+            if !self.worker.claim_iteration() {
+                return;
+            }
+            due = begin.due;
             let started = Instant::now();
             // The time is known here anyway.
             self.worker.timers().wake(started);
@@ -108,6 +126,7 @@ impl VirtualUser {
             if self.scenario.tasks_have_waits {
                 self.vu.wait.replace(self.wait_after(task).0.clone());
             }
+            self.worker.host().recorder.borrow_mut().iteration_started(&self.scenario.name);
             let next = self.call(&task.function).await;
             last = Some(Last { task: task_index, failed: next == Next::Failed });
             self.vu.end_iteration_leases();
@@ -117,20 +136,25 @@ impl VirtualUser {
                 Next::Failed => IterationEnd::Failed,
                 Next::Interrupted => IterationEnd::Interrupted,
             };
-            self.worker.record_iteration(&self.scenario.name, end, ended - started, lag);
+            let recorder = &self.worker.host().recorder;
+            recorder.borrow_mut().iteration(&self.scenario.name, end, ended - started, lag);
             if matches!(next, Next::Interrupted | Next::Leave) {
                 return;
             }
-            due = match self.wait_after(task) {
-                // What was missed is not made up with a burst: after an iteration that could not wait for its
-                // time, the pace goes on from its start.
-                (Wait::Pacing(seconds), _) => {
-                    let base = if was_late { started } else { due };
-                    base.checked_add(Duration::from_secs_f64(*seconds)).unwrap_or(ended)
-                }
-                (wait, of_task) => ended + self.wait(wait, of_task).await,
-            };
-            was_late = due <= ended;
+            if begin.is_placed {
+                was_late = true;
+            } else {
+                due = match self.wait_after(task) {
+                    // What was missed is not made up with a burst: after an iteration that could not wait for its
+                    // time, the pace goes on from its start.
+                    (Wait::Pacing(seconds), _) => {
+                        let base = if was_late { started } else { due };
+                        base.checked_add(Duration::from_secs_f64(*seconds)).unwrap_or(ended)
+                    }
+                    (wait, of_task) => ended + self.wait(wait, of_task).await,
+                };
+                was_late = due <= ended;
+            }
             if !was_late {
                 if !self.vu.wait_until(due).await {
                     return;
@@ -138,6 +162,40 @@ impl VirtualUser {
             } else if self.fiber.suspensions() == suspensions {
                 // A script that never waits must not keep the thread from the others.
                 tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Waits until a turn has come; `None` when the user is to end instead. `due` is when the user itself would
+    /// go on.
+    async fn begin(&self, mut turn: Turn, mut due: Instant) -> Option<Begin> {
+        loop {
+            let generation = self.turns.generation();
+            let changed = || self.turns.generation() != generation;
+            let place = match turn {
+                Turn::Free => return Some(Begin { due, is_placed: false }),
+                Turn::Over => return None,
+                Turn::Hold => {
+                    if self.vu.wait_for_turn(None, changed).await == Waited::Stopped {
+                        return None;
+                    }
+                    // The time of the pause is nobody's lag.
+                    due = Instant::now();
+                    turn = self.turns.next(self.vu.iteration.get());
+                    continue;
+                }
+                Turn::Place(place) => place,
+            };
+            let deadline = match self.turns.due(place) {
+                Due::Never => return None,
+                Due::Later => None,
+                Due::At(due) if due <= Instant::now() => return Some(Begin { due, is_placed: true }),
+                Due::At(due) => Some(due),
+            };
+            match (self.vu.wait_for_turn(deadline, changed).await, deadline) {
+                (Waited::Stopped, _) => return None,
+                (Waited::Due, Some(due)) => return Some(Begin { due, is_placed: true }),
+                _ => {}
             }
         }
     }
@@ -151,6 +209,7 @@ impl VirtualUser {
         }
         self.vu.end_leases();
         self.worker.leave(&self.vu);
+        self.turns.left(self.vu.id);
     }
 
     /// What is waited after a task, and the task if the wait is its own.

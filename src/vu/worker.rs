@@ -12,18 +12,20 @@ use std::time::Duration;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::fiber::{Fiber, FiberState, StackPool};
+use super::fiber::{FiberState, StackPool};
+use super::hooks::shown;
 use super::next_task::NextTask;
+use super::turns::Turns;
 use super::virtual_user::{Scenario, live};
 use crate::http::{Client, Network, Target, Transport};
-use crate::metrics::{DEFAULT_SERIES_CAP, Delta, IterationEnd, Recorder, ScriptError, WorkerHealth};
+use crate::metrics::{DEFAULT_SERIES_CAP, Delta, Recorder, ScriptError, WorkerHealth};
 use crate::plan::{ScenarioPlan, TestPlan, Wait};
 use crate::script::{
-    CallEnd, Ending, EventFields, Extension, Host, LoadError, MessageSink, RunState, ScriptEngine,
-    ScriptEvent, ScriptInputs, Secrets, Sources, Value, VuContext, VuParts, VuTags,
+    Extension, Host, LoadError, MessageSink, RunState, ScriptEngine, ScriptEvent, ScriptInputs, Secrets,
+    Sources, Stage, Value, VuContext, VuParts, VuTags,
 };
 use crate::system::{Sleep, Timers, thread_cpu};
 
@@ -60,8 +62,32 @@ pub(crate) enum Event {
     NoIterationsLeft,
     /// The script shows that the run is set up wrongly: the error, ready to be shown.
     Misconfigured(String),
-    /// All users of a worker have ended and none will be started.
-    WorkerIdle,
+    /// On this worker, all users of a lane have ended, and its schedule of this generation starts none any more.
+    LaneIdle {
+        /// Index of the lane.
+        lane: usize,
+        /// The worker's number.
+        worker: usize,
+        /// Which schedule; `None` when the lane's part on this worker has been ended for good.
+        generation: Option<u64>,
+    },
+    /// A lane needs more users than its `max_vus`.
+    LimitMet {
+        /// Index of the lane.
+        lane: usize,
+    },
+}
+
+/// What a virtual user is started with.
+pub(crate) struct Seat {
+    /// Its number, from 1.
+    pub(crate) id: u64,
+    /// Index of its scenario.
+    pub(crate) scenario: usize,
+    /// Who gives it its iterations.
+    pub(crate) turns: Rc<dyn Turns>,
+    /// The place of its first iteration, when it is started for a certain one.
+    pub(crate) first: Option<f64>,
 }
 
 /// A worker's figures at the end of an interval.
@@ -78,7 +104,7 @@ pub(crate) struct Interval {
 
 /// See the module's description.
 pub(crate) struct Worker {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
     /// Replaced by a reload; a call that runs keeps its own.
     script: RefCell<Rc<ScriptEngine>>,
     host: Rc<Host>,
@@ -89,15 +115,14 @@ pub(crate) struct Worker {
     bases: Vec<Option<Target>>,
     tags: Vec<Rc<VuTags>>,
     /// What `setup` returned.
-    data: RefCell<Value>,
+    pub(super) data: RefCell<Value>,
     users: RefCell<BTreeMap<u64, Rc<VuContext>>>,
     users_peak: Cell<u64>,
     /// CPU time of this thread when the open interval began.
     cpu_before: Cell<Option<Duration>>,
     stopping_now: Cell<bool>,
-    user_left: Notify,
     /// Held while listeners to the run's events run: one event after the other, in their order.
-    telling: tokio::sync::Mutex<()>,
+    pub(super) telling: tokio::sync::Mutex<()>,
 }
 
 impl Worker {
@@ -136,7 +161,6 @@ impl Worker {
             users_peak: Cell::new(0),
             cpu_before: Cell::new(None),
             stopping_now: Cell::new(false),
-            user_left: Notify::new(),
             telling: tokio::sync::Mutex::new(()),
             shared,
         }))
@@ -183,40 +207,66 @@ impl Worker {
         self.stopping_now.get()
     }
 
-    /// Starts virtual user number `index` of the plan (from 0) on this thread.
-    pub(crate) fn start_user(self: &Rc<Self>, index: u64) {
-        let scenario_index = self.shared.plan.mix[index as usize];
-        let scenario = self.scenarios[scenario_index].clone();
+    /// Starts a virtual user on this thread.
+    pub(crate) fn start_user(self: &Rc<Self>, seat: Seat) {
+        let scenario = self.scenarios[seat.scenario].clone();
         let fiber = FiberState::new();
-        let vu = self.context(index + 1, scenario_index, true, &scenario.plan.wait, &fiber);
+        let stage: Rc<dyn Stage> = seat.turns.clone();
+        let vu = self.context(seat.id, seat.scenario, Some(stage), &scenario.plan.wait, &fiber);
         let mut users = self.users.borrow_mut();
-        users.insert(index, vu.clone());
+        users.insert(seat.id, vu.clone());
         self.users_peak.set(self.users_peak.get().max(users.len() as u64));
         drop(users);
-        tokio::task::spawn_local(live(self.clone(), vu, fiber, scenario));
+        tokio::task::spawn_local(live(self.clone(), vu, fiber, scenario, seat.turns, seat.first));
     }
 
-    /// Tells a user to stop: a wait ends at once, a running iteration gets the stop timeout.
-    pub(crate) fn stop_user(self: &Rc<Self>, index: u64) {
-        let Some(vu) = self.users.borrow().get(&index).cloned() else { return };
+    /// Tells a user to stop: a wait ends at once, a running iteration gets `grace`, or else the stop timeout.
+    pub(crate) fn stop_user(self: &Rc<Self>, id: u64, grace: Option<Duration>) {
+        let Some(vu) = self.users.borrow().get(&id).cloned() else { return };
         if vu.is_stopping() {
             return;
         }
-        vu.stop();
-        let scenario = &self.shared.plan.scenarios[vu.scenario_index as usize];
-        let timeout = scenario.stop_timeout.unwrap_or(self.shared.plan.stop_timeout);
+        let telling = vu.stop();
+        let timeout = self.stop_timeout(vu.scenario_index as usize);
         let worker = self.clone();
         tokio::task::spawn_local(async move {
-            tokio::time::sleep(timeout).await;
+            let mut grace = grace.unwrap_or(timeout);
             // The second time is for an `on_stop` that does not end.
             for _ in 0..2 {
-                if !worker.users.borrow().contains_key(&index) {
+                tokio::time::sleep(grace).await;
+                if vu.tellings() != telling || !worker.users.borrow().contains_key(&id) {
                     return;
                 }
                 vu.interrupt();
-                tokio::time::sleep(timeout).await;
+                grace = timeout;
             }
         });
+    }
+
+    /// Lets a user that was told to stop go on, if it has not ended; false when there is none of this number.
+    pub(crate) fn keep_user(&self, id: u64) -> bool {
+        let users = self.users.borrow();
+        let user = users.get(&id);
+        if let Some(vu) = user {
+            vu.go_on();
+        }
+        user.is_some()
+    }
+
+    /// Time that running iterations of a scenario get when their user is stopped.
+    pub(crate) fn stop_timeout(&self, scenario: usize) -> Duration {
+        let plan = &self.shared.plan;
+        plan.scenarios[scenario].stop_timeout.unwrap_or(plan.stop_timeout)
+    }
+
+    /// Lets all users look again at what they wait for.
+    pub(crate) fn wake_users(&self) {
+        self.users.borrow().values().for_each(|vu| vu.wake());
+    }
+
+    /// What is run.
+    pub(crate) fn plan(&self) -> &TestPlan {
+        &self.shared.plan
     }
 
     /// Lets all users end after the iteration they are in.
@@ -227,7 +277,7 @@ impl Worker {
     /// Stops all users as [`Worker::stop_user`] does.
     pub(crate) fn stop_all(self: &Rc<Self>) {
         let all: Vec<u64> = self.users.borrow().keys().copied().collect();
-        all.into_iter().for_each(|index| self.stop_user(index));
+        all.into_iter().for_each(|id| self.stop_user(id, None));
     }
 
     /// Ends all users without waiting for anything; `on_stop` is not called.
@@ -239,16 +289,8 @@ impl Worker {
         }
     }
 
-    /// Waits until no user is left on this thread.
-    pub(crate) async fn all_left(&self) {
-        while !self.users.borrow().is_empty() {
-            self.user_left.notified().await;
-        }
-    }
-
     pub(super) fn leave(&self, vu: &VuContext) {
-        self.users.borrow_mut().remove(&(vu.id - 1));
-        self.user_left.notify_waiters();
+        self.users.borrow_mut().remove(&vu.id);
     }
 
     /// Tells the run something; when the run is over already, nobody needs to know.
@@ -266,14 +308,10 @@ impl Worker {
         claimed.is_ok()
     }
 
-    pub(super) fn record_iteration(
-        &self,
-        scenario: &Arc<str>,
-        end: IterationEnd,
-        duration: Duration,
-        lag: Duration,
-    ) {
-        self.host.recorder.borrow_mut().iteration(scenario, end, duration, lag);
+    /// Counts iterations of a scenario that were due and are never begun.
+    pub(crate) fn record_dropped(&self, scenario: usize, count: u64) {
+        let name = &self.scenarios[scenario].name;
+        self.host.recorder.borrow_mut().dropped_iterations(name, count);
     }
 
     pub(super) fn abort(&self, reason: &str) {
@@ -285,7 +323,7 @@ impl Worker {
         self.tell(Event::Misconfigured(self.secrets().masked(shown(error))));
     }
 
-    fn secrets(&self) -> &Secrets {
+    pub(super) fn secrets(&self) -> &Secrets {
         &self.shared.inputs.common.secrets
     }
 
@@ -314,116 +352,21 @@ impl Worker {
         WorkerHealth { cpu: used, lateness: self.timers.take_lateness() }
     }
 
-    /// Runs `setup`, if the script has one; its value goes to [`Worker::set_data`] of every worker.
-    ///
-    /// # Errors
-    /// What went wrong, in words, ready to be shown.
-    pub(crate) async fn setup(&self) -> Result<Value, HookError> {
-        let (script, (vu, fiber)) = (self.script(), self.hook_user());
-        let data = self.run_hook(vu.clone(), &fiber, move || script.setup(&vu)).await?;
-        self.set_data(&data);
-        match self.fire(ScriptEvent::TestStart, Vec::new()).await {
-            Err(HookError::Aborted(reason)) => Err(HookError::Aborted(reason)),
-            // A listener that fails is a script error, not a reason to make no load.
-            _ => Ok(data),
-        }
-    }
-
-    /// Calls the listeners to an event of the run.
-    ///
-    /// # Errors
-    /// The first error of a listener, which has been counted and shown, or how it ended the run.
-    pub(crate) async fn fire(&self, event: ScriptEvent, mut fields: EventFields) -> Result<(), HookError> {
-        let script = self.script();
-        if !script.listens(event) {
-            return Ok(());
-        }
-        let _turn = self.telling.lock().await;
-        fields.push(("elapsed", Value::Float(self.shared.run.elapsed().as_secs_f64())));
-        let (vu, fiber) = self.hook_user();
-        if event == ScriptEvent::TestStop {
-            vu.begin_stop_hook();
-        }
-        let user = vu.clone();
-        let fired = self.run_hook(vu, &fiber, move || Ok(script.fire(&user, event, &fields))).await?;
-        for error in &fired.errors {
-            self.host.recorder.borrow_mut().script_error(error);
-            self.host.show_error(error);
-        }
-        match (fired.ending, fired.errors.first()) {
-            (Some(Ending::Abort(reason)), _) => Err(HookError::Aborted(reason)),
-            (_, Some(error)) => Err(HookError::Failed(shown(error))),
-            (_, None) => Ok(()),
-        }
-    }
-
-    /// The same while the load runs, when nobody waits for the end.
-    pub(crate) async fn announce(&self, event: ScriptEvent, fields: EventFields) {
-        if let Err(HookError::Aborted(reason)) = self.fire(event, fields).await {
-            self.abort(&reason);
-        }
-    }
-
-    /// What `vu::data()` gives.
-    pub(crate) fn set_data(&self, data: &Value) {
-        self.host.set_data(data);
-        self.data.replace(data.clone());
-    }
-
-    /// Runs `teardown`, if the script has one.
-    ///
-    /// # Errors
-    /// What went wrong, in words, ready to be shown.
-    pub(crate) async fn teardown(&self) -> Result<(), HookError> {
-        // The figures are closed by now, so an error of a listener is told as one of `teardown` is.
-        let told = self.fire(ScriptEvent::TestStop, Vec::new()).await;
-        let (script, (vu, fiber)) = (self.script(), self.hook_user());
-        vu.begin_stop_hook();
-        let data = self.data.borrow().clone();
-        let result = self.run_hook(vu.clone(), &fiber, move || script.teardown(&vu, &data)).await;
-        result.and(told)
-    }
-
-    fn hook_user(&self) -> (Rc<VuContext>, Rc<FiberState>) {
-        let fiber = FiberState::new();
-        (self.context(0, 0, false, &Wait::None, &fiber), fiber)
-    }
-
-    async fn run_hook<T: 'static>(
-        &self,
-        vu: Rc<VuContext>,
-        state: &Rc<FiberState>,
-        call: impl FnOnce() -> Result<T, CallEnd> + 'static,
-    ) -> Result<T, HookError> {
-        let fiber = Fiber::new(&self.stacks, &self.host, &vu, state, call);
-        let result = match fiber {
-            Ok(fiber) => fiber.await,
-            Err(error) => Err(error),
-        };
-        vu.settle(&mut self.host.recorder.borrow_mut());
-        vu.end_leases();
-        let secrets = self.secrets();
-        match result {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(CallEnd::Error(error))) => Err(HookError::Failed(secrets.masked(shown(&error)))),
-            Ok(Err(CallEnd::Ended(Ending::Abort(reason)))) => Err(HookError::Aborted(secrets.masked(reason))),
-            Ok(Err(CallEnd::Ended(_))) => Err(HookError::Failed("it was stopped".into())),
-            Err(error) => Err(HookError::Failed(secrets.masked(format!("{error:?}")))),
-        }
-    }
-
-    fn context(
+    pub(super) fn context(
         &self,
         id: u64,
         scenario: usize,
-        records: bool,
+        stage: Option<Rc<dyn Stage>>,
         wait: &Wait,
         fiber: &Rc<FiberState>,
     ) -> Rc<VuContext> {
+        // Without a stage it is the user of `setup` and `teardown`.
+        let records = stage.is_some();
         VuContext::new(VuParts {
             id,
             scenario_index: scenario as u32,
             scenario: if records { self.scenarios[scenario].name.clone() } else { "setup".into() },
+            stage,
             records,
             client: Client::new(self.network.clone()),
             base: self.bases[scenario].clone(),
@@ -435,15 +378,6 @@ impl Worker {
             timers: self.timers.clone(),
         })
     }
-}
-
-/// Why `setup` or `teardown` did not succeed.
-#[derive(Debug)]
-pub(crate) enum HookError {
-    /// An error, in words.
-    Failed(String),
-    /// The script called `abort` with this reason.
-    Aborted(String),
 }
 
 /// Lets the timers go, and beats, so that a thread that is late is seen even if nobody on it waits.
@@ -460,10 +394,6 @@ async fn keep_time(timers: Rc<Timers>) {
 fn listen(host: &Host, script: &Rc<ScriptEngine>) {
     let listens = script.listens(ScriptEvent::Request);
     host.set_request_listener(listens.then(|| Rc::downgrade(script)));
-}
-
-fn shown(error: &ScriptError) -> String {
-    format!("{}: {}\n{}", error.position, error.message, error.trace)
 }
 
 fn scenario(plan: &ScenarioPlan) -> Rc<Scenario> {

@@ -20,6 +20,7 @@ mod documents;
 mod embedding;
 mod encodings;
 mod events;
+mod executors;
 mod faults;
 mod fibers;
 mod flow;

@@ -33,7 +33,11 @@ pub fn live(info: &RunInfo, snapshot: &Snapshot, planned: Option<Duration>, look
 
 fn header(info: &RunInfo, snapshot: &Snapshot, planned: Option<Duration>, look: Look) -> String {
     let (progress, done) = progress(info, snapshot, planned);
-    let mut right = format!("{}  {progress}", snapshot.phase.as_str());
+    let phase = match &snapshot.stage {
+        Some(stage) => look.user(stage),
+        None => snapshot.phase.as_str().to_owned(),
+    };
+    let mut right = format!("{phase}  {progress}");
     if let Some(share) = done {
         right.push_str(&format!("  {} {:>3.0}%", bar(share, look), (share * 100.0).floor()));
     }

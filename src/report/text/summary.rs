@@ -315,12 +315,21 @@ fn custom_figures(stats: &CustomStats) -> String {
 
 fn iterations_and_data(snapshot: &Snapshot, look: Look) -> Vec<String> {
     let iterations = &snapshot.iterations;
-    let mut lines = vec![format!(
+    let mut line = format!(
         "   iterations  {} completed, {} failed, {} interrupted",
         format::count(iterations.completed),
         format::count(iterations.failed),
         format::count(iterations.interrupted),
-    )];
+    );
+    if let Some(planned) = iterations.planned {
+        line.push_str(&format!(
+            "; {} of {} that were due began, {} dropped",
+            format::count(iterations.started),
+            format::count(planned),
+            format::count(iterations.dropped)
+        ));
+    }
+    let mut lines = vec![line];
     if iterations.duration.is_some() {
         lines.push(format!(
             "               duration p50 {}, p95 {}; started late by p99 {}",
@@ -352,6 +361,10 @@ fn amount(bytes: u64, time: Duration) -> String {
 fn warnings(snapshot: &Snapshot, look: Look) -> Vec<String> {
     let mut lines = generator::warning(&snapshot.generator, look);
     let mut warn = |text: String| lines.push(format!(" {} {text}", look.paint(Tone::Warning, "!")));
+    snapshot.notes.iter().for_each(|note| warn(look.user(note)));
+    if let Some(text) = late_responses(snapshot, look) {
+        warn(text);
+    }
     if snapshot.interrupted_requests > 0 {
         let given_up = format::count(snapshot.interrupted_requests);
         warn(format!("{given_up} requests had no response when the run stopped; they are not counted"));
@@ -361,6 +374,27 @@ fn warnings(snapshot: &Snapshot, look: Look) -> Vec<String> {
         lines.push("   give requests with ids in their path a common name".to_owned());
     }
     lines
+}
+
+/// A sentence about response times that are far from the service times, because iterations began late.
+fn late_responses(snapshot: &Snapshot, look: Look) -> Option<String> {
+    const NOTEWORTHY_US: u64 = 50_000;
+    let (service, response, lag) = (snapshot.total.ok?, snapshot.total.response?, snapshot.iterations.lag?);
+    let at = |percentile: f64| (service.percentile_us(percentile), response.percentile_us(percentile));
+    let differs =
+        |&(service, response): &(u64, u64)| response > 2 * service && response - service > NOTEWORTHY_US;
+    let (percentile, (service, response)) = [90.0, 99.0]
+        .into_iter()
+        .map(|percentile| (percentile, at(percentile)))
+        .find(|(_, pair)| differs(pair))?;
+    (lag.percentile_us(percentile) > NOTEWORTHY_US).then(|| {
+        format!(
+            "who came on time waited longer than the target took: p{percentile} is {} from when an iteration was due \
+             (http_resp_time) and {} from when the request was sent (http_req_duration), because iterations began late",
+            look.latency(response),
+            look.latency(service)
+        )
+    })
 }
 
 fn setup_error(ended_by: &EndedBy, look: Look) -> Vec<String> {

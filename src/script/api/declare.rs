@@ -6,6 +6,7 @@ use std::rc::Rc;
 use rhai::{Dynamic, Engine, FnPtr, ImmutableString, Map, NativeCallContext};
 
 use super::convert;
+use super::executor;
 use super::scenario::{TASK_KEYS, scenario, task_settings};
 use super::wait::{WaitSpec, wait_from};
 use crate::plan::{HttpLayer, Options};
@@ -46,8 +47,25 @@ keys! {
     users: "whole number";
     /// VUs started, and at the end taken away, per second.
     spawn_rate: "number";
+    /// Iterations started per second, whatever the target does, instead of a number of VUs; see
+    /// [load.md](load.md#rates).
+    rate: "number per second, or text such as `\"600/m\"`";
+    /// Stages that the VUs, or the rate, follow; see [load.md](load.md#stages).
+    stages: "text such as `\"30s:20,1m:20\"`, or array of maps `duration`, `target`, `name`";
+    /// Function that says each second what the load is; see [load.md](load.md#shapes).
+    shape: "function or its name";
+    /// With a rate, most VUs at once; 1,000 if left out.
+    max_vus: "whole number";
+    /// With a rate, VUs that are there from the start; 0 if left out.
+    pre_allocated_vus: "whole number";
+    /// With a rate, how iterations are spread over time.
+    arrivals: "`\"uniform\"` or `\"poisson\"`";
+    /// With a rate, what becomes of an iteration that nobody is free for.
+    late: "`\"queue\"` or `\"drop\"`";
     /// Time until the VUs are taken away.
     run_time: "time";
+    /// The same, counted from the moment when all VUs are there.
+    hold: "time";
     /// Iterations of all VUs together, after which the run ends.
     iterations: "whole number";
     /// Time that running iterations get when the run stops.
@@ -131,11 +149,17 @@ calls! {
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let h = host.clone();
-    engine.register_fn("options", move |map: Map| -> ScriptResult<()> {
+    engine.register_fn("options", move |context: NativeCallContext, map: Map| -> ScriptResult<()> {
         h.declare("options", |declarations| {
-            let layer = options(&map)?;
+            let mut problems = Vec::new();
+            let layer = options(&map, &mut problems);
+            let position = context.call_position();
+            if let Some(function) = &layer.shape {
+                declarations.shapes.push((function.clone(), "options.shape".to_owned(), position));
+            }
             // Of two calls the later one wins, key by key.
             declarations.options = layer.or(std::mem::take(&mut declarations.options));
+            declarations.add_problems(problems, position);
             Ok(())
         })
     });
@@ -188,8 +212,12 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
         "scenario",
         move |context: NativeCallContext, name: ImmutableString, map: Map| -> ScriptResult<()> {
             h.declare("scenario", |declarations| {
-                let scenario = scenario(declarations, &name, &map, context.call_position())?;
-                declarations.add_scenario(scenario)
+                let (mut problems, position) = (Vec::new(), context.call_position());
+                let scenario = scenario(declarations, &name, &map, position, &mut problems);
+                problems.extend(declarations.add_scenario(scenario).err());
+                // All of them are told when the top level is done.
+                declarations.add_problems(problems, position);
+                Ok(())
             })
         },
     );
@@ -222,25 +250,38 @@ fn declare_wait(host: &Rc<Host>, value: Dynamic) -> ScriptResult<()> {
     })
 }
 
-fn options(map: &Map) -> Result<Options, String> {
+fn options(map: &Map, problems: &mut Vec<String>) -> Options {
     let mut options = Options::default();
     for (key, value) in map {
-        OPTION_KEYS.check("options", key)?;
-        let what = format!("options.{key}");
-        match key.as_str() {
-            "host" => options.host = Some(convert::text(&what, value)?),
-            "users" => options.users = Some(convert::count(&what, value)?),
-            "spawn_rate" => options.spawn_rate = Some(number(&what, value)?),
-            "run_time" => options.run_time = Some(convert::duration(&what, value)?),
-            "iterations" => options.iterations = Some(convert::count(&what, value)?),
-            "stop_timeout" => options.stop_timeout = Some(convert::duration(&what, value)?),
-            "tags" => options.tags = convert::text_map(&what, value)?.into_iter().collect(),
-            "seed" => options.seed = Some(convert::count(&what, value)?),
-            "http" => options.http = http(&convert::map(&what, value)?)?,
-            _ => return Err(OPTION_KEYS.unknown("options", key)),
-        }
+        problems.extend(option(&mut options, key, value).err());
     }
-    Ok(options)
+    options
+}
+
+fn option(options: &mut Options, key: &str, value: &Dynamic) -> Result<(), String> {
+    OPTION_KEYS.check("options", key)?;
+    let what = format!("options.{key}");
+    match key {
+        "host" => options.host = Some(convert::text(&what, value)?),
+        "users" => options.users = Some(convert::count(&what, value)?),
+        "spawn_rate" => options.spawn_rate = Some(number(&what, value)?),
+        "rate" => options.rate = Some(executor::run_rate(&what, value)?),
+        "stages" => options.stages = Some(executor::run_stages(&what, value)?),
+        "shape" => options.shape = Some(convert::function_name(&what, value)?),
+        "max_vus" => options.max_vus = Some(convert::count(&what, value)?),
+        "pre_allocated_vus" => options.pre_allocated_vus = Some(convert::count(&what, value)?),
+        "arrivals" => options.arrivals = Some(executor::arrivals(&what, value)?),
+        "late" => options.late = Some(executor::late(&what, value)?),
+        "run_time" => options.run_time = Some(convert::duration(&what, value)?),
+        "hold" => options.hold = Some(convert::duration(&what, value)?),
+        "iterations" => options.iterations = Some(convert::count(&what, value)?),
+        "stop_timeout" => options.stop_timeout = Some(convert::duration(&what, value)?),
+        "tags" => options.tags = convert::text_map(&what, value)?.into_iter().collect(),
+        "seed" => options.seed = Some(convert::count(&what, value)?),
+        "http" => options.http = http(&convert::map(&what, value)?)?,
+        _ => return Err(OPTION_KEYS.unknown("options", key)),
+    }
+    Ok(())
 }
 
 fn number(what: &str, value: &Dynamic) -> Result<f64, String> {

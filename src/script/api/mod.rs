@@ -12,6 +12,7 @@ mod data;
 mod declare;
 mod encoding;
 mod env;
+mod executor;
 mod extension;
 pub(crate) mod facts;
 mod flow;

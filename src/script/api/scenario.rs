@@ -6,8 +6,9 @@
 use rhai::{Array, Dynamic, FnPtr, Map, Position};
 
 use super::convert;
+use super::executor::{LOAD_KEYS, executor, is_load_key};
 use super::wait::wait_from;
-use crate::plan::{ScenarioPlan, TaskOrder, TaskPlan};
+use crate::plan::{Executor, ScenarioPlan, TaskOrder, TaskPlan};
 use crate::script::declare::{Declarations, DeclaredScenario, TaskSettings};
 use crate::script::reference::{Owner, Section, calls, keys};
 use crate::script::suggest::did_you_mean;
@@ -18,7 +19,7 @@ pub(super) const SECTION: Section = Section {
     is_part: false,
     about: "a named population of VUs: what they do and how often",
     intro: "At the top level only. With nothing declared, `fn iteration()` is the one task of the scenario `default`.",
-    tables: &[CALL, SCENARIO_KEYS],
+    tables: &[CALL, SCENARIO_KEYS, LOAD_KEYS],
     notes: "How tasks follow one another is in [scripts.md](scripts.md#in-order), which scenario the next VU belongs to in \
             [load.md](load.md#scenarios-and-the-mix-of-users).",
 };
@@ -74,6 +75,10 @@ keys! {
     env: "map of names to plain values";
     /// Time that running iterations get when the run stops, instead of the run's.
     stop_timeout: "time";
+    /// When its [executor](load.md#executors) starts, after the start of the load or the end of `after`; 0 if left out.
+    start_time: "time";
+    /// The scenario that has to end before its executor starts.
+    after: "name of a scenario";
 }
 
 keys! {
@@ -87,60 +92,88 @@ keys! {
     tags: "text or array of texts";
 }
 
-/// Reads a scenario.
+/// Reads a scenario; what is wrong with it goes to `problems`, all of it.
 pub(super) fn scenario(
     declarations: &mut Declarations,
     name: &str,
     map: &Map,
     position: Position,
-) -> Result<DeclaredScenario, String> {
+    problems: &mut Vec<String>,
+) -> DeclaredScenario {
     let of = format!("scenario '{name}'");
     let mut plan = ScenarioPlan::new(name, Vec::new());
     let mut wait_fns = Vec::new();
     for (key, value) in map {
-        SCENARIO_KEYS.check(&of, key)?;
         let what = format!("{of}: {key}");
-        match key.as_str() {
-            "exec" | "tasks" | "sequence" | "transitions" | "start" => {}
-            "weight" => {
-                plan.weight =
-                    convert::number(value).ok_or_else(|| convert::expected(&what, "a number", value))?;
-                if !(plan.weight.is_finite() && plan.weight >= 0.0) {
-                    return Err(format!("{what} is {}; it must be 0 or more", plan.weight));
-                }
-            }
-            "fixed_count" => plan.fixed_count = Some(convert::count(&what, value)?),
-            "wait" => {
-                let (wait, wait_fn) = wait_from(&what, value)?;
+        let read = match key.as_str() {
+            "exec" | "tasks" | "sequence" | "transitions" | "start" => Ok(()),
+            "weight" => share(&what, value).map(|weight| plan.weight = weight),
+            "fixed_count" => convert::count(&what, value).map(|count| plan.fixed_count = Some(count)),
+            "wait" => wait_from(&what, value).map(|(wait, wait_fn)| {
                 plan.wait = wait;
                 wait_fns.extend(wait_fn.map(|wait_fn| (None, wait_fn)));
+            }),
+            "host" => convert::text(&what, value).map(|host| plan.host = Some(host)),
+            "on_start" => convert::function_name(&what, value).map(|name| plan.on_start = Some(name)),
+            "on_stop" => convert::function_name(&what, value).map(|name| plan.on_stop = Some(name)),
+            "tags" => convert::text_map(&what, value).map(|tags| plan.tags = tags.into_iter().collect()),
+            "env" => convert::text_map(&what, value).map(|env| plan.env = env.into_iter().collect()),
+            "stop_timeout" => convert::duration(&what, value).map(|time| plan.stop_timeout = Some(time)),
+            "start_time" => convert::duration(&what, value).map(|time| plan.start_time = time),
+            "after" => convert::text(&what, value).map(|name| plan.after = Some(name)),
+            load if is_load_key(load) => Ok(()),
+            _ => {
+                let known: Vec<&str> = SCENARIO_KEYS.names().into_iter().chain(LOAD_KEYS.names()).collect();
+                Err(convert::unknown_key(&of, key, &known))
             }
-            "host" => plan.host = Some(convert::text(&what, value)?),
-            "on_start" => plan.on_start = Some(convert::function_name(&what, value)?),
-            "on_stop" => plan.on_stop = Some(convert::function_name(&what, value)?),
-            "tags" => plan.tags = convert::text_map(&what, value)?.into_iter().collect(),
-            "env" => plan.env = convert::text_map(&what, value)?.into_iter().collect(),
-            "stop_timeout" => plan.stop_timeout = Some(convert::duration(&what, value)?),
-            _ => return Err(SCENARIO_KEYS.unknown(&of, key)),
+        };
+        problems.extend(read.err());
+    }
+    plan.executor = executor(&of, map, problems);
+    if let Some(executor) = &plan.executor {
+        problems.extend(executor.problems(&of));
+        for key in ["weight", "fixed_count"].into_iter().filter(|key| map.contains_key(*key)) {
+            problems.push(format!(
+                "{of}: {key} is a share of the run's users, and the executor {} has its own",
+                executor.name()
+            ));
+        }
+        if let Executor::Shape { function, .. } = executor
+            && !function.is_empty()
+        {
+            declarations.shapes.push((function.clone(), format!("{of}: shape"), position));
         }
     }
-    let mut tasks = Tasks::read(&of, map)?;
-    plan.order = tasks.order(&of, map)?;
-    for (function, settings) in tasks.list {
-        let (wait, wait_fn) = settings.wait.unzip();
-        wait_fns.extend(wait_fn.flatten().map(|wait_fn: FnPtr| (Some(function.clone()), wait_fn)));
-        plan.tasks.push(TaskPlan {
-            function,
-            weight: settings.weight.unwrap_or(1),
-            wait,
-            tags: settings.tags,
-        });
+    let tasks = Tasks::read(&of, map).and_then(|mut tasks| Ok((tasks.order(&of, map)?, tasks)));
+    match tasks {
+        Ok((order, tasks)) => {
+            plan.order = order;
+            for (function, settings) in tasks.list {
+                let (wait, wait_fn) = settings.wait.unzip();
+                wait_fns.extend(wait_fn.flatten().map(|wait_fn: FnPtr| (Some(function.clone()), wait_fn)));
+                plan.tasks.push(TaskPlan {
+                    function,
+                    weight: settings.weight.unwrap_or(1),
+                    wait,
+                    tags: settings.tags,
+                });
+            }
+        }
+        Err(problem) => problems.push(problem),
     }
     let functions = plan.tasks.iter().map(|task| &task.function);
     for function in functions.chain(&plan.on_start).chain(&plan.on_stop) {
         declarations.name_function(function, of.clone(), position);
     }
-    Ok(DeclaredScenario { plan, wait_fns })
+    DeclaredScenario { plan, wait_fns, position }
+}
+
+/// A weight that may be a fraction.
+fn share(what: &str, value: &Dynamic) -> Result<f64, String> {
+    match convert::number(value).ok_or_else(|| convert::expected(what, "a number", value))? {
+        weight if weight.is_finite() && weight >= 0.0 => Ok(weight),
+        weight => Err(format!("{what} is {weight}; it must be 0 or more")),
+    }
 }
 
 /// What one task says about itself: a map of `keys`.

@@ -76,7 +76,10 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
         Ok(vu.tags.text.iter().map(|(key, value)| (key.into(), value.into())).collect())
     });
     let h = host.clone();
-    module.set_native_fn("stage", move || -> ScriptResult<String> { Ok(h.run.phase().as_str().to_owned()) });
+    module.set_native_fn("stage", move || -> ScriptResult<String> {
+        let stage = h.current().and_then(|vu| vu.stage.as_ref().and_then(|stage| stage.stage()));
+        Ok(stage.map_or_else(|| h.run.phase().as_str().to_owned(), |name| name.to_string()))
+    });
     let h = host.clone();
     module.set_native_fn("data", move || -> ScriptResult<Dynamic> { Ok(h.setup_data.borrow().clone()) });
     module.set_native_fn("stop", move || -> ScriptResult<()> { Err(Ending::VuStop.into_error()) });

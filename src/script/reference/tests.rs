@@ -31,12 +31,28 @@ struct Registered {
 
 /// An engine with the script API, and nothing of Rhai's own.
 fn engine() -> rhai::Engine {
+    engine_and_host().0
+}
+
+fn engine_and_host() -> (rhai::Engine, std::rc::Rc<Host>) {
     let run = Arc::new(RunState::default());
     let host = Host::new(Recorder::new(1), run, Arc::new(|_| {}), ScriptInputs::default());
     host.begin_load();
     let mut engine = rhai::Engine::new_raw();
     MODULES.iter().for_each(|(_, register)| register(&mut engine, &host));
-    engine
+    (engine, host)
+}
+
+/// What is said of a call: the error it makes, or the problems of what it declares.
+fn said(call: &str) -> String {
+    let (engine, host) = engine_and_host();
+    match engine.run(call) {
+        Err(error) => error.to_string(),
+        Ok(()) => {
+            let declared = host.declarations.borrow();
+            declared.as_ref().map(|declared| declared.problem_texts().join("\n")).unwrap_or_default()
+        }
+    }
 }
 
 /// All functions that an engine has.
@@ -241,11 +257,11 @@ fn every_described_key_is_read_and_no_other() {
             let Owner::Keys(keys) = entry.owner else { continue };
             let name = entry.forms[0].name;
             let Some(call) = call_with(keys, &format!("#{{ {name}: () }}")) else { continue };
-            let error = engine().run(&call).err().map(|error| error.to_string()).unwrap_or_default();
+            let error = said(&call);
             assert!(!error.contains("has no key"), "'{name}' is described and not read: {error}");
             read += 1;
             let other = call_with(keys, "#{ nosuch: () }").unwrap();
-            let error = engine().run(&other).unwrap_err().to_string();
+            let error = said(&other);
             assert!(error.contains("has no key 'nosuch'") && error.contains(name), "{other}: {error}");
         }
     }

@@ -1,0 +1,44 @@
+//! When a virtual user's iterations start: what the executors decide and a user asks for.
+
+use tokio::time::Instant;
+
+use crate::script::Stage;
+
+/// A user's next iteration.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Turn {
+    /// It starts when the user is ready, after the scenario's wait.
+    Free,
+    /// It is the one at this place of its lane's schedule; when that is due, [`Turns::due`] says.
+    Place(f64),
+    /// None for now: the load is paused.
+    Hold,
+    /// None any more: the user leaves.
+    Over,
+}
+
+/// When a place of the schedule is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// At this time; if that is past, at once.
+    At(Instant),
+    /// Not as the schedule is now; it may be when [`Turns::generation`] changes.
+    Later,
+    /// Not any more.
+    Never,
+}
+
+/// Gives users their iterations. Implemented by the lanes of `executor`.
+pub(crate) trait Turns: Stage {
+    /// The next iteration of a user that has begun so many. What is given to one user is given to no other.
+    fn next(&self, begun: u64) -> Turn;
+
+    /// When a place that was given is due.
+    fn due(&self, place: f64) -> Due;
+
+    /// Another number whenever the schedule has changed; users that wait are woken then.
+    fn generation(&self) -> u64;
+
+    /// A user of this number has left.
+    fn left(&self, id: u64);
+}
