@@ -52,7 +52,16 @@ fn a_run_prints_its_summary_and_keeps_its_results() {
     files.sort();
     assert_eq!(
         files,
-        ["exceptions.csv", "failures.csv", "run.json", "script", "stats.csv", "stats_history.csv"]
+        [
+            "exceptions.csv",
+            "failures.csv",
+            "latency.hlog",
+            "run.json",
+            "script",
+            "stats.csv",
+            "stats_history.csv",
+            "timeline.csv"
+        ]
     );
     let copy = |name: &str| std::fs::read_to_string(run.0.join("script").join(name)).unwrap();
     assert!(copy("test.rhai").contains("import \"lib/hit\""));
