@@ -21,7 +21,7 @@ use super::worker_loop::WorkerError;
 use crate::data::{Folders, Registry};
 use crate::http::{Target, Transport};
 use crate::metrics::ResourceSource;
-use crate::plan::{Executor, Options, PlanError, RunInfo, TestPlan};
+use crate::plan::{Executor, Options, PlanError, RunInfo, RunStages, TestPlan};
 use crate::rhai::{Dynamic, Engine};
 use crate::script::{
     AsyncCall, Common, Extension, HttpDebug, Level, Message, MessageSink, Param, RunState, ScriptInputs,
@@ -119,6 +119,34 @@ impl LoadTest {
     #[must_use]
     pub fn run_time(mut self, time: Duration) -> Self {
         self.options.run_time = Some(time);
+        self
+    }
+
+    /// As [`LoadTest::run_time`], but counted from the moment when all users are there.
+    #[must_use]
+    pub fn hold(mut self, time: Duration) -> Self {
+        self.options.hold = Some(time);
+        self
+    }
+
+    /// Iterations started per second, whatever the target does, instead of a number of users.
+    #[must_use]
+    pub fn rate(mut self, iterations_per_second: f64) -> Self {
+        self.options.rate = Some(iterations_per_second);
+        self
+    }
+
+    /// Stages that the users, or the rate, follow; see [`parse_stages`](crate::plan::parse_stages).
+    #[must_use]
+    pub fn stages(mut self, stages: RunStages) -> Self {
+        self.options.stages = Some(stages);
+        self
+    }
+
+    /// Most virtual users at once that a rate may start; 1,000 by default.
+    #[must_use]
+    pub fn max_vus(mut self, users: u64) -> Self {
+        self.options.max_vus = Some(users);
         self
     }
 

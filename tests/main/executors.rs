@@ -1,10 +1,10 @@
 //! Executors: how many iterations start, when, by whom, and what is said when they cannot.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use rhaid::metrics::{IterationStats, Phase};
-use rhaid::plan::{EndedBy, Options, parse_stages};
+use rhaid::metrics::{IterationStats, Phase, Summary};
+use rhaid::plan::{EndedBy, parse_stages};
 use rhaid::{Control, Level};
 
 use crate::support::{Ran, Sandbox, Server, block_on, load_test, run};
@@ -65,9 +65,7 @@ fn a_rate_of_the_run_is_dealt_to_its_scenarios_exactly() {
         wait(60);
         fn f() { }
     "#;
-    let options = Options { rate: Some(200.0), ..Options::default() };
-    let ran =
-        run(load_test(script).options(options).run_time(Duration::from_secs(1)).threads(2)).without_errors();
+    let ran = run(load_test(script).rate(200.0).run_time(Duration::from_secs(1)).threads(2)).without_errors();
     assert_eq!((stats(&ran, "a").started, stats(&ran, "b").started), (150, 50));
     assert_eq!(counts(&ran.snapshot().iterations), (200, 0, Some(200)));
 }
@@ -247,8 +245,8 @@ fn the_run_time_ends_every_executor() {
 
 #[test]
 fn hold_counts_the_time_from_full_load() {
-    let options = Options { hold: Some(Duration::from_millis(400)), ..Options::default() };
-    let test = load_test("fn iteration() { sleep(0.01); }").users(5).spawn_rate(10.0).options(options);
+    let test = load_test("fn iteration() { sleep(0.01); }").users(5).spawn_rate(10.0);
+    let test = test.hold(Duration::from_millis(400));
     let ran = run(test).without_errors();
     let spans = &ran.snapshot().spans;
     let steady = spans.iter().find(|span| span.phase == Phase::Steady).unwrap();
@@ -447,13 +445,56 @@ fn a_running_rate_can_be_changed_paused_and_skipped() {
 
 #[test]
 fn stages_of_the_run_are_followed_by_the_mix() {
-    let options = Options { stages: Some(parse_stages("500ms:6,500ms:6").unwrap()), ..Options::default() };
     let script = r#"
         scenario("a", #{ exec: "f" });
         scenario("b", #{ exec: "f" });
         fn f() { sleep(0.05); }
     "#;
-    let ran = run(load_test(script).options(options).threads(2)).without_errors();
+    let ran =
+        run(load_test(script).stages(parse_stages("500ms:6,500ms:6").unwrap()).threads(2)).without_errors();
     assert_eq!(ran.snapshot().users_max, 6);
     assert!(stats(&ran, "a").started > 0 && stats(&ran, "b").started > 0);
+}
+
+/// Service and response time (p90, seconds) at 100/s for 4 s against a server that stands still for one of them, and
+/// what a person who came on time met.
+fn frozen(max_vus: u64) -> (f64, f64, f64) {
+    const RATE: f64 = 100.0;
+    let server = Server::start();
+    let test = load_test("fn iteration() { http::get(\"/x\"); }").host(&server.url()).threads(2);
+    let test = test.rate(RATE).max_vus(max_vus).run_time(Duration::from_secs(4));
+    let (report, from, to) = block_on(async {
+        let handle = test.start().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        let from = SystemTime::now();
+        server.freeze();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        server.thaw();
+        let to = SystemTime::now();
+        (handle.wait().await.unwrap(), from, to)
+    });
+    let snapshot = report.snapshot();
+    assert_eq!(snapshot.iterations.planned, Some(400));
+    assert_eq!((snapshot.iterations.started, snapshot.total.requests), (400, 400), "whatever max_vus is");
+    let at = |moment: SystemTime| moment.duration_since(snapshot.started_at).unwrap().as_secs_f64();
+    let mut waits: Vec<f64> = (0..400)
+        .map(|i| f64::from(i) / RATE)
+        .map(|due| if (at(from)..at(to)).contains(&due) { at(to) - due } else { 0.0 })
+        .collect();
+    waits.sort_by(f64::total_cmp);
+    let p90 = |summary: Option<Summary>| summary.unwrap().percentile_us(90.0) as f64 / 1e6;
+    (p90(snapshot.total.ok), p90(snapshot.total.response), waits[359])
+}
+
+#[test]
+fn a_target_that_stands_still_is_seen_by_those_who_came_meanwhile() {
+    let (service, response, truth) = frozen(1000);
+    assert!((0.4..1.5).contains(&truth), "{truth}");
+    let near = |response: f64, truth: f64| (truth - 0.05..truth + 0.3).contains(&response);
+    assert!(near(response, truth), "p90 was {truth} s, reported is {response} s");
+    assert!(near(service, truth), "with a user for each, the server is what took the time: {service} s");
+    // With few users most of the time is spent before the request is sent.
+    let (service, response, truth) = frozen(20);
+    assert!(near(response, truth), "p90 was {truth} s, reported is {response} s");
+    assert!(service < truth / 2.0, "{service} s");
 }

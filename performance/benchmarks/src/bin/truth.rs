@@ -1,7 +1,8 @@
 //! A server that knows the truth: it answers after a log-normal time and remembers how long each answer really took.
 //!
 //! `truth --port PORT [--median MS] [--sigma N] [--seed N]`. Any GET is answered; `GET /truth` gives what was answered
-//! since the last time it was asked, as `COUNT P50_MS P99_MS`, and begins anew.
+//! since the last time it was asked, as `COUNT P50_MS P99_MS`, and begins anew. After `GET /freeze/MS` nothing is answered
+//! for so many milliseconds; connections are accepted all the same.
 //!
 //! A time is measured from the request's last byte being read to the answer being written, whatever the server's own
 //! timer made of the time that was drawn. So what a client reports beyond it is the way through the kernel and the
@@ -26,6 +27,7 @@ struct Truth {
     rng: StdRng,
     times: LogNormal<f64>,
     answered_us: Vec<u64>,
+    frozen_until: Option<Instant>,
 }
 
 fn main() -> ExitCode {
@@ -56,6 +58,7 @@ fn serve() -> Result<(), Error> {
         rng: StdRng::seed_from_u64(seed),
         times: LogNormal::new((median_ms / 1_000.0).ln(), sigma)?,
         answered_us: Vec::new(),
+        frozen_until: None,
     }));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     tokio::task::LocalSet::new().block_on(&runtime, async {
@@ -86,18 +89,35 @@ async fn answer(mut stream: TcpStream, truth: Rc<RefCell<Truth>>) -> Result<(), 
         if head.starts_with(b"GET /truth ") {
             let text = truth.borrow_mut().take();
             stream.write_all(&response(&text)).await?;
+        } else if let Some(time) = freeze_time(&head) {
+            truth.borrow_mut().frozen_until = Some(begun + time);
+            stream.write_all(&response("frozen\n")).await?;
         } else {
             let time = {
                 let truth = &mut *truth.borrow_mut();
                 truth.times.sample(&mut truth.rng)
             };
-            tokio::time::sleep(Duration::from_secs_f64(time)).await;
+            // The timer's own granularity is a millisecond; what is far below it is none at all.
+            if time > 1e-4 {
+                tokio::time::sleep(Duration::from_secs_f64(time)).await;
+            }
+            let frozen_until = truth.borrow().frozen_until;
+            if let Some(until) = frozen_until {
+                tokio::time::sleep_until(until.into()).await;
+            }
             let took = begun.elapsed();
             stream.write_all(&response("{\"status\":\"ok\"}\n")).await?;
             truth.borrow_mut().answered_us.push(took.as_micros() as u64);
         }
         head.drain(..end);
     }
+}
+
+/// How long `GET /freeze/MS` asks for.
+fn freeze_time(head: &[u8]) -> Option<Duration> {
+    let rest = head.strip_prefix(b"GET /freeze/")?;
+    let end = rest.iter().position(|&byte| byte == b' ')?;
+    std::str::from_utf8(&rest[..end]).ok()?.parse().ok().map(Duration::from_millis)
 }
 
 fn response(body: &str) -> Vec<u8> {
@@ -125,6 +145,13 @@ fn percentile(sorted_us: &[u64], percent: usize) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_of_a_freeze_is_read() {
+        assert_eq!(freeze_time(b"GET /freeze/3000 HTTP/1.1\r\n\r\n"), Some(Duration::from_secs(3)));
+        assert_eq!(freeze_time(b"GET /health HTTP/1.1\r\n\r\n"), None);
+        assert_eq!(freeze_time(b"GET /freeze/long HTTP/1.1\r\n\r\n"), None);
+    }
 
     #[test]
     fn percentiles_are_nearest_ranks() {
