@@ -14,6 +14,7 @@ mod demo;
 mod docs;
 mod docs_text;
 mod exit;
+mod keys;
 mod messages;
 mod monitor;
 mod new;

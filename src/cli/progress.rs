@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::metrics::Snapshot;
 use crate::plan::RunInfo;
-use crate::report::{Look, clean_lines, generator_warning, live, plain_line};
+use crate::report::{Look, Tone, clean_lines, generator_warning, live, plain_line};
 
 /// Redraws of the live block per second at most; its figures change once a second.
 const REDRAWS_PER_S: u8 = 4;
@@ -51,6 +51,8 @@ pub(super) enum ColorChoice {
 pub(super) struct Progress {
     look: Look,
     display: Display,
+    /// A line under the live block.
+    hint: Option<&'static str>,
 }
 
 #[derive(Debug)]
@@ -68,7 +70,12 @@ impl Progress {
             ProgressKind::Plain => Display::Plain { next_line: LINE_EVERY },
             ProgressKind::Off => Display::Off,
         };
-        Progress { look, display }
+        Progress { look, display, hint: None }
+    }
+
+    /// Says this under the live block from now on.
+    pub(super) fn hint(&mut self, hint: &'static str) {
+        self.hint = Some(hint);
     }
 
     /// Shows a snapshot; to be called with each new one. `planned` is the time the load is to last.
@@ -95,7 +102,10 @@ impl Progress {
             Display::Live(block) => {
                 // The window may have been resized since the last second.
                 let width = terminal_width(&Term::stderr()).unwrap_or(self.look.width);
-                block.set_message(block_lines(Look { width, ..self.look }).join("\n"));
+                let look = Look { width, ..self.look };
+                let mut lines = block_lines(look);
+                lines.extend(self.hint.map(|hint| look.paint(Tone::Faint, &format!(" {hint}"))));
+                block.set_message(lines.join("\n"));
             }
             Display::Plain { next_line } => {
                 if line_is_due(next_line, elapsed) {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::args::{OutputArgs, RunArgs};
 use super::compare::baseline_of;
 use super::exit::Exit;
+use super::keys::{HINT, Keys, Wishes};
 use super::messages::{self, Messages};
 use super::progress::{ColorChoice, Progress, ProgressKind};
 use super::signals::Signals;
@@ -95,7 +96,14 @@ pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Exit {
         Ok(runtime) => runtime,
         Err(exit) => return exit,
     };
-    let session = Session { output: args.output.clone(), once: args.once, files, messages, baseline };
+    let session = Session {
+        rate: args.load.rate,
+        output: args.output.clone(),
+        once: args.once,
+        files,
+        messages,
+        baseline,
+    };
     runtime.block_on(session.run(prepared))
 }
 
@@ -180,6 +188,8 @@ impl Files {
 /// A run with everything that follows it.
 struct Session {
     output: OutputArgs,
+    /// Iterations per second that the caller asked for.
+    rate: Option<f64>,
     /// The script is tried out: a short summary, and any failure counts.
     once: bool,
     files: Files,
@@ -200,6 +210,15 @@ impl Session {
         let stopper = handle.stopper();
         let mut stops = 0;
         let mut progress = Progress::new(self.progress_kind(), self.look(std::io::stderr().is_terminal()));
+        // Keys are read where their effect is seen; what is tried out, or quiet, is left alone.
+        let is_live = self.progress_kind() == ProgressKind::Live;
+        let mut keys = if is_live { Keys::read() } else { Keys::none() };
+        if keys.are_read() {
+            progress.hint(HINT);
+            // Otherwise it would leave the terminal as the keys need it.
+            signals.listen_to_quit();
+        }
+        let mut wishes = Wishes::default();
         let mut snapshots = handle.snapshots();
         let mut result = std::pin::pin!(handle.wait());
         let mut messages_due = tokio::time::interval(MESSAGES_EVERY);
@@ -210,17 +229,29 @@ impl Session {
                     let snapshot = snapshots.borrow_and_update().clone();
                     self.show(&mut progress, &info, &snapshot);
                 }
-                () = signals.next() => {
+                at_once = signals.next_or_quit() => {
                     stopper.stop_on_signal();
+                    if at_once {
+                        stopper.stop_on_signal();
+                        continue;
+                    }
                     stops += 1;
                     if stops == 1 {
                         progress.message("stopping: running iterations may end; once more ends them at once");
+                    }
+                }
+                key = keys.next() => {
+                    let snapshot = snapshots.borrow().clone();
+                    if let Some(text) = wishes.act(key, &stopper, &snapshot, self.rate).await {
+                        progress.message(&text);
                     }
                 }
                 _ = messages_due.tick() => self.messages.take().iter().for_each(|line| progress.message(line)),
             }
         };
         self.messages.take().iter().for_each(|line| progress.message(line));
+        // Before anything else is printed: the terminal is as it was.
+        drop(keys);
         progress.finish();
         match result {
             Ok(report) => self.finish(&report),

@@ -6,6 +6,8 @@ pub(super) struct Signals {
     terminate: Option<tokio::signal::unix::Signal>,
     #[cfg(unix)]
     interrupt: Option<tokio::signal::unix::Signal>,
+    #[cfg(unix)]
+    quit: Option<tokio::signal::unix::Signal>,
 }
 
 impl Signals {
@@ -18,10 +20,37 @@ impl Signals {
             Signals {
                 terminate: signal(SignalKind::terminate()).ok(),
                 interrupt: signal(SignalKind::interrupt()).ok(),
+                quit: None,
             }
         }
         #[cfg(not(unix))]
         Signals {}
+    }
+
+    /// Listens to SIGQUIT (Ctrl-\) too, whose own way is to end the process at once.
+    pub(super) fn listen_to_quit(&mut self) {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            self.quit = signal(SignalKind::quit()).ok();
+        }
+    }
+
+    /// Waits for the next one; true when it asks for an end at once.
+    pub(super) async fn next_or_quit(&mut self) -> bool {
+        #[cfg(unix)]
+        {
+            tokio::select! {
+                () = one(&mut self.terminate) => false,
+                () = one(&mut self.interrupt) => false,
+                () = one(&mut self.quit) => true,
+            }
+        }
+        #[cfg(not(unix))]
+        {
+            self.next().await;
+            false
+        }
     }
 
     /// Waits for the next one.

@@ -98,6 +98,46 @@ impl RunHandle {
         self.stopper().control(control).await
     }
 
+    /// So many virtual users from now on; they are added or taken away at the spawn rate of the start.
+    ///
+    /// # Errors
+    /// As [`RunHandle::control`].
+    pub async fn set_users(&self, users: u64) -> Result<(), String> {
+        self.control(Control::Users { lane: None, users, spawn_rate: None }).await
+    }
+
+    /// So many iterations per second from now on.
+    ///
+    /// # Errors
+    /// As [`RunHandle::control`].
+    pub async fn set_rate(&self, rate: f64) -> Result<(), String> {
+        self.control(Control::Rate { lane: None, rate }).await
+    }
+
+    /// Begins no iteration until [`RunHandle::resume`]; the time of the load stands still.
+    ///
+    /// # Errors
+    /// As [`RunHandle::control`].
+    pub async fn pause(&self) -> Result<(), String> {
+        self.control(Control::Pause).await
+    }
+
+    /// Goes on where the load was paused.
+    ///
+    /// # Errors
+    /// As [`RunHandle::control`].
+    pub async fn resume(&self) -> Result<(), String> {
+        self.control(Control::Resume).await
+    }
+
+    /// Ends the stage that the load is in.
+    ///
+    /// # Errors
+    /// As [`RunHandle::control`].
+    pub async fn skip_stage(&self) -> Result<(), String> {
+        self.control(Control::NextStage).await
+    }
+
     /// Something that can stop the run while this handle is being waited for.
     pub fn stopper(&self) -> Stopper {
         Stopper { requests: self.requests.clone() }

@@ -1,4 +1,4 @@
-//! What the operating system is asked for: exact timers, CPU clocks, limits.
+//! What the operating system is asked for: exact timers, CPU clocks, limits, the keyboard.
 //!
 //! The only folder that knows `rustix`. Leaves to others what the answers mean. Invariant: where a system has
 //! no answer, it is `None` or a coarser way to the same end, never a made-up figure.
@@ -6,8 +6,12 @@
 mod cpu;
 mod deadlines;
 mod limits;
+#[cfg(all(unix, feature = "cli"))]
+mod terminal;
 mod timers;
 
 pub(crate) use cpu::{process_cpu, thread_cpu};
 pub(crate) use limits::Limits;
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) use terminal::Keyboard;
 pub(crate) use timers::{Sleep, Timers};

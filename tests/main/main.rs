@@ -31,6 +31,7 @@ mod http_bodies;
 mod http_requests;
 mod http_responses;
 mod imports;
+mod keys;
 mod life_cycle;
 mod metrics;
 mod mistakes;

@@ -14,7 +14,7 @@ mod websocket;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-pub(crate) use command::{Output, Sandbox};
+pub(crate) use command::{Output, Running, Sandbox};
 pub(crate) use http2::Http2Server;
 pub(crate) use in_process::{Ran, block_on, load_test, once, run, try_run};
 pub(crate) use results::RunDir;
