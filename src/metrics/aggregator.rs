@@ -13,12 +13,11 @@ use hashbrown::HashMap;
 use super::custom::CustomTotals;
 use super::delta::{Delta, ReversedDelta, SeriesDelta};
 use super::generator::{Generator, WorkerHealth};
+use super::groups::Groups;
 use super::histogram::Histogram;
 use super::intervals::{IntervalFeed, IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries};
 use super::iterations::IterationTotals;
-use super::recorder::{
-    CheckCount, FailureCount, FailureKey, GROUP_CAP, PHASES, ScriptErrorCount, TRANSACTION, keep_message,
-};
+use super::recorder::{PHASES, TRANSACTION};
 use super::resources::{ResourceBatch, Resources};
 use super::series::{DEFAULT_SERIES_CAP, OTHER};
 use super::snapshot::{
@@ -76,9 +75,7 @@ pub struct Aggregator {
     phases: [Histogram; PHASES.len()],
     iterations: IterationTotals,
     spans: Vec<PhaseSpan>,
-    checks: Vec<(Arc<str>, CheckCount)>,
-    failures: HashMap<FailureKey, FailureCount>,
-    script_errors: Vec<ScriptErrorCount>,
+    groups: Groups,
     series_folded: bool,
     marks: Vec<Mark>,
     recent: VecDeque<RecentInterval>,
@@ -133,9 +130,7 @@ impl Aggregator {
             phases: Default::default(),
             iterations: IterationTotals::default(),
             spans: Vec::new(),
-            checks: Vec::new(),
-            failures: HashMap::new(),
-            script_errors: Vec::new(),
+            groups: Groups::default(),
             series_folded: false,
             marks: Vec::new(),
             recent: VecDeque::new(),
@@ -197,13 +192,13 @@ impl Aggregator {
             }
         }
         for (name, count) in delta.checks {
-            self.add_check(name, count);
+            self.groups.add_check(name, count);
         }
         for (key, count) in delta.failures {
-            self.add_failure(key, count);
+            self.groups.add_failure(key, count);
         }
         for group in delta.script_errors {
-            self.add_script_error(group);
+            self.groups.add_script_error(group);
         }
         self.reverse(worker, &delta.reversed);
         self.series_folded |= delta.folded;
@@ -370,11 +365,6 @@ impl Aggregator {
             .map(|(method, name, totals)| totals.stats(method, name, tick.at))
             .collect();
         endpoints.sort_by(|a, b| (&a.name, &a.method).cmp(&(&b.name, &b.method)));
-        let mut failures: Vec<_> = self.failures.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-        failures.sort_by(|(a, m), (b, n)| n.count.cmp(&m.count).then_with(|| a.cmp(b)));
-        let mut script_errors = self.script_errors.clone();
-        script_errors
-            .sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.first.position.cmp(&b.first.position)));
         let empty: Arc<str> = "".into();
         let method: Arc<str> = TRANSACTION.into();
         let mut transactions: Vec<EndpointStats> =
@@ -421,13 +411,13 @@ impl Aggregator {
             iterations: self.iterations.stats(planned(&tick)),
             spans: self.spans.clone(),
             notes: Vec::new(),
-            checks: self.checks.clone(),
+            checks: self.groups.checks.clone(),
             transactions,
             transaction_total,
             custom: self.custom.stats(tick.at.as_secs_f64()),
             marks: self.marks.clone(),
-            failures,
-            script_errors,
+            failures: self.groups.failures(),
+            script_errors: self.groups.script_errors(),
             interrupted_requests: tick.interrupted_requests,
             series_folded: self.series_folded,
             generator: self.generator.stats().clone(),
@@ -495,57 +485,6 @@ impl Aggregator {
         })
     }
 
-    fn add_check(&mut self, name: Arc<str>, count: CheckCount) {
-        match self.checks.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, sum)) => {
-                sum.passes += count.passes;
-                sum.fails += count.fails;
-            }
-            None => self.checks.push((name, count)),
-        }
-    }
-
-    fn add_failure(&mut self, mut key: FailureKey, count: FailureCount) {
-        if self.failures.len() >= GROUP_CAP && !self.failures.contains_key(&key) {
-            key.name = OTHER.into();
-        }
-        match self.failures.get_mut(&key) {
-            Some(sum) => {
-                sum.count += count.count;
-                sum.first_seen = sum.first_seen.min(count.first_seen);
-                sum.last_seen = sum.last_seen.max(count.last_seen);
-                count.messages.iter().for_each(|message| keep_message(&mut sum.messages, message));
-            }
-            None => {
-                self.failures.insert(key, count);
-            }
-        }
-    }
-
-    fn add_script_error(&mut self, mut group: ScriptErrorCount) {
-        let is_known = self.script_errors.iter().any(|known| {
-            known.first.message == group.first.message && known.first.position == group.first.position
-        });
-        if !is_known && self.script_errors.len() >= GROUP_CAP {
-            group.first.message = OTHER.to_owned();
-            group.first.position = String::new();
-        }
-        let known = self.script_errors.iter_mut().find(|known| {
-            known.first.message == group.first.message && known.first.position == group.first.position
-        });
-        match known {
-            Some(sum) => {
-                sum.count += group.count;
-                if group.first_seen < sum.first_seen {
-                    sum.first_seen = group.first_seen;
-                    sum.first = group.first;
-                }
-                sum.last_seen = sum.last_seen.max(group.last_seen);
-            }
-            None => self.script_errors.push(group),
-        }
-    }
-
     /// Takes back what was counted under a verdict that the script changed later.
     fn reverse(&mut self, worker: usize, reversed: &ReversedDelta) {
         for (id, counts) in &reversed.series {
@@ -563,17 +502,7 @@ impl Aggregator {
         for (histogram, sparse) in self.phases.iter_mut().zip(&reversed.phases) {
             histogram.remove_sparse(sparse);
         }
-        for (key, count) in &reversed.failures {
-            // A failure whose group came too late stands under the name of the rest.
-            let folded = FailureKey { name: OTHER.into(), ..key.clone() };
-            let key = if self.failures.contains_key(key) { key } else { &folded };
-            if let Some(group) = self.failures.get_mut(key) {
-                group.count = group.count.saturating_sub(*count);
-                if group.count == 0 {
-                    self.failures.remove(key);
-                }
-            }
-        }
+        self.groups.take_back_failures(&reversed.failures);
     }
 }
 
@@ -583,119 +512,4 @@ fn planned(tick: &Tick) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::recorder::Recorder;
-    use super::super::sample::RequestSample;
-    use super::super::sample::{Failure, IterationEnd, Phases};
-    use super::super::series::SeriesId;
-    use super::*;
-
-    fn sample(series: SeriesId, ms: u64, failure: Option<&'static str>) -> RequestSample {
-        RequestSample {
-            series,
-            tags: Vec::new(),
-            status: if failure.is_some() { 500 } else { 200 },
-            service: Duration::from_millis(ms),
-            response: Duration::from_millis(ms + 1),
-            phases: Phases { waiting: Duration::from_millis(ms), ..Phases::default() },
-            bytes_sent: 10,
-            bytes_received: 100,
-            failure: failure.map(|kind| Box::new(Failure { kind, message: "why".into() })),
-        }
-    }
-
-    fn tick(seconds: u64) -> Tick {
-        Tick {
-            at: Duration::from_secs(seconds),
-            phase: Phase::Steady,
-            stage: None,
-            planned: Vec::new(),
-            users: 1,
-            users_peak: 1,
-            users_target: 1,
-            in_flight: 0,
-            interrupted_requests: 0,
-        }
-    }
-
-    #[test]
-    fn two_workers_become_one_run() {
-        let mut aggregator = Aggregator::new(2, SystemTime::UNIX_EPOCH);
-        for worker in 0..2 {
-            let mut recorder = Recorder::new(100);
-            // The second worker meets the series in another order.
-            let names = if worker == 0 { ["/a", "/b"] } else { ["/b", "/a"] };
-            for name in names {
-                let series = recorder.series("default", "GET", name);
-                recorder.request(&sample(series, 10, None));
-            }
-            let b = recorder.series("default", "GET", "/b");
-            recorder.request(&sample(b, 20, Some("status")));
-            recorder.iteration(&"default".into(), IterationEnd::Completed, Duration::ZERO, Duration::ZERO);
-            recorder.check("ok", worker == 0);
-            aggregator.add(worker, recorder.take());
-        }
-        let snapshot = aggregator.close_interval(tick(2));
-        assert_eq!(snapshot.total.requests, 6);
-        assert_eq!(snapshot.total.failures, 2);
-        assert_eq!(snapshot.total.rate, 3.0);
-        let rows: Vec<_> = snapshot.endpoints.iter().map(|e| (&*e.name, e.requests, e.failures)).collect();
-        assert_eq!(rows, [("/a", 2, 0), ("/b", 4, 2)]);
-        assert_eq!(
-            snapshot.endpoints[1].ok.unwrap().max_us,
-            10_000,
-            "failures stay out of the success latency"
-        );
-        assert_eq!(snapshot.endpoints[1].failed.unwrap().max_us, 20_000);
-        assert_eq!(snapshot.failures.len(), 1);
-        assert_eq!(snapshot.failures[0].1.count, 2);
-        assert_eq!(snapshot.checks, [("ok".into(), CheckCount { passes: 1, fails: 1 })]);
-        assert_eq!(snapshot.iterations.completed, 2);
-    }
-
-    #[test]
-    fn a_changed_verdict_is_counted_once() {
-        let mut aggregator = Aggregator::new(1, SystemTime::UNIX_EPOCH);
-        let mut recorder = Recorder::new(100);
-        let series = recorder.series("default", "GET", "/a");
-        let first = sample(series, 10, None);
-        recorder.request(&first);
-        aggregator.add(0, recorder.take());
-        aggregator.close_interval(tick(1));
-        recorder.reverse(&first);
-        recorder.request(&sample(series, 10, Some("expect")));
-        aggregator.add(0, recorder.take());
-        let snapshot = aggregator.close_interval(tick(2));
-        assert_eq!((snapshot.total.requests, snapshot.total.failures), (1, 1));
-        assert_eq!(snapshot.total.ok, None);
-        assert_eq!(snapshot.total.bytes_received, 100);
-        let sum: i64 = snapshot.history.since(0).iter().map(|point| point.total.requests).sum();
-        assert_eq!(sum, 1, "the seconds add up to the total");
-    }
-
-    #[test]
-    fn an_empty_second_has_no_latency_and_no_rate_of_its_own() {
-        let mut aggregator = Aggregator::new(1, SystemTime::UNIX_EPOCH);
-        let snapshot = aggregator.close_interval(tick(1));
-        assert_eq!(snapshot.recent.ok, None);
-        assert_eq!(snapshot.recent.rate, Some(0.0));
-        assert_eq!(snapshot.total.failed_share(), None);
-        assert_eq!(snapshot.history.since(0)[0].total.ok, None);
-    }
-
-    #[test]
-    fn recent_figures_forget_after_ten_seconds() {
-        let mut aggregator = Aggregator::new(1, SystemTime::UNIX_EPOCH);
-        let mut recorder = Recorder::new(100);
-        let series = recorder.series("default", "GET", "/a");
-        recorder.request(&sample(series, 900, None));
-        aggregator.add(0, recorder.take());
-        let mut snapshot = aggregator.close_interval(tick(1));
-        assert_eq!(snapshot.recent.ok.unwrap().max_us, 900_000);
-        for second in 2..=12 {
-            snapshot = aggregator.close_interval(tick(second));
-        }
-        assert_eq!(snapshot.recent.ok, None);
-        assert_eq!(snapshot.total.ok.unwrap().max_us, 900_000);
-    }
-}
+mod tests;

@@ -9,6 +9,7 @@ mod custom;
 mod delta;
 mod distribution;
 mod generator;
+mod groups;
 mod histogram;
 mod interval_log;
 mod intervals;

@@ -3,6 +3,8 @@
 //! Owns the sequence, the clock of the intervals and the decision when a run ends. Leaves the load to the
 //! worker threads. Invariant: every interval of every worker reaches the aggregator, also after a stop.
 
+mod interval;
+
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
@@ -16,11 +18,11 @@ use super::pressure::Pressure;
 use super::reload::{Reloaded, Watcher, reload};
 use super::shapes::{Said, Shapes};
 use super::worker_loop::{Command, ShapeAnswer, WorkerError, run_worker};
-use crate::metrics::{Aggregator, Phase, ResourceSource, Snapshot, Tick};
+use crate::metrics::{Aggregator, Phase, ResourceSource, Snapshot};
 use crate::plan::{DEFAULT_MAX_DURATION, EndedBy};
-use crate::script::{Level, Message, ScriptEvent, Sources, Value};
+use crate::script::{Level, Message, Sources, Value};
 use crate::system::process_cpu;
-use crate::vu::{Event, HookError, Interval, Shared};
+use crate::vu::{Event, HookError, Shared};
 
 /// Length of an interval of the history.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -120,7 +122,7 @@ impl Driver {
             })?;
         }
         let mut aggregator = Aggregator::new(count, SystemTime::now());
-        let nothing = aggregator.preview(idle_tick());
+        let nothing = aggregator.preview(interval::idle_tick());
         let (snapshots, receiver) = watch::channel(Arc::new(nothing));
         let start = Instant::now();
         let driver = Driver {
@@ -473,105 +475,8 @@ impl Driver {
         }
     }
 
-    /// Tells the listeners of the script when the phase or the stage is another one.
-    async fn announce_phase(&mut self) {
-        let now = Instant::now();
-        let (phase, stage) = self.lanes.phase(now);
-        if (phase, &stage) == (self.announced.0, &self.announced.1) {
-            return;
-        }
-        let text = |text: &str| Value::Text(text.to_owned());
-        let word = |phase: Phase, stage: &Option<Arc<str>>| text(stage.as_deref().unwrap_or(phase.as_str()));
-        let fields = vec![
-            ("stage", word(phase, &stage)),
-            ("phase", text(phase.as_str())),
-            ("previous", word(self.announced.0, &self.announced.1)),
-        ];
-        self.aggregator.enter(now.saturating_duration_since(self.start), phase, stage.clone());
-        self.announced = (phase, stage);
-        self.shared.run.set_phase(phase);
-        self.tell(0, Command::Announce(ScriptEvent::Stage, fields)).await;
-        if phase == Phase::Steady && !std::mem::replace(&mut self.full_load_announced, true) {
-            let users = vec![("users", Value::Int(self.lanes.users_target(now) as i64))];
-            self.tell(0, Command::Announce(ScriptEvent::SpawningComplete, users)).await;
-        }
-    }
-
     fn end(&mut self, cause: EndedBy) {
         self.ended_by.get_or_insert(cause);
-    }
-
-    /// Ends an interval: collects it from all workers and publishes a snapshot.
-    async fn tick(&mut self, last: bool) {
-        let now = Instant::now();
-        let mut answers = Vec::with_capacity(self.workers.len());
-        for worker in 0..self.workers.len() {
-            if self.workers[worker].commands.is_closed() {
-                self.lanes.worker_gone(worker, now);
-            }
-            let (answer, interval) = oneshot::channel();
-            self.tell(worker, Command::Flush(answer)).await;
-            answers.push(interval);
-        }
-        let (phase, stage) = self.lanes.phase(now);
-        let mut tick = Tick { phase, stage, users_target: self.lanes.users_target(now), ..idle_tick() };
-        for (worker, answer) in answers.into_iter().enumerate() {
-            // A worker that has panicked has nothing to say; its users are gone with it.
-            let Ok(interval) = answer.await else { continue };
-            let Interval { delta, users, users_peak, in_flight, interrupted_requests, health } = interval;
-            self.aggregator.add(worker, delta);
-            self.aggregator.health(worker, &health);
-            tick.users += users;
-            tick.users_peak += users_peak;
-            tick.in_flight += in_flight;
-            tick.interrupted_requests += interrupted_requests;
-        }
-        if let Some(resources) = &mut self.resources {
-            self.aggregator.add_resources(resources.take());
-        }
-        self.aggregator.process_cpu(process_cpu());
-        tick.planned = self.planned(last);
-        for lane in self.lanes.open_lanes() {
-            if let Some(load) = self.lanes.open_load(lane, Instant::now()) {
-                self.pressure.look(lane, &load);
-            }
-        }
-        tick.at = self.start.elapsed();
-        if last {
-            self.aggregator.leave(tick.at);
-        }
-        let mut snapshot = self.aggregator.close_interval(tick);
-        if last {
-            for (scenario, text) in self.pressure.at_the_end(&snapshot, &self.shared.plan) {
-                self.say(Level::Warning, format!("scenario '{scenario}': {text}"));
-                snapshot.notes.push(format!("scenario '{scenario}': {text}"));
-            }
-            // The seconds keep the phase they were part of; it is the run that is done.
-            snapshot.phase = Phase::Done;
-        }
-        self.shared.run.publish(snapshot.users, snapshot.recent.rate.unwrap_or(0.0), snapshot.phase);
-        // Nobody may be watching.
-        self.snapshots.send_replace(Arc::new(snapshot));
-    }
-
-    /// By scenario, how many iterations were due so far. At the end, those that were never begun are counted as
-    /// dropped.
-    fn planned(&mut self, last: bool) -> Vec<(Arc<str>, u64)> {
-        let planned = self.lanes.planned(Instant::now());
-        let mut named = Vec::with_capacity(planned.len());
-        for (scenario, mut due) in planned {
-            let name: Arc<str> = self.scenario(scenario).into();
-            let (begun, dropped) = self.aggregator.begun_and_dropped(&name);
-            if self.iterations_done {
-                // What was due beyond the number of the run was never to be begun.
-                due = due.min(begun + dropped);
-            } else if last && due > begun + dropped {
-                self.aggregator.add_dropped(&name, due - begun - dropped);
-            }
-            // One that was begun in the very moment in which the load was stopped was due too.
-            named.push((name, if last { due.max(begun + dropped) } else { due }));
-        }
-        named
     }
 
     async fn teardown(&mut self, requests: &mut mpsc::Receiver<Request>) -> Option<String> {
@@ -622,18 +527,4 @@ impl Driver {
 fn reply(answer: Answer, result: Result<(), String>) {
     // Whoever asked may not wait for the answer.
     let _ = answer.send(result);
-}
-
-fn idle_tick() -> Tick {
-    Tick {
-        at: Duration::ZERO,
-        phase: Phase::Starting,
-        stage: None,
-        planned: Vec::new(),
-        users: 0,
-        users_peak: 0,
-        users_target: 0,
-        in_flight: 0,
-        interrupted_requests: 0,
-    }
 }

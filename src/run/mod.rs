@@ -8,6 +8,7 @@ mod driver;
 mod error;
 mod handle;
 mod http_options;
+mod lane_run;
 mod lanes;
 mod limits;
 mod load_test;

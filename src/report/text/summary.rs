@@ -322,9 +322,12 @@ fn iterations_and_data(snapshot: &Snapshot, look: Look) -> Vec<String> {
         format::count(iterations.interrupted),
     );
     if let Some(planned) = iterations.planned {
+        // Beside them there may be scenarios whose iterations are never due.
+        let due = snapshot.scenarios.iter().filter(|scenario| scenario.iterations.planned.is_some());
+        let started = due.map(|scenario| scenario.iterations.started).sum();
         line.push_str(&format!(
             "; {} of {} that were due began, {} dropped",
-            format::count(iterations.started),
+            format::count(started),
             format::count(planned),
             format::count(iterations.dropped)
         ));

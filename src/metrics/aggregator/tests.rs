@@ -1,0 +1,111 @@
+use super::*;
+use crate::metrics::CheckCount;
+use crate::metrics::recorder::Recorder;
+use crate::metrics::sample::RequestSample;
+use crate::metrics::sample::{Failure, IterationEnd, Phases};
+use crate::metrics::series::SeriesId;
+
+fn sample(series: SeriesId, ms: u64, failure: Option<&'static str>) -> RequestSample {
+    RequestSample {
+        series,
+        tags: Vec::new(),
+        status: if failure.is_some() { 500 } else { 200 },
+        service: Duration::from_millis(ms),
+        response: Duration::from_millis(ms + 1),
+        phases: Phases { waiting: Duration::from_millis(ms), ..Phases::default() },
+        bytes_sent: 10,
+        bytes_received: 100,
+        failure: failure.map(|kind| Box::new(Failure { kind, message: "why".into() })),
+    }
+}
+
+fn tick(seconds: u64) -> Tick {
+    Tick {
+        at: Duration::from_secs(seconds),
+        phase: Phase::Steady,
+        stage: None,
+        planned: Vec::new(),
+        users: 1,
+        users_peak: 1,
+        users_target: 1,
+        in_flight: 0,
+        interrupted_requests: 0,
+    }
+}
+
+#[test]
+fn two_workers_become_one_run() {
+    let mut aggregator = Aggregator::new(2, SystemTime::UNIX_EPOCH);
+    for worker in 0..2 {
+        let mut recorder = Recorder::new(100);
+        // The second worker meets the series in another order.
+        let names = if worker == 0 { ["/a", "/b"] } else { ["/b", "/a"] };
+        for name in names {
+            let series = recorder.series("default", "GET", name);
+            recorder.request(&sample(series, 10, None));
+        }
+        let b = recorder.series("default", "GET", "/b");
+        recorder.request(&sample(b, 20, Some("status")));
+        recorder.iteration(&"default".into(), IterationEnd::Completed, Duration::ZERO, Duration::ZERO);
+        recorder.check("ok", worker == 0);
+        aggregator.add(worker, recorder.take());
+    }
+    let snapshot = aggregator.close_interval(tick(2));
+    assert_eq!(snapshot.total.requests, 6);
+    assert_eq!(snapshot.total.failures, 2);
+    assert_eq!(snapshot.total.rate, 3.0);
+    let rows: Vec<_> = snapshot.endpoints.iter().map(|e| (&*e.name, e.requests, e.failures)).collect();
+    assert_eq!(rows, [("/a", 2, 0), ("/b", 4, 2)]);
+    assert_eq!(snapshot.endpoints[1].ok.unwrap().max_us, 10_000, "failures stay out of the success latency");
+    assert_eq!(snapshot.endpoints[1].failed.unwrap().max_us, 20_000);
+    assert_eq!(snapshot.failures.len(), 1);
+    assert_eq!(snapshot.failures[0].1.count, 2);
+    assert_eq!(snapshot.checks, [("ok".into(), CheckCount { passes: 1, fails: 1 })]);
+    assert_eq!(snapshot.iterations.completed, 2);
+}
+
+#[test]
+fn a_changed_verdict_is_counted_once() {
+    let mut aggregator = Aggregator::new(1, SystemTime::UNIX_EPOCH);
+    let mut recorder = Recorder::new(100);
+    let series = recorder.series("default", "GET", "/a");
+    let first = sample(series, 10, None);
+    recorder.request(&first);
+    aggregator.add(0, recorder.take());
+    aggregator.close_interval(tick(1));
+    recorder.reverse(&first);
+    recorder.request(&sample(series, 10, Some("expect")));
+    aggregator.add(0, recorder.take());
+    let snapshot = aggregator.close_interval(tick(2));
+    assert_eq!((snapshot.total.requests, snapshot.total.failures), (1, 1));
+    assert_eq!(snapshot.total.ok, None);
+    assert_eq!(snapshot.total.bytes_received, 100);
+    let sum: i64 = snapshot.history.since(0).iter().map(|point| point.total.requests).sum();
+    assert_eq!(sum, 1, "the seconds add up to the total");
+}
+
+#[test]
+fn an_empty_second_has_no_latency_and_no_rate_of_its_own() {
+    let mut aggregator = Aggregator::new(1, SystemTime::UNIX_EPOCH);
+    let snapshot = aggregator.close_interval(tick(1));
+    assert_eq!(snapshot.recent.ok, None);
+    assert_eq!(snapshot.recent.rate, Some(0.0));
+    assert_eq!(snapshot.total.failed_share(), None);
+    assert_eq!(snapshot.history.since(0)[0].total.ok, None);
+}
+
+#[test]
+fn recent_figures_forget_after_ten_seconds() {
+    let mut aggregator = Aggregator::new(1, SystemTime::UNIX_EPOCH);
+    let mut recorder = Recorder::new(100);
+    let series = recorder.series("default", "GET", "/a");
+    recorder.request(&sample(series, 900, None));
+    aggregator.add(0, recorder.take());
+    let mut snapshot = aggregator.close_interval(tick(1));
+    assert_eq!(snapshot.recent.ok.unwrap().max_us, 900_000);
+    for second in 2..=12 {
+        snapshot = aggregator.close_interval(tick(second));
+    }
+    assert_eq!(snapshot.recent.ok, None);
+    assert_eq!(snapshot.total.ok.unwrap().max_us, 900_000);
+}

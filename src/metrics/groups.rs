@@ -1,0 +1,102 @@
+//! What is counted by kind and not by time: checks, failures, script errors.
+//!
+//! Invariant: there are at most [`GROUP_CAP`] groups of each; what comes later is counted under [`OTHER`].
+
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::recorder::{CheckCount, FailureCount, FailureKey, GROUP_CAP, ScriptErrorCount, keep_message};
+use super::series::OTHER;
+
+/// See the module's description.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    /// In order of first appearance.
+    pub(super) checks: Vec<(Arc<str>, CheckCount)>,
+    failures: HashMap<FailureKey, FailureCount>,
+    script_errors: Vec<ScriptErrorCount>,
+}
+
+impl Groups {
+    pub(super) fn add_check(&mut self, name: Arc<str>, count: CheckCount) {
+        match self.checks.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => {
+                sum.passes += count.passes;
+                sum.fails += count.fails;
+            }
+            None => self.checks.push((name, count)),
+        }
+    }
+
+    pub(super) fn add_failure(&mut self, mut key: FailureKey, count: FailureCount) {
+        if self.failures.len() >= GROUP_CAP && !self.failures.contains_key(&key) {
+            key.name = OTHER.into();
+        }
+        match self.failures.get_mut(&key) {
+            Some(sum) => {
+                sum.count += count.count;
+                sum.first_seen = sum.first_seen.min(count.first_seen);
+                sum.last_seen = sum.last_seen.max(count.last_seen);
+                count.messages.iter().for_each(|message| keep_message(&mut sum.messages, message));
+            }
+            None => {
+                self.failures.insert(key, count);
+            }
+        }
+    }
+
+    pub(super) fn add_script_error(&mut self, mut group: ScriptErrorCount) {
+        let is_known = self.script_errors.iter().any(|known| {
+            known.first.message == group.first.message && known.first.position == group.first.position
+        });
+        if !is_known && self.script_errors.len() >= GROUP_CAP {
+            group.first.message = OTHER.to_owned();
+            group.first.position = String::new();
+        }
+        let known = self.script_errors.iter_mut().find(|known| {
+            known.first.message == group.first.message && known.first.position == group.first.position
+        });
+        match known {
+            Some(sum) => {
+                sum.count += group.count;
+                if group.first_seen < sum.first_seen {
+                    sum.first_seen = group.first_seen;
+                    sum.first = group.first;
+                }
+                sum.last_seen = sum.last_seen.max(group.last_seen);
+            }
+            None => self.script_errors.push(group),
+        }
+    }
+
+    /// Takes back failures whose verdict the script changed later.
+    pub(super) fn take_back_failures(&mut self, reversed: &[(FailureKey, u64)]) {
+        for (key, count) in reversed {
+            // A failure whose group came too late stands under the name of the rest.
+            let folded = FailureKey { name: OTHER.into(), ..key.clone() };
+            let key = if self.failures.contains_key(key) { key } else { &folded };
+            if let Some(group) = self.failures.get_mut(key) {
+                group.count = group.count.saturating_sub(*count);
+                if group.count == 0 {
+                    self.failures.remove(key);
+                }
+            }
+        }
+    }
+
+    /// The failures, most frequent first.
+    pub(super) fn failures(&self) -> Vec<(FailureKey, FailureCount)> {
+        let mut failures: Vec<_> = self.failures.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+        failures.sort_by(|(a, m), (b, n)| n.count.cmp(&m.count).then_with(|| a.cmp(b)));
+        failures
+    }
+
+    /// The script errors, most frequent first.
+    pub(super) fn script_errors(&self) -> Vec<ScriptErrorCount> {
+        let mut script_errors = self.script_errors.clone();
+        script_errors
+            .sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.first.position.cmp(&b.first.position)));
+        script_errors
+    }
+}
