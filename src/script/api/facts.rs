@@ -3,7 +3,7 @@
 //!
 //! Invariant: what stands here agrees with what the functions do; `tests/main/check.rs` calls them.
 
-use super::{crypto, data, declare, http_params, param, scenario};
+use super::{crypto, data, declare, executor, http_params, param, scenario};
 
 /// Where a host function may be called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,10 @@ pub(crate) fn keys_of(module: &str, function: &str, argument: usize) -> Option<K
         _ => return None,
     };
     let mut known = table.names();
+    // How a scenario's load is made stands in its map too.
+    if (module, function) == ("", "scenario") {
+        known.extend(executor::LOAD_KEYS.names());
+    }
     // Beside a weight there is none in the map.
     known.retain(|key| (function, argument, *key) != ("task", 2, "weight"));
     Some(Keys { of, known })
