@@ -38,6 +38,7 @@ Templates:
   rest        a JSON API: parameters, queries, bodies, checks and expectations
   login       users who log in with a form and its hidden token; a secret parameter
   csv         users from a CSV file, which is written too
+  open        an arrival rate: iterations start when they are due
   websocket   a conversation over a websocket
   library     functions that several tests share, and a test that imports them";
 
@@ -74,6 +75,12 @@ const TEMPLATES: &[Template] = &[
         about: "users from a CSV file, which is written too",
         script: include_str!("templates/csv.rhai"),
         companion: Some(("-users.csv", include_str!("templates/csv.users.csv"), false)),
+    },
+    Template {
+        name: "open",
+        about: "an arrival rate: iterations start when they are due",
+        script: include_str!("templates/open.rhai"),
+        companion: None,
     },
     Template {
         name: "websocket",

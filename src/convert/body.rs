@@ -43,7 +43,16 @@ pub(super) fn body(content_type: &str, bytes: &[u8]) -> Body {
     if let Some(parts) = multipart(content_type, bytes) {
         return parts;
     }
-    Body { params: vec![("body", Value::text(text))], content_type: keep, note: None }
+    Body { params: vec![("body", Value::text(text))], content_type: keep, note: revealing(text) }
+}
+
+/// Text that is no map is kept as it is: a person has to see whether it gives something away.
+fn revealing(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let word = ["password", "passwd", "secret", "token"].into_iter().find(|word| lower.contains(word))?;
+    Some(format!(
+        "a body that stands in the script as text has the word '{word}' in it: look whether it is a secret"
+    ))
 }
 
 /// JSON as a map, when sending the map gives the same JSON.
@@ -223,6 +232,13 @@ mod tests {
         check("application/json", deep.as_bytes(), &format!("body: \"{deep}\""), kept);
         let form = "application/x-www-form-urlencoded";
         check(form, b"{\"a\": 1}", "body: \"{\\\"a\\\": 1}\"", Some(form));
+    }
+
+    #[test]
+    fn text_that_may_hold_a_secret_is_noted() {
+        let note = body("application/xml", b"<Password>hunter2</Password>").note.unwrap();
+        assert!(note.contains("'password'"), "{note}");
+        assert_eq!(body("application/xml", b"<a/>").note, None);
     }
 
     #[test]

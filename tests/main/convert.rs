@@ -21,6 +21,11 @@ fn golden(format: &str, input: &str) -> String {
     if std::env::var_os("RHAID_BLESS").is_some() {
         std::fs::write(&expected, &output.stdout).unwrap();
     }
+    let sandbox = Sandbox::new();
+    sandbox.write("made.rhai", &output.stdout);
+    sandbox.write("scores.csv", "");
+    sandbox.write("body.xml", "");
+    sandbox.run(&["check", "made.rhai"]).expect_code(0);
     let known = std::fs::read_to_string(&expected).unwrap_or_default();
     assert_eq!(output.stdout, known, "rewrite {} with RHAID_BLESS=1", expected.display());
     let head = output.stdout.split("\n\n").next().unwrap().replace("\n//   ", " ");

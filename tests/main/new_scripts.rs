@@ -14,6 +14,8 @@ fn runs(template: &str) -> Ran {
     let written = sandbox.run(&["new", "shop.rhai", "--template", template]).expect_code(0);
     let next = written.stdout.lines().last().unwrap().trim();
     let script = next.strip_prefix("rhaid run ").unwrap_or_else(|| panic!("{}", written.shown()));
+    // With the file that it imports, if it does.
+    sandbox.run(&["check", "shop.rhai", script]).expect_code(0);
     let target = Target::start(TargetOptions { median: Duration::ZERO, ..TargetOptions::default() }).unwrap();
     let test = LoadTest::from_file(sandbox.path().join(script)).unwrap().host(&target.url()).seed(1);
     let ran = run(test.users(4).spawn_rate(1000.0).threads(2).run_time(Duration::from_millis(3500)));
@@ -49,6 +51,15 @@ fn csv() {
 }
 
 #[test]
+fn open() {
+    let ran = runs("open");
+    let (browse, analyze) = (ran.endpoint("/quality/insights").0, ran.endpoint("/quality/analyze").0);
+    // 20 a second for 3.5 s, whatever the users of the run are.
+    assert_eq!((browse + analyze, ran.snapshot().iterations.dropped), (70, 0), "{browse} and {analyze}");
+    assert!(browse > analyze && analyze > 0, "{browse} and {analyze}");
+}
+
+#[test]
 fn websocket() {
     assert!(runs("websocket").check("my own words come back").0 >= 4);
 }
@@ -63,7 +74,7 @@ fn a_template_for_every_name_in_the_help() {
     let help = Sandbox::new().run(&["new", "--help"]).expect_code(0).stdout;
     let listed: Vec<&str> = help.lines().skip_while(|line| *line != "Templates:").skip(1).collect();
     let names: Vec<&str> = listed.iter().filter_map(|line| line.split_whitespace().next()).collect();
-    assert_eq!(names, ["quickstart", "rest", "login", "csv", "websocket", "library"]);
+    assert_eq!(names, ["quickstart", "rest", "login", "csv", "open", "websocket", "library"]);
 }
 
 #[test]
