@@ -343,6 +343,15 @@ pub(super) struct LoadArgs {
     #[arg(long, value_name = "TIME:TARGET,…", env = "RHAID_STAGES", value_parser = parse_stages)]
     pub(super) stages: Option<RunStages>,
 
+    /// A load with a name: load, stress, spike, endurance, all of them one after the other, or a file that declares
+    /// options(…)
+    #[arg(long, value_name = "NAME|FILE", env = "RHAID_PROFILE")]
+    pub(super) profile: Option<String>,
+
+    /// With --profile, shorten (or lengthen) its times: 0.1 takes a tenth of them
+    #[arg(long, value_name = "FACTOR", env = "RHAID_TIME_SCALE", value_parser = time_scale)]
+    pub(super) time_scale: Option<f64>,
+
     /// A function of the script that says each second how many users there are, or what the rate is
     #[arg(long, value_name = "FUNCTION", env = "RHAID_SHAPE")]
     pub(super) shape: Option<String>,
@@ -674,6 +683,13 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
+
+fn time_scale(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(scale) if (0.000_1..=10_000.0).contains(&scale) => Ok(scale),
+        _ => Err("it is a factor from 0.0001 to 10000, such as 0.1 for a tenth of the time".to_owned()),
     }
 }
 

@@ -35,7 +35,7 @@ pub(super) fn demo(args: &DemoArgs) -> Exit {
         run_time: Some(args.run_time),
         ..Options::default()
     });
-    let exit = run::execute(test, &RunArgs { output: args.output.clone(), ..RunArgs::default() });
+    let exit = run::execute(test, &RunArgs { output: args.output.clone(), ..RunArgs::default() }).exit;
     if exit == Exit::Passed && !args.output.quiet {
         output::err(
             "\nNow your own: write a script (scripts/quickstart.rhai has twelve lines) and\n  \

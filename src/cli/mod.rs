@@ -19,6 +19,7 @@ mod messages;
 mod monitor;
 mod new;
 mod output;
+mod profiles;
 mod progress;
 mod resources;
 mod run;

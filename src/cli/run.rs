@@ -12,9 +12,9 @@ use super::keys::{HINT, Keys, Wishes};
 use super::messages::{self, Messages};
 use super::progress::{ColorChoice, Progress, ProgressKind};
 use super::signals::Signals;
-use super::{config_file, event_loop, output, resources};
+use super::{config_file, event_loop, output, profiles, resources};
 use crate::metrics::Snapshot;
-use crate::plan::RunInfo;
+use crate::plan::{Options, RunInfo};
 use crate::report::{Look, compared_summary, short_summary};
 use crate::results::{Comparison, CsvFiles, DEFAULT_NOISE, ResultsError, RunDirectory, run_json};
 use crate::{LoadTest, Prepared, Report, RunError};
@@ -34,13 +34,9 @@ pub(super) fn run(args: &RunArgs) -> Exit {
             return Exit::Configuration;
         }
     };
-    let Some(script) = args.script().or(config.args.script()) else {
+    let Some(script) = args.script().or(config.args.script()).cloned() else {
         output::error("no script: name one, as in rhaid run scripts/quickstart.rhai (rhaid run --help)");
         return Exit::Usage;
-    };
-    let test = match LoadTest::from_file(script) {
-        Ok(test) => test,
-        Err(error) => return refuse(&error),
     };
     let file_options = config.options();
     let mut args = RunArgs {
@@ -52,41 +48,77 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     };
     // What is tried out is read as it goes; a live table would be in the way.
     args.output.only_summary |= args.once;
+    let named = args.load.profile.as_ref().or(config.args.load.profile.as_ref());
+    let scale = args.load.time_scale.or(config.args.load.time_scale);
+    let shapes = match named.map(|named| profiles::shapes(named, scale.unwrap_or(1.0))).transpose() {
+        Ok(shapes) => shapes,
+        Err(problem) => {
+            output::error(&problem);
+            return Exit::Configuration;
+        }
+    };
+    if scale.is_some() && shapes.is_none() {
+        output::error("--time-scale changes the times of a profile; name one with --profile");
+        return Exit::Usage;
+    }
     let roots = if args.lib.is_empty() { &config.args.lib } else { &args.lib };
-    let test = roots
-        .iter()
-        .fold(test, |test, root| test.lib_root(root))
-        .http_debug(args.http_debug())
-        .watch(args.watch || config.args.watch);
-    execute(test.options(args.options().or(file_options)), &args)
+    let run = |load: &Options, args: &RunArgs| {
+        let test = match LoadTest::from_file(&script) {
+            Ok(test) => test,
+            Err(error) => return refuse(&error).into(),
+        };
+        let test = roots
+            .iter()
+            .fold(test, |test, root| test.lib_root(root))
+            .http_debug(args.http_debug())
+            .watch(args.watch || config.args.watch);
+        execute(test.options(args.options().or(load.clone()).or(file_options.clone())), args)
+    };
+    match shapes {
+        Some(shapes) => profiles::run_each(shapes, &args, run),
+        None => run(&Options::default(), &args).exit,
+    }
+}
+
+/// How a run ended.
+pub(super) struct Ended {
+    pub(super) exit: Exit,
+    /// The one line that is the verdict; empty when there was no run.
+    pub(super) verdict: String,
+}
+
+impl From<Exit> for Ended {
+    fn from(exit: Exit) -> Ended {
+        Ended { exit, verdict: String::new() }
+    }
 }
 
 /// Runs a test and does everything around it that flags ask for.
-pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Exit {
+pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Ended {
     let (send, messages) = messages::channel();
     let prepared = match test.on_message(send).prepare() {
         Ok(prepared) => prepared,
-        Err(error) => return refuse(&error),
+        Err(error) => return refuse(&error).into(),
     };
     let prepared = match resources::watch(prepared, &args.resources) {
         Ok(prepared) => prepared,
         Err(problem) => {
             output::error(&problem);
-            return Exit::Configuration;
+            return Exit::Configuration.into();
         }
     };
     let baseline = match baseline(&args.output, &prepared) {
         Ok(baseline) => baseline,
         Err(problem) => {
             output::error(&problem);
-            return Exit::Configuration;
+            return Exit::Configuration.into();
         }
     };
     let files = match Files::create(&args.output, prepared.info()) {
         Ok(files) => files,
         Err(error) => {
             output::error(&error.to_string());
-            return Exit::Configuration;
+            return Exit::Configuration.into();
         }
     };
     // Each user holds a connection, and the default of many systems is 1,024 files. Where the limit stays,
@@ -94,7 +126,7 @@ pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Exit {
     let _ = rlimit::increase_nofile_limit(rlimit::INFINITY);
     let runtime = match event_loop() {
         Ok(runtime) => runtime,
-        Err(exit) => return exit,
+        Err(exit) => return exit.into(),
     };
     let session = Session {
         rate: args.load.rate,
@@ -199,12 +231,12 @@ struct Session {
 }
 
 impl Session {
-    async fn run(mut self, prepared: Prepared) -> Exit {
+    async fn run(mut self, prepared: Prepared) -> Ended {
         // Before the start: a signal that comes with the first request has to find somebody.
         let mut signals = Signals::new();
         let handle = match prepared.start().await {
             Ok(handle) => handle,
-            Err(error) => return refuse(&error),
+            Err(error) => return refuse(&error).into(),
         };
         let info = handle.info().clone();
         let stopper = handle.stopper();
@@ -257,7 +289,7 @@ impl Session {
             Ok(report) => self.finish(&report),
             Err(error) => {
                 self.files.directory.discard();
-                refuse(&error)
+                refuse(&error).into()
             }
         }
     }
@@ -270,7 +302,7 @@ impl Session {
     }
 
     /// Writes and prints what came of the run.
-    fn finish(mut self, report: &Report) -> Exit {
+    fn finish(mut self, report: &Report) -> Ended {
         let written = self.files.finish(report);
         let look = self.look(std::io::stdout().is_terminal());
         let comparison = self.compare();
@@ -297,11 +329,13 @@ impl Session {
         }
         let errors_count = self.output.exit_code_on_error || self.once;
         let is_worse = comparison.is_some_and(|comparison| comparison.has_regression());
-        match Exit::of(report, errors_count) {
+        let verdict = text.lines().last().unwrap_or_default().to_owned();
+        let exit = match Exit::of(report, errors_count) {
             Exit::Passed if self.output.fail_on_regression && is_worse => Exit::Regression,
             Exit::Passed if self.once && has_failed_check(report) => Exit::Errors,
             exit => exit,
-        }
+        };
+        Ended { exit, verdict }
     }
 
     /// Compares the run, as its files have it now, with the baseline.
@@ -327,12 +361,21 @@ impl Session {
     }
 
     fn look(&self, is_terminal: bool) -> Look {
-        let choice = match self.output.color.as_deref() {
-            _ if self.output.no_color => ColorChoice::Never,
-            Some("always") => ColorChoice::Always,
-            Some("never") => ColorChoice::Never,
-            _ => ColorChoice::Auto,
-        };
-        Look::detect(choice, is_terminal)
+        look_on(&self.output, is_terminal)
     }
+}
+
+/// What the terminal that the summary goes to can show.
+pub(super) fn look_of(output: &OutputArgs) -> Look {
+    look_on(output, std::io::stdout().is_terminal())
+}
+
+fn look_on(output: &OutputArgs, is_terminal: bool) -> Look {
+    let choice = match output.color.as_deref() {
+        _ if output.no_color => ColorChoice::Never,
+        Some("always") => ColorChoice::Always,
+        Some("never") => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    };
+    Look::detect(choice, is_terminal)
 }

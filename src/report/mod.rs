@@ -13,11 +13,11 @@ mod verdict;
 pub(crate) mod fixture;
 
 pub use format::{bytes, count, latency, percent, rate, run_length};
-#[cfg(feature = "cli")]
-pub(crate) use text::Tone;
 pub use text::{
     Look, compared_summary, comparison_sentence, comparison_table, generator_warning, live, plain_line,
     plain_resource_line, resource_line, resource_table, short_summary, summary, trend_table,
 };
+#[cfg(feature = "cli")]
+pub(crate) use text::{Mark, Tone};
 pub use user_text::{clean_line, clean_lines, cut_middle, width};
 pub use verdict::Verdict;

@@ -280,6 +280,15 @@ impl LoadTest {
         Ok(self.load(inputs)?.params)
     }
 
+    /// The settings that the script itself declares with `options`.
+    ///
+    /// # Errors
+    /// When the script does not load.
+    pub fn declared_options(&self) -> Result<Options, RunError> {
+        let inputs = ScriptInputs { listing: true, ..self.inputs(0) };
+        Ok(self.load(inputs)?.options)
+    }
+
     /// Runs the test to its end.
     ///
     /// # Errors

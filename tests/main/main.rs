@@ -37,6 +37,7 @@ mod metrics;
 mod mistakes;
 mod modules;
 mod new_scripts;
+mod profiles;
 mod reload;
 mod resources;
 mod scraping;

@@ -26,7 +26,7 @@ pub use generator::generator_warning;
 pub use live::live;
 pub use look::Look;
 #[cfg(feature = "cli")]
-pub(crate) use look::Tone;
+pub(crate) use look::{Mark, Tone};
 pub use resources::{plain_resource_line, resource_line, resource_table};
 pub use summary::{compared_summary, short_summary, summary};
 pub use trend::trend_table;

@@ -1,0 +1,168 @@
+//! `--profile`: a load with a name, or one of a file; several are run one after the other with one verdict on all.
+
+use std::path::{Path, PathBuf};
+
+use super::args::{OutputArgs, RunArgs};
+use super::exit::Exit;
+use super::output;
+use super::run::{Ended, look_of};
+use crate::LoadTest;
+use crate::plan::{Options, Profile};
+use crate::report::{Mark, Tone};
+
+/// The word for every built-in profile.
+const ALL: &str = "all";
+
+/// What a file of a profile may leave out, because another script says what users do.
+const NOTHING_TO_RUN: &str = "\nfn iteration() {}\n";
+
+/// A load to run a script with.
+#[derive(Debug)]
+pub(super) struct Shape {
+    /// Its name, for files and the verdict.
+    pub(super) name: String,
+    pub(super) options: Options,
+}
+
+/// The loads that a word or a path stands for, in `scale` times their time.
+///
+/// # Errors
+/// A sentence that says what is accepted, or what is wrong with the file.
+pub(super) fn shapes(named: &str, scale: f64) -> Result<Vec<Shape>, String> {
+    let profiles = match Profile::named(named) {
+        Some(profile) => vec![profile],
+        None if named == ALL => Profile::ALL.to_vec(),
+        None => return of_file(named, scale).map(|shape| vec![shape]),
+    };
+    let shape = |profile: Profile| Shape {
+        name: profile.name().to_owned(),
+        options: profile.options().in_time(scale),
+    };
+    Ok(profiles.into_iter().map(shape).collect())
+}
+
+fn of_file(named: &str, scale: f64) -> Result<Shape, String> {
+    let path = Path::new(named);
+    let looks_like_a_file = path.extension().is_some() || path.components().count() > 1;
+    if !looks_like_a_file && !path.exists() {
+        let names = Profile::ALL.map(Profile::name).into_iter().chain([ALL]);
+        let words: Vec<&str> = names.clone().collect();
+        return Err(format!(
+            "there is no profile '{named}'{} (there are {}; a file is named like ./mine.rhai)",
+            crate::did_you_mean(named, names),
+            words.join(", ")
+        ));
+    }
+    let declared = |test: LoadTest| test.declared_options();
+    let options = LoadTest::from_file(path).and_then(declared).or_else(|error| {
+        let Ok(text) = std::fs::read_to_string(path) else { return Err(error) };
+        declared(LoadTest::from_text(named, &(text + NOTHING_TO_RUN))).map_err(|_| error)
+    });
+    let options = options.map_err(|error| format!("the profile: {error}"))?;
+    let name = path.file_stem().map_or_else(|| named.to_owned(), |stem| stem.to_string_lossy().into_owned());
+    // Where users, requests and files go is the script's matter.
+    Ok(Shape { name, options: options.load_only().in_time(scale) })
+}
+
+/// Runs a test with each load, one after the other, and judges all of them together.
+///
+/// A signal ends the whole; a load that failed does not keep the next from being run.
+pub(super) fn run_each(
+    shapes: Vec<Shape>,
+    args: &RunArgs,
+    run: impl Fn(&Options, &RunArgs) -> Ended,
+) -> Exit {
+    let several = shapes.len() > 1;
+    let mut ended: Vec<(String, Option<Ended>)> = Vec::new();
+    for shape in shapes {
+        let is_stopped =
+            ended.iter().any(|(_, ended)| ended.as_ref().is_some_and(|e| e.exit == Exit::Signal));
+        if is_stopped {
+            ended.push((shape.name, None));
+            continue;
+        }
+        let mut args = args.clone();
+        if several {
+            if !args.output.quiet {
+                output::err(&format!("\nprofile {}\n", shape.name));
+            }
+            args.output = named_apart(args.output, &shape.name);
+        }
+        let outcome = run(&shape.options, &args);
+        // What is set wrongly for one is so for all.
+        let cannot_start = matches!(outcome.exit, Exit::Configuration | Exit::Usage);
+        ended.push((shape.name, Some(outcome)));
+        if cannot_start {
+            break;
+        }
+    }
+    let exit = |ended: &Option<Ended>| ended.as_ref().map(|ended| ended.exit);
+    let failed: Vec<&(String, Option<Ended>)> =
+        ended.iter().filter(|(_, outcome)| exit(outcome) != Some(Exit::Passed)).collect();
+    let signal = failed.iter().find(|(_, outcome)| exit(outcome) == Some(Exit::Signal));
+    let first = signal.or(failed.first()).and_then(|(_, outcome)| exit(outcome));
+    if several && first != Some(Exit::Configuration) {
+        let text = verdicts(&ended, failed.len(), args);
+        if args.output.json { output::err(&text) } else { output::out(&text) }
+    }
+    first.unwrap_or(Exit::Passed)
+}
+
+fn verdicts(ended: &[(String, Option<Ended>)], failed: usize, args: &RunArgs) -> String {
+    let look = look_of(&args.output);
+    let mut text = format!("\n{}\n", look.paint(Tone::Strong, " profiles"));
+    for (name, outcome) in ended {
+        let (mark, tone, verdict) = match outcome {
+            Some(ended) if ended.exit == Exit::Passed => (Mark::Pass, Tone::Good, ended.verdict.trim()),
+            Some(ended) => (Mark::Fail, Tone::Bad, ended.verdict.trim()),
+            None => (Mark::Fail, Tone::Bad, "not run"),
+        };
+        text.push_str(&format!("   {} {name:<10} {verdict}\n", look.paint(tone, look.mark(mark))));
+    }
+    let all = ended.len();
+    text.push_str(&match failed {
+        0 => format!(" {}: {all} of {all} profiles\n", look.paint(Tone::Good, "PASSED")),
+        failed => {
+            format!(" {}: {failed} of {all} profiles did not pass\n", look.paint(Tone::Bad, "FAILED"))
+        }
+    });
+    text
+}
+
+/// Files that each run writes by name get the name of its load.
+fn named_apart(output: OutputArgs, name: &str) -> OutputArgs {
+    let prefix = |path: PathBuf| PathBuf::from(format!("{}_{name}", path.display()));
+    let file = |path: PathBuf| {
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let extension = path.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
+        path.with_file_name(format!("{stem}_{name}{extension}"))
+    };
+    OutputArgs { csv: output.csv.map(prefix), summary_export: output.summary_export.map(file), ..output }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_profiles_and_wrong_ones_get_a_hint() {
+        let names =
+            |named| shapes(named, 1.0).unwrap().into_iter().map(|shape| shape.name).collect::<Vec<_>>();
+        assert_eq!(names("all"), ["load", "stress", "spike", "endurance"]);
+        assert_eq!(names("spike"), ["spike"]);
+        let error = shapes("strees", 1.0).unwrap_err();
+        assert!(error.contains("did you mean 'stress'") && error.contains("./mine.rhai"), "{error}");
+    }
+
+    #[test]
+    fn files_by_name_do_not_overwrite_each_other() {
+        let output = OutputArgs {
+            csv: Some("out/run".into()),
+            summary_export: Some("out/run.json".into()),
+            ..OutputArgs::default()
+        };
+        let apart = named_apart(output, "load");
+        assert_eq!(apart.csv, Some("out/run_load".into()));
+        assert_eq!(apart.summary_export, Some("out/run_load.json".into()));
+    }
+}
