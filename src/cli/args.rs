@@ -13,7 +13,9 @@ use clap_complete::Shell;
 use super::convert::ConvertArgs;
 use super::new::NewArgs;
 use crate::HttpDebug;
-use crate::plan::{Arrivals, HttpLayer, Late, Options, RunStages, parse_duration, parse_rate, parse_stages};
+use crate::plan::{
+    Arrivals, HttpLayer, Late, Options, RunStages, ThresholdText, parse_duration, parse_rate, parse_stages,
+};
 
 /// Load tests whose virtual users are Rhai scripts.
 #[derive(Debug, Parser)]
@@ -146,6 +148,10 @@ pub(super) struct RunArgs {
     /// A tag of every request
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     pub(super) tag: Vec<(String, String)>,
+
+    /// A limit such as 'http_req_duration: p(95) < 200ms'; several with ; or by several flags
+    #[arg(long, value_name = "METRIC: LIMIT", env = "RHAID_THRESHOLD", value_delimiter = ';')]
+    pub(super) threshold: Vec<String>,
 
     /// Seed of everything random; without one each run has its own
     #[arg(long, value_name = "N", env = "RHAID_SEED")]
@@ -575,7 +581,7 @@ RHAID_PARAM_NAME), and by its long name in rhaid.toml; there, the tables [params
 A flag wins over the environment, that over the file, that over the script, that over the default.
 
 Exit codes: 0 passed · 1 errors, with --exit-code-on-error · 2 wrong usage · 97 no request was made ·
-104 wrong settings or script · 105 stopped by a signal · 107 setup failed · 108 aborted by the script";
+99 a threshold was broken · 104 wrong settings or script · 105 stopped by a signal · 107 setup failed · 108 aborted by the script";
 
 impl RunArgs {
     /// The script, however it was named.
@@ -591,6 +597,11 @@ impl RunArgs {
             None if self.once => HttpDebug::Lines,
             None => HttpDebug::Off,
         }
+    }
+
+    fn thresholds(&self) -> Vec<ThresholdText> {
+        let texts = self.threshold.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+        texts.map(|text| ThresholdText::new(text, "--threshold")).collect()
     }
 
     /// The settings that the flags stand for.
@@ -620,6 +631,7 @@ impl RunArgs {
             params: self.param.iter().cloned().collect(),
             env: self.env.iter().cloned().collect(),
             data_roots: self.data.clone(),
+            thresholds: self.thresholds(),
             http: HttpLayer {
                 insecure: self.http.insecure.then_some(true),
                 ca_file: self.http.ca_file.clone(),

@@ -69,10 +69,13 @@ fn from_table(table: Table) -> Result<Config, String> {
             }
         } else if key == "http" {
             read_http(&value, &mut http)?;
+        } else if key == "thresholds" {
+            push_thresholds(&mut arguments, &value)?;
         } else if known.contains(&flag) {
             push_flag(&mut arguments, &key, &flag, &value)?;
         } else {
-            let names = known.iter().map(String::as_str).chain(["params", "env", "tags", "http"]);
+            let names =
+                known.iter().map(String::as_str).chain(["params", "env", "tags", "thresholds", "http"]);
             return Err(format!("unknown key '{key}'{}", did_you_mean(&flag, names)));
         }
     }
@@ -100,6 +103,22 @@ fn push_flag(arguments: &mut Vec<String>, key: &str, flag: &str, value: &Value) 
             }
         }
         _ => arguments.push(format!("--{flag}={}", plain(key, value)?)),
+    }
+    Ok(())
+}
+
+/// The table `[thresholds]`: metrics with one limit or a list of them.
+fn push_thresholds(arguments: &mut Vec<String>, value: &Value) -> Result<(), String> {
+    let table = value.as_table().ok_or("[thresholds] must be a table of metrics and limits")?;
+    for (metric, limits) in table {
+        let limits = match limits {
+            Value::Array(limits) => limits.as_slice(),
+            limit => std::slice::from_ref(limit),
+        };
+        for limit in limits {
+            let limit = limit.as_str().ok_or_else(|| format!("the limit on '{metric}' must be text"))?;
+            arguments.push(format!("--threshold={metric}: {limit}"));
+        }
     }
     Ok(())
 }

@@ -18,6 +18,8 @@ pub(super) enum Exit {
     NoRequests = 97,
     /// Something got worse than in the baseline, and `--fail-on-regression` was given.
     Regression = 98,
+    /// A threshold was broken, or had no data.
+    Threshold = 99,
     /// A setting is wrong, or the script does not load.
     Configuration = 104,
     /// A signal ended the run; results were written.
@@ -35,11 +37,18 @@ impl Exit {
             EndedBy::SetupFailed(_) => return Exit::SetupFailed,
             EndedBy::Aborted(_) => return Exit::Aborted,
             EndedBy::Signal => return Exit::Signal,
-            EndedBy::RunTime | EndedBy::Iterations | EndedBy::UsersGone | EndedBy::Stopped => {}
+            EndedBy::RunTime
+            | EndedBy::Iterations
+            | EndedBy::UsersGone
+            | EndedBy::Stopped
+            | EndedBy::Threshold(_) => {}
         }
         let snapshot = report.snapshot();
         if snapshot.total.requests == 0 {
             return Exit::NoRequests;
+        }
+        if snapshot.broken_thresholds().next().is_some() {
+            return Exit::Threshold;
         }
         let erred = snapshot.total.failures > 0 || !snapshot.script_errors.is_empty();
         if erred && errors_count { Exit::Errors } else { Exit::Passed }

@@ -25,6 +25,7 @@ use super::snapshot::{
     Snapshot, TagStats, TotalsSoFar,
 };
 use super::sparse::Sparse;
+use super::threshold::{ThresholdEvent, Thresholds};
 use super::totals::{Totals, per_second};
 
 /// How many intervals the "recent" figures cover.
@@ -87,6 +88,12 @@ pub struct Aggregator {
     open: IntervalHistograms,
     intervals: IntervalFeed,
     resources: Resources,
+    thresholds: Thresholds,
+    events: Vec<ThresholdEvent>,
+    /// The interval that is open is the last one.
+    is_last: bool,
+    /// The threshold that demands the end of the run.
+    aborting: Option<usize>,
 }
 
 /// Where a worker's own ids stand in the run's tables.
@@ -142,7 +149,33 @@ impl Aggregator {
             open: IntervalHistograms::default(),
             intervals: IntervalFeed::default(),
             resources: Resources::default(),
+            thresholds: Thresholds::default(),
+            events: Vec::new(),
+            is_last: false,
+            aborting: None,
         }
+    }
+
+    /// Judges these thresholds from now on.
+    #[must_use]
+    pub(crate) fn with_thresholds(mut self, thresholds: Thresholds) -> Self {
+        self.thresholds = thresholds;
+        self
+    }
+
+    /// The open interval is the last one: thresholds are judged for good when it ends.
+    pub(crate) fn end(&mut self) {
+        self.is_last = true;
+    }
+
+    /// Breaches and recoveries of thresholds since the last call.
+    pub(crate) fn take_threshold_events(&mut self) -> Vec<ThresholdEvent> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The broken threshold that demands the end of the run, once.
+    pub(crate) fn take_aborting_threshold(&mut self) -> Option<usize> {
+        self.aborting.take()
     }
 
     /// The load begins at this time.
@@ -158,6 +191,7 @@ impl Aggregator {
     /// Adds what worker number `worker` counted in the interval that is open.
     pub fn add(&mut self, worker: usize, delta: Delta) {
         self.learn_ids(worker, &delta);
+        self.thresholds.add(&delta);
         for (id, counts) in &delta.series {
             let (endpoint, scenario) = self.workers[worker].series[id.index()];
             self.total.add(counts);
@@ -258,6 +292,9 @@ impl Aggregator {
     /// Adds what was measured of machine, generator and target.
     pub fn add_resources(&mut self, mut batch: ResourceBatch) {
         batch.events.drain(..).for_each(|(at, text)| self.mark(at, text));
+        for sample in &batch.samples {
+            self.thresholds.resources(sample);
+        }
         self.resources.extend(batch);
     }
 
@@ -295,6 +332,15 @@ impl Aggregator {
         let length = tick.at.saturating_sub(self.interval_started);
         self.interval_started = tick.at;
         self.users_max = self.users_max.max(tick.users_peak);
+        self.thresholds.gauge("vus", tick.users as f64);
+        self.thresholds.gauge("vus_max", self.users_max as f64);
+        self.thresholds.dropped(self.iterations.begun_and_dropped().1);
+        let phases = [tick.phase.as_str(), tick.stage.as_deref().unwrap_or_default()];
+        let told = self.thresholds.close(tick.at, length, &phases, self.is_last);
+        self.events.extend(told);
+        if !self.is_last {
+            self.aborting = self.thresholds.abort(tick.at).or(self.aborting);
+        }
         let interval = std::mem::take(&mut self.total.interval);
         let rate = per_second(interval.requests.max(0) as u64, length);
         // A cut-off last interval would make a peak out of a few requests in a few milliseconds.
@@ -399,6 +445,8 @@ impl Aggregator {
             tags: self
                 .tags
                 .iter_mut()
+                // A tag that no request has had is only one that a scenario has or a threshold asks for.
+                .filter(|(_, _, totals)| totals.requests != 0)
                 .map(|(key, value, totals)| TagStats {
                     key: key.clone(),
                     value: value.clone(),
@@ -421,6 +469,8 @@ impl Aggregator {
             interrupted_requests: tick.interrupted_requests,
             series_folded: self.series_folded,
             generator: self.generator.stats().clone(),
+            thresholds: self.thresholds.stats(),
+            submetrics: self.thresholds.submetrics(),
             history: self.history.clone(),
             intervals: self.intervals.clone(),
             resources: self.resources.clone(),

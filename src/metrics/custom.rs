@@ -231,6 +231,15 @@ impl CustomRecorder {
         Ok(self.add(name, kind, is_time))
     }
 
+    /// Names, kinds, and whether the values are times.
+    pub(crate) fn metrics(&self) -> Vec<(Arc<str>, CustomKind, bool)> {
+        self.metrics.iter().map(|Metric { key, .. }| (key.name.clone(), key.kind, key.is_time)).collect()
+    }
+
+    pub(crate) fn name_and_kind(&self, id: CustomId) -> Option<(&str, CustomKind)> {
+        self.metrics.get(id.0).map(|metric| (&*metric.key.name, metric.key.kind))
+    }
+
     /// Where the metrics beyond the cap are counted: sums of a kind, not of a name.
     fn other(&mut self, kind: CustomKind, is_time: bool) -> CustomId {
         let found = self.metrics.iter().position(|metric| {
@@ -305,7 +314,7 @@ fn is_tag(key: &CustomKey, name: &str, value: &str) -> bool {
     key.tag.as_ref().is_some_and(|(n, v)| **n == *name && **v == *value)
 }
 
-fn add(values: &mut Option<CustomValues>, kind: CustomKind, value: f64) {
+pub(super) fn add(values: &mut Option<CustomValues>, kind: CustomKind, value: f64) {
     match values {
         Some(values) => values.record(value),
         None => *values = Some(CustomValues::of(kind, value)),

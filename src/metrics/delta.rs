@@ -10,6 +10,7 @@ use super::iterations::IterationDelta;
 use super::recorder::{CheckCount, FailureCount, FailureKey, PHASES, ScriptErrorCount};
 use super::series::{SeriesId, SeriesKey};
 use super::sparse::Sparse;
+use super::watch::WatchDelta;
 
 /// One interval of one worker thread, on its way to the aggregator.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct Delta {
     pub(crate) failures: Vec<(FailureKey, FailureCount)>,
     pub(crate) script_errors: Vec<ScriptErrorCount>,
     pub(crate) reversed: ReversedDelta,
+    /// What thresholds ask for, by the place of the watch.
+    pub(crate) watched: Vec<(usize, WatchDelta)>,
     pub(crate) folded: bool,
 }
 

@@ -85,6 +85,24 @@ impl Distribution {
         })
     }
 
+    /// Number of values.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Sum of the values, exact.
+    pub fn sum(&self) -> f64 {
+        self.sum
+    }
+
+    /// The value at any percentile from 0 to 100; `None` when there is no value.
+    pub fn value_at(&self, percentile: f64) -> Option<f64> {
+        if percentile >= 100.0 {
+            return (self.count > 0).then_some(self.max);
+        }
+        (self.count > 0).then(|| self.percentile(percentile))
+    }
+
     /// The smallest value that `percentile` % of all do not exceed (nearest-rank definition).
     fn percentile(&self, percentile: f64) -> f64 {
         let rank = ((percentile / 100.0 * self.count as f64 - 1e-9).ceil() as u64).clamp(1, self.count);

@@ -143,9 +143,18 @@ impl Histogram {
         self.count
     }
 
+    /// Sum of all values in microseconds, exact.
+    pub fn sum_us(&self) -> u64 {
+        self.sum_us
+    }
+
     /// The value at any percentile (0 to 100), in microseconds; `None` when there is no value.
     pub fn percentile_us(&self, percentile: f64) -> Option<u64> {
         let buckets = self.buckets.as_ref().filter(|_| self.count > 0)?;
+        if percentile >= 100.0 {
+            // The exact maximum, not its bucket.
+            return Some(self.max_us);
+        }
         let rank = rank(percentile, self.count);
         let mut seen = 0_u64;
         let mut reached = |n: u32| {
@@ -283,6 +292,17 @@ mod tests {
         let off = (summary.median_us() as f64 - exact as f64).abs() / exact as f64;
         assert!(off < 0.001, "median {} is off by {off}", summary.median_us());
         assert_eq!(of([MAX_VALUE_US * 5]).summary().unwrap().max_us, MAX_VALUE_US);
+    }
+
+    #[test]
+    fn any_percentile_is_that_of_the_summary() {
+        let histogram = of((1..5000).map(|i| i * i));
+        let summary = histogram.summary().unwrap();
+        for percentile in PERCENTILES {
+            assert_eq!(histogram.percentile_us(percentile), Some(summary.percentile_us(percentile)));
+        }
+        assert_eq!(histogram.percentile_us(0.0), Some(1));
+        assert_eq!(Histogram::new().percentile_us(50.0), None);
     }
 
     #[test]

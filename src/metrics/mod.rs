@@ -20,7 +20,9 @@ mod sample;
 mod series;
 mod snapshot;
 mod sparse;
+mod threshold;
 mod totals;
+mod watch;
 
 pub use aggregator::{Aggregator, Tick};
 pub use custom::{CustomFigures, CustomId, CustomKind, CustomStats};
@@ -45,3 +47,7 @@ pub use snapshot::{
     RecentStats, ScenarioStats, Snapshot, TagStats, TotalsSoFar,
 };
 pub use sparse::Sparse;
+pub(crate) use threshold::Thresholds;
+pub use threshold::{SubmetricFigures, SubmetricStats, ThresholdState, ThresholdStats};
+pub(crate) use watch::Tagged;
+pub use watch::Watch;

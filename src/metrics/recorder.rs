@@ -15,6 +15,7 @@ use super::histogram::Histogram;
 use super::iterations::IterationRecorder;
 use super::sample::{Failure, IterationEnd, Phases, RequestSample, ScriptError, TagId};
 use super::series::{SeriesId, SeriesTable};
+use super::watch::{Tagged, Watch, Watches};
 
 /// How many different messages a group of failures keeps as examples.
 const MESSAGES_PER_GROUP: usize = 3;
@@ -52,6 +53,8 @@ pub struct Recorder {
     failures: BTreeMap<FailureKey, FailureCount>,
     script_errors: HashMap<(String, String), ScriptErrorCount>,
     reversed: Reversed,
+    /// What thresholds ask for; `None` without any, so that it costs nothing then.
+    watches: Option<Box<Watches>>,
 }
 
 /// What is to be taken back: counted like what is added, so that it too grows with the series only.
@@ -64,7 +67,7 @@ struct Reversed {
 }
 
 #[derive(Debug, Default)]
-struct SeriesCounts {
+pub(super) struct SeriesCounts {
     touched: bool,
     requests: u64,
     failures: u64,
@@ -148,13 +151,32 @@ impl Recorder {
             failures: BTreeMap::new(),
             script_errors: HashMap::new(),
             reversed: Reversed::default(),
+            watches: None,
         }
+    }
+
+    /// Counts these samples apart from now on; to be called before the first series.
+    pub(crate) fn watch(&mut self, watches: &[Watch]) {
+        if !watches.is_empty() {
+            let watches = Watches::new(watches, |key, value| self.tag(key, value));
+            self.watches = Some(Box::new(watches));
+        }
+    }
+
+    /// The script's own metrics so far: name, kind, and whether the values are times.
+    pub(crate) fn own_metrics(&self) -> Vec<(Arc<str>, CustomKind, bool)> {
+        self.custom.metrics()
     }
 
     /// The series of a request.
     pub fn series(&mut self, scenario: &str, method: &str, name: &str) -> SeriesId {
         let id = self.series.id(scenario, method, name);
         grow(&mut self.counts, id);
+        if let Some(watches) = &mut self.watches {
+            for key in &self.series.keys()[watches.series()..] {
+                watches.add_series(key);
+            }
+        }
         id
     }
 
@@ -187,6 +209,9 @@ impl Recorder {
             counts.add(sample);
         }
         record_phases(&mut self.phases, sample);
+        if let Some(watches) = &mut self.watches {
+            watches.request(sample);
+        }
         if let Some(failure) = &sample.failure {
             let key = self.failure_key(sample, failure);
             self.failure(key, &failure.message);
@@ -222,6 +247,9 @@ impl Recorder {
             reversed_counts(&mut self.reversed.tags, SeriesId(tag.0)).add(sample);
         }
         record_phases(&mut self.reversed.phases, sample);
+        if let Some(watches) = &mut self.watches {
+            watches.reverse(sample);
+        }
         if let Some(failure) = &sample.failure {
             let key = self.failure_key(sample, failure);
             *self.reversed.failures.entry(key).or_default() += 1;
@@ -254,7 +282,7 @@ impl Recorder {
     }
 
     /// Counts a transaction: a named stretch of a script, which is no request.
-    pub fn transaction(&mut self, name: &str, duration: Duration, failed: bool) {
+    pub(crate) fn transaction(&mut self, name: &str, duration: Duration, failed: bool, of: &dyn Tagged) {
         let id = self.transactions.id("", TRANSACTION, name);
         grow(&mut self.transaction_counts, id);
         let counts = &mut self.transaction_counts[id.index()];
@@ -262,15 +290,10 @@ impl Recorder {
             counts.touched = true;
             self.touched_transactions.push(id);
         }
-        counts.requests += 1;
-        let us = micros(duration);
-        if failed {
-            counts.failures += 1;
-            counts.failed.record(us);
-        } else {
-            counts.ok.record(us);
+        counts.add_transaction(duration, failed);
+        if let Some(watches) = &mut self.watches {
+            watches.transaction(name, duration, failed, of);
         }
-        counts.response.record(us);
     }
 
     /// A metric of the script's own.
@@ -285,17 +308,25 @@ impl Recorder {
     ///
     /// # Errors
     /// When the metric cannot take it, in words.
-    pub fn custom_value(
+    pub(crate) fn custom_value(
         &mut self,
         id: CustomId,
         value: f64,
         tags: &[(String, String)],
+        of: &dyn Tagged,
     ) -> Result<(), String> {
-        self.custom.record(id, value, tags)
+        self.custom.record(id, value, tags)?;
+        if let (Some(watches), Some(metric)) = (&mut self.watches, self.custom.name_and_kind(id)) {
+            watches.own(metric, value, tags, of);
+        }
+        Ok(())
     }
 
     /// Counts a check.
-    pub fn check(&mut self, name: &str, passed: bool) {
+    pub(crate) fn check(&mut self, name: &str, passed: bool, of: &dyn Tagged) {
+        if let Some(watches) = &mut self.watches {
+            watches.check(name, passed, of);
+        }
         let index = match self.checks.iter().position(|(known, _)| **known == *name) {
             Some(index) => index,
             None if self.checks.len() < GROUP_CAP => self.add_check(name),
@@ -371,6 +402,7 @@ impl Recorder {
             failures: std::mem::take(&mut self.failures).into_iter().collect(),
             script_errors: self.script_errors.drain().map(|(_, group)| group).collect(),
             reversed: self.reversed.take(),
+            watched: self.watches.as_mut().map_or_else(Vec::new, |watches| watches.take()),
             folded: self.series.folded()
                 || self.tags.folded()
                 || self.transactions.folded()
@@ -405,7 +437,7 @@ fn reversed_counts(reversed: &mut Vec<(SeriesId, SeriesCounts)>, id: SeriesId) -
 }
 
 /// The phases of a request that got a response; of one that did not, they say nothing about the target.
-fn record_phases(phases: &mut [Histogram; PHASES.len()], sample: &RequestSample) {
+pub(super) fn record_phases(phases: &mut [Histogram; PHASES.len()], sample: &RequestSample) {
     if sample.status == 0 {
         return;
     }
@@ -417,7 +449,23 @@ fn record_phases(phases: &mut [Histogram; PHASES.len()], sample: &RequestSample)
 }
 
 impl SeriesCounts {
-    fn add(&mut self, sample: &RequestSample) {
+    pub(super) fn requests(&self) -> u64 {
+        self.requests
+    }
+
+    pub(super) fn add_transaction(&mut self, duration: Duration, failed: bool) {
+        self.requests += 1;
+        let us = micros(duration);
+        if failed {
+            self.failures += 1;
+            self.failed.record(us);
+        } else {
+            self.ok.record(us);
+        }
+        self.response.record(us);
+    }
+
+    pub(super) fn add(&mut self, sample: &RequestSample) {
         self.requests += 1;
         if sample.failure.is_none() {
             self.ok.record(micros(sample.service));
@@ -437,7 +485,7 @@ impl SeriesCounts {
         }
     }
 
-    fn take(&mut self) -> SeriesDelta {
+    pub(super) fn take(&mut self) -> SeriesDelta {
         self.touched = false;
         SeriesDelta {
             requests: std::mem::take(&mut self.requests),

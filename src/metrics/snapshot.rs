@@ -12,6 +12,7 @@ use super::histogram::Summary;
 use super::intervals::IntervalFeed;
 use super::recorder::{CheckCount, FailureCount, FailureKey, PHASES, ScriptErrorCount};
 use super::resources::Resources;
+use super::threshold::{SubmetricStats, ThresholdState, ThresholdStats};
 
 /// The state of a run's figures at one instant.
 #[derive(Clone, Debug)]
@@ -72,12 +73,28 @@ pub struct Snapshot {
     pub series_folded: bool,
     /// How well the load generator itself kept up.
     pub generator: GeneratorStats,
+    /// Thresholds, in the order in which they were set.
+    pub thresholds: Vec<ThresholdStats>,
+    /// Figures of what thresholds select by tags, and of the gauges they limit.
+    pub submetrics: Vec<SubmetricStats>,
     /// Second by second since the start.
     pub history: History,
     /// The histograms behind it, for the one who writes them down; all snapshots of a run share them.
     pub intervals: IntervalFeed,
     /// CPU, memory, network and disk of machine, generator and target.
     pub resources: Resources,
+}
+
+impl Snapshot {
+    /// Thresholds that do not hold: broken ones, and, when the run is over, those without data.
+    pub fn broken_thresholds(&self) -> impl Iterator<Item = &ThresholdStats> {
+        let is_over = self.phase == Phase::Done;
+        self.thresholds.iter().filter(move |stats| match stats.state {
+            ThresholdState::Broken => true,
+            ThresholdState::NoData | ThresholdState::Pending => is_over,
+            ThresholdState::Holds => false,
+        })
+    }
 }
 
 /// A stretch of a run in one phase and one stage.

@@ -183,6 +183,14 @@ impl Executor {
         }
     }
 
+    /// The stages that it follows.
+    pub fn stages(&self) -> &[Stage] {
+        match self {
+            Executor::RampingVus { stages, .. } | Executor::RampingArrivalRate { stages, .. } => stages,
+            _ => &[],
+        }
+    }
+
     /// Who runs the iterations, of an open model and of a shape.
     pub fn open(&self) -> Option<&Open> {
         match self {

@@ -55,6 +55,8 @@ pub enum EndedBy {
     Signal,
     /// The script called `abort` with this reason.
     Aborted(String),
+    /// A threshold that is set to abort was broken: which, and by what.
+    Threshold(String),
     /// `setup` failed with this error; no load was made.
     SetupFailed(String),
 }
@@ -69,6 +71,7 @@ impl EndedBy {
             EndedBy::Stopped => "stopped",
             EndedBy::Signal => "signal",
             EndedBy::Aborted(_) => "aborted by the script",
+            EndedBy::Threshold(_) => "threshold",
             EndedBy::SetupFailed(_) => "setup failed",
         }
     }

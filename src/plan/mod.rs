@@ -13,6 +13,7 @@ mod scenario;
 mod selection;
 mod stage;
 mod test_plan;
+mod threshold;
 
 pub use duration::{format_clock, format_duration, parse_duration};
 pub use executor::{Arrivals, DEFAULT_MAX_DURATION, DEFAULT_MAX_VUS, Executor, Late, Open};
@@ -24,3 +25,10 @@ pub use profile::Profile;
 pub use scenario::{ScenarioPlan, TaskOrder, TaskPlan, Wait};
 pub use stage::{RunStages, Stage, parse_rate, parse_stages};
 pub use test_plan::{DEFAULT_STOP_TIMEOUT, PlanError, TestPlan};
+pub use threshold::{
+    Aggregation, Comparison, MetricKind, OwnMetric, ProfileLimits, Quantity, Threshold, ThresholdText,
+    profile_limits,
+};
+pub(crate) use threshold::{
+    IterationFigure, Known, RequestFigure, Source, TransactionFigure, find_metric, resolve,
+};

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::executor::{Arrivals, Late};
 use super::stage::RunStages;
+use super::threshold::{self, ThresholdText};
 
 /// One layer of settings.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -61,6 +62,9 @@ pub struct Options {
     pub env: BTreeMap<String, String>,
     /// Folders that data files are read from besides the script's own.
     pub data_roots: Vec<PathBuf>,
+    /// Limits on what is measured. Those of an upper layer replace limits of a lower one on the same figure and
+    /// stand beside the others.
+    pub thresholds: Vec<ThresholdText>,
     /// How requests are made.
     pub http: HttpLayer,
 }
@@ -122,6 +126,7 @@ impl Options {
             params: over(self.params, lower.params),
             env: over(self.env, lower.env),
             data_roots: if self.data_roots.is_empty() { lower.data_roots } else { self.data_roots },
+            thresholds: threshold::over(self.thresholds, lower.thresholds),
             http: HttpLayer {
                 headers: over(self.http.headers, lower.http.headers),
                 resolve: over(self.http.resolve, lower.http.resolve),

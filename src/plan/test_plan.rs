@@ -118,6 +118,12 @@ impl TestPlan {
         })
     }
 
+    /// Names of all stages of its load.
+    pub fn stage_names(&self) -> Vec<String> {
+        let stages = self.lanes.iter().flat_map(|lane| lane.executor.stages());
+        stages.filter_map(|stage| stage.name.clone()).collect()
+    }
+
     /// The executor of scenario number `scenario`.
     pub fn executor(&self, scenario: usize) -> Option<&Executor> {
         self.lanes.iter().find(|lane| lane.scenarios.contains(&scenario)).map(|lane| &lane.executor)

@@ -247,10 +247,10 @@ fn one_second(load: &mut Load, second: u64) {
         load.request("browse", ("GET", NASTY), 5_000, Verdict::Ok);
         load.iteration("browse", IterationEnd::Interrupted, 0);
     }
-    load.recorder.transaction("buy | pay", Duration::from_millis(80 + second * 10), second == 5);
+    load.recorder.transaction("buy | pay", Duration::from_millis(80 + second * 10), second == 5, &());
     custom(&mut load.recorder, second);
-    load.recorder.check("status is 200", true);
-    load.recorder.check("body has an id", !second.is_multiple_of(4));
+    load.recorder.check("status is 200", true, &());
+    load.recorder.check("body has an id", !second.is_multiple_of(4), &());
 }
 
 /// A metric of each kind.
@@ -259,7 +259,7 @@ fn custom(recorder: &mut Recorder, second: u64) {
     let tags = [("shop".to_owned(), if second.is_multiple_of(2) { "a" } else { "b" }.to_owned())];
     let mut add = |name: &str, kind, is_time, value| {
         let id = recorder.custom(name, kind, is_time).unwrap();
-        recorder.custom_value(id, value, &tags).unwrap();
+        recorder.custom_value(id, value, &tags, &()).unwrap();
     };
     add("orders", CustomKind::Counter, false, value);
     add("queue_length", CustomKind::Gauge, false, 20.0 - value);

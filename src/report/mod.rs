@@ -5,6 +5,7 @@
 //! one snapshot show the same figures.
 
 mod format;
+pub mod limits;
 mod text;
 mod user_text;
 mod verdict;
@@ -13,6 +14,7 @@ mod verdict;
 pub(crate) mod fixture;
 
 pub use format::{bytes, count, latency, percent, rate, run_length};
+pub use limits::limit_sentence;
 pub use text::{
     Look, compared_summary, comparison_sentence, comparison_table, generator_warning, live, plain_line,
     plain_resource_line, resource_line, resource_table, short_summary, summary, trend_table,

@@ -14,6 +14,10 @@ pub enum Verdict<'a> {
     StoppedBySignal,
     /// Not one request got its verdict: nothing was measured.
     NoRequests,
+    /// Limits are broken, or had no data: how many, and of how many.
+    LimitsBroken(usize, usize),
+    /// All limits, so many, were kept.
+    LimitsKept(usize),
     /// The run is complete and nothing says what would have been good enough.
     NoLimitsSet,
 }
@@ -25,8 +29,18 @@ impl<'a> Verdict<'a> {
             EndedBy::SetupFailed(error) => Verdict::SetupFailed(error),
             EndedBy::Aborted(reason) => Verdict::Aborted(reason),
             EndedBy::Signal => Verdict::StoppedBySignal,
-            EndedBy::RunTime | EndedBy::Iterations | EndedBy::UsersGone | EndedBy::Stopped => {
-                if snapshot.total.requests == 0 { Verdict::NoRequests } else { Verdict::NoLimitsSet }
+            EndedBy::RunTime
+            | EndedBy::Iterations
+            | EndedBy::UsersGone
+            | EndedBy::Stopped
+            | EndedBy::Threshold(_) => {
+                let (broken, all) = (snapshot.broken_thresholds().count(), snapshot.thresholds.len());
+                match (snapshot.total.requests, broken, all) {
+                    (0, _, _) => Verdict::NoRequests,
+                    (_, _, 0) => Verdict::NoLimitsSet,
+                    (_, 0, all) => Verdict::LimitsKept(all),
+                    (_, broken, all) => Verdict::LimitsBroken(broken, all),
+                }
             }
         }
     }
@@ -38,6 +52,8 @@ impl<'a> Verdict<'a> {
             Verdict::Aborted(_) => "ABORTED",
             Verdict::StoppedBySignal => "STOPPED by signal",
             Verdict::NoRequests => "NO REQUESTS",
+            Verdict::LimitsBroken(_, _) => "FAILED",
+            Verdict::LimitsKept(_) => "PASSED",
             Verdict::NoLimitsSet => "NO LIMITS SET",
         }
     }

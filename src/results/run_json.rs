@@ -51,7 +51,7 @@ pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot)
 
 fn reason(ended_by: &EndedBy) -> Option<&str> {
     match ended_by {
-        EndedBy::Aborted(reason) | EndedBy::SetupFailed(reason) => Some(reason),
+        EndedBy::Aborted(reason) | EndedBy::Threshold(reason) | EndedBy::SetupFailed(reason) => Some(reason),
         EndedBy::RunTime | EndedBy::Iterations | EndedBy::UsersGone | EndedBy::Stopped | EndedBy::Signal => {
             None
         }

@@ -4,6 +4,7 @@
 //! worker threads. Invariant: every interval of every worker reaches the aggregator, also after a stop.
 
 mod interval;
+mod thresholds;
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -18,7 +19,7 @@ use super::pressure::Pressure;
 use super::reload::{Reloaded, Watcher, reload};
 use super::shapes::{Said, Shapes};
 use super::worker_loop::{Command, ShapeAnswer, WorkerError, run_worker};
-use crate::metrics::{Aggregator, Phase, ResourceSource, Snapshot};
+use crate::metrics::{Aggregator, Phase, ResourceSource, Snapshot, Thresholds};
 use crate::plan::{DEFAULT_MAX_DURATION, EndedBy};
 use crate::script::{Level, Message, Sources, Value};
 use crate::system::process_cpu;
@@ -121,7 +122,10 @@ impl Driver {
                 Err(WorkerError::Runtime(std::io::Error::other("a worker thread ended while it started")))
             })?;
         }
-        let mut aggregator = Aggregator::new(count, SystemTime::now());
+        let (thresholds, _) = Thresholds::new(&shared.thresholds, &shared.own_metrics);
+        let secrets = &shared.inputs.common.secrets;
+        let thresholds = thresholds.masked(|text| secrets.mask(text));
+        let mut aggregator = Aggregator::new(count, SystemTime::now()).with_thresholds(thresholds);
         let nothing = aggregator.preview(interval::idle_tick());
         let (snapshots, receiver) = watch::channel(Arc::new(nothing));
         let start = Instant::now();

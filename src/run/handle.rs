@@ -196,11 +196,12 @@ impl Report {
         self.teardown_error.as_deref()
     }
 
-    /// Whether the run made requests and was neither aborted by its script nor ended by a failed `setup`.
-    /// Failed requests do not change that: how many are too many is for limits to say. A run that was
-    /// stopped early passes too; see [`Report::ended_by`].
+    /// Whether the run made requests, kept every threshold, and was neither aborted by its script nor ended by a
+    /// failed `setup`. A threshold without data is not kept. Failed requests do not change that: how many are
+    /// too many is for thresholds to say. A run that was stopped early passes too; see [`Report::ended_by`].
     pub fn passed(&self) -> bool {
         let planned = !matches!(self.ended_by, EndedBy::Aborted(_) | EndedBy::SetupFailed(_));
-        planned && self.snapshot.total.requests > 0
+        let kept = self.snapshot.broken_thresholds().next().is_none();
+        planned && kept && self.snapshot.total.requests > 0
     }
 }

@@ -21,7 +21,9 @@ use super::worker_loop::WorkerError;
 use crate::data::{Folders, Registry};
 use crate::http::{Target, Transport};
 use crate::metrics::ResourceSource;
-use crate::plan::{Executor, Options, PlanError, RunInfo, RunStages, TestPlan};
+use crate::plan::{
+    Executor, Known, Options, PlanError, RunInfo, RunStages, TestPlan, ThresholdText, resolve,
+};
 use crate::rhai::{Dynamic, Engine};
 use crate::script::{
     AsyncCall, Common, Extension, HttpDebug, Level, Message, MessageSink, Param, RunState, ScriptInputs,
@@ -182,6 +184,14 @@ impl LoadTest {
     #[must_use]
     pub fn param(mut self, name: &str, value: &str) -> Self {
         self.options.params.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// A limit on what is measured, such as `http_req_duration: p(95) < 200ms`; see the documentation of
+    /// thresholds. It replaces a limit of the script on the same figure. Can be called several times.
+    #[must_use]
+    pub fn threshold(mut self, text: &str) -> Self {
+        self.options.thresholds.push(ThresholdText::new(text, "LoadTest::threshold"));
         self
     }
 
@@ -383,9 +393,21 @@ impl LoadTest {
                 scenario.host.clone_from(&host);
             }
         }
-        let options = self.options.or(declared.options).or(self.lower);
-        let plan = TestPlan::new(options, declared.scenarios, seed).map_err(RunError::Plan)?;
-        for warning in &plan.warnings {
+        let mut options = self.options.or(declared.options).or(self.lower);
+        let texts = std::mem::take(&mut options.thresholds);
+        let is_tried_out = options.once;
+        let plan = TestPlan::new(options, declared.scenarios, seed);
+        let known = Known {
+            own: declared.own_metrics,
+            scenarios: unfiltered.iter().map(|scenario| scenario.name.clone()).collect(),
+            stages: plan.as_ref().ok().map(TestPlan::stage_names),
+        };
+        let (plan, (mut thresholds, doubts)) = both(plan, resolve(&texts, &known).map_err(PlanError))?;
+        if is_tried_out {
+            // One iteration says nothing about a service.
+            thresholds.clear();
+        }
+        for warning in plan.warnings.iter().chain(&doubts) {
             (self.messages)(Message { level: Level::Warning, text: warning.clone(), from: None });
         }
         check_hosts(&plan)?;
@@ -403,6 +425,8 @@ impl LoadTest {
             variables: declared.variables,
             declared: unfiltered,
             watch: self.watch,
+            thresholds,
+            own_metrics: known.own,
             transport,
             run: Arc::new(RunState::default()),
             messages: self.messages,
@@ -483,6 +507,18 @@ impl Prepared {
             Ok(Err(WorkerError::Runtime(error))) => Err(RunError::Thread(error)),
             Err(_) => Err(RunError::Thread(std::io::Error::other("the run's thread ended while it started"))),
         }
+    }
+}
+
+/// Both results, or the problems of both.
+fn both<A, B>(a: Result<A, PlanError>, b: Result<B, PlanError>) -> Result<(A, B), RunError> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(PlanError(mut problems)), Err(PlanError(more))) => {
+            problems.extend(more);
+            Err(RunError::Plan(PlanError(problems)))
+        }
+        (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(RunError::Plan(error)),
     }
 }
 

@@ -22,8 +22,8 @@ use super::import::{Importer, register_capture};
 use super::source::Sources;
 use super::value::Value;
 use super::vu_context::VuContext;
-use crate::metrics::ScriptError;
-use crate::plan::{Options, ScenarioPlan};
+use crate::metrics::{CustomKind, Recorder, ScriptError};
+use crate::plan::{MetricKind, Options, OwnMetric, ScenarioPlan};
 
 /// Deepest nesting of calls. The stack of a fiber is checked besides, so this is for readable errors.
 const MAX_CALL_LEVELS: usize = 100;
@@ -92,7 +92,9 @@ impl ScriptEngine {
         let declared = host.declarations.take().unwrap_or_default();
         let scope = scope.map_err(|error| script.load_error(error))?;
         let top_level = script.keep_variables(&scope, variables);
-        script.finish(declared, top_level)
+        let (script, mut loaded) = script.finish(declared, top_level)?;
+        loaded.own_metrics = own_metrics(&host.recorder.borrow());
+        Ok((script, loaded))
     }
 
     /// Runs the statements outside functions and keeps what they import and define.
@@ -164,7 +166,7 @@ impl ScriptEngine {
             .map(|(event, listener, _)| (event, listener))
             .collect();
         let functions = self.functions.clone();
-        Ok((self, Loaded { declared, variables, functions }))
+        Ok((self, Loaded { declared, variables, functions, own_metrics: Vec::new() }))
     }
 
     /// Whether the script defines a function of this name with so many parameters.
@@ -399,6 +401,7 @@ pub(crate) struct Loaded {
     /// Its variables that are plain data.
     pub(crate) variables: BTreeMap<String, Value>,
     functions: Vec<(String, usize)>,
+    own_metrics: Vec<OwnMetric>,
 }
 
 impl Loaded {
@@ -410,6 +413,7 @@ impl Loaded {
             scenarios: self.declared.scenarios.into_iter().map(|scenario| scenario.plan).collect(),
             variables: self.variables,
             functions: self.functions,
+            own_metrics: self.own_metrics,
         }
     }
 }
@@ -422,6 +426,22 @@ pub(crate) struct ScriptPlan {
     pub(crate) variables: BTreeMap<String, Value>,
     /// Its functions, as (name, number of parameters).
     pub(crate) functions: Vec<(String, usize)>,
+    /// The metrics that its top level declares.
+    pub(crate) own_metrics: Vec<OwnMetric>,
+}
+
+fn own_metrics(recorder: &Recorder) -> Vec<OwnMetric> {
+    let metric = |(name, kind, is_time): (std::sync::Arc<str>, CustomKind, bool)| OwnMetric {
+        name: name.to_string(),
+        kind: match kind {
+            CustomKind::Counter => MetricKind::Counter,
+            CustomKind::Gauge => MetricKind::OwnGauge,
+            CustomKind::Rate => MetricKind::Rate,
+            CustomKind::Trend => MetricKind::Trend,
+        },
+        is_time,
+    };
+    recorder.own_metrics().into_iter().map(metric).collect()
 }
 
 /// An engine with everything that scripts can call, but for what an embedding program adds.

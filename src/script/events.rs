@@ -20,15 +20,18 @@ pub(crate) enum ScriptEvent {
     ScriptError,
     /// A request was counted.
     Request,
+    /// A threshold is broken.
+    ThresholdFailed,
 }
 
-const NAMES: [(&str, ScriptEvent); 6] = [
+const NAMES: [(&str, ScriptEvent); 7] = [
     ("test_start", ScriptEvent::TestStart),
     ("test_stop", ScriptEvent::TestStop),
     ("spawning_complete", ScriptEvent::SpawningComplete),
     ("stage", ScriptEvent::Stage),
     ("script_error", ScriptEvent::ScriptError),
     ("request", ScriptEvent::Request),
+    ("threshold_failed", ScriptEvent::ThresholdFailed),
 ];
 
 impl ScriptEvent {

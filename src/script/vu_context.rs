@@ -3,6 +3,7 @@
 //! Owns what lives as long as the virtual user. Leaves its life cycle to `vu`. Invariant: nobody else
 //! sees `this` or the client; a finished request is counted at the latest when the user next waits.
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
@@ -19,7 +20,7 @@ use super::api::response::ResponseData;
 use super::host::Waiter;
 use crate::data::Lease;
 use crate::http::{Client, Target};
-use crate::metrics::{Recorder, TagId};
+use crate::metrics::{Recorder, TagId, Tagged};
 use crate::plan::Wait;
 use crate::system::Timers;
 
@@ -334,5 +335,22 @@ impl VuContext {
             sleep.as_mut().poll(context).map(|()| true)
         })
         .await
+    }
+}
+
+/// What checks, transactions and values of a script's metrics are told apart by, besides their own names and tags.
+impl Tagged for VuContext {
+    fn tag(&self, key: &str) -> Option<Cow<'_, str>> {
+        match key {
+            "scenario" => Some(Cow::Borrowed(&self.scenario)),
+            "group" => {
+                let groups = self.groups.borrow();
+                (!groups.is_empty()).then(|| Cow::Owned(groups.join("::")))
+            }
+            _ => {
+                let tag = self.tags.text.iter().find(|(known, _)| known == key);
+                tag.map(|(_, value)| Cow::Borrowed(value.as_str()))
+            }
+        }
     }
 }

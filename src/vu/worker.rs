@@ -21,8 +21,8 @@ use super::next_task::NextTask;
 use super::turns::Turns;
 use super::virtual_user::{Scenario, live};
 use crate::http::{Client, Network, Target, Transport};
-use crate::metrics::{DEFAULT_SERIES_CAP, Delta, Recorder, ScriptError, WorkerHealth};
-use crate::plan::{ScenarioPlan, TestPlan, Wait};
+use crate::metrics::{DEFAULT_SERIES_CAP, Delta, Recorder, ScriptError, Thresholds, WorkerHealth};
+use crate::plan::{OwnMetric, ScenarioPlan, TestPlan, Threshold, Wait};
 use crate::script::{
     Extension, Host, LoadError, MessageSink, RunState, ScriptEngine, ScriptEvent, ScriptInputs, Secrets,
     Sources, Stage, Value, VuContext, VuParts, VuTags,
@@ -44,6 +44,9 @@ pub(crate) struct Shared {
     pub(crate) declared: Vec<ScenarioPlan>,
     /// Saved changes of the script are loaded while the run goes on.
     pub(crate) watch: bool,
+    /// Limits on what is measured, and the script's own metrics that they may name.
+    pub(crate) thresholds: Vec<Threshold>,
+    pub(crate) own_metrics: Vec<OwnMetric>,
     pub(crate) transport: Arc<Transport>,
     pub(crate) run: Arc<RunState>,
     pub(crate) messages: MessageSink,
@@ -138,6 +141,8 @@ impl Worker {
             Arc::new(|_| {}),
             shared.inputs.clone(),
         );
+        let (_, watches) = Thresholds::new(&shared.thresholds, &shared.own_metrics);
+        host.recorder.borrow_mut().watch(&watches);
         let (script, _) = ScriptEngine::load(&shared.sources, &host, &shared.extensions, &shared.variables)?;
         host.set_messages(shared.messages.clone());
         let script = Rc::new(script);

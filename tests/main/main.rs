@@ -49,6 +49,7 @@ mod signals;
 mod stdlib;
 mod store;
 mod task_shapes;
+mod thresholds;
 mod trying_out;
 mod users;
 mod verdicts;

@@ -47,7 +47,7 @@ fn two_workers_become_one_run() {
         let b = recorder.series("default", "GET", "/b");
         recorder.request(&sample(b, 20, Some("status")));
         recorder.iteration(&"default".into(), IterationEnd::Completed, Duration::ZERO, Duration::ZERO);
-        recorder.check("ok", worker == 0);
+        recorder.check("ok", worker == 0, &());
         aggregator.add(worker, recorder.take());
     }
     let snapshot = aggregator.close_interval(tick(2));

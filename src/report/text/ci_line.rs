@@ -20,9 +20,14 @@ pub fn plain_line(snapshot: &Snapshot, planned: Option<Duration>) -> String {
         recent.failed_share.map_or_else(|| "-".to_owned(), |share| format!("{}%", format::percent(share)));
     let ascii = Look { width: 0, unicode: false, color: false };
     let latency = |percentile| percentile_or_dash(recent.ok, percentile, ascii);
+    let broken = snapshot.broken_thresholds().count();
+    let limits = match snapshot.thresholds.len() {
+        0 => String::new(),
+        all => format!(" limits_broken={broken}/{all}"),
+    };
     format!(
         "time={}{planned} phase={} users={}/{} requests={} rate={rate} failed={failed} in_flight={} \
-         p50={} p95={} p99={} max={}",
+         p50={} p95={} p99={} max={}{limits}",
         format_clock(snapshot.elapsed),
         snapshot.phase.as_str(),
         snapshot.users,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::endpoints::{FEW, percent_or_dash, percentile_or_dash, table};
 use super::generator::generator_warning;
+use super::limits::limit_lines;
 use super::look::{Look, Tone};
 use super::sparkline::sparkline;
 use super::summary::{failure_name, script_error_name, subject};
@@ -28,6 +29,7 @@ pub fn live(info: &RunInfo, snapshot: &Snapshot, planned: Option<Duration>, look
     lines.push(seconds(snapshot, look));
     lines.extend(endpoints(snapshot, look));
     lines.extend(troubles(snapshot, look));
+    lines.extend(limit_lines(snapshot, look));
     lines.iter().map(|line| look.clip(line.trim_end())).collect()
 }
 

@@ -28,6 +28,8 @@ pub(crate) enum Mark {
     Pass,
     /// The condition of this line did not hold.
     Fail,
+    /// The condition of this line cannot be judged yet.
+    Open,
 }
 
 /// What a piece of text is, for the colour it gets.
@@ -41,6 +43,8 @@ pub(crate) enum Tone {
     Bad,
     /// Something to look at.
     Warning,
+    /// The verdict on a run that passed: the one place where green is, beside its word.
+    Pass,
     /// Something that held. Blue: red and green look alike to one man in twelve.
     Good,
 }
@@ -56,6 +60,7 @@ impl Look {
             Tone::Faint => "2",
             Tone::Bad => "31",
             Tone::Warning => "33",
+            Tone::Pass => "32",
             Tone::Good => "34",
         };
         format!("\u{1b}[{code}m{text}{RESET}")
@@ -65,6 +70,8 @@ impl Look {
     pub(crate) fn mark(self, mark: Mark) -> &'static str {
         match (mark, self.unicode) {
             (Mark::Blank, _) => "",
+            (Mark::Open, true) => "·",
+            (Mark::Open, false) => "...",
             (Mark::Failing | Mark::Fail, true) => "✗",
             (Mark::Pass, true) => "✓",
             (Mark::Failing, false) => "x",

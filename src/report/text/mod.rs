@@ -9,6 +9,7 @@ mod comparison;
 mod distribution;
 mod endpoints;
 mod generator;
+mod limits;
 mod live;
 mod look;
 mod resources;

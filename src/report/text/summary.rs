@@ -6,6 +6,7 @@ use super::comparison::comparison_table;
 use super::distribution::distribution;
 use super::endpoints::{ALL, percent_or_dash, percentile_or_dash, table};
 use super::generator;
+use super::limits::{broken_limits, limits};
 use super::look::{Look, Mark, Tone};
 use super::resources::resource_table;
 use super::table::{Row, Table};
@@ -64,6 +65,7 @@ pub fn compared_summary(
         warnings(snapshot, look),
         setup_error(ended_by, look),
         comparison.map_or_else(Vec::new, |comparison| comparison_table(comparison, look)),
+        limits(snapshot, look),
         vec![verdict(ended_by, snapshot, look)],
     ];
     joined(&sections)
@@ -416,6 +418,13 @@ fn verdict(ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> String {
         }
         Verdict::StoppedBySignal => (Tone::Warning, figures(snapshot, look)),
         Verdict::NoRequests => (Tone::Bad, "zero requests is never a pass".to_owned()),
+        Verdict::LimitsBroken(_, _) => {
+            (Tone::Bad, format!("{}; {}", broken_limits(snapshot, look), figures(snapshot, look)))
+        }
+        Verdict::LimitsKept(all) => {
+            let kept = if all == 1 { "the limit is kept" } else { "all limits are kept" };
+            (Tone::Pass, format!("{kept}; {}", figures(snapshot, look)))
+        }
         Verdict::NoLimitsSet => (Tone::Strong, figures(snapshot, look)),
     };
     format!(" {}: {sentence}", look.paint(tone, verdict.words()))

@@ -75,6 +75,7 @@ impl Driver {
         }
         tick.at = self.start.elapsed();
         if last {
+            self.aggregator.end();
             self.aggregator.leave(tick.at);
         }
         let mut snapshot = self.aggregator.close_interval(tick);
@@ -87,8 +88,10 @@ impl Driver {
             snapshot.phase = Phase::Done;
         }
         self.shared.run.publish(snapshot.users, snapshot.recent.rate.unwrap_or(0.0), snapshot.phase);
+        let snapshot = Arc::new(snapshot);
         // Nobody may be watching.
-        self.snapshots.send_replace(Arc::new(snapshot));
+        self.snapshots.send_replace(snapshot.clone());
+        self.act_on_thresholds(&snapshot).await;
     }
 
     /// By scenario, how many iterations were due so far. At the end, those that were never begun are counted as

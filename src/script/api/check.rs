@@ -77,7 +77,7 @@ pub(super) fn check_all(
 fn record(host: &Rc<Host>, name: &str, passed: bool) -> ScriptResult<()> {
     let vu = host.vu("check")?;
     if vu.records {
-        host.recorder.borrow_mut().check(name, passed);
+        host.recorder.borrow_mut().check(name, passed, &*vu);
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use rhai::{Dynamic, Engine, FnPtr, ImmutableString, Map, NativeCallContext};
 use super::convert;
 use super::executor;
 use super::scenario::{TASK_KEYS, scenario, task_settings};
+use super::threshold::{beside, place, read_all};
 use super::wait::{WaitSpec, wait_from};
 use crate::plan::{HttpLayer, Options};
 use crate::script::declare::TaskSettings;
@@ -70,6 +71,9 @@ keys! {
     iterations: "whole number";
     /// Time that running iterations get when the run stops.
     stop_timeout: "time";
+    /// Limits on what is measured: a map of metrics to limits, as in k6, or an array of whole texts, see
+    /// [thresholds.md](thresholds.md).
+    thresholds: "map, array or text";
     /// Tags of every request.
     tags: "map of names to plain values";
     /// Seed of everything random, see [load.md](load.md#seeds).
@@ -152,13 +156,20 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     engine.register_fn("options", move |context: NativeCallContext, map: Map| -> ScriptResult<()> {
         h.declare("options", |declarations| {
             let mut problems = Vec::new();
-            let layer = options(&map, &mut problems);
+            let mut layer = options(&map, &mut problems);
+            if let Some(thresholds) = map.get("thresholds") {
+                let read = read_all(thresholds, &place(&context, "options.thresholds"));
+                layer.thresholds = read.unwrap_or_else(|problem| {
+                    problems.push(problem);
+                    Vec::new()
+                });
+            }
             let position = context.call_position();
             if let Some(function) = &layer.shape {
                 declarations.shapes.push((function.clone(), "options.shape".to_owned(), position));
             }
             // Of two calls the later one wins, key by key.
-            declarations.options = layer.or(std::mem::take(&mut declarations.options));
+            declarations.options = beside(layer, std::mem::take(&mut declarations.options));
             declarations.add_problems(problems, position);
             Ok(())
         })
@@ -279,6 +290,8 @@ fn option(options: &mut Options, key: &str, value: &Dynamic) -> Result<(), Strin
         "tags" => options.tags = convert::text_map(&what, value)?.into_iter().collect(),
         "seed" => options.seed = Some(convert::count(&what, value)?),
         "http" => options.http = http(&convert::map(&what, value)?)?,
+        // They need to know where they stand; see the caller.
+        "thresholds" => {}
         _ => return Err(OPTION_KEYS.unknown("options", key)),
     }
     Ok(())

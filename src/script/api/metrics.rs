@@ -51,7 +51,7 @@ impl Metric {
             convert::expected(&format!("{} '{}': the value", self.kind, self.name), wanted, value)
         })?;
         if vu.records {
-            self.host.recorder.borrow_mut().custom_value(self.id, number, tags)?;
+            self.host.recorder.borrow_mut().custom_value(self.id, number, tags, &*vu)?;
         }
         Ok(())
     }
@@ -170,7 +170,7 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
                 Err(error) => has_failed(error),
             };
             if let (Some(failed), true) = (failed, vu.records) {
-                h.recorder.borrow_mut().transaction(&name, started.elapsed(), failed);
+                h.recorder.borrow_mut().transaction(&name, started.elapsed(), failed, &*vu);
             }
             result
         },

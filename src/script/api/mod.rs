@@ -34,6 +34,7 @@ mod scrape;
 mod secret;
 mod store;
 mod table;
+mod threshold;
 mod time;
 mod vu;
 pub(crate) mod wait;
@@ -58,6 +59,7 @@ type Register = fn(&mut Engine, &Rc<Host>);
 /// All modules of the script API, in the order in which they are documented.
 pub(crate) const MODULES: &[(&str, Register)] = &[
     ("declare", declare::register),
+    ("threshold", threshold::register),
     ("on", on::register),
     ("wait", wait::register),
     ("http", http::register),
@@ -88,6 +90,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     declare::OPTIONS_HTTP,
     declare::TASK,
     scenario::SECTION,
+    threshold::SECTION,
     on::SECTION,
     wait::SECTION,
     http::SECTION,

@@ -21,9 +21,9 @@ pub(super) const SECTION: Section = Section {
 calls! {
     CALLS: Owner::Global; ("call", "does");
 
-    /// Calls a function when this happens: `test_start`, `test_stop`, `spawning_complete`, `stage`, `script_error` or
-    /// `request`. The listener is a closure, a function or its name; it takes nothing, or one map. Several can listen
-    /// to one event.
+    /// Calls a function when this happens: `test_start`, `test_stop`, `spawning_complete`, `stage`, `threshold_failed`,
+    /// `script_error` or `request`. The listener is a closure, a function or its name; it takes nothing, or one map.
+    /// Several can listen to one event.
     ///
     /// Errors: there is no such event; no such function.
     ///

@@ -71,7 +71,7 @@ impl Drop for Session {
 
 fn count(recorder: &mut Recorder, metric: CustomId, value: f64) {
     // Ones and times from 0 on are values that these kinds take.
-    let _ = recorder.custom_value(metric, value, &[]);
+    let _ = recorder.custom_value(metric, value, &[], &());
 }
 
 fn millis(time: Duration) -> f64 {

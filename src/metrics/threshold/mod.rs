@@ -1,0 +1,280 @@
+//! Thresholds while a run goes on: measured on the run's own counts, judged each second and at the end.
+//!
+//! Owns what each threshold has measured, whether it holds, and when that changed. Leaves to the run what it
+//! does about a broken one. Invariants: at the end a threshold either held or is broken, and no data is broken;
+//! what is measured over the whole run are the figures that all outputs show.
+
+mod figures;
+mod measure;
+mod tracker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::custom::CustomFigures;
+use super::delta::Delta;
+use super::histogram::Summary;
+use super::resources::ResourceSample;
+use super::watch::{Watch, WatchKind};
+use crate::plan::{MetricKind, OwnMetric, Quantity, Source, Threshold, find_metric};
+use figures::Figures;
+use measure::{Measure, Subject};
+pub use tracker::ThresholdState;
+use tracker::Tracker;
+
+/// A threshold and how it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ThresholdStats {
+    /// What it demands.
+    pub threshold: Arc<Threshold>,
+    /// What was measured, in the unit of the threshold's quantity; `None` without data. Over a window, the one
+    /// that ends now, and when the run is over the worst of all.
+    pub measured: Option<f64>,
+    /// Whether it holds.
+    pub state: ThresholdState,
+    /// End of the first second in which it was broken, also when it has held since.
+    pub first_broken: Option<Duration>,
+    /// Set from the breach until the recovery that were told, see [`ThresholdEvent`].
+    pub in_breach: bool,
+    /// Breaches that were told so far.
+    pub breaches: u32,
+    /// It ended the run.
+    pub aborted: bool,
+}
+
+impl ThresholdStats {
+    /// How far the measured value is on the right side, as a share of the limit; below 0 on the wrong one.
+    pub fn margin(&self) -> Option<f64> {
+        self.measured.and_then(|measured| self.threshold.margin(measured))
+    }
+
+    /// Whether it holds; of a run that is over, whether it was kept.
+    pub fn holds(&self) -> bool {
+        self.state == ThresholdState::Holds
+    }
+}
+
+/// A breach or a recovery that is to be told: a limit that stays broken, and one that holds again for some time.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ThresholdEvent {
+    /// Place among the thresholds.
+    pub(crate) index: usize,
+    /// False is a recovery.
+    pub(crate) is_breach: bool,
+}
+
+/// Figures of the samples that a threshold selects by tags, and of gauges: over the whole run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SubmetricStats {
+    /// As k6 writes it: `http_req_duration{name:/x}`.
+    pub selector: String,
+    /// What its values are.
+    pub quantity: Quantity,
+    /// What they add up to.
+    pub figures: SubmetricFigures,
+}
+
+/// See [`SubmetricStats::figures`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum SubmetricFigures {
+    /// Times.
+    Times(Summary),
+    /// Everything else.
+    Values(CustomFigures),
+}
+
+/// The thresholds of a run.
+#[derive(Debug, Default)]
+pub(crate) struct Thresholds {
+    measures: Vec<Measure>,
+    trackers: Vec<Tracker>,
+    /// Measure of the whole run and selector as written, of everything that has tags or no other output.
+    submetrics: Vec<(usize, String)>,
+    dropped_so_far: u64,
+}
+
+impl Thresholds {
+    /// Thresholds on metrics of the engine and the script's own, and what workers have to watch for them.
+    pub(crate) fn new(thresholds: &[Threshold], own: &[OwnMetric]) -> (Thresholds, Vec<Watch>) {
+        let mut made = Thresholds::default();
+        let mut watches: Vec<Watch> = Vec::new();
+        for threshold in thresholds {
+            // One that is not there was refused when the threshold was read.
+            let Some(metric) = find_metric(&threshold.metric, own) else { continue };
+            let mut tags = threshold.tags.clone();
+            tags.sort_unstable();
+            let watch = watch_kind(metric.source, &threshold.metric)
+                .filter(|_| !tags.is_empty())
+                .map(|kind| place_of(&mut watches, Watch { kind, tags: tags.clone() }));
+            let subject = Subject {
+                metric: threshold.metric.clone(),
+                kind: metric.kind,
+                quantity: metric.quantity,
+                source: metric.source,
+                tags,
+                watch,
+            };
+            let measure = made.measure(&subject, threshold.window, threshold.phase.clone());
+            made.trackers.push(Tracker::new(threshold.clone(), metric.kind, measure));
+            let is_elsewhere = subject.tags.is_empty()
+                && !matches!(metric.source, Source::Gauge | Source::DroppedIterations);
+            let selector = threshold.selector();
+            if !is_elsewhere && !made.submetrics.iter().any(|(_, known)| *known == selector) {
+                let whole = made.measure(&subject, None, None);
+                made.submetrics.push((whole, selector));
+            }
+        }
+        (made, watches)
+    }
+
+    /// Replaces what may not be shown in the texts of outputs.
+    #[must_use]
+    pub(crate) fn masked(mut self, mask: impl Fn(&str) -> Option<String>) -> Self {
+        for tracker in &mut self.trackers {
+            tracker.mask(&mask);
+        }
+        for (_, selector) in &mut self.submetrics {
+            if let Some(masked) = mask(selector) {
+                *selector = masked;
+            }
+        }
+        self
+    }
+
+    fn measure(&mut self, subject: &Subject, window: Option<Duration>, phase: Option<String>) -> usize {
+        let known = self.measures.iter().position(|measure| {
+            measure.subject == *subject && measure.window == window && measure.phase == phase
+        });
+        known.unwrap_or_else(|| {
+            self.measures.push(Measure::new(subject.clone(), window, phase));
+            self.measures.len() - 1
+        })
+    }
+
+    /// Takes over what a worker counted in the interval that is open.
+    pub(crate) fn add(&mut self, delta: &Delta) {
+        self.measures.iter_mut().for_each(|measure| measure.add(delta));
+    }
+
+    /// What was measured of machine, generator and target in the interval that is open.
+    pub(crate) fn resources(&mut self, sample: &ResourceSample) {
+        for measure in self.measures.iter_mut().filter(|measure| measure.subject.source == Source::Gauge) {
+            if let Some(value) = sample.value(&measure.subject.metric) {
+                measure.gauge(value);
+            }
+        }
+    }
+
+    /// The state of a gauge at the end of the interval that is open.
+    pub(crate) fn gauge(&mut self, name: &str, value: f64) {
+        let measures = self.measures.iter_mut();
+        measures
+            .filter(|measure| measure.subject.source == Source::Gauge && measure.subject.metric == name)
+            .for_each(|measure| measure.gauge(value));
+    }
+
+    /// Iterations that were dropped since the start.
+    pub(crate) fn dropped(&mut self, so_far: u64) {
+        let more = so_far.saturating_sub(self.dropped_so_far);
+        self.dropped_so_far = so_far;
+        let measures = self.measures.iter_mut();
+        measures
+            .filter(|measure| measure.subject.source == Source::DroppedIterations)
+            .for_each(|measure| measure.count(more as f64));
+    }
+
+    /// Ends the interval, which was part of these phases, and judges; `last` says that the run is over.
+    pub(crate) fn close(
+        &mut self,
+        at: Duration,
+        length: Duration,
+        phases: &[&str],
+        last: bool,
+    ) -> Vec<ThresholdEvent> {
+        self.measures.iter_mut().for_each(|measure| measure.close(length, phases));
+        let mut events = Vec::new();
+        for (index, tracker) in self.trackers.iter_mut().enumerate() {
+            let told = tracker.judge(&self.measures[tracker.measure], at, last);
+            events.extend(told.map(|is_breach| ThresholdEvent { index, is_breach }));
+        }
+        events
+    }
+
+    /// The first broken threshold that demands the end of the run, once in a run.
+    pub(crate) fn abort(&mut self, at: Duration) -> Option<usize> {
+        if self.trackers.iter().any(|tracker| tracker.aborted) {
+            return None;
+        }
+        let index = self.trackers.iter().position(|tracker| tracker.ends_run(at))?;
+        self.trackers[index].aborted = true;
+        Some(index)
+    }
+
+    pub(crate) fn stats(&self) -> Vec<ThresholdStats> {
+        self.trackers.iter().map(Tracker::stats).collect()
+    }
+
+    pub(crate) fn submetrics(&self) -> Vec<SubmetricStats> {
+        let stats = |(measure, selector): &(usize, String)| {
+            let measure = &self.measures[*measure];
+            let (figures, seconds) = measure.whole();
+            let figures = match figures {
+                Figures::Times(_) => SubmetricFigures::Times(figures.summary()?),
+                Figures::Numbers(numbers) => {
+                    SubmetricFigures::Values(CustomFigures::Trend(numbers.summary()?))
+                }
+                Figures::Count { seen: false, .. } => return None,
+                Figures::Count { sum, .. } => {
+                    let rate = if seconds > 0.0 { sum / seconds } else { 0.0 };
+                    SubmetricFigures::Values(CustomFigures::Counter { count: *sum, rate })
+                }
+                Figures::Share { passes, all } => {
+                    let passes = (*passes).max(0) as u64;
+                    let fails = ((*all).max(0) as u64).saturating_sub(passes);
+                    SubmetricFigures::Values(CustomFigures::Rate { passes, fails })
+                }
+                Figures::State(state) => {
+                    let (value, min, max) = state.as_ref()?.values();
+                    SubmetricFigures::Values(CustomFigures::Gauge { value, min, max })
+                }
+            };
+            let quantity = measure.subject.quantity;
+            Some(SubmetricStats { selector: selector.clone(), quantity, figures })
+        };
+        self.submetrics.iter().filter_map(stats).collect()
+    }
+}
+
+/// What has to be watched for samples of a source to be told apart by tags.
+fn watch_kind(source: Source, metric: &str) -> Option<WatchKind> {
+    match source {
+        Source::Requests(_) | Source::RequestPhase(_) => Some(WatchKind::Requests),
+        Source::Checks => Some(WatchKind::Checks),
+        Source::Transactions(_) => Some(WatchKind::Transactions),
+        Source::Own => Some(WatchKind::Own(metric.to_owned())),
+        // They are counted by scenario in any case.
+        Source::Iterations(_) => None,
+        Source::ScriptErrors | Source::DroppedIterations | Source::Gauge => None,
+    }
+}
+
+fn place_of(watches: &mut Vec<Watch>, watch: Watch) -> usize {
+    let known = watches.iter().position(|known| *known == watch);
+    known.unwrap_or_else(|| {
+        watches.push(watch);
+        watches.len() - 1
+    })
+}
+
+/// Whether a limit can only be judged when all is counted: a number that is still to be reached.
+fn is_judged_at_the_end(threshold: &Threshold, kind: MetricKind) -> bool {
+    use crate::plan::{Aggregation, Comparison};
+    let adds_up = matches!(threshold.aggregation, Aggregation::Count | Aggregation::Sum)
+        && matches!(kind, MetricKind::Counter | MetricKind::Trend | MetricKind::Rate);
+    let from_below =
+        matches!(threshold.comparison, Comparison::Greater | Comparison::GreaterOrEqual | Comparison::Equal);
+    adds_up && from_below && threshold.window.is_none()
+}
+
+#[cfg(test)]
+mod tests;

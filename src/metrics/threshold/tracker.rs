@@ -1,0 +1,151 @@
+//! How one threshold stands: second by second, and when the run is over.
+//!
+//! Owns the state and when a change of it is to be told. Leaves measuring to the measures. Pure.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::measure::Measure;
+use super::{ThresholdStats, is_judged_at_the_end};
+use crate::plan::{MetricKind, Threshold};
+
+/// Seconds in a row that a limit is broken before that is told: one second alone is often noise.
+const BREACH_AFTER: u32 = 2;
+
+/// Seconds in a row that it holds again before the recovery is told.
+const RECOVERY_AFTER: u32 = 5;
+
+/// Whether a threshold holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ThresholdState {
+    /// There is nothing to judge yet; at the end of a run this is a failure.
+    NoData,
+    /// A number that is still to be reached; not so when the run is over.
+    Pending,
+    /// The limit is kept.
+    Holds,
+    /// It is not.
+    Broken,
+}
+
+impl ThresholdState {
+    /// The word that outputs use.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ThresholdState::NoData => "no data",
+            ThresholdState::Pending => "pending",
+            ThresholdState::Holds => "holds",
+            ThresholdState::Broken => "broken",
+        }
+    }
+}
+
+/// See the module's description.
+#[derive(Debug)]
+pub(super) struct Tracker {
+    threshold: Arc<Threshold>,
+    /// Place of what it measures.
+    pub(super) measure: usize,
+    waits_for_end: bool,
+    measured: Option<f64>,
+    /// Of a window: the worst so far.
+    worst: Option<f64>,
+    state: ThresholdState,
+    first_broken: Option<Duration>,
+    /// Judgements of the same kind in a row.
+    in_a_row: u32,
+    in_breach: bool,
+    breaches: u32,
+    pub(super) aborted: bool,
+}
+
+impl Tracker {
+    pub(super) fn new(threshold: Threshold, kind: MetricKind, measure: usize) -> Tracker {
+        Tracker {
+            waits_for_end: is_judged_at_the_end(&threshold, kind),
+            threshold: Arc::new(threshold),
+            measure,
+            measured: None,
+            worst: None,
+            state: ThresholdState::NoData,
+            first_broken: None,
+            in_a_row: 0,
+            in_breach: false,
+            breaches: 0,
+            aborted: false,
+        }
+    }
+
+    pub(super) fn mask(&mut self, mask: &impl Fn(&str) -> Option<String>) {
+        let shown = Arc::make_mut(&mut self.threshold);
+        let values = shown.tags.iter_mut().map(|(_, value)| value);
+        for text in values.chain([&mut shown.expression]) {
+            if let Some(masked) = mask(text) {
+                *text = masked;
+            }
+        }
+    }
+
+    /// Judges what was measured until `at`; gives true for a breach that is to be told, false for a recovery.
+    pub(super) fn judge(&mut self, measure: &Measure, at: Duration, last: bool) -> Option<bool> {
+        let threshold = self.threshold.clone();
+        let is_window = threshold.window.is_some();
+        // A run that is shorter than its window is judged by what there is.
+        let even_partly = last && self.worst.is_none();
+        let measured = measure
+            .figures(even_partly)
+            .and_then(|(figures, seconds)| figures.value(threshold.aggregation, seconds));
+        let before = self.state;
+        if let (true, Some(measured)) = (is_window, measured) {
+            self.worst = Some(self.worst.map_or(measured, |worst| threshold.worse(worst, measured)));
+        }
+        self.measured = if is_window && last { self.worst } else { measured };
+        self.state = match self.measured {
+            None => ThresholdState::NoData,
+            Some(measured) if threshold.holds(measured) => ThresholdState::Holds,
+            Some(_) if self.waits_for_end && !last => ThresholdState::Pending,
+            Some(_) => ThresholdState::Broken,
+        };
+        if self.state == ThresholdState::Broken {
+            self.first_broken.get_or_insert(at);
+        }
+        self.in_a_row = if self.state == before { self.in_a_row.saturating_add(1) } else { 1 };
+        self.tell(last)
+    }
+
+    fn tell(&mut self, last: bool) -> Option<bool> {
+        let enough = |needed: u32| self.in_a_row >= needed;
+        match (self.state, self.in_breach) {
+            (ThresholdState::Broken, false) if last || enough(BREACH_AFTER) => self.breach(),
+            (ThresholdState::NoData, false) if last => self.breach(),
+            (ThresholdState::Holds, true) if !last && enough(RECOVERY_AFTER) => {
+                self.in_breach = false;
+                Some(false)
+            }
+            _ => None,
+        }
+    }
+
+    fn breach(&mut self) -> Option<bool> {
+        self.in_breach = true;
+        self.breaches += 1;
+        Some(true)
+    }
+
+    /// Whether it is broken and ends the run for that.
+    pub(super) fn ends_run(&self, at: Duration) -> bool {
+        self.state == ThresholdState::Broken && self.threshold.abort_after.is_some_and(|after| at >= after)
+    }
+
+    pub(super) fn stats(&self) -> ThresholdStats {
+        ThresholdStats {
+            threshold: self.threshold.clone(),
+            measured: self.measured,
+            state: self.state,
+            first_broken: self.first_broken,
+            in_breach: self.in_breach,
+            breaches: self.breaches,
+            aborted: self.aborted,
+        }
+    }
+}

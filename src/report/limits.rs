@@ -1,0 +1,202 @@
+//! Thresholds in words: "limit" is what a person calls them.
+//!
+//! Pure. Owns how a limit, what was measured and the distance between them are written. Leaves layout to the
+//! views. Invariant: two values on the two sides of a limit are never written alike.
+
+use super::format;
+use crate::metrics::{ThresholdState, ThresholdStats};
+use crate::plan::{Aggregation, Quantity, Threshold, format_clock};
+
+/// A value with its unit: `84.4ms`, `7.3 %`, `1.3 GB`, `120.4/s`.
+pub fn amount(value: f64, quantity: Quantity) -> String {
+    let sign = if value < 0.0 { "-" } else { "" };
+    let size = value.abs();
+    match quantity {
+        Quantity::Time => format!("{sign}{}", format::latency((size * 1e3).round() as u64)),
+        Quantity::Bytes => format!("{sign}{}", format::bytes(size.round() as u64)),
+        Quantity::BytesPerSecond => format!("{sign}{}/s", format::bytes(size.round() as u64)),
+        Quantity::Share => format!("{sign}{} %", format::percent(size)),
+        Quantity::Percent => format!("{} %", short(value)),
+        Quantity::PerSecond => format!("{sign}{}/s", format::rate(size)),
+        Quantity::Number => format::number(value),
+    }
+}
+
+/// Three digits are enough for per cent of a processor.
+fn short(value: f64) -> String {
+    if value.abs() < 99.95 { format!("{value:.1}") } else { format::number(value.round()) }
+}
+
+/// What was measured; with as many digits as it takes to tell it from the limit, `no data` without any.
+pub fn measured(stats: &ThresholdStats) -> String {
+    let threshold = &stats.threshold;
+    let Some(value) = stats.measured else { return "no data".to_owned() };
+    let text = amount(value, threshold.quantity);
+    if value == threshold.limit || text != amount(threshold.limit, threshold.quantity) {
+        return text;
+    }
+    let (scaled, unit) = match threshold.quantity {
+        Quantity::Share => (value * 100.0, " %"),
+        Quantity::Percent => (value, " %"),
+        other => (value, other.unit()),
+    };
+    format!("{}{unit}", format!("{scaled:.6}").trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// The limit with its comparison: `< 200ms`.
+pub fn demanded(threshold: &Threshold) -> String {
+    format!("{} {}", threshold.comparison.as_str(), amount(threshold.limit, threshold.quantity))
+}
+
+/// How far the measured value is on the right side of the limit, in per cent of it: `58 %`, `-12 %`, `-`.
+pub fn margin(stats: &ThresholdStats) -> String {
+    match stats.margin() {
+        None => "-".to_owned(),
+        Some(margin) => {
+            let percent = margin * 100.0;
+            // On the wrong side, however little.
+            if percent < 0.0 && percent > -1.0 {
+                return "-<1 %".to_owned();
+            }
+            format!("{} %", format::number(percent.clamp(-99_999.0, 99_999.0).round()))
+        }
+    }
+}
+
+/// When it was broken first: `00:11`, `-`.
+pub fn first_broken(stats: &ThresholdStats) -> String {
+    stats.first_broken.map_or_else(|| "-".to_owned(), format_clock)
+}
+
+/// The whole of a limit: `http_req_duration{name:/x}: p(95) < 200ms over 30s`.
+pub fn whole(threshold: &Threshold) -> String {
+    format!("{}: {}", threshold.selector(), threshold.expression)
+}
+
+/// What is limited, in a word or two: `p95`, `failed`, `p95(/health)`, `target_cpu avg`.
+pub fn short_name(threshold: &Threshold) -> String {
+    let figure = match threshold.aggregation {
+        Aggregation::Avg => "avg".to_owned(),
+        Aggregation::Min => "min".to_owned(),
+        Aggregation::Med => "med".to_owned(),
+        Aggregation::Max => "max".to_owned(),
+        Aggregation::Percentile(percentile) => format!("p{percentile}"),
+        Aggregation::Count => "count".to_owned(),
+        Aggregation::Rate => "rate".to_owned(),
+        Aggregation::Sum => "sum".to_owned(),
+        Aggregation::Value => "value".to_owned(),
+    };
+    let name = match (threshold.metric.as_str(), threshold.aggregation) {
+        ("http_req_duration", Aggregation::Rate | Aggregation::Count | Aggregation::Sum) => {
+            format!("http_req_duration {figure}")
+        }
+        ("http_req_duration", _) => figure,
+        ("http_req_failed", Aggregation::Rate) => "failed".to_owned(),
+        ("http_reqs", Aggregation::Rate) => "rate".to_owned(),
+        ("checks", Aggregation::Rate) => "checks".to_owned(),
+        (metric, Aggregation::Value) => metric.to_owned(),
+        (metric, _) => format!("{metric} {figure}"),
+    };
+    if threshold.tags.is_empty() {
+        return name;
+    }
+    let values: Vec<&str> = threshold.tags.iter().map(|(_, value)| value.as_str()).collect();
+    format!("{name}({})", values.join(", "))
+}
+
+/// A limit and what was measured: `p95(/health) < 50ms: 10ms`.
+pub fn short_line(stats: &ThresholdStats) -> String {
+    let threshold = &stats.threshold;
+    let measured = match stats.state {
+        ThresholdState::NoData => "no data yet".to_owned(),
+        _ => measured(stats),
+    };
+    let scope = if threshold.window.is_some() || threshold.phase.is_some() {
+        format!(" ({})", threshold.scope())
+    } else {
+        String::new()
+    };
+    format!("{} {}{scope}: {measured}", short_name(threshold), demanded(threshold))
+}
+
+/// A limit that is not kept, as part of a sentence: `p95(/health) is 1.20s, limit < 500ms`.
+pub fn limit_sentence(stats: &ThresholdStats) -> String {
+    let threshold = &stats.threshold;
+    let scope = if threshold.window.is_some() || threshold.phase.is_some() {
+        format!(" in {}", threshold.scope())
+    } else {
+        String::new()
+    };
+    match stats.measured {
+        None => format!("{} has no data, limit {}{scope}", short_name(threshold), demanded(threshold)),
+        Some(_) => {
+            format!("{} is {}, limit {}{scope}", short_name(threshold), measured(stats), demanded(threshold))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Comparison;
+    use std::sync::Arc;
+
+    fn stats(quantity: Quantity, limit: f64, measured: Option<f64>) -> ThresholdStats {
+        let threshold = Threshold {
+            metric: "http_req_duration".into(),
+            tags: vec![("name".into(), "/x".into())],
+            aggregation: Aggregation::Percentile(95.0),
+            comparison: Comparison::Less,
+            limit,
+            quantity,
+            window: None,
+            phase: None,
+            abort_after: None,
+            expression: "p(95) < 200ms".into(),
+        };
+        ThresholdStats {
+            threshold: Arc::new(threshold),
+            measured,
+            state: ThresholdState::Broken,
+            first_broken: None,
+            in_breach: false,
+            breaches: 0,
+            aborted: false,
+        }
+    }
+
+    #[test]
+    fn units() {
+        for (value, quantity, text) in [
+            (84.4, Quantity::Time, "84.4ms"),
+            (0.073, Quantity::Share, "7.3 %"),
+            (84.96, Quantity::Percent, "85.0 %"),
+            (195.2, Quantity::Percent, "195 %"),
+            (1.3e9, Quantity::Bytes, "1.3 GB"),
+            (2e3, Quantity::BytesPerSecond, "2.0 kB/s"),
+            (50.0, Quantity::PerSecond, "50.0/s"),
+            (-3.0, Quantity::Number, "-3"),
+        ] {
+            assert_eq!(amount(value, quantity), text);
+        }
+    }
+
+    #[test]
+    fn what_breaks_a_limit_is_not_written_like_it() {
+        assert_eq!(measured(&stats(Quantity::Time, 200.0, Some(200.3))), "200.3ms");
+        assert_eq!(measured(&stats(Quantity::Time, 200.0, Some(200.0))), "200ms");
+        assert_eq!(measured(&stats(Quantity::Share, 0.01, Some(0.010_01))), "1.001 %");
+        assert_eq!(measured(&stats(Quantity::Time, 200.0, None)), "no data");
+        assert_eq!(margin(&stats(Quantity::Time, 200.0, Some(200.3))), "-<1 %");
+        assert_eq!(margin(&stats(Quantity::Time, 200.0, Some(50.0))), "75 %");
+        assert_eq!(margin(&stats(Quantity::Time, 0.0, Some(50.0))), "-");
+    }
+
+    #[test]
+    fn sentences() {
+        let broken = stats(Quantity::Time, 500.0, Some(1200.0));
+        assert_eq!(limit_sentence(&broken), "p95(/x) is 1.20s, limit < 500ms");
+        assert_eq!(short_line(&broken), "p95(/x) < 500ms: 1.20s");
+        assert_eq!(limit_sentence(&stats(Quantity::Time, 500.0, None)), "p95(/x) has no data, limit < 500ms");
+    }
+}

@@ -1,0 +1,247 @@
+//! Limits on what a run measures: where they come from, how they end a run, and what is said of them.
+
+use std::time::Duration;
+
+use rhaid::metrics::{ThresholdState, ThresholdStats};
+use rhaid::plan::EndedBy;
+
+use crate::support::{Ran, Sandbox, Server, load_test, run, try_run};
+
+fn stats<'a>(ran: &'a Ran, whole: &str) -> &'a ThresholdStats {
+    let name =
+        |stats: &ThresholdStats| format!("{}: {}", stats.threshold.selector(), stats.threshold.expression);
+    let all = &ran.snapshot().thresholds;
+    let found = all.iter().find(|stats| name(stats) == whole);
+    found.unwrap_or_else(|| panic!("no {whole} in {:?}", all.iter().map(name).collect::<Vec<_>>()))
+}
+
+#[test]
+fn a_script_declares_them_in_every_form() {
+    let server = Server::start();
+    let script = r#"
+        const ORDERS = metrics::counter("orders");
+        options(#{ thresholds: #{
+            "http_req_failed{name:bad}": ["rate<0.01", #{ threshold: "count<100", abortOnFail: true, delayAbortEval: "1m" }],
+            http_req_duration: "p(95)<60000",
+        } });
+        options(#{ thresholds: ["checks: rate > 0.9"] });
+        threshold("orders{shop:a,scenario:default}", "count == 10");
+        threshold("http_reqs{method:GET,team:web}: count >= 20");
+        threshold("iterations", ["count > 5", "rate > 0"]);
+        options(#{ tags: #{ team: "web" } });
+        fn iteration() {
+            http::get("/x");
+            http::get("/status/500", #{ name: "bad" });
+            check("fine", true);
+            ORDERS.add(1, #{ shop: "a" });
+            ORDERS.add(1, #{ shop: "b" });
+        }
+    "#;
+    let ran = run(load_test(script).host(&server.url()).iterations(10)).without_errors();
+    assert_eq!(ran.snapshot().thresholds.len(), 8);
+    let held = |whole: &str| stats(&ran, whole).holds();
+    assert!(held("http_req_duration: p(95)<60000") && held("checks: rate > 0.9"));
+    assert!(held("iterations: count > 5") && held("iterations: rate > 0"));
+    let orders = stats(&ran, "orders{shop:a,scenario:default}: count == 10");
+    assert_eq!((orders.measured, orders.state), (Some(10.0), ThresholdState::Holds));
+    assert_eq!(stats(&ran, "http_reqs{method:GET,team:web}: count >= 20").measured, Some(20.0));
+    let failed = stats(&ran, "http_req_failed{name:bad}: rate<0.01");
+    assert_eq!((failed.measured, failed.state), (Some(1.0), ThresholdState::Broken));
+    let count = stats(&ran, "http_req_failed{name:bad}: count<100");
+    assert_eq!((count.measured, count.threshold.abort_after), (Some(10.0), Some(Duration::from_secs(60))));
+    assert!(!ran.report.passed());
+}
+
+#[test]
+fn a_caller_replaces_what_the_script_sets_on_the_same_figure() {
+    let server = Server::start();
+    let script = r#"
+        threshold("http_reqs", "count > 1000");
+        threshold("http_req_failed", "rate < 1%");
+        fn iteration() { http::get("/x"); }
+    "#;
+    let test = load_test(script).host(&server.url()).iterations(3).threshold("http_reqs: count > 2");
+    let ran = run(test);
+    assert_eq!(ran.snapshot().thresholds.len(), 2);
+    assert!(ran.report.passed(), "{:#?}", ran.snapshot().thresholds);
+}
+
+#[test]
+fn no_data_fails() {
+    let server = Server::start();
+    let script =
+        r#"threshold("http_req_duration{name:/nosuch}", "p(95) < 1h"); fn iteration() { http::get("/x"); }"#;
+    let ran = run(load_test(script).host(&server.url()).iterations(1));
+    assert_eq!(ran.snapshot().thresholds[0].state, ThresholdState::NoData);
+    assert!(!ran.report.passed());
+}
+
+#[test]
+fn one_iteration_that_is_tried_out_is_not_judged() {
+    let server = Server::start();
+    let sandbox =
+        Sandbox::with("threshold(\"http_reqs\", \"count > 100\"); fn iteration() { http::get(\"/x\"); }");
+    sandbox.run(&["run", "test.rhai", "-H", &server.url(), "--once"]).expect_code(0);
+}
+
+#[test]
+fn all_mistakes_are_told_before_the_run_with_their_places() {
+    let script = "options(#{ users: 0, thresholds: #{ http_req_duraton: \"p(95) < 1s\" } });\n\
+                  threshold(\"http_reqs\", \"p(95) < 200ms\");\n  threshold(\"iterations{scenario:defalt}: count > 1\");\n\
+                  fn iteration() { http::get(\"/x\"); }";
+    let error = try_run(load_test(script).threshold("vus: avg < 5ms")).err().unwrap().to_string();
+    for part in [
+        "users is 0",
+        "test.rhai:1:1: options.thresholds: unknown metric 'http_req_duraton' — did you mean 'http_req_duration'?\n",
+        "\n    http_req_duraton: p(95) < 1s\n    ^^^^^^^^^^^^^^^^\n",
+        "test.rhai:2:1: threshold: 'http_reqs' is a counter, which has no p(N); it has count, rate and sum\n",
+        "test.rhai:3:3: threshold: the run has no scenario 'defalt' — did you mean 'default'?",
+        "LoadTest::threshold: the unit 'ms' does not fit",
+    ] {
+        assert!(error.contains(part), "no {part:?} in\n{error}");
+    }
+    let wrong_type =
+        try_run(load_test("threshold(\"vus\", 5); fn iteration() {}")).err().unwrap().to_string();
+    assert!(wrong_type.contains("the threshold on 'vus' must be text such as"), "{wrong_type}");
+    let script = "threshold(\"vus\", #{ treshold: \"max < 5\" }); fn iteration() {}";
+    let wrong_key = try_run(load_test(script)).err().unwrap().to_string();
+    assert!(wrong_key.contains("did you mean 'threshold'"), "{wrong_key}");
+    let late = run(load_test("fn iteration() { threshold(\"vus\", \"max < 5\"); }").iterations(1));
+    assert!(late.only_error().contains("at the top level"), "{}", late.only_error());
+}
+
+#[test]
+fn a_metric_of_the_script_has_to_be_declared_at_the_top_level() {
+    let script = "threshold(\"mine\", \"count > 1\"); fn iteration() { metrics::counter(\"mine\").add(1); }";
+    let error = try_run(load_test(script)).err().unwrap().to_string();
+    assert!(error.contains("declared at its top level"), "{error}");
+}
+
+#[test]
+fn a_broken_limit_ends_the_run_and_is_told_to_the_script() {
+    let server = Server::start();
+    let script = r#"
+        threshold("http_req_failed", "rate < 1% abort after 1s");
+        on("threshold_failed", |e| print(`${e.event}: ${e.metric} ${e.threshold} ${e.measured} ${e.limit} ${e.unit}: ${e.text}`));
+        fn teardown() { print("teardown"); }
+        fn iteration() { http::get("/status/500"); sleep(0.02); }
+    "#;
+    let ran = run(load_test(script).host(&server.url()).users(2).run_time(Duration::from_secs(600)));
+    let sentence = "failed is 100 %, limit < 1.0 %";
+    assert_eq!(*ran.report.ended_by(), EndedBy::Threshold(sentence.to_owned()));
+    assert!(ran.snapshot().thresholds[0].aborted && !ran.report.passed());
+    let printed = ran.printed();
+    let event =
+        format!("threshold_failed: http_req_failed rate < 1% abort after 1s 1.0 0.01 share: {sentence}");
+    assert_eq!(printed, [event.as_str(), "teardown"]);
+    assert!(ran.snapshot().elapsed >= Duration::from_secs(1), "after its time");
+}
+
+const FAILING: &str = "fn iteration() { http::get(\"/status/500\"); sleep(0.01); }";
+
+#[test]
+fn the_command_exits_with_99_and_says_which_limit_last() {
+    let server = Server::start();
+    let url = server.url();
+    let arguments = [
+        "run",
+        "test.rhai",
+        "-H",
+        &url,
+        "-i",
+        "5",
+        "--threshold",
+        "http_req_failed: rate < 5%; http_reqs: count > 1",
+    ];
+    let output = Sandbox::with(FAILING).run(&arguments).expect_code(99);
+    let last: Vec<&str> = output.stdout.lines().rev().take(6).collect();
+    assert!(last[0].starts_with(" FAILED: failed is 100 %, limit < 5.0 %; 5 requests"), "{}", output.shown());
+    assert!(last[2].starts_with(" ✓ http_reqs: count > 1 "), "{}", output.shown());
+    assert!(last[3].starts_with(" ✗ http_req_failed: rate < 5% "), "{}", output.shown());
+    assert!(last[4].contains("limits") && last[4].contains("margin"), "{}", output.shown());
+
+    let arguments = ["run", "test.rhai", "-H", &url, "-i", "5", "--threshold", "http_reqs: count > 1"];
+    let output = Sandbox::with(FAILING).run(&arguments).expect_code(0);
+    assert!(output.stdout.contains(" PASSED: the limit is kept; 5 requests"), "{}", output.shown());
+}
+
+#[test]
+fn a_limit_ends_the_command_long_before_its_time() {
+    let server = Server::start();
+    let url = server.url();
+    let arguments = [
+        "run",
+        "test.rhai",
+        "-H",
+        &url,
+        "-t",
+        "10m",
+        "--threshold",
+        "http_req_failed: rate < 5% over 1s abort",
+    ];
+    let output = Sandbox::with(FAILING).run(&arguments).expect_code(99);
+    assert!(output.stdout.contains("it ended the run"), "{}", output.shown());
+    assert_eq!(output.run_dir().json()["ended_by"], "threshold");
+}
+
+#[test]
+fn the_scripts_own_end_wins_over_a_limit() {
+    let server = Server::start();
+    let script =
+        "threshold(\"http_reqs\", \"count > 100\"); fn iteration() { http::get(\"/x\"); abort(\"enough\"); }";
+    let output = Sandbox::with(script).run(&["run", "test.rhai", "-H", &server.url()]).expect_code(108);
+    assert!(output.stdout.contains("ABORTED: enough"), "{}", output.shown());
+}
+
+#[test]
+fn limits_come_from_flag_environment_and_file_too() {
+    let server = Server::start();
+    let url = server.url();
+    let arguments = ["run", "test.rhai", "-H", &url, "-i", "5"];
+    let by_environment =
+        Sandbox::with(FAILING).run_with(&arguments, &[("RHAID_THRESHOLD", "http_req_failed: rate < 5%")]);
+    by_environment.expect_code(99);
+
+    let sandbox = Sandbox::with(FAILING);
+    sandbox.write("rhaid.toml", "threshold = [\"http_req_failed: rate < 5%\", \"http_reqs: count > 1\"]");
+    let output = sandbox.run(&arguments).expect_code(99);
+    assert!(output.stdout.contains("http_reqs: count > 1"), "{}", output.shown());
+
+    let sandbox = Sandbox::with(FAILING);
+    sandbox.write("rhaid.toml", "[thresholds]\n\"http_req_failed{name:/status/500}\" = \"rate < 5%\"\nhttp_reqs = [\"count > 1\", \"count < 100\"]");
+    let output = sandbox.run(&arguments).expect_code(99);
+    assert!(output.stdout.contains("http_reqs: count < 100"), "{}", output.shown());
+    let overridden =
+        [&arguments[..], &["--threshold", "http_req_failed{name:/status/500}: rate < 200%"]].concat();
+    sandbox.run(&overridden).expect_code(0).expect_stderr(&["a share is never above 1"]);
+
+    let wrong = [&arguments[..], &["--threshold", "http_req_failed rate < 5%"]].concat();
+    Sandbox::with(FAILING)
+        .run(&wrong)
+        .expect_code(104)
+        .expect_stderr(&["--threshold: expected ':'", "    ^"]);
+}
+
+#[test]
+fn stages_can_be_limited_by_their_names_and_dropped_iterations_too() {
+    let server = Server::start();
+    let script = r#"
+        scenario("open", #{
+            exec: "iteration", executor: "ramping-arrival-rate", start_rate: 20, late: "drop", max_vus: 1,
+            stages: [#{ duration: "1500ms", target: 20, name: "warm-up" }, #{ duration: "3s", target: 20, name: "peak" }],
+        });
+        threshold("http_reqs", "count > 1 in peak");
+        threshold("http_req_duration", "max < 1h in 'warm-up'");
+        threshold("dropped_iterations", "count < 1");
+        threshold("iteration_resp_time{scenario:open}", "p(50) < 1h");
+        fn iteration() { http::get("/x"); sleep(0.2); }
+    "#;
+    let ran = run(load_test(script).host(&server.url())).without_errors();
+    let states: Vec<ThresholdState> = ran.snapshot().thresholds.iter().map(|stats| stats.state).collect();
+    let (holds, broken) = (ThresholdState::Holds, ThresholdState::Broken);
+    assert_eq!(states, [holds, holds, broken, holds], "{:#?}", ran.snapshot().thresholds);
+    let dropped = stats(&ran, "dropped_iterations: count < 1").measured;
+    assert_eq!(dropped, Some(ran.snapshot().iterations.dropped as f64));
+    let wrong = try_run(load_test(&script.replace("in peak", "in peek"))).err().unwrap().to_string();
+    assert!(wrong.contains("did you mean 'peak'"), "{wrong}");
+}
