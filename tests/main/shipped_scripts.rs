@@ -55,15 +55,23 @@ fn iterates(name: &str, users: u64, iterations: u64) -> Ran {
 
 /// The scripts with tests of their own.
 const TESTED: &[&str] = &[
+    "arrival-rate.rhai",
     "batch-page.rhai",
     "browse.rhai",
     "chat.rhai",
     "checkout.rhai",
     "file-upload.rhai",
+    "from-k6/executors.rhai",
+    "from-locust/double_wave.rhai",
     "from-locust/multiple_hosts.rhai",
+    "from-locust/open_closed_workload.rhai",
     "from-locust/semaphore_wait.rhai",
+    "from-locust/stages.rhai",
+    "from-locust/staging_user_classes.rhai",
+    "from-locust/step_load.rhai",
     "from-locust/stop_on_threshold.rhai",
     "from-locust/test_data_management.rhai",
+    "from-locust/wait_user_count.rhai",
     "graphql.rhai",
     "leasing.rhai",
     "library.rhai",
@@ -73,6 +81,8 @@ const TESTED: &[&str] = &[
     "quality.rhai",
     "quickstart.rhai",
     "retry.rhai",
+    "shape.rhai",
+    "stages.rhai",
     "stop-on-condition.rhai",
     "tags.rhai",
     "transactions.rhai",
@@ -108,7 +118,6 @@ enough_that_nothing_fails! {
     locust_manual_stats_reporting: "from-locust/manual_stats_reporting.rhai",
     locust_markov_taskset: "from-locust/markov_taskset.rhai",
     locust_nested_inline_tasksets: "from-locust/nested_inline_tasksets.rhai",
-    locust_open_closed_workload: "from-locust/open_closed_workload.rhai",
     locust_poisson_demo: "from-locust/poisson_demo.rhai",
     locust_response_validations: "from-locust/response_validations.rhai",
     locust_rest: "from-locust/rest.rhai",
@@ -333,4 +342,67 @@ fn locust_test_data_management() {
     let printed = ran.printed();
     let steps: Vec<char> = printed.iter().map(|text| text.chars().next().unwrap()).collect();
     assert_eq!(steps, ['1', '2', '3', '4', '4', '5', '5', '6', '7'], "in order: {printed:#?}");
+}
+
+/// Runs a script with the load that it describes itself.
+#[track_caller]
+fn runs_its_own_load(name: &str) -> Ran {
+    let target = target();
+    let test = LoadTest::from_file(folder().join(name)).unwrap().host(&target.url());
+    without_failures(run(test.threads(2).seed(1)), 1)
+}
+
+/// Iterations that ended or were cut off.
+fn iterations(ran: &Ran) -> u64 {
+    let iterations = &ran.snapshot().iterations;
+    iterations.completed + iterations.failed + iterations.interrupted
+}
+
+#[test]
+fn arrival_rate() {
+    let ran = runs_its_own_load("arrival-rate.rhai");
+    assert_eq!(ran.endpoint("/quality/insights"), (40, 0), "20 a second for 2 s, exactly");
+    let orders = ran.endpoint("/quality/analyze").0;
+    assert!((40..130).contains(&orders), "about 80: {orders}");
+}
+
+#[test]
+fn stages() {
+    let ran = runs_its_own_load("stages.rhai");
+    assert!(ran.endpoint("/quality/insights").0 > 0);
+    // The area under the spike of 5, 50 and 5 a second.
+    assert_eq!(ran.endpoint("/quality/analyze"), (30, 0));
+}
+
+#[test]
+fn shape() {
+    assert_eq!(*runs_its_own_load("shape.rhai").report.ended_by(), EndedBy::RunTime);
+}
+
+#[test]
+fn k6_executors() {
+    let ran = runs_its_own_load("from-k6/executors.rhai");
+    let of = |scenario: &str| {
+        let tag = ran.snapshot().tags.iter().find(|tag| &*tag.key == "scenario" && &*tag.value == scenario);
+        tag.map_or(0, |tag| tag.requests.requests)
+    };
+    assert_eq!(["per-vu", "shared", "rate"].map(of), [6, 6, 10], "exactly what was asked for");
+    assert!(of("constant-vus") > 0 && of("ramping-vus") > 0 && (8..=18).contains(&of("rush")));
+}
+
+#[test]
+fn locust_open_closed_workload() {
+    let target = target();
+    let test = script("from-locust/open_closed_workload.rhai", &target, 4);
+    let ran = without_failures(run(test.run_time(Duration::from_secs(1))), 4);
+    assert!(iterations(&ran) >= 20 + 4, "the rate's 20 and those of the others");
+}
+
+#[test]
+fn locust_shapes() {
+    for name in ["double_wave", "stages", "staging_user_classes", "step_load", "wait_user_count"] {
+        let ran = runs_its_own_load(&format!("from-locust/{name}.rhai"));
+        assert_eq!(*ran.report.ended_by(), EndedBy::RunTime, "{name}");
+        assert!(iterations(&ran) > 5, "{name}");
+    }
 }
