@@ -47,6 +47,8 @@ pub(super) enum Command {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
+    /// Make the reports of a stored run again, or show percentiles of a part of it
+    Report(ReportArgs),
     /// Compare two stored runs, endpoint by endpoint, and tell changes from noise
     Compare(CompareArgs),
     /// Keep a run as what later ones are compared with
@@ -226,6 +228,54 @@ pub(super) struct RunPlaces {
     /// Folder of the runs
     #[arg(long, value_name = "DIR", env = "RHAID_RESULTS_DIR", default_value = "performance/results")]
     pub(super) results_dir: PathBuf,
+}
+
+/// Arguments of `rhaid report`.
+#[derive(Clone, Debug, Args)]
+pub(super) struct ReportArgs {
+    /// The run: its folder, or its name among the results
+    #[arg(value_name = "RUN")]
+    pub(super) run: PathBuf,
+
+    /// Where runs are looked for by name
+    #[arg(long, value_name = "DIR", env = "RHAID_RESULTS_DIR", default_value = "performance/results")]
+    pub(super) results_dir: PathBuf,
+
+    /// Write the report as one HTML file
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+
+    /// Write each chart as an SVG file into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(super) svg: Option<PathBuf>,
+
+    /// Write PREFIX_stats.csv, PREFIX_stats_history.csv, PREFIX_failures.csv and PREFIX_exceptions.csv
+    #[arg(long, value_name = "PREFIX")]
+    pub(super) csv: Option<PathBuf>,
+
+    /// Print run.json, or the figures of the part, to standard output
+    #[arg(long)]
+    pub(super) json: bool,
+
+    /// Write run.json to this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) summary_export: Option<PathBuf>,
+
+    /// Only requests from this time of the run on, such as 1m30s
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(super) from: Option<Duration>,
+
+    /// Only requests before this time of the run
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(super) to: Option<Duration>,
+
+    /// Only endpoints whose method and name hold this text
+    #[arg(long, value_name = "TEXT")]
+    pub(super) endpoint: Option<String>,
+
+    /// Tags whose key:value holds this text, instead of endpoints
+    #[arg(long, value_name = "TEXT", conflicts_with = "endpoint")]
+    pub(super) tag: Option<String>,
 }
 
 /// Arguments of `rhaid compare`.
@@ -419,6 +469,10 @@ pub(super) struct OutputArgs {
     /// Folder that each run gets a folder of its own in [default: performance/results]
     #[arg(long, value_name = "DIR", env = "RHAID_RESULTS_DIR")]
     pub(super) results_dir: Option<PathBuf>,
+
+    /// The report as one HTML file [default: performance/reports/<run>.html]
+    #[arg(long, value_name = "FILE", env = "RHAID_HTML")]
+    pub(super) html: Option<PathBuf>,
 
     /// Also write PREFIX_stats.csv and its fellows, with Locust's columns
     #[arg(long, value_name = "PREFIX", env = "RHAID_CSV")]
@@ -674,6 +728,7 @@ impl OutputArgs {
     pub(super) fn or(self, file: OutputArgs) -> OutputArgs {
         OutputArgs {
             results_dir: self.results_dir.or(file.results_dir),
+            html: self.html.or(file.html),
             csv: self.csv.or(file.csv),
             csv_full_history: self.csv_full_history || file.csv_full_history,
             json: self.json || file.json,

@@ -41,7 +41,8 @@ impl Exit {
             | EndedBy::Iterations
             | EndedBy::UsersGone
             | EndedBy::Stopped
-            | EndedBy::Threshold(_) => {}
+            | EndedBy::Threshold(_)
+            | EndedBy::Unfinished => {}
         }
         let snapshot = report.snapshot();
         if snapshot.total.requests == 0 {

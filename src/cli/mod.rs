@@ -21,6 +21,7 @@ mod new;
 mod output;
 mod profiles;
 mod progress;
+mod report;
 mod resources;
 mod run;
 mod script_help;
@@ -48,6 +49,7 @@ pub fn main() -> ExitCode {
         Command::Convert(args) => convert::convert(&args),
         Command::Docs(args) => docs::docs(&args),
         Command::Definitions { folder } => definitions::definitions(&folder),
+        Command::Report(args) => report::report(&args),
         Command::Compare(args) => compare::compare(&args),
         Command::Baseline(command) => compare::baseline(&command),
         Command::Trend(args) => compare::trend(&args),

@@ -11,16 +11,20 @@ use super::exit::Exit;
 use super::keys::{HINT, Keys, Wishes};
 use super::messages::{self, Messages};
 use super::progress::{ColorChoice, Progress, ProgressKind};
+use super::report::write_file;
 use super::signals::Signals;
 use super::{config_file, event_loop, output, profiles, resources};
 use crate::metrics::Snapshot;
 use crate::plan::{Options, RunInfo};
-use crate::report::{Look, compared_summary, short_summary};
-use crate::results::{Comparison, CsvFiles, DEFAULT_NOISE, ResultsError, RunDirectory, run_json};
+use crate::report::{Look, Model, compared_summary, html_report, short_summary};
+use crate::results::{Comparison, CsvFiles, DEFAULT_NOISE, ResultsError, RunDirectory, StoredRun, run_json};
 use crate::{LoadTest, Prepared, Report, RunError};
 
 /// Where runs are kept unless it is said otherwise.
 const RESULTS_DIR: &str = "performance/results";
+
+/// Where their reports are.
+const REPORTS_DIR: &str = "performance/reports";
 
 /// How often messages from scripts are looked for.
 const MESSAGES_EVERY: Duration = Duration::from_millis(100);
@@ -327,6 +331,10 @@ impl Session {
             Ok(()) => output::err(&format!("results: {}\n", self.files.directory.path().display())),
             Err(error) => output::error(&error.to_string()),
         }
+        // What one iteration took is no picture of anything.
+        if !self.once || self.output.html.is_some() {
+            self.write_html();
+        }
         let errors_count = self.output.exit_code_on_error || self.once;
         let is_worse = comparison.is_some_and(|comparison| comparison.has_regression());
         let verdict = text.lines().last().unwrap_or_default().to_owned();
@@ -336,6 +344,29 @@ impl Session {
             exit => exit,
         };
         Ended { exit, verdict }
+    }
+
+    /// Writes the report, from what the run's folder holds now: as `rhaid report` would.
+    fn write_html(&self) {
+        let folder = self.files.directory.path();
+        let path = match (&self.output.html, &self.output.results_dir) {
+            (Some(path), _) => path.clone(),
+            // Who keeps results elsewhere finds the report with them.
+            (None, Some(_)) => folder.join("report.html"),
+            (None, None) => {
+                let name = folder.file_name().unwrap_or_default().to_string_lossy();
+                Path::new(REPORTS_DIR).join(format!("{name}.html"))
+            }
+        };
+        let written = StoredRun::read(folder).map_err(|error| error.to_string()).and_then(|run| {
+            let StoredRun { info, ended_by, snapshot, recording, problems, .. } = &run;
+            let model = Model::new(info, ended_by, snapshot, &recording.intervals, problems);
+            write_file(&path, html_report(&model).as_bytes())
+        });
+        match written {
+            Ok(()) => output::err(&format!("report: {}\n", path.display())),
+            Err(problem) => output::err(&format!("warning: there is no report: {problem}\n")),
+        }
     }
 
     /// Compares the run, as its files have it now, with the baseline.

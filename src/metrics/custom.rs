@@ -3,6 +3,7 @@
 //! Owns their names, their bounds and how they add up. Leaves to the recorder when an interval ends.
 //! Invariants: a name has one kind; metrics and tag values beyond the cap are counted as [`OTHER`].
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -149,7 +150,7 @@ impl CustomValues {
 }
 
 /// A script's own metric in a snapshot.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CustomStats {
     /// Its name.
     pub name: Arc<str>,
@@ -162,7 +163,7 @@ pub struct CustomStats {
 }
 
 /// What the values of a metric add up to.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum CustomFigures {
     /// The sum, and the sum per second of the run.
     Counter {

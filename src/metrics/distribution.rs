@@ -4,6 +4,7 @@
 //! scores. Pure. Invariants: count, sum, minimum and maximum are exact; every whole number up to 9,999 is;
 //! memory grows with the number of different values after rounding, at most 9,000 for each power of ten.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Largest value that is taken.
@@ -24,7 +25,7 @@ pub struct Distribution {
 }
 
 /// The figures of a distribution that outputs show.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DistributionSummary {
     /// Number of values, at least 1.
     pub count: u64,

@@ -4,6 +4,7 @@
 //! instant: that is the generator's own delay, while the lag of an iteration may also be that of a target
 //! which keeps every user busy. Pure. Invariant: a verdict rests on data; without any there is none.
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use super::histogram::{Histogram, Summary};
@@ -35,7 +36,7 @@ pub(crate) struct WorkerHealth {
 }
 
 /// The generator in one second.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GeneratorPoint {
     /// Share of its cores that the process used, 0 to 1.
     pub cpu: Option<f64>,
@@ -54,7 +55,7 @@ impl GeneratorPoint {
 }
 
 /// The generator over the whole load.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct GeneratorStats {
     /// Cores that the process may use.
     pub cores: usize,

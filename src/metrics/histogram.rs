@@ -5,6 +5,7 @@
 //! and never exceed `max` or fall below `min`.
 
 use hdrhistogram::Histogram as Hdr;
+use serde::{Deserialize, Serialize};
 
 use super::sparse::Sparse;
 
@@ -205,7 +206,7 @@ pub(super) fn recorded(buckets: &Hdr<u32>) -> Vec<(u32, u32)> {
 }
 
 /// The smallest number of values that make up `percentile` % of `count` (nearest-rank definition).
-fn rank(percentile: f64, count: u64) -> u64 {
+pub(super) fn rank(percentile: f64, count: u64) -> u64 {
     // The tiny term keeps 99.9 % of 1,000 at 999: in binary, 0.999 × 1000 is a hair above it.
     ((percentile / 100.0 * count as f64 - 1e-9).ceil() as u64).clamp(1, count)
 }
@@ -218,7 +219,7 @@ pub(super) fn new_buckets() -> Box<Hdr<u32>> {
 }
 
 /// What a set of durations looks like; microseconds throughout.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
     /// Number of values, at least 1.
     pub count: u64,

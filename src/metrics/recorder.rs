@@ -3,6 +3,7 @@
 //! Owns the interval's histograms and counters. Leaves merging to the aggregator, which gets the
 //! interval once a second as a [`Delta`]. Invariant: what was recorded is in exactly one delta.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -81,7 +82,7 @@ pub(super) struct SeriesCounts {
 }
 
 /// How often a check passed and failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckCount {
     /// Times the condition held.
     pub passes: u64,
@@ -90,7 +91,7 @@ pub struct CheckCount {
 }
 
 /// What failed requests are grouped by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct FailureKey {
     /// HTTP method.
     pub method: Arc<str>,
@@ -102,8 +103,31 @@ pub struct FailureKey {
     pub status: u16,
 }
 
+/// The words for causes of failures that the engine uses.
+const FAILURE_KINDS: [&str; 12] = [
+    "status", "expect", "call", "dns", "refused", "reset", "timeout", "tls", "protocol", "body", "redirect",
+    "other",
+];
+
+#[derive(Deserialize)]
+struct StoredFailureKey {
+    method: Arc<str>,
+    name: Arc<str>,
+    kind: String,
+    status: u16,
+}
+
+impl<'de> Deserialize<'de> for FailureKey {
+    /// A stored word is the one it was; one of a later version becomes `other`.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stored = StoredFailureKey::deserialize(deserializer)?;
+        let kind = FAILURE_KINDS.iter().find(|known| **known == stored.kind).copied().unwrap_or("other");
+        Ok(FailureKey { method: stored.method, name: stored.name, kind, status: stored.status })
+    }
+}
+
 /// A group of failed requests.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FailureCount {
     /// How many.
     pub count: u64,
@@ -116,7 +140,7 @@ pub struct FailureCount {
 }
 
 /// A group of script errors with one message at one place.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScriptErrorCount {
     /// How many.
     pub count: u64,

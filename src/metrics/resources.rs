@@ -229,13 +229,17 @@ pub struct GaugeStats {
 }
 
 /// Resources of a run so far: what is watched, statistics, and every sample.
-#[derive(Clone, Debug, Default)]
+///
+/// Stored without its samples, which are in a file of their own.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Resources {
     /// What is watched; `None` when nothing is.
     pub info: Option<Arc<ResourceInfo>>,
     /// Those metrics that had a value, in the order of [`RESOURCE_METRICS`].
+    #[serde(skip)]
     pub stats: Vec<GaugeStats>,
     /// All samples.
+    #[serde(skip)]
     pub samples: Log<ResourceSample>,
 }
 

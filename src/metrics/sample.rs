@@ -2,6 +2,7 @@
 //!
 //! Pure data. Invariant: a sample is counted once; a failed request carries its [`Failure`].
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use super::series::SeriesId;
@@ -73,7 +74,7 @@ pub enum IterationEnd {
 }
 
 /// An error of a script, as it is grouped and shown.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ScriptError {
     /// What went wrong, in one line.
     pub message: String,

@@ -3,6 +3,7 @@
 //! Owns nothing but figures. Terminal, JSON, CSV, report and web page read the same snapshot, so
 //! their numbers agree. Invariant: `total` is the sum of `endpoints`; a figure without data is `None`.
 
+use serde::{Deserialize, Serialize};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +16,7 @@ use super::resources::Resources;
 use super::threshold::{SubmetricStats, ThresholdState, ThresholdStats};
 
 /// The state of a run's figures at one instant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Snapshot {
     /// When the load began.
     pub started_at: SystemTime,
@@ -78,8 +79,10 @@ pub struct Snapshot {
     /// Figures of what thresholds select by tags, and of the gauges they limit.
     pub submetrics: Vec<SubmetricStats>,
     /// Second by second since the start.
+    #[serde(skip)]
     pub history: History,
     /// The histograms behind it, for the one who writes them down; all snapshots of a run share them.
+    #[serde(skip)]
     pub intervals: IntervalFeed,
     /// CPU, memory, network and disk of machine, generator and target.
     pub resources: Resources,
@@ -98,7 +101,7 @@ impl Snapshot {
 }
 
 /// A stretch of a run in one phase and one stage.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PhaseSpan {
     /// What the run was doing.
     pub phase: Phase,
@@ -111,7 +114,7 @@ pub struct PhaseSpan {
 }
 
 /// Something that happened at an instant of a run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     /// Time since the load began.
     pub at: Duration,
@@ -120,7 +123,7 @@ pub struct Mark {
 }
 
 /// What a run is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// `setup` runs, or virtual users are being prepared.
     Starting,
@@ -135,6 +138,13 @@ pub enum Phase {
 }
 
 impl Phase {
+    /// The phase of a word; `None` for another word.
+    pub fn from_word(word: &str) -> Option<Phase> {
+        [Phase::Starting, Phase::RampUp, Phase::Steady, Phase::RampDown, Phase::Done]
+            .into_iter()
+            .find(|phase| phase.as_str() == word)
+    }
+
     /// The word that outputs use.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -148,7 +158,7 @@ impl Phase {
 }
 
 /// Figures of one kind of request.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EndpointStats {
     /// HTTP method; empty in the total.
     pub method: Arc<str>,
@@ -186,7 +196,7 @@ impl EndpointStats {
 }
 
 /// Figures of one scenario.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScenarioStats {
     /// Name of the scenario.
     pub name: Arc<str>,
@@ -197,7 +207,7 @@ pub struct ScenarioStats {
 }
 
 /// Figures of the requests with one tag.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TagStats {
     /// Key of the tag.
     pub key: Arc<str>,
@@ -208,7 +218,7 @@ pub struct TagStats {
 }
 
 /// The last seconds of a run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RecentStats {
     /// How many seconds it covers, at most ten; 0 before the first full second.
     pub seconds: u32,
@@ -221,7 +231,7 @@ pub struct RecentStats {
 }
 
 /// Figures of the iterations.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct IterationStats {
     /// Those that were due so far; `None` where iterations start when a user is free, so that none is ever due.
     pub planned: Option<u64>,

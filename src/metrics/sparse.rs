@@ -3,7 +3,7 @@
 //! Owns merging and taking away of such lists. Invariant: values ascend, each stands for its whole bucket
 //! by the bucket's highest value, and no count is 0.
 
-use super::histogram::Histogram;
+use super::histogram::{Histogram, rank};
 
 /// The values of an interval as (microseconds, count), to be sent to the aggregator and to the log.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -76,6 +76,32 @@ impl Sparse {
         self.max_us = self.max_us.max(other.max_us);
     }
 
+    /// The value at a percentile (0 to 100), in microseconds; `None` without a value. As [`Histogram::percentile_us`].
+    pub fn percentile_us(&self, percentile: f64) -> Option<u64> {
+        if self.is_empty() {
+            return None;
+        }
+        let rank = rank(percentile, self.count);
+        let mut seen = 0_u64;
+        let found = self.counts.iter().find(|&&(_, n)| {
+            seen += u64::from(n);
+            seen >= rank
+        });
+        Some(found.map_or(self.max_us, |&(value, _)| u64::from(value).clamp(self.min_us, self.max_us)))
+    }
+
+    /// Takes values away again, as far as they are there; minimum and maximum keep what they saw.
+    pub fn remove(&mut self, other: &Sparse) {
+        for &(value, n) in &other.counts {
+            let Ok(index) = self.counts.binary_search_by_key(&value, |&(value, _)| value) else { continue };
+            let taken = n.min(self.counts[index].1);
+            self.counts[index].1 -= taken;
+            self.count -= u64::from(taken);
+            self.sum_us = self.sum_us.saturating_sub(u64::from(value) * u64::from(taken));
+        }
+        self.counts.retain(|&(_, n)| n > 0);
+    }
+
     /// Whether both have the same count in each bucket.
     pub(super) fn same_values(&self, other: &Sparse) -> bool {
         self.counts == other.counts
@@ -112,6 +138,11 @@ mod tests {
             let mut merged = of(a);
             merged.merge(&of(b));
             assert_eq!(merged, of(&[a, b].concat()), "{a:?} and {b:?}");
+            for percentile in [1.0, 50.0, 99.0, 100.0] {
+                assert_eq!(merged.percentile_us(percentile), merged.histogram().percentile_us(percentile));
+            }
+            merged.remove(&of(b));
+            assert_eq!(merged.counts, of(a).counts, "{b:?} taken away again");
         }
     }
 }

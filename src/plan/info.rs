@@ -1,10 +1,11 @@
 //! Facts about a run that its reports repeat: what ran, how, where, and how it ended. Pure data.
 
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 /// What a run was asked to do and on what machine.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunInfo {
     /// Name of the script without folder and extension.
     pub name: String,
@@ -41,7 +42,7 @@ pub struct RunInfo {
 }
 
 /// Why a run ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EndedBy {
     /// Its time was over.
     RunTime,
@@ -59,6 +60,8 @@ pub enum EndedBy {
     Threshold(String),
     /// `setup` failed with this error; no load was made.
     SetupFailed(String),
+    /// Its process ended without writing an end: it was killed, or is still running.
+    Unfinished,
 }
 
 impl EndedBy {
@@ -73,6 +76,7 @@ impl EndedBy {
             EndedBy::Aborted(_) => "aborted by the script",
             EndedBy::Threshold(_) => "threshold",
             EndedBy::SetupFailed(_) => "setup failed",
+            EndedBy::Unfinished => "not finished",
         }
     }
 }

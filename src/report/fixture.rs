@@ -104,6 +104,10 @@ impl Load {
     }
 
     pub(crate) fn close(&mut self, ms: u64, phase: Phase, users: u64) -> Snapshot {
+        self.close_with(ms, phase, users, users / 2)
+    }
+
+    pub(crate) fn close_with(&mut self, ms: u64, phase: Phase, users: u64, in_flight: u64) -> Snapshot {
         if self.phase != Some(phase) {
             self.phase = Some(phase);
             self.aggregator.enter(self.at, phase, None);
@@ -118,7 +122,7 @@ impl Load {
             users,
             users_peak: users,
             users_target: 10,
-            in_flight: users / 2,
+            in_flight,
             interrupted_requests: 0,
         };
         fixed_moments(self.aggregator.close_interval(tick))

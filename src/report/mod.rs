@@ -4,8 +4,16 @@
 //! Invariant: pure functions of snapshot and run facts, without clock or I/O, so that two views of
 //! one snapshot show the same figures.
 
+#[cfg(feature = "charts")]
+mod charts;
+mod findings;
 mod format;
+#[cfg(feature = "charts")]
+mod html;
 pub mod limits;
+mod mask;
+mod model;
+mod regression;
 mod text;
 mod user_text;
 mod verdict;
@@ -13,11 +21,18 @@ mod verdict;
 #[cfg(test)]
 pub(crate) mod fixture;
 
+#[cfg(feature = "charts")]
+pub use charts::{Chart, distribution_charts, timeline_charts};
+pub use findings::{Finding, findings, leak};
 pub use format::{bytes, count, latency, percent, rate, run_length};
+#[cfg(feature = "charts")]
+pub use html::html_report;
 pub use limits::limit_sentence;
+pub use mask::masked;
+pub use model::{Bucket, EndpointBucket, EndpointView, HeatMap, Judgement, Model, Tile, Timeline};
 pub use text::{
-    Look, compared_summary, comparison_sentence, comparison_table, generator_warning, live, plain_line,
-    plain_resource_line, resource_line, resource_table, short_summary, summary, trend_table,
+    Look, compared_summary, comparison_sentence, comparison_table, generator_warning, live, percentile_table,
+    plain_line, plain_resource_line, resource_line, resource_table, short_summary, summary, trend_table,
 };
 #[cfg(feature = "cli")]
 pub(crate) use text::{Mark, Tone};

@@ -12,6 +12,8 @@ pub enum Verdict<'a> {
     Aborted(&'a str),
     /// A signal ended the run before its time.
     StoppedBySignal,
+    /// The run was killed, or still runs: its end is not in the results.
+    Unfinished,
     /// Not one request got its verdict: nothing was measured.
     NoRequests,
     /// Limits are broken, or had no data: how many, and of how many.
@@ -29,6 +31,7 @@ impl<'a> Verdict<'a> {
             EndedBy::SetupFailed(error) => Verdict::SetupFailed(error),
             EndedBy::Aborted(reason) => Verdict::Aborted(reason),
             EndedBy::Signal => Verdict::StoppedBySignal,
+            EndedBy::Unfinished => Verdict::Unfinished,
             EndedBy::RunTime
             | EndedBy::Iterations
             | EndedBy::UsersGone
@@ -51,6 +54,7 @@ impl<'a> Verdict<'a> {
             Verdict::SetupFailed(_) => "SETUP FAILED",
             Verdict::Aborted(_) => "ABORTED",
             Verdict::StoppedBySignal => "STOPPED by signal",
+            Verdict::Unfinished => "NOT FINISHED",
             Verdict::NoRequests => "NO REQUESTS",
             Verdict::LimitsBroken(_, _) => "FAILED",
             Verdict::LimitsKept(_) => "PASSED",

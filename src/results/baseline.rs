@@ -11,7 +11,7 @@ use super::error::ResultsError;
 use super::script_copy::safe_name;
 
 /// What a comparison reads; the script is kept to see whether it was the same.
-const KEPT: [&str; 5] = ["run.json", "latency.hlog", "timeline.csv", "resources.csv", "script"];
+const KEPT: [&str; 6] = ["run.json", "state.json", "latency.hlog", "timeline.csv", "resources.csv", "script"];
 
 /// Why a run is not kept as a baseline.
 #[derive(Debug, thiserror::Error)]

@@ -101,6 +101,14 @@ impl CsvFiles {
     }
 }
 
+/// Writes the files of `--csv PREFIX` from a stored run's snapshot, whose history has no rows of endpoints.
+///
+/// # Errors
+/// [`ResultsError`] when a file cannot be written.
+pub fn write_csv_files(prefix: &Path, snapshot: &Snapshot) -> Result<(), ResultsError> {
+    CsvFiles::create(prefix)?.finish(snapshot)
+}
+
 /// When whole files are rewritten: with the first update, then every five seconds of the run.
 #[derive(Debug, Default)]
 pub(crate) struct RewritePace {

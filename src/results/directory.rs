@@ -12,6 +12,7 @@ use super::replace::replace;
 use super::resources_file::ResourcesFile;
 use super::run_json::run_json;
 use super::script_copy::{copy_files, safe_name};
+use super::state_file::{self, state_json};
 use super::timeline_file::TimelineFile;
 use super::utc::utc;
 use crate::metrics::Snapshot;
@@ -145,5 +146,7 @@ fn write_json(
     snapshot: &Snapshot,
 ) -> Result<(), ResultsError> {
     let text = format!("{:#}\n", run_json(info, ended_by, snapshot));
-    replace(&folder.join("run.json"), text.as_bytes())
+    let json = replace(&folder.join("run.json"), text.as_bytes());
+    let state = replace(&folder.join(state_file::NAME), &state_json(info, ended_by, snapshot));
+    json.and(state)
 }

@@ -17,6 +17,8 @@ mod replace;
 mod resources_file;
 mod run_json;
 mod script_copy;
+mod state_file;
+mod stored_run;
 mod tables;
 mod timeline_file;
 mod trend;
@@ -30,11 +32,13 @@ pub use compare::{
     ChangeVerdict, ComparedFigure, Comparison, DEFAULT_NOISE, EndpointComparison, FigureComparison, Presence,
     RunName, StoredRunError,
 };
-pub use csv_files::CsvFiles;
+pub use csv_files::{CsvFiles, write_csv_files};
 pub use directory::{RunDirectory, run_folder};
 pub use error::ResultsError;
 pub use recording::{Recording, Window};
 pub use resources_file::ResourcesFile;
-pub use run_json::run_json;
+pub use run_json::{endpoints_json, run_json};
+pub use stored_run::{NoRun, StoredRun};
 pub use timeline_file::TimelineRow;
 pub use trend::{Trend, TrendPoint};
+pub(crate) use utc::utc;

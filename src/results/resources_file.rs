@@ -4,13 +4,13 @@
 //! without data is `N/A`, never 0.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::error::ResultsError;
 use super::growing_file::GrowingFile;
 use super::tables::{NO_DATA, Table, decimals};
 use super::utc::epoch_seconds;
-use crate::metrics::{Log, RESOURCE_METRICS, ResourceSample};
+use crate::metrics::{Log, ProcessUse, RESOURCE_METRICS, ResourceSample, SystemUse};
 
 /// The samples of a run, or of a monitor alone, as a growing file.
 #[derive(Debug)]
@@ -56,6 +56,50 @@ impl ResourcesFile {
     }
 }
 
+/// The samples of a `resources.csv`, as far as its rows are whole.
+pub(crate) fn read_resources(path: &Path) -> Result<Vec<ResourceSample>, String> {
+    let text = std::fs::read(path).map_err(|error| error.to_string())?;
+    let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_slice());
+    let columns = reader.headers().map_err(|error| error.to_string())?.clone();
+    let samples = reader.byte_records().map_while(Result::ok).filter(|row| row.len() == columns.len());
+    Ok(samples.filter_map(|row| sample(&columns, &row)).collect())
+}
+
+fn sample(columns: &csv::StringRecord, row: &csv::ByteRecord) -> Option<ResourceSample> {
+    let value = |name: &str| -> Option<f64> {
+        let index = columns.iter().position(|column| column == name)?;
+        std::str::from_utf8(row.get(index)?).ok()?.parse().ok()
+    };
+    let count = |name: &str| value(name).map(|value| value.max(0.0) as u64);
+    let process = |whose: &str| {
+        let of = |what: &str| format!("{whose}_{what}");
+        Some(ProcessUse {
+            processes: count(&of("processes")).unwrap_or(1) as usize,
+            cpu: value(&of("cpu")),
+            memory: count(&of("memory"))?,
+            threads: count(&of("threads")),
+            fds: count(&of("fds")),
+            disk_read: value(&of("disk_read")),
+            disk_written: value(&of("disk_written")),
+        })
+    };
+    let seconds = |name: &str| Duration::try_from_secs_f64(value(name)?).ok();
+    Some(ResourceSample {
+        at: seconds("elapsed_s")?,
+        length: seconds("interval_s")?,
+        system: SystemUse {
+            cpu: value("system_cpu"),
+            memory: count("system_memory"),
+            net_sent: value("system_net_sent"),
+            net_received: value("system_net_received"),
+            disk_read: value("system_disk_read"),
+            disk_written: value("system_disk_written"),
+        },
+        generator: process("generator"),
+        target: process("target"),
+    })
+}
+
 fn header() -> Vec<u8> {
     let metrics = RESOURCE_METRICS.iter().map(|metric| metric.name);
     let columns: Vec<&str> = ["Timestamp", "elapsed_s", "interval_s"].into_iter().chain(metrics).collect();
@@ -75,10 +119,7 @@ fn row(sample: &ResourceSample, started_at: SystemTime) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
-    use crate::metrics::ProcessUse;
 
     #[test]
     fn a_row_has_the_columns_of_the_header() {
@@ -110,5 +151,26 @@ mod tests {
         let text = std::fs::read_to_string(&path).unwrap();
         let times: Vec<&str> = text.lines().skip(1).map(|line| line.split(',').next().unwrap()).collect();
         assert_eq!(times, ["1", "2", "3"]);
+    }
+
+    #[test]
+    fn samples_come_back_as_they_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("resources.csv");
+        let sample = ResourceSample {
+            at: Duration::from_millis(2_001),
+            length: Duration::from_secs(1),
+            system: SystemUse { cpu: Some(12.5), memory: Some(7), ..SystemUse::default() },
+            generator: None,
+            target: Some(ProcessUse { processes: 2, memory: 1_024, fds: Some(9), ..ProcessUse::default() }),
+        };
+        let mut log = Log::default();
+        log.push(sample.clone());
+        log.push(ResourceSample { at: Duration::from_secs(3), ..sample.clone() });
+        ResourcesFile::new(&path).update(&log, SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(read_resources(&path).unwrap()[0], sample);
+        let text = std::fs::read_to_string(&path).unwrap();
+        std::fs::write(&path, &text[..text.len() - 30]).unwrap();
+        assert_eq!(read_resources(&path).unwrap().len(), 1, "half a row is none");
     }
 }

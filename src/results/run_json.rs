@@ -14,6 +14,7 @@ use crate::metrics::{
     ResourceUnit, Saturation, ScenarioStats, ScriptErrorCount, Snapshot, Summary, ms,
 };
 use crate::plan::{EndedBy, RunInfo};
+use crate::report::{Finding, findings};
 
 /// A run as JSON; `ended_by` is `None` while it goes on.
 pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot) -> Value {
@@ -40,6 +41,7 @@ pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot)
         "failures": snapshot.failures.iter().map(|(key, group)| failure(key, group)).collect::<Vec<_>>(),
         "script_errors": snapshot.script_errors.iter().map(script_error).collect::<Vec<_>>(),
         "notes": snapshot.notes,
+        "findings": findings(info, ended_by, snapshot).iter().map(finding).collect::<Vec<_>>(),
         "marks": snapshot.marks.iter().map(mark).collect::<Vec<_>>(),
         "resources": snapshot.resources.info.as_deref().map(resources),
         "generator": generator(&snapshot.generator),
@@ -52,9 +54,12 @@ pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot)
 fn reason(ended_by: &EndedBy) -> Option<&str> {
     match ended_by {
         EndedBy::Aborted(reason) | EndedBy::Threshold(reason) | EndedBy::SetupFailed(reason) => Some(reason),
-        EndedBy::RunTime | EndedBy::Iterations | EndedBy::UsersGone | EndedBy::Stopped | EndedBy::Signal => {
-            None
-        }
+        EndedBy::RunTime
+        | EndedBy::Iterations
+        | EndedBy::UsersGone
+        | EndedBy::Stopped
+        | EndedBy::Signal
+        | EndedBy::Unfinished => None,
     }
 }
 
@@ -341,6 +346,11 @@ impl Metrics {
     }
 }
 
+/// Figures of endpoints as `run.json` has them.
+pub fn endpoints_json(endpoints: &[EndpointStats]) -> Value {
+    Value::Array(endpoints.iter().map(endpoint).collect())
+}
+
 fn endpoint(stats: &EndpointStats) -> Value {
     let phases: Map<String, Value> =
         PHASES.iter().zip(stats.phase_us).map(|(phase, us)| (phase.to_string(), json!(ms(us)))).collect();
@@ -374,6 +384,16 @@ fn latency(summary: Option<Summary>) -> Value {
         values.insert(format!("p{percentile}"), json!(ms(us)));
     }
     Value::Object(values)
+}
+
+fn finding(finding: &Finding) -> Value {
+    let seconds = |time: Duration| round(time.as_secs_f64(), 3);
+    json!({
+        "kind": finding.kind,
+        "from_s": finding.at.map(seconds),
+        "to_s": finding.until.map(seconds),
+        "text": finding.text,
+    })
 }
 
 fn mark(mark: &Mark) -> Value {

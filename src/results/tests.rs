@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::hlog_file::HlogFile;
-use super::{CsvFiles, Recording, ResultsError, RunDirectory, Window, run_json};
+use super::{CsvFiles, Recording, ResultsError, RunDirectory, StoredRun, Window, run_json};
 use crate::metrics::{Histogram, IntervalKind, IntervalSeries, Snapshot};
 use crate::plan::EndedBy;
 use crate::report::fixture::{self, NASTY, assert_golden};
@@ -52,6 +52,7 @@ fn the_files_look_as_they_should() {
         "latency.hlog",
         "run.json",
         "script",
+        "state.json",
         "stats.csv",
         "stats_history.csv",
         "timeline.csv",
@@ -468,4 +469,78 @@ fn a_window_holds_its_seconds_only() {
         recording.by(all, IntervalKind::Ok, window).get(&()).map_or(0, Histogram::count)
     };
     assert_eq!((count(0, 1), count(5, 6), count(4, 7), count(0, 100)), (110, 0, 220, 1_321));
+}
+
+#[test]
+fn a_run_comes_back_as_it_ended() {
+    let root = tempfile::tempdir().unwrap();
+    let run = recorded(root.path(), &fixture::snapshots(), false);
+    let (stored, snapshot) = (StoredRun::read(&run).unwrap(), fixture::finished());
+    assert_eq!(stored.problems, Vec::<String>::new());
+    assert_eq!(stored.ended_by, EndedBy::RunTime);
+    let json = |info, ended_by, snapshot| format!("{:#}", run_json(info, ended_by, snapshot));
+    assert_eq!(
+        json(&stored.info, Some(&stored.ended_by), &stored.snapshot),
+        json(&fixture::info(), Some(&EndedBy::RunTime), &snapshot)
+    );
+    let (read, made) = (stored.snapshot.history.since(0), snapshot.history.since(0));
+    assert_eq!(read.len(), made.len());
+    for (read, made) in read.iter().zip(&made) {
+        assert_eq!(
+            (read.at, read.users, read.in_flight, read.phase),
+            (made.at, made.users, made.in_flight, made.phase)
+        );
+        let percentiles = |stats: &crate::metrics::IntervalStats| stats.ok.map(|ok| ok.percentiles_us);
+        assert_eq!(percentiles(&read.total), percentiles(&made.total));
+    }
+}
+
+#[test]
+fn a_killed_run_comes_back_with_all_seconds_it_wrote() {
+    let root = tempfile::tempdir().unwrap();
+    let mut directory = RunDirectory::create(root.path(), &fixture::info()).unwrap();
+    let snapshots = fixture::snapshots();
+    for snapshot in &snapshots[..13] {
+        directory.update(snapshot).unwrap();
+    }
+    let run = directory.path().to_owned();
+    drop(directory);
+    let last = fixture::finished();
+    let stored = StoredRun::read(&run).unwrap();
+    assert_eq!(stored.ended_by, EndedBy::Unfinished);
+    assert_eq!(stored.snapshot.total.requests, last.total.requests, "state.json is older");
+    assert_eq!(stored.snapshot.total.ok.unwrap().percentiles_us, last.total.ok.unwrap().percentiles_us);
+    assert_eq!(stored.snapshot.elapsed, last.elapsed);
+
+    fs::remove_file(run.join("state.json")).unwrap();
+    let poorer = StoredRun::read(&run).unwrap();
+    assert_eq!(poorer.problems.len(), 1, "{:?}", poorer.problems);
+    assert_eq!((poorer.info.name.as_str(), poorer.info.users), ("shop", 10));
+    let counts = |stored: &StoredRun| -> Vec<(String, u64, u64)> {
+        let endpoints = stored.snapshot.endpoints.iter();
+        endpoints.map(|stats| (stats.name.to_string(), stats.requests, stats.failures)).collect()
+    };
+    assert_eq!(counts(&poorer), counts(&stored));
+    fs::remove_file(run.join("latency.hlog")).unwrap();
+    fs::remove_file(run.join("run.json")).unwrap();
+    assert!(StoredRun::read(&run).unwrap_err().to_string().contains("is no run directory"));
+}
+
+#[test]
+fn figures_of_a_window_are_those_of_its_seconds() {
+    let root = tempfile::tempdir().unwrap();
+    let stored = StoredRun::read(&recorded(root.path(), &fixture::snapshots(), false)).unwrap();
+    let window = Window { from: Duration::from_secs(2), to: Some(Duration::from_secs(4)) };
+    let rows = stored.endpoints_in(window);
+    let row = |name: &str| rows.iter().find(|stats| &*stats.name == name).unwrap();
+    assert_eq!((row("/health").requests, row("/health").rate), (200, 100.0));
+    assert_eq!((row("/quality/export").requests, row("/quality/export").failures), (2, 2));
+    let total = rows.last().unwrap();
+    assert_eq!((&*total.name, total.requests, total.failures), ("Aggregated", 222, 2));
+    assert_eq!(stored.tags_in(window)[0].requests, 222);
+    let whole = stored.endpoints_in(Window::default());
+    assert_eq!(
+        whole.last().unwrap().ok.unwrap().percentiles_us,
+        stored.snapshot.total.ok.unwrap().percentiles_us
+    );
 }

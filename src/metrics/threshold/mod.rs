@@ -8,6 +8,7 @@ mod figures;
 mod measure;
 mod tracker;
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ pub use tracker::ThresholdState;
 use tracker::Tracker;
 
 /// A threshold and how it stands.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ThresholdStats {
     /// What it demands.
     pub threshold: Arc<Threshold>,
@@ -64,7 +65,7 @@ pub(crate) struct ThresholdEvent {
 }
 
 /// Figures of the samples that a threshold selects by tags, and of gauges: over the whole run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SubmetricStats {
     /// As k6 writes it: `http_req_duration{name:/x}`.
     pub selector: String,
@@ -75,7 +76,7 @@ pub struct SubmetricStats {
 }
 
 /// See [`SubmetricStats::figures`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum SubmetricFigures {
     /// Times.
     Times(Summary),

@@ -2,6 +2,7 @@
 //!
 //! Owns the state and when a change of it is to be told. Leaves measuring to the measures. Pure.
 
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ const BREACH_AFTER: u32 = 2;
 const RECOVERY_AFTER: u32 = 5;
 
 /// Whether a threshold holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ThresholdState {
     /// There is nothing to judge yet; at the end of a run this is a failure.
     NoData,

@@ -11,6 +11,7 @@ mod profiles;
 mod resolve;
 mod unit;
 
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 pub(crate) use catalog::{IterationFigure, RequestFigure, Source, TransactionFigure, find as find_metric};
@@ -20,7 +21,7 @@ pub(crate) use resolve::{Known, resolve};
 pub use unit::Quantity;
 
 /// A limit, ready to be evaluated.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Threshold {
     /// Name of the metric.
     pub metric: String,
@@ -120,7 +121,7 @@ impl Threshold {
 }
 
 /// A figure of a metric.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Aggregation {
     /// Mean.
     Avg,
@@ -143,7 +144,7 @@ pub enum Aggregation {
 }
 
 /// A comparison of a measured value (left) with the limit (right).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Comparison {
     /// `<`
     Less,

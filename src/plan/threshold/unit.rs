@@ -1,9 +1,10 @@
 //! What a figure is counted in, and numbers with units.
 
 use crate::plan::parse_duration;
+use serde::{Deserialize, Serialize};
 
 /// What a figure is, and so its unit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Quantity {
     /// Milliseconds.
     Time,

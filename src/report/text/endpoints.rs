@@ -97,6 +97,17 @@ pub(crate) fn table(
     Table::new(&headers, rows).render(look)
 }
 
+/// All percentiles of some endpoints, the total among them, over a part of a run.
+pub fn percentile_table(endpoints: &[EndpointStats], part: &str, look: Look) -> Vec<String> {
+    const P75: Column = Column::Percentile("p75", 75.0);
+    const COLUMNS: [Column; 10] =
+        [Column::Requests, Column::Failed, Column::Rate, P50, P75, P90, P95, P99, P99_9, Column::Max];
+    let mut lines = vec![look.paint(super::look::Tone::Faint, &format!(" {part}; latency of successes"))];
+    let (totals, rows): (Vec<_>, Vec<_>) = endpoints.iter().partition(|stats| stats.method.is_empty());
+    lines.extend(table(&rows, totals.first().copied(), &COLUMNS, look));
+    lines
+}
+
 /// Method and name of each endpoint, the names below one another.
 pub(crate) fn labels(endpoints: &[&EndpointStats], look: Look) -> Vec<String> {
     let methods: Vec<String> = endpoints.iter().map(|stats| look.user(&stats.method)).collect();

@@ -23,11 +23,13 @@ mod tests;
 
 pub use ci_line::plain_line;
 pub use comparison::{comparison_sentence, comparison_table};
+pub use endpoints::percentile_table;
 pub use generator::generator_warning;
 pub use live::live;
 pub use look::Look;
 #[cfg(feature = "cli")]
 pub(crate) use look::{Mark, Tone};
 pub use resources::{plain_resource_line, resource_line, resource_table};
+pub(crate) use summary::figures_of;
 pub use summary::{compared_summary, short_summary, summary};
 pub use trend::trend_table;

@@ -14,6 +14,7 @@ use crate::metrics::{
     CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, ScriptErrorCount, Snapshot,
 };
 use crate::plan::{EndedBy, RunInfo, format_clock};
+use crate::report::findings::{Finding, findings};
 use crate::report::format;
 use crate::report::user_text::{clean_lines, cut_middle};
 use crate::report::verdict::Verdict;
@@ -62,6 +63,7 @@ pub fn compared_summary(
         custom(snapshot, look),
         iterations_and_data(snapshot, look),
         resource_table(&snapshot.resources, look),
+        what_happened(info, ended_by, snapshot, look),
         warnings(snapshot, look),
         setup_error(ended_by, look),
         comparison.map_or_else(Vec::new, |comparison| comparison_table(comparison, look)),
@@ -363,6 +365,16 @@ fn amount(bytes: u64, time: Duration) -> String {
     format!("{} ({}/s)", format::bytes(bytes), format::bytes(per_s.round() as u64))
 }
 
+/// The findings; those that the lists above tell better are left to them.
+fn what_happened(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> Vec<String> {
+    let told_above = |finding: &Finding| matches!(finding.kind, "failing" | "first-error");
+    let found = findings(info, Some(ended_by), snapshot).into_iter().filter(|finding| !told_above(finding));
+    let line = |finding: Finding| {
+        format!(" {} {}", look.paint(Tone::Warning, "!"), one_message(&finding.sentence(), look))
+    };
+    found.map(line).collect()
+}
+
 fn warnings(snapshot: &Snapshot, look: Look) -> Vec<String> {
     let mut lines = generator::warning(&snapshot.generator, look);
     let mut warn = |text: String| lines.push(format!(" {} {text}", look.paint(Tone::Warning, "!")));
@@ -416,7 +428,7 @@ fn verdict(ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> String {
         Verdict::Aborted(reason) => {
             (Tone::Bad, format!("{}; {}", first_line(reason), figures(snapshot, look)))
         }
-        Verdict::StoppedBySignal => (Tone::Warning, figures(snapshot, look)),
+        Verdict::StoppedBySignal | Verdict::Unfinished => (Tone::Warning, figures(snapshot, look)),
         Verdict::NoRequests => (Tone::Bad, "zero requests is never a pass".to_owned()),
         Verdict::LimitsBroken(_, _) => {
             (Tone::Bad, format!("{}; {}", broken_limits(snapshot, look), figures(snapshot, look)))
@@ -428,6 +440,11 @@ fn verdict(ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> String {
         Verdict::NoLimitsSet => (Tone::Strong, figures(snapshot, look)),
     };
     format!(" {}: {sentence}", look.paint(tone, verdict.words()))
+}
+
+/// The same for a page, which has no width to keep.
+pub(crate) fn figures_of(snapshot: &Snapshot) -> String {
+    figures(snapshot, Look { width: usize::MAX, unicode: true, color: false })
 }
 
 /// The run in half a sentence: `1,204 requests in 30.0 s, 3 failed (0.25 %), p95 21.4ms`.

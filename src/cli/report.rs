@@ -1,0 +1,146 @@
+//! `rhaid report RUN`: every format again, from the run's folder alone; and percentiles of a part of it.
+
+use std::fs;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::args::ReportArgs;
+use super::exit::Exit;
+use super::output;
+use super::progress::ColorChoice;
+use crate::metrics::EndpointStats;
+use crate::report::{
+    Look, Model, distribution_charts, html_report, percentile_table, summary, timeline_charts,
+};
+use crate::results::{StoredRun, Window, run_json, write_csv_files};
+
+/// Makes the reports that the arguments ask for; without any, prints the summary.
+pub(super) fn report(args: &ReportArgs) -> Exit {
+    let folder = match find(&args.run, &args.results_dir) {
+        Ok(folder) => folder,
+        Err(problem) => {
+            output::error(&problem);
+            return Exit::Configuration;
+        }
+    };
+    let run = match StoredRun::read(&folder) {
+        Ok(run) => run,
+        Err(error) => {
+            output::error(&error.to_string());
+            return Exit::Configuration;
+        }
+    };
+    run.problems.iter().for_each(|problem| output::err(&format!("warning: {problem}\n")));
+    if let Some(window) = window(args) {
+        return show_window(args, &run, window);
+    }
+    match write_all(args, &run) {
+        Ok(()) => Exit::Passed,
+        Err(problem) => {
+            output::error(&problem);
+            Exit::Configuration
+        }
+    }
+}
+
+/// The run's folder: a path, or the name of a run among the results.
+fn find(named: &Path, results: &Path) -> Result<PathBuf, String> {
+    let among_results = results.join(named);
+    if named.is_dir() {
+        Ok(named.to_owned())
+    } else if among_results.is_dir() {
+        Ok(among_results)
+    } else {
+        Err(format!("there is no run '{}', neither here nor in {}", named.display(), results.display()))
+    }
+}
+
+fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
+    let mut made = false;
+    let mut tell = |what: &str, path: &Path| {
+        made = true;
+        output::err(&format!("{what}: {}\n", path.display()));
+    };
+    let model = Model::new(&run.info, &run.ended_by, &run.snapshot, &run.recording.intervals, &run.problems);
+    if let Some(path) = &args.html {
+        write_file(path, html_report(&model).as_bytes())?;
+        tell("report", path);
+    }
+    if let Some(folder) = &args.svg {
+        for chart in timeline_charts(&model).iter().chain(&distribution_charts(&model)) {
+            write_file(&folder.join(format!("{}.svg", chart.id)), chart.svg_file().as_bytes())?;
+        }
+        tell("charts", folder);
+    }
+    if let Some(prefix) = &args.csv {
+        write_csv_files(prefix, &run.snapshot).map_err(|error| error.to_string())?;
+        tell("CSV files", prefix);
+    }
+    let json = || format!("{:#}\n", run_json(&run.info, Some(&run.ended_by), &run.snapshot));
+    if let Some(path) = &args.summary_export {
+        write_file(path, json().as_bytes())?;
+        tell("JSON", path);
+    }
+    if args.json {
+        output::out(&json());
+    } else if !made {
+        let look = Look::detect(ColorChoice::Auto, std::io::stdout().is_terminal());
+        output::out(&summary(&run.info, &run.ended_by, &run.snapshot, look));
+    }
+    Ok(())
+}
+
+/// Writes a file whole, with the folders it needs.
+pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let made = folder.map_or(Ok(()), fs::create_dir_all);
+    made.and_then(|()| fs::write(path, content))
+        .map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+fn window(args: &ReportArgs) -> Option<Window> {
+    let is_part = args.from.is_some() || args.to.is_some() || args.endpoint.is_some() || args.tag.is_some();
+    is_part.then(|| Window { from: args.from.unwrap_or_default(), to: args.to })
+}
+
+/// Figures of a part of the run, of endpoints or tags whose name holds a text.
+fn show_window(args: &ReportArgs, run: &StoredRun, window: Window) -> Exit {
+    let end = run.snapshot.elapsed;
+    let is_empty = window.from >= window.to.unwrap_or(end).min(end);
+    if is_empty {
+        output::error(&format!(
+            "nothing lies between --from and --to: the run took {}",
+            crate::report::run_length(end)
+        ));
+        return Exit::Usage;
+    }
+    let (mut rows, wanted) = match &args.tag {
+        Some(tag) => (run.tags_in(window), Some(tag)),
+        None => (run.endpoints_in(window), args.endpoint.as_ref()),
+    };
+    if let Some(wanted) = wanted {
+        let wanted = wanted.to_lowercase();
+        let is_wanted = |stats: &EndpointStats| {
+            let (key, name) = (stats.method.to_lowercase(), stats.name.to_lowercase());
+            format!("{key} {name}").contains(&wanted) || format!("{key}:{name}").contains(&wanted)
+        };
+        rows.retain(is_wanted);
+    }
+    if rows.is_empty() {
+        output::error("no request of the run is in this part of it");
+        return Exit::NoRequests;
+    }
+    if args.json {
+        output::out(&format!("{:#}\n", crate::results::endpoints_json(&rows)));
+    } else {
+        let look = Look::detect(ColorChoice::Auto, std::io::stdout().is_terminal());
+        let (from, to) = (seconds(window.from), seconds(window.to.unwrap_or(end).min(end)));
+        output::out(&format!("{}\n", percentile_table(&rows, &format!("{from} to {to}"), look).join("\n")));
+    }
+    Exit::Passed
+}
+
+fn seconds(time: Duration) -> String {
+    crate::plan::format_clock(time)
+}

@@ -1,0 +1,193 @@
+//! How latencies are spread: a histogram, the curve of percentiles, and latency against throughput.
+
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, VPos};
+
+use super::plot::{Axis, WIDTH, draw, draw_line, filled, letters, line, plot};
+use super::theme::Role;
+use super::{Chart, Shape};
+use crate::metrics::{Phase, Sparse};
+use crate::report::format;
+use crate::report::model::Model;
+
+/// Edges of the bars within a power of ten; 1, 2 and 5 are among them.
+const EDGES: [f64; 10] = [1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0];
+
+const HEIGHT: u32 = 340;
+
+fn latency(us: f64) -> String {
+    format::latency(us.round() as u64)
+}
+
+fn edges() -> impl Iterator<Item = f64> {
+    (0..11).flat_map(|power| EDGES.map(|edge| edge * 10_f64.powi(power)))
+}
+
+/// Counts between two edges.
+fn bars(values: &Sparse, edges: &[f64]) -> Vec<u64> {
+    let mut bars = vec![0; edges.len().saturating_sub(1)];
+    for (value, n) in values.values() {
+        let index = edges.partition_point(|&edge| edge <= value as f64).saturating_sub(1);
+        if let Some(bar) = bars.get_mut(index) {
+            *bar += n;
+        }
+    }
+    bars
+}
+
+/// Successes and failures by latency, with the percentiles as lines.
+pub(super) fn histogram(model: &Model<'_>) -> Option<Chart> {
+    let both = || model.ok.values().chain(model.failed.values());
+    let low = both().map(|(us, _)| us).min()?.max(1) as f64;
+    let high = both().map(|(us, _)| us).max()?.max(2) as f64;
+    let first = edges().take_while(|&edge| edge <= low).last()?;
+    let edges: Vec<f64> = edges().filter(|&edge| edge >= first && edge <= high * 1.5).collect();
+    let (ok, failed) = (bars(&model.ok, &edges), bars(&model.failed, &edges));
+    let most = ok.iter().zip(&failed).map(|(a, b)| a + b).max()?;
+    let x = Axis::log_us(edges[0], *edges.last()?);
+    let y = Axis::from_zero(most as f64, |value| format::count(value.round() as u64));
+    let body = draw(HEIGHT, |area| {
+        let mut plot = plot(area, &x, &y, |_| Ok(()))?;
+        for (counts, below, role) in [(&ok, None, Role::Ok), (&failed, Some(&ok), Role::Failed)] {
+            let bars = counts.iter().enumerate().filter(|(_, count)| **count > 0).map(|(index, count)| {
+                let floor = below.map_or(0, |below| below[index]) as f64;
+                let (left, right) = (edges[index].log10(), edges[index + 1].log10());
+                Rectangle::new([(left, floor + *count as f64), (right, floor)], filled(role))
+            });
+            plot.draw_series(bars)?;
+        }
+        for (percentile, role, name) in
+            [(50.0, Role::P50, "p50"), (95.0, Role::P95, "p95"), (99.0, Role::P99, "p99")]
+        {
+            let Some(us) = model.ok.percentile_us(percentile) else { continue };
+            let at = (us.max(1) as f64).log10();
+            plot.draw_series([PathElement::new([(at, 0.0), (at, y.range.end)], line(role))])?;
+            let style = letters(role, HPos::Center, VPos::Bottom);
+            plot.plotting_area().draw(&Text::new(name, (at, y.range.end), style))?;
+        }
+        Ok(())
+    })?;
+    let at = |percentile| {
+        model.ok.percentile_us(percentile).map_or_else(|| "-".to_owned(), |us| latency(us as f64))
+    };
+    Some(Chart {
+        id: "distribution".to_owned(),
+        title: "Distribution of latencies".to_owned(),
+        unit: "requests",
+        description: format!(
+            "Half of the successes within {}, 95 % within {}, 99 % within {}.",
+            at(50.0),
+            at(95.0),
+            at(99.0)
+        ),
+        size: (WIDTH, HEIGHT),
+        time_axis: None,
+        legend: vec![(Role::Ok, Shape::Area, "succeeded"), (Role::Failed, Shape::Area, "failed")],
+        body,
+    })
+}
+
+/// Latency by percentile; each step to the right is a ten times rarer request.
+pub(super) fn percentiles(model: &Model<'_>) -> Option<Chart> {
+    let count = model.ok.count();
+    let low = model.ok.percentile_us(0.0)?.max(1) as f64;
+    let high = model.ok.percentile_us(100.0)?.max(2) as f64;
+    // A percentile beyond the last request is a guess.
+    let end = (count as f64).log10().clamp(1.0, 5.0);
+    let points: Vec<(f64, f64)> = (0..=(end * 30.0) as u32)
+        .map(|step| f64::from(step) / 30.0)
+        .filter_map(|nines| {
+            let percentile = 100.0 - 100.0 / 10_f64.powf(nines);
+            Some((nines, (model.ok.percentile_us(percentile)?.max(1) as f64).log10()))
+        })
+        .collect();
+    let named = [
+        (0.0, "0"),
+        (std::f64::consts::LOG10_2, "50 %"),
+        (1.0, "90 %"),
+        (2.0, "99 %"),
+        (3.0, "99.9 %"),
+        (4.0, "99.99 %"),
+        (5.0, "99.999 %"),
+    ];
+    let ticks =
+        named.iter().filter(|(at, _)| *at <= end && *at > 0.0).map(|(at, name)| (*at, (*name).to_owned()));
+    let x = Axis { range: 0.0..end, ticks: ticks.collect() };
+    let y = Axis::log_us(low * 0.8, high * 1.15);
+    let body = draw(HEIGHT, |area| {
+        let mut plot = plot(area, &x, &y, |_| Ok(()))?;
+        draw_line(&mut plot, points.iter().map(|&(x, y)| (x, Some(y))), Role::One)?;
+        Ok(())
+    })?;
+    Some(Chart {
+        id: "percentiles".to_owned(),
+        title: "Latency by percentile".to_owned(),
+        unit: "time, log scale",
+        description: format!(
+            "From {} for the fastest to {} for the slowest of {} successes.",
+            latency(low),
+            latency(high),
+            format::count(count)
+        ),
+        size: (WIDTH, HEIGHT),
+        time_axis: None,
+        legend: vec![(Role::One, Shape::Line, "successes")],
+        body,
+    })
+}
+
+/// A dot for each bucket: p95 at the throughput it was measured at. The knee is where dots leave the floor.
+pub(super) fn scatter(model: &Model<'_>) -> Option<Chart> {
+    let buckets: Vec<(f64, f64, bool)> = model
+        .timeline
+        .buckets
+        .iter()
+        .filter(|bucket| bucket.length_s() > 0.5 * model.timeline.width_s as f64)
+        .filter_map(|bucket| {
+            let p95 = bucket.ok.percentile_us(95.0)?.max(1) as f64;
+            let rate = bucket.ok_rate()? + bucket.failed_rate()?;
+            Some((rate, p95, bucket.phase == Some(Phase::Steady)))
+        })
+        .collect();
+    if buckets.len() < 3 {
+        return None;
+    }
+    let largest = |value: fn(&(f64, f64, bool)) -> f64| buckets.iter().map(value).max_by(f64::total_cmp);
+    let (most, high) = (largest(|bucket| bucket.0)?, largest(|bucket| bucket.1)?);
+    let low = buckets.iter().map(|bucket| bucket.1).min_by(f64::total_cmp)?;
+    let x = Axis::from_zero(most, format::rate);
+    let y = Axis::log_us(low * 0.8, high * 1.25);
+    let body = draw(HEIGHT, |area| {
+        let mut plot = plot(area, &x, &y, |_| Ok(()))?;
+        for (steady, role) in [(false, Role::Two), (true, Role::One)] {
+            let of_phase = buckets.iter().filter(|bucket| bucket.2 == steady);
+            plot.draw_series(
+                of_phase.map(|&(rate, p95, _)| Circle::new((rate, p95.log10()), 3, filled(role))),
+            )?;
+        }
+        plot.draw_series([PathElement::new(
+            [(most, y.range.start), (most, y.range.end)],
+            line(Role::Planned),
+        )])?;
+        Ok(())
+    })?;
+    Some(Chart {
+        id: "knee".to_owned(),
+        title: "Latency against throughput".to_owned(),
+        unit: "p95, log scale; responses/s to the right",
+        description: format!(
+            "p95 between {} and {} at up to {} responses a second, the most that was reached.",
+            latency(low),
+            latency(high),
+            format::rate(most)
+        ),
+        size: (WIDTH, HEIGHT),
+        time_axis: None,
+        legend: vec![
+            (Role::One, Shape::Dot, "steady load"),
+            (Role::Two, Shape::Dot, "load rises or falls"),
+            (Role::Planned, Shape::Line, "most reached"),
+        ],
+        body,
+    })
+}

@@ -1,0 +1,224 @@
+//! Axes, and the way from data to the canvas: what all charts have in common.
+
+use std::cell::RefCell;
+use std::error::Error;
+use std::ops::Range;
+use std::rc::Rc;
+
+use plotters::coord::Shift;
+use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::canvas::{Canvas, Drawn};
+use super::theme::Role;
+
+/// Width of every drawing: twice that at which it is meant to be seen, since places are whole numbers.
+pub(super) const WIDTH: u32 = 1_520;
+
+/// Room left of the plot for the labels of the y axis.
+pub(super) const LEFT: u32 = 120;
+
+/// Room right of it for the labels of lines.
+pub(super) const RIGHT: u32 = 120;
+
+/// Height of letters.
+pub(super) const LETTERS: i32 = 24;
+
+pub(super) type Area = DrawingArea<Canvas, Shift>;
+pub(super) type Plot<'a> = ChartContext<'a, Canvas, Cartesian2d<Axis, Axis>>;
+pub(super) type Drawing = Result<(), Box<dyn Error>>;
+
+/// An axis: its range, and where it has which label.
+#[derive(Clone, Debug)]
+pub(super) struct Axis {
+    pub(super) range: Range<f64>,
+    pub(super) ticks: Vec<(f64, String)>,
+}
+
+impl Axis {
+    /// Time of the run from 0, as minutes and seconds.
+    pub(super) fn time(length_s: f64) -> Axis {
+        const STEPS: [u64; 15] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400];
+        let step = STEPS.into_iter().find(|&step| length_s / step as f64 <= 10.0).unwrap_or(86_400);
+        let ticks = (0..).map(|n| n * step).take_while(|&s| s as f64 <= length_s);
+        let label = |s: u64| crate::plan::format_clock(std::time::Duration::from_secs(s));
+        Axis { range: 0.0..length_s.max(0.001), ticks: ticks.map(|s| (s as f64, label(s))).collect() }
+    }
+
+    /// From 0 to above the largest value, with about four round steps.
+    pub(super) fn from_zero(largest: f64, label: impl Fn(f64) -> String) -> Axis {
+        let largest = if largest > 0.0 { largest } else { 1.0 };
+        let rough = largest / 4.0;
+        let power = 10_f64.powf(rough.log10().floor());
+        let step =
+            [1.0, 2.0, 5.0, 10.0].into_iter().map(|m| m * power).find(|&s| s >= rough).unwrap_or(rough);
+        let count = (largest / step * 1.02).ceil().max(1.0) as u32;
+        let ticks = (0..=count).map(|n| f64::from(n) * step).map(|value| (value, label(value))).collect();
+        Axis { range: 0.0..step * f64::from(count), ticks }
+    }
+
+    /// The logarithm of a range of microseconds, labelled at 1, 2 and 5 times powers of ten.
+    pub(super) fn log_us(low: f64, high: f64) -> Axis {
+        let (low, high) = (low.max(1.0), high.max(low.max(1.0) * 1.5));
+        let steps = |factors: &'static [f64]| {
+            (0..11).flat_map(move |power| factors.iter().map(move |m| m * 10_f64.powi(power)))
+        };
+        let within = |factors| -> Vec<f64> {
+            steps(factors).filter(|&us| us >= low * 0.999 && us <= high * 1.001).collect()
+        };
+        let mut ticks = within(&[1.0, 2.0, 5.0]);
+        if ticks.len() > 7 {
+            ticks = within(&[1.0]);
+        }
+        let label = |us: f64| crate::report::format::latency(us.round() as u64);
+        Axis {
+            range: low.log10()..high.log10(),
+            ticks: ticks.into_iter().map(|us| (us.log10(), label(us))).collect(),
+        }
+    }
+
+    fn label(&self, value: f64) -> String {
+        let near = self.ticks.iter().min_by(|a, b| (a.0 - value).abs().total_cmp(&(b.0 - value).abs()));
+        near.map(|(_, label)| label.clone()).unwrap_or_default()
+    }
+}
+
+impl Ranged for Axis {
+    type FormatOption = DefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, value: &f64, (from, to): (i32, i32)) -> i32 {
+        let share = (value - self.range.start) / (self.range.end - self.range.start);
+        // Far outside of the plot is at its edge for whoever looks at it, and does not overflow.
+        from + (share.clamp(-1.0, 2.0) * f64::from(to - from)).round() as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
+        if hint.weight().allow_light_points() {
+            Vec::new()
+        } else {
+            self.ticks.iter().map(|(value, _)| *value).collect()
+        }
+    }
+
+    fn range(&self) -> Range<f64> {
+        self.range.clone()
+    }
+}
+
+/// Draws on a canvas of this height; `None` when plotters refuses, which it does for ranges without extent.
+pub(super) fn draw(height: u32, draw: impl FnOnce(&Area) -> Drawing) -> Option<String> {
+    let drawn = Rc::new(RefCell::new(Drawn::default()));
+    let area = Canvas::new((WIDTH, height), drawn.clone()).into_drawing_area();
+    draw(&area).ok()?;
+    drop(area);
+    let text = drawn.borrow_mut().finish();
+    Some(text)
+}
+
+/// A style of lines and areas.
+pub(super) fn line(role: Role) -> ShapeStyle {
+    role.color().stroke_width(2)
+}
+
+/// A style of filled things.
+pub(super) fn filled(role: Role) -> ShapeStyle {
+    role.color().filled()
+}
+
+/// A style of letters.
+pub(super) fn letters(role: Role, h: HPos, v: VPos) -> TextStyle<'static> {
+    let style = TextStyle::from(("sans-serif", LETTERS));
+    TextStyle { color: role.color().to_backend_color(), pos: Pos::new(h, v), ..style }
+}
+
+/// A plot with its axes; `below` draws under the grid.
+pub(super) fn plot<'a>(
+    area: &'a Area,
+    x: &Axis,
+    y: &Axis,
+    below: impl FnOnce(&mut Plot<'a>) -> Drawing,
+) -> Result<Plot<'a>, Box<dyn Error>> {
+    let mut plot = ChartBuilder::on(area)
+        .margin_top(34)
+        .margin_right(RIGHT as i32)
+        .set_label_area_size(LabelAreaPosition::Left, LEFT as i32)
+        .set_label_area_size(LabelAreaPosition::Bottom, 44)
+        .build_cartesian_2d(x.clone(), y.clone())?;
+    below(&mut plot)?;
+    plot.configure_mesh()
+        .disable_x_mesh()
+        .bold_line_style(line(Role::Grid))
+        .axis_style(line(Role::Grid))
+        .label_style(letters(Role::Text, HPos::Left, VPos::Top))
+        .x_label_formatter(&|value| x.label(*value))
+        .y_label_formatter(&|value| y.label(*value))
+        .draw()?;
+    Ok(plot)
+}
+
+/// Lines through values, broken where there is none.
+pub(super) fn draw_line(
+    plot: &mut Plot<'_>,
+    points: impl IntoIterator<Item = (f64, Option<f64>)>,
+    role: Role,
+) -> Drawing {
+    for run in runs(points) {
+        if run.len() == 1 {
+            plot.draw_series([Circle::new(run[0], 3, filled(role))])?;
+        } else {
+            plot.draw_series(LineSeries::new(run, line(role)))?;
+        }
+    }
+    Ok(())
+}
+
+/// The area between two values, broken where one is missing.
+pub(super) fn draw_area(
+    plot: &mut Plot<'_>,
+    points: impl IntoIterator<Item = (f64, Option<(f64, f64)>)>,
+    role: Role,
+) -> Drawing {
+    for run in runs(points) {
+        let upper = run.iter().map(|&(x, (_, high))| (x, high));
+        let lower = run.iter().rev().map(|&(x, (low, _))| (x, low));
+        plot.draw_series([Polygon::new(upper.chain(lower).collect::<Vec<_>>(), filled(role))])?;
+    }
+    Ok(())
+}
+
+/// Stretches without a missing value.
+fn runs<V: Copy>(points: impl IntoIterator<Item = (f64, Option<V>)>) -> Vec<Vec<(f64, V)>> {
+    let mut runs = vec![Vec::new()];
+    for (x, value) in points {
+        match value {
+            Some(value) => runs.last_mut().into_iter().for_each(|run| run.push((x, value))),
+            None if runs.last().is_some_and(|run| !run.is_empty()) => runs.push(Vec::new()),
+            None => {}
+        }
+    }
+    runs.retain(|run| !run.is_empty());
+    runs
+}
+
+/// Names lines at their right ends; labels that would meet move apart.
+pub(super) fn label_ends(
+    area: &Area,
+    plot: &Plot<'_>,
+    ends: Vec<(f64, Option<f64>, &'static str, Role)>,
+) -> Drawing {
+    let mut placed: Vec<(i32, &'static str, Role)> = ends
+        .into_iter()
+        .filter_map(|(x, y, text, role)| Some((plot.backend_coord(&(x, y?)).1, text, role)))
+        .collect();
+    placed.sort_by_key(|(y, ..)| *y);
+    for index in 1..placed.len() {
+        placed[index].0 = placed[index].0.max(placed[index - 1].0 + LETTERS);
+    }
+    let x = (WIDTH - RIGHT) as i32 + 10;
+    for (y, text, role) in placed {
+        area.draw(&Text::new(text, (x, y), letters(role, HPos::Left, VPos::Center)))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,390 @@
+//! Charts over the run's time, all with the same x axis and width: load, throughput, latency, requests in
+//! flight, target and machine, generator; and the small ones of an endpoint.
+
+use std::time::Duration;
+
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, VPos};
+
+use super::plot::{
+    Axis, Drawing, LEFT, Plot, RIGHT, WIDTH, draw, draw_area, draw_line, filled, label_ends, letters, line,
+    plot,
+};
+use super::theme::Role;
+use super::{Chart, Shape};
+use crate::metrics::Phase;
+use crate::plan::format_clock;
+use crate::report::format;
+use crate::report::mask::masked;
+use crate::report::model::{Bucket, EndpointView, Model};
+use crate::report::user_text::clean_line;
+
+/// Height of a chart.
+const HEIGHT: u32 = 300;
+
+/// Ratio of p99 to p50 from which a linear axis would hide the median.
+const LOG_FROM: f64 = 10.0;
+
+pub(super) fn charts(model: &Model<'_>) -> Vec<Chart> {
+    if model.timeline.buckets.is_empty() {
+        return Vec::new();
+    }
+    let base = latency_is_log(model);
+    [
+        load(model),
+        throughput(model),
+        latency(model, base, "latency"),
+        latency(model, !base, if base { "latency-linear" } else { "latency-log" }),
+        in_flight(model),
+        processors(model),
+        memory(model),
+        network(model),
+        generator_cpu(model),
+        generator_lag(model),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+fn latency_is_log(model: &Model<'_>) -> bool {
+    let at = |percentile| model.ok.percentile_us(percentile).unwrap_or(1).max(1) as f64;
+    at(99.0) / at(50.0) > LOG_FROM
+}
+
+/// A chart of the run's time: its plot, its lines, and what is drawn on all of them.
+fn over_time(
+    model: &Model<'_>,
+    (id, title, unit): (&str, &str, &'static str),
+    y: &Axis,
+    description: String,
+    legend: Vec<(Role, Shape, &'static str)>,
+    fill: impl FnOnce(&mut Plot<'_>) -> Drawing,
+    ends: Vec<(f64, Option<f64>, &'static str, Role)>,
+) -> Option<Chart> {
+    let x = Axis::time(model.timeline.length_s);
+    let body = draw(HEIGHT, |area| {
+        let mut plot = plot(area, &x, y, |plot| phases(plot, model, y))?;
+        fill(&mut plot)?;
+        flags(&mut plot, model, y)?;
+        label_ends(area, &plot, ends)
+    })?;
+    Some(Chart {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        unit,
+        description,
+        size: (WIDTH, HEIGHT),
+        time_axis: Some((LEFT, WIDTH - RIGHT)),
+        legend,
+        body,
+    })
+}
+
+/// The stretches in which the load changes have another ground.
+fn phases(plot: &mut Plot<'_>, model: &Model<'_>, y: &Axis) -> Drawing {
+    for (phase, from, to) in &model.timeline.phases {
+        if matches!(phase, Phase::RampUp | Phase::RampDown) {
+            let to = to.min(model.timeline.length_s);
+            plot.draw_series([Rectangle::new(
+                [(*from, y.range.end), (to, y.range.start)],
+                filled(Role::Phase),
+            )])?;
+        }
+    }
+    Ok(())
+}
+
+/// A numbered line where a finding begins.
+fn flags(plot: &mut Plot<'_>, model: &Model<'_>, y: &Axis) -> Drawing {
+    for (index, finding) in model.findings.iter().enumerate() {
+        let Some(at) = finding.at.map(|at| at.as_secs_f64()).filter(|&at| at <= model.timeline.length_s)
+        else {
+            continue;
+        };
+        plot.draw_series([PathElement::new([(at, y.range.start), (at, y.range.end)], line(Role::Flag))])?;
+        let style = letters(Role::Text, HPos::Center, VPos::Bottom);
+        plot.plotting_area().draw(&Text::new((index + 1).to_string(), (at, y.range.end), style))?;
+    }
+    Ok(())
+}
+
+fn middle(bucket: &Bucket) -> f64 {
+    (bucket.from_s + bucket.to_s) / 2.0
+}
+
+/// Values as points in the middle of their buckets.
+fn points<'m>(
+    model: &'m Model<'_>,
+    value: impl Fn(&Bucket) -> Option<f64> + 'm,
+) -> impl Iterator<Item = (f64, Option<f64>)> + 'm {
+    model.timeline.buckets.iter().map(move |bucket| (middle(bucket), value(bucket)))
+}
+
+fn largest(model: &Model<'_>, value: impl Fn(&Bucket) -> Option<f64>) -> Option<f64> {
+    model.timeline.buckets.iter().filter_map(value).max_by(f64::total_cmp)
+}
+
+fn last(model: &Model<'_>, value: impl Fn(&Bucket) -> Option<f64>) -> Option<f64> {
+    model.timeline.buckets.iter().rev().find_map(value)
+}
+
+/// Where the largest value is.
+fn peak(model: &Model<'_>, value: impl Fn(&Bucket) -> Option<f64>) -> Option<(String, f64)> {
+    let of = |bucket: &Bucket| Some((bucket.from_s, value(bucket)?));
+    let all = model.timeline.buckets.iter().filter_map(of);
+    let (at, value) = all.max_by(|a, b| a.1.total_cmp(&b.1))?;
+    Some((format_clock(Duration::from_secs_f64(at)), value))
+}
+
+fn whole(value: f64) -> String {
+    if value.fract() == 0.0 { format::count(value as u64) } else { format!("{value:.1}") }
+}
+
+fn load(model: &Model<'_>) -> Option<Chart> {
+    let users = |bucket: &Bucket| bucket.users.map(|users| users as f64);
+    let planned = |bucket: &Bucket| bucket.users_target.map(|users| users as f64);
+    let most = largest(model, users)?;
+    let y = Axis::from_zero(most.max(largest(model, planned).unwrap_or(0.0)), whole);
+    let description = format!("Up to {} virtual users ran at once.", format::count(most as u64));
+    over_time(
+        model,
+        ("load", "Load", "virtual users"),
+        &y,
+        description,
+        vec![(Role::One, Shape::Line, "running"), (Role::Planned, Shape::Line, "planned")],
+        |plot| {
+            draw_line(plot, steps(model, planned), Role::Planned)?;
+            draw_line(plot, steps(model, users), Role::One)
+        },
+        Vec::new(),
+    )
+}
+
+/// Values as steps, since users are a number at an instant.
+fn steps(model: &Model<'_>, value: impl Fn(&Bucket) -> Option<f64>) -> Vec<(f64, Option<f64>)> {
+    let buckets = model.timeline.buckets.iter();
+    buckets.flat_map(|bucket| [(bucket.from_s, value(bucket)), (bucket.to_s, value(bucket))]).collect()
+}
+
+fn throughput(model: &Model<'_>) -> Option<Chart> {
+    let both = |bucket: &Bucket| Some(bucket.ok_rate()? + bucket.failed_rate()?);
+    let (at, most) = peak(model, both)?;
+    let y = Axis::from_zero(most, whole);
+    let failed = model.snapshot.total.failures;
+    let description = format!(
+        "Up to {} responses a second, at {at}; {} failed requests in the whole run.",
+        format::rate(most),
+        format::count(failed)
+    );
+    over_time(
+        model,
+        ("throughput", "Throughput", "responses/s"),
+        &y,
+        description,
+        vec![(Role::Ok, Shape::Area, "succeeded"), (Role::Failed, Shape::Area, "failed")],
+        |plot| {
+            let ok = model.timeline.buckets.iter().map(|b| (middle(b), b.ok_rate().map(|rate| (0.0, rate))));
+            draw_area(plot, ok.collect::<Vec<_>>(), Role::Ok)?;
+            if failed > 0 {
+                let stacked = |b: &Bucket| Some((b.ok_rate()?, b.ok_rate()? + b.failed_rate()?));
+                let bands = model.timeline.buckets.iter().map(|b| (middle(b), stacked(b)));
+                draw_area(plot, bands.collect::<Vec<_>>(), Role::Failed)?;
+                draw_line(plot, points(model, both), Role::Failed)?;
+            }
+            Ok(())
+        },
+        Vec::new(),
+    )
+}
+
+fn latency(model: &Model<'_>, is_log: bool, id: &str) -> Option<Chart> {
+    let at = |percentile: f64| {
+        move |bucket: &Bucket| bucket.ok.percentile_us(percentile).map(|us| us.max(1) as f64)
+    };
+    let (when, highest) = peak(model, at(95.0))?;
+    let lowest = model.timeline.buckets.iter().filter_map(at(95.0)).min_by(f64::total_cmp)?;
+    let scale = |value: f64| if is_log { value.log10() } else { value };
+    let low = model.timeline.buckets.iter().filter_map(at(50.0)).min_by(f64::total_cmp)?;
+    let high = largest(model, at(100.0))?;
+    let label = |us: f64| format::latency(us.round() as u64);
+    let y = if is_log { Axis::log_us(low * 0.8, high * 1.15) } else { Axis::from_zero(high, label) };
+    let scaled = |percentile: f64| move |bucket: &Bucket| at(percentile)(bucket).map(scale);
+    let description = format!(
+        "p95 between {} and {}, highest at {when}; longest {}.",
+        label(lowest),
+        label(highest),
+        label(high)
+    );
+    let end = |percentile| last(model, scaled(percentile));
+    let to = model.timeline.length_s;
+    over_time(
+        model,
+        (id, "Latency of successes", if is_log { "time, log scale" } else { "time" }),
+        &y,
+        description,
+        vec![
+            (Role::P50, Shape::Line, "p50"),
+            (Role::P95, Shape::Line, "p95"),
+            (Role::P99, Shape::Line, "p99"),
+            (Role::Max, Shape::Dot, "longest"),
+        ],
+        |plot| {
+            let band = |b: &Bucket| Some((scaled(50.0)(b)?, scaled(95.0)(b)?));
+            let bands = model.timeline.buckets.iter().map(|b| (middle(b), band(b)));
+            draw_area(plot, bands.collect::<Vec<_>>(), Role::Band)?;
+            let dots = points(model, scaled(100.0)).filter_map(|(x, y)| Some((x, y?)));
+            plot.draw_series(dots.map(|point| Circle::new(point, 3, filled(Role::Max))))?;
+            draw_line(plot, points(model, scaled(99.0)), Role::P99)?;
+            draw_line(plot, points(model, scaled(95.0)), Role::P95)?;
+            draw_line(plot, points(model, scaled(50.0)), Role::P50)
+        },
+        vec![
+            (to, end(50.0), "p50", Role::P50),
+            (to, end(95.0), "p95", Role::P95),
+            (to, end(99.0), "p99", Role::P99),
+        ],
+    )
+}
+
+fn in_flight(model: &Model<'_>) -> Option<Chart> {
+    let value = |bucket: &Bucket| bucket.in_flight.map(|count| count as f64);
+    let (at, most) = peak(model, value)?;
+    let y = Axis::from_zero(most, whole);
+    let description = format!("Up to {} requests waited for their response, at {at}.", whole(most));
+    over_time(
+        model,
+        ("in-flight", "Requests in flight", "requests"),
+        &y,
+        description,
+        vec![(Role::One, Shape::Line, "waiting for a response")],
+        |plot| {
+            draw_area(plot, points(model, value).map(|(x, y)| (x, y.map(|y| (0.0, y)))), Role::Band)?;
+            draw_line(plot, points(model, value), Role::One)
+        },
+        Vec::new(),
+    )
+}
+
+/// One of the lines of a chart of resources.
+type Line = (fn(&Bucket) -> Option<f64>, &'static str, Role);
+
+/// A chart of lines with one unit, those that have data.
+fn lines(
+    model: &Model<'_>,
+    names: (&str, &str, &'static str),
+    all: &[Line],
+    label: impl Fn(f64) -> String + Copy,
+) -> Option<Chart> {
+    let with_data: Vec<Line> =
+        all.iter().copied().filter(|(value, ..)| largest(model, value).is_some()).collect();
+    let most = with_data.iter().filter_map(|(value, ..)| largest(model, value)).max_by(f64::total_cmp)?;
+    let y = Axis::from_zero(most, label);
+    let parts: Vec<String> = with_data
+        .iter()
+        .filter_map(|(value, name, _)| {
+            let (at, most) = peak(model, value)?;
+            Some(format!("{name} up to {}, at {at}", label(most)))
+        })
+        .collect();
+    let to = model.timeline.length_s;
+    let named = if with_data.len() > 1 { &with_data[..] } else { &[] };
+    let ends = named.iter().map(|(value, name, role)| (to, last(model, value), *name, *role)).collect();
+    over_time(
+        model,
+        names,
+        &y,
+        format!("{}.", parts.join("; ")),
+        with_data.iter().map(|(_, name, role)| (*role, Shape::Line, *name)).collect(),
+        |plot| with_data.iter().try_for_each(|(value, _, role)| draw_line(plot, points(model, value), *role)),
+        ends,
+    )
+}
+
+fn percent(value: f64) -> String {
+    format!("{} %", whole((value * 10.0).round() / 10.0))
+}
+
+fn size(value: f64) -> String {
+    format::bytes(value.max(0.0).round() as u64)
+}
+
+fn processors(model: &Model<'_>) -> Option<Chart> {
+    let all: [Line; 2] = [
+        (|bucket| bucket.resources.target_cpu, "target", Role::One),
+        (|bucket| bucket.resources.system_cpu, "machine", Role::Two),
+    ];
+    let names = ("cpu", "CPU of target (of one core) and machine (of all)", "%");
+    lines(model, names, &all, percent)
+}
+
+fn memory(model: &Model<'_>) -> Option<Chart> {
+    let all: [Line; 1] = [(|bucket| bucket.resources.target_memory, "target", Role::One)];
+    lines(model, ("memory", "Memory of the target", "resident"), &all, size)
+}
+
+fn network(model: &Model<'_>) -> Option<Chart> {
+    let all: [Line; 2] = [
+        (|bucket| bucket.resources.net_received, "received", Role::One),
+        (|bucket| bucket.resources.net_sent, "sent", Role::Two),
+    ];
+    lines(model, ("network", "Network of the machine", "bytes/s"), &all, |value| format!("{}/s", size(value)))
+}
+
+fn generator_cpu(model: &Model<'_>) -> Option<Chart> {
+    let all: [Line; 1] = [(|bucket| bucket.resources.generator_cpu, "generator", Role::One)];
+    lines(model, ("generator-cpu", "CPU of the load generator", "% of one core"), &all, percent)
+}
+
+fn generator_lag(model: &Model<'_>) -> Option<Chart> {
+    let all: [Line; 1] = [(|bucket| bucket.lag.percentile_us(99.0).map(|us| us as f64), "p99", Role::P99)];
+    let names = ("lag", "How late iterations started", "p99");
+    lines(model, names, &all, |value| format::latency(value.round() as u64))
+}
+
+/// Latency over time of one endpoint; failures are dots at the bottom.
+pub(crate) fn endpoint_charts(view: &EndpointView<'_>, length_s: f64) -> Option<Chart> {
+    let at = |percentile: f64| {
+        let value = move |bucket: &crate::report::model::EndpointBucket| bucket.ok.percentile_us(percentile);
+        let width = view.width_s as f64;
+        view.buckets.iter().enumerate().map(move |(index, bucket)| {
+            ((index as f64 + 0.5) * width, value(bucket).map(|us| us.max(1) as f64))
+        })
+    };
+    let high = at(100.0).filter_map(|(_, us)| us).max_by(f64::total_cmp)?;
+    let low = at(50.0).filter_map(|(_, us)| us).min_by(f64::total_cmp)?;
+    let is_log = high / low > LOG_FROM;
+    let scale = move |us: f64| if is_log { us.log10() } else { us };
+    let label = |us: f64| format::latency(us.round() as u64);
+    let y = if is_log { Axis::log_us(low * 0.8, high * 1.15) } else { Axis::from_zero(high, label) };
+    let x = Axis::time(length_s.max(view.width_s as f64));
+    let limit = x.range.end;
+    let scaled = |percentile| at(percentile).map(move |(x, us)| (x.min(limit), us.map(scale)));
+    let body = draw(240, |area| {
+        let mut plot = plot(area, &x, &y, |_| Ok(()))?;
+        draw_line(&mut plot, scaled(99.0), Role::P99)?;
+        draw_line(&mut plot, scaled(95.0), Role::P95)?;
+        draw_line(&mut plot, scaled(50.0), Role::P50)?;
+        let failing = view.buckets.iter().enumerate().filter(|(_, bucket)| !bucket.failed.is_empty());
+        let width = view.width_s as f64;
+        let dots = failing.map(|(index, _)| (((index as f64 + 0.5) * width).min(limit), y.range.start));
+        plot.draw_series(dots.map(|point| Circle::new(point, 3, filled(Role::Failed))))?;
+        Ok(())
+    })?;
+    let stats = view.stats;
+    Some(Chart {
+        id: format!("endpoint-{}", view.id),
+        title: masked(&clean_line(&format!("Latency of {} {}", stats.method, stats.name))).into_owned(),
+        unit: if is_log { "time, log scale" } else { "time" },
+        description: format!("Between {} and {}; {} failures.", label(low), label(high), stats.failures),
+        size: (WIDTH, 240),
+        time_axis: None,
+        legend: vec![
+            (Role::P50, Shape::Line, "p50"),
+            (Role::P95, Shape::Line, "p95"),
+            (Role::P99, Shape::Line, "p99"),
+            (Role::Failed, Shape::Dot, "seconds with failures"),
+        ],
+        body,
+    })
+}

@@ -1,0 +1,498 @@
+//! What happened in a run, found without being asked: at most seven sentences, each with its time.
+//!
+//! Pure: a function of the snapshot and what was planned. Owns the rules and their words. Invariant: a
+//! finding states figures of the run; when nothing happened there is none.
+
+use std::time::Duration;
+
+use super::format;
+use super::regression::trend;
+use crate::metrics::{EndpointStats, HistoryPoint, Phase, Snapshot};
+use crate::plan::{EndedBy, RunInfo, format_clock};
+
+/// Most findings that are told.
+const MOST: usize = 7;
+
+/// Iterations that start so late at the 99th percentile make the numbers doubtful.
+const LATE_US: u64 = 10_000;
+
+/// Fewest requests with which tail percentiles mean something.
+const FEW_REQUESTS: u64 = 100;
+
+/// Fewest seconds of memory that a leak is told from.
+const FEWEST_SAMPLES: usize = 20;
+
+/// Share of failed requests from which an endpoint is named.
+const FAILING_SHARE: f64 = 0.05;
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// A short stable word: `stall`, `failing`, `burst`, `knee`, `leak`, `generator`, `load`, `first-error`,
+    /// `few-samples`, `unfinished`.
+    pub kind: &'static str,
+    /// When it began, as time since the start of the load; `None` for the whole run.
+    pub at: Option<Duration>,
+    /// When it ended.
+    pub until: Option<Duration>,
+    /// One sentence; names of requests stand in it as they are.
+    pub text: String,
+}
+
+impl Finding {
+    /// The sentence with its time before it.
+    pub fn sentence(&self) -> String {
+        match (self.at, self.until) {
+            (Some(at), Some(until)) => format!("{}-{} {}", format_clock(at), format_clock(until), self.text),
+            (Some(at), None) => format!("{} {}", format_clock(at), self.text),
+            _ => self.text.clone(),
+        }
+    }
+}
+
+/// All findings of a run, the most telling first.
+pub fn findings(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot) -> Vec<Finding> {
+    let history = snapshot.history.since(0);
+    let points: Vec<&HistoryPoint> = history.iter().map(|point| &**point).collect();
+    let stalls = stalls(&points);
+    let mut all = Vec::new();
+    all.extend(unfinished(ended_by, snapshot));
+    all.extend(stalls.iter().take(2).map(|stall| stall.finding()));
+    all.extend(failing(snapshot));
+    all.extend(leak(&steady_memory(snapshot)));
+    all.extend(generator(snapshot));
+    all.extend(burst(snapshot, &points));
+    all.extend(knee(&points, &stalls));
+    all.extend(load(info, ended_by, snapshot));
+    all.extend(first_error(snapshot));
+    all.extend(few_samples(snapshot));
+    all.truncate(MOST);
+    all
+}
+
+/// The target's memory while all users ran: seconds since the start, bytes.
+fn steady_memory(snapshot: &Snapshot) -> Vec<(f64, f64)> {
+    // In one process, the load generator's own memory cannot be told from the target's.
+    if snapshot.resources.info.as_ref().is_some_and(|info| info.target_is_generator) {
+        return Vec::new();
+    }
+    let history = snapshot.history.since(0);
+    let steady = || history.iter().filter(|point| point.phase == Phase::Steady).map(|point| point.at);
+    let (Some(from), Some(to)) = (steady().next(), steady().next_back()) else { return Vec::new() };
+    let samples = snapshot.resources.samples.since(0);
+    let within = samples.iter().filter(|sample| sample.at >= from && sample.at <= to);
+    within
+        .filter_map(|sample| Some((sample.at.as_secs_f64(), sample.target.as_ref()?.memory as f64)))
+        .collect()
+}
+
+/// Memory of the target that rises steadily; points are (seconds since the start, bytes) of the steady phase.
+pub fn leak(points: &[(f64, f64)]) -> Option<Finding> {
+    if points.len() < FEWEST_SAMPLES {
+        return None;
+    }
+    let line = trend(points)?;
+    let growth = line.last - line.first;
+    // What fills up after the start rises, too; a leak still does in the second half.
+    let later = trend(points.get(points.len() / 2..)?)?;
+    let is_steady = line.low > 0.0 && line.explained > 0.7 && later.low > 0.0;
+    // A cache that fills by some kilobytes is no leak that anybody could see.
+    if !is_steady || growth < 1e6 || growth < 0.05 * line.first.abs() {
+        return None;
+    }
+    let (from, to) = (points.first()?.0, points.last()?.0);
+    let size = |amount: f64| format::bytes(amount.max(0.0).round() as u64);
+    Some(Finding {
+        kind: "leak",
+        at: Some(Duration::from_secs_f64(from.max(0.0))),
+        until: Some(Duration::from_secs_f64(to.max(0.0))),
+        text: format!(
+            "memory of the target rises steadily: {} to {}, {}/min (95 % sure of {} to {}); a leak, or a cache without a limit",
+            size(line.first),
+            size(line.last),
+            size(line.slope * 60.0),
+            size(line.low * 60.0),
+            size(line.high * 60.0),
+        ),
+    })
+}
+
+struct Stall {
+    from: Duration,
+    to: Duration,
+    responses: u64,
+    in_flight: u64,
+}
+
+impl Stall {
+    fn finding(&self) -> Finding {
+        let length = self.to.saturating_sub(self.from).as_secs_f64().round();
+        Finding {
+            kind: "stall",
+            at: Some(self.from),
+            until: Some(self.to),
+            text: format!(
+                "stall: {} in {length} s, up to {} requests in flight",
+                plural(self.responses, "response"),
+                format::count(self.in_flight)
+            ),
+        }
+    }
+}
+
+fn plural(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", format::count(count), if count == 1 { "" } else { "s" })
+}
+
+fn rate(point: &HistoryPoint) -> f64 {
+    let seconds = point.length.as_secs_f64();
+    if seconds > 0.0 { point.total.requests.max(0) as f64 / seconds } else { 0.0 }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
+}
+
+/// Stretches of seconds in which almost nothing came back although much was asked for; the longest first.
+fn stalls(points: &[&HistoryPoint]) -> Vec<Stall> {
+    let loaded = || points.iter().filter(|point| point.users > 0 && point.phase != Phase::RampDown);
+    let (Some(typical), Some(in_flight)) =
+        (median(loaded().map(|point| rate(point))), median(loaded().map(|point| point.in_flight as f64)))
+    else {
+        return Vec::new();
+    };
+    // Of a few requests a second, none in a second is no event.
+    if typical < 5.0 {
+        return Vec::new();
+    }
+    let is_stalled = |point: &HistoryPoint| {
+        point.length >= Duration::from_millis(500)
+            && rate(point) <= typical * 0.1
+            && point.in_flight as f64 >= (in_flight * 2.0).max(3.0)
+    };
+    let mut stalls: Vec<Stall> = Vec::new();
+    for point in points.iter().filter(|point| is_stalled(point)) {
+        let from = point.at.saturating_sub(point.length);
+        let responses = point.total.requests.max(0) as u64;
+        match stalls.last_mut() {
+            Some(stall) if stall.to + Duration::from_millis(200) >= from => {
+                stall.to = point.at;
+                stall.responses += responses;
+                stall.in_flight = stall.in_flight.max(point.in_flight);
+            }
+            _ => stalls.push(Stall { from, to: point.at, responses, in_flight: point.in_flight }),
+        }
+    }
+    stalls.sort_by_key(|stall| std::cmp::Reverse(stall.to.saturating_sub(stall.from)));
+    stalls
+}
+
+fn unfinished(ended_by: Option<&EndedBy>, snapshot: &Snapshot) -> Option<Finding> {
+    (ended_by == Some(&EndedBy::Unfinished)).then(|| Finding {
+        kind: "unfinished",
+        at: Some(snapshot.elapsed),
+        until: None,
+        text: "the last second that was written: the run was killed, or still goes on".to_owned(),
+    })
+}
+
+fn endpoint_name(stats: &EndpointStats) -> String {
+    format!("{} {}", stats.method, stats.name)
+}
+
+/// The two endpoints with the most failures among those that fail often.
+fn failing(snapshot: &Snapshot) -> Vec<Finding> {
+    let is_failing = |stats: &&EndpointStats| {
+        stats.failures >= 5 && stats.failed_share().is_some_and(|share| share >= FAILING_SHARE)
+    };
+    let mut endpoints: Vec<&EndpointStats> = snapshot.endpoints.iter().filter(is_failing).collect();
+    endpoints.sort_by_key(|stats| std::cmp::Reverse(stats.failures));
+    let more = endpoints.len().saturating_sub(2);
+    let sentence = |(index, stats): (usize, &&EndpointStats)| {
+        let share = stats.failed_share().unwrap_or(0.0);
+        let mut text = format!(
+            "{} failed {} % of the time ({} of {}){}",
+            endpoint_name(stats),
+            format::percent(share),
+            format::count(stats.failures),
+            format::count(stats.requests),
+            cause(snapshot, stats).map(|cause| format!(": {cause}")).unwrap_or_default()
+        );
+        if index == 1 && more > 0 {
+            text.push_str(&format!("; {} like it", plural(more as u64, "more endpoint")));
+        }
+        Finding { kind: "failing", at: first_failure(snapshot, stats), until: None, text }
+    };
+    endpoints.iter().take(2).enumerate().map(sentence).collect()
+}
+
+/// The most frequent cause of an endpoint's failures.
+fn cause(snapshot: &Snapshot, stats: &EndpointStats) -> Option<String> {
+    let of_endpoint = |method: &str, name: &str| method == &*stats.method && name == &*stats.name;
+    let (key, _) = snapshot.failures.iter().find(|(key, _)| of_endpoint(&key.method, &key.name))?;
+    Some(match key.status {
+        0 => key.kind.to_owned(),
+        status => format!("{} {status}", key.kind),
+    })
+}
+
+fn first_failure(snapshot: &Snapshot, stats: &EndpointStats) -> Option<Duration> {
+    let of_endpoint =
+        snapshot.failures.iter().filter(|(key, _)| key.method == stats.method && key.name == stats.name);
+    let first = of_endpoint.map(|(_, group)| group.first_seen).min()?;
+    Some(first.duration_since(snapshot.started_at).unwrap_or_default())
+}
+
+fn generator(snapshot: &Snapshot) -> Option<Finding> {
+    let late = snapshot.iterations.lag.filter(|lag| lag.count >= FEW_REQUESTS)?.percentile_us(99.0);
+    (late > LATE_US).then(|| Finding {
+        kind: "generator",
+        at: None,
+        until: None,
+        text: format!(
+            "the load generator was late: 1 % of the iterations started more than {} after they were due; \
+             its own delay is in the response times",
+            format::latency(late)
+        ),
+    })
+}
+
+/// Most of the failures in a short part of the run.
+fn burst(snapshot: &Snapshot, points: &[&HistoryPoint]) -> Option<Finding> {
+    let all = snapshot.total.failures;
+    if all < 20 || points.len() < 10 {
+        return None;
+    }
+    let longest = (points.len() / 5).clamp(1, 30);
+    let failures = |point: &HistoryPoint| point.total.failures.max(0) as u64;
+    // The shortest stretch that holds seven tenths of them.
+    let (from, to, count) = (1..=longest).find_map(|length| {
+        let windows = points.windows(length).map(|window| {
+            let first = window[0].at.saturating_sub(window[0].length);
+            (first, window[length - 1].at, window.iter().map(|point| failures(point)).sum::<u64>())
+        });
+        windows.max_by_key(|&(_, _, count)| count).filter(|&(_, _, count)| count * 10 >= all * 7)
+    })?;
+    let kinds = snapshot.failures.first().map(|(key, _)| match key.status {
+        0 => key.kind.to_owned(),
+        status => format!("{} {status}", key.kind),
+    });
+    Some(Finding {
+        kind: "burst",
+        at: Some(from),
+        until: Some(to),
+        text: format!(
+            "burst of failures: {} of all {}{}",
+            format::count(count),
+            format::count(all),
+            kinds.map(|kind| format!(", most of them {kind}")).unwrap_or_default()
+        ),
+    })
+}
+
+/// The number of users from which on p95 is more than twice that under little load.
+fn knee(points: &[&HistoryPoint], stalls: &[Stall]) -> Option<Finding> {
+    let near_stall = |point: &HistoryPoint| {
+        let from = point.at.saturating_sub(point.length);
+        let after = Duration::from_secs(3);
+        stalls.iter().any(|stall| point.at > stall.from && from < stall.to + after)
+    };
+    let mut by_users: Vec<(u64, f64)> = points
+        .iter()
+        .filter(|point| point.users > 0 && point.phase != Phase::RampDown && !near_stall(point))
+        .filter_map(|point| {
+            let ok = point.total.ok.filter(|ok| ok.count >= 5)?;
+            Some((point.users, ok.percentile_us(95.0) as f64))
+        })
+        .collect();
+    by_users.sort_by_key(|&(users, _)| users);
+    let (fewest, most) = (by_users.first()?.0, by_users.last()?.0);
+    if by_users.len() < 10 || most < fewest * 3 {
+        return None;
+    }
+    let level = |step: u64| fewest + (most - fewest) * step / 8;
+    let p95 = |from: u64, to: u64| {
+        let within: Vec<f64> = by_users
+            .iter()
+            .filter(|&&(users, _)| users >= from && users <= to)
+            .map(|&(_, p95)| p95)
+            .collect();
+        if within.len() < 2 { None } else { median(within.into_iter()) }
+    };
+    let calm = p95(fewest, level(2))?;
+    let busy = p95(level(7), most)?;
+    let is_above = |step: u64| p95(level(step), level(step + 1)).is_none_or(|p95| p95 > calm * 2.0);
+    if busy <= calm * 2.0 {
+        return None;
+    }
+    let step = (2..8).find(|&step| (step..8).all(is_above))?;
+    let users = level(step);
+    let at = points.iter().find(|point| point.users >= users).map(|point| point.at);
+    Some(Finding {
+        kind: "knee",
+        at,
+        until: None,
+        text: format!(
+            "p95 rises with the load: about {} below {} users, {} at {}",
+            format::latency(calm.round() as u64),
+            format::count(users),
+            format::latency(busy.round() as u64),
+            format::count(most)
+        ),
+    })
+}
+
+/// Less load than was asked for.
+fn load(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot) -> Option<Finding> {
+    let came_to_its_time = matches!(ended_by, Some(EndedBy::RunTime));
+    let is_less = snapshot.total.requests > 0 && snapshot.users_max < info.users;
+    (came_to_its_time && is_less).then(|| Finding {
+        kind: "load",
+        at: None,
+        until: None,
+        text: format!(
+            "the load was less than planned: at most {} of {} users ran at once",
+            format::count(snapshot.users_max),
+            format::count(info.users)
+        ),
+    })
+}
+
+fn first_error(snapshot: &Snapshot) -> Option<Finding> {
+    let (key, group) = snapshot.failures.iter().min_by_key(|(_, group)| group.first_seen)?;
+    let status = if key.status == 0 { String::new() } else { format!(" {}", key.status) };
+    let message = group.messages.first().and_then(|message| message.lines().next()).unwrap_or_default();
+    Some(Finding {
+        kind: "first-error",
+        at: Some(group.first_seen.duration_since(snapshot.started_at).unwrap_or_default()),
+        until: None,
+        text: format!(
+            "first failure: {} {}, {}{status}: {}",
+            key.method,
+            key.name,
+            key.kind,
+            super::user_text::cut_middle(message, 160, "…")
+        ),
+    })
+}
+
+fn few_samples(snapshot: &Snapshot) -> Option<Finding> {
+    let requests = snapshot.total.requests;
+    (requests > 0 && requests < FEW_REQUESTS).then(|| Finding {
+        kind: "few-samples",
+        at: None,
+        until: None,
+        text: format!(
+            "only {}: p99 and what lies beyond cannot be told from so few",
+            plural(requests, "request")
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture::{self, Load, Verdict};
+    use super::*;
+
+    fn kinds(snapshot: &Snapshot) -> Vec<&'static str> {
+        let found = findings(&fixture::info(), Some(&EndedBy::RunTime), snapshot);
+        found.iter().map(|finding| finding.kind).collect()
+    }
+
+    fn second(load: &mut Load, requests: u64, us: u64, users: u64, in_flight: u64) -> Snapshot {
+        for i in 0..requests {
+            load.request("browse", ("GET", "/a"), us + i * 10, Verdict::Ok);
+        }
+        load.close_with(1_000, Phase::Steady, users, in_flight)
+    }
+
+    #[test]
+    fn an_even_run_has_no_findings() {
+        let mut load = Load::new();
+        let mut last = None;
+        for _ in 0..30 {
+            last = Some(second(&mut load, 50, 5_000, 10, 2));
+        }
+        assert_eq!(kinds(&last.unwrap()), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn a_stall_is_told_with_its_seconds() {
+        let mut load = Load::new();
+        let mut last = None;
+        for at in 0..30 {
+            last = Some(match at {
+                9 => second(&mut load, 1, 5_000, 10, 9),
+                10 => second(&mut load, 0, 5_000, 10, 10),
+                _ => second(&mut load, 50, 5_000, 10, 2),
+            });
+        }
+        let found = findings(&fixture::info(), None, &last.unwrap());
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].sentence(), "00:09-00:11 stall: 1 response in 2 s, up to 10 requests in flight");
+    }
+
+    #[test]
+    fn a_knee_is_told_with_its_users() {
+        let mut load = Load::new();
+        let mut last = None;
+        for at in 1..=40_u64 {
+            let users = (at * 2).min(60);
+            let us = if users > 40 { 20_000 } else { 5_000 };
+            last = Some(second(&mut load, 50, us, users, users / 5));
+        }
+        let found = findings(&fixture::info(), None, &last.unwrap());
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].text.contains("below 38 users") || found[0].text.contains("below 45 users"),
+            "{found:?}"
+        );
+        assert!(found[0].text.contains("at 60"), "{found:?}");
+    }
+
+    #[test]
+    fn failures_are_told_by_endpoint_and_by_time() {
+        let mut load = Load::new();
+        let mut last = None;
+        for at in 0..40 {
+            if at == 20 || at == 21 {
+                for _ in 0..30 {
+                    load.request("buy", ("GET", "/b"), 9_000, Verdict::Failed(503, "status", "503"));
+                }
+            }
+            last = Some(second(&mut load, 50, 5_000, 10, 2));
+        }
+        let found = findings(&fixture::info(), None, &last.unwrap());
+        let kinds: Vec<_> = found.iter().map(|finding| finding.kind).collect();
+        assert_eq!(kinds, ["failing", "burst", "first-error"], "{found:?}");
+        assert!(
+            found[0].text.starts_with("GET /b failed 100 % of the time (60 of 60): status 503"),
+            "{found:?}"
+        );
+        assert!(found[1].sentence().starts_with("00:20-00:22 burst of failures: 60 of all 60"), "{found:?}");
+    }
+
+    #[test]
+    fn little_is_told_of_little() {
+        let mut load = Load::new();
+        let snapshot = second(&mut load, 5, 5_000, 10, 1);
+        assert_eq!(kinds(&snapshot), ["few-samples"]);
+        assert_eq!(kinds(&fixture::empty()), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn memory_that_rises_is_told_and_memory_that_does_not_is_not() {
+        let rising: Vec<_> = (0..60).map(|s| (f64::from(s), 100e6 + 1e6 * f64::from(s))).collect();
+        let found = leak(&rising).unwrap();
+        assert!(
+            found.sentence().starts_with(
+                "00:00-00:59 memory of the target rises steadily: 100.0 MB to 159.0 MB, 60.0 MB/min"
+            ),
+            "{found:?}"
+        );
+        let flat: Vec<_> = (0..60).map(|s| (f64::from(s), 100e6 + f64::from(s % 7) * 1e5)).collect();
+        assert_eq!(leak(&flat), None);
+    }
+}

@@ -1,0 +1,175 @@
+//! The figures behind the charts: as tables for those who cannot see or do not trust a drawing, and as JSON
+//! for the script and for downloads.
+
+use serde_json::{Value, json};
+
+use super::section;
+use super::table::{Row, figures, table, text};
+use crate::metrics::{EndpointStats, PERCENTILES, ms};
+use crate::plan::format_clock;
+use crate::report::format;
+use crate::report::mask::masked;
+use crate::report::model::{Bucket, Model};
+use crate::results::utc;
+
+/// A column that is shown when it has data: its name, its value, and how that is written.
+type Optional = (&'static str, fn(&Bucket) -> Option<f64>, fn(f64) -> String);
+
+/// The values of all charts over time.
+pub(super) fn timeline_table(model: &Model<'_>) -> String {
+    let has = |value: fn(&Bucket) -> Option<f64>| model.timeline.buckets.iter().any(|b| value(b).is_some());
+    let optional: [Optional; 7] = [
+        ("Target CPU %", |b| b.resources.target_cpu, |v| format!("{v:.0}")),
+        ("Target memory", |b| b.resources.target_memory, size),
+        ("Machine CPU %", |b| b.resources.system_cpu, |v| format!("{v:.0}")),
+        ("Received/s", |b| b.resources.net_received, size),
+        ("Sent/s", |b| b.resources.net_sent, size),
+        ("Generator CPU %", |b| b.resources.generator_cpu, |v| format!("{v:.0}")),
+        ("Late p99", |b| b.lag.percentile_us(99.0).map(|us| us as f64), |v| format::latency(v as u64)),
+    ];
+    let mut columns = vec![
+        text("From"),
+        figures("Users"),
+        figures("Planned"),
+        figures("OK/s"),
+        figures("Failed/s"),
+        figures("p50"),
+        figures("p95"),
+        figures("p99"),
+        figures("Max"),
+        figures("In flight"),
+    ];
+    let shown: Vec<_> = optional.into_iter().filter(|(_, value, _)| has(*value)).collect();
+    columns.extend(shown.iter().map(|(name, ..)| figures(name)));
+    let count = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), format::count);
+    let latency = |us: Option<u64>| us.map_or_else(|| "-".to_owned(), format::latency);
+    let rate = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), format::rate);
+    let rows: Vec<Row> = model
+        .timeline
+        .buckets
+        .iter()
+        .map(|bucket| {
+            let mut cells = vec![
+                format_clock(std::time::Duration::from_secs_f64(bucket.from_s)),
+                count(bucket.users),
+                count(bucket.users_target),
+                rate(bucket.ok_rate()),
+                rate(bucket.failed_rate()),
+                latency(bucket.ok.percentile_us(50.0)),
+                latency(bucket.ok.percentile_us(95.0)),
+                latency(bucket.ok.percentile_us(99.0)),
+                latency(bucket.ok.percentile_us(100.0)),
+                count(bucket.in_flight),
+            ];
+            cells.extend(
+                shown.iter().map(|(_, value, show)| value(bucket).map_or_else(|| "-".to_owned(), *show)),
+            );
+            Row::new(cells)
+        })
+        .collect();
+    format!(
+        "<details><summary>Data of these charts</summary>{}</details>\n",
+        table("timeline-table", &format!("The run by {} s", model.timeline.width_s), &columns, &rows, None)
+    )
+}
+
+fn size(value: f64) -> String {
+    format::bytes(value.max(0.0).round() as u64)
+}
+
+/// The percentiles of the whole run.
+pub(super) fn distribution_table(model: &Model<'_>) -> String {
+    let total = &model.snapshot.total;
+    let columns = [text("Percentile"), figures("Successes"), figures("Failures"), figures("Response time")];
+    let value = |times: Option<crate::metrics::Summary>, percentile| {
+        times.map_or_else(|| "-".to_owned(), |times| format::latency(times.percentile_us(percentile)))
+    };
+    let rows: Vec<Row> = PERCENTILES
+        .iter()
+        .map(|&percentile| {
+            Row::new(vec![
+                format!("{percentile} %"),
+                value(total.ok, percentile),
+                value(total.failed, percentile),
+                value(total.response, percentile),
+            ])
+        })
+        .collect();
+    format!(
+        "<details><summary>Data of these charts</summary>{}</details>\n",
+        table("percentile-table", "Percentiles of the whole run", &columns, &rows, None)
+    )
+}
+
+pub(super) fn downloads() -> String {
+    section(
+        "data",
+        "Data",
+        "<p class=\"downloads\" hidden><button type=\"button\" data-download=\"json\">JSON</button> \
+         <button type=\"button\" data-download=\"endpoints\">CSV of endpoints</button> \
+         <button type=\"button\" data-download=\"seconds\">CSV over time</button></p>\n\
+         <p class=\"note\">The run's folder has more: run.json, the CSV files, and latency.hlog with every second of \
+         every endpoint. <code>rhaid report FOLDER</code> makes each format again.</p>\n",
+    )
+}
+
+/// The figures for the script.
+pub(super) fn embedded(model: &Model<'_>) -> String {
+    let json = json!({
+        "name": masked(&model.info.name),
+        "started_at": utc(model.info.started_at),
+        "verdict": model.verdict,
+        "sentence": masked(&model.sentence),
+        "elapsed_s": round(model.timeline.length_s),
+        "findings": model.findings.iter().map(|finding| masked(&finding.sentence()).into_owned()).collect::<Vec<_>>(),
+        "endpoints": endpoints(model),
+        "seconds": seconds(model),
+    });
+    // In a script element only this could end it, or begin a comment that hides its end.
+    let text = json.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028");
+    format!("<script type=\"application/json\" id=\"figures\">{text}</script>")
+}
+
+fn round(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
+fn endpoints(model: &Model<'_>) -> Value {
+    let mut columns = vec!["method", "name", "requests", "failures", "rate_per_s", "mean_ms"];
+    let percentiles = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 100.0];
+    columns.extend(["p50_ms", "p75_ms", "p90_ms", "p95_ms", "p99_ms", "p99.9_ms", "max_ms"]);
+    let row = |stats: &EndpointStats| {
+        let mut row = vec![
+            json!(masked(&stats.method)),
+            json!(masked(&stats.name)),
+            json!(stats.requests),
+            json!(stats.failures),
+            json!(round(stats.rate)),
+            json!(stats.ok.map(|ok| round(ok.mean_us / 1_000.0))),
+        ];
+        row.extend(percentiles.map(|percentile| json!(stats.ok.map(|ok| ms(ok.percentile_us(percentile))))));
+        Value::Array(row)
+    };
+    let rows: Vec<Value> = model.snapshot.endpoints.iter().chain([&model.snapshot.total]).map(row).collect();
+    json!({ "columns": columns, "rows": rows })
+}
+
+fn seconds(model: &Model<'_>) -> Value {
+    let columns =
+        ["from_s", "users", "ok_per_s", "failed_per_s", "p50_ms", "p95_ms", "p99_ms", "max_ms", "in_flight"];
+    let latency = |bucket: &Bucket, percentile| json!(bucket.ok.percentile_us(percentile).map(ms));
+    let row = |bucket: &Bucket| {
+        json!([
+            bucket.from_s,
+            bucket.users,
+            bucket.ok_rate().map(round),
+            bucket.failed_rate().map(round),
+            latency(bucket, 50.0),
+            latency(bucket, 95.0),
+            latency(bucket, 99.0),
+            latency(bucket, 100.0),
+            bucket.in_flight,
+        ])
+    };
+    json!({ "columns": columns, "rows": model.timeline.buckets.iter().map(row).collect::<Vec<_>>() })
+}

@@ -1,0 +1,56 @@
+//! The limits: what was demanded, what was measured, and how far apart they are.
+
+use super::table::{Row, figures, table, text};
+use super::{section, user};
+use crate::metrics::ThresholdState;
+use crate::report::limits;
+use crate::report::model::Model;
+
+/// What somebody adds who has no limit yet.
+const EXAMPLE: &str = "threshold(\"http_req_duration\", \"p(95) &lt; 200ms\");\n\
+     threshold(\"http_req_failed\", \"rate &lt; 1%\");\n\
+     threshold(\"http_reqs\", \"rate &gt; 50/s\");";
+
+/// The table of limits, or how to set some.
+pub(super) fn limits(model: &Model<'_>) -> String {
+    let all = &model.snapshot.thresholds;
+    if all.is_empty() {
+        let text =
+            format!("<p>Nothing says what would be good enough. In the script:</p><pre>{EXAMPLE}</pre>\n");
+        return section("limits", "Limits", &text);
+    }
+    let is_over = model.snapshot.phase == crate::metrics::Phase::Done;
+    let rows: Vec<Row> = all
+        .iter()
+        .map(|stats| {
+            let (is_bad, state) = match stats.state {
+                ThresholdState::Holds => (false, "✓ kept"),
+                ThresholdState::Broken => (true, "✗ broken"),
+                ThresholdState::NoData => (is_over, if is_over { "✗ no data" } else { "no data yet" }),
+                ThresholdState::Pending => {
+                    (is_over, if is_over { "✗ not reached" } else { "not reached yet" })
+                }
+            };
+            let cells = vec![
+                user(&limits::whole(&stats.threshold)),
+                user(&stats.threshold.scope()),
+                user(&limits::demanded(&stats.threshold)),
+                user(&limits::measured(stats)),
+                user(&limits::margin(stats)),
+                state.to_owned(),
+                limits::first_broken(stats),
+            ];
+            Row { is_bad, ..Row::new(cells) }
+        })
+        .collect();
+    let columns = [
+        text("Limit"),
+        text("Over"),
+        figures("Demanded"),
+        figures("Measured"),
+        figures("Margin"),
+        text("State"),
+        figures("First broken"),
+    ];
+    section("limits", "Limits", &table("limits-table", "Limits", &columns, &rows, None))
+}

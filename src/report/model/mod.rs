@@ -1,0 +1,208 @@
+//! Everything a report shows, computed once: verdict, tiles, findings, the seconds in buckets, endpoints,
+//! distributions. The report at the end of a run and `rhaid report` are made from the same model.
+//!
+//! Owns what is shown and over which time. Leaves drawing to `charts` and layout to `html`. Pure.
+//! Invariants: percentiles of a bucket come from merged histograms, never from other percentiles; what has
+//! no sample is `None`, so that a chart has a gap.
+
+mod endpoints;
+mod heat;
+mod timeline;
+
+#[cfg(test)]
+mod tests;
+
+use super::findings::{Finding, findings};
+use super::format;
+use super::limits::limit_sentence;
+use super::verdict::Verdict;
+use crate::metrics::{IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries, Snapshot, Sparse};
+use crate::plan::{EndedBy, RunInfo};
+
+pub use endpoints::{EndpointBucket, EndpointView};
+pub use heat::HeatMap;
+pub use timeline::{Bucket, Timeline};
+
+/// How a figure or a state is to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// As it should be.
+    Good,
+    /// Something to look at.
+    Warning,
+    /// Not as it should be.
+    Bad,
+    /// Nothing to judge.
+    Neutral,
+}
+
+/// One of the figures on top.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tile {
+    /// What it is.
+    pub label: &'static str,
+    /// The figure with its unit; `-` without data.
+    pub value: String,
+    /// What is to be said with it.
+    pub note: String,
+    /// How it is to be taken.
+    pub tone: Judgement,
+}
+
+/// See the module's description.
+#[derive(Clone, Debug)]
+pub struct Model<'a> {
+    /// What was run, and how.
+    pub info: &'a RunInfo,
+    /// Why it ended.
+    pub ended_by: &'a EndedBy,
+    /// The final figures.
+    pub snapshot: &'a Snapshot,
+    /// What could not be read of the run, in words.
+    pub problems: &'a [String],
+    /// The verdict's words.
+    pub verdict: &'static str,
+    /// How the verdict is to be taken.
+    pub verdict_tone: Judgement,
+    /// Its reason in one sentence.
+    pub sentence: String,
+    /// Requests, rate, failed, p50, p95, p99.
+    pub tiles: Vec<Tile>,
+    /// What happened.
+    pub findings: Vec<Finding>,
+    /// The seconds of the run, in buckets.
+    pub timeline: Timeline,
+    /// Endpoints, in the order of the snapshot.
+    pub endpoints: Vec<EndpointView<'a>>,
+    /// All successes.
+    pub ok: Sparse,
+    /// All failures.
+    pub failed: Sparse,
+    /// Time × latency.
+    pub heat: Option<HeatMap>,
+}
+
+impl<'a> Model<'a> {
+    /// The model of a run.
+    pub fn new(
+        info: &'a RunInfo,
+        ended_by: &'a EndedBy,
+        snapshot: &'a Snapshot,
+        intervals: &[IntervalHistograms],
+        problems: &'a [String],
+    ) -> Model<'a> {
+        let timeline = Timeline::new(snapshot, intervals);
+        let all = |kind| whole_run(intervals, kind);
+        let (ok, failed) = (all(IntervalKind::Ok), all(IntervalKind::Failed));
+        let findings = findings(info, Some(ended_by), snapshot);
+        let (verdict_tone, sentence) = verdict_sentence(ended_by, snapshot, &findings);
+        Model {
+            info,
+            ended_by,
+            snapshot,
+            problems,
+            verdict: Verdict::of(ended_by, snapshot).words(),
+            verdict_tone,
+            sentence,
+            tiles: tiles(snapshot),
+            findings,
+            endpoints: endpoints::views(snapshot, intervals),
+            heat: HeatMap::new(snapshot.elapsed, intervals),
+            timeline,
+            ok,
+            failed,
+        }
+    }
+
+    /// The endpoints that deserve their own charts, the worst first: failing most, then slowest.
+    pub fn worst_endpoints(&self, most: usize) -> Vec<&EndpointView<'a>> {
+        let mut worst: Vec<&EndpointView<'a>> = self.endpoints.iter().collect();
+        let p95 = |view: &EndpointView<'_>| view.stats.ok.map_or(0, |ok| ok.percentile_us(95.0));
+        worst.sort_by(|a, b| {
+            (b.stats.failures, p95(b)).cmp(&(a.stats.failures, p95(a))).then_with(|| a.id.cmp(&b.id))
+        });
+        worst.truncate(most);
+        worst
+    }
+}
+
+/// All values of the run of one kind, verdicts that changed later taken back.
+fn whole_run(intervals: &[IntervalHistograms], kind: IntervalKind) -> Sparse {
+    let part = |taken_back| {
+        let key = IntervalKey { series: IntervalSeries::All, kind, taken_back };
+        let mut sum = Sparse::default();
+        intervals.iter().filter_map(|interval| interval.histograms.get(&key)).for_each(|v| sum.merge(v));
+        sum
+    };
+    let mut values = part(false);
+    values.remove(&part(true));
+    values
+}
+
+fn verdict_sentence(ended_by: &EndedBy, snapshot: &Snapshot, findings: &[Finding]) -> (Judgement, String) {
+    let figures = super::text::figures_of(snapshot);
+    let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+    let worst = |kinds: &[&str]| {
+        findings.iter().filter(|finding| kinds.contains(&finding.kind)).map(Finding::sentence).next()
+    };
+    match Verdict::of(ended_by, snapshot) {
+        Verdict::SetupFailed(error) => (Judgement::Bad, first_line(error)),
+        Verdict::Aborted(reason) => (Judgement::Bad, format!("{}; {figures}", first_line(reason))),
+        Verdict::NoRequests => (Judgement::Bad, "zero requests is never a pass".to_owned()),
+        Verdict::StoppedBySignal | Verdict::Unfinished => (Judgement::Warning, figures),
+        Verdict::LimitsBroken(_, _) => (Judgement::Bad, {
+            let broken: Vec<String> = snapshot.broken_thresholds().map(limit_sentence).collect();
+            format!("{}; {figures}", broken.join("; "))
+        }),
+        Verdict::LimitsKept(limits) => {
+            let kept = if limits == 1 {
+                "the limit was kept".to_owned()
+            } else {
+                format!("all {limits} limits were kept")
+            };
+            (Judgement::Good, format!("{kept}; {figures}"))
+        }
+        Verdict::NoLimitsSet => match worst(&["failing", "stall"]) {
+            Some(worst) => (Judgement::Neutral, format!("{figures}; {worst}")),
+            None => (Judgement::Neutral, figures),
+        },
+    }
+}
+
+fn tiles(snapshot: &Snapshot) -> Vec<Tile> {
+    let total = &snapshot.total;
+    let tile = |label, value, note, tone| Tile { label, value, note, tone };
+    let latency = |label, percentile: f64, fewest: u64| {
+        let ok = total.ok.filter(|ok| ok.count >= fewest);
+        let value = ok.map(|ok| format::latency(ok.percentile_us(percentile)));
+        let note = match (total.ok, &value) {
+            (Some(_), None) => format!("fewer than {fewest} successes"),
+            _ => "of the successes".to_owned(),
+        };
+        tile(label, value.unwrap_or_else(|| "-".to_owned()), note, Judgement::Neutral)
+    };
+    let failed = total.failed_share();
+    vec![
+        tile(
+            "Requests",
+            format::count(total.requests),
+            format!("in {}", format::run_length(snapshot.elapsed)),
+            Judgement::Neutral,
+        ),
+        tile(
+            "Rate",
+            format!("{}/s", format::rate(total.rate)),
+            snapshot.peak_rate.map_or_else(String::new, |peak| format!("peak {}/s", format::rate(peak))),
+            Judgement::Neutral,
+        ),
+        tile(
+            "Failed",
+            failed.map_or_else(|| "-".to_owned(), |share| format!("{} %", format::percent(share))),
+            format!("{} requests", format::count(total.failures)),
+            if total.failures > 0 { Judgement::Bad } else { Judgement::Neutral },
+        ),
+        latency("p50", 50.0, 1),
+        latency("p95", 95.0, 1),
+        latency("p99", 99.0, 100),
+    ]
+}
