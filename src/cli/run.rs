@@ -162,11 +162,14 @@ fn has_failed_check(report: &Report) -> bool {
 
 fn refuse(error: &RunError) -> Exit {
     output::error(&error.to_string());
-    if let RunError::Load(_, others) = error
-        && !others.is_empty()
-    {
+    if let RunError::Load(first, others) = error {
         others.iter().for_each(|problem| output::error(&problem.to_string()));
-        output::err(&format!("{} problems; nothing was run\n", others.len() + 1));
+        // What else loading found stands below the first error.
+        let below = first.trace.lines().filter(|line| line.starts_with("error: ")).count();
+        let problems = 1 + below + others.len();
+        if problems > 1 {
+            output::err(&format!("{problems} problems; nothing was run\n"));
+        }
     }
     Exit::from(error)
 }

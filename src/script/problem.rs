@@ -139,10 +139,13 @@ impl Problem {
 
     /// Whether a script error says the same, wherever it points to.
     pub(crate) fn is_said_by(&self, error: &ScriptError) -> bool {
-        match &self.hint {
-            Some(hint) => error.message == format!("{} — {hint}", self.message),
-            None => error.message == self.message,
-        }
+        let said = match &self.hint {
+            Some(hint) => format!("{} — {hint}", self.message),
+            None => self.message.clone(),
+        };
+        // What else loading found stands below the first error, each on a line of its own.
+        let line = format!(": {said}");
+        error.message == said || error.trace.lines().any(|text| text.ends_with(&line))
     }
 
     /// `file:line:column`, as far as it is known.
