@@ -7,7 +7,7 @@ use super::exit::Exit;
 use super::output;
 use super::run::{Ended, look_of};
 use crate::LoadTest;
-use crate::plan::{Options, Profile};
+use crate::plan::{Options, Profile, ThresholdText};
 use crate::report::{Mark, Tone};
 
 /// The word for every built-in profile.
@@ -22,6 +22,8 @@ pub(super) struct Shape {
     /// Its name, for files and the verdict.
     pub(super) name: String,
     pub(super) options: Options,
+    /// Limits that hold where nobody sets others.
+    pub(super) limits: Vec<ThresholdText>,
 }
 
 /// The loads that a word or a path stands for, in `scale` times their time.
@@ -37,6 +39,7 @@ pub(super) fn shapes(named: &str, scale: f64) -> Result<Vec<Shape>, String> {
     let shape = |profile: Profile| Shape {
         name: profile.name().to_owned(),
         options: profile.options().in_time(scale),
+        limits: profile.limits(),
     };
     Ok(profiles.into_iter().map(shape).collect())
 }
@@ -61,7 +64,7 @@ fn of_file(named: &str, scale: f64) -> Result<Shape, String> {
     let options = options.map_err(|error| format!("the profile: {error}"))?;
     let name = path.file_stem().map_or_else(|| named.to_owned(), |stem| stem.to_string_lossy().into_owned());
     // Where users, requests and files go is the script's matter.
-    Ok(Shape { name, options: options.load_only().in_time(scale) })
+    Ok(Shape { name, options: options.load_only().in_time(scale), limits: Vec::new() })
 }
 
 /// Runs a test with each load, one after the other, and judges all of them together.
@@ -70,7 +73,7 @@ fn of_file(named: &str, scale: f64) -> Result<Shape, String> {
 pub(super) fn run_each(
     shapes: Vec<Shape>,
     args: &RunArgs,
-    run: impl Fn(&Options, &RunArgs) -> Ended,
+    run: impl Fn(&Options, &[ThresholdText], &RunArgs) -> Ended,
 ) -> Exit {
     let several = shapes.len() > 1;
     let mut ended: Vec<(String, Option<Ended>)> = Vec::new();
@@ -88,7 +91,7 @@ pub(super) fn run_each(
             }
             args.output = named_apart(args.output, &shape.name);
         }
-        let outcome = run(&shape.options, &args);
+        let outcome = run(&shape.options, &shape.limits, &args);
         // What is set wrongly for one is so for all.
         let cannot_start = matches!(outcome.exit, Exit::Configuration | Exit::Usage);
         ended.push((shape.name, Some(outcome)));

@@ -15,7 +15,7 @@ use super::report::write_file;
 use super::signals::Signals;
 use super::{config_file, event_loop, output, profiles, resources};
 use crate::metrics::Snapshot;
-use crate::plan::{Options, RunInfo};
+use crate::plan::{Options, RunInfo, ThresholdText};
 use crate::report::{Look, Model, compared_summary, html_report, short_summary};
 use crate::results::{Comparison, CsvFiles, DEFAULT_NOISE, ResultsError, RunDirectory, StoredRun, run_json};
 use crate::{LoadTest, Prepared, Report, RunError};
@@ -66,7 +66,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
         return Exit::Usage;
     }
     let roots = if args.lib.is_empty() { &config.args.lib } else { &args.lib };
-    let run = |load: &Options, args: &RunArgs| {
+    let run = |load: &Options, limits: &[ThresholdText], args: &RunArgs| {
         let test = match LoadTest::from_file(&script) {
             Ok(test) => test,
             Err(error) => return refuse(&error).into(),
@@ -75,12 +75,13 @@ pub(super) fn run(args: &RunArgs) -> Exit {
             .iter()
             .fold(test, |test, root| test.lib_root(root))
             .http_debug(args.http_debug())
-            .watch(args.watch || config.args.watch);
+            .watch(args.watch || config.args.watch)
+            .defaults(Options { thresholds: limits.to_vec(), ..Options::default() });
         execute(test.options(args.options().or(load.clone()).or(file_options.clone())), args)
     };
     match shapes {
         Some(shapes) => profiles::run_each(shapes, &args, run),
-        None => run(&Options::default(), &args).exit,
+        None => run(&Options::default(), &[], &args).exit,
     }
 }
 

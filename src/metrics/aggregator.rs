@@ -25,7 +25,7 @@ use super::snapshot::{
     Snapshot, TagStats, TotalsSoFar,
 };
 use super::sparse::Sparse;
-use super::threshold::{ThresholdEvent, Thresholds};
+use super::threshold::{ThresholdEvent, ThresholdStats, Thresholds};
 use super::totals::{Totals, per_second};
 
 /// How many intervals the "recent" figures cover.
@@ -93,7 +93,7 @@ pub struct Aggregator {
     /// The interval that is open is the last one.
     is_last: bool,
     /// The threshold that demands the end of the run.
-    aborting: Option<usize>,
+    aborting: Option<ThresholdStats>,
 }
 
 /// Where a worker's own ids stand in the run's tables.
@@ -174,7 +174,7 @@ impl Aggregator {
     }
 
     /// The broken threshold that demands the end of the run, once.
-    pub(crate) fn take_aborting_threshold(&mut self) -> Option<usize> {
+    pub(crate) fn take_aborting_threshold(&mut self) -> Option<ThresholdStats> {
         self.aborting.take()
     }
 
@@ -339,7 +339,7 @@ impl Aggregator {
         let told = self.thresholds.close(tick.at, length, &phases, self.is_last);
         self.events.extend(told);
         if !self.is_last {
-            self.aborting = self.thresholds.abort(tick.at).or(self.aborting);
+            self.aborting = self.thresholds.abort(tick.at).or(self.aborting.take());
         }
         let interval = std::mem::take(&mut self.total.interval);
         let rate = per_second(interval.requests.max(0) as u64, length);

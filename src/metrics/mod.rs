@@ -47,7 +47,7 @@ pub use snapshot::{
     RecentStats, ScenarioStats, Snapshot, TagStats, TotalsSoFar,
 };
 pub use sparse::Sparse;
-pub(crate) use threshold::Thresholds;
 pub use threshold::{SubmetricFigures, SubmetricStats, ThresholdState, ThresholdStats};
+pub(crate) use threshold::{ThresholdEvent, Thresholds};
 pub(crate) use watch::Tagged;
 pub use watch::Watch;

@@ -25,10 +25,7 @@ pub use profile::Profile;
 pub use scenario::{ScenarioPlan, TaskOrder, TaskPlan, Wait};
 pub use stage::{RunStages, Stage, parse_rate, parse_stages};
 pub use test_plan::{DEFAULT_STOP_TIMEOUT, PlanError, TestPlan};
-pub use threshold::{
-    Aggregation, Comparison, MetricKind, OwnMetric, ProfileLimits, Quantity, Threshold, ThresholdText,
-    profile_limits,
-};
+pub use threshold::{Aggregation, Comparison, MetricKind, OwnMetric, Quantity, Threshold, ThresholdText};
 pub(crate) use threshold::{
     IterationFigure, Known, RequestFigure, Source, TransactionFigure, find_metric, resolve,
 };

@@ -87,6 +87,7 @@ impl Options {
             hold: self.hold,
             iterations: self.iterations,
             stop_timeout: self.stop_timeout,
+            thresholds: self.thresholds,
             ..Options::default()
         }
     }

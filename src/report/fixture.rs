@@ -5,9 +5,9 @@ use std::time::{Duration, SystemTime};
 
 use crate::metrics::{
     Aggregator, CustomKind, Failure, GeneratorPoint, GeneratorStats, Histogram, IterationEnd, Phase, Phases,
-    Recorder, RequestSample, ScriptError, Snapshot, Tick,
+    Recorder, RequestSample, ScriptError, Snapshot, Thresholds, Tick,
 };
-use crate::plan::RunInfo;
+use crate::plan::{Known, MetricKind, OwnMetric, RunInfo, ThresholdText, resolve};
 
 /// 2026-11-23T17:45:04.250Z
 pub(crate) fn started_at() -> SystemTime {
@@ -49,9 +49,25 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn new() -> Self {
+        Load::with(&[])
+    }
+
+    /// With limits on what is measured.
+    fn with(limits: &[&str]) -> Self {
+        let texts: Vec<ThresholdText> = limits.iter().map(|text| ThresholdText::new(*text, "here")).collect();
+        let own = [("basket_value", MetricKind::Trend)].map(|(name, kind)| OwnMetric {
+            name: name.into(),
+            kind,
+            is_time: false,
+        });
+        let known = Known { own: own.into(), ..Known::default() };
+        let (thresholds, _) = resolve(&texts, &known).unwrap();
+        let (thresholds, watches) = Thresholds::new(&thresholds, &known.own);
+        let mut recorder = Recorder::new(1_000);
+        recorder.watch(&watches);
         Load {
-            recorder: Recorder::new(1_000),
-            aggregator: Aggregator::new(1, started_at()),
+            recorder,
+            aggregator: Aggregator::new(1, started_at()).with_thresholds(thresholds),
             at: Duration::ZERO,
             phase: None,
         }
@@ -171,7 +187,25 @@ pub(crate) const NASTY: &str = "/a,\"b\"\n<script>\u{1b}[31m;=1+1";
 
 /// A run of 12.4 s, a snapshot a second and one for the last part of a second. Second 6 is a stall.
 pub(crate) fn snapshots() -> Vec<Snapshot> {
-    let mut load = Load::new();
+    run(Load::new())
+}
+
+/// The same run with limits: kept, broken, broken for a while, without data.
+pub(crate) fn limited() -> Vec<Snapshot> {
+    run(Load::with(&[
+        "http_req_duration: p(95) < 200ms",
+        "http_req_failed: rate < 0.1% abort after 1h",
+        "http_req_duration{name:/health,method:GET}: p(99.9) < 4.805ms over 3s",
+        "http_req_duration{name:/nosuch}: p(95) < 1s",
+        "http_reqs: rate > 105/s",
+        "checks: rate > 80% in steady",
+        "http_reqs{name:'/<script>|`é',status:500}: count < 5",
+        "basket_value: max < 1e6",
+        "vus: max <= 10",
+    ]))
+}
+
+fn run(mut load: Load) -> Vec<Snapshot> {
     let mut snapshots = Vec::new();
     for second in 1..=13_u64 {
         let (ms, phase) = match second {
@@ -182,7 +216,12 @@ pub(crate) fn snapshots() -> Vec<Snapshot> {
         if second != 6 {
             one_second(&mut load, second);
         }
-        let users = if second == 13 { 0 } else { (second * 5).min(10) };
+        let users = if second == 13 {
+            load.aggregator.end();
+            0
+        } else {
+            (second * 5).min(10)
+        };
         snapshots.push(load.close(ms, phase, users));
     }
     snapshots

@@ -40,12 +40,38 @@ pub fn measured(stats: &ThresholdStats) -> String {
         Quantity::Percent => (value, " %"),
         other => (value, other.unit()),
     };
-    format!("{}{unit}", format!("{scaled:.6}").trim_end_matches('0').trim_end_matches('.'))
+    format!("{}{unit}", trimmed(scaled))
 }
 
 /// The limit with its comparison: `< 200ms`.
 pub fn demanded(threshold: &Threshold) -> String {
-    format!("{} {}", threshold.comparison.as_str(), amount(threshold.limit, threshold.quantity))
+    format!("{} {}", threshold.comparison.as_str(), set(threshold.limit, threshold.quantity))
+}
+
+/// A limit as it was set, without rounding: `200ms`, `1.5s`, `0.1 %`, `1GB`.
+fn set(limit: f64, quantity: Quantity) -> String {
+    const BYTES: [(f64, &str); 4] = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
+    let size = limit.abs();
+    match quantity {
+        Quantity::Time if size >= 1e3 => format!("{}s", trimmed(limit / 1e3)),
+        Quantity::Time => format!("{}ms", trimmed(limit)),
+        Quantity::Share => format!("{} %", trimmed(limit * 100.0)),
+        Quantity::Percent => format!("{} %", trimmed(limit)),
+        Quantity::Bytes | Quantity::BytesPerSecond => {
+            let per = if quantity == Quantity::Bytes { "" } else { "/s" };
+            let unit = BYTES.into_iter().find(|(factor, _)| size >= *factor);
+            let (factor, unit) = unit.unwrap_or((1.0, "B"));
+            format!("{}{unit}{per}", trimmed(limit / factor))
+        }
+        Quantity::PerSecond => format!("{}/s", trimmed(limit)),
+        Quantity::Number => trimmed(limit),
+    }
+}
+
+/// At most six decimals, none that says nothing.
+fn trimmed(value: f64) -> String {
+    let text = format!("{value:.6}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 /// How far the measured value is on the right side of the limit, in per cent of it: `58 %`, `-12 %`, `-`.
@@ -138,7 +164,7 @@ pub fn limit_sentence(stats: &ThresholdStats) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Comparison;
+    use crate::plan::{Comparison, MetricKind};
     use std::sync::Arc;
 
     fn stats(quantity: Quantity, limit: f64, measured: Option<f64>) -> ThresholdStats {
@@ -152,10 +178,12 @@ mod tests {
             window: None,
             phase: None,
             abort_after: None,
+            if_measured: false,
             expression: "p(95) < 200ms".into(),
         };
         ThresholdStats {
             threshold: Arc::new(threshold),
+            kind: MetricKind::Trend,
             measured,
             state: ThresholdState::Broken,
             first_broken: None,
@@ -198,5 +226,17 @@ mod tests {
         assert_eq!(limit_sentence(&broken), "p95(/x) is 1.20s, limit < 500ms");
         assert_eq!(short_line(&broken), "p95(/x) < 500ms: 1.20s");
         assert_eq!(limit_sentence(&stats(Quantity::Time, 500.0, None)), "p95(/x) has no data, limit < 500ms");
+        for (limit, quantity, text) in [
+            (4.805, Quantity::Time, "4.805ms"),
+            (90_000.0, Quantity::Time, "90s"),
+            (0.001, Quantity::Share, "0.1 %"),
+            (85.0, Quantity::Percent, "85 %"),
+            (1e9, Quantity::Bytes, "1GB"),
+            (1536.0, Quantity::BytesPerSecond, "1.536kB/s"),
+            (50.0, Quantity::PerSecond, "50/s"),
+            (0.0, Quantity::Number, "0"),
+        ] {
+            assert_eq!(set(limit, quantity), text);
+        }
     }
 }

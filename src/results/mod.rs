@@ -20,6 +20,7 @@ mod script_copy;
 mod state_file;
 mod stored_run;
 mod tables;
+mod thresholds_json;
 mod timeline_file;
 mod trend;
 mod utc;

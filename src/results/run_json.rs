@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::thresholds_json::{attach, contains, thresholds};
 use super::utc::utc;
 use crate::metrics::{
     CPU_LIMIT, CheckCount, CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, GaugeStats,
     GeneratorStats, IterationStats, LATENESS_LIMIT, Mark, PERCENTILES, PHASES, PhaseSpan, ResourceInfo,
-    ResourceUnit, Saturation, ScenarioStats, ScriptErrorCount, Snapshot, Summary, ms,
+    ResourceUnit, Saturation, ScenarioStats, ScriptErrorCount, Snapshot, SubmetricFigures, SubmetricStats,
+    Summary, ms,
 };
 use crate::plan::{EndedBy, RunInfo};
 use crate::report::{Finding, findings};
@@ -31,6 +33,7 @@ pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot)
         "settings": settings(info),
         "machine": machine(),
         "phases": phases(snapshot),
+        "thresholds": thresholds(snapshot, ended_by.is_some()),
         "metrics": metrics(snapshot),
         "total": endpoint(&snapshot.total),
         "endpoints": snapshot.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
@@ -203,6 +206,10 @@ fn metrics(snapshot: &Snapshot) -> Value {
     for stats in &snapshot.resources.stats {
         metrics.resource(stats);
     }
+    for stats in &snapshot.submetrics {
+        metrics.submetric(stats);
+    }
+    attach(&mut metrics.0, snapshot);
     Value::Object(metrics.0)
 }
 
@@ -260,13 +267,25 @@ impl Metrics {
         self.trend(&format!("transaction_duration{tags}"), stats.ok);
     }
 
+    fn submetric(&mut self, stats: &SubmetricStats) {
+        match stats.figures {
+            SubmetricFigures::Times(summary) => self.trend(&stats.selector, Some(summary)),
+            SubmetricFigures::Values(figures) => {
+                self.figures(stats.selector.clone(), contains(stats.quantity), figures);
+            }
+        }
+    }
+
     fn custom(&mut self, stats: &CustomStats) {
         let name = match &stats.tag {
             Some((key, value)) => format!("{}{{{key}:{value}}}", stats.name),
             None => stats.name.to_string(),
         };
-        let contains = if stats.is_time { "time" } else { "default" };
-        match stats.figures {
+        self.figures(name, if stats.is_time { "time" } else { "default" }, stats.figures);
+    }
+
+    fn figures(&mut self, name: String, contains: &str, figures: CustomFigures) {
+        match figures {
             CustomFigures::Counter { count, rate } => {
                 let values = json!({ "count": number(count), "rate": round(rate, 6) });
                 self.insert(name, "counter", contains, values);

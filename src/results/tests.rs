@@ -269,6 +269,27 @@ fn metrics_are_named_and_counted_as_in_k6() {
 }
 
 #[test]
+fn thresholds_are_in_a_list_and_where_k6_has_them() {
+    let run = fixture::limited();
+    let json = run_json(&fixture::info(), Some(&EndedBy::RunTime), run.last().unwrap());
+    let ok: Vec<&Value> = json["thresholds"].as_array().unwrap().iter().map(|t| &t["ok"]).collect();
+    assert_eq!(ok, [true, false, false, false, true, true, false, true, true]);
+    let metrics = &json["metrics"];
+    assert_eq!(
+        metrics["http_req_failed"]["thresholds"],
+        json!({ "rate < 0.1% abort after 1h": { "ok": false } })
+    );
+    assert_eq!(metrics["http_req_duration"]["thresholds"], json!({ "p(95) < 200ms": { "ok": true } }));
+    let health = "http_req_duration{name:/health,method:GET}";
+    assert_eq!(metrics[health]["values"]["count"], 1_200);
+    assert_eq!(metrics[health]["thresholds"], json!({ "p(99.9) < 4.805ms over 3s": { "ok": false } }));
+    let nothing = &metrics["http_req_duration{name:/nosuch}"];
+    assert_eq!((&nothing["type"], &nothing["values"]), (&json!("trend"), &json!({})));
+    let live = run_json(&fixture::info(), None, &run[3]);
+    assert!(live["thresholds"][3]["ok"].is_null() && live["thresholds"][3]["state"] == "no data");
+}
+
+#[test]
 fn the_schema_describes_every_key() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/run.schema.json");
     let schema: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
@@ -276,6 +297,8 @@ fn the_schema_describes_every_key() {
         (Some(EndedBy::RunTime), fixture::finished()),
         (Some(EndedBy::Aborted("why".into())), fixture::partial_second()),
         (None, fixture::empty()),
+        (Some(EndedBy::Threshold("why".into())), fixture::limited().pop().unwrap()),
+        (None, fixture::limited().swap_remove(3)),
     ] {
         let json = run_json(&fixture::info(), ended_by.as_ref(), &snapshot);
         let mut problems = Vec::new();

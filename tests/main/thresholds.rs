@@ -127,7 +127,7 @@ fn a_broken_limit_ends_the_run_and_is_told_to_the_script() {
         fn iteration() { http::get("/status/500"); sleep(0.02); }
     "#;
     let ran = run(load_test(script).host(&server.url()).users(2).run_time(Duration::from_secs(600)));
-    let sentence = "failed is 100 %, limit < 1.0 %";
+    let sentence = "failed is 100 %, limit < 1 %";
     assert_eq!(*ran.report.ended_by(), EndedBy::Threshold(sentence.to_owned()));
     assert!(ran.snapshot().thresholds[0].aborted && !ran.report.passed());
     let printed = ran.printed();
@@ -155,7 +155,7 @@ fn the_command_exits_with_99_and_says_which_limit_last() {
     ];
     let output = Sandbox::with(FAILING).run(&arguments).expect_code(99);
     let last: Vec<&str> = output.stdout.lines().rev().take(6).collect();
-    assert!(last[0].starts_with(" FAILED: failed is 100 %, limit < 5.0 %; 5 requests"), "{}", output.shown());
+    assert!(last[0].starts_with(" FAILED: failed is 100 %, limit < 5 %; 5 requests"), "{}", output.shown());
     assert!(last[2].starts_with(" ✓ http_reqs: count > 1 "), "{}", output.shown());
     assert!(last[3].starts_with(" ✗ http_req_failed: rate < 5% "), "{}", output.shown());
     assert!(last[4].contains("limits") && last[4].contains("margin"), "{}", output.shown());
@@ -244,4 +244,50 @@ fn stages_can_be_limited_by_their_names_and_dropped_iterations_too() {
     assert_eq!(dropped, Some(ran.snapshot().iterations.dropped as f64));
     let wrong = try_run(load_test(&script.replace("in peak", "in peek"))).err().unwrap().to_string();
     assert!(wrong.contains("did you mean 'peak'"), "{wrong}");
+}
+
+#[test]
+fn a_profile_brings_the_usual_limits_and_the_script_replaces_them_one_by_one() {
+    let server = Server::start();
+    let script = "threshold(\"http_req_failed\", \"rate <= 100%\"); fn iteration() { http::get(\"/status/500\"); sleep(0.02); }";
+    let arguments = [
+        "run",
+        "test.rhai",
+        "-H",
+        &server.url(),
+        "--profile",
+        "stress",
+        "--time-scale",
+        "0.002",
+        "--no-resources",
+    ];
+    let output = Sandbox::with(script).run(&arguments).expect_code(99);
+    for line in
+        ["http_reqs: rate > 50/s", "http_req_duration: p(95) < 300ms", "http_req_failed: rate <= 100%"]
+    {
+        assert!(output.stdout.contains(line), "no {line} in\n{}", output.shown());
+    }
+    assert!(
+        !output.stdout.contains("rate < 1%") && !output.stdout.contains("target_cpu"),
+        "{}",
+        output.shown()
+    );
+}
+
+#[test]
+fn the_process_under_test_can_be_limited() {
+    let server = Server::start();
+    let script = r#"
+        threshold("target_memory", ["max > 1MB", "max < 1kB over 1s"]);
+        threshold("generator_threads: value > 1");
+        fn iteration() { http::get("/x"); sleep(0.05); }
+    "#;
+    let pid = std::process::id().to_string();
+    let arguments = ["run", "test.rhai", "-H", &server.url(), "-t", "2s", "--target-pid", &pid];
+    let output = Sandbox::with(script).run(&arguments).expect_code(99);
+    let json = output.run_dir().json();
+    let ok: Vec<Option<bool>> =
+        json["thresholds"].as_array().unwrap().iter().map(|threshold| threshold["ok"].as_bool()).collect();
+    assert_eq!(ok, [Some(true), Some(false), Some(true)], "{}", output.shown());
+    assert_eq!(json["metrics"]["target_memory"]["thresholds"]["max > 1MB"]["ok"], true);
 }

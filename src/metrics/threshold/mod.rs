@@ -28,6 +28,8 @@ use tracker::Tracker;
 pub struct ThresholdStats {
     /// What it demands.
     pub threshold: Arc<Threshold>,
+    /// What its metric does with values.
+    pub kind: MetricKind,
     /// What was measured, in the unit of the threshold's quantity; `None` without data. Over a window, the one
     /// that ends now, and when the run is over the worst of all.
     pub measured: Option<f64>,
@@ -58,8 +60,8 @@ impl ThresholdStats {
 /// A breach or a recovery that is to be told: a limit that stays broken, and one that holds again for some time.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ThresholdEvent {
-    /// Place among the thresholds.
-    pub(crate) index: usize,
+    /// The threshold, as it stood then.
+    pub(crate) stats: ThresholdStats,
     /// False is a recovery.
     pub(crate) is_breach: bool,
 }
@@ -194,25 +196,25 @@ impl Thresholds {
     ) -> Vec<ThresholdEvent> {
         self.measures.iter_mut().for_each(|measure| measure.close(length, phases));
         let mut events = Vec::new();
-        for (index, tracker) in self.trackers.iter_mut().enumerate() {
+        for tracker in &mut self.trackers {
             let told = tracker.judge(&self.measures[tracker.measure], at, last);
-            events.extend(told.map(|is_breach| ThresholdEvent { index, is_breach }));
+            events.extend(told.map(|is_breach| ThresholdEvent { stats: tracker.stats(), is_breach }));
         }
         events
     }
 
     /// The first broken threshold that demands the end of the run, once in a run.
-    pub(crate) fn abort(&mut self, at: Duration) -> Option<usize> {
+    pub(crate) fn abort(&mut self, at: Duration) -> Option<ThresholdStats> {
         if self.trackers.iter().any(|tracker| tracker.aborted) {
             return None;
         }
-        let index = self.trackers.iter().position(|tracker| tracker.ends_run(at))?;
-        self.trackers[index].aborted = true;
-        Some(index)
+        let tracker = self.trackers.iter_mut().find(|tracker| tracker.ends_run(at))?;
+        tracker.aborted = true;
+        Some(tracker.stats())
     }
 
     pub(crate) fn stats(&self) -> Vec<ThresholdStats> {
-        self.trackers.iter().map(Tracker::stats).collect()
+        self.trackers.iter().filter(|tracker| tracker.counts()).map(Tracker::stats).collect()
     }
 
     pub(crate) fn submetrics(&self) -> Vec<SubmetricStats> {

@@ -28,8 +28,10 @@ fn own() -> Vec<OwnMetric> {
 
 impl Run {
     fn with(thresholds: &[&str]) -> Run {
-        let texts: Vec<ThresholdText> =
-            thresholds.iter().map(|text| ThresholdText::new(*text, "here")).collect();
+        Run::of(thresholds.iter().map(|text| ThresholdText::new(*text, "here")).collect())
+    }
+
+    fn of(texts: Vec<ThresholdText>) -> Run {
         let known =
             Known { own: own(), scenarios: vec!["a".into(), "b".into()], stages: Some(vec!["peak".into()]) };
         let (thresholds, _) = resolve(&texts, &known).unwrap_or_else(|problems| panic!("{problems:#?}"));
@@ -415,7 +417,9 @@ fn abort_waits_for_its_time_and_comes_once() {
         run.request(("a", "/x"), 500, 10);
         let snapshot = run.second();
         let aborting = run.aggregator.take_aborting_threshold();
-        assert_eq!(aborting, (second == 3).then_some(0), "second {second}: no data does not abort");
+        let metric = aborting.map(|stats| stats.threshold.metric.clone());
+        let expected = (second == 3).then(|| "http_req_failed".to_owned());
+        assert_eq!(metric, expected, "second {second}: no data does not abort");
         assert_eq!(snapshot.thresholds[0].aborted, second >= 3);
     }
 }
@@ -438,4 +442,20 @@ fn submetrics_hold_what_is_selected_over_the_whole_run() {
     assert_eq!(times.count, 6);
     let rate = CustomFigures::Rate { passes: 0, fails: 0 };
     assert_eq!(snapshot.submetrics[1].figures, SubmetricFigures::Values(rate));
+}
+
+#[test]
+fn limits_of_a_profile_on_the_target_count_when_it_is_measured() {
+    let mut run = Run::of(crate::plan::Profile::Load.limits());
+    run.request(("a", "/x"), 200, 10);
+    let snapshot = run.last();
+    assert_eq!(snapshot.thresholds.len(), 4, "{:#?}", snapshot.thresholds);
+    let told = run.aggregator.take_threshold_events();
+    assert_eq!(told.len(), 1, "only the rate");
+
+    let mut run = Run::of(crate::plan::Profile::Load.limits());
+    run.cpu(&[99.0]);
+    let snapshot = run.last();
+    assert_eq!(snapshot.thresholds.len(), 6);
+    assert_eq!(snapshot.thresholds[4].state, ThresholdState::Broken);
 }

@@ -45,6 +45,7 @@ impl ThresholdState {
 #[derive(Debug)]
 pub(super) struct Tracker {
     threshold: Arc<Threshold>,
+    kind: MetricKind,
     /// Place of what it measures.
     pub(super) measure: usize,
     waits_for_end: bool,
@@ -65,6 +66,7 @@ impl Tracker {
         Tracker {
             waits_for_end: is_judged_at_the_end(&threshold, kind),
             threshold: Arc::new(threshold),
+            kind,
             measure,
             measured: None,
             worst: None,
@@ -75,6 +77,11 @@ impl Tracker {
             breaches: 0,
             aborted: false,
         }
+    }
+
+    /// Whether it counts at all: one that is set for what may not be measured does only when it is.
+    pub(super) fn counts(&self) -> bool {
+        !self.threshold.if_measured || self.measured.is_some() || self.first_broken.is_some()
     }
 
     pub(super) fn mask(&mut self, mask: &impl Fn(&str) -> Option<String>) {
@@ -118,7 +125,7 @@ impl Tracker {
         let enough = |needed: u32| self.in_a_row >= needed;
         match (self.state, self.in_breach) {
             (ThresholdState::Broken, false) if last || enough(BREACH_AFTER) => self.breach(),
-            (ThresholdState::NoData, false) if last => self.breach(),
+            (ThresholdState::NoData, false) if last && self.counts() => self.breach(),
             (ThresholdState::Holds, true) if !last && enough(RECOVERY_AFTER) => {
                 self.in_breach = false;
                 Some(false)
@@ -141,6 +148,7 @@ impl Tracker {
     pub(super) fn stats(&self) -> ThresholdStats {
         ThresholdStats {
             threshold: self.threshold.clone(),
+            kind: self.kind,
             measured: self.measured,
             state: self.state,
             first_broken: self.first_broken,

@@ -2,11 +2,13 @@
 //!
 //! Invariant: every metric of `docs/metrics.md` is here, and where its values come from is its [`Source`].
 
+use serde::{Deserialize, Serialize};
+
 use super::unit::Quantity;
 use super::{Aggregation, MetricKind::*};
 
 /// What a metric does with its values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MetricKind {
     /// Adds them up.
     Counter,

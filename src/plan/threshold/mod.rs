@@ -16,7 +16,6 @@ use std::time::Duration;
 
 pub(crate) use catalog::{IterationFigure, RequestFigure, Source, TransactionFigure, find as find_metric};
 pub use catalog::{MetricKind, OwnMetric};
-pub use profiles::{ProfileLimits, profile_limits};
 pub(crate) use resolve::{Known, resolve};
 pub use unit::Quantity;
 
@@ -41,6 +40,8 @@ pub struct Threshold {
     pub phase: Option<String>,
     /// The run ends when the limit is broken and this much of it is over.
     pub abort_after: Option<Duration>,
+    /// It counts only when there is data, instead of failing without.
+    pub if_measured: bool,
     /// The expression as it was written, without the metric: `p(95) < 200ms`.
     pub expression: String,
 }
@@ -193,6 +194,8 @@ pub struct ThresholdText {
     pub place: String,
     /// What `abortOnFail` and `delayAbortEval` of k6 say, besides the text.
     pub abort_after: Option<Duration>,
+    /// It counts only when there is data, instead of failing without.
+    pub if_measured: bool,
     /// Layer of settings; the lowest number wins over the others.
     pub(crate) layer: u32,
 }

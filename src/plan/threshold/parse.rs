@@ -81,6 +81,7 @@ impl<'a> Reader<'a> {
             window: None,
             phase: None,
             abort_after: None,
+            if_measured: false,
             expression: String::new(),
         };
         self.clauses(&mut threshold)?;

@@ -42,6 +42,7 @@ pub(crate) fn resolve(
         match read {
             Ok(mut threshold) => {
                 threshold.abort_after = threshold.abort_after.or(set.abort_after);
+                threshold.if_measured = set.if_measured;
                 warnings
                     .extend(doubt(&threshold).map(|doubt| format!("{place}: {}: {doubt}", set.text.trim())));
                 let replaced = kept
@@ -187,12 +188,14 @@ mod tests {
 
     #[test]
     fn profiles_have_the_usual_limits() {
-        use super::super::{ProfileLimits, profile_limits};
+        use crate::plan::Profile;
         let own = texts(&["http_req_duration: p(95) < 1s"]);
-        let usual = profile_limits(ProfileLimits::Stress, true);
-        let (resolved, warnings) = resolve(&over(own, usual), &known()).unwrap();
+        let (resolved, warnings) = resolve(&over(own, Profile::Stress.limits()), &known()).unwrap();
         assert_eq!((resolved.len(), warnings.len()), (6, 0));
         assert!(!resolved.iter().any(|threshold| threshold.expression.contains("300ms")), "{resolved:#?}");
-        assert_eq!(profile_limits(ProfileLimits::Usual, false).len(), 4);
+        assert!(Profile::Load.limits().iter().any(|limit| limit.text == "http_req_duration: p(95) < 200ms"));
+        assert!(
+            resolved.iter().all(|threshold| threshold.if_measured == threshold.metric.starts_with("target_"))
+        );
     }
 }

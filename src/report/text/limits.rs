@@ -9,6 +9,9 @@ use crate::report::user_text::width;
 /// Lines that limits take in the live block.
 const MOST_LINES: usize = 3;
 
+/// Columns of `  + 12 more`.
+const ROOM_FOR_MORE: usize = 11;
+
 /// Broken limits that the verdict names.
 const MOST_NAMED: usize = 3;
 
@@ -28,7 +31,10 @@ pub(super) fn limit_lines(snapshot: &Snapshot, look: Look) -> Vec<String> {
         let sign = look.mark(mark);
         let text = look.user(&words::short_line(stats));
         let columns = width(sign) + width(&text) + 3;
-        if !line.is_empty() && used + columns > look.width {
+        // The last line says how many are left out.
+        let is_last_line = lines.len() + 1 == MOST_LINES && index + 1 < sorted.len();
+        let room = if is_last_line { look.width.saturating_sub(ROOM_FOR_MORE) } else { look.width };
+        if !line.is_empty() && used + columns > room {
             if lines.len() + 1 == MOST_LINES {
                 // Never without saying so.
                 line.push_str(&format!("  + {} more", sorted.len() - index));
@@ -69,7 +75,11 @@ pub(super) fn broken_limits(snapshot: &Snapshot, look: Look) -> String {
         snapshot.broken_thresholds().map(|stats| look.user(&words::limit_sentence(stats))).collect();
     let mut text = broken.iter().take(MOST_NAMED).cloned().collect::<Vec<_>>().join("; ");
     if broken.len() > MOST_NAMED {
-        text.push_str(&format!("; {} more limits are broken", broken.len() - MOST_NAMED));
+        let more = broken.len() - MOST_NAMED;
+        text.push_str(&format!(
+            "; {more} more {}",
+            if more == 1 { "limit is broken" } else { "limits are broken" }
+        ));
     }
     text
 }

@@ -157,3 +157,34 @@ fn long_lists_are_cut_and_say_so() {
     assert!(block.contains(&"   + 15 more".to_owned()), "{block:#?}");
     assert!(block.len() < 24, "the block fits a small terminal: {block:#?}");
 }
+
+#[test]
+fn limits_come_last_before_the_verdict() {
+    let run = fixture::limited();
+    let looks = [("limits", LOOK), ("limits_ascii", Look { unicode: false, ..LOOK })];
+    for (name, look) in looks {
+        let text = summary(&fixture::info(), &EndedBy::RunTime, run.last().unwrap(), look);
+        let at = text.find("   limits").unwrap();
+        let lines: Vec<String> = live(&fixture::info(), &run[10], None, look);
+        let from = lines.iter().position(|line| line.starts_with(" limits")).unwrap();
+        let shown = format!(
+            "{}\n\n{}\n\n{}\n",
+            &text[at..].trim_end(),
+            lines[from..].join("\n"),
+            plain_line(&run[10], None)
+        );
+        assert_golden(&format!("{name}.txt"), &shown);
+    }
+}
+
+#[test]
+fn a_run_that_keeps_its_limits_has_passed() {
+    let mut snapshot = fixture::limited().pop().unwrap();
+    snapshot.thresholds.retain(|stats| stats.holds());
+    let text = summary(&fixture::info(), &EndedBy::RunTime, &snapshot, Look { color: true, ..LOOK });
+    let verdict = text.lines().last().unwrap();
+    assert!(
+        verdict.starts_with(" \u{1b}[32mPASSED\u{1b}[0m: all limits are kept; 1,325 requests"),
+        "{verdict}"
+    );
+}

@@ -88,10 +88,9 @@ impl Driver {
             snapshot.phase = Phase::Done;
         }
         self.shared.run.publish(snapshot.users, snapshot.recent.rate.unwrap_or(0.0), snapshot.phase);
-        let snapshot = Arc::new(snapshot);
         // Nobody may be watching.
-        self.snapshots.send_replace(snapshot.clone());
-        self.act_on_thresholds(&snapshot).await;
+        self.snapshots.send_replace(Arc::new(snapshot));
+        self.act_on_thresholds().await;
     }
 
     /// By scenario, how many iterations were due so far. At the end, those that were never begun are counted as

@@ -2,22 +2,20 @@
 
 use super::super::worker_loop::Command;
 use super::Driver;
-use crate::metrics::{Snapshot, ThresholdStats};
+use crate::metrics::{ThresholdEvent, ThresholdStats};
 use crate::plan::EndedBy;
 use crate::report::limit_sentence;
 use crate::script::{EventFields, ScriptEvent, Value};
 
 impl Driver {
-    /// Acts on what has changed with this snapshot.
-    pub(super) async fn act_on_thresholds(&mut self, snapshot: &Snapshot) {
-        for event in self.aggregator.take_threshold_events() {
-            if let Some(stats) = snapshot.thresholds.get(event.index).filter(|_| event.is_breach) {
-                self.tell(0, Command::Announce(ScriptEvent::ThresholdFailed, broken_fields(stats))).await;
-            }
+    /// Acts on what has changed with the interval that has ended.
+    pub(super) async fn act_on_thresholds(&mut self) {
+        let events = self.aggregator.take_threshold_events();
+        for ThresholdEvent { stats, .. } in events.iter().filter(|event| event.is_breach) {
+            self.tell(0, Command::Announce(ScriptEvent::ThresholdFailed, broken_fields(stats))).await;
         }
-        let aborting = self.aggregator.take_aborting_threshold();
-        if let Some(stats) = aborting.and_then(|index| snapshot.thresholds.get(index)) {
-            self.stop_once(EndedBy::Threshold(limit_sentence(stats))).await;
+        if let Some(stats) = self.aggregator.take_aborting_threshold() {
+            self.stop_once(EndedBy::Threshold(limit_sentence(&stats))).await;
         }
     }
 }

@@ -1,0 +1,72 @@
+//! Thresholds in `run.json`: a list of their own, and in `metrics` in the shape that k6 gives them.
+//!
+//! Pure. Invariant: the same state in both places.
+
+use serde_json::{Map, Value, json};
+
+use crate::metrics::{Snapshot, ThresholdStats};
+use crate::plan::{MetricKind, Quantity, Threshold};
+
+/// The thresholds in the order in which they were set; `is_over` says that the run is.
+pub(super) fn thresholds(snapshot: &Snapshot, is_over: bool) -> Vec<Value> {
+    snapshot.thresholds.iter().map(|stats| threshold(stats, is_over)).collect()
+}
+
+fn threshold(stats: &ThresholdStats, is_over: bool) -> Value {
+    let threshold = &stats.threshold;
+    json!({
+        "metric": threshold.selector(),
+        "threshold": threshold.expression,
+        "scope": threshold.scope(),
+        "comparison": threshold.comparison.as_str(),
+        "limit": threshold.limit,
+        "unit": threshold.quantity.unit(),
+        "measured": stats.measured.map(digits),
+        "margin": stats.margin().map(digits),
+        "state": stats.state.as_str(),
+        "ok": is_over.then(|| stats.holds()),
+        "first_broken_s": stats.first_broken.map(|at| digits(at.as_secs_f64())),
+        "breaches": stats.breaches,
+        "aborted": stats.aborted,
+    })
+}
+
+/// Adds `thresholds: {expression: {ok}}` to the metrics that they are on.
+pub(super) fn attach(metrics: &mut Map<String, Value>, snapshot: &Snapshot) {
+    for stats in &snapshot.thresholds {
+        let threshold = &stats.threshold;
+        // A metric without data has no values, and its threshold is there all the same.
+        let metric = metrics.entry(threshold.selector()).or_insert_with(|| empty(threshold, stats.kind));
+        if let Some(metric) = metric.as_object_mut() {
+            let thresholds = metric.entry("thresholds").or_insert_with(|| json!({}));
+            thresholds[&threshold.expression] = json!({ "ok": stats.holds() });
+        }
+    }
+}
+
+fn empty(threshold: &Threshold, kind: MetricKind) -> Value {
+    let kind = match kind {
+        MetricKind::Counter => "counter",
+        MetricKind::Rate => "rate",
+        MetricKind::Trend => "trend",
+        MetricKind::Gauge | MetricKind::OwnGauge => "gauge",
+    };
+    json!({ "type": kind, "contains": contains(threshold.quantity), "values": {} })
+}
+
+/// The word of k6 for what values are.
+pub(super) fn contains(quantity: Quantity) -> &'static str {
+    match quantity {
+        Quantity::Time => "time",
+        Quantity::Bytes | Quantity::BytesPerSecond => "data",
+        Quantity::Percent => "percent",
+        Quantity::Share | Quantity::PerSecond | Quantity::Number => "default",
+    }
+}
+
+/// Nine digits after the point are enough, and 0.1 + 0.2 is 0.3.
+fn digits(value: f64) -> Value {
+    let rounded = (value * 1e9).round() / 1e9;
+    // Beyond the range of the rounding it is whole anyway.
+    json!(if rounded.is_finite() { rounded } else { value })
+}
