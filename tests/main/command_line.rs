@@ -58,6 +58,7 @@ fn a_run_prints_its_summary_and_keeps_its_results() {
             "latency.hlog",
             "run.json",
             "script",
+            "state.json",
             "stats.csv",
             "stats_history.csv",
             "timeline.csv"

@@ -19,7 +19,8 @@ fn shows_with(name: &str, files: &[(&str, &str)], flags: &[&str], code: i32) {
     let arguments = [&["run", "test.rhai", "-q", "-H", &url], flags].concat();
     let output = sandbox.run(&arguments).expect_code(code);
     // Where results are stands there with the time of day; the port of the server is another each time.
-    let told = output.stderr.lines().filter(|line| !line.starts_with("results: "));
+    let is_place = |line: &str| line.starts_with("results: ") || line.starts_with("report: ");
+    let told = output.stderr.lines().filter(|line| !is_place(line));
     let told: String = told.map(|line| format!("{line}\n")).collect();
     let sources: String =
         files.iter().map(|(file, text)| format!("--- {file}\n{}\n", text.trim_end())).collect();
