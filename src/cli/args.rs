@@ -245,6 +245,14 @@ pub(super) struct ReportArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
 
+    /// Write a test case for each limit, check and failing endpoint as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub(super) junit: Option<PathBuf>,
+
+    /// Write verdict, limits, endpoints and errors as Markdown
+    #[arg(long, value_name = "FILE")]
+    pub(super) markdown: Option<PathBuf>,
+
     /// Write each chart as an SVG file into this folder
     #[arg(long, value_name = "DIR")]
     pub(super) svg: Option<PathBuf>,
@@ -481,6 +489,14 @@ pub(super) struct OutputArgs {
     /// Rows for each endpoint, not only for the sum, in stats_history.csv
     #[arg(long, env = "RHAID_CSV_FULL_HISTORY", value_parser = BoolishValueParser::new())]
     pub(super) csv_full_history: bool,
+
+    /// Write a test case for each limit, check and failing endpoint as JUnit XML, for CI
+    #[arg(long, value_name = "FILE", env = "RHAID_JUNIT")]
+    pub(super) junit: Option<PathBuf>,
+
+    /// Write verdict, limits, endpoints and errors as Markdown, for a comment on a pull request
+    #[arg(long, value_name = "FILE", env = "RHAID_MARKDOWN")]
+    pub(super) markdown: Option<PathBuf>,
 
     /// Print run.json to standard output; everything else goes to standard error
     #[arg(long, env = "RHAID_JSON", value_parser = BoolishValueParser::new())]
@@ -729,6 +745,8 @@ impl OutputArgs {
         OutputArgs {
             results_dir: self.results_dir.or(file.results_dir),
             html: self.html.or(file.html),
+            junit: self.junit.or(file.junit),
+            markdown: self.markdown.or(file.markdown),
             csv: self.csv.or(file.csv),
             csv_full_history: self.csv_full_history || file.csv_full_history,
             json: self.json || file.json,

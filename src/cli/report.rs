@@ -11,7 +11,8 @@ use super::output;
 use super::progress::ColorChoice;
 use crate::metrics::EndpointStats;
 use crate::report::{
-    Look, Model, distribution_charts, html_report, percentile_table, summary, timeline_charts,
+    Look, Model, distribution_charts, html_report, junit, markdown, percentile_table, summary,
+    timeline_charts,
 };
 use crate::results::{StoredRun, Window, run_json, write_csv_files};
 
@@ -66,6 +67,15 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
     if let Some(path) = &args.html {
         write_file(path, html_report(&model).as_bytes())?;
         tell("report", path);
+    }
+    let (info, ended_by, snapshot) = (&run.info, &run.ended_by, &run.snapshot);
+    if let Some(path) = &args.junit {
+        write_file(path, junit(info, ended_by, snapshot).as_bytes())?;
+        tell("JUnit", path);
+    }
+    if let Some(path) = &args.markdown {
+        write_file(path, markdown(info, ended_by, snapshot).as_bytes())?;
+        tell("Markdown", path);
     }
     if let Some(folder) = &args.svg {
         for chart in timeline_charts(&model).iter().chain(&distribution_charts(&model)) {

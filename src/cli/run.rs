@@ -15,8 +15,8 @@ use super::report::write_file;
 use super::signals::Signals;
 use super::{config_file, event_loop, output, profiles, resources};
 use crate::metrics::Snapshot;
-use crate::plan::{Options, RunInfo, ThresholdText};
-use crate::report::{Look, Model, compared_summary, html_report, short_summary};
+use crate::plan::{EndedBy, Options, RunInfo, ThresholdText};
+use crate::report::{Look, Model, compared_summary, html_report, junit, markdown, short_summary};
 use crate::results::{Comparison, CsvFiles, DEFAULT_NOISE, ResultsError, RunDirectory, StoredRun, run_json};
 use crate::{LoadTest, Prepared, Report, RunError};
 
@@ -175,25 +175,39 @@ fn refuse(error: &RunError) -> Exit {
     Exit::from(error)
 }
 
+/// A report that is one text.
+type Single = fn(&RunInfo, &EndedBy, &Snapshot) -> String;
+
+fn json_text(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
+    format!("{:#}\n", run_json(info, Some(ended_by), snapshot))
+}
+
 /// The files of a run.
 struct Files {
     directory: RunDirectory,
     csv: Option<CsvFiles>,
-    summary_export: Option<PathBuf>,
+    /// Single files that are written at the end, and what makes them.
+    singles: Vec<(PathBuf, Single)>,
     /// The last problem with writing, told once.
     problem: Option<String>,
 }
 
 impl Files {
     fn create(output: &OutputArgs, info: &RunInfo) -> Result<Files, ResultsError> {
+        let singles: [(&Option<PathBuf>, Single); 3] =
+            [(&output.summary_export, json_text), (&output.junit, junit), (&output.markdown, markdown)];
+        let mut asked = Vec::new();
+        for (path, single) in singles {
+            let Some(path) = path else { continue };
+            // A place that cannot be written to is told before the run, not after it.
+            write_file(path, b"").map_err(ResultsError::Place)?;
+            asked.push((path.clone(), single));
+        }
         let root = output.results_dir.as_deref().unwrap_or(Path::new(RESULTS_DIR));
         let directory = RunDirectory::create(root, info)?.full_history(output.csv_full_history);
         let csv = output.csv.as_deref().map(CsvFiles::create).transpose()?;
         let csv = csv.map(|csv| csv.full_history(output.csv_full_history));
-        if let Some(path) = &output.summary_export {
-            std::fs::write(path, "").map_err(|source| ResultsError::Write { path: path.clone(), source })?;
-        }
-        Ok(Files { directory, csv, summary_export: output.summary_export.clone(), problem: None })
+        Ok(Files { directory, csv, singles: asked, problem: None })
     }
 
     /// Writes what is new; gives a problem the first time there is one.
@@ -213,15 +227,13 @@ impl Files {
         // One place that fails must not keep the others from being written.
         let directory = self.directory.finish(info, ended_by, snapshot);
         let csv = self.csv.as_mut().map_or(Ok(()), |csv| csv.finish(snapshot));
-        let export = match &self.summary_export {
-            Some(path) => {
-                let text = format!("{:#}\n", run_json(info, Some(ended_by), snapshot));
-                std::fs::write(path, text)
-                    .map_err(|source| ResultsError::Write { path: path.clone(), source })
-            }
-            None => Ok(()),
-        };
-        directory.and(csv).and(export)
+        let mut written = directory.and(csv);
+        for (path, single) in &self.singles {
+            let text = single(info, ended_by, snapshot);
+            let single = write_file(path, text.as_bytes()).map_err(ResultsError::Place);
+            written = written.and(single);
+        }
+        written
     }
 }
 

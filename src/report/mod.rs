@@ -10,7 +10,9 @@ mod findings;
 mod format;
 #[cfg(feature = "charts")]
 mod html;
+mod junit;
 pub mod limits;
+mod markdown;
 mod mask;
 mod model;
 mod regression;
@@ -27,7 +29,9 @@ pub use findings::{Finding, findings, leak};
 pub use format::{bytes, count, latency, percent, rate, run_length};
 #[cfg(feature = "charts")]
 pub use html::html_report;
+pub use junit::junit;
 pub use limits::limit_sentence;
+pub use markdown::markdown;
 pub use mask::masked;
 pub use model::{Bucket, EndpointBucket, EndpointView, HeatMap, Judgement, Model, Tile, Timeline};
 pub use text::{

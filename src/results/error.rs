@@ -16,6 +16,9 @@ pub enum ResultsError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A single file cannot be written, in words.
+    #[error("{0}")]
+    Place(String),
     /// A file could not be written during the run or at its end.
     #[error("cannot write {}: {source}; {}", .path.display(), advice(.source))]
     Write {

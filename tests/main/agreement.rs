@@ -80,6 +80,61 @@ fn sum(rows: &Value, column: &str) -> u64 {
     rows.as_array().unwrap().iter().map(|row| number(&row[column])).sum()
 }
 
+/// What thresholds measured over the whole run are the figures of the run.
+#[track_caller]
+fn agree_in_limits(json: &Value) {
+    let rows = |part: &str, key: &str, name: &str| {
+        json[part].as_array().unwrap().iter().find(|row| row[key] == name).unwrap().clone()
+    };
+    let metric = |name: &str, value: &str| json["metrics"][name]["values"][value].as_f64();
+    for (selector, expected) in [
+        ("http_req_duration", json["total"]["latency_ms"]["p95"].as_f64()),
+        (
+            "http_req_duration{name:/flaky/3/a}",
+            rows("endpoints", "name", "/flaky/3/a")["latency_ms"]["p99"].as_f64(),
+        ),
+        ("http_req_failed", json["total"]["failed_share"].as_f64()),
+        ("http_reqs", json["total"]["requests"].as_f64()),
+        ("http_reqs{kind:late}", metric("http_reqs{kind:late}", "count")),
+        ("http_reqs{scenario:plain}", rows("scenarios", "name", "plain")["requests"].as_f64()),
+        ("iterations", metric("iterations", "count")),
+        ("checks", metric("checks", "rate")),
+    ] {
+        let measured = rows("thresholds", "metric", selector)["measured"].as_f64();
+        let (measured, expected) = (measured.unwrap(), expected.unwrap());
+        assert!((measured - expected).abs() < 1e-6, "{selector}: {measured}, not {expected}");
+    }
+}
+
+/// JUnit and Markdown tell the same totals, and the same percentiles to the digits that they show.
+#[track_caller]
+fn agree_in_texts(json: &Value, junit: &str, markdown: &str, output: &Output) {
+    let requests = number(&json["total"]["requests"]);
+    let plain = |text: &str| text.replace(',', "");
+    assert!(plain(junit).contains(&format!(">{requests} requests in ")), "{junit}");
+    assert!(plain(markdown).contains(&format!("**{requests}** requests")), "{markdown}");
+    let verdict = output.stdout.lines().last().unwrap();
+    let p95 = verdict.rsplit("p95 ").next().unwrap();
+    assert!(
+        markdown.contains(&format!("p95 {p95}")) && junit.contains(&format!("p95 {p95}")),
+        "{verdict}\n{markdown}"
+    );
+    // The columns of the total: p50 p90 p95 p99 p99.9 max there, p50 p95 p99 max here.
+    let row = output.stdout.lines().find(|line| line.contains("Aggregated")).unwrap();
+    let there: Vec<&str> = row.split_whitespace().rev().collect();
+    let row = markdown.lines().find(|line| line.contains("**Aggregated**")).unwrap();
+    let here: Vec<&str> = row.split('|').map(str::trim).filter(|cell| !cell.is_empty()).rev().collect();
+    assert_eq!([here[0], here[1], here[2], here[3]], [there[0], there[2], there[3], there[5]], "{row}");
+    for endpoint in json["endpoints"].as_array().unwrap() {
+        let case = format!(
+            "name=\"{} {}\"",
+            endpoint["method"].as_str().unwrap(),
+            endpoint["name"].as_str().unwrap()
+        );
+        assert_eq!(junit.contains(&case), number(&endpoint["failures"]) > 0, "{case} in {junit}");
+    }
+}
+
 /// Successes, failures of several kinds, script errors, verdicts that change late, two scenarios.
 const MIXED: &str = r#"
     scenario("mixed", #{ exec: "mixed", weight: 3, wait: between(0.001, 0.01) });
@@ -102,10 +157,36 @@ const MIXED: &str = r#"
 #[test]
 fn over_a_run_of_three_seconds() {
     let server = Server::start();
-    let arguments =
-        ["run", "test.rhai", "-H", &server.url(), "-t", "3s", "-u", "8", "-r", "20", "--threads", "2"];
-    let output = Sandbox::with(MIXED).run(&arguments).expect_code(0);
+    let sandbox = Sandbox::with(MIXED);
+    let limits = "http_req_duration: p(95) < 1h; http_req_duration{name:/flaky/3/a}: p(99) < 1h; \
+                  http_req_failed: rate < 100%; http_reqs: count > 1; http_reqs{kind:late}: count > 1; \
+                  http_reqs{scenario:plain}: count > 1; iterations: count > 1; checks: rate > 0";
+    let url = server.url();
+    let arguments = [
+        "run",
+        "test.rhai",
+        "-H",
+        &url,
+        "-t",
+        "3s",
+        "-u",
+        "8",
+        "-r",
+        "20",
+        "--threads",
+        "2",
+        "--threshold",
+        limits,
+        "--junit",
+        "out/junit.xml",
+        "--markdown",
+        "out/run.md",
+    ];
+    let output = sandbox.run(&arguments).expect_code(0);
     let json = agree(&output, &server);
+    agree_in_limits(&json);
+    let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).unwrap();
+    agree_in_texts(&json, &read("out/junit.xml"), &read("out/run.md"), &output);
     assert!(
         number(&json["total"]["failures"]) > 0 && number(&json["total"]["requests"]) > 100,
         "{}",

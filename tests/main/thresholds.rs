@@ -291,3 +291,29 @@ fn the_process_under_test_can_be_limited() {
     assert_eq!(ok, [Some(true), Some(false), Some(true)], "{}", output.shown());
     assert_eq!(json["metrics"]["target_memory"]["thresholds"]["max > 1MB"]["ok"], true);
 }
+
+#[test]
+fn reports_for_ci_are_written_and_a_bad_place_is_told_before_the_run() {
+    let server = Server::start();
+    let url = server.url();
+    let sandbox = Sandbox::with(FAILING);
+    sandbox.write("rhaid.toml", "junit = \"ci/junit.xml\"\nmarkdown = \"ci/comment.md\"");
+    let arguments = ["run", "test.rhai", "-H", &url, "-i", "5", "--threshold", "http_req_failed: rate < 5%"];
+    let output = sandbox.run(&arguments).expect_code(99);
+    let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).unwrap();
+    let (junit, markdown) = (read("ci/junit.xml"), read("ci/comment.md"));
+    assert!(junit.contains("message=\"failed is 100 %, limit &lt; 5 %\""), "{junit}");
+    assert!(markdown.contains("### ❌ FAILED"), "{markdown}");
+
+    let run = output.run_dir().0;
+    let again = ["report", run.to_str().unwrap(), "--junit", "again.xml", "--markdown", "again.md"];
+    sandbox.run(&again).expect_code(0);
+    assert_eq!((read("again.xml"), read("again.md")), (junit, markdown), "the run's folder is enough");
+
+    let seen = server.total();
+    sandbox.write("file", "");
+    let bad = [&arguments[..], &["--junit", "file/junit.xml"]].concat();
+    sandbox.run(&bad).expect_code(104).expect_stderr(&["cannot write file/junit.xml"]);
+    assert_eq!(server.total(), seen, "before the run");
+    assert_eq!(sandbox.runs().len(), 1, "and without a folder");
+}

@@ -139,6 +139,11 @@ fn whole_run(intervals: &[IntervalHistograms], kind: IntervalKind) -> Sparse {
     values
 }
 
+/// The verdict of a run: how it is to be taken, and its reason in one sentence.
+pub(super) fn verdict_of(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> (Judgement, String) {
+    verdict_sentence(ended_by, snapshot, &findings(info, Some(ended_by), snapshot))
+}
+
 fn verdict_sentence(ended_by: &EndedBy, snapshot: &Snapshot, findings: &[Finding]) -> (Judgement, String) {
     let figures = super::text::figures_of(snapshot);
     let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();

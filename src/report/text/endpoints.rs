@@ -70,6 +70,11 @@ pub(crate) fn percentile_or_dash(latency: Option<Summary>, percentile: f64, look
     look.latency_or_dash(enough.map(|latency| latency.percentile_us(percentile)))
 }
 
+/// The same where every character can be shown.
+pub(crate) fn percentile_text(latency: Option<Summary>, percentile: f64) -> String {
+    percentile_or_dash(latency, percentile, Look { width: 0, unicode: true, color: false })
+}
+
 /// A share in per cent with its sign, `-` when there is none.
 pub(crate) fn percent_or_dash(share: Option<f64>) -> String {
     share.map_or_else(|| "-".to_owned(), |share| format!("{} %", format::percent(share)))

@@ -24,6 +24,7 @@ mod tests;
 pub use ci_line::plain_line;
 pub use comparison::{comparison_sentence, comparison_table};
 pub use endpoints::percentile_table;
+pub(crate) use endpoints::percentile_text;
 pub use generator::generator_warning;
 pub use live::live;
 pub use look::Look;

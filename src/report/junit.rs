@@ -1,0 +1,296 @@
+//! JUnit XML: a test case for each limit, each check and each endpoint with failures, as CI tools show them.
+//!
+//! Pure. Owns what is a failure there and what is only told. Invariants: the counts of a suite are those of its cases;
+//! whatever a name or a message holds, the file is well-formed XML.
+
+use std::time::Duration;
+
+use super::limits;
+use super::mask::masked;
+use super::text::figures_of;
+use super::user_text::clean_line;
+use super::verdict::Verdict;
+use crate::metrics::{EndpointStats, Snapshot, ThresholdState, ThresholdStats};
+use crate::plan::{EndedBy, RunInfo};
+use crate::report::format;
+use crate::results::utc;
+
+/// Kinds of failure that an endpoint lists.
+const MOST_KINDS: usize = 10;
+
+/// A run as JUnit XML.
+///
+/// Limits that were not kept are failures. Failed checks and failed requests are failures unless a limit on
+/// `checks` or `http_req_failed` says how many are too many; then they are only told. A run that could not be made
+/// is an error.
+pub fn junit(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
+    let suites = [
+        run(info, ended_by, snapshot),
+        limit_suite(info, snapshot),
+        checks(info, snapshot),
+        endpoints(info, snapshot),
+    ];
+    let suites: Vec<Suite> = suites.into_iter().filter(|suite| !suite.cases.is_empty()).collect();
+    let sum = |count: fn(&Suite) -> usize| suites.iter().map(count).sum::<usize>();
+    let (tests, failures, errors) = (sum(Suite::tests), sum(Suite::failures), sum(Suite::errors));
+    let name = attribute(&info.name);
+    let time = seconds(snapshot.elapsed);
+    let mut xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
+    xml.push_str(&format!(
+        "<testsuites name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" time=\"{time}\">\n"
+    ));
+    // The form of JUnit has no zone; it is UTC.
+    let timestamp = utc(info.started_at);
+    let head = format!("timestamp=\"{}\" time=\"{time}\"", timestamp.trim_end_matches('Z'));
+    suites.iter().for_each(|suite| suite.write(&head, &mut xml));
+    xml.push_str("</testsuites>\n");
+    xml
+}
+
+struct Suite {
+    name: String,
+    cases: Vec<Case>,
+}
+
+struct Case {
+    name: String,
+    /// Seconds.
+    time: String,
+    outcome: Outcome,
+    /// What is told besides.
+    output: String,
+}
+
+enum Outcome {
+    Passed,
+    /// Its kind, a sentence, and more about it.
+    Failed(&'static str, String, String),
+    Error(&'static str, String),
+}
+
+impl Suite {
+    fn new(info: &RunInfo, kind: &str, cases: Vec<Case>) -> Suite {
+        Suite { name: format!("{}.{kind}", info.name), cases }
+    }
+
+    fn tests(&self) -> usize {
+        self.cases.len()
+    }
+
+    fn failures(&self) -> usize {
+        self.cases.iter().filter(|case| matches!(case.outcome, Outcome::Failed(..))).count()
+    }
+
+    fn errors(&self) -> usize {
+        self.cases.iter().filter(|case| matches!(case.outcome, Outcome::Error(..))).count()
+    }
+
+    fn write(&self, head: &str, xml: &mut String) {
+        let name = attribute(&self.name);
+        let (tests, failures, errors) = (self.tests(), self.failures(), self.errors());
+        xml.push_str(&format!(
+            "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"0\" \
+             {head}>\n"
+        ));
+        for case in &self.cases {
+            let (case_name, time) = (attribute(&case.name), &case.time);
+            xml.push_str(&format!("    <testcase classname=\"{name}\" name=\"{case_name}\" time=\"{time}\""));
+            if matches!(case.outcome, Outcome::Passed) && case.output.is_empty() {
+                xml.push_str("/>\n");
+                continue;
+            }
+            xml.push_str(">\n");
+            match &case.outcome {
+                Outcome::Passed => {}
+                Outcome::Failed(kind, sentence, more) => xml.push_str(&format!(
+                    "      <failure type=\"{kind}\" message=\"{}\">{}</failure>\n",
+                    attribute(sentence),
+                    content(more)
+                )),
+                Outcome::Error(kind, sentence) => xml.push_str(&format!(
+                    "      <error type=\"{kind}\" message=\"{}\">{}</error>\n",
+                    attribute(sentence.lines().next().unwrap_or_default()),
+                    content(sentence)
+                )),
+            }
+            if !case.output.is_empty() {
+                xml.push_str(&format!("      <system-out>{}</system-out>\n", content(&case.output)));
+            }
+            xml.push_str("    </testcase>\n");
+        }
+        xml.push_str("  </testsuite>\n");
+    }
+}
+
+/// The run as a whole: whether it could be made.
+fn run(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> Suite {
+    let outcome = match Verdict::of(ended_by, snapshot) {
+        Verdict::SetupFailed(error) => Outcome::Error("setup", error.to_owned()),
+        Verdict::Aborted(reason) => Outcome::Error("aborted", reason.to_owned()),
+        Verdict::NoRequests => Outcome::Error("no requests", "zero requests is never a pass".to_owned()),
+        Verdict::StoppedBySignal => Outcome::Error("signal", "a signal stopped the run".to_owned()),
+        Verdict::Unfinished => Outcome::Error("unfinished", "the run was killed before its end".to_owned()),
+        // Limits are cases of their own.
+        Verdict::LimitsBroken(_, _) | Verdict::LimitsKept(_) | Verdict::NoLimitsSet => Outcome::Passed,
+    };
+    let errors = snapshot.script_errors.iter().take(MOST_KINDS);
+    let errors: Vec<String> = errors
+        .map(|group| {
+            format!("script error ×{}: {} {}", group.count, group.first.position, group.first.message)
+        })
+        .collect();
+    let output = [vec![figures_of(snapshot)], errors].concat().join("\n");
+    let case = Case { name: "the run".to_owned(), time: seconds(snapshot.elapsed), outcome, output };
+    Suite::new(info, "run", vec![case])
+}
+
+fn limit_suite(info: &RunInfo, snapshot: &Snapshot) -> Suite {
+    let case = |stats: &ThresholdStats| Case {
+        name: limits::whole(&stats.threshold),
+        time: seconds(snapshot.elapsed),
+        outcome: if stats.state == ThresholdState::Holds {
+            Outcome::Passed
+        } else {
+            let more = format!(
+                "measured {} over {}, limit {}, margin {}, broken at {}",
+                limits::measured(stats),
+                stats.threshold.scope(),
+                limits::demanded(&stats.threshold),
+                limits::margin(stats),
+                limits::first_broken(stats)
+            );
+            Outcome::Failed("limit", limits::limit_sentence(stats), more)
+        },
+        output: String::new(),
+    };
+    Suite::new(info, "limits", snapshot.thresholds.iter().map(case).collect())
+}
+
+fn checks(info: &RunInfo, snapshot: &Snapshot) -> Suite {
+    let is_limited = is_limited(snapshot, "checks");
+    let cases = snapshot.checks.iter().map(|(name, count)| {
+        let text = format!("{} passed, {} failed", format::count(count.passes), format::count(count.fails));
+        let (outcome, output) = match count.fails {
+            0 => (Outcome::Passed, String::new()),
+            _ if is_limited => (Outcome::Passed, text),
+            _ => (Outcome::Failed("check", text, String::new()), String::new()),
+        };
+        Case { name: name.to_string(), time: "0".to_owned(), outcome, output }
+    });
+    Suite::new(info, "checks", cases.collect())
+}
+
+/// Those with failures; the others are in other files.
+fn endpoints(info: &RunInfo, snapshot: &Snapshot) -> Suite {
+    let is_limited = is_limited(snapshot, "http_req_failed");
+    let failing = snapshot.endpoints.iter().filter(|stats| stats.failures > 0);
+    let cases = failing.map(|stats| {
+        let share = stats.failed_share().map_or_else(|| "-".to_owned(), format::percent);
+        let sentence = format!(
+            "{} of {} failed ({share} %)",
+            format::count(stats.failures),
+            format::count(stats.requests)
+        );
+        let more = kinds(snapshot, stats);
+        let (outcome, output) = if is_limited {
+            (Outcome::Passed, format!("{sentence}\n{more}"))
+        } else {
+            (Outcome::Failed("requests", sentence, more), String::new())
+        };
+        let mean = stats.ok.map_or(0.0, |ok| ok.mean_us / 1e6);
+        Case { name: format!("{} {}", stats.method, stats.name), time: format!("{mean:.6}"), outcome, output }
+    });
+    Suite::new(info, "endpoints", cases.collect())
+}
+
+fn kinds(snapshot: &Snapshot, stats: &EndpointStats) -> String {
+    let its =
+        snapshot.failures.iter().filter(|(key, _)| key.method == stats.method && key.name == stats.name);
+    let line = |(key, group): &(crate::metrics::FailureKey, crate::metrics::FailureCount)| {
+        let status = if key.status == 0 { String::new() } else { format!(" {}", key.status) };
+        let message = group.messages.first().map(|message| format!(": {}", clean_line(message)));
+        let message = message.unwrap_or_default();
+        format!("{}{status} ×{}{message}", key.kind, group.count)
+    };
+    its.take(MOST_KINDS).map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Whether a limit says how much of something is too much.
+fn is_limited(snapshot: &Snapshot, metric: &str) -> bool {
+    snapshot.thresholds.iter().any(|stats| stats.threshold.metric == metric)
+}
+
+fn seconds(time: Duration) -> String {
+    format!("{:.3}", time.as_secs_f64())
+}
+
+/// One line, for an attribute.
+fn attribute(text: &str) -> String {
+    escaped(&clean_line(&masked(text)))
+}
+
+/// Lines, for the content of an element.
+fn content(text: &str) -> String {
+    let masked = masked(text);
+    let lines: Vec<String> = masked.lines().map(|line| escaped(&clean_line(line))).collect();
+    lines.join("\n")
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            // Not characters of XML, even as references.
+            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{self, assert_golden};
+
+    #[test]
+    fn a_run_as_ci_tools_read_it() {
+        let run = fixture::limited();
+        assert_golden("junit.xml", &junit(&fixture::info(), &EndedBy::RunTime, run.last().unwrap()));
+    }
+
+    #[test]
+    fn without_limits_failed_checks_and_requests_are_failures() {
+        let xml = junit(&fixture::info(), &EndedBy::RunTime, &fixture::finished());
+        assert!(
+            xml.contains(
+                "<testsuites name=\"shop\" tests=\"4\" failures=\"2\" errors=\"0\" time=\"12.400\">"
+            ),
+            "{xml}"
+        );
+        assert!(xml.contains("<failure type=\"check\" message=\"9 passed, 3 failed\">"), "{xml}");
+        assert!(xml.contains("<failure type=\"requests\" message=\"4 of 4 failed (100 %)\">"), "{xml}");
+        assert!(xml.contains("&lt;b&gt;out of memory&lt;/b&gt;") && !xml.contains('\u{1b}'), "{xml}");
+    }
+
+    #[test]
+    fn a_run_that_could_not_be_made_is_an_error() {
+        for (ended_by, kind) in [
+            (EndedBy::SetupFailed("a.rhai:1:1: <no>\n  1 | x".into()), "setup"),
+            (EndedBy::Aborted("a & b".into()), "aborted"),
+            (EndedBy::Signal, "signal"),
+            (EndedBy::RunTime, "no requests"),
+        ] {
+            let snapshot = if kind == "no requests" { fixture::empty() } else { fixture::partial_second() };
+            let xml = junit(&fixture::info(), &ended_by, &snapshot);
+            assert!(
+                xml.contains(&format!("<error type=\"{kind}\"")) && xml.contains("errors=\"1\""),
+                "{xml}"
+            );
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! Markdown for a comment on a pull request: verdict, limits, endpoints, errors.
+//!
+//! Pure. Owns what fits there and how text from outside is put so that it stays text. Leaves all else to the other
+//! reports. Invariants: less than 60,000 characters (a comment has 65,536); no name or message makes markup, mentions
+//! anybody or refers to an issue.
+
+use super::limits;
+use super::mask::masked;
+use super::model::verdict_of;
+use super::text::percentile_text;
+use super::user_text::{clean_line, cut_middle};
+use super::verdict::Verdict;
+use crate::metrics::{EndpointStats, Snapshot, ThresholdState, ThresholdStats};
+use crate::plan::{EndedBy, RunInfo};
+use crate::report::format;
+
+const MOST_LIMITS: usize = 40;
+const MOST_ENDPOINTS: usize = 40;
+const MOST_ERRORS: usize = 10;
+
+/// Columns of a name or a message.
+const NAME_COLUMNS: usize = 120;
+
+/// Columns of the verdict's reason.
+const SENTENCE_COLUMNS: usize = 1_000;
+
+/// Longest comment; what is beyond it is left out at the end of a line.
+const MOST_BYTES: usize = 60_000;
+
+/// A run as Markdown, in GitHub's dialect.
+pub fn markdown(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
+    let sections = [
+        head(info, ended_by, snapshot),
+        limit_table(snapshot),
+        endpoint_table(snapshot),
+        checks(snapshot),
+        errors(snapshot),
+    ];
+    let sections: Vec<String> = sections.into_iter().filter(|section| !section.is_empty()).collect();
+    cut(sections.join("\n\n") + "\n")
+}
+
+fn head(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
+    let verdict = Verdict::of(ended_by, snapshot);
+    let sign = match verdict {
+        Verdict::LimitsKept(_) => "✅",
+        Verdict::NoLimitsSet => "⚪",
+        Verdict::StoppedBySignal | Verdict::Unfinished => "⚠️",
+        Verdict::LimitsBroken(_, _) | Verdict::SetupFailed(_) | Verdict::Aborted(_) | Verdict::NoRequests => {
+            "❌"
+        }
+    };
+    let host = info.host.as_ref().map_or_else(String::new, |host| format!(" → {}", text(host)));
+    let (_, sentence) = verdict_of(info, ended_by, snapshot);
+    let total = &snapshot.total;
+    let mut facts = vec![
+        format!("**{}** requests", format::count(total.requests)),
+        format::run_length(snapshot.elapsed),
+        format!("up to {} users", format::count(snapshot.users_max)),
+        format!("{}/s", format::rate(total.rate)),
+    ];
+    if let Some(share) = total.failed_share() {
+        facts.push(format!("**{} %** failed", format::percent(share)));
+    }
+    for percentile in [50.0, 95.0, 99.0] {
+        facts.push(format!("p{percentile} {}", percentile_text(total.ok, percentile)));
+    }
+    format!(
+        "### {sign} {}: {}{host}\n\n{}\n\n{}",
+        verdict.words(),
+        text(&info.name),
+        within(&sentence, SENTENCE_COLUMNS),
+        facts.join(" · ")
+    )
+}
+
+fn limit_table(snapshot: &Snapshot) -> String {
+    let row = |stats: &ThresholdStats| {
+        let sign = if stats.state == ThresholdState::Holds { "✅" } else { "❌" };
+        row(&[
+            sign.to_owned(),
+            text(&limits::whole(&stats.threshold)),
+            limits::measured(stats),
+            limits::margin(stats),
+            limits::first_broken(stats),
+        ])
+    };
+    let rows = snapshot.thresholds.iter().take(MOST_LIMITS).map(row).collect();
+    table(&["", "limit", "measured", "margin", "broken at"], rows, snapshot.thresholds.len(), MOST_LIMITS)
+}
+
+fn endpoint_table(snapshot: &Snapshot) -> String {
+    let mut busiest: Vec<&EndpointStats> = snapshot.endpoints.iter().collect();
+    busiest.sort_by_key(|stats| std::cmp::Reverse((stats.failures, stats.requests)));
+    let shown = busiest.iter().take(MOST_ENDPOINTS).map(|stats| endpoint(stats, false));
+    let total = (snapshot.total.requests > 0).then(|| endpoint(&snapshot.total, true));
+    let rows: Vec<String> = shown.chain(total).collect();
+    let columns = ["", "endpoint", "requests", "failed", "rate/s", "p50", "p95", "p99", "max"];
+    let body = table(&columns, rows, busiest.len(), MOST_ENDPOINTS);
+    folded(&format!("Endpoints ({})", busiest.len()), &body, busiest.len() <= MOST_ENDPOINTS / 4)
+}
+
+fn endpoint(stats: &EndpointStats, is_total: bool) -> String {
+    let name = if is_total {
+        "**Aggregated**".to_owned()
+    } else {
+        format!("{} {}", text(&stats.method), text(&stats.name))
+    };
+    let share =
+        stats.failed_share().map_or_else(|| "-".to_owned(), |share| format!("{} %", format::percent(share)));
+    row(&[
+        if stats.failures > 0 { "❌" } else { "" }.to_owned(),
+        name,
+        format::count(stats.requests),
+        share,
+        format::rate(stats.rate),
+        percentile_text(stats.ok, 50.0),
+        percentile_text(stats.ok, 95.0),
+        percentile_text(stats.ok, 99.0),
+        stats.ok.map_or_else(|| "-".to_owned(), |ok| format::latency(ok.max_us)),
+    ])
+}
+
+/// Checks that failed.
+fn checks(snapshot: &Snapshot) -> String {
+    let failed: Vec<_> = snapshot.checks.iter().filter(|(_, count)| count.fails > 0).collect();
+    let rows = failed
+        .iter()
+        .take(MOST_ERRORS)
+        .map(|(name, count)| row(&[text(name), format::count(count.passes), format::count(count.fails)]));
+    table(&["failed checks", "passed", "failed"], rows.collect(), failed.len(), MOST_ERRORS)
+}
+
+fn errors(snapshot: &Snapshot) -> String {
+    let requests = snapshot.failures.iter().take(MOST_ERRORS).map(|(key, group)| {
+        let status = if key.status == 0 { String::new() } else { format!(" {}", key.status) };
+        let message = group.messages.first().map(String::as_str).unwrap_or_default();
+        row(&[
+            format::count(group.count),
+            format!("{}{status}", text(key.kind)),
+            format!("{} {}", text(&key.method), text(&key.name)),
+            text(message),
+        ])
+    });
+    let scripts = snapshot.script_errors.iter().take(MOST_ERRORS).map(|group| {
+        row(&[
+            format::count(group.count),
+            "script".to_owned(),
+            text(&group.first.position),
+            text(&group.first.message),
+        ])
+    });
+    let rows: Vec<String> = requests.chain(scripts).collect();
+    let more = |count: usize| count.saturating_sub(MOST_ERRORS);
+    let left_out = more(snapshot.failures.len()) + more(snapshot.script_errors.len());
+    let all = rows.len() + left_out;
+    let shown = rows.len();
+    table(&["times", "error", "where", "first message"], rows, all, shown)
+}
+
+/// A table with its header; `all` rows exist, of which at most `most` are in `rows`. Nothing without a row.
+fn table(columns: &[&str], rows: Vec<String>, all: usize, most: usize) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let header = format!("| {} |", columns.join(" | "));
+    // Names stand on the left, figures on the right.
+    let is_name = |column: &&str| {
+        matches!(*column, "" | "limit" | "endpoint" | "failed checks" | "error" | "where" | "first message")
+    };
+    let rule: Vec<&str> = columns.iter().map(|column| if is_name(column) { ":--" } else { "--:" }).collect();
+    let mut lines = vec![header, format!("| {} |", rule.join(" | "))];
+    lines.extend(rows);
+    if all > most {
+        lines.push(format!("\n{} more are in the other reports.", all - most));
+    }
+    lines.join("\n")
+}
+
+fn row(cells: &[String]) -> String {
+    format!("| {} |", cells.join(" | "))
+}
+
+/// A part that is opened by a click, unless it is short.
+fn folded(title: &str, body: &str, is_open: bool) -> String {
+    match (body.is_empty(), is_open) {
+        (true, _) => String::new(),
+        (false, true) => body.to_owned(),
+        (false, false) => format!("<details><summary>{title}</summary>\n\n{body}\n\n</details>"),
+    }
+}
+
+/// Text from outside: one line, without credentials, and every character that could mean something as an entity.
+fn text(text: &str) -> String {
+    within(text, NAME_COLUMNS)
+}
+
+fn within(text: &str, columns: usize) -> String {
+    let line = cut_middle(&clean_line(&masked(text)), columns, "…");
+    let mut safe = String::with_capacity(line.len());
+    let mut before = ' ';
+    let mut rest = line.chars().peekable();
+    while let Some(c) = rest.next() {
+        // An underscore inside a word is one; at its border it makes what follows slanted.
+        let is_inside = before.is_alphanumeric() && rest.peek().is_some_and(|next| next.is_alphanumeric());
+        let has_meaning =
+            matches!(c, '&' | '<' | '>' | '|' | '\\' | '`' | '*' | '~' | '[' | ']' | '#' | '@' | '$')
+                || (c == '_' && !is_inside);
+        if has_meaning {
+            safe.push_str(&format!("&#{};", u32::from(c)));
+        } else {
+            safe.push(c);
+        }
+        before = c;
+    }
+    // A bare address would become a link.
+    safe.replace("://", "&#58;//").replace("www.", "www&#46;")
+}
+
+fn cut(text: String) -> String {
+    if text.len() <= MOST_BYTES {
+        return text;
+    }
+    let end = text.char_indices().map(|(at, _)| at).take_while(|at| *at <= MOST_BYTES).last().unwrap_or(0);
+    let end = text[..end].rfind('\n').unwrap_or(end);
+    let close = if text[..end].matches("<details>").count() > text[..end].matches("</details>").count() {
+        "\n\n</details>"
+    } else {
+        ""
+    };
+    format!("{}{close}\n\nThe rest did not fit; it is in the other reports.\n", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{self, assert_golden};
+
+    #[test]
+    fn a_run_in_a_comment() {
+        let run = fixture::limited();
+        assert_golden("run.md", &markdown(&fixture::info(), &EndedBy::RunTime, run.last().unwrap()));
+        assert_golden("run_empty.md", &markdown(&fixture::info(), &EndedBy::RunTime, &fixture::empty()));
+    }
+
+    #[test]
+    fn text_from_outside_stays_text() {
+        let safe = text("@all #1 <script> [a](http://b) `c` |d| *e* _f_ ~g~ $h$ &amp;\n# i\u{1b}[2J");
+        for c in ['@', '<', '[', ']', '`', '|', '*', '_', '~', '$', '\n', '\u{1b}'] {
+            assert!(!safe.contains(c), "{c:?} in {safe}");
+        }
+        // `#` stands in entities only.
+        assert!(safe.match_indices('#').all(|(at, _)| safe[..at].ends_with('&')), "{safe}");
+        assert!(!safe.contains("http:"), "{safe}");
+        assert!(text("token=abc").contains("&#42;&#42;&#42;"));
+        assert_eq!(text("http_req_failed _a"), "http_req_failed &#95;a");
+    }
+
+    #[test]
+    fn it_fits_into_a_comment_however_large_the_run() {
+        let snapshot = fixture::many_endpoints(500, 2).pop().unwrap();
+        let whole = markdown(&fixture::info(), &EndedBy::RunTime, &snapshot);
+        assert!(
+            whole.len() < MOST_BYTES && whole.contains("460 more are in the other reports."),
+            "{}",
+            whole.len()
+        );
+        assert!(whole.contains("<details><summary>Endpoints (500)</summary>"));
+        let long = cut(format!("<details>\n{}", "é | x\n".repeat(20_000)));
+        assert!(long.len() < MOST_BYTES + 200 && long.contains("</details>"), "{}", long.len());
+    }
+}
