@@ -478,7 +478,7 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "DIR", env = "RHAID_RESULTS_DIR")]
     pub(super) results_dir: Option<PathBuf>,
 
-    /// The report as one HTML file [default: performance/reports/<run>.html]
+    /// The report as one HTML file [default: performance/reports/RUN.html]
     #[arg(long, value_name = "FILE", env = "RHAID_HTML")]
     pub(super) html: Option<PathBuf>,
 

@@ -37,7 +37,7 @@ pub struct ThresholdStats {
     pub state: ThresholdState,
     /// End of the first second in which it was broken, also when it has held since.
     pub first_broken: Option<Duration>,
-    /// Set from the breach until the recovery that were told, see [`ThresholdEvent`].
+    /// Set from the breach until the recovery that were told to listeners and alerts.
     pub in_breach: bool,
     /// Breaches that were told so far.
     pub breaches: u32,

@@ -11,6 +11,7 @@ const MOST_COLUMNS: u64 = 100;
 /// Rows, evenly spaced in the logarithm.
 const ROWS: usize = 24;
 
+#[cfg(feature = "charts")]
 /// Steps of the colour ramp.
 pub(in crate::report) const LEVELS: u8 = 6;
 
@@ -62,6 +63,7 @@ impl HeatMap {
         Some(HeatMap { width_s, low_us, high_us, columns, most })
     }
 
+    #[cfg(feature = "charts")]
     /// The step of the colour ramp of a count: 0 for none, then by its logarithm up to [`LEVELS`].
     pub(in crate::report) fn level(&self, count: u64) -> u8 {
         if count == 0 {
