@@ -14,7 +14,8 @@ use super::convert::ConvertArgs;
 use super::new::NewArgs;
 use crate::HttpDebug;
 use crate::plan::{
-    Arrivals, HttpLayer, Late, Options, RunStages, ThresholdText, parse_duration, parse_rate, parse_stages,
+    Arrivals, CapacityPlan, HttpLayer, Late, Options, RunStages, ThresholdText, parse_duration, parse_rate,
+    parse_stages,
 };
 
 /// Load tests whose virtual users are Rhai scripts.
@@ -407,6 +408,23 @@ pub(super) struct LoadArgs {
     #[arg(long, value_name = "TIME:TARGET,…", env = "RHAID_STAGES", value_parser = parse_stages)]
     pub(super) stages: Option<RunStages>,
 
+    /// Search for the highest rate at which this limit holds, such as 'http_resp_time: p(95) < 200ms'
+    #[arg(long, value_name = "METRIC: LIMIT", env = "RHAID_FIND_CAPACITY",
+          conflicts_with_all = ["profile", "rate", "stages", "shape", "hold", "users", "run_time"])]
+    pub(super) find_capacity: Option<String>,
+
+    /// With --find-capacity, the first rate [default: 10/s]
+    #[arg(long, value_name = "RATE", env = "RHAID_MIN_RATE", value_parser = positive_rate, requires = "find_capacity")]
+    pub(super) min_rate: Option<f64>,
+
+    /// With --find-capacity, no rate above this one is tried [default: 100000/s]
+    #[arg(long, value_name = "RATE", env = "RHAID_MAX_RATE", value_parser = positive_rate, requires = "find_capacity")]
+    pub(super) max_rate: Option<f64>,
+
+    /// With --find-capacity, how long each rate is judged [default: 10s]
+    #[arg(long, value_name = "TIME", env = "RHAID_STEP_TIME", value_parser = parse_duration, requires = "find_capacity")]
+    pub(super) step_time: Option<Duration>,
+
     /// A load with a name: load, stress, spike, endurance, all of them one after the other, or a file that declares
     /// options(…)
     #[arg(long, value_name = "NAME|FILE", env = "RHAID_PROFILE")]
@@ -689,6 +707,7 @@ impl RunArgs {
             late: self.load.late.as_deref().and_then(Late::named),
             run_time: self.run_time,
             hold: self.load.hold,
+            capacity: self.load.capacity(),
             once: self.once,
             iterations: self.iterations,
             stop_timeout: self.stop_timeout,
@@ -712,6 +731,19 @@ impl RunArgs {
                 ..HttpLayer::default()
             },
         }
+    }
+}
+
+impl LoadArgs {
+    /// The search that the flags stand for.
+    fn capacity(&self) -> Option<CapacityPlan> {
+        let usual = CapacityPlan::new(self.find_capacity.clone()?);
+        Some(CapacityPlan {
+            min_rate: self.min_rate.unwrap_or(usual.min_rate),
+            max_rate: self.max_rate.unwrap_or(usual.max_rate),
+            step_time: self.step_time.unwrap_or(usual.step_time),
+            ..usual
+        })
     }
 }
 

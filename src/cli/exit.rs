@@ -40,6 +40,7 @@ impl Exit {
             EndedBy::RunTime
             | EndedBy::Iterations
             | EndedBy::UsersGone
+            | EndedBy::CapacityFound
             | EndedBy::Stopped
             | EndedBy::Threshold(_)
             | EndedBy::Unfinished => {}
@@ -48,7 +49,8 @@ impl Exit {
         if snapshot.total.requests == 0 {
             return Exit::NoRequests;
         }
-        if snapshot.broken_thresholds().next().is_some() {
+        let found_nothing = snapshot.capacity.as_ref().is_some_and(|capacity| capacity.best.is_none());
+        if found_nothing || snapshot.broken_thresholds().next().is_some() {
             return Exit::Threshold;
         }
         let erred = snapshot.total.failures > 0 || !snapshot.script_errors.is_empty();

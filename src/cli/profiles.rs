@@ -17,7 +17,7 @@ const ALL: &str = "all";
 const NOTHING_TO_RUN: &str = "\nfn iteration() {}\n";
 
 /// A load to run a script with.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Shape {
     /// Its name, for files and the verdict.
     pub(super) name: String,
@@ -140,7 +140,14 @@ fn named_apart(output: OutputArgs, name: &str) -> OutputArgs {
         let extension = path.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
         path.with_file_name(format!("{stem}_{name}{extension}"))
     };
-    OutputArgs { csv: output.csv.map(prefix), summary_export: output.summary_export.map(file), ..output }
+    OutputArgs {
+        csv: output.csv.map(prefix),
+        html: output.html.map(file),
+        junit: output.junit.map(file),
+        markdown: output.markdown.map(file),
+        summary_export: output.summary_export.map(file),
+        ..output
+    }
 }
 
 #[cfg(test)]
@@ -162,9 +169,11 @@ mod tests {
         let output = OutputArgs {
             csv: Some("out/run".into()),
             summary_export: Some("out/run.json".into()),
+            html: Some("report.html".into()),
             ..OutputArgs::default()
         };
         let apart = named_apart(output, "load");
+        assert_eq!(apart.html, Some("report_load.html".into()));
         assert_eq!(apart.csv, Some("out/run_load".into()));
         assert_eq!(apart.summary_export, Some("out/run_load.json".into()));
     }

@@ -469,6 +469,7 @@ impl Aggregator {
             interrupted_requests: tick.interrupted_requests,
             series_folded: self.series_folded,
             generator: self.generator.stats().clone(),
+            capacity: None,
             thresholds: self.thresholds.stats(),
             submetrics: self.thresholds.submetrics(),
             history: self.history.clone(),

@@ -5,6 +5,7 @@
 //! sent or locked per request. The only folder that knows `hdrhistogram`.
 
 mod aggregator;
+mod capacity;
 mod custom;
 mod delta;
 mod distribution;
@@ -25,6 +26,7 @@ mod totals;
 mod watch;
 
 pub use aggregator::{Aggregator, Tick};
+pub use capacity::{CapacityStats, CapacityStep};
 pub use custom::{CustomFigures, CustomId, CustomKind, CustomStats};
 pub use delta::Delta;
 pub use distribution::{Distribution, DistributionSummary};

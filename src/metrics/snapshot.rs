@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime};
 
+use super::capacity::CapacityStats;
 use super::custom::CustomStats;
 use super::generator::{GeneratorPoint, GeneratorStats};
 use super::histogram::Summary;
@@ -74,6 +75,8 @@ pub struct Snapshot {
     pub series_folded: bool,
     /// How well the load generator itself kept up.
     pub generator: GeneratorStats,
+    /// What a search for the capacity has found, if the load is one.
+    pub capacity: Option<Arc<CapacityStats>>,
     /// Thresholds, in the order in which they were set.
     pub thresholds: Vec<ThresholdStats>,
     /// Figures of what thresholds select by tags, and of the gauges they limit.

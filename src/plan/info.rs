@@ -50,6 +50,8 @@ pub enum EndedBy {
     Iterations,
     /// Every virtual user had ended itself.
     UsersGone,
+    /// The search for the capacity was over.
+    CapacityFound,
     /// The caller stopped it through the run handle.
     Stopped,
     /// A signal (Ctrl-C, SIGTERM).
@@ -71,6 +73,7 @@ impl EndedBy {
             EndedBy::RunTime => "run time",
             EndedBy::Iterations => "iterations",
             EndedBy::UsersGone => "users gone",
+            EndedBy::CapacityFound => "capacity found",
             EndedBy::Stopped => "stopped",
             EndedBy::Signal => "signal",
             EndedBy::Aborted(_) => "aborted by the script",

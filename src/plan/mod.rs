@@ -1,5 +1,6 @@
 //! What is to be run: options in layers, scenarios, the mix of users. Pure data, no clock, no I/O.
 
+mod capacity;
 mod chain;
 mod duration;
 mod executor;
@@ -15,6 +16,8 @@ mod stage;
 mod test_plan;
 mod threshold;
 
+pub use capacity::CapacityPlan;
+pub(crate) use capacity::Search;
 pub use duration::{format_clock, format_duration, parse_duration};
 pub use executor::{Arrivals, DEFAULT_MAX_DURATION, DEFAULT_MAX_VUS, Executor, Late, Open};
 pub use info::{EndedBy, RunInfo};

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::capacity::CapacityPlan;
 use super::executor::{Arrivals, Late};
 use super::stage::RunStages;
 use super::threshold::{self, ThresholdText};
@@ -37,6 +38,8 @@ pub struct Options {
     pub run_time: Option<Duration>,
     /// The same, counted from the moment when all users are there.
     pub hold: Option<Duration>,
+    /// Search for the highest rate at which a limit holds, instead of a load that is known.
+    pub capacity: Option<CapacityPlan>,
     /// One user makes one pass, to try a script out: one iteration, or all steps of a sequence. It wins over
     /// users, run time and iterations.
     pub once: bool,
@@ -114,6 +117,7 @@ impl Options {
             late: self.late.or(lower.late),
             run_time: self.run_time.or(lower.run_time),
             hold: self.hold.or(lower.hold),
+            capacity: self.capacity.or(lower.capacity),
             once: self.once || lower.once,
             iterations: self.iterations.or(lower.iterations),
             stop_timeout: self.stop_timeout.or(lower.stop_timeout),

@@ -5,8 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::capacity::CapacityPlan;
 use super::chain::unreachable;
-use super::executor::Executor;
+use super::executor::{Executor, Late};
 use super::lane::LanePlan;
 use super::load::plan_load;
 use super::options::{HttpLayer, Options};
@@ -49,6 +50,8 @@ pub struct TestPlan {
     /// The scenario of each virtual user of the lane of the mix, as indices into `scenarios`, in the order of their
     /// start; empty when there is no such lane.
     pub mix: Vec<usize>,
+    /// What is searched for, if the load is a search.
+    pub capacity: Option<CapacityPlan>,
     /// What is likely a mistake, but no reason not to run.
     pub warnings: Vec<String>,
 }
@@ -72,6 +75,20 @@ impl TestPlan {
             for scenario in &mut scenarios {
                 (scenario.executor, scenario.start_time, scenario.after) = (None, Duration::ZERO, None);
             }
+        }
+        if let Some(capacity) = &options.capacity {
+            problems.extend(capacity.problems());
+            for scenario in scenarios.iter().filter(|scenario| scenario.executor.is_some()) {
+                problems.push(format!(
+                    "a search for the capacity sets the rate of the run, and scenario '{}' has an executor of its own: \
+                     choose others with --scenario",
+                    scenario.name
+                ));
+            }
+            let rate = capacity.min_rate;
+            // What waited for a user in one step would start in the next.
+            let late = options.late.or(Some(Late::Drop));
+            options = Options { rate: Some(rate), late, ..without_load(options) };
         }
         if options.run_time == Some(Duration::ZERO) {
             problems.push("run_time is 0: nothing would run (leave it out to run until stopped)".to_owned());
@@ -114,6 +131,7 @@ impl TestPlan {
             scenarios,
             lanes: load.lanes,
             mix: load.mix,
+            capacity: options.capacity,
             warnings,
         })
     }

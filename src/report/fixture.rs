@@ -1,11 +1,12 @@
 //! Runs made up for tests, counted by the real recorder and aggregator so that their totals are real.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::metrics::{
     Aggregator, CustomKind, Failure, GeneratorPoint, GeneratorStats, Histogram, IterationEnd, Phase, Phases,
-    Recorder, RequestSample, ScriptError, Snapshot, Thresholds, Tick,
+    Recorder, RequestSample, ScriptError, Snapshot, ThresholdState, ThresholdStats, Thresholds, Tick,
 };
 use crate::plan::{Known, MetricKind, OwnMetric, RunInfo, ThresholdText, resolve};
 
@@ -36,6 +37,22 @@ pub(crate) fn info() -> RunInfo {
         planned: Some(Duration::from_secs(12)),
         params: vec![("token".into(), "***".into())],
         started_at: started_at(),
+    }
+}
+
+/// A limit that was measured so.
+pub(crate) fn limit(text: &str, measured: Option<f64>) -> ThresholdStats {
+    let texts = [ThresholdText::new(text, "test")];
+    let (thresholds, _) = resolve(&texts, &Known::default()).unwrap();
+    ThresholdStats {
+        threshold: Arc::new(thresholds[0].clone()),
+        kind: MetricKind::Trend,
+        measured,
+        state: ThresholdState::Pending,
+        first_broken: None,
+        in_breach: false,
+        breaches: 0,
+        aborted: false,
     }
 }
 

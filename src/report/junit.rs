@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::limits;
 use super::mask::masked;
-use super::text::figures_of;
+use super::text::{capacity_answer, figures_of};
 use super::user_text::clean_line;
 use super::verdict::Verdict;
 use crate::metrics::{EndpointStats, Snapshot, ThresholdState, ThresholdStats};
@@ -130,8 +130,12 @@ fn run(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> Suite {
         Verdict::NoRequests => Outcome::Error("no requests", "zero requests is never a pass".to_owned()),
         Verdict::StoppedBySignal => Outcome::Error("signal", "a signal stopped the run".to_owned()),
         Verdict::Unfinished => Outcome::Error("unfinished", "the run was killed before its end".to_owned()),
+        Verdict::Capacity(false) => Outcome::Failed("capacity", capacity_of(snapshot), String::new()),
         // Limits are cases of their own.
-        Verdict::LimitsBroken(_, _) | Verdict::LimitsKept(_) | Verdict::NoLimitsSet => Outcome::Passed,
+        Verdict::LimitsBroken(_, _)
+        | Verdict::LimitsKept(_)
+        | Verdict::NoLimitsSet
+        | Verdict::Capacity(true) => Outcome::Passed,
     };
     let errors = snapshot.script_errors.iter().take(MOST_KINDS);
     let errors: Vec<String> = errors
@@ -139,9 +143,16 @@ fn run(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> Suite {
             format!("script error ×{}: {} {}", group.count, group.first.position, group.first.message)
         })
         .collect();
-    let output = [vec![figures_of(snapshot)], errors].concat().join("\n");
+    let capacity = snapshot.capacity.as_ref().map(|_| capacity_of(snapshot));
+    let figures = [Some(figures_of(snapshot)), capacity].into_iter().flatten();
+    let output = figures.chain(errors).collect::<Vec<_>>().join("\n");
     let case = Case { name: "the run".to_owned(), time: seconds(snapshot.elapsed), outcome, output };
     Suite::new(info, "run", vec![case])
+}
+
+/// What a search for the capacity found, in a sentence.
+fn capacity_of(snapshot: &Snapshot) -> String {
+    snapshot.capacity.as_deref().map(|capacity| capacity_answer(capacity).0).unwrap_or_default()
 }
 
 fn limit_suite(info: &RunInfo, snapshot: &Snapshot) -> Suite {

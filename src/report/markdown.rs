@@ -43,12 +43,14 @@ pub fn markdown(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> Stri
 fn head(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
     let verdict = Verdict::of(ended_by, snapshot);
     let sign = match verdict {
-        Verdict::LimitsKept(_) => "✅",
+        Verdict::LimitsKept(_) | Verdict::Capacity(true) => "✅",
         Verdict::NoLimitsSet => "⚪",
         Verdict::StoppedBySignal | Verdict::Unfinished => "⚠️",
-        Verdict::LimitsBroken(_, _) | Verdict::SetupFailed(_) | Verdict::Aborted(_) | Verdict::NoRequests => {
-            "❌"
-        }
+        Verdict::Capacity(false)
+        | Verdict::LimitsBroken(_, _)
+        | Verdict::SetupFailed(_)
+        | Verdict::Aborted(_)
+        | Verdict::NoRequests => "❌",
     };
     let host = info.host.as_ref().map_or_else(String::new, |host| format!(" → {}", text(host)));
     let (_, sentence) = verdict_of(info, ended_by, snapshot);

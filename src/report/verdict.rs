@@ -20,6 +20,8 @@ pub enum Verdict<'a> {
     LimitsBroken(usize, usize),
     /// All limits, so many, were kept.
     LimitsKept(usize),
+    /// A search for the capacity is over; whether some rate held.
+    Capacity(bool),
     /// The run is complete and nothing says what would have been good enough.
     NoLimitsSet,
 }
@@ -32,7 +34,11 @@ impl<'a> Verdict<'a> {
             EndedBy::Aborted(reason) => Verdict::Aborted(reason),
             EndedBy::Signal => Verdict::StoppedBySignal,
             EndedBy::Unfinished => Verdict::Unfinished,
+            EndedBy::CapacityFound if snapshot.total.requests > 0 => {
+                Verdict::Capacity(snapshot.capacity.as_ref().is_some_and(|capacity| capacity.best.is_some()))
+            }
             EndedBy::RunTime
+            | EndedBy::CapacityFound
             | EndedBy::Iterations
             | EndedBy::UsersGone
             | EndedBy::Stopped
@@ -58,6 +64,8 @@ impl<'a> Verdict<'a> {
             Verdict::NoRequests => "NO REQUESTS",
             Verdict::LimitsBroken(_, _) => "FAILED",
             Verdict::LimitsKept(_) => "PASSED",
+            Verdict::Capacity(true) => "CAPACITY",
+            Verdict::Capacity(false) => "FAILED",
             Verdict::NoLimitsSet => "NO LIMITS SET",
         }
     }

@@ -10,12 +10,12 @@ use serde_json::{Map, Value, json};
 use super::thresholds_json::{attach, contains, thresholds};
 use super::utc::utc;
 use crate::metrics::{
-    CPU_LIMIT, CheckCount, CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, GaugeStats,
-    GeneratorStats, IterationStats, LATENESS_LIMIT, Mark, PERCENTILES, PHASES, PhaseSpan, ResourceInfo,
-    ResourceUnit, Saturation, ScenarioStats, ScriptErrorCount, Snapshot, SubmetricFigures, SubmetricStats,
-    Summary, ms,
+    CPU_LIMIT, CapacityStats, CapacityStep, CheckCount, CustomFigures, CustomStats, EndpointStats,
+    FailureCount, FailureKey, GaugeStats, GeneratorStats, IterationStats, LATENESS_LIMIT, Mark, PERCENTILES,
+    PHASES, PhaseSpan, ResourceInfo, ResourceUnit, Saturation, ScenarioStats, ScriptErrorCount, Snapshot,
+    SubmetricFigures, SubmetricStats, Summary, ms,
 };
-use crate::plan::{EndedBy, RunInfo};
+use crate::plan::{EndedBy, Quantity, RunInfo};
 use crate::report::{Finding, findings};
 
 /// A run as JSON; `ended_by` is `None` while it goes on.
@@ -47,6 +47,7 @@ pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot)
         "findings": findings(info, ended_by, snapshot).iter().map(finding).collect::<Vec<_>>(),
         "marks": snapshot.marks.iter().map(mark).collect::<Vec<_>>(),
         "resources": snapshot.resources.info.as_deref().map(resources),
+        "capacity": snapshot.capacity.as_deref().map(capacity),
         "generator": generator(&snapshot.generator),
         "interrupted_requests": snapshot.interrupted_requests,
         "series_folded": snapshot.series_folded,
@@ -60,6 +61,7 @@ fn reason(ended_by: &EndedBy) -> Option<&str> {
         EndedBy::RunTime
         | EndedBy::Iterations
         | EndedBy::UsersGone
+        | EndedBy::CapacityFound
         | EndedBy::Stopped
         | EndedBy::Signal
         | EndedBy::Unfinished => None,
@@ -105,6 +107,32 @@ fn resources(info: &ResourceInfo) -> Value {
             "cores": machine.cores,
             "memory_total_bytes": machine.memory_total,
         })),
+    })
+}
+
+/// What a search for the capacity has found.
+fn capacity(stats: &CapacityStats) -> Value {
+    let step = |step: &CapacityStep| {
+        json!({
+            "rate": step.rate,
+            "started_rate": round(step.started_rate, 3),
+            "request_rate": round(step.request_rate, 3),
+            "failed_share": step.failed_share,
+            "measured": step.measured,
+            "held": step.why_not.is_none(),
+            "why_not": step.why_not,
+            "generator_saturated": step.generator_saturated,
+            "from_s": round(step.from.as_secs_f64(), 6),
+            "to_s": round(step.to.as_secs_f64(), 6),
+        })
+    };
+    json!({
+        "limit": stats.limit,
+        "unit": stats.quantity.map(Quantity::unit),
+        "best_rate": stats.best,
+        "is_at_max": stats.is_at_max,
+        "is_over": stats.trying.is_none(),
+        "steps": stats.steps.iter().map(step).collect::<Vec<_>>(),
     })
 }
 

@@ -3,6 +3,7 @@
 //! Owns the sequence, the clock of the intervals and the decision when a run ends. Leaves the load to the
 //! worker threads. Invariant: every interval of every worker reaches the aggregator, also after a stop.
 
+mod capacity;
 mod interval;
 mod thresholds;
 
@@ -13,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until};
 
+use self::capacity::CapacityRun;
 use super::control::Control;
 use super::lanes::{Change, Lanes};
 use super::pressure::Pressure;
@@ -76,6 +78,8 @@ pub(super) struct Driver {
     lanes: Lanes,
     shapes: Shapes,
     pressure: Pressure,
+    /// Set when the load is a search for the capacity.
+    capacity: Option<CapacityRun>,
     start: Instant,
     /// When the time of the run is over; `None` when it has none, or is over and that has been acted on.
     run_ends: Option<Instant>,
@@ -126,13 +130,17 @@ impl Driver {
         let secrets = &shared.inputs.common.secrets;
         let thresholds = thresholds.masked(|text| secrets.mask(text));
         let mut aggregator = Aggregator::new(count, SystemTime::now()).with_thresholds(thresholds);
-        let nothing = aggregator.preview(interval::idle_tick());
+        let mut nothing = aggregator.preview(interval::idle_tick());
+        if shared.plan.capacity.is_some() {
+            nothing.thresholds.clear();
+        }
         let (snapshots, receiver) = watch::channel(Arc::new(nothing));
         let start = Instant::now();
         let driver = Driver {
             lanes: Lanes::new(&shared.plan, start),
             shapes: Shapes::default(),
             pressure: Pressure::default(),
+            capacity: shared.plan.capacity.as_ref().map(CapacityRun::new),
             sources: shared.sources.clone(),
             reloads: None,
             shared,

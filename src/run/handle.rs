@@ -197,11 +197,13 @@ impl Report {
     }
 
     /// Whether the run made requests, kept every threshold, and was neither aborted by its script nor ended by a
-    /// failed `setup`. A threshold without data is not kept. Failed requests do not change that: how many are
+    /// failed `setup`. A threshold without data is not kept; a search for the
+    /// capacity passes when some rate held. Failed requests do not change that: how many are
     /// too many is for thresholds to say. A run that was stopped early passes too; see [`Report::ended_by`].
     pub fn passed(&self) -> bool {
         let planned = !matches!(self.ended_by, EndedBy::Aborted(_) | EndedBy::SetupFailed(_));
-        let kept = self.snapshot.broken_thresholds().next().is_none();
+        let found = self.snapshot.capacity.as_ref().is_none_or(|capacity| capacity.best.is_some());
+        let kept = found && self.snapshot.broken_thresholds().next().is_none();
         planned && kept && self.snapshot.total.requests > 0
     }
 }

@@ -22,7 +22,7 @@ use crate::data::{Folders, Registry};
 use crate::http::{Target, Transport};
 use crate::metrics::ResourceSource;
 use crate::plan::{
-    Executor, Known, Options, PlanError, RunInfo, RunStages, TestPlan, ThresholdText, resolve,
+    CapacityPlan, Executor, Known, Options, PlanError, RunInfo, RunStages, TestPlan, ThresholdText, resolve,
 };
 use crate::rhai::{Dynamic, Engine};
 use crate::script::{
@@ -192,6 +192,14 @@ impl LoadTest {
     #[must_use]
     pub fn threshold(mut self, text: &str) -> Self {
         self.options.thresholds.push(ThresholdText::new(text, "LoadTest::threshold"));
+        self
+    }
+
+    /// Searches for the highest rate at which a limit holds, instead of making a load that is known; what is found is
+    /// `capacity` of the snapshot. Limits of the script are not judged meanwhile.
+    #[must_use]
+    pub fn find_capacity(mut self, search: CapacityPlan) -> Self {
+        self.options.capacity = Some(search);
         self
     }
 
@@ -394,7 +402,11 @@ impl LoadTest {
             }
         }
         let mut options = self.options.or(declared.options).or(self.lower);
-        let texts = std::mem::take(&mut options.thresholds);
+        let mut texts = std::mem::take(&mut options.thresholds);
+        if let Some(capacity) = &options.capacity {
+            // The search goes beyond what a service is to bear, so its limits would mean nothing.
+            texts = vec![ThresholdText::new(capacity.threshold(), "find_capacity")];
+        }
         let is_tried_out = options.once;
         let plan = TestPlan::new(options, declared.scenarios, seed);
         let known = Known {

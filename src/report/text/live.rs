@@ -152,6 +152,10 @@ fn troubles(snapshot: &Snapshot, look: Look) -> Vec<String> {
     let line =
         |count, text: String| format!(" {} {} {text}", look.paint(Tone::Warning, "!"), look.times(count));
     let mut lines = Vec::new();
+    if let Some((capacity, trying)) = snapshot.capacity.as_ref().and_then(|c| Some((c, c.trying?))) {
+        let best = capacity.best.map_or_else(|| "-".to_owned(), |best| format!("{}/s", format::rate(best)));
+        lines.push(format!(" capacity   trying {}/s, best so far {best}", format::rate(trying)));
+    }
     let sign = look.paint(Tone::Warning, "!");
     lines.extend(generator_warning(snapshot, look).map(|text| format!(" {sign} {text}")));
     lines.extend(error.map(|group| line(group.count, script_error_name(group, look))));

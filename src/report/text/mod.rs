@@ -4,6 +4,7 @@
 //! redrawing to `cli`. Invariant: colour never carries a meaning alone, and with neither colour nor
 //! Unicode the same facts are there in words.
 
+mod capacity;
 mod ci_line;
 mod comparison;
 mod distribution;
@@ -21,6 +22,7 @@ mod trend;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use capacity::answer as capacity_answer;
 pub use ci_line::plain_line;
 pub use comparison::{comparison_sentence, comparison_table};
 pub use endpoints::percentile_table;

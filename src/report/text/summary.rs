@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::capacity::{answer, curve};
 use super::comparison::comparison_table;
 use super::distribution::distribution;
 use super::endpoints::{ALL, percent_or_dash, percentile_or_dash, table};
@@ -67,6 +68,7 @@ pub fn compared_summary(
         warnings(snapshot, look),
         setup_error(ended_by, look),
         comparison.map_or_else(Vec::new, |comparison| comparison_table(comparison, look)),
+        snapshot.capacity.as_deref().map_or_else(Vec::new, |capacity| curve(capacity, look)),
         limits(snapshot, look),
         vec![verdict(ended_by, snapshot, look)],
     ];
@@ -436,6 +438,11 @@ fn verdict(ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> String {
         Verdict::LimitsKept(all) => {
             let kept = if all == 1 { "the limit is kept" } else { "all limits are kept" };
             (Tone::Pass, format!("{kept}; {}", figures(snapshot, look)))
+        }
+        Verdict::Capacity(held) => {
+            let sentence = snapshot.capacity.as_ref().map(|capacity| answer(capacity).0).unwrap_or_default();
+            let tone = if held { Tone::Good } else { Tone::Bad };
+            (tone, format!("{sentence}; {}", figures(snapshot, look)))
         }
         Verdict::NoLimitsSet => (Tone::Strong, figures(snapshot, look)),
     };

@@ -87,6 +87,15 @@ impl Driver {
             // The seconds keep the phase they were part of; it is the run that is done.
             snapshot.phase = Phase::Done;
         }
+        if self.capacity.is_some() {
+            // The limit is what is searched for, not what the run is judged by.
+            if let Some(limit) = snapshot.thresholds.pop()
+                && !last
+            {
+                self.search_capacity(&snapshot, &limit).await;
+            }
+            snapshot.capacity = self.capacity.as_ref().map(|run| Arc::new(run.stats().clone()));
+        }
         self.shared.run.publish(snapshot.users, snapshot.recent.rate.unwrap_or(0.0), snapshot.phase);
         // Nobody may be watching.
         self.snapshots.send_replace(Arc::new(snapshot));

@@ -1,0 +1,184 @@
+//! The search for the capacity in a run: sets a rate, waits, judges, goes on.
+//!
+//! Owns when a step is judged and on what: the limit over the seconds of the step, and whether as many iterations were
+//! started as the rate says. Leaves which rate comes next to `plan`. Invariant: a step whose rate was not reached has not
+//! held, whatever the few iterations say.
+
+use std::time::Duration;
+
+use super::super::control::Control;
+use super::Driver;
+use crate::metrics::{CapacityStats, CapacityStep, Snapshot, ThresholdStats};
+use crate::plan::{CapacityPlan, EndedBy, Search};
+
+/// Share of the iterations of a rate that have to be started.
+const REACHED: f64 = 0.97;
+
+/// A search under way.
+pub(super) struct CapacityRun {
+    plan: CapacityPlan,
+    search: Search,
+    /// When the rate was set, as time since the load began.
+    set: Duration,
+    /// What had been counted when the step began to be judged.
+    before: Option<Counts>,
+    stats: CapacityStats,
+}
+
+#[derive(Clone, Copy)]
+struct Counts {
+    at: Duration,
+    started: u64,
+    requests: u64,
+    failures: u64,
+    saturated: u64,
+}
+
+impl Counts {
+    fn of(snapshot: &Snapshot) -> Counts {
+        Counts {
+            at: snapshot.elapsed,
+            started: snapshot.iterations.started,
+            requests: snapshot.total.requests,
+            failures: snapshot.total.failures,
+            saturated: snapshot.generator.saturated_seconds,
+        }
+    }
+}
+
+impl CapacityRun {
+    pub(super) fn new(plan: &CapacityPlan) -> CapacityRun {
+        let search = Search::new(plan);
+        let stats = CapacityStats {
+            limit: plan.limit.trim().to_owned(),
+            trying: Some(search.rate()),
+            ..CapacityStats::default()
+        };
+        CapacityRun { plan: plan.clone(), search, set: Duration::ZERO, before: None, stats }
+    }
+
+    pub(super) fn stats(&self) -> &CapacityStats {
+        &self.stats
+    }
+
+    /// Looks at the run after a second; gives the step that is over, if one is.
+    fn look(&mut self, snapshot: &Snapshot, limit: &ThresholdStats) -> Option<CapacityStep> {
+        let Some(before) = self.before else {
+            if snapshot.elapsed >= self.set + self.plan.settle_time() {
+                self.before = Some(Counts::of(snapshot));
+            }
+            return None;
+        };
+        // The seconds of the history are a little longer or shorter than seconds.
+        if snapshot.elapsed + Duration::from_millis(300) < before.at + self.plan.step_time {
+            return None;
+        }
+        let now = Counts::of(snapshot);
+        let seconds = (now.at - before.at).as_secs_f64();
+        let per_second = |count: u64, earlier: u64| count.saturating_sub(earlier) as f64 / seconds;
+        let rate = self.search.rate();
+        let started_rate = per_second(now.started, before.started);
+        let requests = now.requests.saturating_sub(before.requests);
+        // One may just have been begun before, or after.
+        let started = now.started.saturating_sub(before.started) + 1;
+        let why_not = if (started as f64) < rate * seconds * REACHED {
+            Some("not all iterations could be started: no user was free".to_owned())
+        } else {
+            match limit.measured {
+                None => Some("nothing was measured".to_owned()),
+                Some(measured) if limit.threshold.holds(measured) => None,
+                Some(_) => Some("the limit is broken".to_owned()),
+            }
+        };
+        Some(CapacityStep {
+            rate,
+            started_rate,
+            request_rate: per_second(now.requests, before.requests),
+            measured: limit.measured,
+            failed_share: (requests > 0)
+                .then(|| now.failures.saturating_sub(before.failures) as f64 / requests as f64),
+            from: before.at,
+            to: now.at,
+            why_not,
+            // One second may be an accident of the machine.
+            generator_saturated: now.saturated > before.saturated + 1,
+        })
+    }
+
+    /// Takes a step over; gives the next rate, or `None` when the search is over.
+    fn next(&mut self, step: CapacityStep, limit: &ThresholdStats, now: Duration) -> Option<f64> {
+        let next = self.search.judged(step.why_not.is_none());
+        self.stats.quantity = Some(limit.threshold.quantity);
+        self.stats.steps.push(step);
+        self.stats.best = self.search.best();
+        self.stats.trying = next;
+        self.stats.is_at_max = self.stats.best == Some(self.plan.max_rate);
+        self.set = now;
+        self.before = None;
+        next
+    }
+}
+
+impl Driver {
+    /// Goes on with the search after a second of the run.
+    pub(super) async fn search_capacity(&mut self, snapshot: &Snapshot, limit: &ThresholdStats) {
+        let Some(run) = self.capacity.as_mut().filter(|_| self.stops == 0) else { return };
+        let Some(step) = run.look(snapshot, limit) else { return };
+        match run.next(step, limit, snapshot.elapsed) {
+            Some(rate) => {
+                let (answer, _) = tokio::sync::oneshot::channel();
+                self.control(&Control::Rate { lane: None, rate }, answer).await;
+            }
+            None => self.stop(EndedBy::CapacityFound).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    fn run() -> CapacityRun {
+        let plan = CapacityPlan { step_time: Duration::from_secs(5), ..CapacityPlan::new("x: p(95) < 1s") };
+        CapacityRun::new(&plan)
+    }
+
+    fn at(second: u64, started: u64) -> Snapshot {
+        let mut snapshot = fixture::finished();
+        snapshot.elapsed = Duration::from_secs(second);
+        snapshot.iterations.started = started;
+        snapshot
+    }
+
+    #[test]
+    fn a_step_is_judged_after_it_has_settled_and_over_its_own_time() {
+        let limit = fixture::limit("http_req_duration: p(95) < 200ms", Some(150.0));
+        let mut run = run();
+        let mut over = None;
+        for second in 1..=6 {
+            assert!(over.is_none(), "second {second}");
+            over = run.look(&at(second, second * 10), &limit);
+        }
+        let step = over.unwrap();
+        assert_eq!((step.from, step.to), (Duration::from_secs(1), Duration::from_secs(6)));
+        assert_eq!((step.started_rate, step.why_not.clone()), (10.0, None));
+        assert_eq!(run.next(step, &limit, Duration::from_secs(6)), Some(20.0));
+        assert_eq!((run.stats().best, run.stats().trying), (Some(10.0), Some(20.0)));
+    }
+
+    #[test]
+    fn a_rate_that_is_not_reached_or_not_measured_has_not_held() {
+        let judged = |started: u64, measured| {
+            let limit = fixture::limit("http_req_duration: p(95) < 200ms", measured);
+            let mut run = run();
+            assert!(run.look(&at(1, 0), &limit).is_none());
+            run.look(&at(6, started), &limit).unwrap().why_not
+        };
+        assert_eq!(judged(50, Some(150.0)), None);
+        assert_eq!(judged(48, Some(150.0)), None, "with one at the edge they are 98 % of 50");
+        assert!(judged(40, Some(150.0)).unwrap().contains("no user was free"));
+        assert!(judged(50, Some(250.0)).unwrap().contains("broken"));
+        assert!(judged(50, None).unwrap().contains("nothing was measured"));
+    }
+}
