@@ -42,5 +42,4 @@ pub use run_json::{endpoints_json, run_json};
 pub use stored_run::{NoRun, StoredRun};
 pub use timeline_file::TimelineRow;
 pub use trend::{Trend, TrendPoint};
-#[cfg(feature = "charts")]
 pub(crate) use utc::utc;
