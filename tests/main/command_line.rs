@@ -311,7 +311,7 @@ fn a_place_that_cannot_be_written_is_told_before_any_request() {
         ("--results-dir", "file/results"),
         ("--csv", "file/out"),
         ("--csv", "nosuch/out"),
-        ("--summary-export", "nosuch/out.json"),
+        ("--summary-export", "file/out.json"),
     ] {
         let output = sandbox.run(&["run", "test.rhai", "-i", "1", "-H", &url, flag, place]);
         output.expect_stderr(&["error: ", place.split('/').next().unwrap()]).expect_code(104);
