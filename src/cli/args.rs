@@ -516,6 +516,14 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "FILE", env = "RHAID_MARKDOWN")]
     pub(super) markdown: Option<PathBuf>,
 
+    /// A command of the shell that is run when a limit is broken, and when it holds again
+    #[arg(long, value_name = "COMMAND", env = "RHAID_ON_BREACH")]
+    pub(super) on_breach: Option<String>,
+
+    /// A URL that the same is posted to as JSON
+    #[arg(long, value_name = "URL", env = "RHAID_ON_BREACH_URL", hide_env_values = true)]
+    pub(super) on_breach_url: Option<String>,
+
     /// Print run.json to standard output; everything else goes to standard error
     #[arg(long, env = "RHAID_JSON", value_parser = BoolishValueParser::new())]
     pub(super) json: bool,
@@ -778,6 +786,8 @@ impl OutputArgs {
             results_dir: self.results_dir.or(file.results_dir),
             html: self.html.or(file.html),
             junit: self.junit.or(file.junit),
+            on_breach: self.on_breach.or(file.on_breach),
+            on_breach_url: self.on_breach_url.or(file.on_breach_url),
             markdown: self.markdown.or(file.markdown),
             csv: self.csv.or(file.csv),
             csv_full_history: self.csv_full_history || file.csv_full_history,

@@ -3,6 +3,7 @@
 //! Uses the library's public API and nothing else of the engine. The only folder that knows `clap` and
 //! prints. Invariant: results go to standard output, everything about the run's course to standard error.
 
+mod alerts;
 mod args;
 mod check;
 mod compare;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::alerts::Alerts;
 use super::args::{OutputArgs, RunArgs};
 use super::compare::baseline_of;
 use super::exit::Exit;
@@ -119,6 +120,16 @@ pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Ended {
             return Exit::Configuration.into();
         }
     };
+    let alerts = match Alerts::new(&args.output) {
+        Ok(alerts) => alerts,
+        Err(problem) => {
+            output::error(&problem);
+            return Exit::Configuration.into();
+        }
+    };
+    if alerts.are_asked_for() && !prepared.has_thresholds() {
+        output::err("warning: there is no limit, so --on-breach is never called (see --threshold)\n");
+    }
     let files = match Files::create(&args.output, prepared.info()) {
         Ok(files) => files,
         Err(error) => {
@@ -140,6 +151,7 @@ pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Ended {
         files,
         messages,
         baseline,
+        alerts,
     };
     runtime.block_on(session.run(prepared))
 }
@@ -248,6 +260,7 @@ struct Session {
     messages: Messages,
     /// The run that this one is compared with.
     baseline: Option<PathBuf>,
+    alerts: Alerts,
 }
 
 impl Session {
@@ -319,11 +332,14 @@ impl Session {
         if let Some(problem) = self.files.update(snapshot) {
             progress.message(&format!("warning: {problem}; the run goes on"));
         }
+        self.alerts.look(info, snapshot).iter().for_each(|problem| progress.message(problem));
     }
 
     /// Writes and prints what came of the run.
     fn finish(mut self, report: &Report) -> Ended {
         let written = self.files.finish(report);
+        let mut alerts = std::mem::take(&mut self.alerts);
+        let mut trouble = alerts.look(report.info(), report.snapshot());
         let look = self.look(std::io::stdout().is_terminal());
         let comparison = self.compare();
         let text = if self.once {
@@ -351,6 +367,9 @@ impl Session {
         if !self.once || self.output.html.is_some() {
             self.write_html();
         }
+        // Told while the summary was printed; the last ones may still be under way.
+        trouble.extend(alerts.finish());
+        trouble.iter().for_each(|problem| output::err(&format!("{problem}\n")));
         let errors_count = self.output.exit_code_on_error || self.once;
         let is_worse = comparison.is_some_and(|comparison| comparison.has_regression());
         let verdict = text.lines().last().unwrap_or_default().to_owned();

@@ -40,6 +40,8 @@ pub use recording::{Recording, Window};
 pub use resources_file::ResourcesFile;
 pub use run_json::{endpoints_json, run_json};
 pub use stored_run::{NoRun, StoredRun};
+#[cfg(feature = "cli")]
+pub(crate) use thresholds_json::threshold_json;
 pub use timeline_file::TimelineRow;
 pub use trend::{Trend, TrendPoint};
 pub(crate) use utc::utc;

@@ -9,10 +9,11 @@ use crate::plan::{MetricKind, Quantity, Threshold};
 
 /// The thresholds in the order in which they were set; `is_over` says that the run is.
 pub(super) fn thresholds(snapshot: &Snapshot, is_over: bool) -> Vec<Value> {
-    snapshot.thresholds.iter().map(|stats| threshold(stats, is_over)).collect()
+    snapshot.thresholds.iter().map(|stats| threshold_json(stats, is_over)).collect()
 }
 
-fn threshold(stats: &ThresholdStats, is_over: bool) -> Value {
+/// One threshold; `is_over` says that the run is, so that it is known whether it was kept.
+pub(crate) fn threshold_json(stats: &ThresholdStats, is_over: bool) -> Value {
     let threshold = &stats.threshold;
     json!({
         "metric": threshold.selector(),

@@ -469,6 +469,12 @@ impl Prepared {
         self
     }
 
+    /// Whether anything is limited.
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_thresholds(&self) -> bool {
+        !self.shared.thresholds.is_empty()
+    }
+
     /// What is set so that it hardly is meant so.
     pub(super) fn warnings(&self) -> &[String] {
         &self.shared.plan.warnings

@@ -312,6 +312,8 @@ fn a_place_that_cannot_be_written_is_told_before_any_request() {
         ("--csv", "file/out"),
         ("--csv", "nosuch/out"),
         ("--summary-export", "file/out.json"),
+        ("--junit", "file/out.xml"),
+        ("--markdown", "file/out.md"),
     ] {
         let output = sandbox.run(&["run", "test.rhai", "-i", "1", "-H", &url, flag, place]);
         output.expect_stderr(&["error: ", place.split('/').next().unwrap()]).expect_code(104);

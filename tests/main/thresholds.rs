@@ -317,3 +317,96 @@ fn reports_for_ci_are_written_and_a_bad_place_is_told_before_the_run() {
     assert_eq!(server.total(), seen, "before the run");
     assert_eq!(sandbox.runs().len(), 1, "and without a folder");
 }
+
+/// Fails for a while, then not.
+const RECOVERING: &str = r#"
+    threshold("http_req_failed", "rate < 50% over 1s");
+    fn iteration() { http::get(if vu::elapsed() < 3.2 { "/status/500" } else { "/x" }); sleep(0.02); }
+"#;
+
+#[cfg(not(windows))]
+#[test]
+fn a_breach_and_its_recovery_run_a_command_and_are_posted_once_each() {
+    let server = Server::start();
+    let url = server.url();
+    let hook = format!("{url}/hook?token=abc");
+    let sandbox = Sandbox::with(RECOVERING);
+    let command = "echo \"$RHAID_EVENT $RHAID_METRIC: $RHAID_LIMIT: $RHAID_MEASURED\" >> told; cat >> told.json; echo >> told.json";
+    let arguments =
+        ["run", "test.rhai", "-H", &url, "-t", "13s", "--on-breach", command, "--on-breach-url", &hook];
+    let output = sandbox.run(&arguments).expect_code(99);
+    let told = std::fs::read_to_string(sandbox.path().join("told")).unwrap();
+    let expected = [
+        "breach http_req_failed: rate < 50% over 1s: 100 %",
+        "recovery http_req_failed: rate < 50% over 1s: 0.0 %",
+    ];
+    assert_eq!(told.lines().take(2).collect::<Vec<_>>(), expected, "{}", output.shown());
+    assert_eq!(told.lines().count(), 2, "the end tells nothing new: {told}");
+    let posted: Vec<_> = server.seen().into_iter().filter(|seen| seen.path == "/hook").collect();
+    assert_eq!(posted.len(), 2);
+    let json: serde_json::Value = serde_json::from_str(&posted[0].body).unwrap();
+    assert_eq!((json["event"].as_str(), posted[0].method.as_str()), (Some("breach"), "POST"));
+    assert_eq!(json["threshold"]["metric"], "http_req_failed");
+    assert!(
+        json["text"].as_str().unwrap().starts_with("test: breach: failed is 100 %, limit < 50 % in any 1s"),
+        "{json}"
+    );
+    let by_command = std::fs::read_to_string(sandbox.path().join("told.json")).unwrap();
+    assert_eq!(by_command.lines().next(), Some(posted[0].body.as_str()));
+    assert!(!output.stderr.contains("warning: --on-breach"), "{}", output.shown());
+}
+
+#[cfg(not(windows))]
+#[test]
+fn an_alert_that_fails_is_told_and_the_run_goes_on() {
+    let server = Server::start();
+    let url = server.url();
+    let (nowhere, refused) = ("http://127.0.0.1:1/secret-path", format!("{url}/status/500?secret-path"));
+    for (hook, problem) in
+        [(nowhere, "127.0.0.1 was not reached"), (refused.as_str(), "answered with status 500")]
+    {
+        let arguments = [
+            "run",
+            "test.rhai",
+            "-H",
+            &url,
+            "-i",
+            "5",
+            "--threshold",
+            "http_req_failed: rate < 5%",
+            "--on-breach",
+            "echo oh no >&2; exit 7",
+            "--on-breach-url",
+            hook,
+        ];
+        let output = Sandbox::with(FAILING).run(&arguments).expect_code(99);
+        let output =
+            output.expect_stderr(&["--on-breach: the command failed (exit status: 7): oh no", problem]);
+        assert!(!output.stderr.contains("secret-path"), "{}", output.shown());
+    }
+    let wrong = ["run", "test.rhai", "-H", &url, "--on-breach-url", "nonsense"];
+    Sandbox::with(FAILING).run(&wrong).expect_code(104).expect_stderr(&["--on-breach-url: "]);
+}
+
+#[cfg(not(windows))]
+#[test]
+fn an_alert_that_takes_long_holds_up_neither_the_run_nor_its_end() {
+    let server = Server::start();
+    let url = server.url();
+    let sandbox = Sandbox::with(FAILING);
+    let arguments = [
+        "run",
+        "test.rhai",
+        "-H",
+        &url,
+        "-i",
+        "5",
+        "--threshold",
+        "http_req_failed: rate < 5%",
+        "--on-breach",
+        "sleep 1000 & sleep 1000",
+    ];
+    let output = sandbox.run(&arguments).expect_code(99);
+    let output = output.expect_stderr(&["--on-breach: the command was ended: it took more than 10 s"]);
+    assert_eq!(output.run_dir().json()["total"]["requests"], 5);
+}

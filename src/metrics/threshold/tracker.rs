@@ -124,6 +124,8 @@ impl Tracker {
     fn tell(&mut self, last: bool) -> Option<bool> {
         let enough = |needed: u32| self.in_a_row >= needed;
         match (self.state, self.in_breach) {
+            // A window that was broken and told before is broken at the end, but not once more.
+            (ThresholdState::Broken, false) if last && self.worst.is_some() && self.breaches > 0 => None,
             (ThresholdState::Broken, false) if last || enough(BREACH_AFTER) => self.breach(),
             (ThresholdState::NoData, false) if last && self.counts() => self.breach(),
             (ThresholdState::Holds, true) if !last && enough(RECOVERY_AFTER) => {

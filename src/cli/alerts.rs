@@ -1,0 +1,353 @@
+//! Alerts: what `--on-breach` and `--on-breach-url` do when a limit is broken, and when it holds again.
+//!
+//! Owns telling: a command, or a POST, one after the other on a thread of their own. Leaves to the thresholds when
+//! something is to be told. Invariants: the run never waits for an alert; what waits is bounded, and so is the time that
+//! one takes; an alert that fails is told and changes nothing else.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::args::OutputArgs;
+use crate::http::{Client, HttpOptions, Network, ProxyChoice, Request, Target, Transport};
+use crate::metrics::{Snapshot, ThresholdStats};
+use crate::plan::RunInfo;
+use crate::report::{clean_line, limit_sentence, limits, masked};
+use crate::results::threshold_json;
+
+/// Alerts that may wait for the one that is being told, for each way of telling.
+const WAITING: usize = 16;
+
+/// Longest time that telling one may take.
+const TIME_TO_TELL: Duration = Duration::from_secs(10);
+
+/// Longest time after the run until all have been told.
+const TIME_AT_THE_END: Duration = Duration::from_secs(15);
+
+/// How often it is looked whether a command has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Bytes of a command's standard error that are kept for the message.
+const MOST_OUTPUT: usize = 4096;
+
+/// Something to be told.
+#[derive(Clone)]
+struct Alert {
+    variables: Vec<(&'static str, String)>,
+    json: String,
+}
+
+/// Tells breaches and recoveries of a run.
+#[derive(Default)]
+pub(super) struct Alerts {
+    tellers: Vec<Teller>,
+    /// By limit: breaches that were told so far, and whether the last one goes on.
+    seen: HashMap<String, (u32, bool)>,
+    /// What went wrong.
+    problems: Option<Receiver<String>>,
+}
+
+struct Teller {
+    flag: &'static str,
+    alerts: SyncSender<Alert>,
+    /// Closed when everything has been told.
+    done: Receiver<()>,
+}
+
+impl Alerts {
+    /// The alerts that the flags ask for.
+    ///
+    /// # Errors
+    /// When the URL is none, in words.
+    pub(super) fn new(output: &OutputArgs) -> Result<Alerts, String> {
+        let (problem, problems) = channel();
+        let mut tellers = Vec::new();
+        if let Some(command) = output.on_breach.clone() {
+            let tell = move |alert: &Alert| run_command(&command, alert);
+            tellers.push(Teller::start("--on-breach", problem.clone(), move || Ok(tell))?);
+        }
+        if let Some(url) = &output.on_breach_url {
+            Target::parse(url).map_err(|error| format!("--on-breach-url: {error}"))?;
+            let url = url.clone();
+            let options = HttpOptions {
+                timeout: TIME_TO_TELL,
+                proxy: ProxyChoice::Environment,
+                ..HttpOptions::default()
+            };
+            let transport = Transport::new(options).map_err(|error| format!("--on-breach-url: {error}"))?;
+            tellers.push(Teller::start("--on-breach-url", problem, move || poster(transport, &url))?);
+        }
+        Ok(Alerts { tellers, seen: HashMap::new(), problems: Some(problems) })
+    }
+
+    /// Whether there is a way to tell anything.
+    pub(super) fn are_asked_for(&self) -> bool {
+        !self.tellers.is_empty()
+    }
+
+    /// Tells what has changed with a snapshot; gives what could not be told, and what went wrong before.
+    pub(super) fn look(&mut self, info: &RunInfo, snapshot: &Snapshot) -> Vec<String> {
+        if self.tellers.is_empty() {
+            return Vec::new();
+        }
+        let mut trouble = self.problems();
+        for stats in &snapshot.thresholds {
+            let key = limits::whole(&stats.threshold);
+            let (breaches, in_breach) = self.seen.get(&key).copied().unwrap_or_default();
+            let event = if stats.breaches > breaches {
+                "breach"
+            } else if in_breach && !stats.in_breach {
+                "recovery"
+            } else {
+                continue;
+            };
+            self.seen.insert(key, (stats.breaches, stats.in_breach));
+            let alert = alert(event, info, snapshot, stats);
+            for teller in &self.tellers {
+                if let Err(TrySendError::Full(_)) = teller.alerts.try_send(alert.clone()) {
+                    trouble.push(format!(
+                        "warning: {}: {WAITING} alerts wait already; a {event} is not told",
+                        teller.flag
+                    ));
+                }
+            }
+        }
+        trouble
+    }
+
+    fn problems(&self) -> Vec<String> {
+        self.problems.iter().flat_map(Receiver::try_iter).collect()
+    }
+
+    /// Waits until everything has been told, for some seconds; gives what went wrong.
+    pub(super) fn finish(mut self) -> Vec<String> {
+        let deadline = Instant::now() + TIME_AT_THE_END;
+        let mut late = Vec::new();
+        for Teller { flag, alerts, done } in std::mem::take(&mut self.tellers) {
+            drop(alerts);
+            let left = deadline.saturating_duration_since(Instant::now());
+            if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = done.recv_timeout(left) {
+                late.push(format!("warning: {flag}: the last alerts were not told in time"));
+            }
+        }
+        let mut trouble = self.problems();
+        trouble.extend(late);
+        trouble
+    }
+}
+
+impl Teller {
+    /// Starts a thread that tells one alert after the other; `make` gives what does it, on that thread.
+    fn start<T: FnMut(&Alert) -> Result<(), String>>(
+        flag: &'static str,
+        problem: Sender<String>,
+        make: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) -> Result<Teller, String> {
+        let (alerts, waiting) = sync_channel::<Alert>(WAITING);
+        let (finished, done) = channel::<()>();
+        let tell_all = move || {
+            // Nobody listens when the run is over and has been waited for long enough.
+            let say = |text: String| drop(problem.send(format!("warning: {flag}: {text}")));
+            match make() {
+                Ok(mut tell) => waiting.iter().for_each(|alert| {
+                    if let Err(text) = tell(&alert) {
+                        say(text);
+                    }
+                }),
+                Err(text) => say(text),
+            }
+            drop(finished);
+        };
+        std::thread::Builder::new()
+            .name("rhaid-alerts".to_owned())
+            .spawn(tell_all)
+            .map_err(|error| format!("{flag}: cannot start a thread: {error}"))?;
+        Ok(Teller { flag, alerts, done })
+    }
+}
+
+fn alert(event: &'static str, info: &RunInfo, snapshot: &Snapshot, stats: &ThresholdStats) -> Alert {
+    let sentence = match event {
+        "recovery" => format!("{} holds again: {}", limits::whole(&stats.threshold), limits::measured(stats)),
+        _ => limit_sentence(stats),
+    };
+    let sentence = masked(&clean_line(&sentence)).into_owned();
+    let text = format!("{}: {event}: {sentence}", info.name);
+    let time_s = format!("{:.1}", snapshot.elapsed.as_secs_f64());
+    let variables = vec![
+        ("RHAID_EVENT", event.to_owned()),
+        ("RHAID_NAME", info.name.clone()),
+        ("RHAID_METRIC", stats.threshold.selector()),
+        ("RHAID_LIMIT", stats.threshold.expression.clone()),
+        ("RHAID_MEASURED", limits::measured(stats)),
+        ("RHAID_TEXT", text.clone()),
+        ("RHAID_TIME_S", time_s),
+    ];
+    // A NUL cannot stand in the environment.
+    let clean = |(name, value): (&'static str, String)| (name, masked(&value).replace('\0', ""));
+    let json = json!({
+        "event": event,
+        // The key that chat programs show.
+        "text": text,
+        "name": info.name,
+        "host": info.host,
+        "time_s": snapshot.elapsed.as_secs_f64(),
+        "threshold": threshold_json(stats, false),
+    });
+    Alert { variables: variables.into_iter().map(clean).collect(), json: json.to_string() }
+}
+
+/// Runs a command of the shell, with the alert in its environment and on its standard input.
+fn run_command(command: &str, alert: &Alert) -> Result<(), String> {
+    let mut shell = shell(command);
+    shell
+        .envs(alert.variables.iter().map(|(name, value)| (*name, value)))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = shell.spawn().map_err(|error| format!("the command does not start: {error}"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // It need not read it; what is written fits into the pipe.
+        let _ = stdin.write_all(alert.json.as_bytes());
+    }
+    let output = first_output(&mut child);
+    let deadline = Instant::now() + TIME_TO_TELL;
+    let status = loop {
+        match child.try_wait() {
+            Ok(Some(status)) => break status,
+            Ok(None) if Instant::now() < deadline => std::thread::sleep(LOOK_EVERY),
+            Ok(None) => {
+                end(&mut child);
+                return Err(format!("the command was ended: it took more than {} s", TIME_TO_TELL.as_secs()));
+            }
+            Err(error) => return Err(format!("the command is lost: {error}")),
+        }
+    };
+    if status.success() {
+        return Ok(());
+    }
+    // What it wrote last may still be on its way.
+    std::thread::sleep(LOOK_EVERY);
+    let said = output.lock().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+    let said = masked(&clean_line(said.lines().next().unwrap_or_default())).into_owned();
+    Err(format!("the command failed ({status}){}{said}", if said.is_empty() { "" } else { ": " }))
+}
+
+fn shell(command: &str) -> Command {
+    #[cfg(windows)]
+    {
+        let mut shell = Command::new("cmd");
+        shell.args(["/C", command]);
+        shell
+    }
+    #[cfg(not(windows))]
+    {
+        use std::os::unix::process::CommandExt;
+        let mut shell = Command::new("sh");
+        // A group of its own: it can be ended with what it started, and Ctrl-C is not meant for it.
+        shell.args(["-c", command]).process_group(0);
+        shell
+    }
+}
+
+/// Reads standard error to its end and keeps the beginning. The thread ends with the last process that holds it.
+fn first_output(child: &mut Child) -> Arc<Mutex<Vec<u8>>> {
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    if let Some(mut stderr) = child.stderr.take() {
+        let keep = kept.clone();
+        let read = move || {
+            let mut buffer = [0; 1024];
+            while let Ok(count @ 1..) = stderr.read(&mut buffer) {
+                if let Ok(mut kept) = keep.lock() {
+                    let room = MOST_OUTPUT.saturating_sub(kept.len());
+                    kept.extend_from_slice(&buffer[..count.min(room)]);
+                }
+            }
+        };
+        // Without a thread there is no text for the message, and the command may block: it is ended then.
+        let _ = std::thread::Builder::new().name("rhaid-alert-output".to_owned()).spawn(read);
+    }
+    kept
+}
+
+/// Ends a command with everything that it has started.
+fn end(child: &mut Child) {
+    #[cfg(not(windows))]
+    {
+        let group = format!("-{}", child.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// What posts alerts to a URL.
+fn poster(
+    transport: Arc<Transport>,
+    url: &str,
+) -> Result<impl FnMut(&Alert) -> Result<(), String> + use<>, String> {
+    // A target does not leave its thread.
+    let target = Target::parse(url).map_err(|error| error.to_string())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| format!("cannot start an event loop: {error}"))?;
+    Ok(move |alert: &Alert| {
+        let mut request = Request::new(http::Method::POST, target.clone());
+        let json = http::HeaderValue::from_static("application/json");
+        request.headers.insert(http::header::CONTENT_TYPE, json);
+        request.body = alert.json.clone().into();
+        let local = tokio::task::LocalSet::new();
+        // A client of its own for each: minutes may lie between two alerts.
+        let client = Client::new(Network::new(transport.clone()));
+        let exchange = local.block_on(&runtime, client.send(request));
+        // Not the URL: its path is often the secret.
+        let host = target.host();
+        match (exchange.error, exchange.status) {
+            (Some(error), _) => Err(format!("{host} was not reached: {}", error.message)),
+            (None, 200..=299) => Ok(()),
+            (None, status) => Err(format!("{host} answered with status {status}")),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    fn command(command: &str) -> Result<(), String> {
+        let run = fixture::limited();
+        run_command(command, &alert("breach", &fixture::info(), &run[5], &run[5].thresholds[1]))
+    }
+
+    #[test]
+    fn a_command_has_the_alert_in_its_environment_and_on_its_input() {
+        command(
+            "[ \"$RHAID_EVENT $RHAID_METRIC\" = 'breach http_req_failed' ] && grep -q '\"event\":\"breach\"'",
+        )
+        .unwrap();
+        command("[ \"$RHAID_LIMIT\" = 'rate < 0.1% abort after 1h' ] && [ -n \"$RHAID_TEXT\" ]").unwrap();
+        command("exit 0").unwrap();
+    }
+
+    #[test]
+    fn what_a_command_says_when_it_fails_is_told_without_credentials() {
+        let error = command("echo 'no token=abc123' >&2; echo more >&2; exit 3").unwrap_err();
+        assert!(error.contains("exit status: 3") && error.contains("no token=***"), "{error}");
+        assert!(!error.contains("more"), "{error}");
+    }
+
+    #[test]
+    fn nothing_is_told_without_a_way_to() {
+        let mut alerts = Alerts::new(&OutputArgs::default()).unwrap();
+        let run = fixture::limited();
+        assert!(run.iter().flat_map(|snapshot| alerts.look(&fixture::info(), snapshot)).next().is_none());
+        assert!(alerts.finish().is_empty());
+        let wrong = OutputArgs { on_breach_url: Some("nonsense".into()), ..OutputArgs::default() };
+        assert!(Alerts::new(&wrong).is_err());
+    }
+}
