@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use super::limits;
+use super::markup::escape;
 use super::mask::masked;
 use super::text::{capacity_answer, figures_of};
 use super::user_text::clean_line;
@@ -237,30 +238,14 @@ fn seconds(time: Duration) -> String {
 
 /// One line, for an attribute.
 fn attribute(text: &str) -> String {
-    escaped(&clean_line(&masked(text)))
+    escape(&clean_line(&masked(text)))
 }
 
 /// Lines, for the content of an element.
 fn content(text: &str) -> String {
     let masked = masked(text);
-    let lines: Vec<String> = masked.lines().map(|line| escaped(&clean_line(line))).collect();
+    let lines: Vec<String> = masked.lines().map(|line| escape(&clean_line(line))).collect();
     lines.join("\n")
-}
-
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            // Not characters of XML, even as references.
-            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod html;
 mod junit;
 pub mod limits;
 mod markdown;
+mod markup;
 mod mask;
 mod model;
 mod regression;

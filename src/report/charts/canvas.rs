@@ -16,6 +16,7 @@ use plotters_backend::{
 };
 
 use super::theme::Role;
+use crate::report::markup::escape;
 
 type Result = std::result::Result<(), DrawingErrorKind<Infallible>>;
 
@@ -203,20 +204,4 @@ impl DrawingBackend for Canvas {
         let width = text.chars().count() as f64 * style.size() * 0.56;
         Ok((width.ceil() as u32, style.size().ceil() as u32))
     }
-}
-
-/// Text between tags and in attributes.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }

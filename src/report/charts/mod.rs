@@ -15,7 +15,7 @@ mod timeline;
 #[cfg(test)]
 mod tests;
 
-use canvas::escape;
+use super::markup::escape;
 pub(crate) use sparkline::sparkline;
 pub(crate) use theme::{CHART_CSS, HATCH, Role, class_css, variables};
 pub(crate) use timeline::endpoint_charts;

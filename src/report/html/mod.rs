@@ -23,6 +23,7 @@ use sha2::{Digest, Sha256};
 use super::charts::{
     CHART_CSS, Chart, HATCH, Shape, class_css, distribution_charts, timeline_charts, variables,
 };
+use super::markup::escape;
 use super::mask::masked;
 use super::model::Model;
 use super::user_text::{clean_line, clean_lines};
@@ -84,22 +85,6 @@ fn style() -> String {
 /// As a content security policy names a text it allows.
 fn hash(text: &str) -> String {
     format!("sha256-{}", STANDARD.encode(Sha256::digest(text.as_bytes())))
-}
-
-/// Text of our own, for between tags and in quoted attributes.
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 /// One line of text that came from outside.
