@@ -7,27 +7,26 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
-use super::driver::Driver;
 use super::error::RunError;
+use super::facts::{run_info, without_secrets};
 use super::handle::{Report, RunHandle};
 use super::http_options::http_options;
-use super::limits::warnings_for;
-use super::reload::{load_aside, masked, panicked};
-use super::worker_loop::WorkerError;
+use super::prepared::Prepared;
+use super::reload::{load_aside, panicked};
 use crate::data::{Folders, Registry};
 use crate::http::{Target, Transport};
 use crate::metrics::ResourceSource;
 use crate::plan::{
-    CapacityPlan, Executor, Known, Options, PlanError, RunInfo, RunStages, TestPlan, ThresholdText, resolve,
+    CapacityPlan, Known, Options, PlanError, RunInfo, RunStages, TestPlan, ThresholdText, resolve,
 };
 use crate::rhai::{Dynamic, Engine};
 use crate::script::{
     AsyncCall, Common, Extension, HttpDebug, Level, Message, MessageSink, Param, RunState, ScriptInputs,
-    ScriptPlan, Secrets, Sources, did_you_mean,
+    ScriptPlan, Sources, did_you_mean,
 };
 use crate::vu::{Event, Shared, host_of};
 
@@ -448,86 +447,6 @@ impl LoadTest {
     }
 }
 
-/// A test that is ready to start: its script is loaded and its settings are checked.
-pub struct Prepared {
-    info: RunInfo,
-    shared: Shared,
-    events: mpsc::UnboundedReceiver<Event>,
-    resources: Option<Box<dyn ResourceSource>>,
-}
-
-impl Prepared {
-    /// What will be run, and how.
-    pub fn info(&self) -> &RunInfo {
-        &self.info
-    }
-
-    /// As [`LoadTest::resources`], when what is to be watched depends on what will be run.
-    #[must_use]
-    pub fn resources(mut self, source: impl ResourceSource + 'static) -> Self {
-        self.resources = Some(Box::new(source));
-        self
-    }
-
-    /// Whether anything is limited.
-    #[cfg(feature = "cli")]
-    pub(crate) fn has_thresholds(&self) -> bool {
-        !self.shared.thresholds.is_empty()
-    }
-
-    /// What is set so that it hardly is meant so.
-    pub(super) fn warnings(&self) -> &[String] {
-        &self.shared.plan.warnings
-    }
-
-    /// Starts the test. What the system will not let it have is a warning among the messages.
-    ///
-    /// # Errors
-    /// When the system refuses a thread, or the script does not load on one of them.
-    pub async fn start(self) -> Result<RunHandle, RunError> {
-        let Prepared { info, shared, events, resources } = self;
-        for text in warnings_for(shared.plan.users) {
-            (shared.messages)(Message { level: Level::Warning, text, from: None });
-        }
-        let common = shared.inputs.common.clone();
-        let (requests, request_receiver) = mpsc::channel(8);
-        let (started, is_started) = oneshot::channel();
-        let (ended, result) = oneshot::channel();
-        // A thread of its own: the run keeps its time whatever the caller's runtime is busy with.
-        let thread = std::thread::Builder::new()
-            .name("rhaid-run".to_owned())
-            .spawn(move || {
-                let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-                    Ok(runtime) => runtime,
-                    Err(error) => {
-                        let _ = started.send(Err(WorkerError::Runtime(error)));
-                        return;
-                    }
-                };
-                runtime.block_on(async move {
-                    match Driver::start(Arc::new(shared), resources).await {
-                        Ok((driver, snapshots)) => {
-                            let _ = started.send(Ok(snapshots));
-                            let _ = ended.send(driver.run(events, request_receiver).await);
-                        }
-                        Err(error) => {
-                            let _ = started.send(Err(error));
-                        }
-                    }
-                });
-            })
-            .map_err(RunError::Thread)?;
-        match is_started.await {
-            Ok(Ok(snapshots)) => Ok(RunHandle::new(info, snapshots, requests, result, thread)),
-            Ok(Err(WorkerError::Load(error))) => {
-                Err(RunError::Load(masked(*error, &common.secrets), Vec::new()))
-            }
-            Ok(Err(WorkerError::Runtime(error))) => Err(RunError::Thread(error)),
-            Err(_) => Err(RunError::Thread(std::io::Error::other("the run's thread ended while it started"))),
-        }
-    }
-}
-
 /// Both results, or the problems of both.
 fn both<A, B>(a: Result<A, PlanError>, b: Result<B, PlanError>) -> Result<(A, B), RunError> {
     match (a, b) {
@@ -561,59 +480,4 @@ fn check_hosts(plan: &TestPlan) -> Result<(), RunError> {
         Target::parse(host).map_err(|error| RunError::Host(format!("the host is no URL: {error}")))?;
     }
     Ok(())
-}
-
-fn run_info(plan: &TestPlan, script: PathBuf, files: Vec<(String, String)>, params: &[Param]) -> RunInfo {
-    let name = script.file_stem().map_or("script".to_owned(), |stem| stem.to_string_lossy().into_owned());
-    let users = |index: usize| match plan.executor(index) {
-        Some(Executor::Users { .. }) | None => {
-            plan.mix.iter().filter(|&&dealt| dealt == index).count() as u64
-        }
-        Some(executor) => executor.most_vus(),
-    };
-    let executor = |index| plan.executor(index).map_or("users", Executor::name).to_owned();
-    let shown = |param: &Param| match (&param.value, param.secret) {
-        (Some(_), true) => "***".to_owned(),
-        (value, _) => value.clone().unwrap_or_default(),
-    };
-    RunInfo {
-        name,
-        script,
-        files,
-        host: plan.scenarios.iter().find_map(|scenario| host_of(plan, Some(scenario))).map(without_password),
-        users: plan.users,
-        spawn_rate: plan.spawn_rate,
-        run_time: plan.run_time,
-        iterations: plan.iterations,
-        stop_timeout: plan.stop_timeout,
-        seed: plan.seed,
-        threads: plan.threads,
-        scenarios: plan.scenarios.iter().enumerate().map(|(i, s)| (s.name.clone(), users(i))).collect(),
-        executors: (0..plan.scenarios.len()).map(executor).collect(),
-        planned: plan.planned(),
-        params: params.iter().map(|param| (param.name.clone(), shown(param))).collect(),
-        started_at: SystemTime::now(),
-    }
-}
-
-/// What is known of the run at its start, as it may be shown.
-fn without_secrets(mut info: RunInfo, secrets: &Secrets) -> RunInfo {
-    let mask = |text: &mut String| {
-        if let Some(masked) = secrets.mask(text) {
-            *text = masked;
-        }
-    };
-    info.files.iter_mut().for_each(|(_, text)| mask(text));
-    info.params.iter_mut().for_each(|(_, value)| mask(value));
-    info.scenarios.iter_mut().for_each(|(name, _)| mask(name));
-    info.host.iter_mut().for_each(mask);
-    info
-}
-
-/// A host as reports show it: `user:password@` is a secret.
-fn without_password(host: &str) -> String {
-    match (host.split_once("://"), host.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, rest))) => format!("{scheme}://{rest}"),
-        _ => host.to_owned(),
-    }
 }

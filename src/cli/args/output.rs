@@ -1,0 +1,115 @@
+//! What is shown and written of a run.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use clap::builder::BoolishValueParser;
+
+/// What is shown and written.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub(in crate::cli) struct OutputArgs {
+    /// Folder that each run gets a folder of its own in [default: performance/results]
+    #[arg(long, value_name = "DIR", env = "RHAID_RESULTS_DIR")]
+    pub(in crate::cli) results_dir: Option<PathBuf>,
+
+    /// The report as one HTML file [default: performance/reports/RUN.html]
+    #[arg(long, value_name = "FILE", env = "RHAID_HTML")]
+    pub(in crate::cli) html: Option<PathBuf>,
+
+    /// Also write PREFIX_stats.csv and its fellows, with Locust's columns
+    #[arg(long, value_name = "PREFIX", env = "RHAID_CSV")]
+    pub(in crate::cli) csv: Option<PathBuf>,
+
+    /// Rows for each endpoint, not only for the sum, in stats_history.csv
+    #[arg(long, env = "RHAID_CSV_FULL_HISTORY", value_parser = BoolishValueParser::new())]
+    pub(in crate::cli) csv_full_history: bool,
+
+    /// Write a test case for each limit, check and failing endpoint as JUnit XML, for CI
+    #[arg(long, value_name = "FILE", env = "RHAID_JUNIT")]
+    pub(in crate::cli) junit: Option<PathBuf>,
+
+    /// Write verdict, limits, endpoints and errors as Markdown, for a comment on a pull request
+    #[arg(long, value_name = "FILE", env = "RHAID_MARKDOWN")]
+    pub(in crate::cli) markdown: Option<PathBuf>,
+
+    /// A command of the shell that is run when a limit is broken, and when it holds again
+    #[arg(long, value_name = "COMMAND", env = "RHAID_ON_BREACH")]
+    pub(in crate::cli) on_breach: Option<String>,
+
+    /// A URL that the same is posted to as JSON
+    #[arg(long, value_name = "URL", env = "RHAID_ON_BREACH_URL", hide_env_values = true)]
+    pub(in crate::cli) on_breach_url: Option<String>,
+
+    /// Print run.json to standard output; everything else goes to standard error
+    #[arg(long, env = "RHAID_JSON", value_parser = BoolishValueParser::new())]
+    pub(in crate::cli) json: bool,
+
+    /// Also write run.json to this file
+    #[arg(long, value_name = "FILE", env = "RHAID_SUMMARY_EXPORT")]
+    pub(in crate::cli) summary_export: Option<PathBuf>,
+
+    /// No progress and no summary, only the verdict
+    #[arg(short, long, env = "RHAID_QUIET", value_parser = BoolishValueParser::new())]
+    pub(in crate::cli) quiet: bool,
+
+    /// No progress, only the summary at the end
+    #[arg(long, env = "RHAID_ONLY_SUMMARY", value_parser = BoolishValueParser::new())]
+    pub(in crate::cli) only_summary: bool,
+
+    /// When to use colours: auto, always or never
+    #[arg(long, value_name = "WHEN", env = "RHAID_COLOR", value_parser = ["auto", "always", "never"])]
+    pub(in crate::cli) color: Option<String>,
+
+    /// The same as --color never
+    #[arg(long, env = "RHAID_NO_COLOR", value_parser = BoolishValueParser::new())]
+    pub(in crate::cli) no_color: bool,
+
+    /// Exit with 1 when requests failed or scripts erred
+    #[arg(long, env = "RHAID_EXIT_CODE_ON_ERROR", value_parser = BoolishValueParser::new())]
+    pub(in crate::cli) exit_code_on_error: bool,
+
+    /// Compare with this run at the end: its folder, the name of a baseline, or without a value the baseline of
+    /// the script's name
+    #[arg(long, value_name = "RUN", env = "RHAID_BASELINE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(in crate::cli) baseline: Option<String>,
+
+    /// Exit with 98 when anything got worse than in the baseline
+    #[arg(long, env = "RHAID_FAIL_ON_REGRESSION", value_parser = BoolishValueParser::new())]
+    pub(in crate::cli) fail_on_regression: bool,
+
+    /// Accepted for Locust's users: there is no page to start from yet, so every run is headless
+    #[arg(long, hide = true)]
+    pub(in crate::cli) headless: bool,
+
+    /// Accepted for Locust's users: every run starts by itself
+    #[arg(long, hide = true)]
+    pub(in crate::cli) autostart: bool,
+}
+
+impl OutputArgs {
+    /// These settings over those of a file.
+    pub(in crate::cli) fn or(self, file: OutputArgs) -> OutputArgs {
+        OutputArgs {
+            results_dir: self.results_dir.or(file.results_dir),
+            html: self.html.or(file.html),
+            junit: self.junit.or(file.junit),
+            on_breach: self.on_breach.or(file.on_breach),
+            on_breach_url: self.on_breach_url.or(file.on_breach_url),
+            markdown: self.markdown.or(file.markdown),
+            csv: self.csv.or(file.csv),
+            csv_full_history: self.csv_full_history || file.csv_full_history,
+            json: self.json || file.json,
+            summary_export: self.summary_export.or(file.summary_export),
+            quiet: self.quiet || file.quiet,
+            only_summary: self.only_summary || file.only_summary,
+            color: self.color.or(file.color),
+            no_color: self.no_color || file.no_color,
+            exit_code_on_error: self.exit_code_on_error || file.exit_code_on_error,
+            baseline: self.baseline.or(file.baseline),
+            fail_on_regression: self.fail_on_regression || file.fail_on_regression,
+            headless: self.headless || file.headless,
+            autostart: self.autostart || file.autostart,
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Arguments of `rhaid run`: the script, its load, its requests, and the options they stand for.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use clap::builder::BoolishValueParser;
+
+use super::output::OutputArgs;
+use super::resources::ResourceArgs;
+use super::values::{key_value, positive_rate, rate, threads, time_scale};
+use crate::HttpDebug;
+use crate::plan::{
+    Arrivals, CapacityPlan, HttpLayer, Late, Options, RunStages, ThresholdText, parse_duration, parse_stages,
+};
+
+/// Arguments of `rhaid run`.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = RUN_HELP)]
+pub(in crate::cli) struct RunArgs {
+    /// The script (`rhaid run SCRIPT --help` lists its parameters)
+    #[arg(value_name = "SCRIPT", env = "RHAID_SCRIPT")]
+    pub(in crate::cli) script: Option<PathBuf>,
+
+    /// The script, as Locust's users write it
+    #[arg(short = 'f', long = "script", value_name = "SCRIPT", alias = "locustfile", id = "script_flag")]
+    pub(in crate::cli) script_flag: Option<PathBuf>,
+
+    /// Base URL that relative URLs of the script are joined to
+    #[arg(short = 'H', long, value_name = "URL", env = "RHAID_HOST")]
+    pub(in crate::cli) host: Option<String>,
+
+    /// Most virtual users at once [default: 1]
+    #[arg(short, long, visible_alias = "vus", value_name = "N", env = "RHAID_USERS", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(in crate::cli) users: Option<u64>,
+
+    /// Virtual users started, and at the end taken away, per second [default: 1]
+    #[arg(short = 'r', long, value_name = "N", env = "RHAID_SPAWN_RATE", value_parser = rate)]
+    pub(in crate::cli) spawn_rate: Option<f64>,
+
+    /// Time until the users are taken away, such as 300ms, 90, 1m30s or 2h [default: until stopped]
+    #[arg(short = 't', long, visible_alias = "duration", value_name = "TIME", env = "RHAID_RUN_TIME", value_parser = parse_duration)]
+    pub(in crate::cli) run_time: Option<Duration>,
+
+    /// Iterations of all users together, after which the run ends
+    #[arg(short, long, value_name = "N", env = "RHAID_ITERATIONS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(in crate::cli) iterations: Option<u64>,
+
+    /// Run only this scenario; can be given several times
+    #[arg(long, value_name = "NAME", env = "RHAID_SCENARIO", value_delimiter = ',')]
+    pub(in crate::cli) scenario: Vec<String>,
+
+    /// Run only tasks with one of these tags; can be given several times
+    #[arg(
+        short = 'T',
+        long,
+        visible_alias = "include-tags",
+        value_name = "TAG,…",
+        env = "RHAID_TAGS",
+        value_delimiter = ','
+    )]
+    pub(in crate::cli) tags: Vec<String>,
+
+    /// Leave out tasks with one of these tags, even if --tags names them
+    #[arg(short = 'E', long, value_name = "TAG,…", env = "RHAID_EXCLUDE_TAGS", value_delimiter = ',')]
+    pub(in crate::cli) exclude_tags: Vec<String>,
+
+    /// Try the script out: one user, one iteration (of a sequence all steps), every request shown; exit with 1
+    /// when anything failed
+    #[arg(long, env = "RHAID_ONCE", value_parser = BoolishValueParser::new())]
+    pub(in crate::cli) once: bool,
+
+    /// Show requests and responses with headers and times, with =full also bodies up to 4 kB; credentials are
+    /// masked
+    #[arg(long, value_name = "HOW", env = "RHAID_HTTP_DEBUG", num_args = 0..=1, require_equals = true,
+          default_missing_value = "headers", value_parser = ["headers", "full"])]
+    pub(in crate::cli) http_debug: Option<String>,
+
+    /// Use a script that is saved during the run from the next iterations on
+    #[arg(long, env = "RHAID_WATCH", value_parser = BoolishValueParser::new())]
+    pub(in crate::cli) watch: bool,
+
+    /// A further folder that imports are looked for in; can be given several times
+    #[arg(long, value_name = "DIR", env = "RHAID_LIB", value_delimiter = ':')]
+    pub(in crate::cli) lib: Vec<PathBuf>,
+
+    /// A variable that the script reads with env::get
+    #[arg(short = 'e', long = "env", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(in crate::cli) env: Vec<(String, String)>,
+
+    /// A parameter that the script declares with param
+    #[arg(long, value_name = "NAME=VALUE", value_parser = key_value)]
+    pub(in crate::cli) param: Vec<(String, String)>,
+
+    /// A folder that the script may read data files from, besides its own; can be given several times
+    #[arg(long, value_name = "DIR", env = "RHAID_DATA", value_delimiter = ',')]
+    pub(in crate::cli) data: Vec<PathBuf>,
+
+    /// A tag of every request
+    #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(in crate::cli) tag: Vec<(String, String)>,
+
+    /// A limit such as 'http_req_duration: p(95) < 200ms'; several with ; or by several flags
+    #[arg(long, value_name = "METRIC: LIMIT", env = "RHAID_THRESHOLD", value_delimiter = ';')]
+    pub(in crate::cli) threshold: Vec<String>,
+
+    /// Seed of everything random; without one each run has its own
+    #[arg(long, value_name = "N", env = "RHAID_SEED")]
+    pub(in crate::cli) seed: Option<u64>,
+
+    /// Worker threads [default: one per core]
+    #[arg(long, value_name = "N", env = "RHAID_THREADS", value_parser = threads)]
+    pub(in crate::cli) threads: Option<usize>,
+
+    /// Time that running iterations get when the run stops [default: 30s]
+    #[arg(short = 's', long, value_name = "TIME", env = "RHAID_STOP_TIMEOUT", value_parser = parse_duration)]
+    pub(in crate::cli) stop_timeout: Option<Duration>,
+
+    /// Settings file [default: rhaid.toml, if there is one]
+    #[arg(long, value_name = "FILE", env = "RHAID_CONFIG")]
+    pub(in crate::cli) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(in crate::cli) load: LoadArgs,
+
+    #[command(flatten)]
+    pub(in crate::cli) http: HttpArgs,
+
+    #[command(flatten)]
+    pub(in crate::cli) resources: ResourceArgs,
+
+    #[command(flatten)]
+    pub(in crate::cli) output: OutputArgs,
+}
+
+/// What load is made, of the scenarios that have no executor of their own.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Load")]
+pub(in crate::cli) struct LoadArgs {
+    /// Iterations started per second, whatever the target does: 50, 137/s, 600/m
+    #[arg(long, value_name = "RATE", env = "RHAID_RATE", value_parser = positive_rate, allow_hyphen_values = true)]
+    pub(in crate::cli) rate: Option<f64>,
+
+    /// Stages that the users follow, or the rate: 30s:20,1m:20,10s:0 or 30s:100/s,1m:100/s; NAME=30s:20 names one
+    #[arg(long, value_name = "TIME:TARGET,…", env = "RHAID_STAGES", value_parser = parse_stages)]
+    pub(in crate::cli) stages: Option<RunStages>,
+
+    /// Search for the highest rate at which this limit holds, such as 'http_resp_time: p(95) < 200ms'
+    #[arg(long, value_name = "METRIC: LIMIT", env = "RHAID_FIND_CAPACITY",
+          conflicts_with_all = ["profile", "rate", "stages", "shape", "hold", "users", "run_time"])]
+    pub(in crate::cli) find_capacity: Option<String>,
+
+    /// With --find-capacity, the first rate [default: 10/s]
+    #[arg(long, value_name = "RATE", env = "RHAID_MIN_RATE", value_parser = positive_rate, requires = "find_capacity")]
+    pub(in crate::cli) min_rate: Option<f64>,
+
+    /// With --find-capacity, no rate above this one is tried [default: 100000/s]
+    #[arg(long, value_name = "RATE", env = "RHAID_MAX_RATE", value_parser = positive_rate, requires = "find_capacity")]
+    pub(in crate::cli) max_rate: Option<f64>,
+
+    /// With --find-capacity, how long each rate is judged [default: 10s]
+    #[arg(long, value_name = "TIME", env = "RHAID_STEP_TIME", value_parser = parse_duration, requires = "find_capacity")]
+    pub(in crate::cli) step_time: Option<Duration>,
+
+    /// A load with a name: load, stress, spike, endurance, all of them one after the other, or a file that declares
+    /// options(…)
+    #[arg(long, value_name = "NAME|FILE", env = "RHAID_PROFILE")]
+    pub(in crate::cli) profile: Option<String>,
+
+    /// With --profile, shorten (or lengthen) its times: 0.1 takes a tenth of them
+    #[arg(long, value_name = "FACTOR", env = "RHAID_TIME_SCALE", value_parser = time_scale)]
+    pub(in crate::cli) time_scale: Option<f64>,
+
+    /// A function of the script that says each second how many users there are, or what the rate is
+    #[arg(long, value_name = "FUNCTION", env = "RHAID_SHAPE")]
+    pub(in crate::cli) shape: Option<String>,
+
+    /// As --run-time, but counted from the moment when all users are there
+    #[arg(long, value_name = "TIME", env = "RHAID_HOLD", value_parser = parse_duration)]
+    pub(in crate::cli) hold: Option<Duration>,
+
+    /// With a rate, most virtual users at once [default: 1000]
+    #[arg(long, value_name = "N", env = "RHAID_MAX_VUS", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub(in crate::cli) max_vus: Option<u64>,
+
+    /// With a rate, virtual users that are there from the start [default: 0]
+    #[arg(long, value_name = "N", env = "RHAID_PRE_ALLOCATED_VUS", value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
+    pub(in crate::cli) pre_allocated_vus: Option<u64>,
+
+    /// With a rate, how iterations are spread over time: evenly, or as independent arrivals are [default: uniform]
+    #[arg(long, value_name = "HOW", env = "RHAID_ARRIVALS", value_parser = Arrivals::WORDS)]
+    pub(in crate::cli) arrivals: Option<String>,
+
+    /// With a rate, what becomes of an iteration that nobody is free for: it waits, or it is dropped [default: queue]
+    #[arg(long, value_name = "WHAT", env = "RHAID_LATE", value_parser = Late::WORDS)]
+    pub(in crate::cli) late: Option<String>,
+}
+
+/// How requests are made.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Requests")]
+pub(in crate::cli) struct HttpArgs {
+    /// Accept any certificate
+    #[arg(long, env = "RHAID_INSECURE", value_parser = BoolishValueParser::new())]
+    pub(in crate::cli) insecure: bool,
+
+    /// PEM file of certificates to trust besides the system's
+    #[arg(long, value_name = "FILE", env = "RHAID_CA_FILE")]
+    pub(in crate::cli) ca_file: Option<PathBuf>,
+
+    /// PEM file with a certificate chain and its key to present
+    #[arg(long, value_name = "FILE", env = "RHAID_CLIENT_CERT")]
+    pub(in crate::cli) client_cert: Option<PathBuf>,
+
+    /// URL of a proxy, or `env` to use HTTP_PROXY, HTTPS_PROXY and NO_PROXY [default: none]
+    #[arg(long, value_name = "URL", env = "RHAID_PROXY")]
+    pub(in crate::cli) proxy: Option<String>,
+
+    /// HTTP version: auto, 1.1 or 2 [default: auto]
+    #[arg(long, value_name = "VERSION", env = "RHAID_HTTP_VERSION")]
+    pub(in crate::cli) http_version: Option<String>,
+
+    /// Time for a whole request [default: 60s]
+    #[arg(long, value_name = "TIME", env = "RHAID_TIMEOUT", value_parser = parse_duration)]
+    pub(in crate::cli) timeout: Option<Duration>,
+}
+
+const RUN_HELP: &str = "\
+Every flag but -e, --param and --tag can be set as RHAID_… in the environment (a parameter as
+RHAID_PARAM_NAME), and by its long name in rhaid.toml; there, the tables [params], [env] and [tags].
+A flag wins over the environment, that over the file, that over the script, that over the default.
+
+Exit codes: 0 passed · 1 errors, with --exit-code-on-error · 2 wrong usage · 97 no request was made ·
+99 a threshold was broken · 104 wrong settings or script · 105 stopped by a signal · 107 setup failed · 108 aborted by the script";
+
+impl RunArgs {
+    /// The script, however it was named.
+    pub(in crate::cli) fn script(&self) -> Option<&PathBuf> {
+        self.script_flag.as_ref().or(self.script.as_ref())
+    }
+
+    /// What is shown of each request.
+    pub(in crate::cli) fn http_debug(&self) -> HttpDebug {
+        match self.http_debug.as_deref() {
+            Some("full") => HttpDebug::Full,
+            Some(_) => HttpDebug::Headers,
+            None if self.once => HttpDebug::Lines,
+            None => HttpDebug::Off,
+        }
+    }
+
+    fn thresholds(&self) -> Vec<ThresholdText> {
+        let texts = self.threshold.iter().map(|text| text.trim()).filter(|text| !text.is_empty());
+        texts.map(|text| ThresholdText::new(text, "--threshold")).collect()
+    }
+
+    /// The settings that the flags stand for.
+    pub(in crate::cli) fn options(&self) -> Options {
+        Options {
+            host: self.host.clone(),
+            users: self.users,
+            spawn_rate: self.spawn_rate,
+            rate: self.load.rate,
+            stages: self.load.stages.clone(),
+            shape: self.load.shape.clone(),
+            max_vus: self.load.max_vus,
+            pre_allocated_vus: self.load.pre_allocated_vus,
+            arrivals: self.load.arrivals.as_deref().and_then(Arrivals::named),
+            late: self.load.late.as_deref().and_then(Late::named),
+            run_time: self.run_time,
+            hold: self.load.hold,
+            capacity: self.load.capacity(),
+            once: self.once,
+            iterations: self.iterations,
+            stop_timeout: self.stop_timeout,
+            seed: self.seed,
+            threads: self.threads,
+            scenarios: self.scenario.clone(),
+            include_tags: self.tags.clone(),
+            exclude_tags: self.exclude_tags.clone(),
+            tags: self.tag.iter().cloned().collect(),
+            params: self.param.iter().cloned().collect(),
+            env: self.env.iter().cloned().collect(),
+            data_roots: self.data.clone(),
+            thresholds: self.thresholds(),
+            http: HttpLayer {
+                insecure: self.http.insecure.then_some(true),
+                ca_file: self.http.ca_file.clone(),
+                client_cert: self.http.client_cert.clone(),
+                proxy: self.http.proxy.clone(),
+                http_version: self.http.http_version.clone(),
+                timeout: self.http.timeout,
+                ..HttpLayer::default()
+            },
+        }
+    }
+}
+
+impl LoadArgs {
+    /// The search that the flags stand for.
+    fn capacity(&self) -> Option<CapacityPlan> {
+        let usual = CapacityPlan::new(self.find_capacity.clone()?);
+        Some(CapacityPlan {
+            min_rate: self.min_rate.unwrap_or(usual.min_rate),
+            max_rate: self.max_rate.unwrap_or(usual.max_rate),
+            step_time: self.step_time.unwrap_or(usual.step_time),
+            ..usual
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! Arguments of the commands beside a run: the demo, its application, the reference, the check.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::output::OutputArgs;
+use super::values::{key_value, rate};
+use crate::plan::parse_duration;
+
+/// Arguments of `rhaid demo`.
+#[derive(Clone, Debug, Args)]
+pub(in crate::cli) struct DemoArgs {
+    /// Most virtual users at once
+    #[arg(short, long, visible_alias = "vus", value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(in crate::cli) users: u64,
+
+    /// Virtual users started per second
+    #[arg(short = 'r', long, value_name = "N", default_value_t = 10.0, value_parser = rate)]
+    pub(in crate::cli) spawn_rate: f64,
+
+    /// Time until the users are taken away
+    #[arg(short = 't', long, visible_alias = "duration", value_name = "TIME", default_value = "15s", value_parser = parse_duration)]
+    pub(in crate::cli) run_time: Duration,
+
+    #[command(flatten)]
+    pub(in crate::cli) output: OutputArgs,
+}
+
+/// Arguments of `rhaid docs`.
+#[derive(Clone, Debug, Args)]
+pub(in crate::cli) struct DocsArgs {
+    /// What to show: http, http::get, response, scenario, std/auth, globals, …; everything briefly without
+    #[arg(value_name = "NAME", conflicts_with = "markdown")]
+    pub(in crate::cli) name: Vec<String>,
+
+    /// Print all of it as Markdown: docs/script-api.md
+    #[arg(long)]
+    pub(in crate::cli) markdown: bool,
+}
+
+/// Arguments of `rhaid target`.
+#[derive(Clone, Debug, Args)]
+pub(in crate::cli) struct TargetArgs {
+    /// Port to listen on; 0 lets the system choose
+    #[arg(short, long, value_name = "PORT", default_value_t = 8000)]
+    pub(in crate::cli) port: u16,
+
+    /// Address to listen on
+    #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    pub(in crate::cli) address: IpAddr,
+
+    /// Median time of an analysis; the other routes are faster in proportion, 0 is none at all
+    #[arg(long, value_name = "TIME", default_value = "20ms", value_parser = parse_duration)]
+    pub(in crate::cli) median: Duration,
+
+    /// Spread of the times: standard deviation of their logarithm, 0 to 3
+    #[arg(long, value_name = "N", default_value_t = 0.4)]
+    pub(in crate::cli) sigma: f64,
+
+    /// Requests in service at which the median doubles
+    #[arg(long, value_name = "N", default_value_t = 50.0)]
+    pub(in crate::cli) knee: f64,
+
+    /// Share of requests that fail, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    pub(in crate::cli) error_rate: f64,
+
+    /// Seed of times and failures
+    #[arg(long, value_name = "N", default_value_t = 42)]
+    pub(in crate::cli) seed: u64,
+}
+
+/// Arguments of `rhaid check`.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = CHECK_HELP)]
+pub(in crate::cli) struct CheckArgs {
+    /// The scripts; of a folder, all below it
+    #[arg(value_name = "SCRIPT", required = true)]
+    pub(in crate::cli) scripts: Vec<PathBuf>,
+
+    /// Print the problems as JSON, for editors
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+
+    /// A further folder that imports are looked for in; can be given several times
+    #[arg(long, value_name = "DIR", env = "RHAID_LIB", value_delimiter = ':')]
+    pub(in crate::cli) lib: Vec<PathBuf>,
+
+    /// A folder that scripts may read data files from, besides their own; can be given several times
+    #[arg(long, value_name = "DIR", env = "RHAID_DATA", value_delimiter = ',')]
+    pub(in crate::cli) data: Vec<PathBuf>,
+
+    /// A variable that scripts read with env::get
+    #[arg(short = 'e', long = "env", value_name = "KEY=VALUE", value_parser = key_value)]
+    pub(in crate::cli) env: Vec<(String, String)>,
+
+    /// A parameter that the script declares with param
+    #[arg(long, value_name = "NAME=VALUE", value_parser = key_value)]
+    pub(in crate::cli) param: Vec<(String, String)>,
+
+    /// Settings file [default: rhaid.toml, if there is one]
+    #[arg(long, value_name = "FILE", env = "RHAID_CONFIG")]
+    pub(in crate::cli) config: Option<PathBuf>,
+}
+
+const CHECK_HELP: &str = "\
+The top level of a script is run, as it is for a run; no function is called and no request is made.
+
+Exit codes: 0 nothing is wrong · 2 wrong usage · 104 something is";

@@ -1,0 +1,96 @@
+//! A test that is ready: started here, on a thread of its own.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::driver::Driver;
+use super::error::RunError;
+use super::handle::RunHandle;
+use super::limits::warnings_for;
+use super::reload::masked;
+use super::worker_loop::WorkerError;
+use crate::metrics::ResourceSource;
+use crate::plan::RunInfo;
+use crate::script::{Level, Message};
+use crate::vu::{Event, Shared};
+
+/// A test that is ready to start: its script is loaded and its settings are checked.
+pub struct Prepared {
+    pub(super) info: RunInfo,
+    pub(super) shared: Shared,
+    pub(super) events: mpsc::UnboundedReceiver<Event>,
+    pub(super) resources: Option<Box<dyn ResourceSource>>,
+}
+
+impl Prepared {
+    /// What will be run, and how.
+    pub fn info(&self) -> &RunInfo {
+        &self.info
+    }
+
+    /// As [`LoadTest::resources`](super::LoadTest::resources), when what is to be watched depends on what will be run.
+    #[must_use]
+    pub fn resources(mut self, source: impl ResourceSource + 'static) -> Self {
+        self.resources = Some(Box::new(source));
+        self
+    }
+
+    /// Whether anything is limited.
+    #[cfg(feature = "cli")]
+    pub(crate) fn has_thresholds(&self) -> bool {
+        !self.shared.thresholds.is_empty()
+    }
+
+    /// What is set so that it hardly is meant so.
+    pub(super) fn warnings(&self) -> &[String] {
+        &self.shared.plan.warnings
+    }
+
+    /// Starts the test. What the system will not let it have is a warning among the messages.
+    ///
+    /// # Errors
+    /// When the system refuses a thread, or the script does not load on one of them.
+    pub async fn start(self) -> Result<RunHandle, RunError> {
+        let Prepared { info, shared, events, resources } = self;
+        for text in warnings_for(shared.plan.users) {
+            (shared.messages)(Message { level: Level::Warning, text, from: None });
+        }
+        let common = shared.inputs.common.clone();
+        let (requests, request_receiver) = mpsc::channel(8);
+        let (started, is_started) = oneshot::channel();
+        let (ended, result) = oneshot::channel();
+        // A thread of its own: the run keeps its time whatever the caller's runtime is busy with.
+        let thread = std::thread::Builder::new()
+            .name("rhaid-run".to_owned())
+            .spawn(move || {
+                let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+                    Ok(runtime) => runtime,
+                    Err(error) => {
+                        let _ = started.send(Err(WorkerError::Runtime(error)));
+                        return;
+                    }
+                };
+                runtime.block_on(async move {
+                    match Driver::start(Arc::new(shared), resources).await {
+                        Ok((driver, snapshots)) => {
+                            let _ = started.send(Ok(snapshots));
+                            let _ = ended.send(driver.run(events, request_receiver).await);
+                        }
+                        Err(error) => {
+                            let _ = started.send(Err(error));
+                        }
+                    }
+                });
+            })
+            .map_err(RunError::Thread)?;
+        match is_started.await {
+            Ok(Ok(snapshots)) => Ok(RunHandle::new(info, snapshots, requests, result, thread)),
+            Ok(Err(WorkerError::Load(error))) => {
+                Err(RunError::Load(masked(*error, &common.secrets), Vec::new()))
+            }
+            Ok(Err(WorkerError::Runtime(error))) => Err(RunError::Thread(error)),
+            Err(_) => Err(RunError::Thread(std::io::Error::other("the run's thread ended while it started"))),
+        }
+    }
+}
