@@ -197,7 +197,7 @@ fn digits(chars: &mut Chars, most: usize, radix: u32) -> Option<char> {
     char::from_u32(number(chars, most, radix))
 }
 
-/// `\uXXXX`; browsers write characters beyond 16 bits as two of them.
+/// `\u` with four hexadecimal digits; browsers write characters beyond 16 bits as two of them.
 fn unicode(chars: &mut Chars, word: &mut String) {
     let first = number(chars, 4, 16);
     let mut units = vec![first as u16];
