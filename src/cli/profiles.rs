@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::args::{OutputArgs, RunArgs};
+use super::args::{OutputArgs, RunArgs, SampleTarget};
 use super::exit::Exit;
 use super::output;
 use super::run::{Ended, look_of};
@@ -106,7 +106,7 @@ pub(super) fn run_each(
     let first = signal.or(failed.first()).and_then(|(_, outcome)| exit(outcome));
     if several && first != Some(Exit::Configuration) {
         let text = verdicts(&ended, failed.len(), args);
-        if args.output.json { output::err(&text) } else { output::out(&text) }
+        if args.output.stdout_is_taken() { output::err(&text) } else { output::out(&text) }
     }
     first.unwrap_or(Exit::Passed)
 }
@@ -140,8 +140,17 @@ fn named_apart(output: OutputArgs, name: &str) -> OutputArgs {
         let extension = path.extension().map(|e| format!(".{}", e.to_string_lossy())).unwrap_or_default();
         path.with_file_name(format!("{stem}_{name}{extension}"))
     };
+    let apart = |target: SampleTarget| match target.path.extension() {
+        _ if target.is_stdout() => target,
+        Some(extension) if extension == "gz" => {
+            let inner = file(target.path.with_extension(""));
+            SampleTarget { path: format!("{}.gz", inner.display()).into(), ..target }
+        }
+        _ => SampleTarget { path: file(target.path), ..target },
+    };
     OutputArgs {
         csv: output.csv.map(prefix),
+        out: output.out.into_iter().map(apart).collect(),
         html: output.html.map(file),
         junit: output.junit.map(file),
         markdown: output.markdown.map(file),
@@ -153,6 +162,7 @@ fn named_apart(output: OutputArgs, name: &str) -> OutputArgs {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::results::SamplesFormat;
 
     #[test]
     fn words_are_profiles_and_wrong_ones_get_a_hint() {
@@ -170,9 +180,11 @@ mod tests {
             csv: Some("out/run".into()),
             summary_export: Some("out/run.json".into()),
             html: Some("report.html".into()),
+            out: vec![SampleTarget { format: SamplesFormat::Csv, path: "out/s.csv.gz".into() }],
             ..OutputArgs::default()
         };
         let apart = named_apart(output, "load");
+        assert_eq!(apart.out[0].path, PathBuf::from("out/s_load.csv.gz"));
         assert_eq!(apart.html, Some("report_load.html".into()));
         assert_eq!(apart.csv, Some("out/run_load".into()));
         assert_eq!(apart.summary_export, Some("out/run_load.json".into()));

@@ -18,7 +18,9 @@ use super::{config_file, event_loop, output, profiles, resources};
 use crate::metrics::Snapshot;
 use crate::plan::{EndedBy, Options, RunInfo, ThresholdText};
 use crate::report::{Look, Model, compared_summary, html_report, junit, markdown, short_summary};
-use crate::results::{Comparison, CsvFiles, DEFAULT_NOISE, ResultsError, RunDirectory, StoredRun, run_json};
+use crate::results::{
+    Comparison, CsvFiles, DEFAULT_NOISE, ResultsError, RunDirectory, SamplesFile, StoredRun, run_json,
+};
 use crate::{LoadTest, Prepared, Report, RunError};
 
 /// Where runs are kept unless it is said otherwise.
@@ -130,6 +132,17 @@ pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Ended {
     if alerts.are_asked_for() && !prepared.has_thresholds() {
         output::err("warning: there is no limit, so --on-breach is never called (see --threshold)\n");
     }
+    if let Some(problem) = args.output.conflict() {
+        output::error(&problem);
+        return Exit::Usage.into();
+    }
+    let prepared = match with_samples(prepared, &args.output) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            output::error(&error.to_string());
+            return Exit::Configuration.into();
+        }
+    };
     let files = match Files::create(&args.output, prepared.info()) {
         Ok(files) => files,
         Err(error) => {
@@ -154,6 +167,18 @@ pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Ended {
         alerts,
     };
     runtime.block_on(session.run(prepared))
+}
+
+/// Makes the files that every sample goes to.
+fn with_samples(prepared: Prepared, output: &OutputArgs) -> Result<Prepared, ResultsError> {
+    output.out.iter().try_fold(prepared, |prepared, target| {
+        let file = if target.is_stdout() {
+            SamplesFile::to(target.format, "standard output", std::io::stdout())
+        } else {
+            SamplesFile::create(target.format, &target.path)?
+        };
+        Ok(prepared.samples(file))
+    })
 }
 
 /// The run that is to be compared with; found before the run, so that a typing error costs none.
@@ -350,8 +375,9 @@ impl Session {
         let text =
             if self.output.quiet { text.lines().last().unwrap_or_default().to_owned() + "\n" } else { text };
         if self.output.json {
-            let json = run_json(report.info(), Some(report.ended_by()), report.snapshot());
-            output::out(&format!("{json:#}\n"));
+            output::out(&json_text(report.info(), report.ended_by(), report.snapshot()));
+        }
+        if self.output.stdout_is_taken() {
             output::err(&text);
         } else {
             output::out(&text);

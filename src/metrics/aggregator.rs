@@ -459,6 +459,7 @@ impl Aggregator {
             iterations: self.iterations.stats(planned(&tick)),
             spans: self.spans.clone(),
             notes: Vec::new(),
+            samples: Vec::new(),
             checks: self.groups.checks.clone(),
             transactions,
             transaction_total,

@@ -241,6 +241,12 @@ impl CustomRecorder {
         self.metrics.get(id.0).map(|metric| (&*metric.key.name, metric.key.kind))
     }
 
+    /// Name, kind, and whether the values are times.
+    pub(crate) fn metric_of(&self, id: CustomId) -> Option<(Arc<str>, CustomKind, bool)> {
+        let Metric { key, .. } = self.metrics.get(id.0)?;
+        Some((key.name.clone(), key.kind, key.is_time))
+    }
+
     /// Where the metrics beyond the cap are counted: sums of a kind, not of a name.
     fn other(&mut self, kind: CustomKind, is_time: bool) -> CustomId {
         let found = self.metrics.iter().position(|metric| {

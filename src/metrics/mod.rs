@@ -18,9 +18,12 @@ mod iterations;
 mod recorder;
 mod resources;
 mod sample;
+mod sample_files;
+mod sample_groups;
 mod series;
 mod snapshot;
 mod sparse;
+mod tap;
 mod threshold;
 mod totals;
 mod watch;
@@ -43,12 +46,16 @@ pub use resources::{
     ResourceSample, ResourceSource, ResourceUnit, Resources, SystemUse,
 };
 pub use sample::{Failure, IterationEnd, Phases, RequestSample, ScriptError, TagId};
+pub use sample_files::SampleFileStats;
+pub(crate) use sample_groups::{Mask, SampleGroups};
+pub use sample_groups::{SampleGroup, SampleMetric, SampleSink};
 pub use series::{DEFAULT_SERIES_CAP, OTHER, SeriesId, SeriesKey};
 pub use snapshot::{
     EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Log, Mark, Phase, PhaseSpan,
     RecentStats, ScenarioStats, Snapshot, TagStats, TotalsSoFar,
 };
 pub use sparse::Sparse;
+pub(crate) use tap::{Chunk, Sample, Tap, TapLine};
 pub use threshold::{SubmetricFigures, SubmetricStats, ThresholdState, ThresholdStats};
 pub(crate) use threshold::{ThresholdEvent, Thresholds};
 pub(crate) use watch::Tagged;

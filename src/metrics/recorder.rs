@@ -16,6 +16,7 @@ use super::histogram::Histogram;
 use super::iterations::IterationRecorder;
 use super::sample::{Failure, IterationEnd, Phases, RequestSample, ScriptError, TagId};
 use super::series::{SeriesId, SeriesTable};
+use super::tap::{Sample, Tap, context, short};
 use super::watch::{Tagged, Watch, Watches};
 
 /// How many different messages a group of failures keeps as examples.
@@ -56,6 +57,8 @@ pub struct Recorder {
     reversed: Reversed,
     /// What thresholds ask for; `None` without any, so that it costs nothing then.
     watches: Option<Box<Watches>>,
+    /// Where every sample goes besides; `None` unless somebody writes them down.
+    tap: Option<Box<Tap>>,
 }
 
 /// What is to be taken back: counted like what is added, so that it too grows with the series only.
@@ -176,6 +179,7 @@ impl Recorder {
             script_errors: HashMap::new(),
             reversed: Reversed::default(),
             watches: None,
+            tap: None,
         }
     }
 
@@ -184,6 +188,20 @@ impl Recorder {
         if !watches.is_empty() {
             let watches = Watches::new(watches, |key, value| self.tag(key, value));
             self.watches = Some(Box::new(watches));
+        }
+    }
+
+    /// Passes every sample on as well, from now on.
+    pub(crate) fn tap(&mut self, tap: Tap) {
+        self.tap = Some(Box::new(tap));
+    }
+
+    /// Passes a sample on, when there is somebody to pass it on to.
+    fn pass_on(&mut self, sample: impl FnOnce() -> Sample) {
+        if let Some(tap) = &mut self.tap
+            && tap.add(sample())
+        {
+            tap.send(self.series.keys(), self.tags.keys());
         }
     }
 
@@ -240,6 +258,7 @@ impl Recorder {
             let key = self.failure_key(sample, failure);
             self.failure(key, &failure.message);
         }
+        self.pass_on(|| Sample::Request { sample: sample.clone(), taken_back: false });
     }
 
     fn failure(&mut self, key: FailureKey, message: &str) {
@@ -278,6 +297,7 @@ impl Recorder {
             let key = self.failure_key(sample, failure);
             *self.reversed.failures.entry(key).or_default() += 1;
         }
+        self.pass_on(|| Sample::Request { sample: sample.clone(), taken_back: true });
     }
 
     fn failure_key(&self, sample: &RequestSample, failure: &Failure) -> FailureKey {
@@ -298,6 +318,9 @@ impl Recorder {
     /// Counts an iteration of `scenario`: how it ended, how long it ran, and how late it started.
     pub fn iteration(&mut self, scenario: &Arc<str>, end: IterationEnd, duration: Duration, lag: Duration) {
         self.iterations.ended(scenario, end, duration, lag);
+        if end != IterationEnd::Interrupted {
+            self.pass_on(|| Sample::Iteration { scenario: scenario.clone(), duration, lag });
+        }
     }
 
     /// Counts iterations of `scenario` that were due and are never begun.
@@ -318,6 +341,7 @@ impl Recorder {
         if let Some(watches) = &mut self.watches {
             watches.transaction(name, duration, failed, of);
         }
+        self.pass_on(|| Sample::Transaction { name: name.into(), duration, failed, of: context(of, &[]) });
     }
 
     /// A metric of the script's own.
@@ -343,6 +367,11 @@ impl Recorder {
         if let (Some(watches), Some(metric)) = (&mut self.watches, self.custom.name_and_kind(id)) {
             watches.own(metric, value, tags, of);
         }
+        if self.tap.is_some()
+            && let Some((metric, kind, is_time)) = self.custom.metric_of(id)
+        {
+            self.pass_on(|| Sample::Own { metric, kind, is_time, value, of: context(of, tags) });
+        }
         Ok(())
     }
 
@@ -351,6 +380,7 @@ impl Recorder {
         if let Some(watches) = &mut self.watches {
             watches.check(name, passed, of);
         }
+        self.pass_on(|| Sample::Check { name: name.into(), passed, of: context(of, &[]) });
         let index = match self.checks.iter().position(|(known, _)| **known == *name) {
             Some(index) => index,
             None if self.checks.len() < GROUP_CAP => self.add_check(name),
@@ -392,10 +422,14 @@ impl Recorder {
             });
         group.count += 1;
         group.last_seen = now;
+        self.pass_on(|| Sample::ScriptError { message: short(&error.message) });
     }
 
     /// Moves everything counted since the last call into a delta for the aggregator.
     pub fn take(&mut self) -> Delta {
+        if let Some(tap) = &mut self.tap {
+            tap.send(self.series.keys(), self.tags.keys());
+        }
         let new_series = self.series.keys()[self.known_series..].to_vec();
         self.known_series += new_series.len();
         let new_tags = self.tags.keys()[self.known_tags..]
@@ -527,7 +561,7 @@ impl SeriesCounts {
 
 /// The latency under which a failed request is filed: its service time, or, when no response came,
 /// the whole time the attempt took. It never enters the latency of successes.
-fn failed_latency(sample: &RequestSample) -> Duration {
+pub(super) fn failed_latency(sample: &RequestSample) -> Duration {
     if sample.status == 0 { sample.response } else { sample.service }
 }
 
@@ -554,7 +588,7 @@ pub(super) fn micros(duration: Duration) -> u64 {
     duration.as_secs() * 1_000_000 + u64::from(duration.subsec_micros())
 }
 
-fn parts(phases: &Phases) -> [Option<u64>; PHASES.len()] {
+pub(super) fn parts(phases: &Phases) -> [Option<u64>; PHASES.len()] {
     [
         Some(micros(phases.blocked)),
         phases.dns.map(micros),

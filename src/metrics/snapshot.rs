@@ -14,6 +14,7 @@ use super::histogram::Summary;
 use super::intervals::IntervalFeed;
 use super::recorder::{CheckCount, FailureCount, FailureKey, PHASES, ScriptErrorCount};
 use super::resources::Resources;
+use super::sample_files::SampleFileStats;
 use super::threshold::{SubmetricStats, ThresholdState, ThresholdStats};
 
 /// The state of a run's figures at one instant.
@@ -81,6 +82,8 @@ pub struct Snapshot {
     pub thresholds: Vec<ThresholdStats>,
     /// Figures of what thresholds select by tags, and of the gauges they limit.
     pub submetrics: Vec<SubmetricStats>,
+    /// Where every sample was written to, and what was left out; known at the end.
+    pub samples: Vec<SampleFileStats>,
     /// Second by second since the start.
     #[serde(skip)]
     pub history: History,

@@ -37,6 +37,11 @@ pub(crate) enum WatchKind {
 pub(crate) trait Tagged {
     /// The value of a tag.
     fn tag(&self, key: &str) -> Option<Cow<'_, str>>;
+
+    /// The tags that were given to it, by key and value; what the engine knows besides is not among them.
+    fn all(&self) -> &[(String, String)] {
+        &[]
+    }
 }
 
 /// Nothing else is known of the sample.

@@ -44,7 +44,7 @@ impl ResultsError {
 }
 
 /// What a person can do about it.
-fn advice(error: &io::Error) -> &'static str {
+pub(super) fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "choose a folder that may be written to (--results-dir, --csv)"

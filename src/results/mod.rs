@@ -16,6 +16,7 @@ mod recording;
 mod replace;
 mod resources_file;
 mod run_json;
+mod samples_file;
 mod script_copy;
 mod state_file;
 mod stored_run;
@@ -39,6 +40,7 @@ pub use error::ResultsError;
 pub use recording::{Recording, Window};
 pub use resources_file::ResourcesFile;
 pub use run_json::{endpoints_json, run_json};
+pub use samples_file::{SamplesFile, SamplesFormat};
 pub use stored_run::{NoRun, StoredRun};
 #[cfg(feature = "cli")]
 pub(crate) use thresholds_json::threshold_json;

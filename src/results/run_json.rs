@@ -12,8 +12,8 @@ use super::utc::utc;
 use crate::metrics::{
     CPU_LIMIT, CapacityStats, CapacityStep, CheckCount, CustomFigures, CustomStats, EndpointStats,
     FailureCount, FailureKey, GaugeStats, GeneratorStats, IterationStats, LATENESS_LIMIT, Mark, PERCENTILES,
-    PHASES, PhaseSpan, ResourceInfo, ResourceUnit, Saturation, ScenarioStats, ScriptErrorCount, Snapshot,
-    SubmetricFigures, SubmetricStats, Summary, ms,
+    PHASES, PhaseSpan, ResourceInfo, ResourceUnit, SampleFileStats, Saturation, ScenarioStats,
+    ScriptErrorCount, Snapshot, SubmetricFigures, SubmetricStats, Summary, ms,
 };
 use crate::plan::{EndedBy, Quantity, RunInfo};
 use crate::report::{Finding, findings};
@@ -44,6 +44,7 @@ pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot)
         "failures": snapshot.failures.iter().map(|(key, group)| failure(key, group)).collect::<Vec<_>>(),
         "script_errors": snapshot.script_errors.iter().map(script_error).collect::<Vec<_>>(),
         "notes": snapshot.notes,
+        "samples": snapshot.samples.iter().map(sample_file).collect::<Vec<_>>(),
         "findings": findings(info, ended_by, snapshot).iter().map(finding).collect::<Vec<_>>(),
         "marks": snapshot.marks.iter().map(mark).collect::<Vec<_>>(),
         "resources": snapshot.resources.info.as_deref().map(resources),
@@ -192,6 +193,10 @@ fn iterations(stats: &IterationStats) -> Value {
         "lag_ms": latency(stats.lag),
         "resp_time_ms": latency(stats.response),
     })
+}
+
+fn sample_file(file: &SampleFileStats) -> Value {
+    json!({ "name": file.name, "written": file.written, "lost": file.lost, "problem": file.problem })
 }
 
 fn metrics(snapshot: &Snapshot) -> Value {

@@ -12,6 +12,13 @@ pub(crate) fn utc(moment: SystemTime) -> String {
     humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
 }
 
+/// `2026-11-23T17:45:04.000120Z`, the same with microseconds.
+pub(crate) fn utc_micros(moment: SystemTime) -> String {
+    let since = moment.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let moment = SystemTime::UNIX_EPOCH + since.min(Duration::from_secs(LAST_S));
+    humantime::format_rfc3339_micros(moment).to_string()
+}
+
 /// Whole seconds since 1970; 0 for a moment before.
 pub(crate) fn epoch_seconds(moment: SystemTime) -> u64 {
     moment.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())

@@ -19,9 +19,12 @@ use super::control::Control;
 use super::lanes::{Change, Lanes};
 use super::pressure::Pressure;
 use super::reload::{Reloaded, Watcher, reload};
+use super::samples::SampleWriter;
 use super::shapes::{Said, Shapes};
 use super::worker_loop::{Command, ShapeAnswer, WorkerError, run_worker};
-use crate::metrics::{Aggregator, Phase, ResourceSource, Snapshot, Thresholds};
+use crate::metrics::{
+    Aggregator, Phase, ResourceSource, SampleFileStats, SampleSink, Snapshot, Tap, Thresholds,
+};
 use crate::plan::{DEFAULT_MAX_DURATION, EndedBy};
 use crate::script::{Level, Message, Sources, Value};
 use crate::system::process_cpu;
@@ -98,6 +101,11 @@ pub(super) struct Driver {
     full_load_announced: bool,
     /// Measures machine, generator and target, when that was asked for.
     resources: Option<Box<dyn ResourceSource>>,
+    /// Where samples of the run as a whole go, and who writes all samples down, when that was asked for.
+    tap: Option<Tap>,
+    /// Dropped iterations that were passed on there.
+    dropped_told: u64,
+    samples: Option<SampleWriter>,
 }
 
 impl Driver {
@@ -105,18 +113,25 @@ impl Driver {
     pub(super) async fn start(
         shared: Arc<Shared>,
         resources: Option<Box<dyn ResourceSource>>,
+        samples: Vec<Box<dyn SampleSink>>,
     ) -> Result<(Driver, watch::Receiver<Arc<Snapshot>>), WorkerError> {
         let count = shared.plan.threads;
+        let common = shared.inputs.common.clone();
+        let mask = Arc::new(move |text: &str| common.secrets.mask(text));
+        let (samples, line) = SampleWriter::start(samples, mask, shared.messages.clone())
+            .map_err(WorkerError::Runtime)?
+            .unzip();
         let mut workers = Vec::with_capacity(count);
         let mut ready = Vec::with_capacity(count);
         for number in 0..count {
             let (commands, receiver) = mpsc::channel(COMMANDS);
             let (loaded, is_ready) = oneshot::channel();
             let shared = shared.clone();
+            let tap = line.as_ref().map(|line| line.tap(number));
             let thread = std::thread::Builder::new()
                 .name(format!("rhaid-worker-{number}"))
                 .stack_size(WORKER_STACK)
-                .spawn(move || run_worker(shared, number, count, loaded, receiver))
+                .spawn(move || run_worker(shared, tap, number, count, loaded, receiver))
                 .map_err(WorkerError::Runtime)?;
             workers.push(WorkerHandle { commands, thread });
             ready.push(is_ready);
@@ -157,6 +172,9 @@ impl Driver {
             announced: (Phase::Starting, None),
             full_load_announced: false,
             resources,
+            tap: line.map(|line| line.tap(count)),
+            dropped_told: 0,
+            samples,
         };
         Ok((driver, receiver))
     }
@@ -177,6 +195,15 @@ impl Driver {
             drop(worker.commands);
             // A panic of a worker has been printed by its thread; there is nothing to add.
             let _ = worker.thread.join();
+        }
+        // All other taps went with the workers: what is on its way is all there is.
+        drop(self.tap);
+        let mut snapshot = snapshot;
+        if let Some(writer) = self.samples {
+            let whole = Arc::make_mut(&mut snapshot);
+            whole.samples = writer.finish();
+            whole.notes.extend(whole.samples.iter().filter_map(SampleFileStats::warning));
+            self.snapshots.send_replace(snapshot.clone());
         }
         Ending {
             ended_by: self.ended_by.unwrap_or(EndedBy::UsersGone),

@@ -19,7 +19,7 @@ use super::prepared::Prepared;
 use super::reload::{load_aside, panicked};
 use crate::data::{Folders, Registry};
 use crate::http::{Target, Transport};
-use crate::metrics::ResourceSource;
+use crate::metrics::{ResourceSource, SampleSink};
 use crate::plan::{
     CapacityPlan, Known, Options, PlanError, RunInfo, RunStages, TestPlan, ThresholdText, resolve,
 };
@@ -60,6 +60,7 @@ pub struct LoadTest {
     http_debug: HttpDebug,
     watch: bool,
     resources: Option<Box<dyn ResourceSource>>,
+    samples: Vec<Box<dyn SampleSink>>,
     /// A parameter without a value is no error.
     listing: bool,
 }
@@ -91,6 +92,7 @@ impl LoadTest {
             http_debug: HttpDebug::Off,
             watch: false,
             resources: None,
+            samples: Vec::new(),
             listing: false,
         }
     }
@@ -225,6 +227,15 @@ impl LoadTest {
         self
     }
 
+    /// Gives every sample of the run to a sink as well, on a thread of its own: requests, iterations, checks, values of
+    /// the script's metrics. [`SamplesFile`](crate::results::SamplesFile) writes them down as k6 does. Can be called
+    /// several times. Without one, samples cost nothing.
+    #[must_use]
+    pub fn samples(mut self, sink: impl SampleSink + 'static) -> Self {
+        self.samples.push(Box::new(sink));
+        self
+    }
+
     /// A further folder that imports are looked for in, when the folder of the importing file does not have
     /// them. Folders are tried in the order in which they were added.
     #[must_use]
@@ -329,10 +340,11 @@ impl LoadTest {
     /// As [`LoadTest::run`].
     pub fn prepare(mut self) -> Result<Prepared, RunError> {
         let resources = self.resources.take();
+        let samples = std::mem::take(&mut self.samples);
         // 32 bits are enough to tell runs apart and short enough to be typed again.
         let random_seed = rand::random::<u32>();
         let (info, shared, events) = self.check(u64::from(random_seed))?;
-        Ok(Prepared { info, shared, events, resources })
+        Ok(Prepared { info, shared, events, resources, samples })
     }
 
     /// What the script is given: with new common state, so that each run begins with nothing read or kept.
@@ -362,6 +374,7 @@ impl LoadTest {
             http_debug: HttpDebug::Off,
             watch: false,
             resources: None,
+            samples: Vec::new(),
             listing: true,
         }
     }

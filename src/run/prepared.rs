@@ -10,7 +10,7 @@ use super::handle::RunHandle;
 use super::limits::warnings_for;
 use super::reload::masked;
 use super::worker_loop::WorkerError;
-use crate::metrics::ResourceSource;
+use crate::metrics::{ResourceSource, SampleSink};
 use crate::plan::RunInfo;
 use crate::script::{Level, Message};
 use crate::vu::{Event, Shared};
@@ -21,6 +21,7 @@ pub struct Prepared {
     pub(super) shared: Shared,
     pub(super) events: mpsc::UnboundedReceiver<Event>,
     pub(super) resources: Option<Box<dyn ResourceSource>>,
+    pub(super) samples: Vec<Box<dyn SampleSink>>,
 }
 
 impl Prepared {
@@ -33,6 +34,13 @@ impl Prepared {
     #[must_use]
     pub fn resources(mut self, source: impl ResourceSource + 'static) -> Self {
         self.resources = Some(Box::new(source));
+        self
+    }
+
+    /// As [`LoadTest::samples`](super::LoadTest::samples).
+    #[must_use]
+    pub fn samples(mut self, sink: impl SampleSink + 'static) -> Self {
+        self.samples.push(Box::new(sink));
         self
     }
 
@@ -52,7 +60,7 @@ impl Prepared {
     /// # Errors
     /// When the system refuses a thread, or the script does not load on one of them.
     pub async fn start(self) -> Result<RunHandle, RunError> {
-        let Prepared { info, shared, events, resources } = self;
+        let Prepared { info, shared, events, resources, samples } = self;
         for text in warnings_for(shared.plan.users) {
             (shared.messages)(Message { level: Level::Warning, text, from: None });
         }
@@ -72,7 +80,7 @@ impl Prepared {
                     }
                 };
                 runtime.block_on(async move {
-                    match Driver::start(Arc::new(shared), resources).await {
+                    match Driver::start(Arc::new(shared), resources, samples).await {
                         Ok((driver, snapshots)) => {
                             let _ = started.send(Ok(snapshots));
                             let _ = ended.send(driver.run(events, request_receiver).await);

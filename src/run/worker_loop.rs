@@ -15,6 +15,7 @@ use crate::executor::lane::{Lane, Part};
 use crate::executor::schedule::Schedule;
 use crate::executor::shape::{self, Answer};
 use crate::executor::{feeder, population};
+use crate::metrics::Tap;
 use crate::script::{EventFields, LoadError, ScriptEvent, Value};
 use crate::vu::{HookError, Interval, Shared, Worker};
 
@@ -56,6 +57,7 @@ pub(super) enum Command {
 /// Body of a worker thread: loads the script, says so, and serves commands until their sender is gone.
 pub(super) fn run_worker(
     shared: Arc<Shared>,
+    tap: Option<Tap>,
     number: usize,
     workers: usize,
     ready: oneshot::Sender<Result<(), WorkerError>>,
@@ -70,7 +72,7 @@ pub(super) fn run_worker(
     };
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
-        match Worker::new(shared) {
+        match Worker::new(shared, tap) {
             Ok(worker) => {
                 // Whoever waits for it may have given up; then the commands end at once too.
                 let _ = ready.send(Ok(()));

@@ -353,4 +353,8 @@ impl Tagged for VuContext {
             }
         }
     }
+
+    fn all(&self) -> &[(String, String)] {
+        &self.tags.text
+    }
 }

@@ -21,7 +21,7 @@ use super::next_task::NextTask;
 use super::turns::Turns;
 use super::virtual_user::{Scenario, live};
 use crate::http::{Client, Network, Target, Transport};
-use crate::metrics::{DEFAULT_SERIES_CAP, Delta, Recorder, ScriptError, Thresholds, WorkerHealth};
+use crate::metrics::{DEFAULT_SERIES_CAP, Delta, Recorder, ScriptError, Tap, Thresholds, WorkerHealth};
 use crate::plan::{OwnMetric, ScenarioPlan, TestPlan, Threshold, Wait};
 use crate::script::{
     Extension, Host, LoadError, MessageSink, RunState, ScriptEngine, ScriptEvent, ScriptInputs, Secrets,
@@ -133,7 +133,7 @@ impl Worker {
     ///
     /// # Errors
     /// As loading a script.
-    pub(crate) fn new(shared: Arc<Shared>) -> Result<Rc<Worker>, LoadError> {
+    pub(crate) fn new(shared: Arc<Shared>, tap: Option<Tap>) -> Result<Rc<Worker>, LoadError> {
         let host = Host::new(
             Recorder::new(DEFAULT_SERIES_CAP),
             shared.run.clone(),
@@ -143,6 +143,9 @@ impl Worker {
         );
         let (_, watches) = Thresholds::new(&shared.thresholds, &shared.own_metrics);
         host.recorder.borrow_mut().watch(&watches);
+        if let Some(tap) = tap {
+            host.recorder.borrow_mut().tap(tap);
+        }
         let (script, _) = ScriptEngine::load(&shared.sources, &host, &shared.extensions, &shared.variables)?;
         host.set_messages(shared.messages.clone());
         let script = Rc::new(script);

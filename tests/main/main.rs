@@ -41,6 +41,7 @@ mod new_scripts;
 mod profiles;
 mod reload;
 mod resources;
+mod samples;
 mod scraping;
 mod script_errors;
 mod script_reference;

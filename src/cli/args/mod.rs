@@ -18,7 +18,7 @@ use clap_complete::Shell;
 use super::convert::ConvertArgs;
 use super::new::NewArgs;
 
-pub(super) use output::OutputArgs;
+pub(super) use output::{OutputArgs, SampleTarget};
 pub(super) use resources::{MonitorArgs, ResourceArgs};
 pub(super) use run::RunArgs;
 pub(super) use stored::{BaselineCommand, CompareArgs, ReportArgs, TrendArgs};

@@ -1,9 +1,11 @@
 //! What is shown and written of a run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use clap::builder::BoolishValueParser;
+
+use crate::results::SamplesFormat;
 
 /// What is shown and written.
 #[derive(Clone, Debug, Default, Args)]
@@ -24,6 +26,10 @@ pub(in crate::cli) struct OutputArgs {
     /// Rows for each endpoint, not only for the sum, in stats_history.csv
     #[arg(long, env = "RHAID_CSV_FULL_HISTORY", value_parser = BoolishValueParser::new())]
     pub(in crate::cli) csv_full_history: bool,
+
+    /// Write every sample: json=FILE or csv=FILE, as k6 does; FILE.gz compresses, - is standard output
+    #[arg(long, value_name = "FORMAT=FILE", env = "RHAID_OUT", value_delimiter = ',', value_parser = sample_target)]
+    pub(in crate::cli) out: Vec<SampleTarget>,
 
     /// Write a test case for each limit, check and failing endpoint as JUnit XML, for CI
     #[arg(long, value_name = "FILE", env = "RHAID_JUNIT")]
@@ -98,6 +104,7 @@ impl OutputArgs {
             on_breach_url: self.on_breach_url.or(file.on_breach_url),
             markdown: self.markdown.or(file.markdown),
             csv: self.csv.or(file.csv),
+            out: if self.out.is_empty() { file.out } else { self.out },
             csv_full_history: self.csv_full_history || file.csv_full_history,
             json: self.json || file.json,
             summary_export: self.summary_export.or(file.summary_export),
@@ -112,4 +119,60 @@ impl OutputArgs {
             autostart: self.autostart || file.autostart,
         }
     }
+}
+
+impl OutputArgs {
+    /// Whether standard output is for another program, so that the summary goes to standard error.
+    pub(in crate::cli) fn stdout_is_taken(&self) -> bool {
+        self.json || self.out.iter().any(SampleTarget::is_stdout)
+    }
+
+    /// Why the targets of samples do not go together, if they do not.
+    pub(in crate::cli) fn conflict(&self) -> Option<String> {
+        let to_stdout = self.out.iter().filter(|target| target.is_stdout()).count();
+        if to_stdout > 0 && self.json {
+            return Some(
+                "--json and --out …=- both write to standard output; give one of them a file".to_owned(),
+            );
+        }
+        if to_stdout > 1 {
+            return Some("two --out write to standard output; give one of them a file".to_owned());
+        }
+        let twice = self
+            .out
+            .iter()
+            .enumerate()
+            .find(|(index, target)| self.out[..*index].iter().any(|other| other.path == target.path))?;
+        Some(format!("two --out write to {}; give each its own file", twice.1.path.display()))
+    }
+}
+
+/// Where samples are written, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::cli) struct SampleTarget {
+    pub(in crate::cli) format: SamplesFormat,
+    pub(in crate::cli) path: PathBuf,
+}
+
+impl SampleTarget {
+    pub(in crate::cli) fn is_stdout(&self) -> bool {
+        self.path == Path::new("-")
+    }
+}
+
+/// `json=FILE` or `csv=FILE`.
+fn sample_target(text: &str) -> Result<SampleTarget, String> {
+    let (word, path) = text.split_once('=').unwrap_or((text, ""));
+    let format = match word {
+        "json" => SamplesFormat::Json,
+        "csv" => SamplesFormat::Csv,
+        _ => {
+            let hint = crate::did_you_mean(word, ["json", "csv"]);
+            return Err(format!("samples are written as json=FILE or csv=FILE, not as '{word}'{hint}"));
+        }
+    };
+    if path.is_empty() {
+        return Err(format!("a file is missing: {word}=samples.{word}, or {word}=- for standard output"));
+    }
+    Ok(SampleTarget { format, path: path.into() })
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::super::worker_loop::Command;
 use super::Driver;
-use crate::metrics::{Phase, Tick};
+use crate::metrics::{CustomKind, Phase, Sample, Snapshot, Tick};
 use crate::script::{Level, ScriptEvent, Value};
 use crate::system::process_cpu;
 use crate::vu::Interval;
@@ -96,10 +96,26 @@ impl Driver {
             }
             snapshot.capacity = self.capacity.as_ref().map(|run| Arc::new(run.stats().clone()));
         }
+        self.pass_on(&snapshot);
         self.shared.run.publish(snapshot.users, snapshot.recent.rate.unwrap_or(0.0), snapshot.phase);
         // Nobody may be watching.
         self.snapshots.send_replace(Arc::new(snapshot));
         self.act_on_thresholds().await;
+    }
+
+    /// Passes on what k6 samples once a second, and the iterations that were dropped since.
+    fn pass_on(&mut self, snapshot: &Snapshot) {
+        let Some(tap) = &mut self.tap else { return };
+        let dropped = snapshot.iterations.dropped - self.dropped_told;
+        self.dropped_told = snapshot.iterations.dropped;
+        let gauge = |metric, value: u64| Sample::Run { metric, kind: CustomKind::Gauge, value: value as f64 };
+        tap.add(gauge("vus", snapshot.users));
+        tap.add(gauge("vus_max", snapshot.users_max));
+        if dropped > 0 {
+            let (metric, value) = ("dropped_iterations", dropped as f64);
+            tap.add(Sample::Run { metric, kind: CustomKind::Counter, value });
+        }
+        tap.send(&[], &[]);
     }
 
     /// By scenario, how many iterations were due so far. At the end, those that were never begun are counted as

@@ -1,0 +1,346 @@
+//! Samples as values of metrics with tags, in the names and kinds of `run.json`: what is written to files.
+//!
+//! Owns which values a sample has. Leaves to a [`SampleSink`] what becomes of them. Pure. Invariants: the values of
+//! a counter add up to the counter in `run.json`; what did not happen (no lookup, no handshake) has no value; texts
+//! are masked.
+
+use std::borrow::Cow;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::custom::CustomKind;
+use super::histogram::ms;
+use super::recorder::{PHASES, failed_latency, micros, parts};
+use super::sample::RequestSample;
+use super::series::SeriesKey;
+use super::tap::{Chunk, Sample, short};
+
+/// A metric that a value belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SampleMetric<'a> {
+    /// Its name, as in `run.json`.
+    pub name: &'a str,
+    /// What its values come to.
+    pub kind: CustomKind,
+    /// What they are: `time` (milliseconds), `data` (bytes) or `default`.
+    pub contains: &'static str,
+}
+
+/// Values that were counted together: of one request, one iteration, one check.
+#[derive(Clone, Debug)]
+pub struct SampleGroup<'a> {
+    /// When they were counted.
+    pub at: SystemTime,
+    /// What is known of where they come from; each key once.
+    pub tags: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    /// The values.
+    pub values: Vec<(SampleMetric<'a>, f64)>,
+}
+
+/// Something that every sample of a run is given to, on a thread of its own. It may be slow, but samples that
+/// wait are bounded: those that find no room are counted and left out.
+pub trait SampleSink: Send {
+    /// What it is called in messages: the name of its file.
+    fn name(&self) -> String;
+
+    /// Takes a group.
+    ///
+    /// # Errors
+    /// When it can take no more. It is not called again then, and the run goes on.
+    fn write(&mut self, group: &SampleGroup<'_>) -> io::Result<()>;
+
+    /// Makes sure that what was taken is not lost if the process ends; called about once a second.
+    ///
+    /// # Errors
+    /// As [`SampleSink::write`].
+    fn flush(&mut self) -> io::Result<()>;
+
+    /// The run is over.
+    ///
+    /// # Errors
+    /// When something of what was taken is lost.
+    fn finish(&mut self) -> io::Result<()>;
+}
+
+/// Masks what must not be shown; `None` when there is nothing of that.
+pub(crate) type Mask = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Turns chunks into groups; knows the names of each thread.
+pub(crate) struct SampleGroups {
+    mask: Mask,
+    sources: Vec<Names>,
+}
+
+#[derive(Default)]
+struct Names {
+    series: Vec<SeriesKey>,
+    tags: Vec<SeriesKey>,
+}
+
+impl SampleGroups {
+    pub(crate) fn new(mask: Mask) -> Self {
+        SampleGroups { mask, sources: Vec::new() }
+    }
+
+    /// Gives each sample of a chunk to `act`.
+    pub(crate) fn each(&mut self, chunk: Chunk, mut act: impl FnMut(&SampleGroup<'_>)) {
+        if self.sources.len() <= chunk.source {
+            self.sources.resize_with(chunk.source + 1, Names::default);
+        }
+        let mask = self.mask.clone();
+        let masked = |text: Arc<str>| mask(&text).map_or(text, Into::into);
+        let key = |key: SeriesKey| SeriesKey {
+            scenario: masked(key.scenario),
+            method: masked(key.method),
+            name: masked(key.name),
+        };
+        let names = &mut self.sources[chunk.source];
+        names.series.extend(chunk.new_series.into_iter().map(key));
+        names.tags.extend(chunk.new_tags.into_iter().map(key));
+        for (at, sample) in &chunk.samples {
+            act(&group(*at, sample, names, &*mask));
+        }
+    }
+}
+
+const fn counter(name: &str) -> SampleMetric<'_> {
+    SampleMetric { name, kind: CustomKind::Counter, contains: "default" }
+}
+
+const fn data(name: &str) -> SampleMetric<'_> {
+    SampleMetric { name, kind: CustomKind::Counter, contains: "data" }
+}
+
+const fn rate(name: &str) -> SampleMetric<'_> {
+    SampleMetric { name, kind: CustomKind::Rate, contains: "default" }
+}
+
+const fn time(name: &str) -> SampleMetric<'_> {
+    SampleMetric { name, kind: CustomKind::Trend, contains: "time" }
+}
+
+/// The metrics of the phases, in the order of [`PHASES`].
+const PHASE_METRICS: [SampleMetric<'static>; PHASES.len()] = [
+    time("http_req_blocked"),
+    time("http_req_dns"),
+    time("http_req_connecting"),
+    time("http_req_tls_handshaking"),
+    time("http_req_sending"),
+    time("http_req_waiting"),
+    time("http_req_receiving"),
+];
+
+fn group<'a>(
+    at: SystemTime,
+    sample: &'a Sample,
+    names: &'a Names,
+    mask: &dyn Fn(&str) -> Option<String>,
+) -> SampleGroup<'a> {
+    let masked = |text: &'a str| mask(text).map_or(Cow::Borrowed(text), Cow::Owned);
+    let of = |context: &'a [(String, String)]| -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+        context.iter().map(|(key, value)| (masked(key), masked(value))).collect()
+    };
+    let tag = |key: &'static str, value: &'a str| (Cow::Borrowed(key), masked(value));
+    let (tags, values) = match sample {
+        Sample::Request { sample, taken_back } => {
+            let mut tags = request_tags(sample, names, mask);
+            if *taken_back {
+                tags.push(("taken_back".into(), "true".into()));
+            }
+            (tags, request_values(sample, if *taken_back { -1.0 } else { 1.0 }))
+        }
+        Sample::Iteration { scenario, duration, lag } => (
+            vec![tag("scenario", scenario)],
+            vec![
+                (counter("iterations"), 1.0),
+                (time("iteration_duration"), millis(*duration)),
+                (time("iteration_lag"), millis(*lag)),
+            ],
+        ),
+        Sample::Check { name, passed, of: context } => {
+            (with(tag("check", name), of(context)), vec![(rate("checks"), f64::from(u8::from(*passed)))])
+        }
+        Sample::Own { metric, kind, is_time, value, of: context } => {
+            let contains = if *is_time { "time" } else { "default" };
+            let value = if *kind == CustomKind::Rate { f64::from(u8::from(*value != 0.0)) } else { *value };
+            (of(context), vec![(SampleMetric { name: metric, kind: *kind, contains }, value)])
+        }
+        Sample::Transaction { name, duration, failed, of: context } => (
+            with(tag("name", name), of(context)),
+            vec![
+                (counter("transactions"), 1.0),
+                (time("transaction_duration"), millis(*duration)),
+                (rate("transaction_failed"), f64::from(u8::from(*failed))),
+            ],
+        ),
+        Sample::ScriptError { message } => {
+            (vec![tag("error", message)], vec![(counter("script_errors"), 1.0)])
+        }
+        Sample::Run { metric, kind, value } => {
+            (Vec::new(), vec![(SampleMetric { name: metric, kind: *kind, contains: "default" }, *value)])
+        }
+    };
+    SampleGroup { at, tags, values }
+}
+
+/// A tag of the engine's with others, of which none replaces it.
+fn with<'a>(
+    first: (Cow<'a, str>, Cow<'a, str>),
+    others: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+    let others = others.into_iter().filter(|(key, _)| *key != first.0).collect::<Vec<_>>();
+    std::iter::once(first).chain(others).collect()
+}
+
+fn request_tags<'a>(
+    sample: &'a RequestSample,
+    names: &'a Names,
+    mask: &dyn Fn(&str) -> Option<String>,
+) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
+    let mut tags: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(8 + sample.tags.len());
+    if let Some(key) = names.series.get(sample.series.index()) {
+        tags.push(("scenario".into(), Cow::Borrowed(&*key.scenario)));
+        tags.push(("method".into(), Cow::Borrowed(&*key.method)));
+        tags.push(("name".into(), Cow::Borrowed(&*key.name)));
+    }
+    // 0 is no status; k6 writes it all the same, and so does its readers' filter for "no response".
+    tags.push(("status".into(), sample.status.to_string().into()));
+    tags.push(("expected_response".into(), sample.failure.is_none().to_string().into()));
+    if let Some(failure) = &sample.failure {
+        let message = short(&failure.message);
+        tags.push(("error".into(), mask(&message).unwrap_or(message).into()));
+        tags.push(("error_code".into(), failure.kind.into()));
+    }
+    for tag in &sample.tags {
+        let Some(SeriesKey { method: key, name: value, .. }) = names.tags.get(tag.0 as usize) else {
+            continue;
+        };
+        if !tags.iter().any(|(known, _)| **known == **key) {
+            tags.push((Cow::Borrowed(&**key), Cow::Borrowed(&**value)));
+        }
+    }
+    tags
+}
+
+fn request_values(sample: &RequestSample, sign: f64) -> Vec<(SampleMetric<'static>, f64)> {
+    let failed = sample.failure.is_some();
+    let latency = if failed { failed_latency(sample) } else { sample.service };
+    let mut values = Vec::with_capacity(6 + PHASES.len());
+    values.push((counter("http_reqs"), sign));
+    values.push((time("http_req_duration"), millis(latency)));
+    values.push((time("http_resp_time"), millis(sample.response)));
+    values.push((rate("http_req_failed"), f64::from(u8::from(failed))));
+    // Of a request without a response, the phases say nothing about the target.
+    if sample.status != 0 {
+        for (metric, part) in PHASE_METRICS.into_iter().zip(parts(&sample.phases)) {
+            values.extend(part.map(|us| (metric, ms(us))));
+        }
+    }
+    values.push((data("data_sent"), sign * sample.bytes_sent as f64));
+    values.push((data("data_received"), sign * sample.bytes_received as f64));
+    values
+}
+
+fn millis(time: Duration) -> f64 {
+    ms(micros(time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{Failure, Phases, TagId};
+    use super::super::series::SeriesId;
+    use super::*;
+
+    fn request() -> RequestSample {
+        RequestSample {
+            series: SeriesId(0),
+            tags: vec![TagId(0), TagId(1)],
+            status: 200,
+            service: Duration::from_millis(12),
+            response: Duration::from_millis(15),
+            phases: Phases { connecting: Some(Duration::from_millis(2)), ..Phases::default() },
+            bytes_sent: 10,
+            bytes_received: 100,
+            failure: None,
+        }
+    }
+
+    fn key(method: &str, name: &str) -> SeriesKey {
+        SeriesKey { scenario: "s".into(), method: method.into(), name: name.into() }
+    }
+
+    fn shown(sample: Sample) -> (String, String) {
+        let mask: Mask = Arc::new(|text: &str| text.contains("hush").then(|| text.replace("hush", "***")));
+        let chunk = Chunk {
+            source: 2,
+            new_series: vec![key("GET", "/hush")],
+            new_tags: vec![key("team", "hush"), key("status", "mine")],
+            samples: vec![(SystemTime::UNIX_EPOCH, sample)],
+        };
+        let mut texts = Vec::new();
+        SampleGroups::new(mask).each(chunk, |group| {
+            let tags = group.tags.iter().map(|(key, value)| format!("{key}={value}"));
+            let values = group.values.iter().map(|(metric, value)| format!("{}={value}", metric.name));
+            texts.push((tags.collect::<Vec<_>>().join(" "), values.collect::<Vec<_>>().join(" ")));
+        });
+        texts.pop().unwrap()
+    }
+
+    #[test]
+    fn a_request_has_its_parts_and_an_engines_tag_is_not_replaced() {
+        let (tags, values) = shown(Sample::Request { sample: request(), taken_back: false });
+        assert_eq!(tags, "scenario=s method=GET name=/*** status=200 expected_response=true team=***");
+        assert_eq!(
+            values,
+            "http_reqs=1 http_req_duration=12 http_resp_time=15 http_req_failed=0 http_req_blocked=0 \
+             http_req_connecting=2 http_req_sending=0 http_req_waiting=0 http_req_receiving=0 data_sent=10 \
+             data_received=100"
+        );
+    }
+
+    #[test]
+    fn a_failure_says_why_and_one_that_is_taken_back_counts_down() {
+        let failure = Failure { kind: "refused", message: "hush refused".to_owned() };
+        let sample = RequestSample { status: 0, failure: Some(Box::new(failure)), ..request() };
+        let (tags, values) = shown(Sample::Request { sample, taken_back: true });
+        assert!(tags.contains("expected_response=false error=*** refused error_code=refused"), "{tags}");
+        assert!(tags.ends_with("taken_back=true"), "{tags}");
+        assert_eq!(
+            values,
+            "http_reqs=-1 http_req_duration=15 http_resp_time=15 http_req_failed=1 data_sent=-10 data_received=-100"
+        );
+    }
+
+    #[test]
+    fn other_samples() {
+        let of = vec![("scenario".to_owned(), "s".to_owned()), ("name".to_owned(), "mine".to_owned())];
+        let time = Duration::from_millis(3);
+        for (sample, tags, values) in [
+            (
+                Sample::Iteration { scenario: "s".into(), duration: time, lag: time },
+                "scenario=s",
+                "iterations=1 iteration_duration=3 iteration_lag=3",
+            ),
+            (
+                Sample::Check { name: "c hush".into(), passed: true, of: of.clone() },
+                "check=c *** scenario=s name=mine",
+                "checks=1",
+            ),
+            (
+                Sample::Transaction { name: "t".into(), duration: time, failed: true, of: of.clone() },
+                "name=t scenario=s",
+                "transactions=1 transaction_duration=3 transaction_failed=1",
+            ),
+            (
+                Sample::Own { metric: "m".into(), kind: CustomKind::Rate, is_time: false, value: 7.0, of },
+                "scenario=s name=mine",
+                "m=1",
+            ),
+            (Sample::ScriptError { message: "hush".to_owned() }, "error=***", "script_errors=1"),
+            (Sample::Run { metric: "vus", kind: CustomKind::Gauge, value: 5.0 }, "", "vus=5"),
+        ] {
+            assert_eq!(shown(sample), (tags.to_owned(), values.to_owned()));
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Every sample on its way from a worker thread to the one who writes samples down.
+//!
+//! Owns the bound on what may wait and the count of what found no room. Leaves to `sample_groups` what a sample
+//! says in words. Invariants: recording never waits; a sample that is not passed on is counted; without a tap a
+//! recorder does nothing for it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, SystemTime};
+
+use super::custom::CustomKind;
+use super::sample::RequestSample;
+use super::series::SeriesKey;
+use super::watch::Tagged;
+
+/// How many samples go at once: few enough to be on time, enough that the channel costs nothing.
+const CHUNK: usize = 512;
+
+/// How many chunks may wait for all threads together: 65,536 samples.
+const WAITING: usize = 128;
+
+/// Longest text of an error that is passed on, in bytes.
+const LONGEST_ERROR: usize = 2_000;
+
+/// One thing that was counted.
+#[derive(Debug)]
+pub(crate) enum Sample {
+    /// A request; `taken_back` when a script changed its verdict after it had been counted.
+    Request { sample: RequestSample, taken_back: bool },
+    /// An iteration that ended by itself.
+    Iteration { scenario: Arc<str>, duration: Duration, lag: Duration },
+    /// A check.
+    Check { name: Arc<str>, passed: bool, of: Context },
+    /// A value of the script's own metric.
+    Own { metric: Arc<str>, kind: CustomKind, is_time: bool, value: f64, of: Context },
+    /// A transaction.
+    Transaction { name: Arc<str>, duration: Duration, failed: bool, of: Context },
+    /// A script error, in one line.
+    ScriptError { message: String },
+    /// A figure of the run as a whole.
+    Run { metric: &'static str, kind: CustomKind, value: f64 },
+}
+
+/// Where in the script it was: tags by key.
+pub(crate) type Context = Vec<(String, String)>;
+
+/// Samples of one thread.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// The thread's number: ids in the samples are its own.
+    pub(crate) source: usize,
+    /// Series that no chunk before had, in the order of their ids.
+    pub(crate) new_series: Vec<SeriesKey>,
+    /// The same of tags: key and value.
+    pub(crate) new_tags: Vec<SeriesKey>,
+    pub(crate) samples: Vec<(SystemTime, Sample)>,
+}
+
+/// What the taps of a run have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct TapLine {
+    sender: SyncSender<Chunk>,
+    lost: Arc<AtomicU64>,
+}
+
+impl TapLine {
+    /// A line, where its chunks arrive, and the number of samples that found no room on it.
+    pub(crate) fn new() -> (TapLine, Receiver<Chunk>, Arc<AtomicU64>) {
+        let (sender, receiver) = sync_channel(WAITING);
+        let lost = Arc::new(AtomicU64::new(0));
+        (TapLine { sender, lost: lost.clone() }, receiver, lost)
+    }
+
+    /// The end of one thread; each has its own number.
+    pub(crate) fn tap(&self, source: usize) -> Tap {
+        Tap { line: self.clone(), source, known_series: 0, known_tags: 0, samples: Vec::new() }
+    }
+}
+
+/// See the module's description.
+#[derive(Debug)]
+pub(crate) struct Tap {
+    line: TapLine,
+    source: usize,
+    known_series: usize,
+    known_tags: usize,
+    samples: Vec<(SystemTime, Sample)>,
+}
+
+impl Tap {
+    /// Adds a sample; true when it is time to [`Tap::send`].
+    pub(crate) fn add(&mut self, sample: Sample) -> bool {
+        if self.samples.capacity() == 0 {
+            self.samples.reserve_exact(CHUNK);
+        }
+        self.samples.push((SystemTime::now(), sample));
+        self.samples.len() >= CHUNK
+    }
+
+    /// Passes on what was added, with the series and tags that are new; what finds no room is counted.
+    pub(crate) fn send(&mut self, series: &[SeriesKey], tags: &[SeriesKey]) {
+        if self.samples.is_empty() {
+            return;
+        }
+        let chunk = Chunk {
+            source: self.source,
+            new_series: series[self.known_series..].to_vec(),
+            new_tags: tags[self.known_tags..].to_vec(),
+            samples: std::mem::take(&mut self.samples),
+        };
+        match self.line.sender.try_send(chunk) {
+            // Names go with the first chunk that arrives.
+            Ok(()) => (self.known_series, self.known_tags) = (series.len(), tags.len()),
+            Err(TrySendError::Full(chunk) | TrySendError::Disconnected(chunk)) => {
+                self.line.lost.fetch_add(chunk.samples.len() as u64, Ordering::Relaxed);
+                self.samples = chunk.samples;
+                self.samples.clear();
+            }
+        }
+    }
+}
+
+/// The tags of where a sample was made.
+pub(super) fn context(of: &dyn Tagged, own: &[(String, String)]) -> Context {
+    let mut tags: Context = ["scenario", "group"]
+        .into_iter()
+        .filter_map(|key| Some((key.to_owned(), of.tag(key)?.into_owned())))
+        .collect();
+    for (key, value) in own.iter().chain(of.all()) {
+        if !tags.iter().any(|(known, _)| known == key) {
+            tags.push((key.clone(), value.clone()));
+        }
+    }
+    tags
+}
+
+/// An error's text, cut so that what waits stays small.
+pub(super) fn short(text: &str) -> String {
+    let end = (0..=LONGEST_ERROR.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    text[..end.unwrap_or(0)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error() -> Sample {
+        Sample::ScriptError { message: "m".to_owned() }
+    }
+
+    #[test]
+    fn what_finds_no_room_is_counted_and_its_names_are_told_later() {
+        let (line, chunks, lost) = TapLine::new();
+        let key = |name: &str| SeriesKey { scenario: "s".into(), method: "GET".into(), name: name.into() };
+        let mut tap = line.tap(3);
+        for _ in 0..WAITING {
+            tap.add(error());
+            tap.send(&[], &[]);
+        }
+        assert!(!tap.add(error()) && lost.load(Ordering::Relaxed) == 0);
+        tap.send(&[key("/a")], &[]);
+        assert_eq!(lost.load(Ordering::Relaxed), 1);
+        assert_eq!(chunks.try_iter().map(|chunk| chunk.samples.len()).sum::<usize>(), WAITING);
+        tap.add(error());
+        tap.send(&[key("/a"), key("/b")], &[key("/t")]);
+        let chunk = chunks.try_recv().unwrap();
+        let names: Vec<&str> = chunk.new_series.iter().map(|key| &*key.name).collect();
+        assert_eq!((chunk.source, names, chunk.new_tags.len()), (3, vec!["/a", "/b"], 1));
+    }
+
+    #[test]
+    fn a_chunk_is_full_in_time_and_an_empty_one_is_not_sent() {
+        let (line, chunks, _) = TapLine::new();
+        let mut tap = line.tap(0);
+        tap.send(&[], &[]);
+        assert!(chunks.try_recv().is_err());
+        assert_eq!((1..=CHUNK).filter(|_| tap.add(error())).count(), 1);
+    }
+
+    #[test]
+    fn long_errors_are_cut_between_characters() {
+        assert_eq!(short("kurz"), "kurz");
+        let cut = short(&"ä".repeat(LONGEST_ERROR));
+        assert_eq!(cut.len(), LONGEST_ERROR);
+        assert!(short(&format!("x{}", "ä".repeat(LONGEST_ERROR))).len() < LONGEST_ERROR);
+    }
+}
