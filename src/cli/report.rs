@@ -105,8 +105,13 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
 pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let made = folder.map_or(Ok(()), fs::create_dir_all);
-    made.and_then(|()| fs::write(path, content))
-        .map_err(|error| format!("cannot write {}: {error}", path.display()))
+    made.and_then(|()| fs::write(path, content)).map_err(|error| {
+        // Half a file looks like a whole one. Anything else, such as a device, is left alone.
+        if !content.is_empty() && path.is_file() {
+            let _ = fs::remove_file(path);
+        }
+        format!("cannot write {}: {error}", path.display())
+    })
 }
 
 fn window(args: &ReportArgs) -> Option<Window> {

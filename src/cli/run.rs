@@ -240,6 +240,9 @@ impl Files {
             write_file(path, b"").map_err(ResultsError::Place)?;
             asked.push((path.clone(), single));
         }
+        if let Some(path) = &output.html {
+            write_file(path, b"").map_err(ResultsError::Place)?;
+        }
         let root = output.results_dir.as_deref().unwrap_or(Path::new(RESULTS_DIR));
         let directory = RunDirectory::create(root, info)?.full_history(output.csv_full_history);
         let csv = output.csv.as_deref().map(CsvFiles::create).transpose()?;
@@ -387,7 +390,10 @@ impl Session {
         }
         match written {
             Ok(()) => output::err(&format!("results: {}\n", self.files.directory.path().display())),
-            Err(error) => output::error(&error.to_string()),
+            Err(error) => {
+                output::error(&error.to_string());
+                output::err(&format!("results, not all: {}\n", self.files.directory.path().display()));
+            }
         }
         // What one iteration took is no picture of anything.
         if !self.once || self.output.html.is_some() {

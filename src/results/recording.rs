@@ -105,7 +105,8 @@ impl Recording {
         let mut damage = Vec::new();
         let read = each_line(&folder.join("timeline.csv"), |number, line| match read_row(line) {
             Some(row) => rows.push(row),
-            None if line == HEADER.trim_end() => {}
+            // Also that of a version without the last column.
+            None if number == 1 && HEADER.starts_with(line) => {}
             None => damage.push(number),
         });
         self.timeline = rows;

@@ -17,7 +17,7 @@ use super::state_file::{self, read_state};
 use super::timeline_file::TimelineRow;
 use crate::metrics::{
     Aggregator, EndpointStats, GeneratorPoint, Histogram, History, HistoryPoint, IntervalHistograms,
-    IntervalKey, IntervalKind, IntervalSeries, IntervalStats, Phase, Snapshot, TotalsSoFar,
+    IntervalKey, IntervalKind, IntervalSeries, IntervalStats, Phase, PhaseSpan, Snapshot, TotalsSoFar,
 };
 use crate::plan::{EndedBy, RunInfo};
 
@@ -173,8 +173,27 @@ fn refresh(snapshot: &mut Snapshot, recording: &Recording) {
     if let Some(total) = grouped(recording, window, snapshot.elapsed, all).pop() {
         snapshot.total = newest(Some(snapshot.total.clone()), total);
     }
+    extend_spans(&mut snapshot.spans, &recording.timeline);
     let users = recording.timeline.iter().map(|row| row.users).max();
     snapshot.users_max = snapshot.users_max.max(users.unwrap_or(0));
+}
+
+/// Phases and stages that began after the state was written, to the second.
+fn extend_spans(spans: &mut Vec<PhaseSpan>, timeline: &[TimelineRow]) {
+    for row in timeline {
+        let begin = row.at.saturating_sub(row.length);
+        let phase = Phase::from_word(&row.phase).unwrap_or(Phase::Steady);
+        let stage: Option<Arc<str>> = row.stage.as_deref().map(Arc::from);
+        if let Some(last) = spans.last_mut() {
+            // What lies before it is known to the moment.
+            let is_known = begin < last.from || last.to.is_some_and(|to| row.at <= to);
+            if is_known || (last.phase == phase && last.stage == stage) {
+                continue;
+            }
+            last.to.get_or_insert(begin);
+        }
+        spans.push(PhaseSpan { phase, stage, from: begin, to: None });
+    }
 }
 
 /// What the log has, with the rest of what the state had.
@@ -232,7 +251,7 @@ fn point(row: &TimelineRow, ok: &Histogram, so_far: TotalsSoFar) -> HistoryPoint
         at: row.at,
         length: row.length,
         phase: Phase::from_word(&row.phase).unwrap_or(Phase::Steady),
-        stage: None,
+        stage: row.stage.as_deref().map(Arc::from),
         users: row.users,
         users_target: row.users_target,
         in_flight: row.in_flight,

@@ -10,7 +10,8 @@ use super::growing_file::GrowingFile;
 use crate::metrics::{HistoryPoint, Snapshot};
 
 /// The first line.
-pub(crate) const HEADER: &str = "elapsed_s,length_s,phase,users,users_target,in_flight,requests,failures\n";
+pub(crate) const HEADER: &str =
+    "elapsed_s,length_s,phase,users,users_target,in_flight,requests,failures,stage\n";
 
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +32,8 @@ pub struct TimelineRow {
     pub requests: i64,
     /// Those of them that failed.
     pub failures: i64,
+    /// Name of the stage at its end, if it had one.
+    pub stage: Option<String>,
 }
 
 /// See the module's description.
@@ -60,9 +63,22 @@ impl TimelineFile {
     }
 }
 
+/// A name as a cell. Line breaks become spaces: a row is a line, so that half a row is known as such.
+fn cell(name: &str) -> String {
+    let name = name.replace(char::is_control, " ");
+    if name.contains([',', '"']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name }
+}
+
+/// The name in a cell.
+fn name(cell: &str) -> Option<String> {
+    let quoted = cell.strip_prefix('"').and_then(|cell| cell.strip_suffix('"'));
+    let name = quoted.map_or_else(|| cell.to_owned(), |inside| inside.replace("\"\"", "\""));
+    (!name.is_empty()).then_some(name)
+}
+
 fn row(point: &HistoryPoint) -> String {
     format!(
-        "{:.3},{:.3},{},{},{},{},{},{}\n",
+        "{:.3},{:.3},{},{},{},{},{},{},{}\n",
         point.at.as_secs_f64(),
         point.length.as_secs_f64(),
         point.phase.as_str(),
@@ -71,12 +87,14 @@ fn row(point: &HistoryPoint) -> String {
         point.in_flight,
         point.total.requests,
         point.total.failures,
+        point.stage.as_deref().map_or_else(String::new, cell),
     )
 }
 
 /// A row as it was written; `None` for the header and for half a row.
 pub(crate) fn read_row(line: &str) -> Option<TimelineRow> {
-    let mut cells = line.split(',');
+    // The name comes last and may hold commas; files of before it was there end without it.
+    let mut cells = line.splitn(9, ',');
     let mut cell = || cells.next();
     let row = TimelineRow {
         at: seconds(cell()?)?,
@@ -87,10 +105,29 @@ pub(crate) fn read_row(line: &str) -> Option<TimelineRow> {
         in_flight: cell()?.parse().ok()?,
         requests: cell()?.parse().ok()?,
         failures: cell()?.parse().ok()?,
+        stage: cell().and_then(name),
     };
     Some(row)
 }
 
 fn seconds(text: &str) -> Option<Duration> {
     Duration::try_from_secs_f64(text.parse().ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_name_of_a_stage_comes_back_and_older_rows_have_none() {
+        let line = |stage: &str| format!("1.000,1.000,steady,5,5,1,10,2{stage}");
+        for (stage, read) in [("rush", "rush"), ("a, \"b\"", "a, \"b\""), ("two\nlines", "two lines")] {
+            let row = read_row(&line(&format!(",{}", cell(stage)))).unwrap();
+            assert_eq!((row.stage.as_deref(), row.failures), (Some(read), 2));
+        }
+        for none in ["", ","] {
+            assert_eq!(read_row(&line(none)).unwrap().stage, None);
+        }
+        assert_eq!(read_row(HEADER.trim_end()), None);
+    }
 }

@@ -14,6 +14,7 @@ mod comparing;
 mod configuration;
 mod connections;
 mod convert;
+mod damage;
 mod data;
 mod declaring;
 mod documents;

@@ -1,0 +1,177 @@
+//! Places that cannot be written to, runs that were killed, files that were cut off: told, never a panic.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::{Sandbox, Server, wait_until};
+
+const MIXED: &str = r#"
+    options(#{ stages: [
+        #{ duration: "3s", target: 4, name: "warm, \"up\"" },
+        #{ duration: "20s", target: 4, name: "rush" },
+    ] });
+    fn iteration() {
+        http::get("/x");
+        http::get("/status/500");
+        check("c", true);
+        if vu::iteration() % 4 == 0 { throw "odd"; }
+        sleep(0.02);
+    }
+"#;
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_file() {
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_run_that_was_killed_keeps_phases_and_stages_and_can_be_reported() {
+    let server = Server::start();
+    let sandbox = Sandbox::with(MIXED);
+    let arguments =
+        ["run", "test.rhai", "-H", &server.url(), "--out", "json=s.json", "--out", "csv=s.csv.gz"];
+    let running = sandbox.start(&arguments);
+    let timeline = || {
+        let runs = sandbox.runs();
+        let rows = runs.first().map(|run| fs::read_to_string(run.0.join("timeline.csv")).unwrap_or_default());
+        rows.unwrap_or_default()
+    };
+    wait_until("two seconds in the second stage", || timeline().matches(",rush\n").count() >= 2);
+    running.signal("KILL");
+    let output = running.wait();
+    assert_eq!(output.code, None, "{}", output.shown());
+    let run = output.run_dir();
+    assert!(timeline().contains(",\"warm, \"\"up\"\"\"\n"), "{}", timeline());
+
+    let folder = run.0.to_str().unwrap();
+    let reported =
+        sandbox.run(&["report", folder, "--json", "--html", "r.html", "--svg", "svg"]).expect_code(0);
+    let json: serde_json::Value = serde_json::from_str(&reported.stdout).unwrap();
+    let stages: Vec<&str> =
+        json["phases"].as_array().unwrap().iter().filter_map(|span| span["stage"].as_str()).collect();
+    assert_eq!(stages, ["warm, \"up\"", "rush"], "{}", json["phases"]);
+    assert!(json["ended_by"].as_str().is_none_or(|word| word == "unfinished"), "{}", json["ended_by"]);
+    assert!(json["total"]["requests"].as_u64().unwrap() > 0);
+    assert!(fs::read_to_string(sandbox.path().join("r.html")).unwrap().ends_with("</html>\n"));
+    // Without the state, the seconds tell them.
+    fs::remove_file(run.0.join("state.json")).unwrap();
+    let reported = sandbox.run(&["report", folder, "--json"]).expect_code(0).expect_stderr(&["state.json"]);
+    let json: serde_json::Value = serde_json::from_str(&reported.stdout).unwrap();
+    assert!(
+        json["phases"].as_array().unwrap().iter().any(|span| span["stage"] == "rush"),
+        "{}",
+        json["phases"]
+    );
+    // The samples end with a whole line.
+    let samples = fs::read_to_string(sandbox.path().join("s.json")).unwrap();
+    assert!(samples.ends_with('\n') && samples.lines().all(|line| line.ends_with('}')));
+}
+
+/// Cuts every file of a run at many places: each time there is a report or a clear error.
+#[test]
+fn every_beginning_of_every_file_gives_a_report_or_a_clear_error() {
+    let server = Server::start();
+    let sandbox = Sandbox::with(MIXED);
+    let arguments = ["run", "test.rhai", "-H", &server.url(), "-t", "2s", "-q"];
+    let run = sandbox.run(&arguments).expect_code(0).run_dir();
+    let cut = sandbox.path().join("cut");
+    for name in ["run.json", "state.json", "latency.hlog", "timeline.csv", "resources.csv", "stats.csv"] {
+        let Ok(bytes) = fs::read(run.0.join(name)) else { continue };
+        // All of the begin, where headers are, and a hundred places beyond.
+        let places =
+            (0..bytes.len().min(200)).step_by(7).chain((200..bytes.len()).step_by(bytes.len() / 100 + 1));
+        for place in places {
+            copy(&run.0, &cut);
+            fs::write(cut.join(name), &bytes[..place]).unwrap();
+            let read = std::panic::catch_unwind(|| rhaid::results::StoredRun::read(&cut));
+            let read = read.unwrap_or_else(|_| panic!("{name} cut at {place}"));
+            let stored = read.unwrap_or_else(|error| panic!("{name} cut at {place}: {error}"));
+            assert!(name != "state.json" || !stored.problems.is_empty(), "{name} cut at {place}");
+            if place % 5 == 0 {
+                let model = rhaid::report::Model::new(
+                    &stored.info,
+                    &stored.ended_by,
+                    &stored.snapshot,
+                    &stored.recording.intervals,
+                    &stored.problems,
+                );
+                assert!(rhaid::report::html_report(&model).ends_with("</html>\n"), "{name} cut at {place}");
+            }
+        }
+    }
+    // As the command, with all of them half.
+    for entry in fs::read_dir(&cut).unwrap().map(Result::unwrap) {
+        let bytes = fs::read(entry.path()).unwrap();
+        fs::write(entry.path(), &bytes[..bytes.len() / 2]).unwrap();
+    }
+    sandbox
+        .run(&["report", "cut", "--html", "h.html", "--junit", "j.xml"])
+        .expect_code(0)
+        .expect_stderr(&["warning"]);
+    for entry in fs::read_dir(&cut).unwrap().map(Result::unwrap) {
+        fs::write(entry.path(), b"").unwrap();
+    }
+    sandbox.run(&["report", "cut"]).expect_code(0).expect_stderr(&["state.json"]);
+}
+
+#[test]
+fn places_that_cannot_be_written_to_are_told_before_any_load() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); }");
+    let url = server.url();
+    for (flag, place) in [
+        ("--results-dir", "test.rhai"),
+        ("--html", "test.rhai/x.html"),
+        ("--html", "."),
+        ("--junit", "."),
+        ("--markdown", "test.rhai/x.md"),
+        ("--summary-export", "."),
+        ("--csv", "test.rhai/x"),
+    ] {
+        let output = sandbox.run(&["run", "test.rhai", "-H", &url, "-i", "1", flag, place]).expect_code(104);
+        assert!(output.stderr.contains("cannot "), "{flag} {place}: {}", output.shown());
+    }
+    assert_eq!(server.total(), 0, "no load was made");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_at_the_end_is_told_and_the_rest_is_written() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); }");
+    let url = server.url();
+    let arguments = [
+        "run",
+        "test.rhai",
+        "-H",
+        &url,
+        "-i",
+        "3",
+        "--html",
+        "/dev/full",
+        "--junit",
+        "/dev/full",
+        "--markdown",
+        "/dev/full",
+        "--summary-export",
+        "/dev/full",
+    ];
+    let output = sandbox.run(&arguments).expect_code(0);
+    let output =
+        output.expect_stderr(&["cannot write /dev/full", "there is no report: cannot write /dev/full"]);
+    assert!(output.stderr.contains("results, not all: performance/results/"), "{}", output.shown());
+    assert_eq!(output.run_dir().json()["total"]["requests"], 3);
+    assert!(Path::new("/dev/full").exists());
+    let folder = output.run_dir().0;
+    let folder = folder.to_str().unwrap();
+    for flag in ["--html", "--junit", "--markdown", "--summary-export"] {
+        sandbox
+            .run(&["report", folder, flag, "/dev/full"])
+            .expect_code(104)
+            .expect_stderr(&["cannot write /dev/full"]);
+    }
+}
