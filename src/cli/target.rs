@@ -17,6 +17,10 @@ pub(super) fn target(args: &TargetArgs) -> Exit {
         sigma: args.sigma,
         knee: args.knee,
         error_rate: args.error_rate,
+        error_route: args.error_route.clone(),
+        stall_at: args.stall_at,
+        stall_length: args.stall_length,
+        leak_per_s: u64::from(args.leak) * 1_000_000,
         seed: args.seed,
     };
     if let Err(problem) = options.validate() {

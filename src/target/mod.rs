@@ -14,6 +14,7 @@ mod pages;
 mod routes;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod websocket;
 
 pub use routes::app;
@@ -42,6 +43,14 @@ pub struct TargetOptions {
     pub knee: f64,
     /// Share of requests to known routes that are answered with 500, 0 to 1.
     pub error_rate: f64,
+    /// The only route that fails, such as `/quality/insights`; `None`: every known route does.
+    pub error_route: Option<String>,
+    /// When, after the first request, all answers stop for [`stall_length`](Self::stall_length); `None`: never.
+    pub stall_at: Option<Duration>,
+    /// How long that lasts. What arrives meanwhile waits for its end.
+    pub stall_length: Duration,
+    /// Memory that is kept for ever, bytes for each second since the first request, up to 1 GB in all.
+    pub leak_per_s: u64,
     /// What latencies and failures are drawn from: the same seed gives the n-th request the same draw.
     pub seed: u64,
 }
@@ -49,7 +58,17 @@ pub struct TargetOptions {
 impl Default for TargetOptions {
     /// A service that is comfortable with some tens of requests at a time and never fails.
     fn default() -> Self {
-        TargetOptions { median: Duration::from_millis(20), sigma: 0.4, knee: 50.0, error_rate: 0.0, seed: 42 }
+        TargetOptions {
+            median: Duration::from_millis(20),
+            sigma: 0.4,
+            knee: 50.0,
+            error_rate: 0.0,
+            error_route: None,
+            stall_at: None,
+            stall_length: Duration::from_secs(2),
+            leak_per_s: 0,
+            seed: 42,
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use super::TargetOptions;
 use super::analysis::{Analysis, analyze};
 use super::graphql::{self, GraphqlRequest};
 use super::latency::{Cost, draw};
+use super::trouble::Trouble;
 use super::{forms, pages, websocket};
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
@@ -75,6 +76,7 @@ struct Service {
     arrived: AtomicU64,
     /// Requests being served now.
     in_service: AtomicUsize,
+    trouble: Trouble,
     /// Everybody in the chat.
     room: broadcast::Sender<String>,
     /// Login forms given out so far.
@@ -92,11 +94,16 @@ impl Service {
             started: Instant::now(),
             arrived: AtomicU64::new(0),
             in_service: AtomicUsize::new(0),
+            trouble: Trouble::default(),
             room: websocket::room(),
             visitors: AtomicU64::new(0),
             analyzed: AtomicU64::new(0),
             score_tenths: AtomicU64::new(0),
         }
+    }
+
+    fn may_fail(&self, path: &str) -> bool {
+        self.options.error_route.as_ref().is_none_or(|route| route == path)
     }
 }
 
@@ -116,10 +123,11 @@ async fn simulate(service: Arc<Service>, cost: Cost, request: Request, next: Nex
     let _in_service = InService(&service.in_service);
 
     let draw = draw(&service.options, cost, number, others);
-    if !draw.delay.is_zero() {
-        tokio::time::sleep(draw.delay).await;
+    let delay = draw.delay + service.trouble.meet(&service.options);
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
     }
-    if draw.fails {
+    if draw.fails && service.may_fail(request.uri().path()) {
         let why = "simulated failure (the target's error rate)";
         return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, why).into_response();
     }

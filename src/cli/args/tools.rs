@@ -68,6 +68,22 @@ pub(in crate::cli) struct TargetArgs {
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     pub(in crate::cli) error_rate: f64,
 
+    /// The only route that fails, such as /quality/insights [default: all of them]
+    #[arg(long, value_name = "PATH")]
+    pub(in crate::cli) error_route: Option<String>,
+
+    /// When, after the first request, all answers stop for a while [default: never]
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub(in crate::cli) stall_at: Option<Duration>,
+
+    /// How long that lasts
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = parse_duration)]
+    pub(in crate::cli) stall_length: Duration,
+
+    /// Memory never freed, MB for each second since the first request, up to 1,000 in all
+    #[arg(long, value_name = "MB", default_value_t = 0)]
+    pub(in crate::cli) leak: u16,
+
     /// Seed of times and failures
     #[arg(long, value_name = "N", default_value_t = 42)]
     pub(in crate::cli) seed: u64,
