@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::format;
 use super::regression::trend;
+use super::stall::{Stall, median, stalls};
 use crate::metrics::{EndpointStats, HistoryPoint, Phase, Snapshot};
 use crate::plan::{EndedBy, RunInfo, format_clock};
 
@@ -117,76 +118,8 @@ pub fn leak(points: &[(f64, f64)]) -> Option<Finding> {
     })
 }
 
-struct Stall {
-    from: Duration,
-    to: Duration,
-    responses: u64,
-    in_flight: u64,
-}
-
-impl Stall {
-    fn finding(&self) -> Finding {
-        let length = self.to.saturating_sub(self.from).as_secs_f64().round();
-        Finding {
-            kind: "stall",
-            at: Some(self.from),
-            until: Some(self.to),
-            text: format!(
-                "stall: {} in {length} s, up to {} requests in flight",
-                plural(self.responses, "response"),
-                format::count(self.in_flight)
-            ),
-        }
-    }
-}
-
-fn plural(count: u64, noun: &str) -> String {
+pub(super) fn plural(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", format::count(count), if count == 1 { "" } else { "s" })
-}
-
-fn rate(point: &HistoryPoint) -> f64 {
-    let seconds = point.length.as_secs_f64();
-    if seconds > 0.0 { point.total.requests.max(0) as f64 / seconds } else { 0.0 }
-}
-
-fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied()
-}
-
-/// Stretches of seconds in which almost nothing came back although much was asked for; the longest first.
-fn stalls(points: &[&HistoryPoint]) -> Vec<Stall> {
-    let loaded = || points.iter().filter(|point| point.users > 0 && point.phase != Phase::RampDown);
-    let (Some(typical), Some(in_flight)) =
-        (median(loaded().map(|point| rate(point))), median(loaded().map(|point| point.in_flight as f64)))
-    else {
-        return Vec::new();
-    };
-    // Of a few requests a second, none in a second is no event.
-    if typical < 5.0 {
-        return Vec::new();
-    }
-    let is_stalled = |point: &HistoryPoint| {
-        point.length >= Duration::from_millis(500)
-            && rate(point) <= typical * 0.1
-            && point.in_flight as f64 >= (in_flight * 2.0).max(3.0)
-    };
-    let mut stalls: Vec<Stall> = Vec::new();
-    for point in points.iter().filter(|point| is_stalled(point)) {
-        let from = point.at.saturating_sub(point.length);
-        let responses = point.total.requests.max(0) as u64;
-        match stalls.last_mut() {
-            Some(stall) if stall.to + Duration::from_millis(200) >= from => {
-                stall.to = point.at;
-                stall.responses += responses;
-                stall.in_flight = stall.in_flight.max(point.in_flight);
-            }
-            _ => stalls.push(Stall { from, to: point.at, responses, in_flight: point.in_flight }),
-        }
-    }
-    stalls.sort_by_key(|stall| std::cmp::Reverse(stall.to.saturating_sub(stall.from)));
-    stalls
 }
 
 fn unfinished(ended_by: Option<&EndedBy>, snapshot: &Snapshot) -> Option<Finding> {
@@ -294,11 +227,7 @@ fn burst(snapshot: &Snapshot, points: &[&HistoryPoint]) -> Option<Finding> {
 
 /// The number of users from which on p95 is more than twice that under little load.
 fn knee(points: &[&HistoryPoint], stalls: &[Stall]) -> Option<Finding> {
-    let near_stall = |point: &HistoryPoint| {
-        let from = point.at.saturating_sub(point.length);
-        let after = Duration::from_secs(3);
-        stalls.iter().any(|stall| point.at > stall.from && from < stall.to + after)
-    };
+    let near_stall = |point: &HistoryPoint| stalls.iter().any(|stall| stall.is_near(point));
     let mut by_users: Vec<(u64, f64)> = points
         .iter()
         .filter(|point| point.users > 0 && point.phase != Phase::RampDown && !near_stall(point))

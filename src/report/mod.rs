@@ -17,6 +17,7 @@ mod markup;
 mod mask;
 mod model;
 mod regression;
+mod stall;
 mod text;
 mod user_text;
 mod verdict;

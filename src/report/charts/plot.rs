@@ -202,6 +202,19 @@ fn runs<V: Copy>(points: impl IntoIterator<Item = (f64, Option<V>)>) -> Vec<Vec<
     runs
 }
 
+/// Moves places that are sorted apart, so that letters fit between them, none of them below `bottom`.
+fn move_apart(places: &mut [i32], bottom: i32) {
+    const GAP: i32 = LETTERS + 2;
+    for index in 1..places.len() {
+        places[index] = places[index].max(places[index - 1] + GAP);
+    }
+    let mut lowest = bottom;
+    for place in places.iter_mut().rev() {
+        *place = (*place).min(lowest);
+        lowest = *place - GAP;
+    }
+}
+
 /// Names lines at their right ends; labels that would meet move apart.
 pub(super) fn label_ends(
     area: &Area,
@@ -213,12 +226,30 @@ pub(super) fn label_ends(
         .filter_map(|(x, y, text, role)| Some((plot.backend_coord(&(x, y?)).1, text, role)))
         .collect();
     placed.sort_by_key(|(y, ..)| *y);
-    for index in 1..placed.len() {
-        placed[index].0 = placed[index].0.max(placed[index - 1].0 + LETTERS);
-    }
+    let bottom = plot.plotting_area().get_pixel_range().1.end - LETTERS / 2;
+    let mut places: Vec<i32> = placed.iter().map(|(y, ..)| *y).collect();
+    move_apart(&mut places, bottom);
+    placed.iter_mut().zip(places).for_each(|(label, y)| label.0 = y);
     let x = (WIDTH - RIGHT) as i32 + 10;
     for (y, text, role) in placed {
         area.draw(&Text::new(text, (x, y), letters(role, HPos::Left, VPos::Center)))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::move_apart;
+
+    #[test]
+    fn labels_that_would_meet_move_apart_and_stay_in_the_drawing() {
+        let moved = |mut places: Vec<i32>| {
+            move_apart(&mut places, 250);
+            places
+        };
+        assert_eq!(moved(vec![40, 100, 200]), [40, 100, 200]);
+        assert_eq!(moved(vec![100, 100, 110]), [100, 126, 152]);
+        assert_eq!(moved(vec![245, 250, 250]), [198, 224, 250]);
+        assert_eq!(moved(Vec::new()), Vec::<i32>::new());
+    }
 }

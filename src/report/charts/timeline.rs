@@ -7,8 +7,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::plot::{
-    Axis, Drawing, LEFT, Plot, RIGHT, WIDTH, draw, draw_area, draw_line, filled, label_ends, letters, line,
-    plot,
+    Axis, Drawing, LEFT, LETTERS, Plot, RIGHT, WIDTH, draw, draw_area, draw_line, filled, label_ends,
+    letters, line, plot,
 };
 use super::theme::Role;
 use super::{Chart, Shape};
@@ -22,7 +22,7 @@ use crate::report::user_text::clean_line;
 /// Height of a chart.
 const HEIGHT: u32 = 300;
 
-/// Ratio of p99 to p50 from which a linear axis would hide the median.
+/// Ratio of the largest p99 to the usual p50 from which a linear axis would flatten all else.
 const LOG_FROM: f64 = 10.0;
 
 pub(super) fn charts(model: &Model<'_>) -> Vec<Chart> {
@@ -47,9 +47,17 @@ pub(super) fn charts(model: &Model<'_>) -> Vec<Chart> {
     .collect()
 }
 
+/// Judged by what is drawn: a stall of two seconds is one point of the run's p99, yet the highest of the chart.
 fn latency_is_log(model: &Model<'_>) -> bool {
-    let at = |percentile| model.ok.percentile_us(percentile).unwrap_or(1).max(1) as f64;
-    at(99.0) / at(50.0) > LOG_FROM
+    let at = |percentile| {
+        let of = move |bucket: &Bucket| Some(bucket.ok.percentile_us(percentile)?.max(1));
+        let mut values: Vec<u64> = model.timeline.buckets.iter().filter_map(of).collect();
+        values.sort_unstable();
+        values
+    };
+    let (p50, p99) = (at(50.0), at(99.0));
+    let usual = p50.get(p50.len() / 2).copied().unwrap_or(1);
+    p99.last().is_some_and(|&highest| highest as f64 / usual as f64 > LOG_FROM)
 }
 
 /// A chart of the run's time: its plot, its lines, and what is drawn on all of them.
@@ -95,18 +103,49 @@ fn phases(plot: &mut Plot<'_>, model: &Model<'_>, y: &Axis) -> Drawing {
     Ok(())
 }
 
-/// A numbered line where a finding begins.
+/// A numbered line where a finding begins; numbers that would lie over each other stand side by side.
 fn flags(plot: &mut Plot<'_>, model: &Model<'_>, y: &Axis) -> Drawing {
+    let top = plot.backend_coord(&(0.0, y.range.end)).1;
+    let mut flags = Vec::new();
     for (index, finding) in model.findings.iter().enumerate() {
         let Some(at) = finding.at.map(|at| at.as_secs_f64()).filter(|&at| at <= model.timeline.length_s)
         else {
             continue;
         };
         plot.draw_series([PathElement::new([(at, y.range.start), (at, y.range.end)], line(Role::Flag))])?;
+        flags.push((plot.backend_coord(&(at, y.range.start)).0, (index + 1).to_string()));
+    }
+    let area = plot.plotting_area().strip_coord_spec();
+    let (left, above) = area.get_base_pixel();
+    for (x, text) in side_by_side(flags) {
         let style = letters(Role::Text, HPos::Center, VPos::Bottom);
-        plot.plotting_area().draw(&Text::new((index + 1).to_string(), (at, y.range.end), style))?;
+        area.draw(&Text::new(text, (x - left, top - above), style))?;
     }
     Ok(())
+}
+
+/// Texts centred at their places, joined where they would meet; the places from left to right.
+fn side_by_side(mut flags: Vec<(i32, String)>) -> Vec<(i32, String)> {
+    // Half of a text's width, and the gap to the next.
+    let half = |text: &str| (text.chars().count() as i32 * LETTERS * 3 / 5) / 2;
+    flags.sort_by_key(|(x, _)| *x);
+    let mut placed: Vec<(i32, i32, String)> = Vec::new();
+    for (x, text) in flags {
+        placed.push((x, x, text));
+        while let [.., (from, to, left), (next, end, right)] = &mut placed[..] {
+            let (a, b) = ((*from + *to) / 2, (*next + *end) / 2);
+            if b - half(right) >= a + half(left) + LETTERS / 3 {
+                break;
+            }
+            *to = *end;
+            left.push_str(&format!(", {right}"));
+            placed.pop();
+        }
+    }
+    // Those at the very edge stay in the drawing.
+    let room = |text: &str| half(text).min(WIDTH as i32 / 2);
+    let within = |x: i32, text: &str| x.clamp(room(text), WIDTH as i32 - room(text));
+    placed.into_iter().map(|(from, to, text)| (within((from + to) / 2, &text), text)).collect()
 }
 
 fn middle(bucket: &Bucket) -> f64 {
@@ -387,4 +426,24 @@ pub(crate) fn endpoint_charts(view: &EndpointView<'_>, length_s: f64) -> Option<
         ],
         body,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::side_by_side;
+
+    #[test]
+    fn numbers_of_one_second_stand_side_by_side() {
+        let placed = |flags: &[(i32, &str)]| -> Vec<(i32, String)> {
+            side_by_side(flags.iter().map(|&(x, text)| (x, text.to_owned())).collect())
+        };
+        let owned = |x, text: &str| (x, text.to_owned());
+        assert_eq!(placed(&[(900, "1"), (120, "2")]), [owned(120, "2"), owned(900, "1")]);
+        assert_eq!(placed(&[(500, "1"), (500, "2"), (501, "4")]), [owned(500, "1, 2, 4")]);
+        // The first two need so much room that the third meets them.
+        assert_eq!(placed(&[(500, "1"), (510, "2"), (535, "3")]), [owned(517, "1, 2, 3")]);
+        let all: Vec<(i32, &str)> = ["1", "2", "3", "4", "5", "6", "7"].map(|text| (100, text)).into();
+        let (x, text) = &placed(&all)[0];
+        assert!(x - text.len() as i32 * 7 >= 0, "it begins within the drawing: {x} {text}");
+    }
 }
