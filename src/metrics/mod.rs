@@ -6,6 +6,7 @@
 
 mod aggregator;
 mod capacity;
+mod credentials;
 mod custom;
 mod delta;
 mod distribution;
@@ -30,6 +31,7 @@ mod watch;
 
 pub use aggregator::{Aggregator, Tick};
 pub use capacity::{CapacityStats, CapacityStep};
+pub use credentials::masked;
 pub use custom::{CustomFigures, CustomId, CustomKind, CustomStats};
 pub use delta::Delta;
 pub use distribution::{Distribution, DistributionSummary};

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use super::limits;
 use super::markup::escape;
-use super::mask::masked;
 use super::text::{capacity_answer, figures_of};
 use super::user_text::clean_line;
 use super::verdict::Verdict;
+use crate::metrics::masked;
 use crate::metrics::{EndpointStats, Snapshot, ThresholdState, ThresholdStats};
 use crate::plan::{EndedBy, RunInfo};
 use crate::report::format;

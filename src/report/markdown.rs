@@ -5,11 +5,11 @@
 //! anybody or refers to an issue.
 
 use super::limits;
-use super::mask::masked;
 use super::model::verdict_of;
 use super::text::percentile_text;
 use super::user_text::{clean_line, cut_middle};
 use super::verdict::Verdict;
+use crate::metrics::masked;
 use crate::metrics::{EndpointStats, Snapshot, ThresholdState, ThresholdStats};
 use crate::plan::{EndedBy, RunInfo};
 use crate::report::format;

@@ -14,7 +14,6 @@ mod junit;
 pub mod limits;
 mod markdown;
 mod markup;
-mod mask;
 mod model;
 mod regression;
 mod stall;
@@ -25,6 +24,7 @@ mod verdict;
 #[cfg(test)]
 pub(crate) mod fixture;
 
+pub use crate::metrics::masked;
 #[cfg(feature = "charts")]
 pub use charts::{Chart, distribution_charts, timeline_charts};
 pub use findings::{Finding, findings, leak};
@@ -34,7 +34,6 @@ pub use html::html_report;
 pub use junit::junit;
 pub use limits::limit_sentence;
 pub use markdown::markdown;
-pub use mask::masked;
 pub use model::{Bucket, EndpointBucket, EndpointView, HeatMap, Judgement, Model, Tile, Timeline};
 pub use text::{
     Look, compared_summary, comparison_sentence, comparison_table, generator_warning, live, percentile_table,

@@ -201,6 +201,7 @@ impl Host {
     /// Shows an error.
     pub(crate) fn show_error(&self, error: &ScriptError) {
         let text = format!("{}: {}\n{}", error.position, error.message, error.trace);
+        let text = self.inputs.common.secrets.mask_counted(&text).unwrap_or(text);
         self.message(Message { level: Level::Error, text, from: None });
     }
 

@@ -3,12 +3,14 @@
 //! Invariant: whatever leaves the engine as text goes through [`Secrets::mask`]: messages, script errors,
 //! and once a second all names and failure messages that were counted. Requests themselves are not touched.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::api::encode_url;
+use crate::metrics::masked as credentials;
 
 /// What stands for a secret.
 pub(crate) const MASK: &str = "***";
@@ -86,6 +88,16 @@ impl Secrets {
             }
         }
         masked
+    }
+
+    /// The same for a text that was counted, which may repeat headers, URLs and bodies: what is a credential by its
+    /// name is masked as well.
+    pub(crate) fn mask_counted(&self, text: &str) -> Option<String> {
+        let masked = self.mask(text);
+        match credentials(masked.as_deref().unwrap_or(text)) {
+            Cow::Owned(text) => Some(text),
+            Cow::Borrowed(_) => masked,
+        }
     }
 
     /// The same for a text that is at hand.

@@ -340,9 +340,7 @@ impl Worker {
         let (in_flight, interrupted_requests) = self.host.flight_counts();
         let users = self.users.borrow().len() as u64;
         let mut delta = self.host.recorder.borrow_mut().take();
-        if !self.secrets().is_empty() {
-            delta.replace_texts(|text| self.secrets().mask(text));
-        }
+        delta.replace_texts(|text| self.secrets().mask_counted(text));
         let health = self.take_health();
         let users_peak = self.users_peak.replace(users);
         Interval { delta, users, users_peak, in_flight, interrupted_requests, health }

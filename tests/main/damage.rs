@@ -54,7 +54,7 @@ fn a_run_that_was_killed_keeps_phases_and_stages_and_can_be_reported() {
     let stages: Vec<&str> =
         json["phases"].as_array().unwrap().iter().filter_map(|span| span["stage"].as_str()).collect();
     assert_eq!(stages, ["warm, \"up\"", "rush"], "{}", json["phases"]);
-    assert!(json["ended_by"].as_str().is_none_or(|word| word == "unfinished"), "{}", json["ended_by"]);
+    assert!(json["ended_by"].as_str().is_some_and(|word| word == "not finished"), "{}", json["ended_by"]);
     assert!(json["total"]["requests"].as_u64().unwrap() > 0);
     assert!(fs::read_to_string(sandbox.path().join("r.html")).unwrap().ends_with("</html>\n"));
     // Without the state, the seconds tell them.

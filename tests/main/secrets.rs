@@ -228,3 +228,79 @@ fn no_file_of_a_run_and_no_output_holds_a_secret() {
     assert_eq!(files_with(&output.run_dir().0, "default-pw-1"), [""; 0], "the copy of the script too");
     assert_eq!(output.run_dir().json()["settings"]["params"]["password"], "***");
 }
+
+/// Markup and credentials at every place where a script can have them: no file and no output shows either.
+#[test]
+fn nothing_that_a_run_writes_holds_markup_or_a_credential() {
+    let server = Server::start();
+    let sandbox = Sandbox::with(
+        r#"
+        const TOKEN = secret::get("API_TOKEN");
+        const PAR = env::get("PAR");
+        const HEADERS = #{ authorization: "Bearer " + env::get("HDR"), cookie: "sid=" + env::get("CKE") };
+        const MARKUP = "<script>alert(1)</script>";
+        const KEY = metrics::counter("orders");
+        fn iteration() {
+            http::get("/x?token=" + PAR, #{ name: MARKUP });
+            http::get("/status/500?token=" + PAR, #{ name: "/status?token=" + PAR });
+            http::post("/echo?key=" + TOKEN, TOKEN, #{ name: "/echo/" + TOKEN, tags: #{ kind: MARKUP }, headers: HEADERS }).fail("<b>no</b> " + echoed(TOKEN));
+            check(MARKUP, false);
+            KEY.add(1, #{ shop: MARKUP });
+            measure(MARKUP, || 1);
+            throw "<i>odd</i> " + echoed(TOKEN);
+        }
+        fn echoed(token) {
+            let sent = http::get("/echo?token=" + PAR + "&key=" + token, #{ headers: HEADERS });
+            sent.text
+        }
+    "#,
+    );
+    let url = server.url();
+    let mut arguments = vec!["run", "test.rhai", "-H", &url, "-i", "3", "-e", "API_TOKEN=tok-1234567"];
+    arguments.extend(["-e", "PAR=par-1234567", "-e", "HDR=hdr-1234567", "-e", "CKE=cke-1234567"]);
+    let files = ["--csv", "run", "--html", "r.html", "--junit", "j.xml", "--markdown", "m.md"];
+    arguments.extend(files);
+    arguments.extend(["--summary-export", "s.json", "--out", "json=o.json", "--out", "csv=o.csv"]);
+    arguments.extend([
+        "--csv-full-history",
+        "--threshold",
+        "http_reqs{name:<script>alert(1)</script>}: count > 0",
+    ]);
+    let output = sandbox.run(&arguments).expect_code(0);
+    let folder = output.run_dir().0;
+    let named = folder.to_str().unwrap();
+    let again = ["--html", "again.html", "--junit", "again.xml", "--markdown", "again.md", "--svg", "charts"];
+    let mut report = vec!["report", named];
+    report.extend(again);
+    let reported = sandbox.run(&report).expect_code(0);
+    let shown = sandbox.run(&["report", named]).expect_code(0);
+    for secret in ["tok-1234567", "par-1234567", "hdr-1234567", "cke-1234567"] {
+        assert_eq!(files_with(sandbox.path(), secret), [""; 0], "{secret}");
+        for output in [&output, &reported, &shown] {
+            assert!(!output.shown().contains(secret), "{secret}\n{}", output.shown());
+        }
+    }
+    assert!(output.stdout.contains("alert(1)"), "{}", output.shown());
+    // What a browser or a test reader reads as markup; CSV, JSON and terminal hold names as they are.
+    let mut pages = vec![];
+    for page in std::fs::read_dir(sandbox.path())
+        .unwrap()
+        .chain(std::fs::read_dir(sandbox.path().join("charts")).unwrap())
+    {
+        pages.push(page.unwrap().path());
+    }
+    let is_page = |path: &&std::path::PathBuf| {
+        path.extension()
+            .is_some_and(|extension| ["html", "xml", "md", "svg"].iter().any(|page| extension == *page))
+    };
+    let pages: Vec<_> = pages.iter().filter(is_page).collect();
+    assert!(pages.len() > 8, "{pages:?}");
+    for page in pages {
+        let text = std::fs::read_to_string(page).unwrap();
+        for markup in ["<script>alert", "</script>alert", "<b>no", "<i>odd"] {
+            assert!(!text.contains(markup), "{markup} in {}", page.display());
+        }
+    }
+    let page = std::fs::read_to_string(sandbox.path().join("r.html")).unwrap();
+    assert!(page.contains("&lt;script&gt;alert(1)"), "it is there, as text");
+}

@@ -13,9 +13,9 @@ use super::plot::{
 use super::theme::Role;
 use super::{Chart, Shape};
 use crate::metrics::Phase;
+use crate::metrics::masked;
 use crate::plan::format_clock;
 use crate::report::format;
-use crate::report::mask::masked;
 use crate::report::model::{Bucket, EndpointView, Model};
 use crate::report::user_text::clean_line;
 

@@ -5,10 +5,10 @@ use serde_json::{Value, json};
 
 use super::section;
 use super::table::{Row, figures, table, text};
+use crate::metrics::masked;
 use crate::metrics::{EndpointStats, PERCENTILES, ms};
 use crate::plan::format_clock;
 use crate::report::format;
-use crate::report::mask::masked;
 use crate::report::model::{Bucket, Model};
 use crate::results::utc;
 

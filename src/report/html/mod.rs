@@ -24,9 +24,9 @@ use super::charts::{
     CHART_CSS, Chart, HATCH, Shape, class_css, distribution_charts, timeline_charts, variables,
 };
 use super::markup::escape;
-use super::mask::masked;
 use super::model::Model;
 use super::user_text::{clean_line, clean_lines};
+use crate::metrics::masked;
 
 const STYLE: &str = include_str!("report.css");
 const SCRIPT: &str = include_str!("report.js");
