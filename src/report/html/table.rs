@@ -42,7 +42,7 @@ pub(super) fn table(
     total: Option<&Row>,
 ) -> String {
     let mut html = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table id=\"{id}\"><caption>{caption}\
+        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table: {caption}\"><table id=\"{id}\"><caption>{caption}\
          </caption><thead><tr>",
         caption = escape(caption)
     );

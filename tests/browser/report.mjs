@@ -1,0 +1,158 @@
+// What a browser shows of a report: node report.mjs REPORT.html AXE.js [PICTURES]
+//
+// Checks accessibility in both themes, that nothing is asked for or logged, what is there without script, narrow
+// windows, print, and what the script adds. With a folder as third argument it leaves pictures to look at.
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { Chromium } from "./chromium.mjs";
+
+const [report, axe, pictures] = process.argv.slice(2);
+const url = pathToFileURL(resolve(report)).href;
+const axeSource = readFileSync(axe, "utf8");
+const browser = new Chromium();
+
+const open = async (width, theme, prepare = async () => {}) => {
+  const page = await browser.open(url, async (page) => {
+    await page.width(width, 720);
+    await page.theme(theme);
+    await prepare(page);
+  });
+  assert.match(await page.value("document.title"), /rhaid report/, "the page is the report");
+  return page;
+};
+const picture = async (page, name) => {
+  if (!pictures) return;
+  const { data } = await page.send("Page.captureScreenshot", { format: "png" });
+  writeFileSync(join(pictures, `${name}.png`), Buffer.from(data, "base64"));
+};
+const contents = `({
+  sections: [...document.querySelectorAll("main > section")].map((section) => section.id || section.className),
+  tables: [...document.querySelectorAll("table")].map((table) => table.id + " " + table.rows.length),
+  charts: [...document.querySelectorAll("figure svg[role=img]")].map((svg) => svg.querySelectorAll("path").length > 0),
+})`;
+
+const checks = {
+  async "the first screen names stall, failing route and leak with their times"() {
+    const page = await open(1280, "light");
+    const seen = await page.value(`[...document.querySelectorAll("h2, .findings li")].filter((element) => {
+      const box = element.getBoundingClientRect();
+      return box.height > 0 && box.bottom <= innerHeight;
+    }).map((element) => element.textContent)`);
+    // The target counts from its first request, and a slow machine is late by a second.
+    for (const told of [/FAILED/, /^00:1[1-3]-00:1[3-6] stall: .* in flight/, /^00:0\d GET \/quality\/insights failed/, /^00:0\d-00:2\d memory of the target rises/]) {
+      assert.ok(seen.some((text) => told.test(text.trim())), `${told} is not among ${JSON.stringify(seen)}`);
+    }
+  },
+
+  async "axe finds no violation, nothing is asked for, nothing is logged"() {
+    for (const theme of ["light", "dark"]) {
+      const page = await open(1280, theme);
+      await picture(page, theme);
+      assert.deepEqual(page.requests, [url], "requests");
+      // All of it, what is folded away too.
+      await page.value(`document.querySelectorAll("details").forEach((details) => (details.open = true))`);
+      assert.deepEqual(page.messages, [], "messages");
+      await page.value(`${axeSource};0`);
+      const found = await page.value(`axe.run(document, { resultTypes: ["violations"] }).then((result) =>
+        ({ passes: result.passes.length, violations: result.violations.map((v) => v.id + ": " + v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(" | ")) }))`);
+      assert.ok(found.passes > 20, `only ${found.passes} rules were applied`);
+      assert.deepEqual(found.violations, [], theme);
+    }
+  },
+
+  async "without script all sections, tables and charts are there"() {
+    const page = await open(1280, "light", (page) => page.send("Emulation.setScriptExecutionDisabled", { value: true }));
+    const without = await page.value(contents);
+    assert.ok(without.sections.length >= 8 && without.tables.length >= 4 && without.charts.length >= 8, JSON.stringify(without));
+    assert.ok(without.charts.every(Boolean), "a chart is empty");
+    const withScript = await (await open(1280, "light")).value(contents);
+    assert.deepEqual(without, withScript);
+  },
+
+  async "narrow windows do not scroll sideways"() {
+    for (const width of [320, 400]) {
+      const page = await open(width, "light");
+      await picture(page, `narrow-${width}`);
+      await page.value(`document.querySelectorAll("details").forEach((details) => (details.open = true))`);
+      const wide = await page.value("document.documentElement.scrollWidth");
+      assert.ok(wide <= width, `${wide} px at ${width} px`);
+    }
+  },
+
+  async "on paper no figure is cut"() {
+    const page = await open(1280, "dark");
+    const { data } = await page.send("Page.printToPDF", { preferCSSPageSize: true, printBackground: true });
+    const pdf = Buffer.from(data, "base64");
+    if (pictures) writeFileSync(join(pictures, "report.pdf"), pdf);
+    const pages = pdf.toString("latin1").match(/\/Type\s*\/Page\b/g)?.length ?? 0;
+    assert.ok(pages >= 3 && pages <= 60, `${pages} pages`);
+    // A4 without its margins of 12 mm, in CSS pixels.
+    const [paperWidth, paperHeight] = [186, 273].map((mm) => (mm / 25.4) * 96);
+    await page.send("Emulation.setEmulatedMedia", { media: "print" });
+    await page.width(Math.floor(paperWidth));
+    const boxes = await page.value(`[...document.querySelectorAll("figure:not([hidden])")].map((figure) => {
+      const box = figure.querySelector("svg[role=img]").getBoundingClientRect();
+      return { id: figure.id, height: figure.getBoundingClientRect().height, right: box.right };
+    })`);
+    for (const { id, height, right } of boxes) {
+      assert.ok(height < paperHeight && right <= paperWidth + 1, `${id}: ${height} px high, to ${right} px`);
+    }
+  },
+
+  async "sorting, filter, theme, scale and data work"() {
+    const page = await open(1280, "light");
+    const column = `[...document.querySelectorAll("#endpoint-table thead th")].find((th) => th.textContent.startsWith("Requests"))`;
+    const counts = `[...document.querySelectorAll("#endpoint-table tbody tr")].map((row) => Number(row.cells[1].dataset.k))`;
+    const order = async () => [await page.value(`${column}.getAttribute("aria-sort")`), await page.value(counts)];
+    await page.value(`${column}.querySelector("button").click()`);
+    const down = await order();
+    assert.deepEqual(down, ["descending", [...down[1]].sort((a, b) => b - a)]);
+    assert.ok(down[1].length > 1 && down[1][0] !== down[1].at(-1), "the rows differ");
+    await page.value(`${column}.querySelector("button").focus()`);
+    await page.press("Enter");
+    assert.deepEqual(await order(), ["ascending", [...down[1]].reverse()]);
+
+    await page.value(`(() => { const filter = document.getElementById("filter"); filter.value = "HEALTH"; filter.dispatchEvent(new Event("input")); })()`);
+    const shown = await page.value(`[...document.querySelectorAll("#endpoint-table tbody tr:not([hidden])")].map((row) => row.cells[0].textContent)`);
+    assert.ok(shown.length === 1 && shown[0].includes("/health"), JSON.stringify(shown));
+
+    const ground = "getComputedStyle(document.body).backgroundColor";
+    const before = await page.value(ground);
+    await page.value(`document.getElementById("theme").click()`);
+    assert.notEqual(await page.value(ground), before, "the theme changes");
+
+    const hidden = `[document.getElementById("latency").hidden, document.querySelector("figure[data-other]").hidden]`;
+    assert.deepEqual(await page.value(hidden), [false, true]);
+    await page.value(`document.querySelector("#latency button").click()`);
+    assert.deepEqual(await page.value(hidden), [true, false]);
+
+    // What a button hands to the browser to keep.
+    await page.value(`URL.createObjectURL = (blob) => { window.made = blob.text(); return "#"; }`);
+    const made = async (kind) => {
+      await page.value(`document.querySelector("[data-download=${kind}]").click()`);
+      return page.value("window.made");
+    };
+    assert.equal(JSON.parse(await made("json")).endpoints.rows.length, down[1].length + 1);
+    assert.equal((await made("endpoints")).trim().split("\n").length, down[1].length + 2);
+    assert.ok((await made("seconds")).startsWith("from_s,users,"));
+    assert.deepEqual(page.messages, []);
+  },
+};
+
+let failed = 0;
+try {
+  for (const [name, check] of Object.entries(checks)) {
+    try {
+      await check();
+      console.log(`ok      ${name}`);
+    } catch (error) {
+      failed += 1;
+      console.log(`FAILED  ${name}\n${error.message}`);
+    }
+  }
+} finally {
+  await browser.close();
+}
+process.exitCode = failed > 0 ? 1 : 0;
