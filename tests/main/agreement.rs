@@ -1,5 +1,7 @@
 //! One picture: server, terminal, `run.json` and the CSV files agree to the last request.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use crate::support::{Output, Sandbox, Server};
@@ -135,6 +137,70 @@ fn agree_in_texts(json: &Value, junit: &str, markdown: &str, output: &Output) {
     }
 }
 
+/// The figures of an endpoint that every place has: requests, failures, and percentiles in milliseconds.
+type Figures = (u64, u64, Vec<Option<f64>>);
+
+/// The percentiles that are compared, as `run.json`, `stats.csv` and the report call them.
+const SHOWN: [(&str, &str, &str); 4] = [
+    ("p50", "50%", "p50_ms"),
+    ("p95", "95%", "p95_ms"),
+    ("p99", "99%", "p99_ms"),
+    ("p100", "100%", "max_ms"),
+];
+
+fn of_json(endpoint: &Value) -> Figures {
+    let latency = |(name, ..): &(&str, &str, &str)| endpoint["latency_ms"][*name].as_f64();
+    (number(&endpoint["requests"]), number(&endpoint["failures"]), SHOWN.iter().map(latency).collect())
+}
+
+/// Each endpoint and the total have the same counts and percentiles in run.json, in stats.csv, in the report, and in
+/// what is computed again from latency.hlog alone.
+#[track_caller]
+fn agree_by_endpoint(json: &Value, sandbox: &Sandbox, output: &Output, html: &str) {
+    let run = output.run_dir();
+    let (rows, total) = (json["endpoints"].as_array().unwrap(), &json["total"]);
+    let key = |row: &Value| {
+        let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();
+        (text("method"), text("name"))
+    };
+    let expected: BTreeMap<(String, String), Figures> =
+        rows.iter().chain([total]).map(|row| (key(row), of_json(row))).collect();
+    assert!(expected.len() > 5 && expected.values().any(|(_, failures, _)| *failures > 0));
+
+    let stats = run.csv("stats.csv").into_iter().map(|row| {
+        let latency = SHOWN.iter().map(|(_, column, _)| row[*column].parse().ok()).collect();
+        let counts = (cell(&row["Request Count"]), cell(&row["Failure Count"]));
+        ((row["Type"].clone(), row["Name"].clone()), (counts.0, counts.1, latency))
+    });
+    assert_eq!(stats.collect::<BTreeMap<_, _>>(), expected, "stats.csv");
+
+    let figures = html.split_once("id=\"figures\">").unwrap().1.split_once("</script>").unwrap().0;
+    let figures: Value = serde_json::from_str(figures).unwrap();
+    let columns = figures["endpoints"]["columns"].as_array().unwrap();
+    let column = |name: &str| columns.iter().position(|column| column == name).unwrap();
+    let in_html = figures["endpoints"]["rows"].as_array().unwrap().iter().map(|row| {
+        let text = |name: &str| row[column(name)].as_str().unwrap().to_owned();
+        let latency = SHOWN.iter().map(|(_, _, name)| row[column(name)].as_f64()).collect();
+        let counts = (number(&row[column("requests")]), number(&row[column("failures")]));
+        ((text("method"), text("name")), (counts.0, counts.1, latency))
+    });
+    assert_eq!(in_html.collect::<BTreeMap<_, _>>(), expected, "the report");
+
+    let folder = run.0.to_str().unwrap();
+    let again = sandbox.run(&["report", folder, "--from", "0s", "--to", "1h", "--json"]).expect_code(0);
+    let again: Value = serde_json::from_str(&again.stdout).unwrap();
+    let again = again.as_array().unwrap().iter().map(|row| (key(row), of_json(row)));
+    assert_eq!(again.collect::<BTreeMap<_, _>>(), expected, "from latency.hlog");
+
+    // As the run ended, and without the file that holds its end.
+    let whole = sandbox.run(&["report", folder]).expect_code(0);
+    assert_eq!(whole.stdout.lines().last(), output.stdout.lines().last(), "{}", whole.shown());
+    std::fs::remove_file(run.0.join("state.json")).unwrap();
+    let whole = sandbox.run(&["report", folder, "--json"]).expect_code(0);
+    let whole: Value = serde_json::from_str(&whole.stdout).unwrap();
+    assert_eq!(of_json(&whole["total"]), expected[&key(total)], "without state.json");
+}
+
 /// Successes, failures of several kinds, script errors, verdicts that change late, two scenarios.
 const MIXED: &str = r#"
     scenario("mixed", #{ exec: "mixed", weight: 3, wait: between(0.001, 0.01) });
@@ -181,12 +247,15 @@ fn over_a_run_of_three_seconds() {
         "out/junit.xml",
         "--markdown",
         "out/run.md",
+        "--html",
+        "out/run.html",
     ];
     let output = sandbox.run(&arguments).expect_code(0);
     let json = agree(&output, &server);
     agree_in_limits(&json);
     let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).unwrap();
     agree_in_texts(&json, &read("out/junit.xml"), &read("out/run.md"), &output);
+    agree_by_endpoint(&json, &sandbox, &output, &read("out/run.html"));
     assert!(
         number(&json["total"]["failures"]) > 0 && number(&json["total"]["requests"]) > 100,
         "{}",
