@@ -142,9 +142,10 @@ fn side_by_side(mut flags: Vec<(i32, String)>) -> Vec<(i32, String)> {
             placed.pop();
         }
     }
-    // Those at the very edge stay in the drawing.
-    let room = |text: &str| half(text).min(WIDTH as i32 / 2);
-    let within = |x: i32, text: &str| x.clamp(room(text), WIDTH as i32 - room(text));
+    // Those at the left edge do not lie over the highest label of the y axis.
+    let least = |text: &str| LEFT as i32 + half(text);
+    let most = |text: &str| (WIDTH as i32 - half(text)).max(least(text));
+    let within = |x: i32, text: &str| x.clamp(least(text), most(text));
     placed.into_iter().map(|(from, to, text)| (within((from + to) / 2, &text), text)).collect()
 }
 
@@ -430,7 +431,7 @@ pub(crate) fn endpoint_charts(view: &EndpointView<'_>, length_s: f64) -> Option<
 
 #[cfg(test)]
 mod tests {
-    use super::side_by_side;
+    use super::{LEFT, side_by_side};
 
     #[test]
     fn numbers_of_one_second_stand_side_by_side() {
@@ -438,12 +439,12 @@ mod tests {
             side_by_side(flags.iter().map(|&(x, text)| (x, text.to_owned())).collect())
         };
         let owned = |x, text: &str| (x, text.to_owned());
-        assert_eq!(placed(&[(900, "1"), (120, "2")]), [owned(120, "2"), owned(900, "1")]);
+        assert_eq!(placed(&[(900, "1"), (120, "2")]), [owned(127, "2"), owned(900, "1")]);
         assert_eq!(placed(&[(500, "1"), (500, "2"), (501, "4")]), [owned(500, "1, 2, 4")]);
         // The first two need so much room that the third meets them.
         assert_eq!(placed(&[(500, "1"), (510, "2"), (535, "3")]), [owned(517, "1, 2, 3")]);
         let all: Vec<(i32, &str)> = ["1", "2", "3", "4", "5", "6", "7"].map(|text| (100, text)).into();
         let (x, text) = &placed(&all)[0];
-        assert!(x - text.len() as i32 * 7 >= 0, "it begins within the drawing: {x} {text}");
+        assert!(x - text.len() as i32 * 7 >= LEFT as i32, "it begins right of the axis: {x} {text}");
     }
 }
