@@ -7,8 +7,12 @@ use super::args::{BaselineCommand, CompareArgs, TrendArgs};
 use super::exit::Exit;
 use super::output;
 use super::progress::ColorChoice;
-use crate::report::{Look, comparison_table, trend_table};
-use crate::results::{Comparison, Trend, baseline_names, find_run, save_baseline};
+use super::report::write_file;
+use crate::report::{
+    BaselineCurves, Look, comparison_markdown, comparison_page, comparison_sentence, comparison_table,
+    trend_table,
+};
+use crate::results::{Comparison, StoredRun, Trend, baseline_names, find_run, save_baseline};
 
 /// Where baselines are kept unless it is said otherwise.
 pub(super) const BASELINES_DIR: &str = "performance/benchmarks/baselines";
@@ -23,8 +27,21 @@ pub(super) fn compare(args: &CompareArgs) -> Exit {
         Ok(comparison) => comparison,
         Err(problem) => return refuse(&problem),
     };
+    let files: [(&Option<PathBuf>, fn(&Comparison) -> String); 2] =
+        [(&args.html, comparison_page), (&args.markdown, comparison_markdown)];
+    let mut made = false;
+    for (path, text) in files {
+        let Some(path) = path else { continue };
+        if let Err(problem) = write_file(path, text(&comparison).as_bytes()) {
+            return refuse(&problem);
+        }
+        output::err(&format!("comparison: {}\n", path.display()));
+        made = true;
+    }
     if args.json {
         output::out(&format!("{:#}\n", comparison.json()));
+    } else if made {
+        output::out(&format!("{}\n", comparison_sentence(&comparison)));
     } else {
         output::out(&format!("{}\n", comparison_table(&comparison, look()).join("\n")));
     }
@@ -88,6 +105,12 @@ pub(super) fn trend(args: &TrendArgs) -> Exit {
 pub(super) fn baseline_of(named: &str, script: &str, results: &Path) -> Result<PathBuf, String> {
     let named = if named.is_empty() { script } else { named };
     find_run(named, Path::new(BASELINES_DIR), results)
+}
+
+/// The course of the run that another one is compared with; what cannot be read is left out.
+pub(super) fn baseline_curves(folder: &Path) -> Option<BaselineCurves> {
+    let run = StoredRun::read(folder).ok()?;
+    Some(BaselineCurves::new(&run.snapshot, &run.recording.intervals))
 }
 
 fn look() -> Look {

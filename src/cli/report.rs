@@ -6,15 +6,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::ReportArgs;
+use super::compare::{baseline_curves, baseline_of};
 use super::exit::Exit;
 use super::output;
 use super::progress::ColorChoice;
 use crate::metrics::EndpointStats;
 use crate::report::{
-    Look, Model, distribution_charts, html_report, junit, markdown, percentile_table, summary,
-    timeline_charts,
+    Look, Model, compared_markdown, compared_summary, distribution_charts, html_report, junit,
+    percentile_table, timeline_charts,
 };
-use crate::results::{StoredRun, Window, run_json, write_csv_files};
+use crate::results::{Comparison, DEFAULT_NOISE, StoredRun, Window, compared_run_json, write_csv_files};
 
 /// Makes the reports that the arguments ask for; without any, prints the summary.
 pub(super) fn report(args: &ReportArgs) -> Exit {
@@ -58,12 +59,23 @@ fn find(named: &Path, results: &Path) -> Result<PathBuf, String> {
 }
 
 fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
+    let baseline = args.baseline.as_ref().map(|named| baseline_of(named, &run.info.name, &args.results_dir));
+    let baseline = baseline.transpose()?;
+    let comparison = baseline
+        .as_ref()
+        .map(|baseline| Comparison::of(baseline, &run.folder, DEFAULT_NOISE))
+        .transpose()
+        .map_err(|error| error.to_string())?;
     let mut made = false;
     let mut tell = |what: &str, path: &Path| {
         made = true;
         output::err(&format!("{what}: {}\n", path.display()));
     };
     let model = Model::new(&run.info, &run.ended_by, &run.snapshot, &run.recording.intervals, &run.problems);
+    let model = match (&comparison, &baseline) {
+        (Some(comparison), Some(baseline)) => model.compared(comparison, baseline_curves(baseline)),
+        _ => model,
+    };
     if let Some(path) = &args.html {
         write_file(path, html_report(&model).as_bytes())?;
         tell("report", path);
@@ -74,7 +86,7 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
         tell("JUnit", path);
     }
     if let Some(path) = &args.markdown {
-        write_file(path, markdown(info, ended_by, snapshot).as_bytes())?;
+        write_file(path, compared_markdown(info, ended_by, snapshot, comparison.as_ref()).as_bytes())?;
         tell("Markdown", path);
     }
     if let Some(folder) = &args.svg {
@@ -87,7 +99,7 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
         write_csv_files(prefix, &run.snapshot).map_err(|error| error.to_string())?;
         tell("CSV files", prefix);
     }
-    let json = || format!("{:#}\n", run_json(&run.info, Some(&run.ended_by), &run.snapshot));
+    let json = || format!("{:#}\n", compared_run_json(info, Some(ended_by), snapshot, comparison.as_ref()));
     if let Some(path) = &args.summary_export {
         write_file(path, json().as_bytes())?;
         tell("JSON", path);
@@ -96,7 +108,7 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
         output::out(&json());
     } else if !made {
         let look = Look::detect(ColorChoice::Auto, std::io::stdout().is_terminal());
-        output::out(&summary(&run.info, &run.ended_by, &run.snapshot, look));
+        output::out(&compared_summary(info, ended_by, snapshot, comparison.as_ref(), look));
     }
     Ok(())
 }

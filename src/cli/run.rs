@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::alerts::Alerts;
 use super::args::{OutputArgs, RunArgs};
-use super::compare::baseline_of;
+use super::compare::{baseline_curves, baseline_of};
 use super::exit::Exit;
 use super::keys::{HINT, Keys, Wishes};
 use super::messages::{self, Messages};
@@ -17,9 +17,10 @@ use super::signals::Signals;
 use super::{config_file, event_loop, output, profiles, resources};
 use crate::metrics::Snapshot;
 use crate::plan::{EndedBy, Options, RunInfo, ThresholdText};
-use crate::report::{Look, Model, compared_summary, html_report, junit, markdown, short_summary};
+use crate::report::{Look, Model, compared_markdown, compared_summary, html_report, junit, short_summary};
 use crate::results::{
-    Comparison, CsvFiles, DEFAULT_NOISE, ResultsError, RunDirectory, SamplesFile, StoredRun, run_json,
+    Comparison, CsvFiles, DEFAULT_NOISE, ResultsError, RunDirectory, SamplesFile, StoredRun,
+    compared_run_json,
 };
 use crate::{LoadTest, Prepared, Report, RunError};
 
@@ -213,10 +214,20 @@ fn refuse(error: &RunError) -> Exit {
 }
 
 /// A report that is one text.
-type Single = fn(&RunInfo, &EndedBy, &Snapshot) -> String;
+type Single = fn(&RunInfo, &EndedBy, &Snapshot, Option<&Comparison>) -> String;
 
-fn json_text(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
-    format!("{:#}\n", run_json(info, Some(ended_by), snapshot))
+fn json_text(
+    info: &RunInfo,
+    ended_by: &EndedBy,
+    snapshot: &Snapshot,
+    comparison: Option<&Comparison>,
+) -> String {
+    format!("{:#}\n", compared_run_json(info, Some(ended_by), snapshot, comparison))
+}
+
+/// What changed has no test case: a limit on it is `--fail-on-regression`.
+fn junit_text(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, _: Option<&Comparison>) -> String {
+    junit(info, ended_by, snapshot)
 }
 
 /// The files of a run.
@@ -231,8 +242,11 @@ struct Files {
 
 impl Files {
     fn create(output: &OutputArgs, info: &RunInfo) -> Result<Files, ResultsError> {
-        let singles: [(&Option<PathBuf>, Single); 3] =
-            [(&output.summary_export, json_text), (&output.junit, junit), (&output.markdown, markdown)];
+        let singles: [(&Option<PathBuf>, Single); 3] = [
+            (&output.summary_export, json_text),
+            (&output.junit, junit_text),
+            (&output.markdown, compared_markdown),
+        ];
         let mut asked = Vec::new();
         for (path, single) in singles {
             let Some(path) = path else { continue };
@@ -267,9 +281,20 @@ impl Files {
         // One place that fails must not keep the others from being written.
         let directory = self.directory.finish(info, ended_by, snapshot);
         let csv = self.csv.as_mut().map_or(Ok(()), |csv| csv.finish(snapshot));
-        let mut written = directory.and(csv);
+        directory.and(csv)
+    }
+
+    /// Writes what needs the whole run, and what it is like against another one.
+    fn finish_singles(
+        &mut self,
+        report: &Report,
+        comparison: Option<&Comparison>,
+    ) -> Result<(), ResultsError> {
+        let (info, ended_by, snapshot) = (report.info(), report.ended_by(), report.snapshot());
+        let mut written = comparison
+            .map_or(Ok(()), |compared| self.directory.add_comparison(info, ended_by, snapshot, compared));
         for (path, single) in &self.singles {
-            let text = single(info, ended_by, snapshot);
+            let text = single(info, ended_by, snapshot, comparison);
             let single = write_file(path, text.as_bytes()).map_err(ResultsError::Place);
             written = written.and(single);
         }
@@ -369,7 +394,9 @@ impl Session {
         let mut alerts = std::mem::take(&mut self.alerts);
         let mut trouble = alerts.look(report.info(), report.snapshot());
         let look = self.look(std::io::stdout().is_terminal());
+        // The two runs are read from their folders, so this one has to be written.
         let comparison = self.compare();
+        let written = written.and(self.files.finish_singles(report, comparison.as_ref()));
         let text = if self.once {
             short_summary(report.info(), report.ended_by(), report.snapshot(), look)
         } else {
@@ -378,7 +405,7 @@ impl Session {
         let text =
             if self.output.quiet { text.lines().last().unwrap_or_default().to_owned() + "\n" } else { text };
         if self.output.json {
-            output::out(&json_text(report.info(), report.ended_by(), report.snapshot()));
+            output::out(&json_text(report.info(), report.ended_by(), report.snapshot(), comparison.as_ref()));
         }
         if self.output.stdout_is_taken() {
             output::err(&text);
@@ -397,7 +424,7 @@ impl Session {
         }
         // What one iteration took is no picture of anything.
         if !self.once || self.output.html.is_some() {
-            self.write_html();
+            self.write_html(comparison.as_ref());
         }
         // Told while the summary was printed; the last ones may still be under way.
         trouble.extend(alerts.finish());
@@ -414,7 +441,7 @@ impl Session {
     }
 
     /// Writes the report, from what the run's folder holds now: as `rhaid report` would.
-    fn write_html(&self) {
+    fn write_html(&self, comparison: Option<&Comparison>) {
         let folder = self.files.directory.path();
         let path = match (&self.output.html, &self.output.results_dir) {
             (Some(path), _) => path.clone(),
@@ -428,6 +455,10 @@ impl Session {
         let written = StoredRun::read(folder).map_err(|error| error.to_string()).and_then(|run| {
             let StoredRun { info, ended_by, snapshot, recording, problems, .. } = &run;
             let model = Model::new(info, ended_by, snapshot, &recording.intervals, problems);
+            let model = match (comparison, &self.baseline) {
+                (Some(comparison), Some(baseline)) => model.compared(comparison, baseline_curves(baseline)),
+                _ => model,
+            };
             write_file(&path, html_report(&model).as_bytes())
         });
         match written {

@@ -4,6 +4,7 @@
 //! reports. Invariants: less than 60,000 characters (a comment has 65,536); no name or message makes markup, mentions
 //! anybody or refers to an issue.
 
+use super::comparison::{amount, comparison_sentence, endpoint_name, judged_change, shown};
 use super::limits;
 use super::model::verdict_of;
 use super::text::percentile_text;
@@ -13,10 +14,12 @@ use crate::metrics::masked;
 use crate::metrics::{EndpointStats, Snapshot, ThresholdState, ThresholdStats};
 use crate::plan::{EndedBy, RunInfo};
 use crate::report::format;
+use crate::results::{ChangeVerdict, Comparison, FigureComparison};
 
 const MOST_LIMITS: usize = 40;
 const MOST_ENDPOINTS: usize = 40;
 const MOST_ERRORS: usize = 10;
+const MOST_COMPARED: usize = 20;
 
 /// Columns of a name or a message.
 const NAME_COLUMNS: usize = 120;
@@ -29,15 +32,65 @@ const MOST_BYTES: usize = 60_000;
 
 /// A run as Markdown, in GitHub's dialect.
 pub fn markdown(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
+    compared_markdown(info, ended_by, snapshot, None)
+}
+
+/// The same with what changed since an earlier run.
+pub fn compared_markdown(
+    info: &RunInfo,
+    ended_by: &EndedBy,
+    snapshot: &Snapshot,
+    comparison: Option<&Comparison>,
+) -> String {
     let sections = [
         head(info, ended_by, snapshot),
         limit_table(snapshot),
+        comparison.map_or_else(String::new, comparison_part),
         endpoint_table(snapshot),
         checks(snapshot),
         errors(snapshot),
     ];
     let sections: Vec<String> = sections.into_iter().filter(|section| !section.is_empty()).collect();
     cut(sections.join("\n\n") + "\n")
+}
+
+/// Two runs against each other, for a comment of its own.
+pub fn comparison_markdown(comparison: &Comparison) -> String {
+    cut(comparison_part(comparison) + "\n")
+}
+
+fn comparison_part(comparison: &Comparison) -> String {
+    let sign = if comparison.has_regression() { "❌" } else { "✅" };
+    let part = if comparison.steady_only { "; steady phases alone" } else { "" };
+    let mut lines = vec![format!(
+        "#### {sign} {} against {}{part}\n\n{}",
+        text(&comparison.after.folder),
+        text(&comparison.before.folder),
+        within(&comparison_sentence(comparison), SENTENCE_COLUMNS)
+    )];
+    let warnings: Vec<String> =
+        comparison.warnings.iter().map(|warning| format!("- ⚠️ {}", text(warning))).collect();
+    if !warnings.is_empty() {
+        lines.push(warnings.join("\n"));
+    }
+    let endpoints = shown(comparison, MOST_COMPARED);
+    let rows = endpoints.iter().map(|endpoint| {
+        let is_worse = endpoint.figures.iter().any(|figure| figure.verdict == ChangeVerdict::Worse);
+        let mut cells = vec![if is_worse { "❌" } else { "" }.to_owned(), text(&endpoint_name(endpoint))];
+        cells.extend(endpoint.figures.iter().map(compared_cell));
+        row(&cells)
+    });
+    let columns = ["", "endpoint", "rate", "failed", "p50", "p95", "p99"];
+    lines.push(table(&columns, rows.collect(), comparison.endpoints.len(), MOST_COMPARED));
+    lines.retain(|line| !line.is_empty());
+    lines.join("\n\n")
+}
+
+/// `20ms → 24ms (+20% worse)`.
+fn compared_cell(figure: &FigureComparison) -> String {
+    let (then, now) = (amount(figure.figure, figure.before), amount(figure.figure, figure.after));
+    let change = judged_change(figure).map_or_else(String::new, |change| format!(" ({change})"));
+    format!("{then} → {now}{change}")
 }
 
 fn head(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
@@ -243,6 +296,16 @@ mod tests {
         let run = fixture::limited();
         assert_golden("run.md", &markdown(&fixture::info(), &EndedBy::RunTime, run.last().unwrap()));
         assert_golden("run_empty.md", &markdown(&fixture::info(), &EndedBy::RunTime, &fixture::empty()));
+    }
+
+    #[test]
+    fn what_changed_in_a_comment() {
+        let comparison = crate::results::made_comparison("GET", "/a|b");
+        assert_golden("comparison.md", &comparison_markdown(&comparison));
+        let run = fixture::limited();
+        let (info, ended_by) = (fixture::info(), EndedBy::RunTime);
+        let whole = compared_markdown(&info, &ended_by, run.last().unwrap(), Some(&comparison));
+        assert!(whole.contains(comparison_markdown(&comparison).trim_end()), "{whole}");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 #[cfg(feature = "charts")]
 mod charts;
+mod comparison;
 mod findings;
 mod format;
 #[cfg(feature = "charts")]
@@ -27,17 +28,20 @@ pub(crate) mod fixture;
 pub use crate::metrics::masked;
 #[cfg(feature = "charts")]
 pub use charts::{Chart, distribution_charts, timeline_charts};
+pub use comparison::comparison_sentence;
 pub use findings::{Finding, findings, leak};
 pub use format::{bytes, count, latency, percent, rate, run_length};
 #[cfg(feature = "charts")]
-pub use html::html_report;
+pub use html::{comparison_page, html_report};
 pub use junit::junit;
 pub use limits::limit_sentence;
-pub use markdown::markdown;
-pub use model::{Bucket, EndpointBucket, EndpointView, HeatMap, Judgement, Model, Tile, Timeline};
+pub use markdown::{compared_markdown, comparison_markdown, markdown};
+pub use model::{
+    BaselineCurves, Bucket, EndpointBucket, EndpointView, HeatMap, Judgement, Model, Tile, Timeline,
+};
 pub use text::{
-    Look, compared_summary, comparison_sentence, comparison_table, generator_warning, live, percentile_table,
-    plain_line, plain_resource_line, resource_line, resource_table, short_summary, summary, trend_table,
+    Look, compared_summary, comparison_table, generator_warning, live, percentile_table, plain_line,
+    plain_resource_line, resource_line, resource_table, short_summary, summary, trend_table,
 };
 #[cfg(feature = "cli")]
 pub(crate) use text::{Mark, Tone};

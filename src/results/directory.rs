@@ -5,12 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::compare::Comparison;
 use super::csv_files::{CsvFiles, FirstError, RewritePace};
 use super::error::ResultsError;
 use super::hlog_file::HlogFile;
 use super::replace::replace;
 use super::resources_file::ResourcesFile;
-use super::run_json::run_json;
+use super::run_json::{compared_run_json, run_json};
 use super::script_copy::{copy_files, safe_name};
 use super::state_file::{self, state_json};
 use super::timeline_file::TimelineFile;
@@ -111,6 +112,21 @@ impl RunDirectory {
         let resources = self.resources.update(&snapshot.resources.samples, snapshot.started_at);
         let json = write_json(&self.path, info, Some(ended_by), snapshot);
         csv.and(hlog).and(timeline).and(resources).and(json)
+    }
+
+    /// Writes what the finished run is like against an earlier one into its `run.json`.
+    ///
+    /// # Errors
+    /// [`ResultsError`] when the file does not hold it; it holds the run all the same.
+    pub fn add_comparison(
+        &mut self,
+        info: &RunInfo,
+        ended_by: &EndedBy,
+        snapshot: &Snapshot,
+        comparison: &Comparison,
+    ) -> Result<(), ResultsError> {
+        let json = compared_run_json(info, Some(ended_by), snapshot, Some(comparison));
+        replace(&self.path.join("run.json"), format!("{json:#}\n").as_bytes())
     }
 }
 

@@ -30,6 +30,8 @@ mod utc;
 mod tests;
 
 pub use baseline::{BaselineError, baseline_names, find_run, save_baseline};
+#[cfg(test)]
+pub(crate) use compare::made::comparison as made_comparison;
 pub use compare::{
     ChangeVerdict, ComparedFigure, Comparison, DEFAULT_NOISE, EndpointComparison, FigureComparison, Presence,
     RunName, StoredRunError,
@@ -39,7 +41,7 @@ pub use directory::{RunDirectory, run_folder};
 pub use error::ResultsError;
 pub use recording::{Recording, Window};
 pub use resources_file::ResourcesFile;
-pub use run_json::{endpoints_json, run_json};
+pub use run_json::{compared_run_json, endpoints_json, run_json};
 pub use samples_file::{SamplesFile, SamplesFormat};
 pub use stored_run::{NoRun, StoredRun};
 #[cfg(feature = "cli")]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::compare::Comparison;
 use super::thresholds_json::{attach, contains, thresholds};
 use super::utc::utc;
 use crate::metrics::{
@@ -54,6 +55,20 @@ pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot)
         "series_folded": snapshot.series_folded,
         "files": info.files.iter().map(|(name, _)| json!({ "name": name })).collect::<Vec<_>>(),
     })
+}
+
+/// The same with what changed since an earlier run.
+pub fn compared_run_json(
+    info: &RunInfo,
+    ended_by: Option<&EndedBy>,
+    snapshot: &Snapshot,
+    comparison: Option<&Comparison>,
+) -> Value {
+    let mut json = run_json(info, ended_by, snapshot);
+    if let Some(comparison) = comparison {
+        json["comparison"] = comparison.json();
+    }
+    json
 }
 
 fn reason(ended_by: &EndedBy) -> Option<&str> {

@@ -8,7 +8,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::hlog_file::HlogFile;
-use super::{CsvFiles, Recording, ResultsError, RunDirectory, StoredRun, Window, run_json};
+use super::{
+    CsvFiles, Recording, ResultsError, RunDirectory, StoredRun, Window, compared_run_json, run_json,
+};
 use crate::metrics::{Histogram, IntervalKind, IntervalSeries, Snapshot};
 use crate::plan::EndedBy;
 use crate::report::fixture::{self, NASTY, assert_golden};
@@ -305,6 +307,12 @@ fn the_schema_describes_every_key() {
         compare(&json, &schema, &schema, "run.json", &mut problems);
         assert!(problems.is_empty(), "{problems:#?}");
     }
+    let compared = crate::results::made_comparison("GET", "/x");
+    let json = compared_run_json(&fixture::info(), None, &fixture::finished(), Some(&compared));
+    assert_eq!(json["comparison"]["endpoints"][1]["figures"]["p95"]["verdict"], "worse");
+    let mut problems = Vec::new();
+    compare(&json, &schema, &schema, "run.json", &mut problems);
+    assert!(problems.is_empty(), "{problems:#?}");
     let mut problems = Vec::new();
     compare(&json!({ "surprise": 1 }), &schema, &schema, "run.json", &mut problems);
     assert!(problems.len() > 5, "the comparison finds what is wrong: {problems:?}");

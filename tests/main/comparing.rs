@@ -33,10 +33,36 @@ fn a_slower_run_is_a_regression_against_the_baseline() {
     let last = worse.stdout.lines().last().unwrap();
     assert!(last.contains("NO LIMITS SET"), "the verdict stays last: {}", worse.shown());
 
+    let own: Value =
+        serde_json::from_str(&std::fs::read_to_string(sandbox.runs()[1].0.join("run.json")).unwrap())
+            .unwrap();
     let second = sandbox.runs()[1].0.file_name().unwrap().to_str().unwrap().to_owned();
     let compared = sandbox.run(&["compare", "test", &second, "--json"]).expect_code(0);
     let json: Value = serde_json::from_str(&compared.stdout).unwrap();
     assert_eq!(json["regression"], true);
+    assert_eq!(own["comparison"], json, "one computation, in run.json and by compare");
+    let files = ["compare", "test", &second, "--html", "c/c.html", "--markdown", "c/c.md"];
+    sandbox.run(&files).expect_code(0).expect_stderr(&["comparison: c/c.html", "comparison: c/c.md"]);
+    let again = [
+        "report",
+        &second,
+        "--baseline",
+        "--html",
+        "r.html",
+        "--markdown",
+        "r.md",
+        "--summary-export",
+        "r.json",
+    ];
+    sandbox.run(&again).expect_code(0);
+    let read = |file: &str| std::fs::read_to_string(sandbox.path().join(file)).unwrap();
+    let p50 = |text: &str, what: &str| assert!(text.contains("worse"), "{what}: {text}");
+    for file in ["c/c.html", "c/c.md", "r.html", "r.md"] {
+        p50(&read(file), file);
+    }
+    let exported: Value = serde_json::from_str(&read("r.json")).unwrap();
+    assert_eq!(exported["comparison"], json, "the same again from the folders");
+    assert!(read("r.html").contains("class=\"l before\""), "the baseline's line");
     let total = &json["endpoints"][0];
     assert_eq!(total["name"], "Aggregated");
     assert_eq!(total["figures"]["p50"]["verdict"], "worse", "{total:#}");

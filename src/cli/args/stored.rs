@@ -48,6 +48,10 @@ pub(in crate::cli) struct ReportArgs {
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) markdown: Option<PathBuf>,
 
+    /// Compare with this run or baseline, by its path or name [default: the baseline of the script's name]
+    #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
+    pub(in crate::cli) baseline: Option<String>,
+
     /// Write each chart as an SVG file into this folder
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) svg: Option<PathBuf>,
@@ -95,6 +99,14 @@ pub(in crate::cli) struct CompareArgs {
     /// Print the comparison as JSON
     #[arg(long)]
     pub(in crate::cli) json: bool,
+
+    /// Write the comparison as one HTML file
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) html: Option<PathBuf>,
+
+    /// Write the comparison as Markdown that fits a comment on a pull request
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) markdown: Option<PathBuf>,
 
     /// Relative difference that equal runs show anyway, such as 3%
     #[arg(long, value_name = "PERCENT", default_value = "3%", value_parser = noise)]

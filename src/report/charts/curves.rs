@@ -87,20 +87,31 @@ pub(super) fn histogram(model: &Model<'_>) -> Option<Chart> {
     })
 }
 
+/// Places of a percentile curve: nines, and the logarithm of microseconds; and how many nines it has.
+fn curve(ok: &Sparse) -> (Vec<(f64, f64)>, f64) {
+    // A percentile beyond the last request is a guess.
+    let end = (ok.count().max(1) as f64).log10().clamp(1.0, 5.0);
+    let steps = (0..=(end * 30.0) as u32).map(|step| f64::from(step) / 30.0);
+    let points = steps.filter_map(|nines| {
+        let percentile = 100.0 - 100.0 / 10_f64.powf(nines);
+        Some((nines, (ok.percentile_us(percentile)?.max(1) as f64).log10()))
+    });
+    (points.collect(), end)
+}
+
 /// Latency by percentile; each step to the right is a ten times rarer request.
 pub(super) fn percentiles(model: &Model<'_>) -> Option<Chart> {
     let count = model.ok.count();
     let low = model.ok.percentile_us(0.0)?.max(1) as f64;
     let high = model.ok.percentile_us(100.0)?.max(2) as f64;
-    // A percentile beyond the last request is a guess.
-    let end = (count as f64).log10().clamp(1.0, 5.0);
-    let points: Vec<(f64, f64)> = (0..=(end * 30.0) as u32)
-        .map(|step| f64::from(step) / 30.0)
-        .filter_map(|nines| {
-            let percentile = 100.0 - 100.0 / 10_f64.powf(nines);
-            Some((nines, (model.ok.percentile_us(percentile)?.max(1) as f64).log10()))
-        })
-        .collect();
+    let (points, end) = curve(&model.ok);
+    let before = model.baseline.as_ref().map(|baseline| &baseline.ok).filter(|ok| ok.count() > 0);
+    let (mut before_points, _) = before.map(curve).unwrap_or_default();
+    before_points.retain(|(nines, _)| *nines <= end);
+    let bounds = |percentile| before.and_then(|ok| ok.percentile_us(percentile)).map(|us| us.max(1) as f64);
+    let low = bounds(0.0).map_or(low, |before| before.min(low));
+    let highest_before = before_points.last().map(|(_, us)| 10_f64.powf(*us));
+    let top = highest_before.map_or(high, |before| before.max(high));
     let named = [
         (0.0, "0"),
         (std::f64::consts::LOG10_2, "50 %"),
@@ -113,9 +124,14 @@ pub(super) fn percentiles(model: &Model<'_>) -> Option<Chart> {
     let ticks =
         named.iter().filter(|(at, _)| *at <= end && *at > 0.0).map(|(at, name)| (*at, (*name).to_owned()));
     let x = Axis { range: 0.0..end, ticks: ticks.collect() };
-    let y = Axis::log_us(low * 0.8, high * 1.15);
+    let y = Axis::log_us(low * 0.8, top * 1.15);
+    let mut legend = vec![(Role::One, Shape::Line, "successes")];
+    if !before_points.is_empty() {
+        legend.push((Role::Before, Shape::Line, "baseline"));
+    }
     let body = draw(HEIGHT, |area| {
         let mut plot = plot(area, &x, &y, |_| Ok(()))?;
+        draw_line(&mut plot, before_points.iter().map(|&(x, y)| (x, Some(y))), Role::Before)?;
         draw_line(&mut plot, points.iter().map(|&(x, y)| (x, Some(y))), Role::One)?;
         Ok(())
     })?;
@@ -131,7 +147,7 @@ pub(super) fn percentiles(model: &Model<'_>) -> Option<Chart> {
         ),
         size: (WIDTH, HEIGHT),
         time_axis: None,
-        legend: vec![(Role::One, Shape::Line, "successes")],
+        legend,
         body,
     })
 }

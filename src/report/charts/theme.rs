@@ -40,6 +40,10 @@ pub(crate) enum Role {
     Flag,
     /// Ground of a phase in which the load changes.
     Phase,
+    /// The run that this one is compared with.
+    Before,
+    /// Ground around a line that lies on an area.
+    Halo,
     /// A step of the heat map.
     Heat(u8),
 }
@@ -48,7 +52,7 @@ pub(crate) enum Role {
 const MARK: (u8, u8) = (1, 2);
 
 /// Class, colour on white, colour on dark.
-const ROLES: [(Role, &str, &str, &str); 22] = [
+const ROLES: [(Role, &str, &str, &str); 24] = [
     (Role::Text, "text", "#24292f", "#e6edf3"),
     (Role::Grid, "grid", "#d8dee4", "#30363d"),
     (Role::Ok, "ok", "#0072b2", "#56b4e9"),
@@ -65,6 +69,8 @@ const ROLES: [(Role, &str, &str, &str); 22] = [
     (Role::Limit, "limit", "#c0182b", "#ff6b6b"),
     (Role::Flag, "flag", "#57606a", "#9da7b3"),
     (Role::Phase, "phase", "#f0f2f4", "#1a2027"),
+    (Role::Before, "before", "#57606a", "#9da7b3"),
+    (Role::Halo, "halo", "#ffffff", "#0f1419"),
     (Role::Heat(1), "heat1", "#d6e6f2", "#16324a"),
     (Role::Heat(2), "heat2", "#a9cce3", "#1d4b70"),
     (Role::Heat(3), "heat3", "#74addb", "#2668a0"),
@@ -108,6 +114,8 @@ pub(crate) const CHART_CSS: &str = "\
 .l.two{stroke-dasharray:18 8}\
 .l.three{stroke-dasharray:7 6}\
 .l.planned{stroke-dasharray:3 7}\
+.l.halo{stroke-width:9}\
+.l.before{stroke-dasharray:16 5 3 5}\
 .l.limit{stroke-dasharray:12 8}\
 .l.flag{stroke-width:2;stroke-dasharray:4 6}\
 .f.failed{fill:url(#hatch)}\

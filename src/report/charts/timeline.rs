@@ -161,6 +161,40 @@ fn points<'m>(
     model.timeline.buckets.iter().map(move |bucket| (middle(bucket), value(bucket)))
 }
 
+/// The same of the run that this one is compared with, as far as this one's time goes.
+fn points_before<'m>(
+    model: &'m Model<'_>,
+    value: impl Fn(&Bucket) -> Option<f64> + 'm,
+) -> impl Iterator<Item = (f64, Option<f64>)> + 'm {
+    buckets_before(model).map(move |bucket| (middle(bucket), value(bucket)))
+}
+
+fn buckets_before<'m>(model: &'m Model<'_>) -> impl Iterator<Item = &'m Bucket> {
+    let end = model.timeline.length_s;
+    let all = model.baseline.iter().flat_map(|baseline| &baseline.timeline.buckets);
+    all.take_while(move |bucket| middle(bucket) <= end)
+}
+
+fn highest_before(model: &Model<'_>, value: impl Fn(&Bucket) -> Option<f64>) -> Option<f64> {
+    buckets_before(model).filter_map(value).max_by(f64::total_cmp)
+}
+
+fn lowest_before(model: &Model<'_>, value: impl Fn(&Bucket) -> Option<f64>) -> Option<f64> {
+    buckets_before(model).filter_map(value).min_by(f64::total_cmp)
+}
+
+/// A legend with the baseline's line, when there is one.
+fn with_before(
+    model: &Model<'_>,
+    label: &'static str,
+    mut legend: Vec<(Role, Shape, &'static str)>,
+) -> Vec<(Role, Shape, &'static str)> {
+    if buckets_before(model).next().is_some() {
+        legend.push((Role::Before, Shape::Line, label));
+    }
+    legend
+}
+
 fn largest(model: &Model<'_>, value: impl Fn(&Bucket) -> Option<f64>) -> Option<f64> {
     model.timeline.buckets.iter().filter_map(value).max_by(f64::total_cmp)
 }
@@ -210,7 +244,7 @@ fn steps(model: &Model<'_>, value: impl Fn(&Bucket) -> Option<f64>) -> Vec<(f64,
 fn throughput(model: &Model<'_>) -> Option<Chart> {
     let both = |bucket: &Bucket| Some(bucket.ok_rate()? + bucket.failed_rate()?);
     let (at, most) = peak(model, both)?;
-    let y = Axis::from_zero(most, whole);
+    let y = Axis::from_zero(highest_before(model, both).map_or(most, |before| before.max(most)), whole);
     let failed = model.snapshot.total.failures;
     let description = format!(
         "Up to {} responses a second, at {at}; {} failed requests in the whole run.",
@@ -222,7 +256,11 @@ fn throughput(model: &Model<'_>) -> Option<Chart> {
         ("throughput", "Throughput", "responses/s"),
         &y,
         description,
-        vec![(Role::Ok, Shape::Area, "succeeded"), (Role::Failed, Shape::Area, "failed")],
+        with_before(
+            model,
+            "baseline",
+            vec![(Role::Ok, Shape::Area, "succeeded"), (Role::Failed, Shape::Area, "failed")],
+        ),
         |plot| {
             let ok = model.timeline.buckets.iter().map(|b| (middle(b), b.ok_rate().map(|rate| (0.0, rate))));
             draw_area(plot, ok.collect::<Vec<_>>(), Role::Ok)?;
@@ -232,7 +270,9 @@ fn throughput(model: &Model<'_>) -> Option<Chart> {
                 draw_area(plot, bands.collect::<Vec<_>>(), Role::Failed)?;
                 draw_line(plot, points(model, both), Role::Failed)?;
             }
-            Ok(())
+            // Behind the filled areas nobody would see it, and on them it needs a ground.
+            draw_line(plot, points_before(model, both), Role::Halo)?;
+            draw_line(plot, points_before(model, both), Role::Before)
         },
         Vec::new(),
     )
@@ -247,8 +287,10 @@ fn latency(model: &Model<'_>, is_log: bool, id: &str) -> Option<Chart> {
     let scale = |value: f64| if is_log { value.log10() } else { value };
     let low = model.timeline.buckets.iter().filter_map(at(50.0)).min_by(f64::total_cmp)?;
     let high = largest(model, at(100.0))?;
+    let before = |percentile| highest_before(model, at(percentile)).unwrap_or(high);
+    let (low, top) = (low.min(lowest_before(model, at(95.0)).unwrap_or(low)), high.max(before(95.0)));
     let label = |us: f64| format::latency(us.round() as u64);
-    let y = if is_log { Axis::log_us(low * 0.8, high * 1.15) } else { Axis::from_zero(high, label) };
+    let y = if is_log { Axis::log_us(low * 0.8, top * 1.15) } else { Axis::from_zero(top, label) };
     let scaled = |percentile: f64| move |bucket: &Bucket| at(percentile)(bucket).map(scale);
     let description = format!(
         "p95 between {} and {}, highest at {when}; longest {}.",
@@ -263,16 +305,21 @@ fn latency(model: &Model<'_>, is_log: bool, id: &str) -> Option<Chart> {
         (id, "Latency of successes", if is_log { "time, log scale" } else { "time" }),
         &y,
         description,
-        vec![
-            (Role::P50, Shape::Line, "p50"),
-            (Role::P95, Shape::Line, "p95"),
-            (Role::P99, Shape::Line, "p99"),
-            (Role::Max, Shape::Dot, "longest"),
-        ],
+        with_before(
+            model,
+            "p95 of the baseline",
+            vec![
+                (Role::P50, Shape::Line, "p50"),
+                (Role::P95, Shape::Line, "p95"),
+                (Role::P99, Shape::Line, "p99"),
+                (Role::Max, Shape::Dot, "longest"),
+            ],
+        ),
         |plot| {
             let band = |b: &Bucket| Some((scaled(50.0)(b)?, scaled(95.0)(b)?));
             let bands = model.timeline.buckets.iter().map(|b| (middle(b), band(b)));
             draw_area(plot, bands.collect::<Vec<_>>(), Role::Band)?;
+            draw_line(plot, points_before(model, scaled(95.0)), Role::Before)?;
             let dots = points(model, scaled(100.0)).filter_map(|(x, y)| Some((x, y?)));
             plot.draw_series(dots.map(|point| Circle::new(point, 3, filled(Role::Max))))?;
             draw_line(plot, points(model, scaled(99.0)), Role::P99)?;

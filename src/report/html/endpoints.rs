@@ -5,12 +5,13 @@ use super::{escape, figure, section, user};
 use crate::metrics::{EndpointStats, PHASES, Summary};
 use crate::report::charts::{endpoint_charts, sparkline};
 use crate::report::format;
-use crate::report::model::{EndpointView, Model};
+use crate::report::model::{EndpointView, Model, marked_change};
+use crate::results::{ComparedFigure, FigureComparison};
 
 /// Endpoints with charts of their own.
 const MOST_DETAILED: usize = 20;
 
-const COLUMNS: [Column; 17] = [
+const COLUMNS: [Column; 18] = [
     text("Endpoint"),
     figures("Requests"),
     figures("Failed"),
@@ -28,6 +29,7 @@ const COLUMNS: [Column; 17] = [
     figures("% of time"),
     text("p95 over time"),
     text("p50 to max"),
+    figures("p95 since then"),
 ];
 
 pub(super) fn table(model: &Model<'_>) -> String {
@@ -35,14 +37,34 @@ pub(super) fn table(model: &Model<'_>) -> String {
         return String::new();
     }
     let scale = Scale::over(model.endpoints.iter().filter_map(|view| view.stats.ok));
-    let rows: Vec<Row> = model.endpoints.iter().map(|view| endpoint_row(view, scale.as_ref())).collect();
-    let total = total_row(&model.snapshot.total, scale.as_ref());
+    let mut rows: Vec<Row> = model.endpoints.iter().map(|view| endpoint_row(view, scale.as_ref())).collect();
+    let mut total = total_row(&model.snapshot.total, scale.as_ref());
+    // The last column is there when there is a run to compare with.
+    let columns = if let Some(comparison) = model.comparison {
+        for (row, view) in rows.iter_mut().zip(&model.endpoints) {
+            push_change(row, model.change_of(&view.stats.method, &view.stats.name, ComparedFigure::P95));
+        }
+        let all = comparison.endpoints.iter().find(|endpoint| endpoint.method.is_empty());
+        let of_all = all.and_then(|all| all.figures.iter().find(|f| f.figure == ComparedFigure::P95));
+        push_change(&mut total, of_all);
+        total.keys.clear();
+        &COLUMNS[..]
+    } else {
+        &COLUMNS[..COLUMNS.len() - 1]
+    };
     let note = "<p class=\"note\">Whole run. Latencies are those of successful requests; - is too few for that \
                 percentile (100 for p99, 1,000 for p99.9). Failed requests have their times under Errors.</p>\n\
                 <p class=\"filter\" hidden><label>Show endpoints with <input type=\"search\" id=\"filter\" \
                 autocomplete=\"off\"></label></p>\n";
-    let html = html_table("endpoint-table", "Endpoints", &COLUMNS, &rows, Some(&total));
+    let html = html_table("endpoint-table", "Endpoints", columns, &rows, Some(&total));
     section("endpoints", "Endpoints", &format!("{note}{html}"))
+}
+
+/// What changed in a row's p95, with its sign and word.
+fn push_change(row: &mut Row, figure: Option<&FigureComparison>) {
+    row.cells.push(figure.and_then(marked_change).map_or_else(|| "-".to_owned(), |change| escape(&change)));
+    row.keys.resize(row.cells.len() - 1, None);
+    row.keys.push(figure.and_then(|figure| figure.change).map(round));
 }
 
 fn endpoint_row(view: &EndpointView<'_>, scale: Option<&Scale>) -> Row {

@@ -5,6 +5,7 @@
 //! filters and shows values under the pointer; all text of the run is escaped, and credentials are masked;
 //! the page's own policy allows this style and this script and nothing more.
 
+mod comparison;
 mod data;
 mod endpoints;
 mod errors;
@@ -15,6 +16,8 @@ mod top;
 
 #[cfg(test)]
 mod tests;
+
+pub use comparison::comparison_page;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -45,31 +48,38 @@ pub fn html_report(model: &Model<'_>) -> String {
         errors::script_errors(model),
         errors::checks(model),
         facts::scenarios(model),
+        comparison::comparison(model.comparison),
         facts::own_metrics(model),
         facts::resources(model),
         facts::facts(model),
         data::downloads(),
         facts::terms(),
     ];
+    page(
+        &user(&model.info.name),
+        &top::header(model),
+        &sections.concat(),
+        &facts::footer(model),
+        &data::embedded(model),
+    )
+}
+
+/// The frame of a page; everything that is given is HTML.
+fn page(title: &str, header: &str, main: &str, footer: &str, data: &str) -> String {
     let style = style();
-    let title = format!("{} - rhaid report", user(&model.info.name));
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{}'; script-src '{}'; \
          img-src data:; base-uri 'none'; form-action 'none'\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"generator\" content=\"rhaid {}\">\n\
-         <link rel=\"icon\" href=\"data:,\">\n<title>{title}</title>\n<style>{style}</style>\n</head>\n<body>\n\
+         <link rel=\"icon\" href=\"data:,\">\n<title>{title} - rhaid report</title>\n<style>{style}</style>\n</head>\n<body>\n\
          <a class=\"skip\" href=\"#main\">Skip to the verdict</a>\n\
          <svg class=\"defs\" width=\"0\" height=\"0\" aria-hidden=\"true\"><defs>{HATCH}</defs></svg>\n\
-         {}\n<main id=\"main\">\n{}</main>\n{}\n{}\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
+         {header}\n<main id=\"main\">\n{main}</main>\n{footer}\n{data}\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
         hash(&style),
         hash(SCRIPT),
         env!("CARGO_PKG_VERSION"),
-        top::header(model),
-        sections.concat(),
-        facts::footer(model),
-        data::embedded(model),
     )
 }
 

@@ -48,3 +48,55 @@ fn a_run_without_a_request_has_a_page() {
     let page = page_of(&fixture::empty());
     assert!(page.contains("NO REQUESTS") && page.contains("No request failed."));
 }
+
+#[test]
+fn what_changed_is_in_tiles_tables_charts_and_a_section() {
+    let snapshot = fixture::finished();
+    let intervals = snapshot.intervals.take();
+    let (info, ended_by) = (fixture::info(), EndedBy::RunTime);
+    let stats = &snapshot.endpoints[0];
+    let comparison = crate::results::made_comparison(&stats.method, &stats.name);
+    let model = || Model::new(&info, &ended_by, &snapshot, &intervals, &[]);
+    let curves = crate::report::BaselineCurves::new(&snapshot, &intervals);
+    let page = html_report(&model().compared(&comparison, Some(curves)));
+    assert!(page.contains("<dd class=\"change\">✗ +20% worse</dd>"), "the tile of p95");
+    assert!(page.contains("<dd class=\"change\">~ +1.0% noise</dd>"), "the tile of the rate");
+    let endpoints = page.split("id=\"endpoint-table\"").nth(1).unwrap().split("</table>").next().unwrap();
+    assert!(
+        endpoints.contains("p95 since then") && endpoints.matches("✗ +20% worse").count() == 2,
+        "{endpoints}"
+    );
+    let section = page.split("id=\"comparison\"").nth(1).unwrap().split("</section>").next().unwrap();
+    for expected in [
+        "REGRESSION: p95 of all requests +20%",
+        "The steady phases of both runs.",
+        "! the host differs: a before, &lt;b&gt; after",
+        "<td class=\"n\" data-k=\"50000\">50ms<td class=\"n\" data-k=\"60000\">60ms",
+        ">+15% to +25%<td><span class=\"worse\">✗ worse</span>",
+        "- too little data",
+        "~ noise",
+    ] {
+        assert!(section.contains(expected), "{expected} in {section}");
+    }
+    for chart in ["throughput", "latency", "percentiles"] {
+        let figure = page.split(&format!("<figure id=\"{chart}\"")).nth(1).unwrap();
+        let figure = figure.split("</figure>").next().unwrap();
+        // Once in the legend, and in the drawing.
+        assert!(figure.matches("class=\"l before\"").count() >= 2, "{chart}: {figure}");
+    }
+    let alone = html_report(&model());
+    assert!(
+        !alone.contains("id=\"comparison\"")
+            && !alone.contains("l before\"")
+            && !alone.contains("since then")
+    );
+}
+
+#[test]
+fn a_comparison_is_a_page_of_its_own() {
+    let page = comparison_page(&crate::results::made_comparison("GET", NASTY));
+    assert!(page.starts_with("<!doctype html>") && page.contains("<h1>now against then</h1>"));
+    assert!(page.contains(&escape(&clean_line(&format!("GET {NASTY}")))), "the name is text");
+    assert_eq!(page.matches("<script").count(), 2, "the figures and our own");
+    assert!(page.contains("id=\"comparison-table\""));
+}

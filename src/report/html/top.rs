@@ -30,11 +30,12 @@ pub(super) fn header(model: &Model<'_>) -> String {
     format!(
         "<header><div><h1>{}</h1><p>{}{target} · {}</p></div>\
          <nav aria-label=\"Sections\"><a href=\"#timeline\">Timeline</a> <a href=\"#endpoints\">Endpoints</a> \
-         <a href=\"#distributions\">Distribution</a> <a href=\"#errors\">Errors</a> <a href=\"#facts\">Run</a> \
+         <a href=\"#distributions\">Distribution</a> <a href=\"#errors\">Errors</a> {}<a href=\"#facts\">Run</a> \
          <button type=\"button\" id=\"theme\" hidden>Dark</button></nav></header>",
         user(&info.name),
         user(&info.script.display().to_string()),
         escape(&utc(info.started_at)),
+        if model.comparison.is_some() { "<a href=\"#comparison\">Comparison</a> " } else { "" },
     )
 }
 
@@ -53,8 +54,12 @@ pub(super) fn verdict(model: &Model<'_>) -> String {
     }
     html.push_str("<dl class=\"tiles\">\n");
     for tile in &model.tiles {
+        let change = tile
+            .change
+            .as_ref()
+            .map_or_else(String::new, |change| format!("<dd class=\"change\">{}</dd>", escape(change)));
         html.push_str(&format!(
-            "<div class=\"{}\"><dt>{}</dt><dd class=\"value\">{}</dd><dd>{}</dd></div>\n",
+            "<div class=\"{}\"><dt>{}</dt><dd class=\"value\">{}</dd><dd>{}</dd>{change}</div>\n",
             tone_class(tile.tone),
             escape(tile.label),
             escape(&tile.value),

@@ -5,6 +5,7 @@
 //! Invariants: percentiles of a bucket come from merged histograms, never from other percentiles; what has
 //! no sample is `None`, so that a chart has a gap.
 
+mod baseline;
 mod endpoints;
 mod heat;
 mod timeline;
@@ -18,7 +19,10 @@ use super::limits::limit_sentence;
 use super::verdict::Verdict;
 use crate::metrics::{IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries, Snapshot, Sparse};
 use crate::plan::{EndedBy, RunInfo};
+use crate::results::Comparison;
 
+pub use baseline::BaselineCurves;
+pub(crate) use baseline::marked_change;
 pub use endpoints::{EndpointBucket, EndpointView};
 pub use heat::HeatMap;
 pub use timeline::{Bucket, Timeline};
@@ -47,6 +51,8 @@ pub struct Tile {
     pub note: String,
     /// How it is to be taken.
     pub tone: Judgement,
+    /// What changed since the run it is compared with.
+    pub change: Option<String>,
 }
 
 /// See the module's description.
@@ -80,6 +86,10 @@ pub struct Model<'a> {
     pub failed: Sparse,
     /// Time × latency.
     pub heat: Option<HeatMap>,
+    /// What changed since an earlier run.
+    pub comparison: Option<&'a Comparison>,
+    /// The course of that run.
+    pub baseline: Option<BaselineCurves>,
 }
 
 impl<'a> Model<'a> {
@@ -111,6 +121,8 @@ impl<'a> Model<'a> {
             timeline,
             ok,
             failed,
+            comparison: None,
+            baseline: None,
         }
     }
 
@@ -180,7 +192,7 @@ fn verdict_sentence(ended_by: &EndedBy, snapshot: &Snapshot, findings: &[Finding
 
 fn tiles(snapshot: &Snapshot) -> Vec<Tile> {
     let total = &snapshot.total;
-    let tile = |label, value, note, tone| Tile { label, value, note, tone };
+    let tile = |label, value, note, tone| Tile { label, value, note, tone, change: None };
     let latency = |label, percentile: f64, fewest: u64| {
         let ok = total.ok.filter(|ok| ok.count >= fewest);
         let value = ok.map(|ok| format::latency(ok.percentile_us(percentile)));

@@ -2,6 +2,7 @@
 
 use super::look::{Look, Mark, Tone};
 use super::table::{Row, Table};
+use crate::report::comparison::{change_text, comparison_sentence};
 use crate::report::format;
 use crate::report::user_text::clean_line;
 use crate::results::{
@@ -33,13 +34,8 @@ pub fn comparison_table(comparison: &Comparison, look: Look) -> Vec<String> {
     if comparison.changes(ChangeVerdict::Noise).next().is_some() {
         lines.push(look.paint(Tone::Faint, "   ~ no change beyond noise"));
     }
-    lines.push(format!(" {}", sentence(comparison)));
+    lines.push(format!(" {}", comparison_sentence(comparison)));
     lines
-}
-
-/// What the comparison comes to, in a sentence.
-pub fn comparison_sentence(comparison: &Comparison) -> String {
-    sentence(comparison)
 }
 
 fn row(endpoint: &EndpointComparison, look: Look) -> Row {
@@ -68,39 +64,6 @@ fn cell(figure: &FigureComparison, look: Look) -> String {
     }
 }
 
-fn sentence(comparison: &Comparison) -> String {
-    let name = |endpoint: &EndpointComparison| match endpoint.method.as_str() {
-        "" => "all requests".to_owned(),
-        method => clean_line(&format!("{method} {}", endpoint.name)),
-    };
-    let changes = |verdict: ChangeVerdict| -> Vec<String> {
-        let mut all: Vec<_> = comparison.changes(verdict).collect();
-        all.sort_by(|a, b| size(b.1).total_cmp(&size(a.1)));
-        all.iter()
-            .map(|(endpoint, figure)| {
-                let change = change_text(figure.figure, figure.change.unwrap_or(0.0));
-                format!("{} of {} {change}", figure.figure.as_str(), name(endpoint))
-            })
-            .collect()
-    };
-    let listed = |changes: Vec<String>| {
-        let more = changes.len().saturating_sub(3);
-        let shown = changes[..changes.len() - more].join(", ");
-        if more > 0 { format!("{shown} and {more} more") } else { shown }
-    };
-    let (worse, better) = (changes(ChangeVerdict::Worse), changes(ChangeVerdict::Better));
-    match (worse.is_empty(), better.is_empty()) {
-        (true, true) => "no change beyond noise".to_owned(),
-        (false, true) => format!("REGRESSION: {}", listed(worse)),
-        (true, false) => format!("better: {}", listed(better)),
-        (false, false) => format!("REGRESSION: {}; better: {}", listed(worse), listed(better)),
-    }
-}
-
-fn size(figure: &FigureComparison) -> f64 {
-    figure.change.map_or(0.0, f64::abs)
-}
-
 fn amount(figure: ComparedFigure, value: f64, look: Look) -> String {
     match figure {
         ComparedFigure::Rate => format::rate(value),
@@ -108,17 +71,5 @@ fn amount(figure: ComparedFigure, value: f64, look: Look) -> String {
         ComparedFigure::P50 | ComparedFigure::P95 | ComparedFigure::P99 => {
             look.latency_or_dash(Some(value as u64))
         }
-    }
-}
-
-/// `+12%`, or for shares `+0.3pp` (percentage points).
-fn change_text(figure: ComparedFigure, change: f64) -> String {
-    let per_cent = change * 100.0;
-    if figure == ComparedFigure::Failures {
-        format!("{per_cent:+.1}pp")
-    } else if per_cent.abs() < 9.95 {
-        format!("{per_cent:+.1}%")
-    } else {
-        format!("{per_cent:+.0}%")
     }
 }

@@ -24,7 +24,7 @@ mod tests;
 
 pub(crate) use capacity::answer as capacity_answer;
 pub use ci_line::plain_line;
-pub use comparison::{comparison_sentence, comparison_table};
+pub use comparison::comparison_table;
 pub use endpoints::percentile_table;
 pub(crate) use endpoints::percentile_text;
 pub use generator::generator_warning;

@@ -10,6 +10,8 @@ mod measured;
 mod normal;
 
 #[cfg(test)]
+pub(crate) mod made;
+#[cfg(test)]
 mod tests;
 
 use std::path::Path;
