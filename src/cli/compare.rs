@@ -10,9 +10,9 @@ use super::progress::ColorChoice;
 use super::report::write_file;
 use crate::report::{
     BaselineCurves, Look, comparison_markdown, comparison_page, comparison_sentence, comparison_table,
-    trend_table,
+    trend_charts, trend_page, trend_table,
 };
-use crate::results::{Comparison, StoredRun, Trend, baseline_names, find_run, save_baseline};
+use crate::results::{Comparison, StoredRun, Trend, TrendPoint, baseline_names, find_run, save_baseline};
 
 /// Where baselines are kept unless it is said otherwise.
 pub(super) const BASELINES_DIR: &str = "performance/benchmarks/baselines";
@@ -89,6 +89,11 @@ pub(super) fn trend(args: &TrendArgs) -> Exit {
         let of = args.name.as_ref().map_or_else(String::new, |name| format!(" of the test '{name}'"));
         return refuse(&format!("there is no run{of} in {}", args.folder.display()));
     }
+    match trend_files(args, &trend) {
+        Ok(true) => return Exit::Passed,
+        Ok(false) => {}
+        Err(problem) => return refuse(&problem),
+    }
     let tables: Vec<String> = trend
         .names()
         .into_iter()
@@ -96,6 +101,48 @@ pub(super) fn trend(args: &TrendArgs) -> Exit {
         .collect();
     output::out(&tables.join("\n"));
     Exit::Passed
+}
+
+/// Writes the files that were asked for; whether there was one.
+fn trend_files(args: &TrendArgs, trend: &Trend) -> Result<bool, String> {
+    let tests: Vec<_> = trend.names().into_iter().map(|name| (name, trend.last(name, args.last))).collect();
+    if let Some(path) = &args.html {
+        let reports = reports_of(&args.folder);
+        let link = |point: &TrendPoint| report_link(path, &args.folder, &reports, &point.folder);
+        // The folder has to be there before ways lead from it.
+        write_file(path, b"")?;
+        write_file(path, trend_page(&tests, &trend.problems, link).as_bytes())?;
+        output::err(&format!("trend: {}\n", path.display()));
+    }
+    if let Some(folder) = &args.svg {
+        for (index, (name, points)) in tests.iter().enumerate() {
+            for chart in trend_charts(&format!("trend-{}", index + 1), name, points) {
+                write_file(&folder.join(format!("{}.svg", chart.id)), chart.svg_file().as_bytes())?;
+            }
+        }
+        output::err(&format!("charts: {}\n", folder.display()));
+    }
+    Ok(args.html.is_some() || args.svg.is_some())
+}
+
+/// Where reports of the runs of this folder are: `performance/reports` for `performance/results`.
+fn reports_of(runs: &Path) -> PathBuf {
+    runs.canonicalize().unwrap_or_else(|_| runs.to_owned()).with_file_name("reports")
+}
+
+/// The way from a page to the report of a run; `None` when there is no report.
+fn report_link(page: &Path, runs: &Path, reports: &Path, run: &str) -> Option<String> {
+    let places = [runs.join(run).join("report.html"), reports.join(format!("{run}.html"))];
+    let report = places.iter().find_map(|place| place.canonicalize().ok())?;
+    let page = page.canonicalize().ok()?;
+    let from: Vec<_> = page.parent()?.components().collect();
+    let to: Vec<_> = report.components().collect();
+    let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
+    let mut way = format!("./{}", "../".repeat(from.len() - common));
+    let rest: Vec<_> = to[common..].iter().map(|part| part.as_os_str().to_string_lossy()).collect();
+    // What would end the path of an address.
+    way.push_str(&rest.join("/").replace('%', "%25").replace('?', "%3F").replace('#', "%23"));
+    Some(way)
 }
 
 /// The run that `--baseline` names: by its path or name, or the baseline of the script's name.

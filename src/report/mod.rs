@@ -27,12 +27,12 @@ pub(crate) mod fixture;
 
 pub use crate::metrics::masked;
 #[cfg(feature = "charts")]
-pub use charts::{Chart, distribution_charts, timeline_charts};
+pub use charts::{Chart, distribution_charts, timeline_charts, trend_charts};
 pub use comparison::comparison_sentence;
 pub use findings::{Finding, findings, leak};
 pub use format::{bytes, count, latency, percent, rate, run_length};
 #[cfg(feature = "charts")]
-pub use html::{comparison_page, html_report};
+pub use html::{comparison_page, html_report, trend_page};
 pub use junit::junit;
 pub use limits::limit_sentence;
 pub use markdown::{compared_markdown, comparison_markdown, markdown};

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::compare::circumstances;
+
 /// The headline of one run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TrendPoint {
@@ -29,6 +31,8 @@ pub struct TrendPoint {
     pub latency_ms: Option<[f64; 3]>,
     /// Whether all its thresholds held; `None` when it had none, or was cut off.
     pub passed: Option<bool>,
+    /// What it was made with that the run of this test before it was not: script, load, host, machine; in words.
+    pub unlike: Vec<String>,
 }
 
 /// The runs below a folder.
@@ -53,15 +57,25 @@ impl Trend {
             .collect();
         folders.sort();
         let mut trend = Trend::default();
+        let mut runs: Vec<(TrendPoint, Value, PathBuf)> = Vec::new();
         for folder in folders {
             match point(&folder) {
-                Ok(point) if name.is_none_or(|name| name == point.name) => trend.points.push(point),
+                Ok((point, json)) if name.is_none_or(|name| name == point.name) => {
+                    runs.push((point, json, folder));
+                }
                 Ok(_) => {}
                 Err(problem) => trend.problems.push(format!("{}: {problem}", folder.display())),
             }
         }
         // RFC 3339 in UTC sorts as text.
-        trend.points.sort_by(|a, b| (&a.started_at, &a.folder).cmp(&(&b.started_at, &b.folder)));
+        runs.sort_by(|(a, ..), (b, ..)| (&a.started_at, &a.folder).cmp(&(&b.started_at, &b.folder)));
+        for index in 0..runs.len() {
+            let (point, json, folder) = &runs[index];
+            let before = runs[..index].iter().rev().find(|(before, ..)| before.name == point.name);
+            let unlike = before.map(|(_, old, place)| circumstances((old, place), (json, folder)));
+            runs[index].0.unlike = unlike.unwrap_or_default();
+        }
+        trend.points = runs.into_iter().map(|(point, ..)| point).collect();
         Ok(trend)
     }
 
@@ -80,7 +94,7 @@ impl Trend {
     }
 }
 
-fn point(folder: &Path) -> Result<TrendPoint, String> {
+fn point(folder: &Path) -> Result<(TrendPoint, Value), String> {
     let text = fs::read(folder.join("run.json")).map_err(|error| error.to_string())?;
     let json: Value = serde_json::from_slice(&text).map_err(|error| error.to_string())?;
     let total = &json["total"];
@@ -90,7 +104,7 @@ fn point(folder: &Path) -> Result<TrendPoint, String> {
         (Some(p50), Some(p95), Some(p99)) => Some([p50, p95, p99]),
         _ => None,
     };
-    Ok(TrendPoint {
+    let point = TrendPoint {
         folder: folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         name: text(&json["name"]),
         started_at: text(&json["started_at"]),
@@ -100,7 +114,9 @@ fn point(folder: &Path) -> Result<TrendPoint, String> {
         failed_share: total["failed_share"].as_f64(),
         latency_ms: latency,
         passed: passed(&json),
-    })
+        unlike: Vec::new(),
+    };
+    Ok((point, json))
 }
 
 /// Whether all thresholds held, of a run that came to its end.

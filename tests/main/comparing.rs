@@ -123,3 +123,57 @@ fn what_cannot_be_compared_says_why() {
     let compared = sandbox.run(&["compare", "cut", "none"]).expect_code(0);
     assert!(compared.stdout.contains("latency.hlog cannot be read"), "{}", compared.shown());
 }
+
+/// A stored run as far as a trend reads it: begun in this minute, with this p95 (0: no success) and this many users.
+fn stored(sandbox: &Sandbox, minute: usize, p95: u32, users: u32) {
+    let latency = match p95 {
+        0 => serde_json::json!({ "count": 0 }),
+        _ => serde_json::json!({ "p50": p95 / 2, "p95": p95, "p99": p95 * 2 }),
+    };
+    let json = serde_json::json!({
+        "name": "shop",
+        "started_at": format!("2026-03-04T{:02}:{:02}:00Z", minute / 60, minute % 60),
+        "settings": { "users": users },
+        "total": { "requests": 100, "rate": 50.0, "failed_share": 0.01, "latency_ms": latency },
+    });
+    sandbox.write(&format!("performance/results/run-{minute:03}/run.json"), &json.to_string());
+}
+
+#[test]
+fn a_trend_is_a_page_and_pictures() {
+    let sandbox = Sandbox::new();
+    let read = |file: &str| std::fs::read_to_string(sandbox.path().join(file)).unwrap();
+    let arguments = ["trend", "--html", "out/trend.html", "--svg", "out/svg", "--last", "500"];
+    // A single run, broken ones beside it.
+    stored(&sandbox, 0, 20, 10);
+    sandbox.write("performance/results/broken/run.json", "{");
+    sandbox.write("performance/results/run-000/report.html", "a report");
+    let one = sandbox.run(&arguments).expect_code(0);
+    one.expect_stderr(&["left out: performance/results/broken", "trend: out/trend.html", "charts: out/svg"]);
+    let page = read("out/trend.html");
+    assert!(page.contains("href=\"./../performance/results/run-000/report.html\""), "the way to its report");
+    assert!(page.contains("! left out: performance/results/broken"), "a page says what it lacks");
+    assert!(!page.contains("l flag"), "nothing changed");
+
+    // Many: one without a success, and more users from the hundredth on.
+    for minute in 1..200 {
+        stored(
+            &sandbox,
+            minute,
+            if minute == 50 { 0 } else { 20 + minute as u32 % 7 },
+            if minute < 100 { 10 } else { 30 },
+        );
+    }
+    sandbox.run(&arguments).expect_code(0);
+    let page = read("out/trend.html");
+    assert_eq!(page.matches("<th scope=\"row\">").count(), 200);
+    assert!(page.contains("1: the number of users differs: 10 before, 30 after"), "the mark is told");
+    let svg = read("out/svg/trend-1-latency.svg");
+    let p95 = svg.split("<path class=\"l p95\" d=\"").skip(1).map(|path| path.split('"').next().unwrap());
+    let strokes: usize = p95.filter(|path| path.len() > 20).map(|path| path.matches('M').count()).sum();
+    assert_eq!(strokes, 3, "broken at the run without a success and where the load changed: {svg}");
+    assert!(
+        read("out/svg/trend-1-failed.svg").contains("1.0 %")
+            && read("out/svg/trend-1-rate.svg").contains("</svg>")
+    );
+}

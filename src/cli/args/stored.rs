@@ -157,4 +157,12 @@ pub(in crate::cli) struct TrendArgs {
     /// How many runs of each test at most, the newest ones
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = at_least_one)]
     pub(in crate::cli) last: usize,
+
+    /// Write charts and a table of the runs as one HTML file
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) html: Option<PathBuf>,
+
+    /// Write each chart as an SVG file into this folder
+    #[arg(long, value_name = "DIR")]
+    pub(in crate::cli) svg: Option<PathBuf>,
 }

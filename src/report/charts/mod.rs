@@ -11,6 +11,7 @@ mod plot;
 mod sparkline;
 mod theme;
 mod timeline;
+mod trend;
 
 #[cfg(test)]
 mod tests;
@@ -19,6 +20,7 @@ use super::markup::escape;
 pub(crate) use sparkline::sparkline;
 pub(crate) use theme::{CHART_CSS, HATCH, Role, class_css, variables};
 pub(crate) use timeline::endpoint_charts;
+pub use trend::trend_charts;
 
 use super::model::Model;
 

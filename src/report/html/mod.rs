@@ -13,11 +13,13 @@ mod facts;
 mod limits;
 mod table;
 mod top;
+mod trend;
 
 #[cfg(test)]
 mod tests;
 
 pub use comparison::comparison_page;
+pub use trend::trend_page;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

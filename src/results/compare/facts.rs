@@ -1,5 +1,7 @@
 //! What two runs do not have in common besides their figures: script, load, host, machine, version.
 
+use std::path::Path;
+
 use serde_json::Value;
 
 use super::measured::MeasuredRun;
@@ -20,19 +22,7 @@ const FACTS: [(&str, &str); 10] = [
 
 /// Each difference as a sentence.
 pub(super) fn differences(before: &MeasuredRun, after: &MeasuredRun) -> Vec<String> {
-    let mut sentences = Vec::new();
-    for (path, sentence) in FACTS {
-        let (a, b) = (before.json.pointer(path), after.json.pointer(path));
-        if a != b {
-            sentences.push(match (a.and_then(short), b.and_then(short)) {
-                (Some(a), Some(b)) => format!("{sentence}: {a} before, {b} after"),
-                _ => sentence.to_owned(),
-            });
-        }
-    }
-    if scripts_differ(before, after) {
-        sentences.push("the script's text differs".to_owned());
-    }
+    let mut sentences = circumstances((&before.json, &before.folder), (&after.json, &after.folder));
     for (run, which) in [(before, "before"), (after, "after")] {
         if run.json.pointer("/generator/saturated") == Some(&Value::Bool(true)) {
             sentences
@@ -42,6 +32,24 @@ pub(super) fn differences(before: &MeasuredRun, after: &MeasuredRun) -> Vec<Stri
             sentences.push(format!("the run {which} was cut off"));
         }
         sentences.extend(run.problems().iter().map(|problem| format!("the run {which}: {problem}")));
+    }
+    sentences
+}
+
+/// What two runs were made with that differs: script, load, host, machine, version; `run.json` and folder of each.
+pub(in crate::results) fn circumstances(before: (&Value, &Path), after: (&Value, &Path)) -> Vec<String> {
+    let mut sentences = Vec::new();
+    for (path, sentence) in FACTS {
+        let (a, b) = (before.0.pointer(path), after.0.pointer(path));
+        if a != b {
+            sentences.push(match (a.and_then(short), b.and_then(short)) {
+                (Some(a), Some(b)) => format!("{sentence}: {a} before, {b} after"),
+                _ => sentence.to_owned(),
+            });
+        }
+    }
+    if scripts_differ(before, after) {
+        sentences.push("the script's text differs".to_owned());
     }
     sentences
 }
@@ -57,15 +65,15 @@ fn short(value: &Value) -> Option<String> {
 }
 
 /// Compares the copies of the files that ran; what is missing on either side says nothing.
-fn scripts_differ(before: &MeasuredRun, after: &MeasuredRun) -> bool {
-    let names = |run: &MeasuredRun| -> Vec<String> {
-        let files = run.json["files"].as_array().into_iter().flatten();
+fn scripts_differ(before: (&Value, &Path), after: (&Value, &Path)) -> bool {
+    let names = |run: (&Value, &Path)| -> Vec<String> {
+        let files = run.0["files"].as_array().into_iter().flatten();
         files.filter_map(|file| file["name"].as_str()).map(str::to_owned).collect()
     };
     if names(before) != names(after) {
         return !names(before).is_empty() && !names(after).is_empty();
     }
-    let text = |run: &MeasuredRun| texts(&run.folder.join("script"));
+    let text = |run: (&Value, &Path)| texts(&run.1.join("script"));
     match (text(before), text(after)) {
         (Some(a), Some(b)) => a != b,
         _ => false,
@@ -73,7 +81,7 @@ fn scripts_differ(before: &MeasuredRun, after: &MeasuredRun) -> bool {
 }
 
 /// All files below a folder with their text, by path.
-fn texts(folder: &std::path::Path) -> Option<Vec<(std::path::PathBuf, Vec<u8>)>> {
+fn texts(folder: &Path) -> Option<Vec<(std::path::PathBuf, Vec<u8>)>> {
     let mut found = Vec::new();
     let mut open = vec![folder.to_owned()];
     while let Some(next) = open.pop() {

@@ -23,6 +23,7 @@ use self::measured::{Endpoint, MeasuredRun};
 use super::run_json::round;
 
 pub use self::bootstrap::Figure as ComparedFigure;
+pub(super) use self::facts::circumstances;
 pub use self::measured::StoredRunError;
 
 /// How sure a change has to be, over all figures of a comparison together.
