@@ -17,6 +17,9 @@ use crate::results::{Comparison, StoredRun, Trend, TrendPoint, baseline_names, f
 /// Where baselines are kept unless it is said otherwise.
 pub(super) const BASELINES_DIR: &str = "performance/benchmarks/baselines";
 
+/// A comparison as one text.
+type ComparisonText = fn(&Comparison) -> String;
+
 /// Compares two stored runs.
 pub(super) fn compare(args: &CompareArgs) -> Exit {
     let found = |named: &str| find_run(named, &args.places.baselines_dir, &args.places.results_dir);
@@ -27,7 +30,7 @@ pub(super) fn compare(args: &CompareArgs) -> Exit {
         Ok(comparison) => comparison,
         Err(problem) => return refuse(&problem),
     };
-    let files: [(&Option<PathBuf>, fn(&Comparison) -> String); 2] =
+    let files: [(_, ComparisonText); 2] =
         [(&args.html, comparison_page), (&args.markdown, comparison_markdown)];
     let mut made = false;
     for (path, text) in files {

@@ -80,6 +80,7 @@ pub(super) fn change_text(figure: ComparedFigure, change: f64) -> String {
     }
 }
 
+#[cfg(feature = "charts")]
 /// The confidence interval of a change: `+5.0% to +19%`.
 pub(super) fn interval_text(figure: &FigureComparison) -> String {
     figure.interval.map_or_else(

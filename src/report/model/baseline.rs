@@ -50,6 +50,7 @@ impl<'a> Model<'a> {
         self
     }
 
+    #[cfg(feature = "charts")]
     /// What changed in one figure of an endpoint.
     pub(crate) fn change_of(
         &self,

@@ -22,6 +22,7 @@ use crate::plan::{EndedBy, RunInfo};
 use crate::results::Comparison;
 
 pub use baseline::BaselineCurves;
+#[cfg(feature = "charts")]
 pub(crate) use baseline::marked_change;
 pub use endpoints::{EndpointBucket, EndpointView};
 pub use heat::HeatMap;
