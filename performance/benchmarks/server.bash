@@ -1,4 +1,4 @@
-# What `requests` and `memory` share: the build, the local server and the clean-up. Sourced, not run.
+# What the measurements share: the build, the local server and the clean-up. Sourced, not run.
 #
 # Owns every process and file that a measurement needs and does not measure. Each process is ended by the id it was
 # started with, and everything is on 127.0.0.1.
@@ -89,12 +89,27 @@ start_server() {
         "$RHAID" target --port "$PORT" --median 0s >"$WORK/server.log" 2>&1 &
     fi
     STARTED+=($!)
+    wait_until_it_listens "$SERVER"
+}
+
+# Starts the server that knows what its answers took, with the arguments given, and waits until it accepts. Sets PORT.
+start_truth() {
+    local truth
+    truth=$(dirname -- "$BARE_REQWEST")/truth
+    [[ -x $truth ]] || give_up "expected a program at $truth"
+    PORT=$(free_port) || give_up "found no free port"
+    "$truth" --port "$PORT" "$@" 2>"$WORK/server.log" &
+    STARTED+=($!)
+    wait_until_it_listens truth
+}
+
+wait_until_it_listens() {
     local attempt
     for ((attempt = 0; attempt < 100; attempt++)); do
         listens "$PORT" && return
         sleep 0.1
     done
-    give_up "$SERVER does not listen on port $PORT: $(tail -n 3 "$WORK/server.log")"
+    give_up "$1 does not listen on port $PORT: $(tail -n 3 "$WORK/server.log")"
 }
 
 # One worker that answers 38 bytes from memory, never closes a connection and counts what it serves.
