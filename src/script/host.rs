@@ -358,10 +358,17 @@ impl Host {
         if now.duration_since(started) < SLICE {
             return None;
         }
-        // Tokio's own yield lets the I/O driver run before this task is polled again; waking oneself does not.
-        let mut yielded = pin!(tokio::task::yield_now());
+        // Tokio's own yield lets the I/O driver run before this task is polled again; waking oneself does not. The
+        // driver wakes connections and timers, and those the users that wait for them: hence two rounds.
         vu.set_computing(true);
-        let waited = vu.waiter().wait(&mut |context| yielded.as_mut().poll(context));
+        let mut waited = Ok(());
+        for _ in 0..2 {
+            let mut yielded = pin!(tokio::task::yield_now());
+            waited = vu.waiter().wait(&mut |context| yielded.as_mut().poll(context));
+            if waited.is_err() {
+                break;
+            }
+        }
         vu.set_computing(false);
         self.slice_started.set(None);
         waited.is_err().then(|| Dynamic::from(Ending::Stopped))
