@@ -13,6 +13,7 @@ use rhai::{
     NativeCallContext, OptimizationLevel, Position, Scope,
 };
 
+use super::api::response::Response;
 use super::api::{Extension, MODULES, NAMESPACES};
 use super::declare::{DeclarationError, Declarations, Param};
 use super::error::{CallEnd, Explainer};
@@ -196,7 +197,12 @@ impl ScriptEngine {
             return Ok(Value::Unit);
         }
         let value = self.call_method(vu, "setup")?;
+        if value.is::<Response>() {
+            // In Rhai the last statement is the value, semicolon or not: `fn setup() { http::post("/seed"); }`.
+            return Ok(Value::Unit);
+        }
         Value::from_dynamic(&value).map_err(|kind| {
+            let kind = self.engine.map_type_name(&kind);
             self.wrong_value(
                 vu,
                 "setup",

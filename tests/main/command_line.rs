@@ -438,7 +438,7 @@ fn what_scripts_are_given_on_the_command_line() {
 fn help_of_a_script_lists_its_parameters() {
     let sandbox = Sandbox::with(
         "const E = param(\"place\", \"dev\", #{ choices: [\"dev\", \"prod\"], help: \"where it runs\" });\n\
-         const T = param(\"token\");\nconst S = param(\"key\", \"k-123\", #{ secret: true });\nfn iteration() {}",
+         const T = param(\"token\", #{ help: \"who pays\" });\nconst S = param(\"key\", \"k-123\", #{ secret: true });\nfn iteration() {}",
     );
     let output = sandbox.run(&["run", "test.rhai", "--help"]).expect_code(0);
     for part in [
@@ -450,6 +450,7 @@ fn help_of_a_script_lists_its_parameters() {
         "one of: dev, prod",
         "default: dev",
         "token",
+        "who pays",
         "required",
     ] {
         assert!(output.stdout.contains(part), "no {part:?} in {}", output.shown());

@@ -90,6 +90,14 @@ fn a_setup_that_fails_keeps_the_load_from_being_made() {
 }
 
 #[test]
+fn setup_may_end_with_a_request() {
+    let server = Server::start();
+    let script = r#"fn setup() { http::get("/seed"); } fn iteration() { print(vu::data() == ()); }"#;
+    let ran = once(&server, script).without_errors();
+    assert_eq!((server.hits("/seed"), ran.printed()), (1, vec!["true"]));
+}
+
+#[test]
 fn setup_can_only_return_what_all_threads_can_share() {
     let ran = once(&Server::start(), "fn setup() { #{ f: || 1 } } fn iteration() {}");
     let EndedBy::SetupFailed(error) = ran.report.ended_by() else { panic!("{:?}", ran.report.ended_by()) };

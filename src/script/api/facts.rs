@@ -49,7 +49,7 @@ pub(crate) fn keys_of(module: &str, function: &str, argument: usize) -> Option<K
         ("", "options", 0) => ("options", declare::OPTION_KEYS),
         ("", "scenario", 1) => ("the scenario", scenario::SCENARIO_KEYS),
         ("", "task", 1 | 2) => ("task", scenario::TASK_KEYS),
-        ("", "param", 2) => ("the parameter", param::KEYS),
+        ("", "param", 1 | 2) => ("the parameter", param::KEYS),
         ("http", "get" | "post" | "put" | "patch" | "delete" | "head" | "options", 1)
         | ("http", "request", 2)
         | ("ws", "connect", 1) => ("the request", http_params::KEYS),

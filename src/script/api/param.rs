@@ -35,6 +35,7 @@ calls! {
     ///
     /// Errors: it has no value; a value that is none of the choices or of another type; declared twice.
     fn param(name: text) -> any;
+    fn param(name: text, settings: map) -> any;
     fn param(name: text, default_value: any) -> any;
     fn param(name: text, default_value: any, settings: map) -> any;
 }
@@ -61,6 +62,10 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     engine.register_fn("param", move |name: ImmutableString| param(&h, &name, None, &Map::new()));
     let h = host.clone();
     engine.register_fn("param", move |name: ImmutableString, default: Dynamic| -> ScriptResult<Dynamic> {
+        // No parameter has a map for its value.
+        if let Some(settings) = default.read_lock::<Map>() {
+            return param(&h, &name, None, &settings);
+        }
         param(&h, &name, Some(default), &Map::new())
     });
     let h = host.clone();
