@@ -158,7 +158,7 @@ impl Comparison {
         endpoints.sort_by(|a, b| {
             (!a.method.is_empty(), &a.name, &a.method).cmp(&(!b.method.is_empty(), &b.name, &b.method))
         });
-        judge(&mut endpoints, noise);
+        judge_all(&mut endpoints, noise);
         Comparison {
             before: before.name(),
             after: after.name(),
@@ -249,6 +249,18 @@ fn figures(before: Option<&Endpoint>, after: Option<&Endpoint>) -> Vec<FigureCom
             }
         })
         .collect()
+}
+
+/// Judges all figures. The total of a single endpoint is that endpoint: looked at twice it would only make
+/// each harder to find.
+fn judge_all(endpoints: &mut [EndpointComparison], noise: f64) {
+    match endpoints {
+        [total, only] if total.figures == only.figures => {
+            judge(std::slice::from_mut(only), noise);
+            total.figures.clone_from(&only.figures);
+        }
+        all => judge(all, noise),
+    }
 }
 
 /// Calls those differences changes that are neither chance nor small. With many figures some are far off by

@@ -96,6 +96,34 @@ fn each_figure_is_judged_by_its_own_direction() {
 }
 
 #[test]
+fn the_total_of_one_endpoint_is_not_a_second_look() {
+    // A change that chance explains once in 150 times: significant among five figures, not among ten.
+    let figure = |figure: Figure, deviations: f64| {
+        let width = 0.04 / deviations * normal::TWO_SIDED_95;
+        FigureComparison {
+            figure,
+            before: Some(100.0),
+            after: Some(104.0),
+            change: Some(0.04_f64.exp_m1()),
+            interval: Some(((0.04 - width).exp_m1(), (0.04 + width).exp_m1())),
+            verdict: ChangeVerdict::Noise,
+        }
+    };
+    let endpoint = |method: &str| EndpointComparison {
+        method: method.to_owned(),
+        name: "/".to_owned(),
+        presence: Presence::Both,
+        figures: FIGURES.into_iter().map(|f| figure(f, if f == Figure::P95 { 2.71 } else { 0.1 })).collect(),
+    };
+    let found = |mut endpoints: Vec<EndpointComparison>| {
+        judge_all(&mut endpoints, DEFAULT_NOISE);
+        endpoints.iter().map(|e| e.figures[3].verdict).collect::<Vec<_>>()
+    };
+    assert_eq!(found(vec![endpoint(""), endpoint("GET")]), [ChangeVerdict::Worse; 2]);
+    assert_eq!(found(vec![endpoint(""), endpoint("GET"), endpoint("PUT")]), [ChangeVerdict::Noise; 3]);
+}
+
+#[test]
 fn what_has_little_data_is_not_judged() {
     let few = Made { seconds: 5, ..MADE };
     let found = verdicts(&made(few), &made(Made { seed: 3, slower: 3.0, ..few }));
