@@ -1,7 +1,8 @@
 //! Credentials in texts of a run that no script declared secret: headers and parameters by their names. Pure.
 //!
 //! What scripts declare secret is masked besides. This is the second net, for a name or a message that repeats a
-//! header, a URL or a body; everything that leaves the engine goes through it, and once more what reports show. Invariant: a text without such a name comes back as it is.
+//! header, a URL or a body; everything that leaves the engine goes through it, and once more what reports show.
+//! Invariant: a text without such a name comes back as it is.
 
 use std::borrow::Cow;
 
@@ -60,12 +61,18 @@ pub fn masked(text: &str) -> Cow<'_, str> {
 fn ends_after(text: &str, sign: usize) -> Option<&'static [char]> {
     let before = &text[..sign];
     let of = |names: &[&str], before: &str| names.iter().any(|name| ends_with_word(before, name));
+    // No header has `_` in its name, but functions have: `http::set_cookie: …` is no credential.
+    let of_header = |before: &str| {
+        HEADERS
+            .iter()
+            .any(|name| ends_with_word(before, name) && !before[..before.len() - name.len()].ends_with('_'))
+    };
     if text[sign..].starts_with('=') {
         return of(&KEYS, before).then_some(PARAMETER_ENDS);
     }
     match before.strip_suffix('"') {
-        Some(key) => (of(&KEYS, key) || of(&HEADERS, key)).then_some(JSON_ENDS),
-        None => of(&HEADERS, before).then_some(LINE_ENDS),
+        Some(key) => (of(&KEYS, key) || of_header(key)).then_some(JSON_ENDS),
+        None => of_header(before).then_some(LINE_ENDS),
     }
 }
 
@@ -103,6 +110,7 @@ mod tests {
             ("api_key=1 api_key=2", "api_key=*** api_key=***"),
             ("broken=yes, tokens=3", "broken=yes, tokens=3"),
             ("nothing here", "nothing here"),
+            ("http::set_cookie: the value holds ';'", "http::set_cookie: the value holds ';'"),
             ("token=", "token="),
             ("ünïcödé TOKEN=ß&ü", "ünïcödé TOKEN=***&ü"),
         ] {
@@ -110,6 +118,7 @@ mod tests {
             assert_eq!(masked(expected), expected, "once is enough");
         }
     }
+
     #[test]
     fn a_long_text_takes_no_longer_than_it_is() {
         // A million values; with a search from the begin for each, this would take days.
