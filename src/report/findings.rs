@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::format;
-use super::regression::trend;
+use super::leak::{leak, steady_memory};
 use super::stall::{Stall, median, stalls};
 use crate::metrics::{EndpointStats, HistoryPoint, Phase, Snapshot};
 use crate::plan::{EndedBy, RunInfo, format_clock};
@@ -19,9 +19,6 @@ const LATE_US: u64 = 10_000;
 
 /// Fewest requests with which tail percentiles mean something.
 const FEW_REQUESTS: u64 = 100;
-
-/// Fewest seconds of memory that a leak is told from.
-const FEWEST_SAMPLES: usize = 20;
 
 /// Share of failed requests from which an endpoint is named.
 const FAILING_SHARE: f64 = 0.05;
@@ -69,53 +66,6 @@ pub fn findings(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot)
     all.extend(few_samples(snapshot));
     all.truncate(MOST);
     all
-}
-
-/// The target's memory while all users ran: seconds since the start, bytes.
-fn steady_memory(snapshot: &Snapshot) -> Vec<(f64, f64)> {
-    // In one process, the load generator's own memory cannot be told from the target's.
-    if snapshot.resources.info.as_ref().is_some_and(|info| info.target_is_generator) {
-        return Vec::new();
-    }
-    let history = snapshot.history.since(0);
-    let steady = || history.iter().filter(|point| point.phase == Phase::Steady).map(|point| point.at);
-    let (Some(from), Some(to)) = (steady().next(), steady().next_back()) else { return Vec::new() };
-    let samples = snapshot.resources.samples.since(0);
-    let within = samples.iter().filter(|sample| sample.at >= from && sample.at <= to);
-    within
-        .filter_map(|sample| Some((sample.at.as_secs_f64(), sample.target.as_ref()?.memory as f64)))
-        .collect()
-}
-
-/// Memory of the target that rises steadily; points are (seconds since the start, bytes) of the steady phase.
-pub fn leak(points: &[(f64, f64)]) -> Option<Finding> {
-    if points.len() < FEWEST_SAMPLES {
-        return None;
-    }
-    let line = trend(points)?;
-    let growth = line.last - line.first;
-    // What fills up after the start rises, too; a leak still does in the second half.
-    let later = trend(points.get(points.len() / 2..)?)?;
-    let is_steady = line.low > 0.0 && line.explained > 0.7 && later.low > 0.0;
-    // A cache that fills by some kilobytes is no leak that anybody could see.
-    if !is_steady || growth < 1e6 || growth < 0.05 * line.first.abs() {
-        return None;
-    }
-    let (from, to) = (points.first()?.0, points.last()?.0);
-    let size = |amount: f64| format::bytes(amount.max(0.0).round() as u64);
-    Some(Finding {
-        kind: "leak",
-        at: Some(Duration::from_secs_f64(from.max(0.0))),
-        until: Some(Duration::from_secs_f64(to.max(0.0))),
-        text: format!(
-            "memory of the target rises steadily: {} to {}, {}/min (95 % sure of {} to {}); a leak, or a cache without a limit",
-            size(line.first),
-            size(line.last),
-            size(line.slope * 60.0),
-            size(line.low * 60.0),
-            size(line.high * 60.0),
-        ),
-    })
 }
 
 pub(super) fn plural(count: u64, noun: &str) -> String {
@@ -409,19 +359,5 @@ mod tests {
         let snapshot = second(&mut load, 5, 5_000, 10, 1);
         assert_eq!(kinds(&snapshot), ["few-samples"]);
         assert_eq!(kinds(&fixture::empty()), Vec::<&str>::new());
-    }
-
-    #[test]
-    fn memory_that_rises_is_told_and_memory_that_does_not_is_not() {
-        let rising: Vec<_> = (0..60).map(|s| (f64::from(s), 100e6 + 1e6 * f64::from(s))).collect();
-        let found = leak(&rising).unwrap();
-        assert!(
-            found.sentence().starts_with(
-                "00:00-00:59 memory of the target rises steadily: 100.0 MB to 159.0 MB, 60.0 MB/min"
-            ),
-            "{found:?}"
-        );
-        let flat: Vec<_> = (0..60).map(|s| (f64::from(s), 100e6 + f64::from(s % 7) * 1e5)).collect();
-        assert_eq!(leak(&flat), None);
     }
 }

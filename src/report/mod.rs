@@ -12,6 +12,7 @@ mod format;
 #[cfg(feature = "charts")]
 mod html;
 mod junit;
+mod leak;
 pub mod limits;
 mod markdown;
 mod markup;
@@ -29,11 +30,12 @@ pub use crate::metrics::masked;
 #[cfg(feature = "charts")]
 pub use charts::{Chart, distribution_charts, timeline_charts, trend_charts};
 pub use comparison::comparison_sentence;
-pub use findings::{Finding, findings, leak};
+pub use findings::{Finding, findings};
 pub use format::{bytes, count, latency, percent, rate, run_length};
 #[cfg(feature = "charts")]
 pub use html::{comparison_page, html_report, trend_page};
 pub use junit::junit;
+pub use leak::leak;
 pub use limits::limit_sentence;
 pub use markdown::{compared_markdown, comparison_markdown, markdown};
 pub use model::{

@@ -3,6 +3,10 @@
 //! Least squares. Successive measurements of memory are alike, so they count as fewer than they are: the
 //! number of independent ones is reduced by the correlation of neighbouring residuals (Bartlett's formula
 //! for a first-order process). Without that, every slow wave would be a certain leak.
+//!
+//! Where neighbours are alike for the most part, the level wanders: what shifted it once, a pause of two
+//! seconds, say, shifts all that comes after. Then hardly anything would count, and the confidence comes from
+//! the steps from one measurement to the next instead. They tell a steady rise with a pause from a wave.
 
 /// A slope and what is known of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -24,6 +28,9 @@ pub(super) struct Trend {
 /// Fewest points a slope is computed from.
 const FEWEST: usize = 8;
 
+/// Correlation of neighbouring residuals from which on the level is taken to wander.
+const WANDERING: f64 = 0.5;
+
 /// The line through the points, which ascend in x; `None` for too few of them, or all at one x.
 pub(super) fn trend(points: &[(f64, f64)]) -> Option<Trend> {
     if points.len() < FEWEST || points.iter().any(|(x, y)| !x.is_finite() || !y.is_finite()) {
@@ -42,13 +49,15 @@ pub(super) fn trend(points: &[(f64, f64)]) -> Option<Trend> {
     let at = |x: f64| mean_y + slope * (x - mean_x);
     let residuals: Vec<f64> = points.iter().map(|(x, y)| y - at(*x)).collect();
     let sse: f64 = residuals.iter().map(|r| r * r).sum();
-    let neighbours: f64 = residuals.windows(2).map(|pair| pair[0] * pair[1]).sum();
-    let correlation = if sse > 0.0 { (neighbours / sse).clamp(0.0, 0.99) } else { 0.0 };
-    let independent = (n * (1.0 - correlation) / (1.0 + correlation)).max(3.0);
-    // Of `independent` points, two are spent on the line.
-    let variance = sse / n * independent / (independent - 2.0);
-    let error = (variance / (sxx / n * independent)).sqrt();
-    let half = student_t_95(independent - 2.0) * error;
+    let alike = correlation(&residuals);
+    let half = if alike > WANDERING {
+        half_by_steps(points, slope)
+    } else {
+        let independent = independent(n, alike).max(3.0);
+        // Of `independent` points, two are spent on the line.
+        let variance = sse / n * independent / (independent - 2.0);
+        student_t_95(independent - 2.0) * (variance / (sxx / n * independent)).sqrt()
+    };
     Some(Trend {
         slope,
         low: slope - half,
@@ -57,6 +66,30 @@ pub(super) fn trend(points: &[(f64, f64)]) -> Option<Trend> {
         first: at(points[0].0),
         last: at(points[points.len() - 1].0),
     })
+}
+
+/// Half the interval of the slope of a level that wanders: a line through the sum of n random steps has a
+/// variance of 6/5 of that of the straight way from the first to the last point.
+fn half_by_steps(points: &[(f64, f64)], slope: f64) -> f64 {
+    let steps: Vec<f64> =
+        points.windows(2).map(|pair| pair[1].1 - pair[0].1 - slope * (pair[1].0 - pair[0].0)).collect();
+    let n = steps.len() as f64;
+    let length: f64 = points.windows(2).map(|pair| pair[1].0 - pair[0].0).sum();
+    // Steps that are alike are those of a curve, not of a line.
+    let independent = independent(n, correlation(&steps)).max(2.0);
+    let variance = steps.iter().map(|step| step * step).sum::<f64>() / n * independent / (independent - 1.0);
+    student_t_95(independent - 1.0) * (1.2 * variance / independent).sqrt() * n / length
+}
+
+/// Correlation of neighbours, 0 to 0.99; those that differ more than by chance are taken for independent.
+fn correlation(residuals: &[f64]) -> f64 {
+    let squares: f64 = residuals.iter().map(|r| r * r).sum();
+    let neighbours: f64 = residuals.windows(2).map(|pair| pair[0] * pair[1]).sum();
+    if squares > 0.0 { (neighbours / squares).clamp(0.0, 0.99) } else { 0.0 }
+}
+
+fn independent(n: f64, correlation: f64) -> f64 {
+    n * (1.0 - correlation) / (1.0 + correlation)
 }
 
 /// The two-sided 95 % point of Student's t, by the expansion of Abramowitz and Stegun 26.7.5; above it by less
@@ -103,6 +136,30 @@ mod tests {
         let wave: Vec<_> = (0..60).map(|x| (x as f64, (x as f64 / 19.0).sin())).collect();
         let of_wave = trend(&wave).unwrap();
         assert!(of_wave.low < 0.0, "{of_wave:?}");
+    }
+
+    #[test]
+    fn a_pause_of_a_steady_rise_leaves_it_certain() {
+        let points: Vec<_> = (0..30_u64)
+            .map(|x| (x as f64, if x < 14 { x as f64 } else { x.saturating_sub(3).max(13) as f64 }))
+            .collect();
+        let trend = trend(&points).unwrap();
+        assert!(trend.low > 0.25 && trend.high < 1.3, "{trend:?}");
+    }
+
+    #[test]
+    fn sums_of_random_steps_are_seldom_certain_to_rise() {
+        let certain = (0..400_u64).filter(|walk| {
+            let mut level = 0.0;
+            let step = |x: u64| {
+                level += noise(walk * 1_000 + x);
+                (x as f64, level)
+            };
+            trend(&(0..60).map(step).collect::<Vec<_>>()).unwrap().low > 0.0
+        });
+        // 2.5 % by the interval's definition, and some for what is estimated.
+        let certain = certain.count();
+        assert!(certain <= 24, "{certain} of 400");
     }
 
     #[test]
