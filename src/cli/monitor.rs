@@ -1,7 +1,7 @@
 //! `rhaid monitor`: resources alone, shown and written, or told to a run on another machine.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::net::TcpListener;
@@ -9,11 +9,12 @@ use tokio::net::TcpListener;
 use super::args::MonitorArgs;
 use super::exit::Exit;
 use super::progress::{ColorChoice, Progress, ProgressKind};
+use super::report::write_file;
 use super::resources::named;
 use super::signals::Signals;
 use super::{event_loop, output};
 use crate::metrics::{ResourceSource, Resources};
-use crate::report::{Look, plain_resource_line, resource_line, resource_table};
+use crate::report::{Look, plain_resource_line, resource_line, resource_table, resources_svg};
 use crate::resources::{Monitor, Sampler};
 use crate::results::{ResourcesFile, run_folder};
 use crate::web::serve_monitor;
@@ -23,6 +24,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Measures for the time that was given, or until a signal.
 pub(super) fn monitor(args: &MonitorArgs) -> Exit {
+    if args.csv.is_some() && args.csv == args.svg {
+        output::error("--csv and --svg name the same file: give each one of its own");
+        return Exit::Usage;
+    }
     let sampler = Sampler::new();
     let sampler = match named(args.pid, args.port, args.name.as_deref()) {
         None => sampler,
@@ -82,8 +87,8 @@ async fn serve(args: &MonitorArgs, address: std::net::SocketAddr, sampler: Sampl
 
 async fn measure(args: &MonitorArgs, sampler: Sampler) -> Result<(), String> {
     let (started_at, start) = (SystemTime::now(), Instant::now());
-    let folder = run_folder(&args.results_dir, "monitor", started_at).map_err(|error| error.to_string())?;
-    let mut file = ResourcesFile::new(&folder.join("resources.csv"));
+    let places = Places::choose(args, started_at)?;
+    let mut file = ResourcesFile::new(&places.csv);
     let mut monitor = Monitor::new(sampler);
     let mut resources = Resources::default();
     let stderr_is_terminal = std::io::stderr().is_terminal();
@@ -122,23 +127,72 @@ async fn measure(args: &MonitorArgs, sampler: Sampler) -> Result<(), String> {
         }
     }
     progress.finish();
-    show(&resources, &folder);
-    match problem {
-        Some(error) => Err(error.to_string()),
-        None => Ok(()),
+    if resources.stats.is_empty() {
+        places.clear();
+        output::err("nothing was measured: the first sample is taken after a second\n");
+        return Ok(());
     }
+    let look = Look::detect(ColorChoice::Auto, std::io::stdout().is_terminal());
+    output::out(&format!("{}\n", resource_table(&resources, look).join("\n")));
+    // One file that fails must not keep the other from being written.
+    let drawn =
+        resources_svg(&resources, started_at).map_or(Ok(()), |svg| write_file(&places.svg, svg.as_bytes()));
+    places.tell();
+    problem.map_or(Ok(()), |error| Err(error.to_string())).and(drawn)
 }
 
-fn show(resources: &Resources, folder: &PathBuf) {
-    let look = Look::detect(ColorChoice::Auto, std::io::stdout().is_terminal());
-    if resources.stats.is_empty() {
-        // Nothing was measured, so there is no file either.
-        let _ = std::fs::remove_dir(folder);
-        output::err("nothing was measured: the first sample is taken after a second\n");
-        return;
+/// Where the files of a measurement go.
+struct Places {
+    /// Made when a file was given no other place.
+    folder: Option<PathBuf>,
+    csv: PathBuf,
+    svg: PathBuf,
+}
+
+impl Places {
+    /// Tries the files that were asked for, and makes the folder of those that were not.
+    fn choose(args: &MonitorArgs, started_at: SystemTime) -> Result<Places, String> {
+        // A place that cannot be written to is told before anything is measured, not after it.
+        for path in [&args.csv, &args.svg].into_iter().flatten() {
+            write_file(path, b"")?;
+        }
+        let folder = match (&args.csv, &args.svg) {
+            (Some(_), Some(_)) => None,
+            _ => Some(
+                run_folder(&args.results_dir, "monitor", started_at).map_err(|error| error.to_string())?,
+            ),
+        };
+        let place = |asked: &Option<PathBuf>, name: &str| match (asked, &folder) {
+            (Some(path), _) => path.clone(),
+            (None, folder) => folder.as_deref().unwrap_or(Path::new("")).join(name),
+        };
+        let (csv, svg) = (place(&args.csv, "resources.csv"), place(&args.svg, "resources.svg"));
+        Ok(Places { folder, csv, svg })
     }
-    output::out(&format!("{}\n", resource_table(resources, look).join("\n")));
-    output::err(&format!("results: {}\n", folder.display()));
+
+    /// Nothing was measured: no empty file or folder is left.
+    fn clear(&self) {
+        for path in [&self.csv, &self.svg] {
+            if path.metadata().is_ok_and(|file| file.is_file() && file.len() == 0) {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+        if let Some(folder) = &self.folder {
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+
+    fn tell(&self) {
+        let is_apart = |path: &Path| self.folder.is_none() || path.parent() != self.folder.as_deref();
+        for (what, path) in [("CSV", &self.csv), ("chart", &self.svg)] {
+            if is_apart(path) {
+                output::err(&format!("{what}: {}\n", path.display()));
+            }
+        }
+        if let Some(folder) = &self.folder {
+            output::err(&format!("results: {}\n", folder.display()));
+        }
+    }
 }
 
 async fn end_of(time: Option<Duration>) {

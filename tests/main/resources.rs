@@ -178,3 +178,97 @@ fn monitor_measures_without_any_load() {
         sandbox.run(arguments).expect_code(code).expect_stderr(&[expected]);
     }
 }
+
+/// Names of the elements of a text that has to be well-formed XML without comments.
+#[track_caller]
+fn elements(xml: &str) -> Vec<String> {
+    let tag = regex::Regex::new(r#"<(/?)([a-zA-Z]+)((?: [a-zA-Z:-]+="[^"<]*")*)(/?)>"#).unwrap();
+    let text_between = tag.replace_all(xml, "");
+    assert!(!text_between.contains(['<', '>']), "markup that is none: {text_between}");
+    assert_eq!(xml.matches('&').count(), regex::Regex::new("&(#39|[a-z]+);").unwrap().find_iter(xml).count());
+    let (mut open, mut names) = (Vec::new(), Vec::new());
+    for found in tag.captures_iter(xml) {
+        match (&found[1], &found[4]) {
+            ("/", _) => assert_eq!(open.pop().as_deref(), Some(&found[2]), "closes what is open: {xml}"),
+            (_, slash) => {
+                names.push(found[2].to_owned());
+                if slash.is_empty() {
+                    open.push(found[2].to_owned());
+                }
+            }
+        }
+    }
+    assert!(open.is_empty(), "left open: {open:?}");
+    names
+}
+
+/// Points of the longest line of a class in the panel that has this title.
+fn points(svg: &str, panel: &str, class: &str) -> usize {
+    let panel =
+        svg.split("<g transform").find(|part| part.contains(&format!(">{panel}"))).unwrap_or_default();
+    let start = format!("<path class=\"l {class}\" d=\"");
+    let paths = panel.split(start.as_str()).skip(1).map(|path| path.split('"').next().unwrap());
+    // Steps between points are pairs of numbers; the line of the legend is one flat step.
+    let number = regex::Regex::new("-?[0-9]+").unwrap();
+    paths.filter(|path| !path.contains('h')).map(|path| number.find_iter(path).count() / 2).max().unwrap_or(0)
+}
+
+#[test]
+fn monitor_draws_what_it_measured() {
+    let sandbox = Sandbox::new();
+    let own = std::process::id().to_string();
+    let output = sandbox.run(&["monitor", "2", "--pid", &own]).expect_code(0);
+    let run = output.run_dir();
+    let svg = std::fs::read_to_string(run.0.join("resources.svg")).unwrap();
+    let elements = elements(&svg);
+    assert_eq!(elements[..3], ["svg", "title", "desc"], "{svg}");
+    assert!(
+        svg.contains(&format!("Target: main (pid {own}")) || svg.contains(&format!("(pid {own}")),
+        "{svg}"
+    );
+    assert!(svg.contains("CPU of the machine: machine up to ") && svg.contains("prefers-color-scheme:dark"));
+    let samples = run.csv("resources.csv").len();
+    if samples > 1 {
+        assert_eq!(points(&svg, "Memory of the target", "one"), samples, "{svg}");
+        assert_eq!(points(&svg, "Memory of the machine", "two"), samples, "{svg}");
+    }
+    assert!(!svg.contains("href") && !svg.contains("url(h"), "stands alone: {svg}");
+}
+
+#[test]
+fn monitor_writes_where_it_is_told() {
+    let sandbox = Sandbox::new();
+    let there = |file: &str| sandbox.path().join(file).exists();
+    let both = ["monitor", "2", "--csv", "out/a.csv", "--svg", "out/b.svg"];
+    sandbox.run(&both).expect_code(0).expect_stderr(&["CSV: out/a.csv", "chart: out/b.svg"]);
+    assert!(!there("performance"), "no folder is needed");
+    let svg = std::fs::read_to_string(sandbox.path().join("out/b.svg")).unwrap();
+    elements(&svg);
+    assert!(svg.contains("The machine alone") && !svg.contains("of the target"), "{svg}");
+    assert!(std::fs::read_to_string(sandbox.path().join("out/a.csv")).unwrap().starts_with("Timestamp,"));
+
+    // Nothing is measured in no time: neither file nor folder is left.
+    let none = ["monitor", "0.01", "--csv", "none.csv"];
+    sandbox.run(&none).expect_code(0).expect_stderr(&["nothing was measured"]);
+    assert!(!there("none.csv"));
+    assert!(sandbox.runs().is_empty(), "{:?}", sandbox.runs());
+}
+
+#[test]
+fn monitor_tells_a_bad_place_before_it_measures() {
+    let sandbox = Sandbox::new();
+    sandbox.write("file", "in the way");
+    for (flags, code, expected) in [
+        (&["--svg", "file/a.svg"][..], 104, "cannot write file/a.svg"),
+        (&["--csv", "file/a.csv"][..], 104, "cannot write file/a.csv"),
+        (&["--results-dir", "file/results"][..], 104, "cannot create the results folder file/results"),
+        (&["--csv", "a", "--svg", "a"][..], 2, "name the same file"),
+        (&["--svg", "a", "--serve", "0"][..], 2, "cannot be used with"),
+    ] {
+        // Without an end: who measures first never comes back.
+        let arguments = [&["monitor"][..], flags].concat();
+        let output = sandbox.run(&arguments).expect_code(code).expect_stderr(&[expected]);
+        assert!(output.stdout.is_empty(), "{}", output.shown());
+    }
+    assert!(!sandbox.path().join("performance").exists());
+}

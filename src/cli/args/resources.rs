@@ -86,6 +86,14 @@ pub(in crate::cli) struct MonitorArgs {
     #[arg(long, value_name = "DIR", env = "RHAID_RESULTS_DIR", default_value = "performance/results")]
     pub(in crate::cli) results_dir: PathBuf,
 
+    /// Write the samples to this file [default: resources.csv in the folder of this measurement]
+    #[arg(long, value_name = "FILE", conflicts_with = "serve")]
+    pub(in crate::cli) csv: Option<PathBuf>,
+
+    /// Draw the samples into this file [default: resources.svg in the folder of this measurement]
+    #[arg(long, value_name = "FILE", conflicts_with = "serve")]
+    pub(in crate::cli) svg: Option<PathBuf>,
+
     /// Tell the figures to `rhaid run --target-monitor` on another machine, and write no files; 8090 is port 8090 of
     /// 127.0.0.1
     #[arg(long, value_name = "[ADDRESS:]PORT", num_args = 0..=1, default_missing_value = "8090", value_parser = listen_address)]

@@ -8,7 +8,9 @@ mod canvas;
 mod curves;
 mod heat;
 mod plot;
+mod resources;
 mod sparkline;
+mod svg_file;
 mod theme;
 mod timeline;
 mod trend;
@@ -17,6 +19,7 @@ mod trend;
 mod tests;
 
 use super::markup::escape;
+pub use resources::resources_svg;
 pub(crate) use sparkline::sparkline;
 pub(crate) use theme::{CHART_CSS, HATCH, Role, class_css, variables};
 pub(crate) use timeline::endpoint_charts;
@@ -66,47 +69,6 @@ impl Chart {
             "<svg role=\"img\" viewBox=\"0 0 {width} {height}\" aria-labelledby=\"{id}-t {id}-d\">\
              <title id=\"{id}-t\">{title}</title><desc id=\"{id}-d\">{description}</desc>{}</svg>",
             self.body
-        )
-    }
-
-    /// The SVG as a file of its own, with its colours in it.
-    pub fn svg_file(&self) -> String {
-        let (width, height) = self.size;
-        let mut legend = String::new();
-        let mut x = 20;
-        for (role, shape, label) in &self.legend {
-            let mark = match shape {
-                Shape::Line => format!("<path class=\"l {}\" d=\"M{x} {}h50\"/>", role.class(), height + 22),
-                Shape::Area => {
-                    format!("<path class=\"f {}\" d=\"M{x} {}h50v18h-50z\"/>", role.class(), height + 13)
-                }
-                Shape::Dot => {
-                    format!("<path class=\"d {}\" d=\"M{} {}h0\"/>", role.class(), x + 25, height + 22)
-                }
-            };
-            legend.push_str(&format!(
-                "{mark}<text class=\"t\" x=\"{}\" y=\"{}\">{}</text>",
-                x + 60,
-                height + 30,
-                escape(label)
-            ));
-            x += 100 + label.chars().count() as u32 * 14;
-        }
-        format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" viewBox=\"0 -50 {width} {}\" width=\"{}\">\
-             <title>{title}</title><desc>{}</desc><style>svg{{{}}}@media(prefers-color-scheme:dark){{svg{{{}}}}}{}{CHART_CSS}\
-             .ground{{fill:var(--c-ground)}}.title{{font-weight:600;font-size:28px}}</style><defs>{HATCH}</defs>\
-             <rect class=\"ground\" y=\"-50\" width=\"{width}\" height=\"{}\"/>\
-             <text class=\"t title\" x=\"20\" y=\"-14\">{title}</text>{}{legend}</svg>\n",
-            height + 100,
-            width / 2,
-            escape(&self.description),
-            variables(false),
-            variables(true),
-            class_css(),
-            height + 100,
-            self.body,
-            title = escape(&format!("{}, {}", self.title, self.unit)),
         )
     }
 }

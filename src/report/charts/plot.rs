@@ -12,6 +12,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::canvas::{Canvas, Drawn};
 use super::theme::Role;
+use crate::report::format;
 
 /// Width of every drawing: twice that at which it is meant to be seen, since places are whole numbers.
 pub(super) const WIDTH: u32 = 1_520;
@@ -58,6 +59,12 @@ impl Axis {
         Axis { range: 0.0..step * f64::from(count), ticks }
     }
 
+    /// From 0 to all there is, in quarters.
+    pub(super) fn to_whole(whole: f64, label: impl Fn(f64) -> String) -> Axis {
+        let ticks = [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| (share * whole, label(share * whole)));
+        Axis { range: 0.0..whole, ticks: ticks.into() }
+    }
+
     /// The logarithm of a range of microseconds, labelled at 1, 2 and 5 times powers of ten.
     pub(super) fn log_us(low: f64, high: f64) -> Axis {
         let (low, high) = (low.max(1.0), high.max(low.max(1.0) * 1.5));
@@ -71,7 +78,7 @@ impl Axis {
         if ticks.len() > 7 {
             ticks = within(&[1.0]);
         }
-        let label = |us: f64| crate::report::format::latency(us.round() as u64);
+        let label = |us: f64| format::latency(us.round() as u64);
         Axis {
             range: low.log10()..high.log10(),
             ticks: ticks.into_iter().map(|us| (us.log10(), label(us))).collect(),
@@ -105,6 +112,26 @@ impl Ranged for Axis {
     fn range(&self) -> Range<f64> {
         self.range.clone()
     }
+}
+
+/// Percent, with a tenth where there is one.
+pub(super) fn percent(value: f64) -> String {
+    let tenths = (value * 10.0).round() / 10.0;
+    if tenths.fract() == 0.0 {
+        format!("{} %", format::count(tenths as u64))
+    } else {
+        format!("{tenths:.1} %")
+    }
+}
+
+/// An amount as short as it can be: `150 kB` and not `150.0 kB`, which does not fit left of a plot.
+pub(super) fn bytes(value: f64) -> String {
+    format::bytes(value.max(0.0).round() as u64).replace(".0 ", " ")
+}
+
+/// The same for each second.
+pub(super) fn bytes_per_second(value: f64) -> String {
+    format!("{}/s", bytes(value))
 }
 
 /// Draws on a canvas of this height; `None` when plotters refuses, which it does for ranges without extent.
@@ -239,7 +266,18 @@ pub(super) fn label_ends(
 
 #[cfg(test)]
 mod tests {
-    use super::move_apart;
+    use super::{LEFT, LETTERS, bytes_per_second, move_apart};
+
+    #[test]
+    fn amounts_fit_left_of_the_plot() {
+        for (value, text) in
+            [(0.0, "0 B/s"), (150_000.0, "150 kB/s"), (1.5e9, "1.5 GB/s"), (500.0e6, "500 MB/s")]
+        {
+            let shown = bytes_per_second(value);
+            assert_eq!(shown, text);
+            assert!(shown.len() as f64 * f64::from(LETTERS) * 0.56 < f64::from(LEFT - 10), "{shown}");
+        }
+    }
 
     #[test]
     fn labels_that_would_meet_move_apart_and_stay_in_the_drawing() {

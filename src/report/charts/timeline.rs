@@ -7,8 +7,8 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::plot::{
-    Axis, Drawing, LEFT, LETTERS, Plot, RIGHT, WIDTH, draw, draw_area, draw_line, filled, label_ends,
-    letters, line, plot,
+    Axis, Drawing, LEFT, LETTERS, Plot, RIGHT, WIDTH, bytes, bytes_per_second, draw, draw_area, draw_line,
+    filled, label_ends, letters, line, percent, plot,
 };
 use super::theme::Role;
 use super::{Chart, Shape};
@@ -388,14 +388,6 @@ fn lines(
     )
 }
 
-fn percent(value: f64) -> String {
-    format!("{} %", whole((value * 10.0).round() / 10.0))
-}
-
-fn size(value: f64) -> String {
-    format::bytes(value.max(0.0).round() as u64)
-}
-
 fn processors(model: &Model<'_>) -> Option<Chart> {
     let all: [Line; 2] = [
         (|bucket| bucket.resources.target_cpu, "target", Role::One),
@@ -407,7 +399,7 @@ fn processors(model: &Model<'_>) -> Option<Chart> {
 
 fn memory(model: &Model<'_>) -> Option<Chart> {
     let all: [Line; 1] = [(|bucket| bucket.resources.target_memory, "target", Role::One)];
-    lines(model, ("memory", "Memory of the target", "resident"), &all, size)
+    lines(model, ("memory", "Memory of the target", "resident"), &all, bytes)
 }
 
 fn network(model: &Model<'_>) -> Option<Chart> {
@@ -415,7 +407,7 @@ fn network(model: &Model<'_>) -> Option<Chart> {
         (|bucket| bucket.resources.net_received, "received", Role::One),
         (|bucket| bucket.resources.net_sent, "sent", Role::Two),
     ];
-    lines(model, ("network", "Network of the machine", "bytes/s"), &all, |value| format!("{}/s", size(value)))
+    lines(model, ("network", "Network of the machine", "bytes/s"), &all, bytes_per_second)
 }
 
 fn generator_cpu(model: &Model<'_>) -> Option<Chart> {
