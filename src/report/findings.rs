@@ -23,6 +23,9 @@ const FEW_REQUESTS: u64 = 100;
 /// Share of failed requests from which an endpoint is named.
 const FAILING_SHARE: f64 = 0.05;
 
+/// Most failing endpoints that are named.
+const MOST_FAILING: usize = 2;
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
@@ -85,14 +88,32 @@ fn endpoint_name(stats: &EndpointStats) -> String {
     format!("{} {}", stats.method, stats.name)
 }
 
-/// The two endpoints with the most failures among those that fail often.
-fn failing(snapshot: &Snapshot) -> Vec<Finding> {
+/// The findings for a list that has the failing endpoints with their errors beside it: the first failure is left out
+/// when its endpoint is named as failing, since that finding begins with the same failure.
+pub(super) fn told_once(mut all: Vec<Finding>, snapshot: &Snapshot) -> Vec<Finding> {
+    let first = snapshot.failures.iter().min_by_key(|(_, group)| group.first_seen).map(|(key, _)| key);
+    let is_named = first.is_some_and(|key| {
+        let mut named = failing_endpoints(snapshot).into_iter().take(MOST_FAILING);
+        named.any(|stats| key.method == stats.method && key.name == stats.name)
+    });
+    all.retain(|finding| !(is_named && finding.kind == "first-error"));
+    all
+}
+
+/// The endpoints that fail often, that with the most failures first.
+fn failing_endpoints(snapshot: &Snapshot) -> Vec<&EndpointStats> {
     let is_failing = |stats: &&EndpointStats| {
         stats.failures >= 5 && stats.failed_share().is_some_and(|share| share >= FAILING_SHARE)
     };
     let mut endpoints: Vec<&EndpointStats> = snapshot.endpoints.iter().filter(is_failing).collect();
     endpoints.sort_by_key(|stats| std::cmp::Reverse(stats.failures));
-    let more = endpoints.len().saturating_sub(2);
+    endpoints
+}
+
+/// The two endpoints with the most failures among those that fail often.
+fn failing(snapshot: &Snapshot) -> Vec<Finding> {
+    let endpoints = failing_endpoints(snapshot);
+    let more = endpoints.len().saturating_sub(MOST_FAILING);
     let sentence = |(index, stats): (usize, &&EndpointStats)| {
         let share = stats.failed_share().unwrap_or(0.0);
         let mut text = format!(
@@ -103,12 +124,12 @@ fn failing(snapshot: &Snapshot) -> Vec<Finding> {
             format::count(stats.requests),
             cause(snapshot, stats).map(|cause| format!(": {cause}")).unwrap_or_default()
         );
-        if index == 1 && more > 0 {
+        if index + 1 == MOST_FAILING && more > 0 {
             text.push_str(&format!("; {} like it", plural(more as u64, "more endpoint")));
         }
         Finding { kind: "failing", at: first_failure(snapshot, stats), until: None, text }
     };
-    endpoints.iter().take(2).enumerate().map(sentence).collect()
+    endpoints.iter().take(MOST_FAILING).enumerate().map(sentence).collect()
 }
 
 /// The most frequent cause of an endpoint's failures.
@@ -343,7 +364,8 @@ mod tests {
             }
             last = Some(second(&mut load, 50, 5_000, 10, 2));
         }
-        let found = findings(&fixture::info(), None, &last.unwrap());
+        let snapshot = last.unwrap();
+        let found = findings(&fixture::info(), None, &snapshot);
         let kinds: Vec<_> = found.iter().map(|finding| finding.kind).collect();
         assert_eq!(kinds, ["failing", "burst", "first-error"], "{found:?}");
         assert!(
@@ -351,6 +373,28 @@ mod tests {
             "{found:?}"
         );
         assert!(found[1].sentence().starts_with("00:20-00:22 burst of failures: 60 of all 60"), "{found:?}");
+        assert_eq!(found[0].at, found[2].at, "the same failure twice");
+        let once: Vec<_> = told_once(found, &snapshot).iter().map(|finding| finding.kind).collect();
+        assert_eq!(once, ["failing", "burst"]);
+    }
+
+    #[test]
+    fn a_first_failure_that_no_other_finding_names_stays() {
+        let mut load = Load::new();
+        load.request("buy", ("GET", "/seldom"), 9_000, Verdict::Failed(503, "status", "503"));
+        for _ in 0..10 {
+            second(&mut load, 50, 5_000, 10, 2);
+        }
+        for _ in 0..30 {
+            load.request("buy", ("GET", "/b"), 9_000, Verdict::Failed(503, "status", "503"));
+        }
+        let mut snapshot = second(&mut load, 50, 5_000, 10, 2);
+        let (key, seldom) = &mut snapshot.failures[1];
+        assert_eq!(&*key.name, "/seldom");
+        seldom.first_seen = fixture::started_at();
+        let once = told_once(findings(&fixture::info(), None, &snapshot), &snapshot);
+        let first = once.iter().find(|finding| finding.kind == "first-error").unwrap();
+        assert!(first.text.starts_with("first failure: GET /seldom, "), "{once:?}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ mod timeline;
 #[cfg(test)]
 mod tests;
 
-use super::findings::{Finding, findings};
+use super::findings::{Finding, findings, told_once};
 use super::format;
 use super::limits::limit_sentence;
 use super::verdict::Verdict;
@@ -116,7 +116,7 @@ impl<'a> Model<'a> {
             verdict_tone,
             sentence,
             tiles: tiles(snapshot),
-            findings,
+            findings: told_once(findings, snapshot),
             endpoints: endpoints::views(snapshot, intervals),
             heat: HeatMap::new(snapshot.elapsed, intervals),
             timeline,
