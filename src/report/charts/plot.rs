@@ -49,7 +49,8 @@ impl Axis {
 
     /// From 0 to above the largest value, with about four round steps.
     pub(super) fn from_zero(largest: f64, label: impl Fn(f64) -> String) -> Axis {
-        let largest = if largest > 0.0 { largest } else { 1.0 };
+        // Of zeros alone: steps of one, which labels in whole numbers tell apart.
+        let largest = if largest > 0.0 { largest } else { 4.0 };
         let rough = largest / 4.0;
         let power = 10_f64.powf(rough.log10().floor());
         let step =
@@ -266,7 +267,14 @@ pub(super) fn label_ends(
 
 #[cfg(test)]
 mod tests {
-    use super::{LEFT, LETTERS, bytes_per_second, move_apart};
+    use super::{Axis, LEFT, LETTERS, bytes_per_second, move_apart};
+
+    #[test]
+    fn an_axis_of_zeros_has_no_label_twice() {
+        let axis = Axis::from_zero(0.0, bytes_per_second);
+        let labels: Vec<&str> = axis.ticks.iter().map(|(_, label)| label.as_str()).collect();
+        assert_eq!(labels, ["0 B/s", "1 B/s", "2 B/s", "3 B/s", "4 B/s", "5 B/s"]);
+    }
 
     #[test]
     fn amounts_fit_left_of_the_plot() {
