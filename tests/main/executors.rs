@@ -126,16 +126,21 @@ fn late_iterations_wait_and_their_response_time_counts_from_when_they_were_due()
 fn late_iterations_may_be_dropped_and_are_counted() {
     let server = Server::start();
     let script = r#"
-        scenario("s", #{ executor: "constant-arrival-rate", rate: 20, duration: 1, max_vus: 2, late: "drop", exec: "f" });
+        scenario("s", #{ executor: "constant-arrival-rate", rate: 20, duration: 2, max_vus: 2, late: "drop", exec: "f" });
         fn f() { http::get("/delay/300"); }
     "#;
     let ran = run(load_test(script).host(&server.url()).threads(2)).without_errors();
     let stats = stats(&ran, "s");
-    assert_eq!(stats.started + stats.dropped, 20, "{stats:?}");
-    assert!((4..=12).contains(&stats.started), "about two each 300 ms: {stats:?}");
+    assert_eq!(stats.started + stats.dropped, 40, "{stats:?}");
+    assert!((4..=20).contains(&stats.started), "about two each 300 ms: {stats:?}");
     assert_eq!(ran.requests(), stats.started);
     let history = ran.snapshot().history.since(0);
-    assert_eq!(history.last().unwrap().dropped_iterations, stats.dropped);
+    let (last, before) = history.split_last().unwrap();
+    assert_eq!(last.dropped_iterations, stats.dropped);
+    assert!(
+        before.iter().any(|point| point.dropped_iterations > 0),
+        "counted as they happen, not at the end"
+    );
 }
 
 #[test]
