@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::metrics::{
-    Aggregator, CustomKind, Failure, GeneratorPoint, GeneratorStats, Histogram, IterationEnd, Phase, Phases,
-    Recorder, RequestSample, ScriptError, Snapshot, ThresholdState, ThresholdStats, Thresholds, Tick,
+    Aggregator, CustomKind, Failure, GeneratorPoint, GeneratorStats, Histogram, IntervalHistograms,
+    IterationEnd, Phase, Phases, ProcessUse, Recorder, RequestSample, ResourceBatch, ResourceInfo,
+    ResourceSample, ScriptError, Snapshot, SystemUse, ThresholdState, ThresholdStats, Thresholds, Tick,
 };
 use crate::plan::{Known, MetricKind, OwnMetric, RunInfo, ThresholdText, resolve};
 
@@ -271,6 +272,107 @@ pub(crate) fn many_endpoints(endpoints: u64, seconds: u64) -> Vec<Snapshot> {
         snapshots.push(load.close(1_000, Phase::Steady, 10));
     }
     snapshots
+}
+
+/// A run as one sees it: a snapshot every `step_s` seconds, each endpoint with requests in most of them, a tenth of
+/// the endpoints with failures and their messages, a step without a request, checks, own metrics, limits, and a target that leaks.
+/// The last snapshot, and all intervals.
+pub(crate) fn long_run(endpoints: u64, seconds: u64, step_s: u64) -> (Snapshot, Vec<IntervalHistograms>) {
+    let mut load = Load::with(&[
+        "http_req_duration: p(95) < 200ms",
+        "http_req_failed: rate < 0.1%",
+        "http_req_duration{name:/api/v2/shop/1/orders}: p(99) < 100ms over 10s",
+        "http_reqs: rate > 5/s in steady",
+        "checks: rate > 99%",
+    ]);
+    let names: Vec<(&str, String)> = (0..endpoints)
+        .map(|endpoint| {
+            let method = ["GET", "GET", "POST", "PUT", "DELETE"][endpoint as usize % 5];
+            (
+                method,
+                format!(
+                    "/api/v2/shop/{endpoint}/{}",
+                    ["orders", "customers/{id}", "basket"][endpoint as usize % 3]
+                ),
+            )
+        })
+        .collect();
+    let mut intervals = Vec::new();
+    let mut last = empty();
+    for step in 1..=seconds / step_s {
+        let at = step * step_s;
+        for (endpoint, (method, name)) in (0..).zip(&names) {
+            let mixed = (endpoint * 7_919 + step * 104_729) % 10_007;
+            // Now and then a step without one, and one without any.
+            if mixed % 9 == 0 || step == seconds / step_s / 2 {
+                continue;
+            }
+            for i in 0..1 + (mixed + endpoint) % 5 {
+                let us = 900 + (endpoint % 40) * 1_531 + (mixed * (i + 3)) % 29_989;
+                let verdict = match (endpoint % 10, mixed % 6) {
+                    (3, 0) => Verdict::Failed(
+                        503,
+                        "status",
+                        "503 Service Unavailable: no worker took the request within 2s",
+                    ),
+                    (3, 1) => Verdict::Failed(0, "timeout", "no response in 3s"),
+                    (7, 0) if i == 0 => {
+                        Verdict::Failed(200, "expect", "expected body.total to be 12.5, got null")
+                    }
+                    _ => Verdict::Ok,
+                };
+                load.request("browse", (method, name), us, verdict);
+            }
+        }
+        for check in 0..12_u64 {
+            load.recorder.check(
+                &format!("answer {check} is complete"),
+                !(step + check).is_multiple_of(50),
+                &(),
+            );
+        }
+        custom(&mut load.recorder, at);
+        load.iteration("browse", IterationEnd::Completed, 150_000);
+        let from_s = at - step_s;
+        let samples = (from_s + 1..=at).map(resource_sample).collect();
+        let info =
+            ResourceInfo { cores: 2, target: Some("shop (pid 812)".into()), ..ResourceInfo::default() };
+        load.aggregator.add_resources(ResourceBatch {
+            info: Some(Arc::new(info)),
+            samples,
+            events: Vec::new(),
+        });
+        let users = (at * 2).min(400);
+        let phase = if users < 400 { Phase::RampUp } else { Phase::Steady };
+        last = load.close_with(step_s * 1_000, phase, users, users / 3 + at % 7);
+        intervals.extend(last.intervals.take());
+    }
+    (last, intervals)
+}
+
+fn resource_sample(second: u64) -> ResourceSample {
+    let wobble = (second * 7_919 % 1_009) as f64 / 1_009.0;
+    let process = |cpu, memory| ProcessUse {
+        processes: 1,
+        cpu: Some(cpu),
+        memory,
+        threads: Some(9),
+        fds: Some(40 + second % 13),
+        ..ProcessUse::default()
+    };
+    ResourceSample {
+        at: Duration::from_secs(second),
+        length: Duration::from_secs(1),
+        system: SystemUse {
+            cpu: Some(40.0 + 20.0 * wobble),
+            memory: Some(2_800_000_000),
+            net_sent: Some(210_233.36 * (1.0 + wobble)),
+            net_received: Some(397_657.55 * (1.0 + wobble)),
+            ..SystemUse::default()
+        },
+        generator: Some(process(30.0 + 9.0 * wobble, 80_138_240)),
+        target: Some(process(88.0 + 30.0 * wobble, 120_000_000 + second * 200_000 + (wobble * 4e6) as u64)),
+    }
 }
 
 fn one_second(load: &mut Load, second: u64) {

@@ -81,7 +81,7 @@ const checks = {
     }
   },
 
-  async "on paper no figure is cut"() {
+  async "on paper no figure is cut, and tables have their heads"() {
     const page = await open(1280, "dark");
     const { data } = await page.send("Page.printToPDF", { preferCSSPageSize: true, printBackground: true });
     const pdf = Buffer.from(data, "base64");
@@ -99,6 +99,10 @@ const checks = {
     for (const { id, height, right } of boxes) {
       assert.ok(height < paperHeight && right <= paperWidth + 1, `${id}: ${height} px high, to ${right} px`);
     }
+    const heads = await page.value(`[...document.querySelectorAll("#endpoint-table thead th")].map((th) => th.innerText.trim())`);
+    assert.ok(heads.includes("Requests") && heads.includes("p95"), `heads of the endpoints: ${heads}`);
+    const sizes = await page.value(`[...new Set([...document.querySelectorAll("td")].map((td) => getComputedStyle(td).fontSize))]`);
+    assert.equal(sizes.length, 1, `sizes of letters in tables: ${sizes}`);
   },
 
   async "sorting, filter, theme, scale and data work"() {

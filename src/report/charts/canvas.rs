@@ -28,6 +28,8 @@ pub(super) struct Drawn {
     path: Option<(String, String)>,
     /// Where that path's pen is.
     pen: BackendCoord,
+    /// Labels. They come last: over what is drawn, and so that lines between which they are written stay one path.
+    letters: String,
 }
 
 /// See the module's description.
@@ -65,7 +67,8 @@ impl Drawn {
     /// All that was drawn.
     pub(super) fn finish(&mut self) -> String {
         self.close();
-        std::mem::take(&mut self.text)
+        let letters = std::mem::take(&mut self.letters);
+        std::mem::take(&mut self.text) + letters.as_str()
     }
 }
 
@@ -176,11 +179,10 @@ impl DrawingBackend for Canvas {
 
     fn draw_text<S: BackendTextStyle>(&mut self, text: &str, style: &S, pos: BackendCoord) -> Result {
         let mut drawn = self.drawn.borrow_mut();
-        drawn.close();
         let anchor = match style.anchor().h_pos {
             HPos::Left => "",
-            HPos::Center => " text-anchor=\"middle\"",
-            HPos::Right => " text-anchor=\"end\"",
+            HPos::Center => " m",
+            HPos::Right => " e",
         };
         // Letters stand on a line; that is about a third of their size below their middle.
         let down = match style.anchor().v_pos {
@@ -190,8 +192,11 @@ impl DrawingBackend for Canvas {
         };
         let class = class("t", style.color());
         let (x, y) = (pos.0, pos.1 + down.round() as i32);
-        let _ =
-            write!(drawn.text, "<text class=\"{class}\" x=\"{x}\" y=\"{y}\"{anchor}>{}</text>", escape(text));
+        let _ = write!(
+            drawn.letters,
+            "<text class=\"{class}{anchor}\" x=\"{x}\" y=\"{y}\">{}</text>",
+            escape(text)
+        );
         Ok(())
     }
 

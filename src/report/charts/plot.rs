@@ -47,6 +47,12 @@ impl Axis {
         Axis { range: 0.0..length_s.max(0.001), ticks: ticks.map(|s| (s as f64, label(s))).collect() }
     }
 
+    /// For one of many small charts.
+    pub(super) fn with_half_the_labels(mut self) -> Axis {
+        self.ticks = self.ticks.into_iter().step_by(2).collect();
+        self
+    }
+
     /// From 0 to above the largest value, with about four round steps.
     pub(super) fn from_zero(largest: f64, label: impl Fn(f64) -> String) -> Axis {
         // Of zeros alone: steps of one, which labels in whole numbers tell apart.

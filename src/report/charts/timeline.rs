@@ -436,7 +436,7 @@ pub(crate) fn endpoint_charts(view: &EndpointView<'_>, length_s: f64) -> Option<
     let scale = move |us: f64| if is_log { us.log10() } else { us };
     let label = |us: f64| format::latency(us.round() as u64);
     let y = if is_log { Axis::log_us(low * 0.8, high * 1.15) } else { Axis::from_zero(high, label) };
-    let x = Axis::time(length_s.max(view.width_s as f64));
+    let x = Axis::time(length_s.max(view.width_s as f64)).with_half_the_labels();
     let limit = x.range.end;
     let scaled = |percentile| at(percentile).map(move |(x, us)| (x.min(limit), us.map(scale)));
     let body = draw(240, |area| {

@@ -16,6 +16,8 @@ mod top;
 mod trend;
 
 #[cfg(test)]
+mod sizes;
+#[cfg(test)]
 mod tests;
 
 pub use comparison::comparison_page;
@@ -68,7 +70,7 @@ pub fn html_report(model: &Model<'_>) -> String {
 
 /// The frame of a page; everything that is given is HTML.
 fn page(title: &str, header: &str, main: &str, footer: &str, data: &str) -> String {
-    let style = style();
+    let (style, script) = (style(), without_indents(SCRIPT));
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{}'; script-src '{}'; \
@@ -78,11 +80,17 @@ fn page(title: &str, header: &str, main: &str, footer: &str, data: &str) -> Stri
          <link rel=\"icon\" href=\"data:,\">\n<title>{title} - rhaid report</title>\n<style>{style}</style>\n</head>\n<body>\n\
          <a class=\"skip\" href=\"#main\">Skip to the verdict</a>\n\
          <svg class=\"defs\" width=\"0\" height=\"0\" aria-hidden=\"true\"><defs>{HATCH}</defs></svg>\n\
-         {header}\n<main id=\"main\">\n{main}</main>\n{footer}\n{data}\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
+         {header}\n<main id=\"main\">\n{main}</main>\n{footer}\n{data}\n<script>{script}</script>\n</body>\n</html>\n",
         hash(&style),
-        hash(SCRIPT),
+        hash(&script),
         env!("CARGO_PKG_VERSION"),
     )
+}
+
+/// The script as it is sent: the same lines, without what only its readers need.
+fn without_indents(script: &str) -> String {
+    let lines = script.lines().map(str::trim_start);
+    lines.filter(|line| !line.is_empty() && !line.starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
 fn style() -> String {

@@ -50,7 +50,7 @@ pub(super) fn table(
         let class = if column.is_figure { " class=\"n\"" } else { "" };
         html.push_str(&format!("<th scope=\"col\"{class}>{}", escape(column.name)));
     }
-    html.push_str("</thead><tbody>\n");
+    html.push_str("</thead><tbody>");
     rows.iter().for_each(|row| push_row(&mut html, columns, row));
     html.push_str("</tbody>");
     if let Some(total) = total {
@@ -69,9 +69,9 @@ fn push_row(html: &mut String, columns: &[Column], row: &Row) {
         let key = key.map(|key| format!(" data-k=\"{key}\"")).unwrap_or_default();
         match (index, column.is_figure) {
             (0, _) => html.push_str(&format!("<th scope=\"row\">{cell}")),
-            (_, true) => html.push_str(&format!("<td class=\"n\"{key}>{cell}")),
-            (_, false) => html.push_str(&format!("<td{key}>{cell}")),
+            // Most cells are figures, and a report is mostly cells: they need no class.
+            (_, true) => html.push_str(&format!("<td{key}>{cell}")),
+            (_, false) => html.push_str(&format!("<td class=\"w\"{key}>{cell}")),
         }
     }
-    html.push('\n');
 }

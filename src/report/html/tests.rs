@@ -71,8 +71,8 @@ fn what_changed_is_in_tiles_tables_charts_and_a_section() {
         "REGRESSION: p95 of all requests +20%",
         "The steady phases of both runs.",
         "! the host differs: a before, &lt;b&gt; after",
-        "<td class=\"n\" data-k=\"50000\">50ms<td class=\"n\" data-k=\"60000\">60ms",
-        ">+15% to +25%<td><span class=\"worse\">✗ worse</span>",
+        "<td data-k=\"50000\">50ms<td data-k=\"60000\">60ms",
+        ">+15% to +25%<td class=\"w\"><span class=\"worse\">✗ worse</span>",
         "- too little data",
         "~ noise",
     ] {
