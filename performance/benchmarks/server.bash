@@ -11,6 +11,7 @@
 BENCHMARKS=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/rhaid-benchmark.XXXXXX")
 STARTED=()
+PRIORITY=() # what `start_truth` puts before the server, to give it another priority
 export LC_ALL=C # awk and `time` write numbers with a point
 
 clean_up() {
@@ -98,7 +99,7 @@ start_truth() {
     truth=$(dirname -- "$BARE_REQWEST")/truth
     [[ -x $truth ]] || give_up "expected a program at $truth"
     PORT=$(free_port) || give_up "found no free port"
-    "$truth" --port "$PORT" "$@" 2>"$WORK/server.log" &
+    "${PRIORITY[@]}" "$truth" --port "$PORT" "$@" 2>"$WORK/server.log" &
     STARTED+=($!)
     wait_until_it_listens truth
 }
