@@ -17,9 +17,10 @@ use super::groups::Groups;
 use super::histogram::Histogram;
 use super::intervals::{IntervalFeed, IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries};
 use super::iterations::IterationTotals;
-use super::recorder::{PHASES, TRANSACTION};
+use super::recorder::TRANSACTION;
 use super::resources::{ResourceBatch, Resources};
 use super::series::{DEFAULT_SERIES_CAP, OTHER};
+use super::series_counts::PHASES;
 use super::snapshot::{
     EndpointStats, History, HistoryPoint, IntervalStats, Mark, Phase, PhaseSpan, RecentStats, ScenarioStats,
     Snapshot, TagStats, TotalsSoFar,

@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use super::custom::{CustomKey, CustomValues};
+use super::groups::{CheckCount, FailureCount, FailureKey, ScriptErrorCount};
 use super::iterations::IterationDelta;
-use super::recorder::{CheckCount, FailureCount, FailureKey, PHASES, ScriptErrorCount};
 use super::series::{SeriesId, SeriesKey};
+use super::series_counts::PHASES;
 use super::sparse::Sparse;
 use super::watch::WatchDelta;
 

@@ -3,11 +3,90 @@
 //! Invariant: there are at most [`GROUP_CAP`] groups of each; what comes later is counted under [`OTHER`].
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
-use super::recorder::{CheckCount, FailureCount, FailureKey, GROUP_CAP, ScriptErrorCount, keep_message};
+use super::sample::ScriptError;
 use super::series::OTHER;
+
+/// How many different messages a group of failures keeps as examples.
+const MESSAGES_PER_GROUP: usize = 3;
+
+/// How many groups of failures, of script errors and of checks are kept apart.
+pub(crate) const GROUP_CAP: usize = 500;
+
+/// How often a check passed and failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckCount {
+    /// Times the condition held.
+    pub passes: u64,
+    /// Times it did not.
+    pub fails: u64,
+}
+
+/// What failed requests are grouped by.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct FailureKey {
+    /// HTTP method.
+    pub method: Arc<str>,
+    /// Name of the request.
+    pub name: Arc<str>,
+    /// A short stable word, see [`super::Failure::kind`].
+    pub kind: &'static str,
+    /// HTTP status, 0 without a response.
+    pub status: u16,
+}
+
+/// The words for causes of failures that the engine uses.
+const FAILURE_KINDS: [&str; 12] = [
+    "status", "expect", "call", "dns", "refused", "reset", "timeout", "tls", "protocol", "body", "redirect",
+    "other",
+];
+
+#[derive(Deserialize)]
+struct StoredFailureKey {
+    method: Arc<str>,
+    name: Arc<str>,
+    kind: String,
+    status: u16,
+}
+
+impl<'de> Deserialize<'de> for FailureKey {
+    /// A stored word is the one it was; one of a later version becomes `other`.
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let stored = StoredFailureKey::deserialize(deserializer)?;
+        let kind = FAILURE_KINDS.iter().find(|known| **known == stored.kind).copied().unwrap_or("other");
+        Ok(FailureKey { method: stored.method, name: stored.name, kind, status: stored.status })
+    }
+}
+
+/// A group of failed requests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FailureCount {
+    /// How many.
+    pub count: u64,
+    /// When the first of them was counted.
+    pub first_seen: SystemTime,
+    /// When the last of them was counted.
+    pub last_seen: SystemTime,
+    /// The first few different messages.
+    pub messages: Vec<String>,
+}
+
+/// A group of script errors with one message at one place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ScriptErrorCount {
+    /// How many.
+    pub count: u64,
+    /// When the first of them happened.
+    pub first_seen: SystemTime,
+    /// When the last of them happened.
+    pub last_seen: SystemTime,
+    /// The first of them.
+    pub first: ScriptError,
+}
 
 /// See the module's description.
 #[derive(Debug, Default)]
@@ -98,5 +177,12 @@ impl Groups {
         script_errors
             .sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.first.position.cmp(&b.first.position)));
         script_errors
+    }
+}
+
+/// Adds a message to a group's examples unless it is there or there are enough.
+pub(crate) fn keep_message(messages: &mut Vec<String>, message: &str) {
+    if messages.len() < MESSAGES_PER_GROUP && !messages.iter().any(|known| known == message) {
+        messages.push(message.to_owned());
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::histogram::Histogram;
-use super::recorder::micros;
 use super::sample::IterationEnd;
+use super::series_counts::micros;
 use super::snapshot::IterationStats;
 use super::sparse::Sparse;
 

@@ -22,6 +22,7 @@ mod sample;
 mod sample_files;
 mod sample_groups;
 mod series;
+mod series_counts;
 mod snapshot;
 mod sparse;
 mod tap;
@@ -37,12 +38,13 @@ pub use delta::Delta;
 pub use distribution::{Distribution, DistributionSummary};
 pub(crate) use generator::WorkerHealth;
 pub use generator::{CPU_LIMIT, GeneratorPoint, GeneratorStats, LATENESS_LIMIT, Saturation};
+pub use groups::{CheckCount, FailureCount, FailureKey, ScriptErrorCount};
 pub use histogram::{Histogram, MAX_VALUE_US, PERCENTILES, Summary, ms};
 pub use interval_log::{LogReader, log_header, log_lines, log_start};
 pub use intervals::{
     IntervalFeed, IntervalHistograms, IntervalKey, IntervalKind, IntervalQueue, IntervalSeries,
 };
-pub use recorder::{CheckCount, FailureCount, FailureKey, PHASES, Recorder, ScriptErrorCount};
+pub use recorder::Recorder;
 pub use resources::{
     GaugeStats, MachineInfo, ProcessUse, RESOURCE_METRICS, ResourceBatch, ResourceInfo, ResourceMetric,
     ResourceSample, ResourceSource, ResourceUnit, Resources, SystemUse,
@@ -52,6 +54,7 @@ pub use sample_files::SampleFileStats;
 pub(crate) use sample_groups::{Mask, SampleGroups};
 pub use sample_groups::{SampleGroup, SampleMetric, SampleSink};
 pub use series::{DEFAULT_SERIES_CAP, OTHER, SeriesId, SeriesKey};
+pub use series_counts::PHASES;
 pub use snapshot::{
     EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Log, Mark, Phase, PhaseSpan,
     RecentStats, ScenarioStats, Snapshot, TagStats, TotalsSoFar,

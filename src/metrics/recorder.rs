@@ -3,7 +3,6 @@
 //! Owns the interval's histograms and counters. Leaves merging to the aggregator, which gets the
 //! interval once a second as a [`Delta`]. Invariant: what was recorded is in exactly one delta.
 
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,26 +10,18 @@ use std::time::{Duration, SystemTime};
 use hashbrown::HashMap;
 
 use super::custom::{CustomId, CustomKind, CustomRecorder};
-use super::delta::{Delta, ReversedDelta, SeriesDelta};
+use super::delta::{Delta, ReversedDelta};
+use super::groups::{CheckCount, FailureCount, FailureKey, GROUP_CAP, ScriptErrorCount, keep_message};
 use super::histogram::Histogram;
 use super::iterations::IterationRecorder;
-use super::sample::{Failure, IterationEnd, Phases, RequestSample, ScriptError, TagId};
+use super::sample::{Failure, IterationEnd, RequestSample, ScriptError, TagId};
 use super::series::{SeriesId, SeriesTable};
+use super::series_counts::{PHASES, SeriesCounts, drain, grow, record_phases};
 use super::tap::{Sample, Tap, context, short};
 use super::watch::{Tagged, Watch, Watches};
 
-/// How many different messages a group of failures keeps as examples.
-const MESSAGES_PER_GROUP: usize = 3;
-
-/// How many groups of failures, of script errors and of checks are kept apart.
-pub(crate) const GROUP_CAP: usize = 500;
-
 /// The method under which transactions are shown.
 pub(crate) const TRANSACTION: &str = "TX";
-
-/// Names of the phases of a request, in the order of [`PHASES`]-indexed arrays.
-pub const PHASES: [&str; 7] =
-    ["blocked", "dns", "connecting", "tls_handshaking", "sending", "waiting", "receiving"];
 
 /// A worker thread's counters since the last [`Recorder::take`].
 #[derive(Debug)]
@@ -68,91 +59,6 @@ struct Reversed {
     tags: Vec<(SeriesId, SeriesCounts)>,
     phases: [Histogram; PHASES.len()],
     failures: BTreeMap<FailureKey, u64>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct SeriesCounts {
-    touched: bool,
-    requests: u64,
-    failures: u64,
-    ok: Histogram,
-    failed: Histogram,
-    response: Histogram,
-    phase_us: [u64; PHASES.len()],
-    bytes_sent: u64,
-    bytes_received: u64,
-    statuses: Vec<(u16, u64)>,
-}
-
-/// How often a check passed and failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CheckCount {
-    /// Times the condition held.
-    pub passes: u64,
-    /// Times it did not.
-    pub fails: u64,
-}
-
-/// What failed requests are grouped by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct FailureKey {
-    /// HTTP method.
-    pub method: Arc<str>,
-    /// Name of the request.
-    pub name: Arc<str>,
-    /// A short stable word, see [`super::Failure::kind`].
-    pub kind: &'static str,
-    /// HTTP status, 0 without a response.
-    pub status: u16,
-}
-
-/// The words for causes of failures that the engine uses.
-const FAILURE_KINDS: [&str; 12] = [
-    "status", "expect", "call", "dns", "refused", "reset", "timeout", "tls", "protocol", "body", "redirect",
-    "other",
-];
-
-#[derive(Deserialize)]
-struct StoredFailureKey {
-    method: Arc<str>,
-    name: Arc<str>,
-    kind: String,
-    status: u16,
-}
-
-impl<'de> Deserialize<'de> for FailureKey {
-    /// A stored word is the one it was; one of a later version becomes `other`.
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let stored = StoredFailureKey::deserialize(deserializer)?;
-        let kind = FAILURE_KINDS.iter().find(|known| **known == stored.kind).copied().unwrap_or("other");
-        Ok(FailureKey { method: stored.method, name: stored.name, kind, status: stored.status })
-    }
-}
-
-/// A group of failed requests.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct FailureCount {
-    /// How many.
-    pub count: u64,
-    /// When the first of them was counted.
-    pub first_seen: SystemTime,
-    /// When the last of them was counted.
-    pub last_seen: SystemTime,
-    /// The first few different messages.
-    pub messages: Vec<String>,
-}
-
-/// A group of script errors with one message at one place.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct ScriptErrorCount {
-    /// How many.
-    pub count: u64,
-    /// When the first of them happened.
-    pub first_seen: SystemTime,
-    /// When the last of them happened.
-    pub last_seen: SystemTime,
-    /// The first of them.
-    pub first: ScriptError,
 }
 
 impl Recorder {
@@ -492,110 +398,4 @@ fn reversed_counts(reversed: &mut Vec<(SeriesId, SeriesCounts)>, id: SeriesId) -
         }
     };
     &mut reversed[index].1
-}
-
-/// The phases of a request that got a response; of one that did not, they say nothing about the target.
-pub(super) fn record_phases(phases: &mut [Histogram; PHASES.len()], sample: &RequestSample) {
-    if sample.status == 0 {
-        return;
-    }
-    for (histogram, part) in phases.iter_mut().zip(parts(&sample.phases)) {
-        if let Some(part) = part {
-            histogram.record(part);
-        }
-    }
-}
-
-impl SeriesCounts {
-    pub(super) fn requests(&self) -> u64 {
-        self.requests
-    }
-
-    pub(super) fn add_transaction(&mut self, duration: Duration, failed: bool) {
-        self.requests += 1;
-        let us = micros(duration);
-        if failed {
-            self.failures += 1;
-            self.failed.record(us);
-        } else {
-            self.ok.record(us);
-        }
-        self.response.record(us);
-    }
-
-    pub(super) fn add(&mut self, sample: &RequestSample) {
-        self.requests += 1;
-        if sample.failure.is_none() {
-            self.ok.record(micros(sample.service));
-        } else {
-            self.failures += 1;
-            self.failed.record(micros(failed_latency(sample)));
-        }
-        self.response.record(micros(sample.response));
-        for (sum, part) in self.phase_us.iter_mut().zip(parts(&sample.phases)) {
-            *sum += part.unwrap_or(0);
-        }
-        self.bytes_sent += sample.bytes_sent;
-        self.bytes_received += sample.bytes_received;
-        match self.statuses.iter_mut().find(|(status, _)| *status == sample.status) {
-            Some((_, count)) => *count += 1,
-            None => self.statuses.push((sample.status, 1)),
-        }
-    }
-
-    pub(super) fn take(&mut self) -> SeriesDelta {
-        self.touched = false;
-        SeriesDelta {
-            requests: std::mem::take(&mut self.requests),
-            failures: std::mem::take(&mut self.failures),
-            ok: self.ok.take_sparse(),
-            failed: self.failed.take_sparse(),
-            response: self.response.take_sparse(),
-            phase_us: std::mem::take(&mut self.phase_us),
-            bytes_sent: std::mem::take(&mut self.bytes_sent),
-            bytes_received: std::mem::take(&mut self.bytes_received),
-            statuses: std::mem::take(&mut self.statuses),
-        }
-    }
-}
-
-/// The latency under which a failed request is filed: its service time, or, when no response came,
-/// the whole time the attempt took. It never enters the latency of successes.
-pub(super) fn failed_latency(sample: &RequestSample) -> Duration {
-    if sample.status == 0 { sample.response } else { sample.service }
-}
-
-fn grow(counts: &mut Vec<SeriesCounts>, id: SeriesId) {
-    if id.index() >= counts.len() {
-        counts.resize_with(id.index() + 1, SeriesCounts::default);
-    }
-}
-
-fn drain(touched: &mut Vec<SeriesId>, counts: &mut [SeriesCounts]) -> Vec<(SeriesId, SeriesDelta)> {
-    touched.drain(..).map(|id| (id, counts[id.index()].take())).collect()
-}
-
-/// Adds a message to a group's examples unless it is there or there are enough.
-pub(crate) fn keep_message(messages: &mut Vec<String>, message: &str) {
-    if messages.len() < MESSAGES_PER_GROUP && !messages.iter().any(|known| known == message) {
-        messages.push(message.to_owned());
-    }
-}
-
-/// A duration in whole microseconds.
-pub(super) fn micros(duration: Duration) -> u64 {
-    // `Duration::as_micros` computes in 128 bits; this does not, and an hour is far below its range.
-    duration.as_secs() * 1_000_000 + u64::from(duration.subsec_micros())
-}
-
-pub(super) fn parts(phases: &Phases) -> [Option<u64>; PHASES.len()] {
-    [
-        Some(micros(phases.blocked)),
-        phases.dns.map(micros),
-        phases.connecting.map(micros),
-        phases.tls.map(micros),
-        Some(micros(phases.sending)),
-        Some(micros(phases.waiting)),
-        Some(micros(phases.receiving)),
-    ]
 }

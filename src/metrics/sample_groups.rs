@@ -11,9 +11,9 @@ use std::time::{Duration, SystemTime};
 
 use super::custom::CustomKind;
 use super::histogram::ms;
-use super::recorder::{PHASES, failed_latency, micros, parts};
 use super::sample::RequestSample;
 use super::series::SeriesKey;
+use super::series_counts::{PHASES, failed_latency, micros, parts};
 use super::tap::{Chunk, Sample, short};
 
 /// A metric that a value belongs to.

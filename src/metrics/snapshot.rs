@@ -10,11 +10,12 @@ use std::time::{Duration, SystemTime};
 use super::capacity::CapacityStats;
 use super::custom::CustomStats;
 use super::generator::{GeneratorPoint, GeneratorStats};
+use super::groups::{CheckCount, FailureCount, FailureKey, ScriptErrorCount};
 use super::histogram::Summary;
 use super::intervals::IntervalFeed;
-use super::recorder::{CheckCount, FailureCount, FailureKey, PHASES, ScriptErrorCount};
 use super::resources::Resources;
 use super::sample_files::SampleFileStats;
+use super::series_counts::PHASES;
 use super::threshold::{SubmetricStats, ThresholdState, ThresholdStats};
 
 /// The state of a run's figures at one instant.

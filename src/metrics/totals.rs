@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::delta::SeriesDelta;
 use super::histogram::{Histogram, Summary};
-use super::recorder::PHASES;
+use super::series_counts::PHASES;
 use super::snapshot::{EndpointStats, IntervalStats};
 use super::sparse::Sparse;
 

@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use super::custom::{CustomKind, CustomValues};
 use super::delta::SeriesDelta;
+use super::groups::CheckCount;
 use super::histogram::Histogram;
-use super::recorder::{CheckCount, PHASES, SeriesCounts, record_phases};
 use super::sample::{RequestSample, TagId};
 use super::series::SeriesKey;
+use super::series_counts::{PHASES, SeriesCounts, record_phases};
 use super::sparse::Sparse;
 
 /// Which samples are to be counted apart.

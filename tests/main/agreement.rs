@@ -229,10 +229,6 @@ fn over_a_run_of_three_seconds() {
                   http_reqs{scenario:plain}: count > 1; iterations: count > 1; checks: rate > 0";
     let url = server.url();
     let arguments = [
-        "run",
-        "test.rhai",
-        "-H",
-        &url,
         "-t",
         "3s",
         "-u",
@@ -250,7 +246,7 @@ fn over_a_run_of_three_seconds() {
         "--html",
         "out/run.html",
     ];
-    let output = sandbox.run(&arguments).expect_code(0);
+    let output = sandbox.run_against(&url, &arguments).expect_code(0);
     let json = agree(&output, &server);
     agree_in_limits(&json);
     let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).unwrap();

@@ -145,10 +145,6 @@ fn a_full_disk_at_the_end_is_told_and_the_rest_is_written() {
     let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); }");
     let url = server.url();
     let arguments = [
-        "run",
-        "test.rhai",
-        "-H",
-        &url,
         "-i",
         "3",
         "--html",
@@ -160,7 +156,7 @@ fn a_full_disk_at_the_end_is_told_and_the_rest_is_written() {
         "--summary-export",
         "/dev/full",
     ];
-    let output = sandbox.run(&arguments).expect_code(0);
+    let output = sandbox.run_against(&url, &arguments).expect_code(0);
     let output =
         output.expect_stderr(&["cannot write /dev/full", "there is no report: cannot write /dev/full"]);
     assert!(output.stderr.contains("results, not all: performance/results/"), "{}", output.shown());

@@ -106,10 +106,6 @@ fn all_lines_add_up_to_the_totals_of_the_run() {
     let sandbox = Sandbox::with(MIXED);
     let url = server.url();
     let arguments = [
-        "run",
-        "test.rhai",
-        "-H",
-        &url,
         "-t",
         "2s",
         "-u",
@@ -127,7 +123,7 @@ fn all_lines_add_up_to_the_totals_of_the_run() {
         "--out",
         "json=s.json.gz",
     ];
-    let output = sandbox.run(&arguments).expect_code(0);
+    let output = sandbox.run_against(&url, &arguments).expect_code(0);
     let json = output.run_dir().json();
     let text = read(&sandbox.path().join("out/s.json"));
     let sums = json_sums(&text);

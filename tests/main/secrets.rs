@@ -204,10 +204,6 @@ fn no_file_of_a_run_and_no_output_holds_a_secret() {
     );
     let url = server.url();
     let arguments = [
-        "run",
-        "test.rhai",
-        "-H",
-        &url,
         "-i",
         "3",
         "-e",
@@ -218,7 +214,7 @@ fn no_file_of_a_run_and_no_output_holds_a_secret() {
         "--csv",
         "run",
     ];
-    let output = sandbox.run(&arguments);
+    let output = sandbox.run_against(&url, &arguments);
     assert!(!output.stderr.contains("panicked"), "{}", output.shown());
     assert!(output.stdout.contains("***"), "{}", output.shown());
     for secret in ["tok-1234567", "pass-7654321"] {

@@ -143,25 +143,16 @@ const FAILING: &str = "fn iteration() { http::get(\"/status/500\"); sleep(0.01);
 fn the_command_exits_with_99_and_says_which_limit_last() {
     let server = Server::start();
     let url = server.url();
-    let arguments = [
-        "run",
-        "test.rhai",
-        "-H",
-        &url,
-        "-i",
-        "5",
-        "--threshold",
-        "http_req_failed: rate < 5%; http_reqs: count > 1",
-    ];
-    let output = Sandbox::with(FAILING).run(&arguments).expect_code(99);
+    let arguments = ["-i", "5", "--threshold", "http_req_failed: rate < 5%; http_reqs: count > 1"];
+    let output = Sandbox::with(FAILING).run_against(&url, &arguments).expect_code(99);
     let last: Vec<&str> = output.stdout.lines().rev().take(6).collect();
     assert!(last[0].starts_with(" FAILED: failed is 100 %, limit < 5 %; 5 requests"), "{}", output.shown());
     assert!(last[2].starts_with(" ✓ http_reqs: count > 1 "), "{}", output.shown());
     assert!(last[3].starts_with(" ✗ http_req_failed: rate < 5% "), "{}", output.shown());
     assert!(last[4].contains("limits") && last[4].contains("margin"), "{}", output.shown());
 
-    let arguments = ["run", "test.rhai", "-H", &url, "-i", "5", "--threshold", "http_reqs: count > 1"];
-    let output = Sandbox::with(FAILING).run(&arguments).expect_code(0);
+    let arguments = ["-i", "5", "--threshold", "http_reqs: count > 1"];
+    let output = Sandbox::with(FAILING).run_against(&url, &arguments).expect_code(0);
     assert!(output.stdout.contains(" PASSED: the limit is kept; 5 requests"), "{}", output.shown());
 }
 
@@ -169,17 +160,8 @@ fn the_command_exits_with_99_and_says_which_limit_last() {
 fn a_limit_ends_the_command_long_before_its_time() {
     let server = Server::start();
     let url = server.url();
-    let arguments = [
-        "run",
-        "test.rhai",
-        "-H",
-        &url,
-        "-t",
-        "10m",
-        "--threshold",
-        "http_req_failed: rate < 5% over 1s abort",
-    ];
-    let output = Sandbox::with(FAILING).run(&arguments).expect_code(99);
+    let arguments = ["-t", "10m", "--threshold", "http_req_failed: rate < 5% over 1s abort"];
+    let output = Sandbox::with(FAILING).run_against(&url, &arguments).expect_code(99);
     assert!(output.stdout.contains("it ended the run"), "{}", output.shown());
     assert_eq!(output.run_dir().json()["ended_by"], "threshold");
 }
@@ -298,8 +280,8 @@ fn reports_for_ci_are_written_and_a_bad_place_is_told_before_the_run() {
     let url = server.url();
     let sandbox = Sandbox::with(FAILING);
     sandbox.write("rhaid.toml", "junit = \"ci/junit.xml\"\nmarkdown = \"ci/comment.md\"");
-    let arguments = ["run", "test.rhai", "-H", &url, "-i", "5", "--threshold", "http_req_failed: rate < 5%"];
-    let output = sandbox.run(&arguments).expect_code(99);
+    let arguments = ["-i", "5", "--threshold", "http_req_failed: rate < 5%"];
+    let output = sandbox.run_against(&url, &arguments).expect_code(99);
     let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).unwrap();
     let (junit, markdown) = (read("ci/junit.xml"), read("ci/comment.md"));
     assert!(junit.contains("message=\"failed is 100 %, limit &lt; 5 %\""), "{junit}");
@@ -313,7 +295,7 @@ fn reports_for_ci_are_written_and_a_bad_place_is_told_before_the_run() {
     let seen = server.total();
     sandbox.write("file", "");
     let bad = [&arguments[..], &["--junit", "file/junit.xml"]].concat();
-    sandbox.run(&bad).expect_code(104).expect_stderr(&["cannot write file/junit.xml"]);
+    sandbox.run_against(&url, &bad).expect_code(104).expect_stderr(&["cannot write file/junit.xml"]);
     assert_eq!(server.total(), seen, "before the run");
     assert_eq!(sandbox.runs().len(), 1, "and without a folder");
 }
@@ -366,10 +348,6 @@ fn an_alert_that_fails_is_told_and_the_run_goes_on() {
         [(nowhere, "127.0.0.1 was not reached"), (refused.as_str(), "answered with status 500")]
     {
         let arguments = [
-            "run",
-            "test.rhai",
-            "-H",
-            &url,
             "-i",
             "5",
             "--threshold",
@@ -379,7 +357,7 @@ fn an_alert_that_fails_is_told_and_the_run_goes_on() {
             "--on-breach-url",
             hook,
         ];
-        let output = Sandbox::with(FAILING).run(&arguments).expect_code(99);
+        let output = Sandbox::with(FAILING).run_against(&url, &arguments).expect_code(99);
         let output =
             output.expect_stderr(&["--on-breach: the command failed (exit status: 7): oh no", problem]);
         assert!(!output.stderr.contains("secret-path"), "{}", output.shown());
@@ -394,19 +372,9 @@ fn an_alert_that_takes_long_holds_up_neither_the_run_nor_its_end() {
     let server = Server::start();
     let url = server.url();
     let sandbox = Sandbox::with(FAILING);
-    let arguments = [
-        "run",
-        "test.rhai",
-        "-H",
-        &url,
-        "-i",
-        "5",
-        "--threshold",
-        "http_req_failed: rate < 5%",
-        "--on-breach",
-        "sleep 1000 & sleep 1000",
-    ];
-    let output = sandbox.run(&arguments).expect_code(99);
+    let arguments =
+        ["-i", "5", "--threshold", "http_req_failed: rate < 5%", "--on-breach", "sleep 1000 & sleep 1000"];
+    let output = sandbox.run_against(&url, &arguments).expect_code(99);
     let output = output.expect_stderr(&["--on-breach: the command was ended: it took more than 10 s"]);
     assert_eq!(output.run_dir().json()["total"]["requests"], 5);
 }

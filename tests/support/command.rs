@@ -63,6 +63,12 @@ impl Sandbox {
         self.run_with(arguments, &[])
     }
 
+    /// Runs the sandbox's script against a server, to its end.
+    #[track_caller]
+    pub(crate) fn run_against(&self, url: &str, arguments: &[&str]) -> Output {
+        self.run(&[&["run", "test.rhai", "-H", url], arguments].concat())
+    }
+
     /// Runs the command to its end with these environment variables.
     #[track_caller]
     pub(crate) fn run_with<S: AsRef<OsStr>>(&self, arguments: &[S], variables: &[(&str, &str)]) -> Output {
