@@ -47,13 +47,13 @@ impl ResultsError {
 pub(super) fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "choose a folder that may be written to (--results-dir, --csv)"
+            "choose a folder that may be written to (--results-dir, or the flag that named the file)"
         }
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on the disk",
         io::ErrorKind::NotFound => "create the folder first",
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            "a file is in the way; choose another place (--results-dir, --csv)"
+            "a file is in the way; choose another place (--results-dir, or the flag that named the file)"
         }
-        _ => "check the place or choose another one (--results-dir, --csv)",
+        _ => "check the place or choose another one (--results-dir, or the flag that named the file)",
     }
 }

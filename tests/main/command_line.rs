@@ -445,6 +445,7 @@ fn help_of_a_script_lists_its_parameters() {
         "--users",
         "RHAID_USERS",
         "Exit codes",
+        "98 worse than the baseline",
         "place",
         "where it runs",
         "one of: dev, prod",
