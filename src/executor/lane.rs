@@ -20,7 +20,7 @@ use super::pacer::Pacer;
 use super::schedule::Schedule;
 use crate::plan::{Executor, LanePlan, Late, Open};
 use crate::script::Stage;
-use crate::vu::{Due, Event, Seat, Turn, Turns, Worker};
+use crate::vu::{Due, Event, Seat, Spent, Turn, Turns, Worker};
 
 /// How late an iteration may be begun where late ones are dropped: about what timers and a busy thread cost.
 const PUNCTUAL: Duration = Duration::from_millis(10);
@@ -307,6 +307,15 @@ impl Lane {
         }
     }
 
+    /// Takes one of the iterations that all users of the lane have together.
+    fn take_of(&self, iterations: u64) -> Spent {
+        let more = |taken| (taken < iterations).then_some(taken + 1);
+        match self.common.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+            Ok(taken) => Spent::of(iterations - taken),
+            Err(_) => Spent::Nothing,
+        }
+    }
+
     /// Takes the next iteration; those that are too late to be begun are dropped on the way.
     fn take_punctual(&self, pacer: &mut Pacer) -> f64 {
         let taken = &self.common.taken;
@@ -348,14 +357,17 @@ impl Turns for Lane {
         }
         match self.feed {
             Feed::Each(iterations) if begun >= iterations => Turn::Over,
-            Feed::Together(iterations) => {
-                let more = |taken| (taken < iterations).then_some(taken + 1);
-                match self.common.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
-                    Ok(_) => Turn::Free,
-                    Err(_) => Turn::Over,
-                }
-            }
+            Feed::Together(iterations) if self.take_of(iterations) == Spent::Nothing => Turn::Over,
             _ => Turn::Free,
+        }
+    }
+
+    fn spend(&self, begun: u64) -> Spent {
+        match self.feed {
+            Feed::Each(iterations) => Spent::of(iterations.saturating_sub(begun)),
+            Feed::Together(iterations) => self.take_of(iterations),
+            // A rate gives its iterations to whoever is free; a user that cannot begin has taken none.
+            Feed::Free | Feed::Due { .. } => Spent::Unlimited,
         }
     }
 

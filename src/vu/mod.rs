@@ -8,5 +8,5 @@ mod virtual_user;
 mod worker;
 
 pub(crate) use hooks::HookError;
-pub(crate) use turns::{Due, Turn, Turns};
+pub(crate) use turns::{Due, Spent, Turn, Turns};
 pub(crate) use worker::{Event, Interval, Seat, Shared, Worker, host_of};

@@ -28,10 +28,37 @@ pub(crate) enum Due {
     Never,
 }
 
+/// What is left of a limited number of iterations when one of them is used up without being begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spent {
+    /// Their number is not limited.
+    Unlimited,
+    /// There are more.
+    More,
+    /// That was the last one.
+    Last,
+    /// There was none.
+    Nothing,
+}
+
+impl Spent {
+    /// After one was taken when so many were left.
+    pub(crate) fn of(left: u64) -> Spent {
+        match left {
+            0 => Spent::Nothing,
+            1 => Spent::Last,
+            _ => Spent::More,
+        }
+    }
+}
+
 /// Gives users their iterations. Implemented by the lanes of `executor`.
 pub(crate) trait Turns: Stage {
     /// The next iteration of a user that has begun so many. What is given to one user is given to no other.
     fn next(&self, begun: u64) -> Turn;
+
+    /// Uses up an iteration of a user that has begun, or used up, so many.
+    fn spend(&self, begun: u64) -> Spent;
 
     /// When a place that was given is due.
     fn due(&self, place: f64) -> Due;

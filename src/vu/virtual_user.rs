@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::fiber::{Fiber, FiberError, FiberState};
 use super::next_task::{Last, NextTask};
-use super::turns::{Due, Turn, Turns};
+use super::turns::{Due, Spent, Turn, Turns};
 use super::worker::Worker;
 use crate::metrics::{IterationEnd, ScriptError};
 use crate::plan::{ScenarioPlan, TaskPlan, Wait};
@@ -62,8 +62,8 @@ pub(crate) async fn live(
         Poll::Ready(())
     })
     .await;
-    if user.start().await {
-        user.iterate(first).await;
+    if let Some(spent) = user.start().await {
+        user.iterate(first, spent).await;
     }
     user.stop().await;
 }
@@ -84,33 +84,60 @@ struct Begin {
 }
 
 impl VirtualUser {
-    /// Calls `on_start` until it succeeds; false when the user is to end instead.
-    async fn start(&self) -> bool {
-        let Some(on_start) = self.scenario.plan.on_start.clone() else { return true };
+    /// Calls `on_start` until it succeeds; gives how many iterations its failures have used up, or `None` when the
+    /// user is to end instead.
+    async fn start(&self) -> Option<u64> {
+        let Some(on_start) = self.scenario.plan.on_start.clone() else { return Some(0) };
+        let mut spent = 0;
         loop {
+            let started = Instant::now();
             match self.call(&on_start).await {
-                Next::Go => return true,
-                Next::Interrupted | Next::Leave => return false,
+                Next::Go => return Some(spent),
+                Next::Interrupted | Next::Leave => return None,
                 Next::Failed => {
                     self.vu.end_leases();
+                    if !self.spend(spent, started) {
+                        return None;
+                    }
+                    spent += 1;
                     let wait = self.wait(&self.scenario.plan.wait, None).await.max(LEAST_RETRY);
                     if !self.vu.wait_until(Instant::now() + wait).await {
-                        return false;
+                        return None;
                     }
                 }
             }
         }
     }
 
-    async fn iterate(&self, first: Option<f64>) {
+    /// Where the number of iterations is limited, an `on_start` that failed is one of them: a run of so many has an
+    /// end also when no user can ever begin. False when none is left.
+    fn spend(&self, spent: u64, started: Instant) -> bool {
+        let of_lane = self.turns.spend(spent);
+        if of_lane == Spent::Nothing {
+            return false;
+        }
+        let of_run = self.worker.claim_iteration();
+        match (of_lane, of_run) {
+            (Spent::Unlimited, Spent::Unlimited) => return true,
+            (_, Spent::Nothing) => return false,
+            _ => {}
+        }
+        let mut recorder = self.worker.host().recorder.borrow_mut();
+        recorder.iteration_started(&self.scenario.name);
+        recorder.iteration(&self.scenario.name, IterationEnd::Failed, started.elapsed(), Duration::ZERO);
+        of_lane != Spent::Last && of_run != Spent::Last
+    }
+
+    /// Runs iterations; `spent` are those that the user has had before the first.
+    async fn iterate(&self, first: Option<f64>, spent: u64) {
         let mut due = Instant::now();
         let mut last = None;
         let mut was_late = false;
         let mut first = first.map(Turn::Place);
         while !self.vu.is_stopping() {
-            let turn = first.take().unwrap_or_else(|| self.turns.next(self.vu.iteration.get()));
-            let Some(begin) = self.begin(turn, due).await else { return };
-            if !self.worker.claim_iteration() {
+            let turn = first.take().unwrap_or_else(|| self.turns.next(spent + self.vu.iteration.get()));
+            let Some(begin) = self.begin(turn, due, spent).await else { return };
+            if self.worker.claim_iteration() == Spent::Nothing {
                 return;
             }
             due = begin.due;
@@ -168,7 +195,7 @@ impl VirtualUser {
 
     /// Waits until a turn has come; `None` when the user is to end instead. `due` is when the user itself would
     /// go on.
-    async fn begin(&self, mut turn: Turn, mut due: Instant) -> Option<Begin> {
+    async fn begin(&self, mut turn: Turn, mut due: Instant, spent: u64) -> Option<Begin> {
         loop {
             let generation = self.turns.generation();
             let changed = || self.turns.generation() != generation;
@@ -181,7 +208,7 @@ impl VirtualUser {
                     }
                     // The time of the pause is nobody's lag.
                     due = Instant::now();
-                    turn = self.turns.next(self.vu.iteration.get());
+                    turn = self.turns.next(spent + self.vu.iteration.get());
                     continue;
                 }
                 Turn::Place(place) => place,

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::fiber::{FiberState, StackPool};
 use super::hooks::shown;
 use super::next_task::NextTask;
-use super::turns::Turns;
+use super::turns::{Spent, Turns};
 use super::virtual_user::{Scenario, live};
 use crate::http::{Client, Network, Target, Transport};
 use crate::metrics::{DEFAULT_SERIES_CAP, Delta, Recorder, ScriptError, Tap, Thresholds, WorkerHealth};
@@ -306,14 +306,15 @@ impl Worker {
         let _ = self.shared.events.send(event);
     }
 
-    /// Takes one iteration of the run's number; false when none is left.
-    pub(super) fn claim_iteration(&self) -> bool {
-        let Some(left) = &self.shared.iterations_left else { return true };
+    /// Takes one iteration of the run's number.
+    pub(super) fn claim_iteration(&self) -> Spent {
+        let Some(left) = &self.shared.iterations_left else { return Spent::Unlimited };
         let claimed = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        if claimed == Ok(1) {
+        let spent = Spent::of(claimed.unwrap_or(0));
+        if spent == Spent::Last {
             self.tell(Event::NoIterationsLeft);
         }
-        claimed.is_ok()
+        spent
     }
 
     /// Counts iterations of a scenario that were due and are never begun.

@@ -4,7 +4,17 @@ use std::time::Duration;
 
 use rhaid::plan::EndedBy;
 
-use crate::support::{Server, block_on, load_test, once, run};
+use crate::support::{Sandbox, Server, block_on, load_test, once, run};
+
+/// Two attempts of `on_start` fail, the third succeeds.
+const THIRD_TIME_LUCKY: &str = r#"
+    fn on_start() {
+        let tries = if "tries" in this { this.tries } else { 0 };
+        this.tries = tries + 1;
+        if this.tries < 3 { throw "not yet"; }
+    }
+    fn iteration() { print(`${vu::id()}: ${vu::iteration()} after ${this.tries}`); }
+"#;
 
 #[test]
 fn this_belongs_to_one_user_and_lives_as_long_as_it() {
@@ -122,18 +132,69 @@ fn teardown_may_take_no_argument() {
 
 #[test]
 fn on_start_is_tried_again_and_each_error_is_counted() {
-    let script = r#"
-        fn on_start() {
-            let tries = if "tries" in this { this.tries } else { 0 };
-            this.tries = tries + 1;
-            if this.tries < 3 { throw "not yet"; }
+    let script = format!("{THIRD_TIME_LUCKY} wait(0.2);");
+    let ran = run(load_test(&script).run_time(Duration::from_secs(4)));
+    assert_eq!(ran.printed()[0], "1: 1 after 3", "iterations begin when it has succeeded");
+    assert_eq!(ran.errors(), [("test.rhai:5:29: not yet".to_owned(), 2)].into());
+    assert_eq!(
+        ran.snapshot().iterations.failed,
+        0,
+        "on_start is no iteration where their number has no limit"
+    );
+}
+
+#[test]
+fn an_on_start_that_fails_is_one_of_the_runs_iterations() {
+    let ran = run(load_test(THIRD_TIME_LUCKY).iterations(5));
+    assert_eq!(ran.printed(), ["1: 1 after 3", "1: 2 after 3", "1: 3 after 3"]);
+    let iterations = &ran.snapshot().iterations;
+    assert_eq!((iterations.started, iterations.completed, iterations.failed), (5, 3, 2));
+    assert_eq!(*ran.report.ended_by(), EndedBy::Iterations);
+}
+
+#[test]
+fn an_on_start_that_fails_is_one_of_the_executors_iterations() {
+    let check = |executor: &str, per_user: &[u64], completed: u64| {
+        let script = format!(
+            "{THIRD_TIME_LUCKY} scenario(\"s\", #{{ exec: \"iteration\", executor: \"{executor}\", vus: 2, \
+             iterations: {} }});",
+            per_user[0]
+        );
+        let ran = run(load_test(&script));
+        let iterations = &ran.snapshot().iterations;
+        assert_eq!((iterations.completed, iterations.failed), (completed, 4), "{executor}");
+        assert_eq!((iterations.started, iterations.dropped), (completed + 4, 0), "{executor}");
+        assert_eq!(ran.errors(), [("test.rhai:5:29: not yet".to_owned(), 4)].into(), "{executor}");
+        assert_eq!(*ran.report.ended_by(), EndedBy::Iterations, "{executor}");
+        if let [_, each] = per_user {
+            let last = [1, 2].map(|vu| format!("{vu}: {each} after 3"));
+            assert!(last.iter().all(|line| ran.printed().contains(&line.as_str())), "{:?}", ran.printed());
         }
-        fn iteration() { print(this.tries); }
-    "#;
-    let ran = run(load_test(script).iterations(2));
-    assert_eq!(ran.printed(), ["3", "3"], "iterations begin when it has succeeded");
-    assert_eq!(ran.errors(), [("test.rhai:5:33: not yet".to_owned(), 2)].into());
-    assert_eq!(ran.snapshot().iterations.failed, 0, "on_start is no iteration");
+    };
+    check("per-vu-iterations", &[4, 2], 4);
+    check("shared-iterations", &[7], 3);
+}
+
+#[test]
+fn a_run_of_so_many_iterations_ends_although_no_user_can_begin() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let url = format!("http://{nobody}");
+    let check = |script: &str, arguments: &[&str], code: i32, errors: &str| {
+        let output = Sandbox::with(script).run_against(&url, arguments);
+        assert_eq!(output.code, Some(code), "{script}: {}{}", output.stdout, output.stderr);
+        assert!(output.stdout.contains(errors), "{script}: {}", output.stdout);
+    };
+    let login = "fn on_start() { this.token = http::get(\"/login\").json(\"token\"); } fn iteration() { http::get(\"/\"); }";
+    check(login, &["-i", "3", "-u", "2"], 0, "0 completed, 3 failed, 0 interrupted");
+    check(login, &["-i", "2", "--exit-code-on-error"], 1, "0 completed, 2 failed, 0 interrupted");
+    check("fn on_start() { fail(\"shut\"); } fn iteration() { http::get(\"/\"); }", &["-i", "2"], 97, "shut");
+    check(
+        "scenario(\"s\", #{ exec: \"iteration\", executor: \"per-vu-iterations\", iterations: 2 });\n\
+         fn on_start() { fail(\"shut\"); } fn iteration() { http::get(\"/\"); }",
+        &[],
+        97,
+        "shut",
+    );
 }
 
 #[test]
