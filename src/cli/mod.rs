@@ -19,6 +19,7 @@ mod keys;
 mod messages;
 mod monitor;
 mod new;
+mod origin;
 mod output;
 mod profiles;
 mod progress;

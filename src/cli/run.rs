@@ -11,6 +11,7 @@ use super::compare::{baseline_curves, baseline_of};
 use super::exit::Exit;
 use super::keys::{HINT, Keys, Wishes};
 use super::messages::{self, Messages};
+use super::origin::origin;
 use super::progress::{ColorChoice, Progress, ProgressKind};
 use super::report::write_file;
 use super::signals::Signals;
@@ -48,6 +49,8 @@ pub(super) fn run(args: &RunArgs) -> Exit {
     };
     let file_options = config.options();
     let mut args = RunArgs {
+        script: Some(script.clone()),
+        script_flag: None,
         once: args.once || config.args.once,
         http_debug: args.http_debug.clone().or(config.args.http_debug),
         output: args.output.clone().or(config.args.output),
@@ -105,6 +108,8 @@ impl From<Exit> for Ended {
 /// Runs a test and does everything around it that flags ask for.
 pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Ended {
     let (send, messages) = messages::channel();
+    let folder = args.script().and_then(|script| script.parent()).unwrap_or(Path::new(""));
+    let test = test.origin(origin(&args.output, folder));
     let prepared = match test.on_message(send).prepare() {
         Ok(prepared) => prepared,
         Err(error) => return refuse(&error).into(),

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
+use super::origin::{Machine, Origin};
+
 /// What a run was asked to do and on what machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RunInfo {
@@ -39,6 +41,18 @@ pub struct RunInfo {
     pub params: Vec<(String, String)>,
     /// When the run began (before `setup`).
     pub started_at: SystemTime,
+    /// The script was tried out with one iteration: its figures say nothing about a service.
+    #[serde(default)]
+    pub is_trial: bool,
+    /// HTTP version that was asked for: `auto`, `1.1` or `2`.
+    #[serde(default)]
+    pub http_version: String,
+    /// The machine that the load came from.
+    #[serde(default)]
+    pub machine: Machine,
+    /// Where the run was made, and of what.
+    #[serde(default)]
+    pub origin: Origin,
 }
 
 /// Why a run ended.

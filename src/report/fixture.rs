@@ -9,7 +9,7 @@ use crate::metrics::{
     IterationEnd, Phase, Phases, ProcessUse, Recorder, RequestSample, ResourceBatch, ResourceInfo,
     ResourceSample, ScriptError, Snapshot, SystemUse, ThresholdState, ThresholdStats, Thresholds, Tick,
 };
-use crate::plan::{Known, MetricKind, OwnMetric, RunInfo, ThresholdText, resolve};
+use crate::plan::{Commit, Known, Machine, MetricKind, Origin, OwnMetric, RunInfo, ThresholdText, resolve};
 
 /// 2026-11-23T17:45:04.250Z
 pub(crate) fn started_at() -> SystemTime {
@@ -38,6 +38,28 @@ pub(crate) fn info() -> RunInfo {
         planned: Some(Duration::from_secs(12)),
         params: vec![("token".into(), "***".into())],
         started_at: started_at(),
+        is_trial: false,
+        http_version: "auto".into(),
+        machine: Machine {
+            os: "linux".into(),
+            os_version: Some("Linux (Debian GNU/Linux 12)".into()),
+            arch: "x86_64".into(),
+            cores: 2,
+            cpu: Some("Example CPU 3.0 GHz".into()),
+            memory_bytes: Some(24_000_000_000),
+        },
+        origin: Origin {
+            command: ["rhaid", "run", "scripts/shop.rhai", "--note", "cache is cold", "-e", "TOKEN=***"]
+                .map(str::to_owned)
+                .into(),
+            commit: Some(Commit {
+                hash: "0123456789abcdef0123456789abcdef01234567".into(),
+                branch: Some("main".into()),
+                has_changes: Some(true),
+            }),
+            label: Some("staging".into()),
+            notes: vec!["cache is cold".into()],
+        },
     }
 }
 

@@ -106,6 +106,7 @@ fn head(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
         | Verdict::NoRequests => "❌",
     };
     let host = info.host.as_ref().map_or_else(String::new, |host| format!(" → {}", text(host)));
+    let label = info.origin.label.as_ref().map_or_else(String::new, |label| format!(" · {}", text(label)));
     let (_, sentence) = verdict_of(info, ended_by, snapshot);
     let total = &snapshot.total;
     let mut facts = vec![
@@ -121,7 +122,7 @@ fn head(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
         facts.push(format!("p{percentile} {}", percentile_text(total.ok, percentile)));
     }
     format!(
-        "### {sign} {}: {}{host}\n\n{}\n\n{}",
+        "### {sign} {}: {}{host}{label}\n\n{}\n\n{}",
         verdict.words(),
         text(&info.name),
         within(&sentence, SENTENCE_COLUMNS),

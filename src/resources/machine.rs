@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use sysinfo::{DiskRefreshKind, Disks, MemoryRefreshKind, Networks, System};
+use sysinfo::{CpuRefreshKind, DiskRefreshKind, Disks, MemoryRefreshKind, Networks, System};
 
 use crate::metrics::{MachineInfo, SystemUse};
 
@@ -62,6 +62,20 @@ impl Machine {
             return (None, None);
         }
         (Some(read as f64 / seconds), Some(written as f64 / seconds))
+    }
+}
+
+/// What this system says of the machine beside what is known of it.
+pub(crate) fn described(machine: crate::plan::Machine) -> crate::plan::Machine {
+    let mut system = System::new();
+    system.refresh_cpu_specifics(CpuRefreshKind::nothing());
+    system.refresh_memory_specifics(MemoryRefreshKind::nothing().with_ram());
+    let brand = system.cpus().first().map(|cpu| cpu.brand().trim().to_owned());
+    crate::plan::Machine {
+        os_version: System::long_os_version().filter(|version| !version.is_empty()),
+        cpu: brand.filter(|brand| !brand.is_empty()),
+        memory_bytes: Some(system.total_memory()).filter(|&bytes| bytes > 0),
+        ..machine
     }
 }
 

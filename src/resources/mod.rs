@@ -11,6 +11,7 @@ mod remote;
 mod sampler;
 mod target;
 
+pub(crate) use machine::described;
 pub use monitor::Monitor;
 pub use remote::{REMOTE_PATH, RemoteSample, RemoteTarget};
 pub use sampler::Sampler;

@@ -16,7 +16,7 @@ use crate::metrics::{
     PHASES, PhaseSpan, ResourceInfo, ResourceUnit, SampleFileStats, Saturation, ScenarioStats,
     ScriptErrorCount, Snapshot, SubmetricFigures, SubmetricStats, Summary, ms,
 };
-use crate::plan::{EndedBy, Quantity, RunInfo};
+use crate::plan::{EndedBy, Machine, Origin, Quantity, RunInfo};
 use crate::report::{Finding, findings};
 
 /// A run as JSON; `ended_by` is `None` while it goes on.
@@ -32,7 +32,8 @@ pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot)
         "ended_by": ended_by.map(EndedBy::as_str),
         "ended_reason": ended_by.and_then(reason),
         "settings": settings(info),
-        "machine": machine(),
+        "machine": machine(&info.machine),
+        "origin": origin(&info.origin),
         "phases": phases(snapshot),
         "thresholds": thresholds(snapshot, ended_by.is_some()),
         "metrics": metrics(snapshot),
@@ -98,16 +99,35 @@ fn settings(info: &RunInfo) -> Value {
         "stop_timeout_s": info.stop_timeout.as_secs_f64(),
         "seed": info.seed,
         "threads": info.threads,
+        "once": info.is_trial,
+        "http_version": info.http_version,
         "scenarios": scenarios,
         "params": params,
     })
 }
 
-fn machine() -> Value {
+fn machine(machine: &Machine) -> Value {
     json!({
-        "os": std::env::consts::OS,
-        "arch": std::env::consts::ARCH,
-        "cores": std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+        "os": machine.os,
+        "os_version": machine.os_version,
+        "arch": machine.arch,
+        "cores": machine.cores,
+        "cpu": machine.cpu,
+        "memory_bytes": machine.memory_bytes,
+    })
+}
+
+/// Where the run was made, and of what.
+fn origin(origin: &Origin) -> Value {
+    json!({
+        "command": (!origin.command.is_empty()).then_some(&origin.command),
+        "commit": origin.commit.as_ref().map(|commit| json!({
+            "hash": commit.hash,
+            "branch": commit.branch,
+            "has_changes": commit.has_changes,
+        })),
+        "label": origin.label,
+        "notes": origin.notes,
     })
 }
 

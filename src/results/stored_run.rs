@@ -19,7 +19,7 @@ use crate::metrics::{
     Aggregator, EndpointStats, GeneratorPoint, Histogram, History, HistoryPoint, IntervalHistograms,
     IntervalKey, IntervalKind, IntervalSeries, IntervalStats, Phase, PhaseSpan, Snapshot, TotalsSoFar,
 };
-use crate::plan::{EndedBy, RunInfo};
+use crate::plan::{Commit, EndedBy, Machine, Origin, RunInfo};
 
 /// See the module's description.
 #[derive(Clone, Debug)]
@@ -310,5 +310,37 @@ fn facts(folder: &Path, started_at: Option<SystemTime>) -> RunInfo {
         planned: None,
         params: Vec::new(),
         started_at: moment.or(started_at).unwrap_or(SystemTime::UNIX_EPOCH),
+        is_trial: settings["once"] == true,
+        http_version: text(&settings["http_version"]).unwrap_or_default(),
+        machine: machine(&json["machine"]),
+        origin: origin(&json["origin"]),
+    }
+}
+
+fn machine(json: &Value) -> Machine {
+    let text = |key: &str| json[key].as_str().map(str::to_owned);
+    Machine {
+        os: text("os").unwrap_or_default(),
+        os_version: text("os_version"),
+        arch: text("arch").unwrap_or_default(),
+        cores: json["cores"].as_u64().map_or(0, |cores| cores as usize),
+        cpu: text("cpu"),
+        memory_bytes: json["memory_bytes"].as_u64(),
+    }
+}
+
+fn origin(json: &Value) -> Origin {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let texts = |key: &str| json[key].as_array().into_iter().flatten().filter_map(text).collect();
+    let commit = &json["commit"];
+    Origin {
+        command: texts("command"),
+        commit: text(&commit["hash"]).map(|hash| Commit {
+            hash,
+            branch: text(&commit["branch"]),
+            has_changes: commit["has_changes"].as_bool(),
+        }),
+        label: text(&json["label"]),
+        notes: texts("notes"),
     }
 }

@@ -43,7 +43,6 @@ fn the_files_look_as_they_should() {
         assert_golden(name, &fs::read_to_string(run.join(name)).unwrap());
     }
     let mut json = json_of(&run);
-    json["machine"] = json!({ "os": "linux", "arch": "x86_64", "cores": 2 });
     json["rhaid"] = json!({ "version": "0.1.0" });
     assert_golden("run.json", &format!("{json:#}\n"));
     let mut left: Vec<_> = fs::read_dir(&run).unwrap().map(|entry| entry.unwrap().file_name()).collect();

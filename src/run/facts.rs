@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
-use crate::plan::{Executor, RunInfo, TestPlan};
+use crate::plan::{Executor, Machine, Origin, RunInfo, TestPlan};
 use crate::script::{Param, Secrets};
 use crate::vu::host_of;
 
@@ -13,6 +13,7 @@ pub(super) fn run_info(
     script: PathBuf,
     files: Vec<(String, String)>,
     params: &[Param],
+    origin: Origin,
 ) -> RunInfo {
     let name = script.file_stem().map_or("script".to_owned(), |stem| stem.to_string_lossy().into_owned());
     let users = |index: usize| match plan.executor(index) {
@@ -43,7 +44,40 @@ pub(super) fn run_info(
         planned: plan.planned(),
         params: params.iter().map(|param| (param.name.clone(), shown(param))).collect(),
         started_at: SystemTime::now(),
+        is_trial: false,
+        http_version: plan.http.http_version.clone().unwrap_or_else(|| "auto".to_owned()),
+        machine: machine(),
+        origin: Origin { command: without_secret_params(origin.command, params), ..origin },
     }
+}
+
+/// The arguments of a command, those without the value that set a secret parameter. Values are masked wherever they
+/// stand, but for short ones, which stand in too many words.
+fn without_secret_params(command: Vec<String>, params: &[Param]) -> Vec<String> {
+    let secret = |argument: &str| {
+        let setting = argument.strip_prefix("--param=").unwrap_or(argument);
+        let (name, value) = setting.split_once('=')?;
+        let is_secret = !value.is_empty() && params.iter().any(|param| param.secret && param.name == name);
+        is_secret.then(|| argument.len() - value.len())
+    };
+    let masked = |argument: String| match secret(&argument) {
+        Some(start) => format!("{}***", &argument[..start]),
+        None => argument,
+    };
+    command.into_iter().map(masked).collect()
+}
+
+/// This machine.
+fn machine() -> Machine {
+    let machine = Machine {
+        os: std::env::consts::OS.to_owned(),
+        arch: std::env::consts::ARCH.to_owned(),
+        cores: std::thread::available_parallelism().map_or(1, |cores| cores.get()),
+        ..Machine::default()
+    };
+    #[cfg(feature = "resources")]
+    let machine = crate::resources::described(machine);
+    machine
 }
 
 /// What is known of the run at its start, as it may be shown.
@@ -57,6 +91,8 @@ pub(super) fn without_secrets(mut info: RunInfo, secrets: &Secrets) -> RunInfo {
     info.params.iter_mut().for_each(|(_, value)| mask(value));
     info.scenarios.iter_mut().for_each(|(name, _)| mask(name));
     info.host.iter_mut().for_each(mask);
+    let origin = &mut info.origin;
+    origin.command.iter_mut().chain(&mut origin.label).chain(&mut origin.notes).for_each(mask);
     info
 }
 

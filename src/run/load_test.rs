@@ -21,7 +21,7 @@ use crate::data::{Folders, Registry};
 use crate::http::{Target, Transport};
 use crate::metrics::{ResourceSource, SampleSink};
 use crate::plan::{
-    CapacityPlan, Known, Options, PlanError, RunInfo, RunStages, TestPlan, ThresholdText, resolve,
+    CapacityPlan, Known, Options, Origin, PlanError, RunInfo, RunStages, TestPlan, ThresholdText, resolve,
 };
 use crate::rhai::{Dynamic, Engine};
 use crate::script::{
@@ -61,6 +61,7 @@ pub struct LoadTest {
     watch: bool,
     resources: Option<Box<dyn ResourceSource>>,
     samples: Vec<Box<dyn SampleSink>>,
+    origin: Origin,
     /// A parameter without a value is no error.
     listing: bool,
 }
@@ -93,6 +94,7 @@ impl LoadTest {
             watch: false,
             resources: None,
             samples: Vec::new(),
+            origin: Origin::default(),
             listing: false,
         }
     }
@@ -236,6 +238,14 @@ impl LoadTest {
         self
     }
 
+    /// What reports tell of where the run was made and of what: command, commit, environment, notes. It changes nothing
+    /// of the run.
+    #[must_use]
+    pub fn origin(mut self, origin: Origin) -> Self {
+        self.origin = origin;
+        self
+    }
+
     /// A further folder that imports are looked for in, when the folder of the importing file does not have
     /// them. Folders are tried in the order in which they were added.
     #[must_use]
@@ -375,6 +385,7 @@ impl LoadTest {
             watch: false,
             resources: None,
             samples: Vec::new(),
+            origin: Origin::default(),
             listing: true,
         }
     }
@@ -437,8 +448,8 @@ impl LoadTest {
         check_hosts(&plan)?;
         let http = http_options(&plan.http).map_err(RunError::Http)?;
         let transport = Transport::new(http).map_err(|error| RunError::Http(error.to_string()))?;
-        let info = run_info(&plan, self.script, self.sources.all(), &declared.params);
-        let info = without_secrets(info, &inputs.common.secrets);
+        let info = run_info(&plan, self.script, self.sources.all(), &declared.params, self.origin);
+        let info = RunInfo { is_trial: is_tried_out, ..without_secrets(info, &inputs.common.secrets) };
         let (events, receiver) = mpsc::unbounded_channel();
         let shared = Shared {
             inputs,

@@ -39,6 +39,7 @@ mod metrics;
 mod mistakes;
 mod modules;
 mod new_scripts;
+mod origins;
 mod profiles;
 mod reload;
 mod resources;

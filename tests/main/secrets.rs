@@ -1,24 +1,8 @@
 //! Secrets: what is masked, and where it must not stand.
 
-use std::path::Path;
-
 use rhaid::plan::{EndedBy, Options};
 
-use crate::support::{Sandbox, Server, load_test, run};
-
-/// All files below a folder that hold a text.
-fn files_with(folder: &Path, text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files_with(&path, text));
-        } else if String::from_utf8_lossy(&std::fs::read(&path).unwrap()).contains(text) {
-            found.push(path.display().to_string());
-        }
-    }
-    found
-}
+use crate::support::{Sandbox, Server, files_with, load_test, run};
 
 #[test]
 fn the_value_of_a_secret_parameter_is_written_nowhere() {

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 pub(crate) use command::{Output, Running, Sandbox};
 pub(crate) use http2::Http2Server;
 pub(crate) use in_process::{Ran, block_on, load_test, once, run, try_run};
-pub(crate) use results::{RunDir, rows};
+pub(crate) use results::{RunDir, files_with, rows};
 pub(crate) use server::{Seen, Server};
 pub(crate) use tls::TlsServer;
 

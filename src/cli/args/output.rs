@@ -15,6 +15,14 @@ pub(in crate::cli) struct OutputArgs {
     #[arg(long, value_name = "DIR", env = "RHAID_RESULTS_DIR")]
     pub(in crate::cli) results_dir: Option<PathBuf>,
 
+    /// The environment that is tested, such as staging, for reports; runs with different ones are not alike
+    #[arg(long, value_name = "WORD", env = "RHAID_LABEL")]
+    pub(in crate::cli) label: Option<String>,
+
+    /// What else the reader of a report should know; can be given several times
+    #[arg(long, value_name = "TEXT", env = "RHAID_NOTE")]
+    pub(in crate::cli) note: Vec<String>,
+
     /// The report as one HTML file [default: performance/reports/RUN.html]
     #[arg(long, value_name = "FILE", env = "RHAID_HTML")]
     pub(in crate::cli) html: Option<PathBuf>,
@@ -98,6 +106,8 @@ impl OutputArgs {
     pub(in crate::cli) fn or(self, file: OutputArgs) -> OutputArgs {
         OutputArgs {
             results_dir: self.results_dir.or(file.results_dir),
+            label: self.label.or(file.label),
+            note: if self.note.is_empty() { file.note } else { self.note },
             html: self.html.or(file.html),
             junit: self.junit.or(file.junit),
             on_breach: self.on_breach.or(file.on_breach),

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::table::{Row, figures, table, text};
 use super::{escape, section, user, user_lines};
 use crate::metrics::{CustomFigures, EndpointStats, GaugeStats, ResourceUnit, Summary};
-use crate::plan::{format_clock, format_duration};
+use crate::plan::{Machine, Origin, format_clock, format_duration};
 use crate::report::format;
 use crate::report::model::Model;
 use crate::results::utc;
@@ -198,6 +198,47 @@ fn gauge(stats: &GaugeStats) -> Row {
     ])
 }
 
+/// The environment, notes, command and commit of a run, those that are known.
+fn origin(origin: &Origin) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    facts.extend(origin.label.as_ref().map(|label| ("Environment", user(label))));
+    facts.extend(origin.notes.iter().map(|note| ("Note", user(note))));
+    if !origin.command.is_empty() {
+        facts.push(("Command", format!("<code>{}</code>", user(&shell_words(&origin.command)))));
+    }
+    if let Some(commit) = &origin.commit {
+        let branch =
+            commit.branch.as_ref().map_or_else(String::new, |branch| format!(" on {}", user(branch)));
+        let changes = match commit.has_changes {
+            Some(true) => ", with changes that were not committed",
+            Some(false) | None => "",
+        };
+        facts.push(("Commit", format!("<code>{}</code>{branch}{changes}", user(&commit.hash))));
+    }
+    facts
+}
+
+/// A command as a shell takes it.
+fn shell_words(words: &[String]) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=,@%+*".contains(c);
+    let quoted = |word: &String| match !word.is_empty() && word.chars().all(is_plain) {
+        true => word.clone(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    };
+    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+/// The machine in a line; empty when nothing is known of it.
+fn machine(machine: &Machine) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    parts.extend(machine.os_version.clone().or(Some(machine.os.clone()).filter(|os| !os.is_empty())));
+    parts.extend(Some(machine.arch.clone()).filter(|arch| !arch.is_empty()));
+    parts.extend((machine.cores > 0).then(|| format!("{} cores", machine.cores)));
+    parts.extend(machine.cpu.clone());
+    parts.extend(machine.memory_bytes.map(|bytes| format!("{} memory", format::bytes(bytes))));
+    parts.join(", ")
+}
+
 pub(super) fn facts(model: &Model<'_>) -> String {
     let (info, snapshot) = (model.info, model.snapshot);
     let script = info.script.display().to_string();
@@ -206,7 +247,8 @@ pub(super) fn facts(model: &Model<'_>) -> String {
         (None, Some(iterations)) => format!("{} iterations", format::count(iterations)),
         (None, None) => "until stopped".to_owned(),
     };
-    let mut facts: Vec<(&str, String)> = vec![
+    let mut facts = origin(&info.origin);
+    facts.extend([
         ("Script", user(if script.is_empty() { &info.name } else { &script })),
         ("Host", info.host.as_deref().map_or_else(|| "named by the script".to_owned(), user)),
         ("Started", escape(&utc(info.started_at))),
@@ -233,8 +275,11 @@ pub(super) fn facts(model: &Model<'_>) -> String {
                 format::bytes(snapshot.total.bytes_sent)
             ),
         ),
+        ("HTTP version", user(&info.http_version)),
+        ("Generator", user(&machine(&info.machine))),
         ("Version", format!("rhaid {}", env!("CARGO_PKG_VERSION"))),
-    ];
+    ]);
+    facts.retain(|(_, value)| !value.is_empty());
     if snapshot.interrupted_requests > 0 {
         let text = format!(
             "{} requests had no response when the run stopped; they are not counted",

@@ -27,8 +27,9 @@ fn sign(tone: Judgement) -> &'static str {
 pub(super) fn header(model: &Model<'_>) -> String {
     let info = model.info;
     let target = info.host.as_deref().map(|host| format!(" → {}", user(host))).unwrap_or_default();
+    let label = info.origin.label.as_ref().map(|label| format!(" · {}", user(label))).unwrap_or_default();
     format!(
-        "<header><div><h1>{}</h1><p>{}{target} · {}</p></div>\
+        "<header><div><h1>{}</h1><p>{}{target}{label} · {}</p></div>\
          <nav aria-label=\"Sections\"><a href=\"#timeline\">Timeline</a> <a href=\"#endpoints\">Endpoints</a> \
          <a href=\"#distributions\">Distribution</a> <a href=\"#errors\">Errors</a> {}<a href=\"#facts\">Run</a> \
          <button type=\"button\" id=\"theme\" hidden>Dark</button></nav></header>",

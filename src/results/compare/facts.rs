@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::measured::MeasuredRun;
 
 /// Facts of `run.json` that explain a difference when they differ: where they stand, and the sentence.
-const FACTS: [(&str, &str); 10] = [
+const FACTS: [(&str, &str); 14] = [
     ("/name", "the script's name differs"),
     ("/settings/host", "the host differs"),
     ("/settings/users", "the number of users differs"),
@@ -15,7 +15,11 @@ const FACTS: [(&str, &str); 10] = [
     ("/settings/run_time_s", "the run time differs"),
     ("/settings/scenarios", "the scenarios or their load differ"),
     ("/settings/threads", "the number of worker threads differs"),
-    ("/machine", "the machine differs"),
+    ("/origin/label", "the environment differs"),
+    ("/machine/os", "the operating system differs"),
+    ("/machine/arch", "the processor architecture differs"),
+    ("/machine/cores", "the number of processors differs"),
+    ("/machine/cpu", "the processor differs"),
     ("/rhaid/version", "rhaid's version differs"),
     ("/resources/target_machine", "the target's machine differs"),
 ];
@@ -41,7 +45,13 @@ pub(in crate::results) fn circumstances(before: (&Value, &Path), after: (&Value,
     let mut sentences = Vec::new();
     for (path, sentence) in FACTS {
         let (a, b) = (before.0.pointer(path), after.0.pointer(path));
-        if a != b {
+        // What one of them does not say, as an older version did not, is no difference.
+        if a.is_some()
+            && b.is_some()
+            && a != b
+            && !(path == "/settings/host" && is_own_target(before.0, after.0))
+        {
+            let short = |value: &Value| short(value).map(|text| format!("{text}{}", unit(path, value)));
             sentences.push(match (a.and_then(short), b.and_then(short)) {
                 (Some(a), Some(b)) => format!("{sentence}: {a} before, {b} after"),
                 _ => sentence.to_owned(),
@@ -52,6 +62,19 @@ pub(in crate::results) fn circumstances(before: (&Value, &Path), after: (&Value,
         sentences.push("the script's text differs".to_owned());
     }
     sentences
+}
+
+/// Whether the target of both ran in the generator's own process, as that of `rhaid demo`: then its port is a new one each
+/// time and says nothing.
+fn is_own_target(before: &Value, after: &Value) -> bool {
+    [before, after]
+        .iter()
+        .all(|json| json.pointer("/resources/target_is_generator") == Some(&Value::Bool(true)))
+}
+
+/// What a number at this place is of.
+fn unit(path: &str, value: &Value) -> &'static str {
+    if value.is_number() && path.ends_with("_s") { " s" } else { "" }
 }
 
 /// A value that fits into a sentence.
