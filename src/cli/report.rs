@@ -13,9 +13,14 @@ use super::progress::ColorChoice;
 use crate::metrics::EndpointStats;
 use crate::report::{
     Look, Model, compared_markdown, compared_summary, distribution_charts, html_report, junit,
-    percentile_table, timeline_charts,
+    percentile_table, timeline_charts, trend_row,
 };
-use crate::results::{Comparison, DEFAULT_NOISE, StoredRun, Window, compared_run_json, write_csv_files};
+use crate::results::{
+    Comparison, DEFAULT_NOISE, StoredRun, Trend, TrendPoint, Window, compared_run_json, write_csv_files,
+};
+
+/// Runs of the same test that a report shows beside its own.
+pub(super) const LAST_RUNS: usize = 20;
 
 /// Makes the reports that the arguments ask for; without any, prints the summary.
 pub(super) fn report(args: &ReportArgs) -> Exit {
@@ -76,6 +81,7 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
         (Some(comparison), Some(baseline)) => model.compared(comparison, baseline_curves(baseline)),
         _ => model,
     };
+    let model = model.among(last_runs(args, run));
     if let Some(path) = &args.html {
         write_file(path, html_report(&model).as_bytes())?;
         tell("report", path);
@@ -90,7 +96,9 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
         tell("Markdown", path);
     }
     if let Some(folder) = &args.svg {
-        for chart in timeline_charts(&model).iter().chain(&distribution_charts(&model)) {
+        let points: Vec<&TrendPoint> = model.last_runs.iter().collect();
+        let row = if points.len() > 1 { trend_row(&points) } else { Vec::new() };
+        for chart in timeline_charts(&model).iter().chain(&distribution_charts(&model)).chain(&row) {
             write_file(&folder.join(format!("{}.svg", chart.id)), chart.svg_file().as_bytes())?;
         }
         tell("charts", folder);
@@ -111,6 +119,12 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
         output::out(&compared_summary(info, ended_by, snapshot, comparison.as_ref(), look));
     }
     Ok(())
+}
+
+/// The last runs of the test, read only where they are shown.
+fn last_runs(args: &ReportArgs, run: &StoredRun) -> Vec<TrendPoint> {
+    let is_shown = args.html.is_some() || args.svg.is_some();
+    if is_shown { Trend::up_to(&run.folder, LAST_RUNS) } else { Vec::new() }
 }
 
 /// Writes a file whole, with the folders it needs.

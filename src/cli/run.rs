@@ -13,14 +13,14 @@ use super::keys::{HINT, Keys, Wishes};
 use super::messages::{self, Messages};
 use super::origin::origin;
 use super::progress::{ColorChoice, Progress, ProgressKind};
-use super::report::write_file;
+use super::report::{LAST_RUNS, write_file};
 use super::signals::Signals;
 use super::{config_file, event_loop, output, profiles, resources};
 use crate::metrics::Snapshot;
 use crate::plan::{EndedBy, Options, RunInfo, ThresholdText};
 use crate::report::{Look, Model, compared_markdown, compared_summary, html_report, junit, short_summary};
 use crate::results::{
-    Comparison, CsvFiles, DEFAULT_NOISE, ResultsError, RunDirectory, SamplesFile, StoredRun,
+    Comparison, CsvFiles, DEFAULT_NOISE, ResultsError, RunDirectory, SamplesFile, StoredRun, Trend,
     compared_run_json,
 };
 use crate::{LoadTest, Prepared, Report, RunError};
@@ -464,6 +464,7 @@ impl Session {
                 (Some(comparison), Some(baseline)) => model.compared(comparison, baseline_curves(baseline)),
                 _ => model,
             };
+            let model = model.among(Trend::up_to(folder, LAST_RUNS));
             write_file(&path, html_report(&model).as_bytes())
         });
         match written {

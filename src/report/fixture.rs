@@ -10,6 +10,7 @@ use crate::metrics::{
     ResourceSample, ScriptError, Snapshot, SystemUse, ThresholdState, ThresholdStats, Thresholds, Tick,
 };
 use crate::plan::{Commit, Known, Machine, MetricKind, Origin, OwnMetric, RunInfo, ThresholdText, resolve};
+use crate::results::TrendPoint;
 
 /// 2026-11-23T17:45:04.250Z
 pub(crate) fn started_at() -> SystemTime {
@@ -485,4 +486,26 @@ pub(crate) fn assert_golden(name: &str, actual: &str) {
         "{} differs; if that is meant, run the tests with RHAID_BLESS=1\n--- golden\n{golden}\n--- now\n{actual}",
         path.display()
     );
+}
+
+/// The last runs of a test, each a little slower than the one before, with a change of the load at every seventh.
+pub(crate) fn last_runs(number: u64) -> Vec<TrendPoint> {
+    let point = |index: u64| TrendPoint {
+        folder: format!("2026-11-{:02}T17-45-04Z_shop", index + 1),
+        name: "shop".into(),
+        started_at: format!("2026-11-{:02}T17:45:04Z", index + 1),
+        users: Some(10),
+        requests: 12_345 + index,
+        rate: 120.0 + index as f64,
+        failed_share: Some(0.012),
+        latency_ms: (index != 3).then_some([20.0, 80.0 + index as f64, 150.0]),
+        passed: Some(!index.is_multiple_of(5)),
+        commit: Some("0123456789abcdef0123456789abcdef01234567".into()),
+        unlike: if index % 7 == 6 {
+            vec!["the number of users differs: 5 before, 10 after".into()]
+        } else {
+            Vec::new()
+        },
+    };
+    (0..number).map(point).collect()
 }

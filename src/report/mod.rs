@@ -28,7 +28,7 @@ pub(crate) mod fixture;
 
 pub use crate::metrics::masked;
 #[cfg(feature = "charts")]
-pub use charts::{Chart, distribution_charts, resources_svg, timeline_charts, trend_charts};
+pub use charts::{Chart, distribution_charts, resources_svg, timeline_charts, trend_charts, trend_row};
 pub use comparison::comparison_sentence;
 pub use findings::{Finding, findings};
 pub use format::{bytes, count, latency, percent, rate, run_length};

@@ -130,6 +130,13 @@ impl RunDirectory {
     }
 }
 
+/// What the name of a script becomes in the name of a folder.
+pub(super) fn script_part(name: &str) -> String {
+    let mut name = safe_name(name);
+    name.truncate(LONGEST_NAME);
+    if name.is_empty() { "script".to_owned() } else { name }
+}
+
 /// Makes `<root>/<UTC time>_<name>/`; see [`RunDirectory::create`].
 ///
 /// # Errors
@@ -138,9 +145,7 @@ pub fn run_folder(root: &Path, name: &str, started_at: SystemTime) -> Result<Pat
     fs::create_dir_all(root).map_err(ResultsError::create("the results folder", root))?;
     // A colon is not allowed in names on Windows, and needs quoting elsewhere.
     let time = utc(started_at).replace(':', "-");
-    let mut name = safe_name(name);
-    name.truncate(LONGEST_NAME);
-    let name = if name.is_empty() { "script" } else { &name };
+    let name = script_part(name);
     let mut path = root.join(format!("{time}_{name}"));
     let mut n = 1;
     loop {

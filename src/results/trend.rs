@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::compare::circumstances;
+use super::directory::script_part;
 
 /// The headline of one run.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +32,8 @@ pub struct TrendPoint {
     pub latency_ms: Option<[f64; 3]>,
     /// Whether all its thresholds held; `None` when it had none, or was cut off.
     pub passed: Option<bool>,
+    /// Hash of the commit that its script was of, if it says so.
+    pub commit: Option<String>,
     /// What it was made with that the run of this test before it was not: script, load, host, machine; in words.
     pub unlike: Vec<String>,
 }
@@ -45,38 +48,52 @@ pub struct Trend {
 }
 
 impl Trend {
-    /// Reads every run directly below `root`: of the test with this name, or of all.
+    /// Reads every run directly below `root`: of the test with this name, or of all. Runs with `--once` are no part of it.
     ///
     /// # Errors
     /// When the folder itself cannot be read.
     pub fn read(root: &Path, name: Option<&str>) -> std::io::Result<Trend> {
-        let mut folders: Vec<PathBuf> = fs::read_dir(root)?
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.join("run.json").is_file())
-            .collect();
-        folders.sort();
         let mut trend = Trend::default();
-        let mut runs: Vec<(TrendPoint, Value, PathBuf)> = Vec::new();
-        for folder in folders {
-            match point(&folder) {
-                Ok((point, json)) if name.is_none_or(|name| name == point.name) => {
-                    runs.push((point, json, folder));
-                }
-                Ok(_) => {}
-                Err(problem) => trend.problems.push(format!("{}: {problem}", folder.display())),
+        let mut runs = Vec::new();
+        for folder in run_folders(root)? {
+            match Run::read(folder) {
+                Ok(run) if run.is_trial() || name.is_some_and(|name| name != run.point.name) => {}
+                Ok(run) => runs.push(run),
+                Err(problem) => trend.problems.push(problem),
             }
         }
-        // RFC 3339 in UTC sorts as text.
-        runs.sort_by(|(a, ..), (b, ..)| (&a.started_at, &a.folder).cmp(&(&b.started_at, &b.folder)));
-        for index in 0..runs.len() {
-            let (point, json, folder) = &runs[index];
-            let before = runs[..index].iter().rev().find(|(before, ..)| before.name == point.name);
-            let unlike = before.map(|(_, old, place)| circumstances((old, place), (json, folder)));
-            runs[index].0.unlike = unlike.unwrap_or_default();
-        }
-        trend.points = runs.into_iter().map(|(point, ..)| point).collect();
+        trend.points = in_order(runs);
         Ok(trend)
+    }
+
+    /// The last runs of the same test beside a run and up to it, oldest first; it is the last of them. What cannot be
+    /// read, or is in a folder that is not called as runs are, is left out.
+    pub fn up_to(folder: &Path, most: usize) -> Vec<TrendPoint> {
+        let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+        let Ok(run) = Run::read(folder) else { return Vec::new() };
+        if run.is_trial() {
+            return vec![run.point];
+        }
+        let root = run.folder.parent().unwrap_or(Path::new(""));
+        let mut others = run_folders(root).unwrap_or_default();
+        // Names begin with the time, so that the newest runs are found without reading all of them.
+        let end = format!("_{}", script_part(&run.point.name));
+        others.retain(|other| other.file_name().is_some_and(|name| name.to_string_lossy().contains(&end)));
+        let mut runs = vec![run];
+        for other in others.into_iter().rev().filter(|other| *other != runs[0].folder).collect::<Vec<_>>() {
+            if runs.len() >= most {
+                break;
+            }
+            let this = &runs[0].point;
+            let is_earlier = |other: &Run| {
+                (&other.point.started_at, &other.point.folder) < (&this.started_at, &this.folder)
+            };
+            let read = Run::read(other).ok();
+            runs.extend(
+                read.filter(|other| other.point.name == this.name && !other.is_trial() && is_earlier(other)),
+            );
+        }
+        in_order(runs)
     }
 
     /// The names of the tests, in A-Z order.
@@ -92,6 +109,48 @@ impl Trend {
         let of_name: Vec<&TrendPoint> = self.points.iter().filter(|point| point.name == name).collect();
         of_name[of_name.len().saturating_sub(most)..].to_vec()
     }
+}
+
+/// A run with what it is compared by.
+struct Run {
+    point: TrendPoint,
+    json: Value,
+    folder: PathBuf,
+}
+
+impl Run {
+    fn read(folder: PathBuf) -> Result<Run, String> {
+        match point(&folder) {
+            Ok((point, json)) => Ok(Run { point, json, folder }),
+            Err(problem) => Err(format!("{}: {problem}", folder.display())),
+        }
+    }
+
+    /// One iteration to try a script out says nothing about a service.
+    fn is_trial(&self) -> bool {
+        self.json.pointer("/settings/once") == Some(&Value::Bool(true))
+    }
+}
+
+/// The folders of runs directly below one, by their names.
+fn run_folders(root: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(root)?.flatten().map(|entry| entry.path());
+    let mut folders: Vec<PathBuf> = entries.filter(|path| path.join("run.json").is_file()).collect();
+    folders.sort();
+    Ok(folders)
+}
+
+/// The points of the runs by their time, each with what it has not in common with the run of its test before it.
+fn in_order(mut runs: Vec<Run>) -> Vec<TrendPoint> {
+    // RFC 3339 in UTC sorts as text.
+    runs.sort_by(|a, b| (&a.point.started_at, &a.point.folder).cmp(&(&b.point.started_at, &b.point.folder)));
+    for index in 0..runs.len() {
+        let (run, earlier) = (&runs[index], &runs[..index]);
+        let before = earlier.iter().rev().find(|before| before.point.name == run.point.name);
+        let unlike = before.map(|old| circumstances((&old.json, &old.folder), (&run.json, &run.folder)));
+        runs[index].point.unlike = unlike.unwrap_or_default();
+    }
+    runs.into_iter().map(|run| run.point).collect()
 }
 
 fn point(folder: &Path) -> Result<(TrendPoint, Value), String> {
@@ -114,6 +173,7 @@ fn point(folder: &Path) -> Result<(TrendPoint, Value), String> {
         failed_share: total["failed_share"].as_f64(),
         latency_ms: latency,
         passed: passed(&json),
+        commit: json.pointer("/origin/commit/hash").and_then(Value::as_str).map(str::to_owned),
         unlike: Vec::new(),
     };
     Ok((point, json))

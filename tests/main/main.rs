@@ -34,6 +34,7 @@ mod http_requests;
 mod http_responses;
 mod imports;
 mod keys;
+mod last_runs;
 mod life_cycle;
 mod metrics;
 mod mistakes;

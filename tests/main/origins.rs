@@ -162,4 +162,6 @@ fn runs_of_different_environments_are_compared_with_a_warning() {
     assert!(!warned(&runs[0], &runs[1]).contains("differs"));
     let text = warned(&runs[1], &runs[2]);
     assert!(text.contains(sentence), "{text}");
+    let trend = sandbox.run(&["trend"]).expect_code(0);
+    assert!(trend.stdout.contains(sentence), "{}", trend.stdout);
 }

@@ -1,12 +1,14 @@
 //! Time × latency as a map whose colour is the number of requests.
 
+use std::ops::Range;
+
 use plotters::prelude::*;
 
 use super::plot::{Axis, LEFT, RIGHT, WIDTH, draw, filled, plot};
 use super::theme::Role;
 use super::{Chart, Shape};
 use crate::report::format;
-use crate::report::model::Model;
+use crate::report::model::{HeatMap, Model};
 
 const HEIGHT: u32 = 420;
 
@@ -19,14 +21,11 @@ pub(super) fn heat_map(model: &Model<'_>) -> Option<Chart> {
         let mut plot = plot(area, &x, &y, |_| Ok(()))?;
         // By level, so that the cells of one colour follow one another and become one path.
         for level in 1..=6 {
-            let cells = map.columns.iter().enumerate().flat_map(|(column, rows)| {
-                let (from, to) =
-                    (column as f64 * map.width_s as f64, (column + 1) as f64 * map.width_s as f64);
-                let of_level = rows.iter().enumerate().filter(move |(_, count)| map.level(**count) == level);
-                of_level.map(move |(row, _)| {
-                    let (low, high) = (map.row_us(row).log10(), map.row_us(row + 1).log10());
-                    Rectangle::new([(from, high), (to.min(length_s), low)], filled(Role::Heat(level)))
-                })
+            let cells = stretches(map, level).into_iter().map(|(row, columns)| {
+                let time = |column: usize| (column as f64 * map.width_s as f64).min(length_s);
+                let (low, high) = (map.row_us(row).log10(), map.row_us(row + 1).log10());
+                let corners = [(time(columns.start), high), (time(columns.end), low)];
+                Rectangle::new(corners, filled(Role::Heat(level)))
             });
             plot.draw_series(cells)?;
         }
@@ -46,4 +45,22 @@ pub(super) fn heat_map(model: &Model<'_>) -> Option<Chart> {
         legend: vec![(Role::Heat(1), Shape::Area, "few requests"), (Role::Heat(6), Shape::Area, "many")],
         body,
     })
+}
+
+/// Neighbours of one level in a row, as one cell: row and columns.
+fn stretches(map: &HeatMap, level: u8) -> Vec<(usize, Range<usize>)> {
+    let rows = map.columns.first().map_or(0, |column| column.len());
+    let mut found: Vec<(usize, Range<usize>)> = Vec::new();
+    for row in 0..rows {
+        for column in 0..map.columns.len() {
+            if map.level(map.columns[column][row]) != level {
+                continue;
+            }
+            match found.last_mut() {
+                Some((last, columns)) if *last == row && columns.end == column => columns.end += 1,
+                _ => found.push((row, column..column + 1)),
+            }
+        }
+    }
+    found
 }

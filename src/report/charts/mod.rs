@@ -23,7 +23,7 @@ pub use resources::resources_svg;
 pub(crate) use sparkline::sparkline;
 pub(crate) use theme::{CHART_CSS, HATCH, Role, class_css, variables};
 pub(crate) use timeline::endpoint_charts;
-pub use trend::trend_charts;
+pub use trend::{trend_charts, trend_row};
 
 use super::model::Model;
 

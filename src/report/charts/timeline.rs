@@ -448,7 +448,12 @@ pub(crate) fn endpoint_charts(view: &EndpointView<'_>, length_s: f64) -> Option<
         let width = view.width_s as f64;
         let dots = failing.map(|(index, _)| (((index as f64 + 0.5) * width).min(limit), y.range.start));
         plot.draw_series(dots.map(|point| Circle::new(point, 3, filled(Role::Failed))))?;
-        Ok(())
+        // Names at the ends of the lines instead of a legend, which would be repeated with every endpoint.
+        let last = |percentile| scaled(percentile).filter_map(|(_, value)| value).next_back();
+        let end = |percentile, name, role| (x.range.end, last(percentile), name, role);
+        let ends =
+            vec![end(50.0, "p50", Role::P50), end(95.0, "p95", Role::P95), end(99.0, "p99", Role::P99)];
+        label_ends(area, &plot, ends)
     })?;
     let stats = view.stats;
     Some(Chart {
@@ -458,12 +463,10 @@ pub(crate) fn endpoint_charts(view: &EndpointView<'_>, length_s: f64) -> Option<
         description: format!("Between {} and {}; {} failures.", label(low), label(high), stats.failures),
         size: (WIDTH, 240),
         time_axis: None,
-        legend: vec![
-            (Role::P50, Shape::Line, "p50"),
-            (Role::P95, Shape::Line, "p95"),
-            (Role::P99, Shape::Line, "p99"),
-            (Role::Failed, Shape::Dot, "seconds with failures"),
-        ],
+        legend: match stats.failures {
+            0 => Vec::new(),
+            _ => vec![(Role::Failed, Shape::Dot, "seconds with failures")],
+        },
         body,
     })
 }

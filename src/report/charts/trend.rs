@@ -6,7 +6,7 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::plot::{Axis, Drawing, Plot, WIDTH, draw, draw_line, label_ends, letters, line, plot};
+use super::plot::{Axis, Drawing, Plot, WIDTH, draw, draw_line, filled, label_ends, letters, line, plot};
 use super::theme::Role;
 use super::{Chart, Shape};
 use crate::metrics::masked;
@@ -14,12 +14,37 @@ use crate::report::format;
 use crate::report::user_text::clean_line;
 use crate::results::TrendPoint;
 
+/// Height of a chart that has the page for itself, and of one that is a row of another page.
 const HEIGHT: u32 = 300;
+const ROW_HEIGHT: u32 = 200;
 
 /// Dates on the axis; more would meet.
 const MOST_DATES: usize = 6;
 
+/// Runs that get a dot and, where something changed, a number each; more would meet.
+const MOST_DOTS: usize = 60;
+
 type Line = (fn(&TrendPoint) -> Option<f64>, &'static str, Role);
+
+/// Two low charts of the runs of one test, p95 and rate: a row of a run's own report.
+pub fn trend_row(points: &[&TrendPoint]) -> Vec<Chart> {
+    let p95: [Line; 1] = [(|point| point.latency_ms.map(|all| all[1]), "p95", Role::P95)];
+    let rate: [Line; 1] = [(|point| Some(point.rate), "rate", Role::One)];
+    let latency = |ms: f64| format::latency((ms * 1e3).round() as u64);
+    let place = |id: &str, title: &str, unit| Place {
+        id: id.to_owned(),
+        title: title.to_owned(),
+        unit,
+        height: ROW_HEIGHT,
+    };
+    [
+        chart(place("last-p95", "p95 of the last runs", "time, successes"), points, &p95, latency),
+        chart(place("last-rate", "Rate of the last runs", "requests/s"), points, &rate, format::rate),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
 
 /// The charts of the runs of one test, those that have data. `prefix` makes their ids unique.
 pub fn trend_charts(prefix: &str, name: &str, points: &[&TrendPoint]) -> Vec<Chart> {
@@ -31,12 +56,18 @@ pub fn trend_charts(prefix: &str, name: &str, points: &[&TrendPoint]) -> Vec<Cha
     let rate: [Line; 1] = [(|point| Some(point.rate), "rate", Role::One)];
     let failed: [Line; 1] = [(|point| point.failed_share.map(|share| share * 100.0), "failed", Role::Failed)];
     let of = |what: &str| format!("{what} of {}", masked(&clean_line(name)));
+    let place = |what: &str, unit| Place {
+        id: format!("{prefix}-{}", what.to_lowercase()),
+        title: of(what),
+        unit,
+        height: HEIGHT,
+    };
     [
-        chart(format!("{prefix}-latency"), of("Latency"), "time, successes", points, &latency, |ms| {
+        chart(place("Latency", "time, successes"), points, &latency, |ms| {
             format::latency((ms * 1e3).round() as u64)
         }),
-        chart(format!("{prefix}-rate"), of("Rate"), "requests/s", points, &rate, format::rate),
-        chart(format!("{prefix}-failed"), of("Failed"), "% of requests", points, &failed, |per_cent| {
+        chart(place("Rate", "requests/s"), points, &rate, format::rate),
+        chart(place("Failed", "% of requests"), points, &failed, |per_cent| {
             format!("{} %", format::percent(per_cent / 100.0))
         }),
     ]
@@ -45,10 +76,16 @@ pub fn trend_charts(prefix: &str, name: &str, points: &[&TrendPoint]) -> Vec<Cha
     .collect()
 }
 
-fn chart(
+/// What a chart is called, and its height.
+struct Place {
     id: String,
     title: String,
     unit: &'static str,
+    height: u32,
+}
+
+fn chart(
+    place: Place,
     points: &[&TrendPoint],
     lines: &[Line],
     label: impl Fn(f64) -> String + Copy,
@@ -57,12 +94,18 @@ fn chart(
     let most = lines.iter().flat_map(values).max_by(f64::total_cmp)?;
     let x = dates(points);
     let y = Axis::from_zero(most, label);
-    let body = draw(HEIGHT, |area| {
+    let body = draw(place.height, |area| {
         let mut plot = plot(area, &x, &y, |_| Ok(()))?;
         marks(&mut plot, points, &y)?;
         for (value, _, role) in lines {
             for run in alike(points) {
                 draw_line(&mut plot, run.map(|index| (index as f64, value(points[index]))), *role)?;
+            }
+            if points.len() <= MOST_DOTS {
+                let dots = points.iter().enumerate().filter_map(|(index, point)| {
+                    Some(Circle::new((index as f64, value(point)?), 5, filled(*role)))
+                });
+                plot.draw_series(dots)?;
             }
         }
         let last = points.len().saturating_sub(1) as f64;
@@ -87,11 +130,11 @@ fn chart(
         legend.push((Role::Flag, Shape::Line, "script, load or machine changed"));
     }
     Some(Chart {
-        id,
-        title,
-        unit,
+        id: place.id,
+        title: place.title,
+        unit: place.unit,
         description: format!("{runs}: {}.", spans.join("; ")),
-        size: (WIDTH, HEIGHT),
+        size: (WIDTH, place.height),
         time_axis: None,
         legend,
         body,
@@ -121,7 +164,7 @@ fn alike(points: &[&TrendPoint]) -> Vec<std::ops::Range<usize>> {
 /// A numbered line before each run that is unlike the one before it.
 fn marks(plot: &mut Plot<'_>, points: &[&TrendPoint], y: &Axis) -> Drawing {
     let changed = (1..points.len()).filter(|&index| !points[index].unlike.is_empty());
-    let many = points.len() > 60;
+    let many = points.len() > MOST_DOTS;
     for (number, index) in changed.enumerate() {
         let at = index as f64 - 0.5;
         plot.draw_series([PathElement::new([(at, y.range.start), (at, y.range.end)], line(Role::Flag))])?;

@@ -53,6 +53,7 @@ pub fn html_report(model: &Model<'_>) -> String {
         errors::checks(model),
         facts::scenarios(model),
         comparison::comparison(model.comparison),
+        trend::last_runs(&model.last_runs),
         facts::own_metrics(model),
         facts::resources(model),
         facts::facts(model),
@@ -130,6 +131,9 @@ fn section(id: &str, title: &str, content: &str) -> String {
 /// A chart with its legend.
 fn figure(chart: &Chart, extra: &str) -> String {
     let mut legend = String::new();
+    if !chart.legend.is_empty() {
+        legend.push_str("<ul class=\"legend\">");
+    }
     for (role, shape, label) in &chart.legend {
         let mark = match shape {
             Shape::Line => format!("<path class=\"l {}\" d=\"M0 10h50\"/>", role.class()),
@@ -141,17 +145,19 @@ fn figure(chart: &Chart, extra: &str) -> String {
             escape(label)
         ));
     }
+    if !legend.is_empty() {
+        legend.push_str("</ul>");
+    }
     let axis = chart.time_axis.map(|(left, right)| {
         format!(" data-left=\"{left}\" data-right=\"{right}\" data-width=\"{}\"", chart.size.0)
     });
     format!(
-        "<figure id=\"{id}\"{}{extra}><figcaption><h3>{}</h3><span class=\"note\">{}</span><ul class=\"legend\">{legend}</ul></figcaption>\
-         <div class=\"scroll drawing\" tabindex=\"0\" role=\"group\" aria-label=\"{} chart\">{}</div>\
+        "<figure id=\"{id}\"{}{extra}><figcaption><h3>{}</h3><span class=\"note\">{}</span>{legend}</figcaption>\
+         <div class=\"scroll drawing\" tabindex=\"0\" role=\"group\" aria-labelledby=\"{id}-t\">{}</div>\
          <p class=\"says\">{}</p></figure>\n",
         axis.unwrap_or_default(),
         user(&chart.title),
         escape(chart.unit),
-        user(&chart.title),
         chart.inline_svg(),
         user(&chart.description),
         id = chart.id,

@@ -11,7 +11,8 @@ fn page(endpoints: u64, seconds: u64, step_s: u64) -> String {
     let (snapshot, intervals) = fixture::long_run(endpoints, seconds, step_s);
     assert_eq!((snapshot.endpoints.len() as u64, snapshot.elapsed.as_secs()), (endpoints, seconds));
     let (info, ended_by) = (fixture::info(), EndedBy::RunTime);
-    let page = html_report(&Model::new(&info, &ended_by, &snapshot, &intervals, &[]));
+    let model = Model::new(&info, &ended_by, &snapshot, &intervals, &[]);
+    let page = html_report(&model.among(fixture::last_runs(20)));
     if let Some(folder) = std::env::var_os("RHAID_SIZES") {
         let name = format!("{endpoints}-endpoints-{seconds}-s.html");
         std::fs::write(std::path::Path::new(&folder).join(name), &page).unwrap();
@@ -22,6 +23,7 @@ fn page(endpoints: u64, seconds: u64, step_s: u64) -> String {
         "basket_value",
         "id=\"heat\"",
         "id=\"endpoint-table\"",
+        "id=\"last-rate\"",
         "<figure id=\"endpoint-",
     ] {
         assert!(page.contains(part), "{part} of {endpoints} endpoints");

@@ -36,7 +36,13 @@ pub(super) fn header(model: &Model<'_>) -> String {
         user(&info.name),
         user(&info.script.display().to_string()),
         escape(&utc(info.started_at)),
-        if model.comparison.is_some() { "<a href=\"#comparison\">Comparison</a> " } else { "" },
+        [
+            (model.comparison.is_some(), "<a href=\"#comparison\">Comparison</a> "),
+            (model.last_runs.len() > 1, "<a href=\"#last-runs\">Last runs</a> "),
+        ]
+        .iter()
+        .filter_map(|(is_there, link)| is_there.then_some(*link))
+        .collect::<String>(),
     )
 }
 

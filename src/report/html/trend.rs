@@ -1,12 +1,12 @@
-//! Many runs as one page: charts over them, and a table with a row a run.
+//! Many runs: a page of their own with charts and a row a run, and a section in the report of the last of them.
 
 use super::table::{Column, Row, figures, table as html_table, text};
 use super::{escape, figure, page, section, user};
-use crate::report::charts::trend_charts;
+use crate::report::charts::{trend_charts, trend_row};
 use crate::report::format;
 use crate::results::TrendPoint;
 
-const COLUMNS: [Column; 10] = [
+const COLUMNS: [Column; 11] = [
     text("Began (UTC)"),
     text("Limits"),
     figures("Users"),
@@ -16,8 +16,12 @@ const COLUMNS: [Column; 10] = [
     figures("p50"),
     figures("p95"),
     figures("p99"),
+    text("Commit"),
     text("Changed since the run before"),
 ];
+
+const ORDER: &str = "A place a run, oldest first, whatever time lies between. Lines are broken where script, load or machine \
+                     changed: the numbered marks, told in the table.";
 
 /// The runs of each test, oldest first, as one HTML file. `link` gives the address of a run's report, when there is one;
 /// `problems` are the runs that could not be read.
@@ -53,14 +57,30 @@ fn test(
     link: &impl Fn(&TrendPoint) -> Option<String>,
 ) -> String {
     let prefix = format!("trend-{}", index + 1);
-    let mut content = String::from(
-        "<p class=\"note\">A place a run, oldest first, whatever time lies between. Lines are broken where script, load or \
-         machine changed: the numbered marks, told in the table.</p>\n<div class=\"charts\">\n",
-    );
+    let mut content = format!("<p class=\"note\">{ORDER}</p>\n<div class=\"charts\">\n");
     trend_charts(&prefix, name, points).iter().for_each(|chart| content.push_str(&figure(chart, "")));
     content.push_str("</div>\n");
+    content.push_str(&html_table(&format!("{prefix}-table"), "Runs", &COLUMNS, &rows(points, link), None));
+    section(&prefix, &user(name), &content)
+}
+
+/// The last runs of a test in the report of the newest of them; nothing while it is the only one.
+pub(super) fn last_runs(points: &[TrendPoint]) -> String {
+    if points.len() < 2 {
+        return String::new();
+    }
+    let points: Vec<&TrendPoint> = points.iter().collect();
+    let mut content =
+        format!("<p class=\"note\">{ORDER} This run is the last.</p>\n<div class=\"charts\">\n");
+    trend_row(&points).iter().for_each(|chart| content.push_str(&figure(chart, "")));
+    let table = html_table("last-table", "The last runs", &COLUMNS, &rows(&points, &|_| None), None);
+    content.push_str(&format!("</div>\n<details><summary>Data of these charts</summary>{table}</details>\n"));
+    section("last-runs", "Last runs of this test", &content)
+}
+
+fn rows(points: &[&TrendPoint], link: &impl Fn(&TrendPoint) -> Option<String>) -> Vec<Row> {
     let mut changes = 0;
-    let rows: Vec<Row> = points
+    points
         .iter()
         .enumerate()
         .map(|(index, point)| {
@@ -68,9 +88,7 @@ fn test(
             changes += usize::from(is_change);
             row(point, is_change.then_some(changes), link(point))
         })
-        .collect();
-    content.push_str(&html_table(&format!("{prefix}-table"), "Runs", &COLUMNS, &rows, None));
-    section(&prefix, &user(name), &content)
+        .collect()
 }
 
 fn row(point: &TrendPoint, change: Option<usize>, link: Option<String>) -> Row {
@@ -98,6 +116,7 @@ fn row(point: &TrendPoint, change: Option<usize>, link: Option<String>) -> Row {
         latency(0),
         latency(1),
         latency(2),
+        point.commit.as_ref().map_or_else(dash, |hash| user(&hash.chars().take(12).collect::<String>())),
         change.map_or_else(String::new, |number| format!("{number}: {}", user(&point.unlike.join("; ")))),
     ]);
     row.is_bad = point.passed == Some(false);

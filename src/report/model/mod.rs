@@ -19,7 +19,7 @@ use super::limits::limit_sentence;
 use super::verdict::Verdict;
 use crate::metrics::{IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries, Snapshot, Sparse};
 use crate::plan::{EndedBy, RunInfo};
-use crate::results::Comparison;
+use crate::results::{Comparison, TrendPoint};
 
 pub use baseline::BaselineCurves;
 #[cfg(feature = "charts")]
@@ -91,6 +91,8 @@ pub struct Model<'a> {
     pub comparison: Option<&'a Comparison>,
     /// The course of that run.
     pub baseline: Option<BaselineCurves>,
+    /// The last runs of the test, oldest first, with this one at the end.
+    pub last_runs: Vec<TrendPoint>,
 }
 
 impl<'a> Model<'a> {
@@ -124,7 +126,15 @@ impl<'a> Model<'a> {
             failed,
             comparison: None,
             baseline: None,
+            last_runs: Vec::new(),
         }
+    }
+
+    /// The same among the last runs of the test, of which this one is the last; see [`Trend::up_to`](crate::results::Trend::up_to).
+    #[must_use]
+    pub fn among(mut self, last_runs: Vec<TrendPoint>) -> Self {
+        self.last_runs = last_runs;
+        self
     }
 
     /// The endpoints that deserve their own charts, the worst first: failing most, then slowest.

@@ -11,8 +11,9 @@ use crate::results::TrendPoint;
 pub fn trend_table(name: &str, points: &[&TrendPoint], look: Look) -> Vec<String> {
     let runs = if points.len() == 1 { "run" } else { "runs" };
     let mut lines = vec![format!(" {}: {} {runs}", clean_line(name), points.len())];
+    let rows = points.iter().enumerate().map(|(index, point)| row(index, point, look)).collect();
     let headers = ["began (UTC)", "users", "reqs", "failed", "rate/s", "p50", "p95", "p99"];
-    lines.extend(Table::new(&headers, points.iter().map(|point| row(point, look)).collect()).render(look));
+    lines.extend(Table::new(&headers, rows).render(look));
     if points.len() > 1 {
         let rates: Vec<Option<f64>> = points.iter().map(|point| Some(point.rate)).collect();
         let p95: Vec<Option<f64>> =
@@ -22,7 +23,7 @@ pub fn trend_table(name: &str, points: &[&TrendPoint], look: Look) -> Vec<String
     lines
 }
 
-fn row(point: &TrendPoint, look: Look) -> Row {
+fn row(index: usize, point: &TrendPoint, look: Look) -> Row {
     let mark = match point.passed {
         Some(true) => Mark::Pass,
         Some(false) => Mark::Fail,
@@ -42,5 +43,8 @@ fn row(point: &TrendPoint, look: Look) -> Row {
         latency(1),
         latency(2),
     ];
-    Row { mark, name: clean_line(&point.started_at), cells, notes: Vec::new() }
+    // What the first one differs in from a run that is not shown says nothing here.
+    let notes = point.unlike.iter().skip(if index == 0 { usize::MAX } else { 0 });
+    let notes = notes.map(|change| format!("changed: {}", clean_line(change))).collect();
+    Row { mark, name: clean_line(&point.started_at), cells, notes }
 }

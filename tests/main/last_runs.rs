@@ -1,0 +1,99 @@
+//! The last runs of a test in the report of each of them.
+
+use std::path::Path;
+
+use crate::support::{Sandbox, Server};
+
+const SCRIPT: &str = r#"fn iteration() { http::get("/x"); }"#;
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The section of a page; `None` when it has none.
+fn section(page: &str) -> Option<&str> {
+    let start = page.find("<section id=\"last-runs\"")?;
+    page[start..].split("</section>").next()
+}
+
+fn rows(page: &str) -> usize {
+    section(page).map_or(0, |section| section.matches("<th scope=\"row\">").count())
+}
+
+/// The runs so far, by the place of their report.
+fn report(sandbox: &Sandbox, index: usize) -> String {
+    let name = sandbox.runs()[index].0.file_name().unwrap().to_string_lossy().into_owned();
+    read(&sandbox.path().join(format!("performance/reports/{name}.html")))
+}
+
+#[test]
+fn a_report_shows_the_runs_of_its_test_up_to_it() {
+    let server = Server::start();
+    let sandbox = Sandbox::with(SCRIPT);
+    sandbox.write("other.rhai", SCRIPT);
+    let url = server.url();
+    sandbox.run_against(&url, &["-i", "5"]).expect_code(0);
+    sandbox.run_against(&url, &["--once"]).expect_code(0);
+    sandbox.run(&["run", "other.rhai", "-i", "5", "-H", &url]).expect_code(0);
+    sandbox.run_against(&url, &["-i", "5", "-u", "2", "-r", "2"]).expect_code(0);
+    sandbox.run_against(&url, &["-i", "5", "-u", "2", "-r", "2"]).expect_code(0);
+
+    let mut runs = sandbox.runs();
+    runs.retain(|run| run.json()["name"] == "test" && run.json()["settings"]["once"] == false);
+    // Runs of one second are told apart by a number, after which they are sorted.
+    runs.sort_by_key(|run| run.json()["settings"]["users"].as_u64());
+    let names: Vec<String> =
+        runs.iter().map(|run| run.0.file_name().unwrap().to_string_lossy().into_owned()).collect();
+    let page = |name: &str| read(&sandbox.path().join(format!("performance/reports/{name}.html")));
+    assert_eq!(section(&page(&names[0])), None, "the first one has nothing to show");
+
+    let last = page(&names[2]);
+    assert_eq!(rows(&last), 3, "neither the trial nor the other test is one of them");
+    let section = section(&last).unwrap();
+    assert!(section.contains("<figure id=\"last-p95\"") && section.contains("<figure id=\"last-rate\""));
+    assert!(section.contains("1: the number of users differs: 1 before, 2 after"), "{section}");
+    assert!(!section.contains("2: "), "the third is as the second: {section}");
+
+    // The same from the folder, and of an earlier one.
+    sandbox.run(&["report", &names[2], "--html", "again.html", "--svg", "charts"]).expect_code(0);
+    assert_eq!(rows(&read(&sandbox.path().join("again.html"))), 3);
+    let svg = read(&sandbox.path().join("charts/last-p95.svg"));
+    assert!(svg.contains("p95 of the last runs") && svg.contains("script, load or machine changed"), "{svg}");
+    sandbox.run(&["report", &names[1], "--html", "second.html"]).expect_code(0);
+    assert_eq!(rows(&read(&sandbox.path().join("second.html"))), 2);
+}
+
+#[test]
+fn a_damaged_run_is_left_out_and_twenty_are_enough() {
+    let server = Server::start();
+    let sandbox = Sandbox::with(SCRIPT);
+    sandbox.run_against(&server.url(), &["-i", "5"]).expect_code(0);
+    let first = sandbox.runs()[0].clone();
+    let mut json = first.json();
+    for day in 1..=25 {
+        json["started_at"] = format!("2020-01-{day:02}T00:00:00Z").into();
+        sandbox.write(
+            &format!("performance/results/2020-01-{day:02}T00-00-00Z_test/run.json"),
+            &json.to_string(),
+        );
+    }
+    sandbox.write("performance/results/2020-01-25T00-00-00Z_test/run.json", "{ damaged");
+    sandbox.run(&["report", &first.0.display().to_string(), "--html", "r.html"]).expect_code(0);
+    let page = read(&sandbox.path().join("r.html"));
+    assert_eq!(rows(&page), 20);
+    let section = section(&page).unwrap();
+    assert!(section.contains("2020-01-24") && section.contains("2020-01-06"), "{section}");
+    assert!(!section.contains("2020-01-25") && !section.contains("2020-01-05"), "{section}");
+}
+
+#[test]
+fn the_port_of_a_target_in_the_own_process_is_no_difference() {
+    let sandbox = Sandbox::new();
+    for _ in 0..2 {
+        sandbox.run(&["demo", "--run-time", "2s", "--users", "5", "--spawn-rate", "5"]).expect_code(0);
+    }
+    let page = report(&sandbox, 1);
+    let section = section(&page).unwrap();
+    assert_eq!(rows(&page), 2);
+    assert!(!section.contains("the host differs"), "{section}");
+}
