@@ -12,8 +12,8 @@ use super::output;
 use super::progress::ColorChoice;
 use crate::metrics::EndpointStats;
 use crate::report::{
-    Look, Model, compared_markdown, compared_summary, distribution_charts, html_report, junit,
-    percentile_table, timeline_charts, trend_row,
+    Look, Model, capacity_chart, compared_markdown, compared_summary, distribution_charts, html_report,
+    junit, percentile_table, timeline_charts, trend_row,
 };
 use crate::results::{
     Comparison, DEFAULT_NOISE, StoredRun, Trend, TrendPoint, Window, compared_run_json, write_csv_files,
@@ -98,7 +98,8 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
     if let Some(folder) = &args.svg {
         let points: Vec<&TrendPoint> = model.last_runs.iter().collect();
         let row = if points.len() > 1 { trend_row(&points) } else { Vec::new() };
-        for chart in timeline_charts(&model).iter().chain(&distribution_charts(&model)).chain(&row) {
+        let charts = [timeline_charts(&model), distribution_charts(&model), row].concat();
+        for chart in charts.iter().chain(&capacity_chart(&model)) {
             write_file(&folder.join(format!("{}.svg", chart.id)), chart.svg_file().as_bytes())?;
         }
         tell("charts", folder);

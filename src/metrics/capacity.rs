@@ -11,8 +11,10 @@ use crate::plan::Quantity;
 pub struct CapacityStats {
     /// The limit, as it was given.
     pub limit: String,
-    /// What `measured` of the steps is.
+    /// What `measured` of the steps is; `None` before the first step was judged.
     pub quantity: Option<Quantity>,
+    /// What `measured` is compared with, in the same unit; `None` before the first step was judged.
+    pub limit_value: Option<f64>,
     /// The rates that have been judged, in their order.
     pub steps: Vec<CapacityStep>,
     /// The rate that is tried now; `None` when the search is over.
@@ -21,6 +23,49 @@ pub struct CapacityStats {
     pub best: Option<f64>,
     /// No rate above the best one was tried, since it was the highest allowed.
     pub is_at_max: bool,
+}
+
+impl CapacityStats {
+    /// The steps from the lowest rate to the highest, as one reads a curve.
+    pub fn by_rate(&self) -> Vec<&CapacityStep> {
+        let mut steps: Vec<&CapacityStep> = self.steps.iter().collect();
+        steps.sort_by(|a, b| a.rate.total_cmp(&b.rate));
+        steps
+    }
+}
+
+/// Why a rate did not hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NotHeld {
+    /// What was measured is on the wrong side of the limit.
+    #[serde(rename = "the limit is broken")]
+    LimitBroken,
+    /// Fewer iterations began than the rate asks for, so it is not the rate that was measured.
+    #[serde(rename = "not all iterations could be started: no user was free")]
+    RateNotReached,
+    /// The step has no value that the limit is about.
+    #[serde(rename = "nothing was measured")]
+    NothingMeasured,
+}
+
+impl NotHeld {
+    /// The reason in words, as every report has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            NotHeld::LimitBroken => "the limit is broken",
+            NotHeld::RateNotReached => "not all iterations could be started: no user was free",
+            NotHeld::NothingMeasured => "nothing was measured",
+        }
+    }
+
+    /// The same in two words, for legends and tables.
+    pub fn in_short(self) -> &'static str {
+        match self {
+            NotHeld::LimitBroken => "limit broken",
+            NotHeld::RateNotReached => "rate not reached",
+            NotHeld::NothingMeasured => "nothing measured",
+        }
+    }
 }
 
 /// One rate of a search.
@@ -41,7 +86,7 @@ pub struct CapacityStep {
     /// See `from`.
     pub to: Duration,
     /// Why it did not hold; `None` when it did.
-    pub why_not: Option<String>,
+    pub why_not: Option<NotHeld>,
     /// The load generator was at its limit: the step says nothing about the target.
     pub generator_saturated: bool,
 }

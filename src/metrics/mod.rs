@@ -31,7 +31,7 @@ mod totals;
 mod watch;
 
 pub use aggregator::{Aggregator, Tick};
-pub use capacity::{CapacityStats, CapacityStep};
+pub use capacity::{CapacityStats, CapacityStep, NotHeld};
 pub use credentials::masked;
 pub use custom::{CustomFigures, CustomId, CustomKind, CustomStats};
 pub use delta::Delta;

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::metrics::{
-    Aggregator, CustomKind, Failure, GeneratorPoint, GeneratorStats, Histogram, IntervalHistograms,
-    IterationEnd, Phase, Phases, ProcessUse, Recorder, RequestSample, ResourceBatch, ResourceInfo,
-    ResourceSample, ScriptError, Snapshot, SystemUse, ThresholdState, ThresholdStats, Thresholds, Tick,
+    Aggregator, CapacityStats, CapacityStep, CustomKind, Failure, GeneratorPoint, GeneratorStats, Histogram,
+    IntervalHistograms, IterationEnd, NotHeld, Phase, Phases, ProcessUse, Recorder, RequestSample,
+    ResourceBatch, ResourceInfo, ResourceSample, ScriptError, Snapshot, SystemUse, ThresholdState,
+    ThresholdStats, Thresholds, Tick,
 };
-use crate::plan::{Commit, Known, Machine, MetricKind, Origin, OwnMetric, RunInfo, ThresholdText, resolve};
+use crate::plan::{
+    Commit, Known, Machine, MetricKind, Origin, OwnMetric, Quantity, RunInfo, ThresholdText, resolve,
+};
 use crate::results::TrendPoint;
 
 /// 2026-11-23T17:45:04.250Z
@@ -77,6 +80,48 @@ pub(crate) fn limit(text: &str, measured: Option<f64>) -> ThresholdStats {
         in_breach: false,
         breaches: 0,
         aborted: false,
+    }
+}
+
+/// A step of a search, so high and measured so, that held unless there is a reason.
+pub(crate) fn capacity_step(rate: f64, measured: Option<f64>, why_not: Option<NotHeld>) -> CapacityStep {
+    CapacityStep {
+        rate,
+        started_rate: rate,
+        request_rate: rate * 2.0,
+        measured,
+        failed_share: measured.map(|_| 0.0025),
+        from: Duration::from_secs(2),
+        to: Duration::from_secs(12),
+        why_not,
+        generator_saturated: false,
+    }
+}
+
+/// A search that is over: all reasons for which a rate does not hold, and values that span two powers of ten.
+pub(crate) fn capacity() -> CapacityStats {
+    let steps = [
+        capacity_step(80.0, Some(9.5), None),
+        CapacityStep {
+            generator_saturated: true,
+            failed_share: Some(0.5),
+            ..capacity_step(160.0, Some(810.0), Some(NotHeld::LimitBroken))
+        },
+        capacity_step(120.0, Some(95.5), None),
+        CapacityStep {
+            started_rate: 131.0,
+            ..capacity_step(140.0, Some(181.0), Some(NotHeld::RateNotReached))
+        },
+        capacity_step(170.0, None, Some(NotHeld::NothingMeasured)),
+    ];
+    CapacityStats {
+        limit: "http_resp_time: p(95) < 200ms".into(),
+        quantity: Some(Quantity::Time),
+        limit_value: Some(200.0),
+        steps: steps.into(),
+        trying: None,
+        best: Some(120.0),
+        is_at_max: false,
     }
 }
 

@@ -5,13 +5,14 @@
 
 use std::time::Duration;
 
+use super::capacity::{answer, failed, measured, outcome};
 use super::limits;
 use super::markup::escape;
-use super::text::{capacity_answer, figures_of};
+use super::text::figures_of;
 use super::user_text::clean_line;
 use super::verdict::Verdict;
 use crate::metrics::masked;
-use crate::metrics::{EndpointStats, Snapshot, ThresholdState, ThresholdStats};
+use crate::metrics::{CapacityStep, EndpointStats, Snapshot, ThresholdState, ThresholdStats};
 use crate::plan::{EndedBy, RunInfo};
 use crate::report::format;
 use crate::results::utc;
@@ -28,6 +29,7 @@ pub fn junit(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String 
     let suites = [
         run(info, ended_by, snapshot),
         limit_suite(info, snapshot),
+        capacity(info, snapshot),
         checks(info, snapshot),
         endpoints(info, snapshot),
     ];
@@ -131,12 +133,11 @@ fn run(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> Suite {
         Verdict::NoRequests => Outcome::Error("no requests", "zero requests is never a pass".to_owned()),
         Verdict::StoppedBySignal => Outcome::Error("signal", "a signal stopped the run".to_owned()),
         Verdict::Unfinished => Outcome::Error("unfinished", "the run was killed before its end".to_owned()),
-        Verdict::Capacity(false) => Outcome::Failed("capacity", capacity_of(snapshot), String::new()),
-        // Limits are cases of their own.
+        // Limits are cases of their own, and so is a search.
         Verdict::LimitsBroken(_, _)
         | Verdict::LimitsKept(_)
         | Verdict::NoLimitsSet
-        | Verdict::Capacity(true) => Outcome::Passed,
+        | Verdict::Capacity(_) => Outcome::Passed,
     };
     let errors = snapshot.script_errors.iter().take(MOST_KINDS);
     let errors: Vec<String> = errors
@@ -144,16 +145,37 @@ fn run(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> Suite {
             format!("script error ×{}: {} {}", group.count, group.first.position, group.first.message)
         })
         .collect();
-    let capacity = snapshot.capacity.as_ref().map(|_| capacity_of(snapshot));
-    let figures = [Some(figures_of(snapshot)), capacity].into_iter().flatten();
-    let output = figures.chain(errors).collect::<Vec<_>>().join("\n");
+    let output = std::iter::once(figures_of(snapshot)).chain(errors).collect::<Vec<_>>().join("\n");
     let case = Case { name: "the run".to_owned(), time: seconds(snapshot.elapsed), outcome, output };
     Suite::new(info, "run", vec![case])
 }
 
-/// What a search for the capacity found, in a sentence.
-fn capacity_of(snapshot: &Snapshot) -> String {
-    snapshot.capacity.as_deref().map(|capacity| capacity_answer(capacity).0).unwrap_or_default()
+/// A search for the capacity: one case, since a rate that does not hold is what is searched for.
+fn capacity(info: &RunInfo, snapshot: &Snapshot) -> Suite {
+    let case = snapshot.capacity.as_deref().map(|capacity| {
+        let (sentence, has_held) = answer(capacity);
+        let step = |step: &CapacityStep| {
+            let per_s = |rate: f64| format!("{}/s", format::rate(rate));
+            format!(
+                "{}: {}, measured {}, {} started, {} requests, {} failed{}",
+                per_s(step.rate),
+                outcome(step),
+                measured(capacity, step),
+                per_s(step.started_rate),
+                per_s(step.request_rate),
+                failed(step),
+                if step.generator_saturated { ", the generator was saturated" } else { "" }
+            )
+        };
+        let curve = capacity.by_rate().into_iter().map(step).collect::<Vec<_>>().join("\n");
+        let (outcome, output) = if has_held {
+            (Outcome::Passed, format!("{sentence}\n{curve}"))
+        } else {
+            (Outcome::Failed("capacity", sentence, curve), String::new())
+        };
+        Case { name: capacity.limit.clone(), time: seconds(snapshot.elapsed), outcome, output }
+    });
+    Suite::new(info, "capacity", case.into_iter().collect())
 }
 
 fn limit_suite(info: &RunInfo, snapshot: &Snapshot) -> Suite {
@@ -271,6 +293,29 @@ mod tests {
         assert!(xml.contains("<failure type=\"check\" message=\"9 passed, 3 failed\">"), "{xml}");
         assert!(xml.contains("<failure type=\"requests\" message=\"4 of 4 failed (100 %)\">"), "{xml}");
         assert!(xml.contains("&lt;b&gt;out of memory&lt;/b&gt;") && !xml.contains('\u{1b}'), "{xml}");
+    }
+
+    #[test]
+    fn a_search_is_a_case_that_fails_when_no_rate_held() {
+        let case = |capacity| {
+            let mut snapshot = fixture::partial_second();
+            snapshot.capacity = Some(std::sync::Arc::new(capacity));
+            junit(&fixture::info(), &EndedBy::CapacityFound, &snapshot)
+        };
+        let found = case(fixture::capacity());
+        assert!(found.contains("tests=\"2\" failures=\"0\" errors=\"0\""), "{found}");
+        for expected in [
+            "<testcase classname=\"shop.capacity\" name=\"http_resp_time: p(95) &lt; 200ms\" time=\"0.400\">\n      \
+             <system-out>120.0/s held http_resp_time: p(95) &lt; 200ms while 0.25 % of its requests failed, 140.0/s did not",
+            "\n120.0/s: held, measured 95.5ms, 120.0/s started, 240.0/s requests, 0.25 % failed\n",
+            "\n160.0/s: the limit is broken, measured 810ms, 160.0/s started, 320.0/s requests, 50.0 % failed, \
+             the generator was saturated\n",
+        ] {
+            assert!(found.contains(expected), "{expected} in {found}");
+        }
+        let none = case(crate::metrics::CapacityStats { best: None, ..fixture::capacity() });
+        assert!(none.contains("tests=\"2\" failures=\"1\" errors=\"0\""), "{none}");
+        assert!(none.contains("<failure type=\"capacity\" message=\"no rate held http_resp_time"), "{none}");
     }
 
     #[test]

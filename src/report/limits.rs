@@ -30,12 +30,18 @@ fn short(value: f64) -> String {
 /// What was measured; with as many digits as it takes to tell it from the limit, `no data` without any.
 pub fn measured(stats: &ThresholdStats) -> String {
     let threshold = &stats.threshold;
-    let Some(value) = stats.measured else { return "no data".to_owned() };
-    let text = amount(value, threshold.quantity);
-    if value == threshold.limit || text != amount(threshold.limit, threshold.quantity) {
+    stats
+        .measured
+        .map_or_else(|| "no data".to_owned(), |value| told_apart(value, threshold.limit, threshold.quantity))
+}
+
+/// A value with as many digits as it takes to tell it from a limit.
+pub(super) fn told_apart(value: f64, limit: f64, quantity: Quantity) -> String {
+    let text = amount(value, quantity);
+    if value == limit || text != amount(limit, quantity) {
         return text;
     }
-    let (scaled, unit) = match threshold.quantity {
+    let (scaled, unit) = match quantity {
         Quantity::Share => (value * 100.0, " %"),
         Quantity::Percent => (value, " %"),
         other => (value, other.unit()),
@@ -49,7 +55,7 @@ pub fn demanded(threshold: &Threshold) -> String {
 }
 
 /// A limit as it was set, without rounding: `200ms`, `1.5s`, `0.1 %`, `1GB`.
-fn set(limit: f64, quantity: Quantity) -> String {
+pub(super) fn set(limit: f64, quantity: Quantity) -> String {
     const BYTES: [(f64, &str); 4] = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
     let size = limit.abs();
     match quantity {

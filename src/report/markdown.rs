@@ -4,6 +4,7 @@
 //! reports. Invariants: less than 60,000 characters (a comment has 65,536); no name or message makes markup, mentions
 //! anybody or refers to an issue.
 
+use super::capacity::{answer, failed, measured, outcome};
 use super::comparison::{amount, comparison_sentence, endpoint_name, judged_change, shown};
 use super::limits;
 use super::model::verdict_of;
@@ -17,6 +18,7 @@ use crate::report::format;
 use crate::results::{ChangeVerdict, Comparison, FigureComparison};
 
 const MOST_LIMITS: usize = 40;
+const MOST_STEPS: usize = 40;
 const MOST_ENDPOINTS: usize = 40;
 const MOST_ERRORS: usize = 10;
 const MOST_COMPARED: usize = 20;
@@ -45,6 +47,7 @@ pub fn compared_markdown(
     let sections = [
         head(info, ended_by, snapshot),
         limit_table(snapshot),
+        capacity(snapshot),
         comparison.map_or_else(String::new, comparison_part),
         endpoint_table(snapshot),
         checks(snapshot),
@@ -145,6 +148,32 @@ fn limit_table(snapshot: &Snapshot) -> String {
     table(&["", "limit", "measured", "margin", "broken at"], rows, snapshot.thresholds.len(), MOST_LIMITS)
 }
 
+/// A search for the capacity: its answer, and the highest of the rates that were tried.
+fn capacity(snapshot: &Snapshot) -> String {
+    let Some(capacity) = snapshot.capacity.as_deref() else { return String::new() };
+    let (sentence, has_held) = answer(capacity);
+    let steps = capacity.by_rate();
+    let rows = steps.iter().skip(steps.len().saturating_sub(MOST_STEPS)).map(|step| {
+        let mut outcome = outcome(step).to_owned();
+        if step.generator_saturated {
+            outcome.push_str(" (the generator was saturated)");
+        }
+        row(&[
+            if step.why_not.is_none() { "✅" } else { "❌" }.to_owned(),
+            format::rate(step.rate),
+            format::rate(step.started_rate),
+            format::rate(step.request_rate),
+            failed(step),
+            measured(capacity, step),
+            outcome,
+        ])
+    });
+    let columns = ["", "rate/s", "started/s", "requests/s", "failed", "measured", "outcome"];
+    let body = table(&columns, rows.collect(), steps.len(), MOST_STEPS);
+    let sign = if has_held { "✅" } else { "❌" };
+    format!("#### {sign} Capacity\n\n{}\n\n{body}", within(&sentence, SENTENCE_COLUMNS)).trim_end().to_owned()
+}
+
 fn endpoint_table(snapshot: &Snapshot) -> String {
     let mut busiest: Vec<&EndpointStats> = snapshot.endpoints.iter().collect();
     busiest.sort_by_key(|stats| std::cmp::Reverse((stats.failures, stats.requests)));
@@ -222,7 +251,10 @@ fn table(columns: &[&str], rows: Vec<String>, all: usize, most: usize) -> String
     let header = format!("| {} |", columns.join(" | "));
     // Names stand on the left, figures on the right.
     let is_name = |column: &&str| {
-        matches!(*column, "" | "limit" | "endpoint" | "failed checks" | "error" | "where" | "first message")
+        matches!(
+            *column,
+            "" | "limit" | "endpoint" | "failed checks" | "error" | "where" | "first message" | "outcome"
+        )
     };
     let rule: Vec<&str> = columns.iter().map(|column| if is_name(column) { ":--" } else { "--:" }).collect();
     let mut lines = vec![header, format!("| {} |", rule.join(" | "))];
@@ -297,6 +329,33 @@ mod tests {
         let run = fixture::limited();
         assert_golden("run.md", &markdown(&fixture::info(), &EndedBy::RunTime, run.last().unwrap()));
         assert_golden("run_empty.md", &markdown(&fixture::info(), &EndedBy::RunTime, &fixture::empty()));
+    }
+
+    #[test]
+    fn a_search_in_a_comment() {
+        let mut run = fixture::finished();
+        run.capacity = Some(fixture::capacity().into());
+        let whole = markdown(&fixture::info(), &EndedBy::CapacityFound, &run);
+        let part = whole.split("#### ").nth(1).unwrap();
+        assert!(
+            part.starts_with(
+                "✅ Capacity\n\n120.0/s held http_resp_time: p(95) &#60; 200ms while 0.25 % of its requests failed, 140.0/s did not"
+            ),
+            "{part}"
+        );
+        for expected in [
+            "| ✅ | 120.0 | 120.0 | 240.0 | 0.25 % | 95.5ms | held |\n",
+            "| ❌ | 160.0 | 160.0 | 320.0 | 50.0 % | 810ms | the limit is broken (the generator was saturated) |\n",
+            "| ❌ | 170.0 | 170.0 | 340.0 | - | - | nothing was measured |\n",
+        ] {
+            assert!(part.contains(expected), "{expected} in {part}");
+        }
+        let many = (1..=100).map(|rate| fixture::capacity_step(f64::from(rate), Some(1.0), None));
+        let many = crate::metrics::CapacityStats { steps: many.collect(), ..fixture::capacity() };
+        run.capacity = Some(many.into());
+        let whole = markdown(&fixture::info(), &EndedBy::CapacityFound, &run);
+        assert!(whole.contains("| ✅ | 61.0 |") && !whole.contains("| ✅ | 60.0 |"), "the highest are there");
+        assert!(whole.contains("60 more are in the other reports."), "{whole}");
     }
 
     #[test]

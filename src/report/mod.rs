@@ -4,6 +4,7 @@
 //! Invariant: pure functions of snapshot and run facts, without clock or I/O, so that two views of
 //! one snapshot show the same figures.
 
+mod capacity;
 #[cfg(feature = "charts")]
 mod charts;
 mod comparison;
@@ -28,7 +29,9 @@ pub(crate) mod fixture;
 
 pub use crate::metrics::masked;
 #[cfg(feature = "charts")]
-pub use charts::{Chart, distribution_charts, resources_svg, timeline_charts, trend_charts, trend_row};
+pub use charts::{
+    Chart, capacity_chart, distribution_charts, resources_svg, timeline_charts, trend_charts, trend_row,
+};
 pub use comparison::comparison_sentence;
 pub use findings::{Finding, findings};
 pub use format::{bytes, count, latency, percent, rate, run_length};

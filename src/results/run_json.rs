@@ -12,8 +12,8 @@ use super::thresholds_json::{attach, contains, thresholds};
 use super::utc::utc;
 use crate::metrics::{
     CPU_LIMIT, CapacityStats, CapacityStep, CheckCount, CustomFigures, CustomStats, EndpointStats,
-    FailureCount, FailureKey, GaugeStats, GeneratorStats, IterationStats, LATENESS_LIMIT, Mark, PERCENTILES,
-    PHASES, PhaseSpan, ResourceInfo, ResourceUnit, SampleFileStats, Saturation, ScenarioStats,
+    FailureCount, FailureKey, GaugeStats, GeneratorStats, IterationStats, LATENESS_LIMIT, Mark, NotHeld,
+    PERCENTILES, PHASES, PhaseSpan, ResourceInfo, ResourceUnit, SampleFileStats, Saturation, ScenarioStats,
     ScriptErrorCount, Snapshot, SubmetricFigures, SubmetricStats, Summary, ms,
 };
 use crate::plan::{EndedBy, Machine, Origin, Quantity, RunInfo};
@@ -156,7 +156,7 @@ fn capacity(stats: &CapacityStats) -> Value {
             "failed_share": step.failed_share,
             "measured": step.measured,
             "held": step.why_not.is_none(),
-            "why_not": step.why_not,
+            "why_not": step.why_not.map(NotHeld::as_str),
             "generator_saturated": step.generator_saturated,
             "from_s": round(step.from.as_secs_f64(), 6),
             "to_s": round(step.to.as_secs_f64(), 6),
@@ -165,6 +165,7 @@ fn capacity(stats: &CapacityStats) -> Value {
     json!({
         "limit": stats.limit,
         "unit": stats.quantity.map(Quantity::unit),
+        "limit_value": stats.limit_value,
         "best_rate": stats.best,
         "is_at_max": stats.is_at_max,
         "is_over": stats.trying.is_none(),

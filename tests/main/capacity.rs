@@ -1,6 +1,50 @@
 //! `--find-capacity`: the highest rate at which a limit holds.
 
+use serde_json::Value;
+
 use crate::support::{Sandbox, Server};
+use rhaid::plan::Quantity;
+use rhaid::report::limits::amount;
+use rhaid::report::{percent, rate};
+
+/// Part of a text between two others.
+fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+    text.split_once(from).unwrap_or_else(|| panic!("no {from} in {text}")).1.split(to).next().unwrap()
+}
+
+/// The rows of a table of the report, a cell each.
+fn cells(table: &str) -> Vec<Vec<&str>> {
+    table
+        .split("<tr")
+        .skip(2)
+        .map(|row| row.split("<t").skip(1).filter_map(|cell| cell.split(['>', '<']).nth(1)).collect())
+        .collect()
+}
+
+/// A step of `run.json` as the report writes it.
+fn written(step: &Value) -> Vec<String> {
+    let number = |key: &str| step[key].as_f64().unwrap();
+    let clock =
+        |key: &str| format!("{:02}:{:02}", number(key).round() as u64 / 60, number(key).round() as u64 % 60);
+    let outcome = match step["why_not"].as_str() {
+        None => "✓ held",
+        Some(why) if why.contains("no user was free") => "✗ rate not reached",
+        Some(why) => {
+            assert_eq!(why, "the limit is broken");
+            "✗ limit broken"
+        }
+    };
+    vec![
+        rate(number("rate")),
+        rate(number("started_rate")),
+        rate(number("request_rate")),
+        format!("{} %", percent(number("failed_share"))),
+        amount(number("measured"), Quantity::Time),
+        outcome.to_owned(),
+        if step["generator_saturated"] == true { "saturated" } else { "kept up" }.to_owned(),
+        format!("{}-{}", clock("from_s"), clock("to_s")),
+    ]
+}
 
 #[test]
 fn the_search_narrows_to_what_the_users_can_carry() {
@@ -29,6 +73,8 @@ fn the_search_narrows_to_what_the_users_can_carry() {
             "--max-vus",
             "4",
             "--only-summary",
+            "--html",
+            "run.html",
         ])
         .expect_code(0);
     let json = output.run_dir().json();
@@ -49,6 +95,35 @@ fn the_search_narrows_to_what_the_users_can_carry() {
     assert!(marks.iter().any(|mark| mark["text"] == "rate set to 24/s"), "{marks:?}");
     let last = output.stdout.lines().last().unwrap();
     assert!(last.starts_with(" CAPACITY: ") && last.contains("held http_req_duration: p(95) < 5s"), "{last}");
+    assert_eq!(capacity["limit_value"], 5_000.0);
+
+    // Every report has the same steps, also when it is made again.
+    let run = &sandbox.runs()[0];
+    let folder = run.0.to_str().unwrap().to_owned();
+    let files = ["--html", "again.html", "--markdown", "m.md", "--junit", "j.xml", "--svg", "charts"];
+    sandbox.run(&[&["report", &folder], &files[..]].concat()).expect_code(0);
+    let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).unwrap();
+    let section = |page: &str| between(&read(page), "<section id=\"capacity\"", "</section>").to_owned();
+    let (first, again) = (section("run.html"), section("again.html"));
+    assert_eq!(first, again);
+    let mut expected: Vec<&Value> = steps.iter().collect();
+    expected.sort_by(|a, b| a["rate"].as_f64().unwrap().total_cmp(&b["rate"].as_f64().unwrap()));
+    let expected: Vec<Vec<String>> = expected.into_iter().map(written).collect();
+    assert_eq!(cells(between(&first, "<table id=\"capacity-table\"", "</table>")), expected);
+    let sentence = between(last, "CAPACITY: ", ";");
+    assert!(
+        between(&first, "<p class=\"outcome good\">✓ ", "</p>").replace("&lt;", "<") == sentence,
+        "{first}"
+    );
+    assert!(first.contains("<figure id=\"capacity-curve\">") && first.contains("/s held</text>"), "{first}");
+    assert!(read("charts/capacity-curve.svg").contains("held"), "the chart as a file");
+    let (comment, cases) = (read("m.md"), read("j.xml"));
+    assert_eq!(
+        between(&comment, "#### ✅ Capacity", "\n\n|  | endpoint").matches("\n| ").count(),
+        steps.len() + 2
+    );
+    let case = between(&cases, "name=\"http_req_duration: p(95) &lt; 5s\"", "</testcase>");
+    assert_eq!(case.matches(" started, ").count(), steps.len(), "{case}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! outside of its page; each says in one true sentence what it shows.
 
 mod canvas;
+mod capacity;
 mod curves;
 mod heat;
 mod plot;
@@ -57,6 +58,55 @@ pub(crate) enum Shape {
     Area,
     /// Dots.
     Dot,
+    /// Large dots.
+    Disc,
+    /// Crosses.
+    Cross,
+    /// Squares without a filling.
+    Square,
+}
+
+/// Half of the width of the marks that are told apart by their form.
+const MARK: i32 = 8;
+
+impl Shape {
+    /// The outline of a mark around its place; the others have none.
+    fn outline(self) -> Vec<(i32, i32)> {
+        const R: i32 = MARK;
+        match self {
+            Shape::Line | Shape::Area | Shape::Dot => Vec::new(),
+            // Eight corners are a dot at this size.
+            Shape::Disc => {
+                vec![(-R, -3), (-3, -R), (3, -R), (R, -3), (R, 3), (3, R), (-3, R), (-R, 3)]
+            }
+            Shape::Cross => vec![(-R, -R), (R, R), (0, 0), (R, -R), (-R, R)],
+            Shape::Square => vec![(-R, -R), (R, -R), (R, R), (-R, R), (-R, -R)],
+        }
+    }
+
+    /// How a legend shows it, 50 wide from `left`, around the height `middle`.
+    pub(crate) fn sample(self, role: Role, left: u32, middle: u32) -> String {
+        let (kind, path) = match self {
+            Shape::Line => ("l", format!("M{left} {middle}h50")),
+            Shape::Area => ("f", format!("M{left} {}h50v18h-50z", middle.saturating_sub(9))),
+            Shape::Dot => ("d", format!("M{} {middle}h0", left + 25)),
+            Shape::Disc | Shape::Cross | Shape::Square => {
+                let kind = if self == Shape::Disc { "f" } else { "l" };
+                let places = self.outline().into_iter();
+                let places: Vec<String> = places
+                    .map(|(x, y)| {
+                        format!(
+                            "{} {}",
+                            i64::from(left) + 25 + i64::from(x),
+                            i64::from(middle) + i64::from(y)
+                        )
+                    })
+                    .collect();
+                (kind, format!("M{}", places.join("L")))
+            }
+        };
+        format!("<path class=\"{kind} {}\" d=\"{path}\"/>", role.class())
+    }
 }
 
 impl Chart {
@@ -77,6 +127,11 @@ impl Chart {
 /// target and machine, generator.
 pub fn timeline_charts(model: &Model<'_>) -> Vec<Chart> {
     timeline::charts(model)
+}
+
+/// What was measured at each rate of a search for the capacity; `None` when the run is none, or nothing was measured.
+pub fn capacity_chart(model: &Model<'_>) -> Option<Chart> {
+    capacity::chart(model.snapshot.capacity.as_deref()?)
 }
 
 /// Distribution, percentile curve, heat map, and latency against throughput, those that have data.

@@ -72,23 +72,37 @@ impl Axis {
         Axis { range: 0.0..whole, ticks: ticks.into() }
     }
 
+    /// From the smallest value, or 0 when none is below, to above the largest, with about four round steps.
+    pub(super) fn over(smallest: f64, largest: f64, label: impl Fn(f64) -> String) -> Axis {
+        if smallest >= 0.0 {
+            return Axis::from_zero(largest, label);
+        }
+        let step = Axis::from_zero(largest.max(0.0) - smallest, |_| String::new()).ticks[1].0;
+        let (first, last) = ((smallest / step).floor() as i64, (largest.max(0.0) / step).ceil() as i64);
+        let ticks = (first..=last).map(|n| n as f64 * step).map(|value| (value, label(value))).collect();
+        Axis { range: first as f64 * step..last as f64 * step, ticks }
+    }
+
     /// The logarithm of a range of microseconds, labelled at 1, 2 and 5 times powers of ten.
     pub(super) fn log_us(low: f64, high: f64) -> Axis {
-        let (low, high) = (low.max(1.0), high.max(low.max(1.0) * 1.5));
-        let steps = |factors: &'static [f64]| {
-            (0..11).flat_map(move |power| factors.iter().map(move |m| m * 10_f64.powi(power)))
-        };
-        let within = |factors| -> Vec<f64> {
-            steps(factors).filter(|&us| us >= low * 0.999 && us <= high * 1.001).collect()
+        let low = low.max(1.0);
+        Axis::log(low, high.max(low * 1.5), |us| format::latency(us.round() as u64))
+    }
+
+    /// The same of any range above 0.
+    pub(super) fn log(low: f64, high: f64, label: impl Fn(f64) -> String) -> Axis {
+        let powers = low.log10().floor() as i32..=high.log10().floor() as i32;
+        let within = |factors: &'static [f64]| -> Vec<f64> {
+            let steps = powers.clone().flat_map(|power| factors.iter().map(move |m| m * 10_f64.powi(power)));
+            steps.filter(|&value| value >= low * 0.999 && value <= high * 1.001).collect()
         };
         let mut ticks = within(&[1.0, 2.0, 5.0]);
         if ticks.len() > 7 {
             ticks = within(&[1.0]);
         }
-        let label = |us: f64| format::latency(us.round() as u64);
         Axis {
             range: low.log10()..high.log10(),
-            ticks: ticks.into_iter().map(|us| (us.log10(), label(us))).collect(),
+            ticks: ticks.into_iter().map(|value| (value.log10(), label(value))).collect(),
         }
     }
 

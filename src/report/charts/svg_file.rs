@@ -5,9 +5,9 @@
 
 use std::fmt::Write;
 
+use super::Chart;
 use super::plot::WIDTH;
 use super::theme::{CHART_CSS, HATCH, class_css, variables};
-use super::{Chart, Shape};
 use crate::report::markup::escape;
 
 /// Room above a chart for its title.
@@ -41,15 +41,7 @@ impl Chart {
         let mut legend = String::new();
         let mut x = 20;
         for (role, shape, label) in &self.legend {
-            let mark = match shape {
-                Shape::Line => format!("<path class=\"l {}\" d=\"M{x} {}h50\"/>", role.class(), height + 22),
-                Shape::Area => {
-                    format!("<path class=\"f {}\" d=\"M{x} {}h50v18h-50z\"/>", role.class(), height + 13)
-                }
-                Shape::Dot => {
-                    format!("<path class=\"d {}\" d=\"M{} {}h0\"/>", role.class(), x + 25, height + 22)
-                }
-            };
+            let mark = shape.sample(*role, x, height + 22);
             // Writing to a String does not fail.
             let _ = write!(
                 legend,

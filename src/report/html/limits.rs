@@ -15,6 +15,10 @@ const EXAMPLE: &str = "threshold(\"http_req_duration\", \"p(95) &lt; 200ms\");\n
 pub(super) fn limits(model: &Model<'_>) -> String {
     let all = &model.snapshot.thresholds;
     if all.is_empty() {
+        // Of a search it would not be true: its limit is told where its answer is.
+        if model.snapshot.capacity.is_some() {
+            return String::new();
+        }
         let text =
             format!("<p>Nothing says what would be good enough. In the script:</p><pre>{EXAMPLE}</pre>\n");
         return section("limits", "Limits", &text);

@@ -5,6 +5,7 @@
 //! filters and shows values under the pointer; all text of the run is escaped, and credentials are masked;
 //! the page's own policy allows this style and this script and nothing more.
 
+mod capacity;
 mod comparison;
 mod data;
 mod endpoints;
@@ -27,9 +28,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use super::charts::{
-    CHART_CSS, Chart, HATCH, Shape, class_css, distribution_charts, timeline_charts, variables,
-};
+use super::charts::{CHART_CSS, Chart, HATCH, class_css, distribution_charts, timeline_charts, variables};
 use super::markup::escape;
 use super::model::Model;
 use super::user_text::{clean_line, clean_lines};
@@ -43,6 +42,7 @@ pub fn html_report(model: &Model<'_>) -> String {
     let sections = [
         top::verdict(model),
         limits::limits(model),
+        capacity::capacity(model),
         top::findings(model),
         timeline(model),
         endpoints::table(model),
@@ -135,11 +135,7 @@ fn figure(chart: &Chart, extra: &str) -> String {
         legend.push_str("<ul class=\"legend\">");
     }
     for (role, shape, label) in &chart.legend {
-        let mark = match shape {
-            Shape::Line => format!("<path class=\"l {}\" d=\"M0 10h50\"/>", role.class()),
-            Shape::Area => format!("<path class=\"f {}\" d=\"M0 1h50v18h-50z\"/>", role.class()),
-            Shape::Dot => format!("<path class=\"d {}\" d=\"M25 10h0\"/>", role.class()),
-        };
+        let mark = shape.sample(*role, 0, 10);
         legend.push_str(&format!(
             "<li><svg viewBox=\"0 0 50 20\" aria-hidden=\"true\">{mark}</svg> {}</li>",
             escape(label)

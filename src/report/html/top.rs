@@ -30,12 +30,13 @@ pub(super) fn header(model: &Model<'_>) -> String {
     let label = info.origin.label.as_ref().map(|label| format!(" · {}", user(label))).unwrap_or_default();
     format!(
         "<header><div><h1>{}</h1><p>{}{target}{label} · {}</p></div>\
-         <nav aria-label=\"Sections\"><a href=\"#timeline\">Timeline</a> <a href=\"#endpoints\">Endpoints</a> \
+         <nav aria-label=\"Sections\">{}<a href=\"#timeline\">Timeline</a> <a href=\"#endpoints\">Endpoints</a> \
          <a href=\"#distributions\">Distribution</a> <a href=\"#errors\">Errors</a> {}<a href=\"#facts\">Run</a> \
          <button type=\"button\" id=\"theme\" hidden>Dark</button></nav></header>",
         user(&info.name),
         user(&info.script.display().to_string()),
         escape(&utc(info.started_at)),
+        if model.snapshot.capacity.is_some() { "<a href=\"#capacity\">Capacity</a> " } else { "" },
         [
             (model.comparison.is_some(), "<a href=\"#comparison\">Comparison</a> "),
             (model.last_runs.len() > 1, "<a href=\"#last-runs\">Last runs</a> "),

@@ -191,7 +191,7 @@ fn verdict_sentence(ended_by: &EndedBy, snapshot: &Snapshot, findings: &[Finding
             (Judgement::Good, format!("{kept}; {figures}"))
         }
         Verdict::Capacity(held) => {
-            let answer = snapshot.capacity.as_deref().map(super::text::capacity_answer).unwrap_or_default();
+            let answer = snapshot.capacity.as_deref().map(super::capacity::answer).unwrap_or_default();
             (if held { Judgement::Good } else { Judgement::Bad }, format!("{}; {figures}", answer.0))
         }
         Verdict::NoLimitsSet => match worst(&["failing", "stall"]) {

@@ -22,7 +22,6 @@ mod trend;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use capacity::answer as capacity_answer;
 pub use ci_line::plain_line;
 pub use comparison::comparison_table;
 pub use endpoints::percentile_table;

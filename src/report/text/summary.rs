@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::capacity::{answer, curve};
+use super::capacity::curve;
 use super::comparison::comparison_table;
 use super::distribution::distribution;
 use super::endpoints::{ALL, percent_or_dash, percentile_or_dash, table};
@@ -15,6 +15,7 @@ use crate::metrics::{
     CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, ScriptErrorCount, Snapshot,
 };
 use crate::plan::{EndedBy, RunInfo, format_clock};
+use crate::report::capacity::answer;
 use crate::report::findings::{Finding, findings};
 use crate::report::format;
 use crate::report::user_text::{clean_lines, cut_middle};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::super::control::Control;
 use super::Driver;
-use crate::metrics::{CapacityStats, CapacityStep, Snapshot, ThresholdStats};
+use crate::metrics::{CapacityStats, CapacityStep, NotHeld, Snapshot, ThresholdStats};
 use crate::plan::{CapacityPlan, EndedBy, Search};
 
 /// Share of the iterations of a rate that have to be started.
@@ -82,12 +82,12 @@ impl CapacityRun {
         // One may just have been begun before, or after.
         let started = now.started.saturating_sub(before.started) + 1;
         let why_not = if (started as f64) < rate * seconds * REACHED {
-            Some("not all iterations could be started: no user was free".to_owned())
+            Some(NotHeld::RateNotReached)
         } else {
             match limit.measured {
-                None => Some("nothing was measured".to_owned()),
+                None => Some(NotHeld::NothingMeasured),
                 Some(measured) if limit.threshold.holds(measured) => None,
-                Some(_) => Some("the limit is broken".to_owned()),
+                Some(_) => Some(NotHeld::LimitBroken),
             }
         };
         Some(CapacityStep {
@@ -109,6 +109,7 @@ impl CapacityRun {
     fn next(&mut self, step: CapacityStep, limit: &ThresholdStats, now: Duration) -> Option<f64> {
         let next = self.search.judged(step.why_not.is_none());
         self.stats.quantity = Some(limit.threshold.quantity);
+        self.stats.limit_value = Some(limit.threshold.limit);
         self.stats.steps.push(step);
         self.stats.best = self.search.best();
         self.stats.trying = next;
@@ -162,9 +163,10 @@ mod tests {
         }
         let step = over.unwrap();
         assert_eq!((step.from, step.to), (Duration::from_secs(1), Duration::from_secs(6)));
-        assert_eq!((step.started_rate, step.why_not.clone()), (10.0, None));
+        assert_eq!((step.started_rate, step.why_not), (10.0, None));
         assert_eq!(run.next(step, &limit, Duration::from_secs(6)), Some(20.0));
         assert_eq!((run.stats().best, run.stats().trying), (Some(10.0), Some(20.0)));
+        assert_eq!(run.stats().limit_value, Some(200.0));
     }
 
     #[test]
@@ -177,8 +179,8 @@ mod tests {
         };
         assert_eq!(judged(50, Some(150.0)), None);
         assert_eq!(judged(48, Some(150.0)), None, "with one at the edge they are 98 % of 50");
-        assert!(judged(40, Some(150.0)).unwrap().contains("no user was free"));
-        assert!(judged(50, Some(250.0)).unwrap().contains("broken"));
-        assert!(judged(50, None).unwrap().contains("nothing was measured"));
+        assert_eq!(judged(40, Some(150.0)), Some(NotHeld::RateNotReached));
+        assert_eq!(judged(50, Some(250.0)), Some(NotHeld::LimitBroken));
+        assert_eq!(judged(50, None), Some(NotHeld::NothingMeasured));
     }
 }

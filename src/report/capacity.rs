@@ -1,0 +1,103 @@
+//! A search for the capacity in words: the answer, and the figures of a step.
+//!
+//! Pure. Owns how both are written. Leaves layout to the views. Invariant: what was measured in a step that did not hold
+//! is never written like the limit.
+
+use super::format;
+use super::limits::{amount, told_apart};
+use crate::metrics::{CapacityStats, CapacityStep, NotHeld};
+
+/// The answer in a sentence, and whether a rate held.
+pub(super) fn answer(capacity: &CapacityStats) -> (String, bool) {
+    let Some(best) = capacity.best else {
+        let lowest = capacity.steps.iter().map(|step| step.rate).reduce(f64::min);
+        return match lowest {
+            Some(rate) => (
+                format!(
+                    "no rate held {}; the lowest that was tried is {}/s",
+                    capacity.limit,
+                    format::rate(rate)
+                ),
+                false,
+            ),
+            None => ("the search ended before a rate was judged".to_owned(), false),
+        };
+    };
+    let mut text = format!("{}/s held {}", format::rate(best), capacity.limit);
+    // Errors are answered fast, so a limit on times alone holds for them.
+    let failed = capacity.steps.iter().find(|step| step.rate == best).and_then(|step| step.failed_share);
+    if let Some(share) = failed.filter(|share| *share > 0.0) {
+        text.push_str(&format!(" while {} % of its requests failed", format::percent(share)));
+    }
+    let broke =
+        capacity.steps.iter().filter(|step| step.why_not.is_some() && step.rate > best).map(|step| step.rate);
+    match broke.reduce(f64::min) {
+        Some(broke) => text.push_str(&format!(", {}/s did not", format::rate(broke))),
+        None if capacity.is_at_max => text.push_str("; it is the highest that was allowed"),
+        None => text.push_str("; the search ended before a rate did not"),
+    }
+    if capacity.steps.iter().any(|step| step.generator_saturated && step.why_not.is_some()) {
+        text.push_str(" (while the generator was saturated: the target may hold more)");
+    }
+    (text, true)
+}
+
+/// What was measured in a step, with its unit; `-` without data.
+pub(super) fn measured(capacity: &CapacityStats, step: &CapacityStep) -> String {
+    match (step.measured, capacity.quantity, capacity.limit_value) {
+        (Some(measured), Some(quantity), Some(limit)) => told_apart(measured, limit, quantity),
+        (Some(measured), Some(quantity), None) => amount(measured, quantity),
+        _ => "-".to_owned(),
+    }
+}
+
+/// Share of requests that failed in a step; `-` without a request.
+pub(super) fn failed(step: &CapacityStep) -> String {
+    step.failed_share.map_or_else(|| "-".to_owned(), |share| format!("{} %", format::percent(share)))
+}
+
+/// `held`, or why it did not.
+pub(super) fn outcome(step: &CapacityStep) -> &'static str {
+    step.why_not.map_or("held", NotHeld::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture::{capacity, capacity_step};
+
+    #[test]
+    fn every_end_has_its_sentence() {
+        let (sentence, held) = answer(&capacity());
+        assert!(held);
+        assert_eq!(
+            sentence,
+            "120.0/s held http_resp_time: p(95) < 200ms while 0.25 % of its requests failed, 140.0/s did not (while the generator was saturated: the target \
+             may hold more)"
+        );
+        let none = CapacityStats {
+            best: None,
+            steps: vec![capacity_step(10.0, Some(900.0), Some(NotHeld::LimitBroken))],
+            ..capacity()
+        };
+        assert!(answer(&none).0.starts_with("no rate held") && !answer(&none).1);
+        let most = CapacityStats {
+            steps: vec![capacity_step(80.0, Some(9.0), None)],
+            best: Some(80.0),
+            is_at_max: true,
+            ..capacity()
+        };
+        assert!(answer(&most).0.ends_with("it is the highest that was allowed"));
+        assert!(!answer(&CapacityStats { steps: Vec::new(), best: None, ..capacity() }).1);
+    }
+
+    #[test]
+    fn a_value_beside_the_limit_is_not_written_like_it() {
+        let written = |value| measured(&capacity(), &capacity_step(10.0, value, Some(NotHeld::LimitBroken)));
+        assert_eq!(written(Some(200.04)), "200.04ms");
+        assert_eq!(written(Some(810.0)), "810ms");
+        assert_eq!(written(None), "-");
+        let without_limit = CapacityStats { limit_value: None, ..capacity() };
+        assert_eq!(measured(&without_limit, &capacity_step(10.0, Some(200.04), None)), "200ms");
+    }
+}
