@@ -103,7 +103,8 @@ fn a_script_has_the_value_and_nobody_else() {
             fail(`gave up ${PASSWORD}`);
         }
     "#;
-    let ran = run(with_secret(script).host(&server.url()).iterations(1));
+    // The first one is used up by the start that fails.
+    let ran = run(with_secret(script).host(&server.url()).iterations(2));
     assert!(server.seen()[0].body.contains("s3cr3t"), "the target gets the value");
     let shown = format!("{:#?}\n{:#?}\n{:#?}", ran.messages, ran.snapshot(), ran.report.info());
     for part in ["s3cr3t", "pa$$", "pa%24"] {
