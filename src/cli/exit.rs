@@ -20,7 +20,8 @@ pub(super) enum Exit {
     Regression = 98,
     /// A threshold was broken, or had no data.
     Threshold = 99,
-    /// A setting is wrong, or the script does not load.
+    /// A setting is wrong, or the script does not load; or the run passed, and not all of its results that were
+    /// asked for could be written or compared.
     Configuration = 104,
     /// A signal ended the run; results were written.
     Signal = 105,

@@ -92,8 +92,9 @@ pub(super) fn run_each(
             args.output = named_apart(args.output, &shape.name);
         }
         let outcome = run(&shape.options, &shape.limits, &args);
-        // What is set wrongly for one is so for all.
-        let cannot_start = matches!(outcome.exit, Exit::Configuration | Exit::Usage);
+        // What is set wrongly for one is so for all; a run whose files could not be written has a verdict.
+        let cannot_start =
+            matches!(outcome.exit, Exit::Configuration | Exit::Usage) && outcome.verdict.is_empty();
         ended.push((shape.name, Some(outcome)));
         if cannot_start {
             break;
@@ -102,9 +103,15 @@ pub(super) fn run_each(
     let exit = |ended: &Option<Ended>| ended.as_ref().map(|ended| ended.exit);
     let failed: Vec<&(String, Option<Ended>)> =
         ended.iter().filter(|(_, outcome)| exit(outcome) != Some(Exit::Passed)).collect();
-    let signal = failed.iter().find(|(_, outcome)| exit(outcome) == Some(Exit::Signal));
-    let first = signal.or(failed.first()).and_then(|(_, outcome)| exit(outcome));
-    if several && first != Some(Exit::Configuration) {
+    let find = |wanted: fn(Exit) -> bool| {
+        failed.iter().filter_map(|(_, outcome)| exit(outcome)).find(|&exit| wanted(exit))
+    };
+    // A file that could not be written hides no broken limit.
+    let first = find(|exit| exit == Exit::Signal)
+        .or_else(|| find(|exit| exit != Exit::Configuration))
+        .or_else(|| find(|_| true));
+    let has_run = |ended: &Option<Ended>| ended.as_ref().is_none_or(|ended| !ended.verdict.is_empty());
+    if several && ended.iter().all(|(_, ended)| has_run(ended)) {
         let text = verdicts(&ended, failed.len(), args);
         if args.output.stdout_is_taken() { output::err(&text) } else { output::out(&text) }
     }

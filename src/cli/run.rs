@@ -95,7 +95,7 @@ pub(super) fn run(args: &RunArgs) -> Exit {
 /// How a run ended.
 pub(super) struct Ended {
     pub(super) exit: Exit,
-    /// The one line that is the verdict; empty when there was no run.
+    /// The one line that is the verdict; empty when there was no run, which `profiles` goes by.
     pub(super) verdict: String,
 }
 
@@ -281,29 +281,24 @@ impl Files {
         is_new.then_some(problem)
     }
 
-    fn finish(&mut self, report: &Report) -> Result<(), ResultsError> {
+    /// Gives what could not be written. One place that fails does not keep the others from being written.
+    fn finish(&mut self, report: &Report) -> Vec<ResultsError> {
         let (info, ended_by, snapshot) = (report.info(), report.ended_by(), report.snapshot());
-        // One place that fails must not keep the others from being written.
         let directory = self.directory.finish(info, ended_by, snapshot);
         let csv = self.csv.as_mut().map_or(Ok(()), |csv| csv.finish(snapshot));
-        directory.and(csv)
+        [directory, csv].into_iter().filter_map(Result::err).collect()
     }
 
-    /// Writes what needs the whole run, and what it is like against another one.
-    fn finish_singles(
-        &mut self,
-        report: &Report,
-        comparison: Option<&Comparison>,
-    ) -> Result<(), ResultsError> {
+    /// Writes what needs the whole run, and what it is like against another one; gives what could not be written.
+    fn finish_singles(&mut self, report: &Report, comparison: Option<&Comparison>) -> Vec<ResultsError> {
         let (info, ended_by, snapshot) = (report.info(), report.ended_by(), report.snapshot());
-        let mut written = comparison
+        let compared = comparison
             .map_or(Ok(()), |compared| self.directory.add_comparison(info, ended_by, snapshot, compared));
-        for (path, single) in &self.singles {
+        let singles = self.singles.iter().map(|(path, single)| {
             let text = single(info, ended_by, snapshot, comparison);
-            let single = write_file(path, text.as_bytes()).map_err(ResultsError::Place);
-            written = written.and(single);
-        }
-        written
+            write_file(path, text.as_bytes()).map_err(ResultsError::Place)
+        });
+        std::iter::once(compared).chain(singles).filter_map(Result::err).collect()
     }
 }
 
@@ -395,13 +390,13 @@ impl Session {
 
     /// Writes and prints what came of the run.
     fn finish(mut self, report: &Report) -> Ended {
-        let written = self.files.finish(report);
+        let mut unwritten = self.files.finish(report);
         let mut alerts = std::mem::take(&mut self.alerts);
         let mut trouble = alerts.look(report.info(), report.snapshot());
         let look = self.look(std::io::stdout().is_terminal());
         // The two runs are read from their folders, so this one has to be written.
         let comparison = self.compare();
-        let written = written.and(self.files.finish_singles(report, comparison.as_ref()));
+        unwritten.extend(self.files.finish_singles(report, comparison.as_ref()));
         let text = if self.once {
             short_summary(report.info(), report.ended_by(), report.snapshot(), look)
         } else {
@@ -420,41 +415,46 @@ impl Session {
         if let Some(error) = report.teardown_error() {
             output::err(&format!("warning: teardown failed: {error}\n"));
         }
-        match written {
-            Ok(()) => output::err(&format!("results: {}\n", self.files.directory.path().display())),
-            Err(error) => {
-                output::error(&error.to_string());
-                output::err(&format!("results, not all: {}\n", self.files.directory.path().display()));
-            }
-        }
+        unwritten.iter().for_each(|error| output::error(&error.to_string()));
+        let all = if unwritten.is_empty() { "results" } else { "results, not all" };
+        output::err(&format!("{all}: {}\n", self.files.directory.path().display()));
+        let mut is_complete =
+            unwritten.is_empty() && report.snapshot().samples.iter().all(|file| file.problem.is_none());
         // What one iteration took is no picture of anything.
         if !self.once || self.output.html.is_some() {
-            self.write_html(comparison.as_ref());
+            is_complete &= self.write_html(comparison.as_ref());
         }
+        // To have been asked to judge a change and not to know is no pass.
+        is_complete &= comparison.is_some() || !self.output.fail_on_regression;
         // Told while the summary was printed; the last ones may still be under way.
         trouble.extend(alerts.finish());
         trouble.iter().for_each(|problem| output::err(&format!("{problem}\n")));
         let errors_count = self.output.exit_code_on_error || self.once;
         let is_worse = comparison.is_some_and(|comparison| comparison.has_regression());
-        let verdict = text.lines().last().unwrap_or_default().to_owned();
+        let mut verdict = text.lines().last().unwrap_or_default().to_owned();
         let exit = match Exit::of(report, errors_count) {
             Exit::Passed if self.output.fail_on_regression && is_worse => Exit::Regression,
             Exit::Passed if self.once && has_failed_check(report) => Exit::Errors,
+            Exit::Passed if !is_complete => {
+                verdict.push_str("; but its results are not complete");
+                Exit::Configuration
+            }
             exit => exit,
         };
         Ended { exit, verdict }
     }
 
-    /// Writes the report, from what the run's folder holds now: as `rhaid report` would.
-    fn write_html(&self, comparison: Option<&Comparison>) {
+    /// Writes the report, from what the run's folder holds now: as `rhaid report` would. False when one that was
+    /// asked for is missing.
+    fn write_html(&self, comparison: Option<&Comparison>) -> bool {
         let folder = self.files.directory.path();
-        let path = match (&self.output.html, &self.output.results_dir) {
-            (Some(path), _) => path.clone(),
+        let (path, is_asked_for) = match (&self.output.html, &self.output.results_dir) {
+            (Some(path), _) => (path.clone(), true),
             // Who keeps results elsewhere finds the report with them.
-            (None, Some(_)) => folder.join("report.html"),
+            (None, Some(_)) => (folder.join("report.html"), true),
             (None, None) => {
                 let name = folder.file_name().unwrap_or_default().to_string_lossy();
-                Path::new(REPORTS_DIR).join(format!("{name}.html"))
+                (Path::new(REPORTS_DIR).join(format!("{name}.html")), false)
             }
         };
         let written = StoredRun::read(folder).map_err(|error| error.to_string()).and_then(|run| {
@@ -467,10 +467,12 @@ impl Session {
             let model = model.among(Trend::up_to(folder, LAST_RUNS));
             write_file(&path, html_report(&model).as_bytes())
         });
-        match written {
+        match &written {
             Ok(()) => output::err(&format!("report: {}\n", path.display())),
+            Err(problem) if is_asked_for => output::error(&format!("there is no report: {problem}")),
             Err(problem) => output::err(&format!("warning: there is no report: {problem}\n")),
         }
+        written.is_ok() || !is_asked_for
     }
 
     /// Compares the run, as its files have it now, with the baseline.

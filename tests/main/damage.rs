@@ -156,9 +156,10 @@ fn a_full_disk_at_the_end_is_told_and_the_rest_is_written() {
         "--summary-export",
         "/dev/full",
     ];
-    let output = sandbox.run_against(&url, &arguments).expect_code(0);
+    let output = sandbox.run_against(&url, &arguments).expect_code(104);
     let output =
         output.expect_stderr(&["cannot write /dev/full", "there is no report: cannot write /dev/full"]);
+    assert_eq!(output.stderr.matches("error: ").count(), 4, "each file is told: {}", output.shown());
     assert!(output.stderr.contains("results, not all: performance/results/"), "{}", output.shown());
     assert_eq!(output.run_dir().json()["total"]["requests"], 3);
     assert!(Path::new("/dev/full").exists());
@@ -170,4 +171,71 @@ fn a_full_disk_at_the_end_is_told_and_the_rest_is_written() {
             .expect_code(104)
             .expect_stderr(&["cannot write /dev/full"]);
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_is_missing_is_no_pass_and_hides_no_other_verdict() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); http::get(\"/status/500\"); }");
+    let url = server.url();
+    for flag in ["--html", "--junit", "--markdown", "--summary-export"] {
+        sandbox.run_against(&url, &["-i", "1", flag, "/dev/full"]).expect_code(104);
+        sandbox.run_against(&url, &["-i", "1", flag, "there"]).expect_code(0);
+    }
+    let json = ["-i", "1", "-q", "--json", "--junit", "/dev/full"];
+    let output = sandbox.run_against(&url, &json).expect_code(104);
+    assert!(output.stderr.contains("NO LIMITS SET"), "the verdict is that of the run: {}", output.shown());
+    for (arguments, code) in [
+        (&["--exit-code-on-error"][..], 1),
+        (&["--threshold", "http_req_failed: rate < 1%"], 99),
+        (&["--threshold", "http_req_failed: rate <= 50%"], 104),
+    ] {
+        let arguments = [&["-i", "1", "--junit", "/dev/full"], arguments].concat();
+        sandbox.run_against(&url, &arguments).expect_code(code).expect_stderr(&["cannot write /dev/full"]);
+    }
+    // A report that nobody asked for is no reason.
+    fs::remove_dir_all(sandbox.path().join("performance/reports")).unwrap();
+    sandbox.write("performance/reports", "");
+    sandbox.run_against(&url, &["-i", "1"]).expect_code(0).expect_stderr(&["warning: there is no report"]);
+}
+
+#[test]
+fn a_run_whose_folder_goes_away_is_no_pass() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); sleep(0.01); }");
+    let run = sandbox.start(&["run", "test.rhai", "-H", &server.url(), "-t", "2s", "--only-summary"]);
+    wait_until("requests", || server.total() > 0);
+    let folder = sandbox.runs().remove(0).0;
+    fs::rename(&folder, sandbox.path().join("elsewhere")).unwrap();
+    let output = run.wait().expect_code(104).expect_stderr(&["results, not all: "]);
+    assert!(output.stdout.contains("NO LIMITS SET: "), "the summary is there: {}", output.shown());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn of_several_profiles_a_missing_file_is_told_after_all_have_run() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("wait(0.02); fn iteration() { http::get(\"/x\"); }");
+    // Each profile has its own file.
+    std::os::unix::fs::symlink("/dev/full", sandbox.path().join("sum_load.json")).unwrap();
+    let url = server.url();
+    let limits = "threshold(\"http_req_duration\", \"p(50) < 1h\"); threshold(\"http_req_duration\", \"p(95) < 1h\"); \
+                  threshold(\"http_reqs\", \"rate > 0.01/s\");\n";
+    let run = |limits: &str| {
+        sandbox.write("test.rhai", &format!("{limits} wait(0.02); fn iteration() {{ http::get(\"/x\"); }}"));
+        let arguments =
+            ["--profile", "all", "--time-scale", "0.0005", "-q", "--no-resources", "--threads", "1"];
+        sandbox.run_against(&url, &[&arguments[..], &["--summary-export", "sum.json"]].concat())
+    };
+    let output = run(limits).expect_code(104);
+    assert!(
+        output.stdout.contains("✗ load ") && output.stdout.contains("✓ endurance "),
+        "{}",
+        output.shown()
+    );
+    assert!(output.stdout.contains("but its results are not complete"), "{}", output.shown());
+    assert_eq!(output.stdout.lines().last(), Some(" FAILED: 1 of 4 profiles did not pass"));
+    let broken = run(&limits.replace("rate > 0.01/s", "rate > 1000000000/s"));
+    broken.expect_code(99);
 }

@@ -259,7 +259,7 @@ fn files_are_named_in_the_environment_and_in_the_settings_too() {
 fn a_disk_that_is_full_is_told_once_and_counted_and_the_run_goes_on() {
     // JSON has no header, so the device takes nothing only when there are samples.
     let (_sandbox, output) = with_out(&["json=/dev/full", "csv=good.csv"], &[]);
-    let output = output.expect_code(0).expect_stderr(&["samples are no longer written to /dev/full"]);
+    let output = output.expect_code(104).expect_stderr(&["samples are no longer written to /dev/full"]);
     assert_eq!(output.stderr.matches("no longer written").count(), 1, "{}", output.shown());
     assert!(output.stdout.contains("/dev/full: No space left"), "{}", output.shown());
     let json = output.run_dir().json();

@@ -232,8 +232,8 @@ A flag wins over the environment, that over the file, that over the script, that
 
 Exit codes: 0 passed · 1 errors, with --exit-code-on-error · 2 wrong usage ·
 97 no request was made · 98 worse than the baseline, with --fail-on-regression ·
-99 a threshold was broken · 104 wrong settings or script · 105 stopped by a signal ·
-107 setup failed · 108 aborted by the script";
+99 a threshold was broken · 104 wrong settings or script, or a file could not be written ·
+105 stopped by a signal · 107 setup failed · 108 aborted by the script";
 
 impl RunArgs {
     /// The script, however it was named.
