@@ -51,7 +51,7 @@ impl Finding {
     }
 }
 
-/// All findings of a run, the most telling first.
+/// The findings of a run, the most telling first: the same wherever they are told.
 pub fn findings(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot) -> Vec<Finding> {
     let history = snapshot.history.since(0);
     let points: Vec<&HistoryPoint> = history.iter().map(|point| &**point).collect();
@@ -65,7 +65,7 @@ pub fn findings(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot)
     all.extend(burst(snapshot, &points));
     all.extend(knee(&points, &stalls));
     all.extend(load(info, ended_by, snapshot));
-    all.extend(first_error(snapshot));
+    all.extend(first_error(snapshot).filter(|_| !is_first_failure_told(snapshot)));
     all.extend(few_samples(snapshot));
     all.truncate(MOST);
     all
@@ -88,16 +88,13 @@ fn endpoint_name(stats: &EndpointStats) -> String {
     format!("{} {}", stats.method, stats.name)
 }
 
-/// The findings for a list that has the failing endpoints with their errors beside it: the first failure is left out
-/// when its endpoint is named as failing, since that finding begins with the same failure.
-pub(super) fn told_once(mut all: Vec<Finding>, snapshot: &Snapshot) -> Vec<Finding> {
+/// Whether the endpoint of the first failure is named as failing, since that finding begins with the same failure.
+fn is_first_failure_told(snapshot: &Snapshot) -> bool {
     let first = snapshot.failures.iter().min_by_key(|(_, group)| group.first_seen).map(|(key, _)| key);
-    let is_named = first.is_some_and(|key| {
+    first.is_some_and(|key| {
         let mut named = failing_endpoints(snapshot).into_iter().take(MOST_FAILING);
         named.any(|stats| key.method == stats.method && key.name == stats.name)
-    });
-    all.retain(|finding| !(is_named && finding.kind == "first-error"));
-    all
+    })
 }
 
 /// The endpoints that fail often, that with the most failures first.
@@ -364,18 +361,14 @@ mod tests {
             }
             last = Some(second(&mut load, 50, 5_000, 10, 2));
         }
-        let snapshot = last.unwrap();
-        let found = findings(&fixture::info(), None, &snapshot);
+        let found = findings(&fixture::info(), None, &last.unwrap());
         let kinds: Vec<_> = found.iter().map(|finding| finding.kind).collect();
-        assert_eq!(kinds, ["failing", "burst", "first-error"], "{found:?}");
+        assert_eq!(kinds, ["failing", "burst"], "the first failure is not told twice: {found:?}");
         assert!(
             found[0].text.starts_with("GET /b failed 100 % of the time (60 of 60): status 503"),
             "{found:?}"
         );
         assert!(found[1].sentence().starts_with("00:20-00:22 burst of failures: 60 of all 60"), "{found:?}");
-        assert_eq!(found[0].at, found[2].at, "the same failure twice");
-        let once: Vec<_> = told_once(found, &snapshot).iter().map(|finding| finding.kind).collect();
-        assert_eq!(once, ["failing", "burst"]);
     }
 
     #[test]
@@ -392,9 +385,9 @@ mod tests {
         let (key, seldom) = &mut snapshot.failures[1];
         assert_eq!(&*key.name, "/seldom");
         seldom.first_seen = fixture::started_at();
-        let once = told_once(findings(&fixture::info(), None, &snapshot), &snapshot);
-        let first = once.iter().find(|finding| finding.kind == "first-error").unwrap();
-        assert!(first.text.starts_with("first failure: GET /seldom, "), "{once:?}");
+        let found = findings(&fixture::info(), None, &snapshot);
+        let first = found.iter().find(|finding| finding.kind == "first-error").unwrap();
+        assert!(first.text.starts_with("first failure: GET /seldom, "), "{found:?}");
     }
 
     #[test]

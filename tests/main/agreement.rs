@@ -51,6 +51,22 @@ fn agree(output: &Output, server: &Server) -> Value {
     let exceptions: u64 = run.csv("exceptions.csv").iter().map(|row| cell(&row["Count"])).sum();
     assert_eq!(exceptions, metric("script_errors", "count"));
 
+    // What happened, in words.
+    let report = output.stderr.lines().find_map(|line| line.strip_prefix("report: ")).unwrap();
+    let report = run.0.join("../../..").join(report);
+    let page = std::fs::read_to_string(report).unwrap();
+    let told =
+        page.split("<ol class=\"findings\">").nth(1).map_or("", |list| list.split("</ol>").next().unwrap());
+    let findings = json["findings"].as_array().unwrap();
+    assert_eq!(told.matches("<li").count(), findings.len(), "{told}\n{findings:#?}");
+    for text in findings.iter().map(|finding| finding["text"].as_str().unwrap()) {
+        assert!(output.stdout.contains(text), "{text}\n{}", output.shown());
+        assert!(
+            told.contains(&text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")),
+            "{text}\n{told}"
+        );
+    }
+
     // The terminal.
     let row = output.stdout.lines().find(|line| line.contains("Aggregated")).unwrap_or_default();
     let mut cells = row.split_whitespace().skip_while(|cell| *cell != "Aggregated").skip(1);

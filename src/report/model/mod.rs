@@ -13,7 +13,7 @@ mod timeline;
 #[cfg(test)]
 mod tests;
 
-use super::findings::{Finding, findings, told_once};
+use super::findings::{Finding, findings};
 use super::format;
 use super::limits::limit_sentence;
 use super::verdict::Verdict;
@@ -118,7 +118,7 @@ impl<'a> Model<'a> {
             verdict_tone,
             sentence,
             tiles: tiles(snapshot),
-            findings: told_once(findings, snapshot),
+            findings,
             endpoints: endpoints::views(snapshot, intervals),
             heat: HeatMap::new(snapshot.elapsed, intervals),
             timeline,

@@ -370,12 +370,10 @@ fn amount(bytes: u64, time: Duration) -> String {
 
 /// The findings; those that the lists above tell better are left to them.
 fn what_happened(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> Vec<String> {
-    let told_above = |finding: &Finding| matches!(finding.kind, "failing" | "first-error");
-    let found = findings(info, Some(ended_by), snapshot).into_iter().filter(|finding| !told_above(finding));
     let line = |finding: Finding| {
         format!(" {} {}", look.paint(Tone::Warning, "!"), one_message(&finding.sentence(), look))
     };
-    found.map(line).collect()
+    findings(info, Some(ended_by), snapshot).into_iter().map(line).collect()
 }
 
 fn warnings(snapshot: &Snapshot, look: Look) -> Vec<String> {
