@@ -24,6 +24,8 @@ mod tests;
 pub use comparison::comparison_page;
 pub use trend::trend_page;
 
+use std::borrow::Cow;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
@@ -123,9 +125,19 @@ fn section(id: &str, title: &str, content: &str) -> String {
     if content.is_empty() {
         return String::new();
     }
+    let content = without_second_heading(title, content);
     format!(
         "<section id=\"{id}\" aria-labelledby=\"{id}-h\">\n<h2 id=\"{id}-h\">{title}</h2>\n{content}</section>\n"
     )
+}
+
+/// A table that a section consists of has its name from the heading: its caption is left to those who do not see it.
+fn without_second_heading<'a>(title: &str, content: &'a str) -> Cow<'a, str> {
+    let caption = format!("<caption>{title}</caption>");
+    if content.matches("<table").count() != 1 || !content.contains(&caption) {
+        return content.into();
+    }
+    content.replacen(&caption, &format!("<caption class=\"unseen\">{title}</caption>"), 1).into()
 }
 
 /// A chart with its legend.

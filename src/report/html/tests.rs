@@ -44,6 +44,23 @@ fn figures_are_those_of_the_snapshot() {
 }
 
 #[test]
+fn a_table_alone_in_its_section_has_the_name_of_the_section_once_for_the_eye() {
+    let page = page_of(&fixture::finished());
+    for section in page.split("<section ").skip(1).map(|section| section.split("</section>").next().unwrap())
+    {
+        let title = section.split("</h2>").next().unwrap().rsplit('>').next().unwrap();
+        let shown = section.matches(&format!("<caption>{title}</caption>")).count();
+        assert_eq!(shown, 0, "{title}");
+        let captions = section.matches("<caption").count();
+        assert_eq!(captions, section.matches("<table").count(), "{title}: every table has a caption");
+    }
+    let caption =
+        |id: &str| page.split(&format!("<table id=\"{id}\">")).nth(1).unwrap().split("</caption>").next();
+    assert_eq!(caption("check-table"), Some("<caption class=\"unseen\">Checks"));
+    assert_eq!(caption("percentile-table"), Some("<caption>Percentiles of the whole run"));
+}
+
+#[test]
 fn a_run_without_a_request_has_a_page() {
     let page = page_of(&fixture::empty());
     assert!(page.contains("NO REQUESTS") && page.contains("No request failed."));
