@@ -53,5 +53,8 @@ fn ten_minutes_of_twenty_endpoints_take_less_than_300_kb() {
 fn an_hour_of_five_hundred_endpoints_takes_less_than_2_mb() {
     // Steps of a minute, as wide as the buckets of an endpoint: a snapshot of 500 endpoints takes its time.
     let page = page(500, 3_600, 60);
+    assert!(page.contains(
+        "<div class=\"scroll many\" tabindex=\"0\" role=\"region\" aria-label=\"Table: Endpoints\">"
+    ));
     assert!(page.len() < 2_000_000, "{} bytes: {}", page.len(), parts(&page));
 }

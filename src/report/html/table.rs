@@ -8,6 +8,9 @@ pub(super) struct Column {
     pub(super) is_figure: bool,
 }
 
+/// Rows from which a table is laid out when it comes into view: 500 of them take longer than all else of a page.
+const MANY: usize = 100;
+
 /// A column of figures.
 pub(super) const fn figures(name: &'static str) -> Column {
     Column { name, is_figure: true }
@@ -42,9 +45,10 @@ pub(super) fn table(
     total: Option<&Row>,
 ) -> String {
     let mut html = format!(
-        "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Table: {caption}\"><table id=\"{id}\"><caption>{caption}\
+        "<div class=\"scroll{many}\" tabindex=\"0\" role=\"region\" aria-label=\"Table: {caption}\"><table id=\"{id}\"><caption>{caption}\
          </caption><thead><tr>",
-        caption = escape(caption)
+        caption = escape(caption),
+        many = if rows.len() > MANY { " many" } else { "" }
     );
     for column in columns {
         let class = if column.is_figure { " class=\"n\"" } else { "" };
