@@ -41,7 +41,7 @@ fn three_digits(us: u64) -> u64 {
     while us / step >= 1_000 {
         step *= 10;
     }
-    (us + step / 2) / step * step
+    us.saturating_add(step / 2) / step * step
 }
 
 /// A number of a script: whole ones with separators, others with four significant digits.
@@ -142,6 +142,8 @@ mod tests {
             (99_949_999, "99.9s"),
             (99_950_000, "100s"),
             (3_600_000_000, "3,600s"),
+            // A script may have measured anything.
+            (u64::MAX, "18,400,000,000,000s"),
         ] {
             assert_eq!(latency(us), text, "{us} µs");
         }
