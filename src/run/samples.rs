@@ -58,13 +58,18 @@ impl SampleWriter {
 
     /// Waits until everything is written; to be called when all taps are gone.
     pub(super) fn finish(self) -> Vec<SampleFileStats> {
+        self.finish_within(PATIENCE)
+    }
+
+    /// Waits, but no longer than so long for one that does not get on.
+    fn finish_within(self, patience: Duration) -> Vec<SampleFileStats> {
         let count = || self.done.load(Ordering::Relaxed);
         let (mut before, mut since) = (count(), Instant::now());
         while !self.thread.is_finished() {
             if count() != before {
                 (before, since) = (count(), Instant::now());
-            } else if since.elapsed() > PATIENCE {
-                return self.given_up(before);
+            } else if since.elapsed() > patience {
+                return self.given_up(before, patience);
             }
             std::thread::sleep(LOOK_EVERY);
         }
@@ -79,8 +84,8 @@ impl SampleWriter {
         }
     }
 
-    fn given_up(self, written: u64) -> Vec<SampleFileStats> {
-        let why = format!("nothing could be written for {} s: its end is missing", PATIENCE.as_secs());
+    fn given_up(self, written: u64, patience: Duration) -> Vec<SampleFileStats> {
+        let why = format!("nothing could be written for {} s: its end is missing", patience.as_secs_f64());
         let mut files = Self::unknown(self.names, &why, self.lost.load(Ordering::Relaxed));
         files.iter_mut().for_each(|file| file.written = written);
         files
@@ -224,6 +229,71 @@ mod tests {
         fn finish(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    /// Does something before each group, which may take its time.
+    struct Held(Box<dyn FnMut() + Send>);
+
+    impl SampleSink for Held {
+        fn name(&self) -> String {
+            "held".to_owned()
+        }
+
+        fn write(&mut self, _: &SampleGroup<'_>) -> io::Result<()> {
+            (self.0)();
+            Ok(())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn finish(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What becomes of ten samples when the end waits so long.
+    fn ten_samples(before_each: impl FnMut() + Send + 'static, patience: Duration) -> SampleFileStats {
+        let sinks: Vec<Box<dyn SampleSink>> = vec![Box::new(Held(Box::new(before_each)))];
+        let (writer, line) =
+            SampleWriter::start(sinks, Arc::new(|_| None), Arc::new(|_| {})).unwrap().unwrap();
+        let mut tap = line.tap(0);
+        drop(line);
+        for _ in 0..10 {
+            tap.add(Sample::ScriptError { message: String::new() });
+            tap.send(&[], &[]);
+        }
+        drop(tap);
+        writer.finish_within(patience).remove(0)
+    }
+
+    #[test]
+    fn the_end_does_not_wait_for_one_that_hangs() {
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let mut groups = 0;
+        let hang_after_three = move || {
+            groups += 1;
+            if groups > 3 {
+                // An error when the sender is gone: the thread ends with the test.
+                let _ = held.recv();
+            }
+        };
+        let file = ten_samples(hang_after_three, Duration::from_millis(500));
+        assert_eq!(file.written, 3, "{file:?}");
+        let problem = file.problem.as_deref().unwrap();
+        assert_eq!(problem, "nothing could be written for 0.5 s: its end is missing");
+        assert_eq!(file.warning().unwrap(), format!("held: {problem}"));
+        drop(release);
+    }
+
+    #[test]
+    fn the_end_waits_for_one_that_gets_on_however_long_it_takes() {
+        let patience = Duration::from_secs(2);
+        let begin = Instant::now();
+        let file = ten_samples(|| std::thread::sleep(Duration::from_millis(210)), patience);
+        assert_eq!((file.written, file.lost, file.problem), (10, 0, None));
+        assert!(begin.elapsed() > patience, "or nothing was seen");
     }
 
     #[test]
