@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 
 use super::exit::Exit;
 use super::output;
-use crate::convert::{Converted, HarOptions, convert_curl, convert_har, convert_openapi};
+use crate::convert::{Converted, HarOptions, Problem, convert_curl, convert_har, convert_openapi};
 
 /// An input larger than this is refused.
 const MOST_BYTES: u64 = 512 * 1024 * 1024;
@@ -92,12 +92,10 @@ pub(super) fn convert(args: &ConvertArgs) -> Exit {
                 all_hosts: *all_hosts,
                 max_think: *max_think,
             };
-            (read(input, "the recording").and_then(|text| convert_har(&text, &options)), out)
+            (converted(input, "the recording", |text| convert_har(text, &options)), out)
         }
         From::Curl { input, out } => (curl(input), out),
-        From::Openapi { input, out } => {
-            (read(input, "the description").and_then(|text| convert_openapi(&text)), out)
-        }
+        From::Openapi { input, out } => (converted(input, "the description", convert_openapi), out),
     };
     match converted.and_then(|converted| write(converted, out)) {
         Ok(()) => Exit::Passed,
@@ -110,14 +108,29 @@ pub(super) fn convert(args: &ConvertArgs) -> Exit {
 
 fn curl(input: &str) -> Result<Converted, String> {
     let is_command = input.contains(char::is_whitespace) && !Path::new(input).exists();
-    let text = if is_command { input.to_owned() } else { read(input, "the curl command")? };
-    convert_curl(&text)
+    if is_command {
+        return convert_curl(input).map_err(|problem| problem.told_of("the command"));
+    }
+    converted(input, "the curl command", convert_curl)
+}
+
+/// What an input is as a script; what is wrong with it is told with its name.
+fn converted(
+    input: &str,
+    what: &str,
+    convert: impl FnOnce(&str) -> Result<Converted, Problem>,
+) -> Result<Converted, String> {
+    convert(&read(input, what)?).map_err(|problem| problem.told_of(name_of(input)))
+}
+
+fn name_of(input: &str) -> &str {
+    if input == "-" { "standard input" } else { input }
 }
 
 /// The text of a file, or of standard input.
 fn read(input: &str, what: &str) -> Result<String, String> {
     let mut bytes = Vec::new();
-    let name = if input == "-" { "standard input" } else { input };
+    let name = name_of(input);
     let result = if input == "-" {
         if std::io::stdin().is_terminal() {
             output::err(&format!("Paste {what}, then press Ctrl-D on a line of its own.\n"));
@@ -132,7 +145,7 @@ fn read(input: &str, what: &str) -> Result<String, String> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        format!("{name} is not text in UTF-8: byte {at} begins no character")
+        format!("{name} is not text in UTF-8: byte {at} begins no character; save it as UTF-8")
     })
 }
 

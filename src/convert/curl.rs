@@ -9,6 +9,7 @@ use super::body::{self, body};
 use super::curl_flags::{Data, Form, Given, read};
 use super::literal::Value;
 use super::params::{Params, each_leaf, is_secret, protect};
+use super::problem::Problem;
 use super::request::{Call, MARK, group, grouped, is_noise, location, marked, origin, pairs};
 use super::script::{Converted, Notes, Parts, count};
 use super::shell::commands;
@@ -17,9 +18,10 @@ use super::shell::commands;
 ///
 /// # Errors
 /// When there is no curl command in it, or one has no URL.
-pub(crate) fn convert_curl(text: &str) -> Result<Converted, String> {
+pub(crate) fn convert_curl(text: &str) -> Result<Converted, Problem> {
     let mut parts = Parts::default();
     let mut requests = Vec::new();
+    let mut number = 0;
     for words in commands(text) {
         // What a documentation shows before a command, and variables set for it.
         let is_before = |word: &&String| *word == "$" || *word == "%" || is_assignment(word);
@@ -31,7 +33,14 @@ pub(crate) fn convert_curl(text: &str) -> Result<Converted, String> {
             parts.notes.add(format!("left out: the command '{}'", plain(program)));
             continue;
         }
-        requests.extend(read(arguments, &mut parts.notes)?);
+        number += 1;
+        let Some(of_command) = read(arguments, &mut parts.notes) else {
+            return Err(format!(
+                "curl command {number} has no URL; give it one, as in curl http://127.0.0.1:8000/"
+            )
+            .into());
+        };
+        requests.extend(of_command);
     }
     if requests.is_empty() {
         return Err(

@@ -255,13 +255,13 @@ const LEFT_OUT_WITH_VALUE: &[&str] = &[
     "happy-eyeballs-timeout-ms",
 ];
 
-/// The requests of one command; `--next` begins another.
-pub(super) fn read(arguments: &[String], notes: &mut Notes) -> Result<Vec<Given>, String> {
+/// The requests of one command; `--next` begins another. `None` when one has no URL.
+pub(super) fn read(arguments: &[String], notes: &mut Notes) -> Option<Vec<Given>> {
     let mut requests = Vec::new();
     for arguments in arguments.split(|word| word == "--next" || word == "-:") {
         let (given, urls) = read_one(arguments, notes);
         if urls.is_empty() {
-            return Err("a curl command has no URL".to_owned());
+            return None;
         }
         for url in urls {
             let mut request = given.clone();
@@ -270,7 +270,7 @@ pub(super) fn read(arguments: &[String], notes: &mut Notes) -> Result<Vec<Given>
             requests.push(request);
         }
     }
-    Ok(requests)
+    Some(requests)
 }
 
 fn read_one(arguments: &[String], notes: &mut Notes) -> (Given, Vec<String>) {

@@ -12,6 +12,7 @@ use super::har_correlate::{Place, Values, is_id_like};
 use super::har_read::{Entry, Recording, read};
 use super::literal::{Piece, Value, comment, identifier, text_literal, unused};
 use super::params::{each_leaf, is_secret, protect};
+use super::problem::Problem;
 use super::request::{Call, MARK, MARK_END, group, grouped, is_noise, location, origin};
 use super::script::{Converted, Notes, Parts, count};
 
@@ -46,7 +47,7 @@ struct Step {
 ///
 /// # Errors
 /// When the text is no HAR, or nothing of it is left.
-pub(crate) fn convert_har(text: &str, options: &HarOptions) -> Result<Converted, String> {
+pub(crate) fn convert_har(text: &str, options: &HarOptions) -> Result<Converted, Problem> {
     let mut parts = Parts::default();
     let recording = read(text, options, &mut parts.notes)?;
     let Recording { entries, pages } = recording;

@@ -12,17 +12,20 @@ use url::Url;
 
 use super::body::essence;
 use super::har::HarOptions;
+use super::problem::Problem;
 use super::script::{Notes, count};
 
 /// How far behind a redirect the request that followed it may stand.
 const REDIRECT_REACH: usize = 50;
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with a log")]
 struct File {
     log: Log,
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a log: an object with entries")]
 struct Log {
     #[serde(default, deserialize_with = "or_default")]
     pages: Vec<RawPage>,
@@ -31,6 +34,7 @@ struct Log {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "a page: an object with id and title")]
 struct RawPage {
     #[serde(default, deserialize_with = "or_default")]
     id: String,
@@ -39,7 +43,7 @@ struct RawPage {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an entry: an object with request and response")]
 struct RawEntry {
     #[serde(default, deserialize_with = "or_default")]
     pageref: String,
@@ -54,7 +58,7 @@ struct RawEntry {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "a request: an object with method and url")]
 struct RawRequest {
     method: String,
     url: String,
@@ -65,7 +69,7 @@ struct RawRequest {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "a body: an object with mimeType and text or params")]
 struct RawPost {
     #[serde(default, deserialize_with = "or_default")]
     mime_type: String,
@@ -78,7 +82,7 @@ struct RawPost {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "a response: an object with status and headers")]
 struct RawResponse {
     #[serde(default, deserialize_with = "or_default")]
     status: i64,
@@ -91,7 +95,7 @@ struct RawResponse {
 }
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "a content: an object with mimeType and text")]
 struct RawContent {
     #[serde(default, deserialize_with = "or_default")]
     mime_type: String,
@@ -102,6 +106,7 @@ struct RawContent {
 }
 
 #[derive(Deserialize)]
+#[serde(expecting = "an object with name and value")]
 struct Pair {
     name: String,
     #[serde(default, deserialize_with = "or_default")]
@@ -110,7 +115,7 @@ struct Pair {
 
 /// A field of a form that was sent.
 #[derive(Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", expecting = "an object with name and value")]
 pub(super) struct Field {
     #[serde(default, deserialize_with = "or_default")]
     pub(super) name: String,
@@ -171,9 +176,9 @@ pub(super) struct Recording {
 ///
 /// # Errors
 /// When it is no HAR, or nothing of it is left.
-pub(super) fn read(text: &str, options: &HarOptions, notes: &mut Notes) -> Result<Recording, String> {
+pub(super) fn read(text: &str, options: &HarOptions, notes: &mut Notes) -> Result<Recording, Problem> {
     let file: File = serde_json::from_str(text.trim_start_matches('\u{feff}'))
-        .map_err(|error| format!("this is not a recording in HAR 1.2: {error}"))?;
+        .map_err(|error| Problem::of_json("a recording in HAR 1.2", &error))?;
     let recorded = file.log.entries.len();
     if recorded == 0 {
         return Err(
@@ -199,7 +204,8 @@ pub(super) fn read(text: &str, options: &HarOptions, notes: &mut Notes) -> Resul
             count(recorded, "request"),
             left_out.reasons().join("; "),
             hosts.join(", ")
-        ));
+        )
+        .into());
     }
     Ok(paged(entries, &titles))
 }

@@ -13,6 +13,7 @@ use super::literal::{Value, comment, identifier, text_literal, unused};
 use super::openapi_document::{Document, parse};
 use super::openapi_example::Examples;
 use super::params::{Params, protect};
+use super::problem::Problem;
 use super::request::{Call, group};
 use super::script::{Converted, Notes, Parts, count};
 
@@ -26,7 +27,7 @@ const READ_WEIGHT: u32 = 3;
 ///
 /// # Errors
 /// When the text is no OpenAPI 3 document, or one without operations.
-pub(crate) fn convert_openapi(text: &str) -> Result<Converted, String> {
+pub(crate) fn convert_openapi(text: &str) -> Result<Converted, Problem> {
     let root = parse(text)?;
     check_version(&root)?;
     let document = Document::new(root);

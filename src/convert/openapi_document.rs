@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use serde_saphyr::{Budget, Options};
 
+use super::problem::Problem;
 use super::script::Notes;
 
 /// How many references may lead to one another.
@@ -25,10 +26,10 @@ const STACK: usize = 32 * 1024 * 1024;
 ///
 /// # Errors
 /// When it is neither; the message says line and column.
-pub(super) fn parse(text: &str) -> Result<Value, String> {
+pub(super) fn parse(text: &str) -> Result<Value, Problem> {
     let text = text.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with(['{', '[']) {
-        return serde_json::from_str(text).map_err(|error| format!("this is not JSON: {error}"));
+        return serde_json::from_str(text).map_err(|error| Problem::of_json("JSON", &error));
     }
     std::thread::scope(|scope| {
         let reader = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || parse_yaml(text));
@@ -37,7 +38,7 @@ pub(super) fn parse(text: &str) -> Result<Value, String> {
     })
 }
 
-fn parse_yaml(text: &str) -> Result<Value, String> {
+fn parse_yaml(text: &str) -> Result<Value, Problem> {
     let mut options = Options::default();
     let mut budget = Budget::default();
     budget.max_events = MOST_NODES * 2;
@@ -47,10 +48,7 @@ fn parse_yaml(text: &str) -> Result<Value, String> {
     // As YAML 1.2 has it: `yes` and `no` are text.
     options.strict_booleans = true;
     options.with_snippet = false;
-    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let first = error.to_string().lines().next().unwrap_or_default().to_owned();
-        format!("this is not YAML that can be read: {first}")
-    })
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| Problem::of_yaml(&error))
 }
 
 /// A document whose parts refer to one another.
@@ -112,10 +110,10 @@ mod tests {
 
     #[test]
     fn errors_have_a_place() {
-        let error = parse("{\"a\": 1,\n \"b\": }").unwrap_err();
-        assert!(error.contains("line 2 column 7"), "{error}");
-        let error = parse("a: 1\nb: [1,\nc: }\n").unwrap_err();
-        assert!(error.contains("line 2"), "{error}");
+        let error = parse("{\"a\": 1,\n \"b\": }").unwrap_err().told_of("x");
+        assert!(error.starts_with("x:2:7: "), "{error}");
+        let error = parse("a: 1\nb: [1,\nc: }\n").unwrap_err().told_of("x");
+        assert!(error.starts_with("x:2:"), "{error}");
     }
 
     #[test]

@@ -57,6 +57,8 @@ fn refused(format: &str, input: &str) -> Output {
     let file = sandbox.write("input", input);
     let output = sandbox.run(&["convert", format, file.to_str().unwrap()]).expect_code(104);
     assert!(output.stdout.is_empty(), "{}", output.shown());
+    let named = format!("error: {}:", file.display());
+    assert!(output.stderr.starts_with(&named), "the file is named: {}", output.shown());
     output
 }
 
@@ -118,7 +120,8 @@ fn curl_from_windows() {
 
 #[test]
 fn curl_that_cannot_be_converted() {
-    refused("curl", "curl -H 'a: b'").expect_stderr(&["has no URL"]);
+    refused("curl", "curl http://a.test/x\ncurl -H 'a: b'")
+        .expect_stderr(&["curl command 2 has no URL; give it"]);
     refused("curl", "\n# nothing\n").expect_stderr(&["no curl command"]);
     refused("curl", "curl ftp://a.test/x").expect_stderr(&["ftp://a.test/x is ftp"]);
     refused("curl", "curl http://$HOST/x").expect_stderr(&["the host of http://$HOST/x is a variable"]);
@@ -196,8 +199,8 @@ fn openapi_with_everything() {
 fn openapi_that_cannot_be_converted() {
     refused("openapi", "swagger: '2.0'\npaths: {}").expect_stderr(&["Swagger 2.0", "swagger2openapi"]);
     refused("openapi", "openapi: 4.0.0").expect_stderr(&["4.0.0", "3.0 and 3.1"]);
-    refused("openapi", "{\"a\": 1,\n}").expect_stderr(&["not JSON", "line 2 column 1"]);
-    refused("openapi", "a: 1\nb: [1,\n c: }").expect_stderr(&["not YAML", "line 2"]);
+    refused("openapi", "{\"a\": 1,\n}").expect_stderr(&[":2:1: this is not JSON"]);
+    refused("openapi", "a: 1\nb: [1,\n c: }").expect_stderr(&[":2:", "this is not YAML"]);
     refused("openapi", "hello").expect_stderr(&["no OpenAPI document"]);
     refused("openapi", "openapi: 3.0.0").expect_stderr(&["no operations"]);
 }
@@ -286,8 +289,11 @@ fn har_with_redirects_ids_and_tokens_in_cookies() {
 #[test]
 fn har_that_cannot_be_converted() {
     refused("har", "{\"log\": {\n \"entries\": [,]}}")
-        .expect_stderr(&["not a recording in HAR", "line 2 column 14"]);
+        .expect_stderr(&[":2:14: this is not a recording in HAR"]);
     refused("har", "{}").expect_stderr(&["missing field `log`"]);
+    refused("har", "{\"log\": {\"entries\": [{\"request\": 3}]}}")
+        .expect_stderr(&["expected a request: an object with method and url"]);
+    refused("har", "{\"log\": {").expect_stderr(&[":1:9: ", "was it saved whole?"]);
     refused("har", "{\"log\": {\"version\": \"1.2\", \"pages\": null}}").expect_stderr(&["has no entries"]);
     let entry = |url: &str, status: u16, kind: &str| {
         format!(
