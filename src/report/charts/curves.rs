@@ -1,9 +1,9 @@
 //! How latencies are spread: a histogram, the curve of percentiles, and latency against throughput.
 
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
 
-use super::plot::{Axis, WIDTH, draw, draw_line, filled, letters, line, plot};
+use super::labels::label_tops;
+use super::plot::{Axis, WIDTH, draw, draw_line, filled, line, plot};
 use super::theme::Role;
 use super::{Chart, Shape};
 use crate::metrics::{Phase, Sparse};
@@ -56,16 +56,16 @@ pub(super) fn histogram(model: &Model<'_>) -> Option<Chart> {
             });
             plot.draw_series(bars)?;
         }
+        let mut names = Vec::new();
         for (percentile, role, name) in
             [(50.0, Role::P50, "p50"), (95.0, Role::P95, "p95"), (99.0, Role::P99, "p99")]
         {
             let Some(us) = model.ok.percentile_us(percentile) else { continue };
             let at = (us.max(1) as f64).log10();
             plot.draw_series([PathElement::new([(at, 0.0), (at, y.range.end)], line(role))])?;
-            let style = letters(role, HPos::Center, VPos::Bottom);
-            plot.plotting_area().draw(&Text::new(name, (at, y.range.end), style))?;
+            names.push((at, name.to_owned()));
         }
-        Ok(())
+        label_tops(&plot, &y, names)
     })?;
     let at = |percentile| {
         model.ok.percentile_us(percentile).map_or_else(|| "-".to_owned(), |us| latency(us as f64))

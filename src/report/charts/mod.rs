@@ -8,6 +8,7 @@ mod canvas;
 mod capacity;
 mod curves;
 mod heat;
+mod labels;
 mod plot;
 mod resources;
 mod sparkline;

@@ -23,6 +23,13 @@ pub(super) const LEFT: u32 = 120;
 /// Room right of it for the labels of lines.
 pub(super) const RIGHT: u32 = 120;
 
+/// Room below it for the labels of the x axis.
+const BOTTOM: u32 = 46;
+
+/// Length of a mark at the x axis. Labels stand twice as far from the axis: below that of the y axis' lowest value,
+/// which is at its left end.
+const X_MARK: i32 = 9;
+
 /// Height of letters.
 pub(super) const LETTERS: i32 = 24;
 
@@ -192,7 +199,7 @@ pub(super) fn plot<'a>(
         .margin_top(34)
         .margin_right(RIGHT as i32)
         .set_label_area_size(LabelAreaPosition::Left, LEFT as i32)
-        .set_label_area_size(LabelAreaPosition::Bottom, 44)
+        .set_label_area_size(LabelAreaPosition::Bottom, BOTTOM)
         .build_cartesian_2d(x.clone(), y.clone())?;
     below(&mut plot)?;
     plot.configure_mesh()
@@ -200,6 +207,7 @@ pub(super) fn plot<'a>(
         .bold_line_style(line(Role::Grid))
         .axis_style(line(Role::Grid))
         .label_style(letters(Role::Text, HPos::Left, VPos::Top))
+        .set_tick_mark_size(LabelAreaPosition::Bottom, X_MARK)
         .x_label_formatter(&|value| x.label(*value))
         .y_label_formatter(&|value| y.label(*value))
         .draw()?;
@@ -250,44 +258,9 @@ fn runs<V: Copy>(points: impl IntoIterator<Item = (f64, Option<V>)>) -> Vec<Vec<
     runs
 }
 
-/// Moves places that are sorted apart, so that letters fit between them, none of them below `bottom`.
-fn move_apart(places: &mut [i32], bottom: i32) {
-    const GAP: i32 = LETTERS + 2;
-    for index in 1..places.len() {
-        places[index] = places[index].max(places[index - 1] + GAP);
-    }
-    let mut lowest = bottom;
-    for place in places.iter_mut().rev() {
-        *place = (*place).min(lowest);
-        lowest = *place - GAP;
-    }
-}
-
-/// Names lines at their right ends; labels that would meet move apart.
-pub(super) fn label_ends(
-    area: &Area,
-    plot: &Plot<'_>,
-    ends: Vec<(f64, Option<f64>, &'static str, Role)>,
-) -> Drawing {
-    let mut placed: Vec<(i32, &'static str, Role)> = ends
-        .into_iter()
-        .filter_map(|(x, y, text, role)| Some((plot.backend_coord(&(x, y?)).1, text, role)))
-        .collect();
-    placed.sort_by_key(|(y, ..)| *y);
-    let bottom = plot.plotting_area().get_pixel_range().1.end - LETTERS / 2;
-    let mut places: Vec<i32> = placed.iter().map(|(y, ..)| *y).collect();
-    move_apart(&mut places, bottom);
-    placed.iter_mut().zip(places).for_each(|(label, y)| label.0 = y);
-    let x = (WIDTH - RIGHT) as i32 + 10;
-    for (y, text, role) in placed {
-        area.draw(&Text::new(text, (x, y), letters(role, HPos::Left, VPos::Center)))?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Axis, LEFT, LETTERS, bytes_per_second, move_apart};
+    use super::{Axis, LEFT, LETTERS, bytes_per_second};
 
     #[test]
     fn an_axis_of_zeros_has_no_label_twice() {
@@ -305,17 +278,5 @@ mod tests {
             assert_eq!(shown, text);
             assert!(shown.len() as f64 * f64::from(LETTERS) * 0.56 < f64::from(LEFT - 10), "{shown}");
         }
-    }
-
-    #[test]
-    fn labels_that_would_meet_move_apart_and_stay_in_the_drawing() {
-        let moved = |mut places: Vec<i32>| {
-            move_apart(&mut places, 250);
-            places
-        };
-        assert_eq!(moved(vec![40, 100, 200]), [40, 100, 200]);
-        assert_eq!(moved(vec![100, 100, 110]), [100, 126, 152]);
-        assert_eq!(moved(vec![245, 250, 250]), [198, 224, 250]);
-        assert_eq!(moved(Vec::new()), Vec::<i32>::new());
     }
 }

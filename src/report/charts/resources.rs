@@ -6,9 +6,8 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::plot::{
-    Axis, LEFT, RIGHT, WIDTH, bytes, bytes_per_second, draw, draw_line, label_ends, percent, plot,
-};
+use super::labels::label_ends;
+use super::plot::{Axis, LEFT, RIGHT, WIDTH, bytes, bytes_per_second, draw, draw_line, percent, plot};
 use super::svg_file::stacked;
 use super::theme::Role;
 use super::{Chart, Shape};

@@ -52,6 +52,41 @@ fn a_gap_is_no_line_and_no_zero() {
     assert_eq!((paths("p50"), paths("p95"), paths("p99")), (2, 2, 2), "{}", latency.body);
 }
 
+/// A text of a drawing with the place of its letters: left, right, top, bottom.
+fn texts(body: &str) -> Vec<(&str, [f64; 4])> {
+    let all = body.split("<text ").skip(1);
+    all.map(|element| {
+        let attribute =
+            |name: &str| element.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap();
+        let text = element.split('>').nth(1).unwrap().split('<').next().unwrap();
+        let (x, y): (f64, f64) = (attribute("x").parse().unwrap(), attribute("y").parse().unwrap());
+        let width = text.chars().count() as f64 * 24.0 * 0.56;
+        let left = match attribute("class").split(' ').next_back() {
+            Some("m") => x - width / 2.0,
+            Some("e") => x - width,
+            _ => x,
+        };
+        (text, [left, left + width, y - 18.0, y + 5.0])
+    })
+    .collect()
+}
+
+#[test]
+fn no_label_touches_another() {
+    for chart in charts() {
+        let texts = texts(&chart.body);
+        assert!(texts.len() > 4, "{}: {texts:?}", chart.id);
+        for (index, (one, [left, right, top, bottom])) in texts.iter().enumerate() {
+            assert!(*bottom <= f64::from(chart.size.1), "{}: {one} leaves the drawing", chart.id);
+            for (other, place) in &texts[index + 1..] {
+                let apart =
+                    *right <= place[0] || place[1] <= *left || *bottom <= place[2] || place[3] <= *top;
+                assert!(apart, "{}: {one} and {other} meet, at {left} {top} and {place:?}", chart.id);
+            }
+        }
+    }
+}
+
 #[test]
 fn every_chart_is_small_named_and_alone() {
     for chart in charts() {

@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, VPos};
 
+use super::labels::{label_ends, label_tops};
 use super::plot::{
-    Axis, Drawing, LEFT, LETTERS, Plot, RIGHT, WIDTH, bytes, bytes_per_second, draw, draw_area, draw_line,
-    filled, label_ends, letters, line, percent, plot,
+    Axis, Drawing, LEFT, Plot, RIGHT, WIDTH, bytes, bytes_per_second, draw, draw_area, draw_line, filled,
+    line, percent, plot,
 };
 use super::theme::Role;
 use super::{Chart, Shape};
@@ -105,7 +105,6 @@ fn phases(plot: &mut Plot<'_>, model: &Model<'_>, y: &Axis) -> Drawing {
 
 /// A numbered line where a finding begins; numbers that would lie over each other stand side by side.
 fn flags(plot: &mut Plot<'_>, model: &Model<'_>, y: &Axis) -> Drawing {
-    let top = plot.backend_coord(&(0.0, y.range.end)).1;
     let mut flags = Vec::new();
     for (index, finding) in model.findings.iter().enumerate() {
         let Some(at) = finding.at.map(|at| at.as_secs_f64()).filter(|&at| at <= model.timeline.length_s)
@@ -113,40 +112,9 @@ fn flags(plot: &mut Plot<'_>, model: &Model<'_>, y: &Axis) -> Drawing {
             continue;
         };
         plot.draw_series([PathElement::new([(at, y.range.start), (at, y.range.end)], line(Role::Flag))])?;
-        flags.push((plot.backend_coord(&(at, y.range.start)).0, (index + 1).to_string()));
+        flags.push((at, (index + 1).to_string()));
     }
-    let area = plot.plotting_area().strip_coord_spec();
-    let (left, above) = area.get_base_pixel();
-    for (x, text) in side_by_side(flags) {
-        let style = letters(Role::Text, HPos::Center, VPos::Bottom);
-        area.draw(&Text::new(text, (x - left, top - above), style))?;
-    }
-    Ok(())
-}
-
-/// Texts centred at their places, joined where they would meet; the places from left to right.
-fn side_by_side(mut flags: Vec<(i32, String)>) -> Vec<(i32, String)> {
-    // Half of a text's width, and the gap to the next.
-    let half = |text: &str| (text.chars().count() as i32 * LETTERS * 3 / 5) / 2;
-    flags.sort_by_key(|(x, _)| *x);
-    let mut placed: Vec<(i32, i32, String)> = Vec::new();
-    for (x, text) in flags {
-        placed.push((x, x, text));
-        while let [.., (from, to, left), (next, end, right)] = &mut placed[..] {
-            let (a, b) = ((*from + *to) / 2, (*next + *end) / 2);
-            if b - half(right) >= a + half(left) + LETTERS / 3 {
-                break;
-            }
-            *to = *end;
-            left.push_str(&format!(", {right}"));
-            placed.pop();
-        }
-    }
-    // Those at the left edge do not lie over the highest label of the y axis.
-    let least = |text: &str| LEFT as i32 + half(text);
-    let most = |text: &str| (WIDTH as i32 - half(text)).max(least(text));
-    let within = |x: i32, text: &str| x.clamp(least(text), most(text));
-    placed.into_iter().map(|(from, to, text)| (within((from + to) / 2, &text), text)).collect()
+    label_tops(plot, y, flags)
 }
 
 fn middle(bucket: &Bucket) -> f64 {
@@ -469,24 +437,4 @@ pub(crate) fn endpoint_charts(view: &EndpointView<'_>, length_s: f64) -> Option<
         },
         body,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{LEFT, side_by_side};
-
-    #[test]
-    fn numbers_of_one_second_stand_side_by_side() {
-        let placed = |flags: &[(i32, &str)]| -> Vec<(i32, String)> {
-            side_by_side(flags.iter().map(|&(x, text)| (x, text.to_owned())).collect())
-        };
-        let owned = |x, text: &str| (x, text.to_owned());
-        assert_eq!(placed(&[(900, "1"), (120, "2")]), [owned(127, "2"), owned(900, "1")]);
-        assert_eq!(placed(&[(500, "1"), (500, "2"), (501, "4")]), [owned(500, "1, 2, 4")]);
-        // The first two need so much room that the third meets them.
-        assert_eq!(placed(&[(500, "1"), (510, "2"), (535, "3")]), [owned(517, "1, 2, 3")]);
-        let all: Vec<(i32, &str)> = ["1", "2", "3", "4", "5", "6", "7"].map(|text| (100, text)).into();
-        let (x, text) = &placed(&all)[0];
-        assert!(x - text.len() as i32 * 7 >= LEFT as i32, "it begins right of the axis: {x} {text}");
-    }
 }

@@ -6,7 +6,8 @@
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::plot::{Axis, Drawing, Plot, WIDTH, draw, draw_line, filled, label_ends, letters, line, plot};
+use super::labels::label_ends;
+use super::plot::{Axis, Drawing, Plot, WIDTH, draw, draw_line, filled, letters, line, plot};
 use super::theme::Role;
 use super::{Chart, Shape};
 use crate::metrics::masked;
