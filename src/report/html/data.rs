@@ -15,6 +15,12 @@ use crate::results::utc;
 /// A column that is shown when it has data: its name, its value, and how that is written.
 type Optional = (&'static str, fn(&Bucket) -> Option<f64>, fn(f64) -> String);
 
+/// What the charts draw of the baseline.
+const OF_BASELINE: [Optional; 2] = [
+    ("All/s then", |b| Some(b.ok_rate()? + b.failed_rate()?), format::rate),
+    ("p95 then", |b| b.ok.percentile_us(95.0).map(|us| us as f64), |v| format::latency(v as u64)),
+];
+
 /// The values of all charts over time.
 pub(super) fn timeline_table(model: &Model<'_>) -> String {
     let has = |value: fn(&Bucket) -> Option<f64>| model.timeline.buckets.iter().any(|b| value(b).is_some());
@@ -41,6 +47,19 @@ pub(super) fn timeline_table(model: &Model<'_>) -> String {
     ];
     let shown: Vec<_> = optional.into_iter().filter(|(_, value, _)| has(*value)).collect();
     columns.extend(shown.iter().map(|(name, ..)| figures(name)));
+    let width = model.timeline.width_s;
+    // A baseline of another length may have seconds of another width, which have no row here.
+    let (beside, below): (&[Bucket], &[Bucket]) = match &model.baseline {
+        Some(baseline) if baseline.timeline.width_s == width => (&baseline.timeline.buckets, &[]),
+        Some(baseline) => (&[], &baseline.timeline.buckets),
+        None => (&[], &[]),
+    };
+    if !beside.is_empty() {
+        columns.extend(OF_BASELINE.iter().map(|(name, ..)| figures(name)));
+    }
+    let cell = |bucket: Option<&Bucket>, (_, value, show): &Optional| {
+        bucket.and_then(*value).map_or_else(|| "-".to_owned(), *show)
+    };
     let count = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), format::count);
     let latency = |us: Option<u64>| us.map_or_else(|| "-".to_owned(), format::latency);
     let rate = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), format::rate);
@@ -48,9 +67,10 @@ pub(super) fn timeline_table(model: &Model<'_>) -> String {
         .timeline
         .buckets
         .iter()
-        .map(|bucket| {
+        .enumerate()
+        .map(|(index, bucket)| {
             let mut cells = vec![
-                format_clock(std::time::Duration::from_secs_f64(bucket.from_s)),
+                clock(bucket),
                 count(bucket.users),
                 count(bucket.users_target),
                 rate(bucket.ok_rate()),
@@ -61,16 +81,32 @@ pub(super) fn timeline_table(model: &Model<'_>) -> String {
                 latency(bucket.ok.percentile_us(100.0)),
                 count(bucket.in_flight),
             ];
-            cells.extend(
-                shown.iter().map(|(_, value, show)| value(bucket).map_or_else(|| "-".to_owned(), *show)),
-            );
+            cells.extend(shown.iter().map(|column| cell(Some(bucket), column)));
+            if !beside.is_empty() {
+                cells.extend(OF_BASELINE.iter().map(|column| cell(beside.get(index), column)));
+            }
             Row::new(cells)
         })
         .collect();
-    format!(
-        "<details><summary>Data of these charts</summary>{}</details>\n",
-        table("timeline-table", &format!("The run by {} s", model.timeline.width_s), &columns, &rows, None)
-    )
+    let mut tables = table("timeline-table", &format!("The run by {width} s"), &columns, &rows, None);
+    if let (Some(baseline), false) = (&model.baseline, below.is_empty()) {
+        let row = |bucket: &Bucket| {
+            let figures = OF_BASELINE.iter().map(|column| cell(Some(bucket), column));
+            Row::new(std::iter::once(clock(bucket)).chain(figures).collect())
+        };
+        // As far as it is drawn.
+        let is_drawn = |bucket: &&Bucket| (bucket.from_s + bucket.to_s) / 2.0 <= model.timeline.length_s;
+        let rows: Vec<Row> = below.iter().take_while(is_drawn).map(row).collect();
+        let columns: Vec<_> =
+            std::iter::once(text("From")).chain(OF_BASELINE.iter().map(|(name, ..)| figures(name))).collect();
+        let caption = format!("The baseline by {} s", baseline.timeline.width_s);
+        tables.push_str(&table("timeline-baseline-table", &caption, &columns, &rows, None));
+    }
+    format!("<details><summary>Data of these charts</summary>{tables}</details>\n")
+}
+
+fn clock(bucket: &Bucket) -> String {
+    format_clock(std::time::Duration::from_secs_f64(bucket.from_s))
 }
 
 fn size(value: f64) -> String {
@@ -80,19 +116,25 @@ fn size(value: f64) -> String {
 /// The percentiles of the whole run.
 pub(super) fn distribution_table(model: &Model<'_>) -> String {
     let total = &model.snapshot.total;
-    let columns = [text("Percentile"), figures("Successes"), figures("Failures"), figures("Response time")];
+    let before = model.baseline.as_ref().map(|baseline| &baseline.ok).filter(|ok| ok.count() > 0);
+    let mut columns =
+        vec![text("Percentile"), figures("Successes"), figures("Failures"), figures("Response time")];
+    columns.extend(before.map(|_| figures("Successes then")));
     let value = |times: Option<crate::metrics::Summary>, percentile| {
         times.map_or_else(|| "-".to_owned(), |times| format::latency(times.percentile_us(percentile)))
     };
     let rows: Vec<Row> = PERCENTILES
         .iter()
         .map(|&percentile| {
-            Row::new(vec![
+            let mut cells = vec![
                 format!("{percentile} %"),
                 value(total.ok, percentile),
                 value(total.failed, percentile),
                 value(total.response, percentile),
-            ])
+            ];
+            let then = before.map(|ok| ok.percentile_us(percentile));
+            cells.extend(then.map(|us| us.map_or_else(|| "-".to_owned(), format::latency)));
+            Row::new(cells)
         })
         .collect();
     format!(

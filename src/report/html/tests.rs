@@ -66,6 +66,15 @@ fn a_run_without_a_request_has_a_page() {
     assert!(page.contains("NO REQUESTS") && page.contains("No request failed."));
 }
 
+/// The texts of a row's cells.
+fn cells(row: &str) -> Vec<String> {
+    let cells = row.split("<t").filter(|cell| cell.starts_with(['h', 'd']));
+    cells
+        .map(|cell| cell.split_once('>').unwrap().1)
+        .map(|cell| cell.split("</").next().unwrap().to_owned())
+        .collect()
+}
+
 #[test]
 fn what_changed_is_in_tiles_tables_charts_and_a_section() {
     let snapshot = fixture::finished();
@@ -101,6 +110,35 @@ fn what_changed_is_in_tiles_tables_charts_and_a_section() {
         // Once in the legend, and in the drawing.
         assert!(figure.matches("class=\"l before\"").count() >= 2, "{chart}: {figure}");
     }
+    // What is drawn of the baseline is in the tables too: the same as of the run, since they are the same.
+    let table = |page: &str, id: &str| {
+        let table = page.split(&format!("<table id=\"{id}\">")).nth(1)?.split("</table>").next()?;
+        let rows = table.split("<tr>").skip(1);
+        Some(rows.map(cells).collect::<Vec<_>>())
+    };
+    let timeline = table(&page, "timeline-table").unwrap();
+    let column = |name: &str| timeline[0].iter().position(|cell| cell == name).unwrap();
+    let (p95, then, rate) = (column("p95"), column("p95 then"), column("All/s then"));
+    assert!(timeline.len() > 10);
+    assert!(timeline[1..].iter().all(|row| row[p95] == row[then]), "{timeline:#?}");
+    assert!(
+        timeline[1..].iter().any(|row| row[rate].parse::<f64>().is_ok_and(|rate| rate > 1.0)),
+        "{timeline:#?}"
+    );
+    assert!(table(&page, "timeline-baseline-table").is_none());
+    let percentiles = table(&page, "percentile-table").unwrap();
+    assert_eq!(percentiles[0].last().unwrap(), "Successes then");
+    assert!(percentiles[1..].iter().all(|row| row[1] == row[4] && row[4] != "-"), "{percentiles:#?}");
+    // A baseline whose seconds are drawn together has a table of its own.
+    let mut wider = crate::report::BaselineCurves::new(&snapshot, &intervals);
+    wider.timeline.width_s = 2;
+    let page = html_report(&model().compared(&comparison, Some(wider)));
+    let own = table(&page, "timeline-baseline-table").unwrap();
+    assert_eq!(
+        (own.len(), &own[0][1..]),
+        (timeline.len(), &["All/s then".to_owned(), "p95 then".to_owned()][..])
+    );
+    assert!(!table(&page, "timeline-table").unwrap()[0].contains(&"p95 then".to_owned()));
     let alone = html_report(&model());
     assert!(
         !alone.contains("id=\"comparison\"")
