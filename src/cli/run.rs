@@ -418,8 +418,13 @@ impl Session {
         unwritten.iter().for_each(|error| output::error(&error.to_string()));
         let all = if unwritten.is_empty() { "results" } else { "results, not all" };
         output::err(&format!("{all}: {}\n", self.files.directory.path().display()));
-        let mut is_complete =
-            unwritten.is_empty() && report.snapshot().samples.iter().all(|file| file.problem.is_none());
+        let mut is_complete = unwritten.is_empty();
+        // Also with --quiet, which leaves out the summary that says it.
+        for file in &report.snapshot().samples {
+            let Some(problem) = &file.problem else { continue };
+            is_complete = false;
+            output::error(&format!("the samples in {} are not complete: {problem}", file.name));
+        }
         // What one iteration took is no picture of anything.
         if !self.once || self.output.html.is_some() {
             is_complete &= self.write_html(comparison.as_ref());

@@ -261,6 +261,11 @@ fn a_disk_that_is_full_is_told_once_and_counted_and_the_run_goes_on() {
     let (_sandbox, output) = with_out(&["json=/dev/full", "csv=good.csv"], &[]);
     let output = output.expect_code(104).expect_stderr(&["samples are no longer written to /dev/full"]);
     assert_eq!(output.stderr.matches("no longer written").count(), 1, "{}", output.shown());
+    assert!(
+        output.stderr.contains("error: the samples in /dev/full are not complete: No space"),
+        "why it is no pass: {}",
+        output.shown()
+    );
     assert!(output.stdout.contains("/dev/full: No space left"), "{}", output.shown());
     let json = output.run_dir().json();
     assert_eq!(json["total"]["requests"], 5);
