@@ -80,10 +80,10 @@ pub(super) struct Http1 {
 
 /// Hyper's side of an HTTP/1.1 connection.
 struct Driver {
-    connection: http1::Connection<TokioIo<Wire>, RequestBody>,
+    /// `None` once the future has completed. It is dropped then: of a connection that was closed while idle, hyper
+    /// tells a request that still waits in its queue nothing before that.
+    connection: Option<http1::Connection<TokioIo<Wire>, RequestBody>>,
     link: Rc<Link>,
-    /// The future has completed and must not be polled again.
-    ended: bool,
 }
 
 impl Http1 {
@@ -95,7 +95,7 @@ impl Http1 {
             .handshake(TokioIo::new(wire))
             .await
             .map_err(|error| error::exchanging(&error, &link.peer, Stage::Head))?;
-        Ok(Http1 { sender, driver: Driver { connection, link, ended: false }, writing })
+        Ok(Http1 { sender, driver: Driver { connection: Some(connection), link }, writing })
     }
 
     pub(super) fn link(&self) -> &Rc<Link> {
@@ -142,12 +142,13 @@ impl Http1 {
 
     /// Whether another request can be sent.
     pub(super) fn is_reusable(&self) -> bool {
-        !self.driver.ended && self.sender.is_ready()
+        self.driver.connection.is_some() && self.sender.is_ready()
     }
 
-    /// The stream without hyper's buffers, some 40 KB; `None` when the server has sent what nobody asked for.
+    /// The stream without hyper's buffers, some 40 KB; `None` when the server has sent what nobody asked for, or
+    /// has closed it.
     pub(super) fn into_wire(self) -> Option<Wire> {
-        let parts = self.driver.connection.into_parts();
+        let parts = self.driver.connection?.into_parts();
         parts.read_buf.is_empty().then(|| parts.io.into_inner())
     }
 }
@@ -165,8 +166,10 @@ impl Driver {
         for _ in 0..ROUNDS_PER_POLL {
             nudge.clear();
             // Its result is not needed: hyper tells an error to the response or to the body as well.
-            if !self.ended && Pin::new(&mut self.connection).poll(&mut inner).is_ready() {
-                self.ended = true;
+            if let Some(connection) = &mut self.connection
+                && Pin::new(connection).poll(&mut inner).is_ready()
+            {
+                self.connection = None;
             }
             if let Poll::Ready(value) = wanted(&mut inner) {
                 return Poll::Ready(value);

@@ -162,6 +162,41 @@ fn a_connection_closed_while_idle_is_replaced_unseen() {
     });
 }
 
+/// The server closes when the request before is over for good. Hyper then ends without a word about a request that
+/// waits in its queue.
+#[test]
+fn a_connection_closed_later_is_replaced_unseen_too() {
+    run(async {
+        let (close, closed) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
+        let (ask, told) = (close.clone(), closed.clone());
+        let server = Server::start(move |_, stream| {
+            let (close, closed) = (ask.clone(), told.clone());
+            async move {
+                let mut conversation = Conversation::new(stream);
+                conversation.request().await;
+                conversation.send(ok("x")).await;
+                close.notified().await;
+                drop(conversation);
+                closed.notify_one();
+            }
+        })
+        .await;
+        let client = client();
+        for (number, method) in [Method::POST, Method::GET, Method::POST].into_iter().enumerate() {
+            let work = client.send(request(method, server.url("/")));
+            let exchange = tokio::time::timeout(Duration::from_secs(20), work).await.expect("an end");
+            assert_eq!(kind(&exchange), "status 200", "{}", message(&exchange));
+            assert_eq!(server.accepted(), number + 1);
+            tokio::time::sleep(Duration::from_millis(30)).await;
+            assert_eq!(client.cold_connections(), 0, "hyper is still there");
+            close.notify_one();
+            closed.notified().await;
+            // Lets the runtime see that the other side has closed.
+            tokio::time::sleep(Duration::from_millis(30)).await;
+        }
+    });
+}
+
 /// A server that answers the first request and closes the connection when it has read the second.
 async fn dying_on_the_second(requests: Rc<Cell<usize>>) -> Server {
     Server::start(move |_, stream| {
