@@ -466,6 +466,14 @@ fn figures(snapshot: &Snapshot, look: Look) -> String {
     if let Some(share) = total.failed_share() {
         text.push_str(&format!(" ({} %)", format::percent(share)));
     }
+    // An iteration that failed made fewer requests than it should: none of them failing says less than it seems to.
+    if snapshot.iterations.failed > 0 {
+        text.push_str(&format!(
+            ", {} of {} iterations failed",
+            format::count(snapshot.iterations.failed),
+            format::count(snapshot.iterations.ended())
+        ));
+    }
     if let Some(ok) = total.ok {
         text.push_str(&format!(", p95 {}", look.latency(ok.percentile_us(95.0))));
     }

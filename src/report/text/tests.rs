@@ -53,7 +53,10 @@ fn the_summary_shows_the_exact_counts_and_ends_with_the_verdict() {
     let aggregated = text.lines().find(|line| line.contains("Aggregated")).unwrap();
     assert!(aggregated.starts_with(" ✗ Aggregated") && aggregated.contains(" 1,325 "), "{aggregated}");
     let last = text.lines().last().unwrap();
-    assert_eq!(last, " NO LIMITS SET: 1,325 requests in 12.4 s, 4 failed (0.30 %), p95 84.4ms");
+    assert_eq!(
+        last,
+        " NO LIMITS SET: 1,325 requests in 12.4 s, 4 failed (0.30 %), 2 of 122 iterations failed, p95 84.4ms"
+    );
 }
 
 #[test]
