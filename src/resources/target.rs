@@ -56,12 +56,11 @@ impl Target {
             },
             Target::Port(port) => listening_on(*port),
             Target::Name(name) => {
-                let own = sysinfo::get_current_pid().ok();
+                let callers = own_and_callers(system);
                 let named: Vec<Pid> = system
                     .processes()
                     .values()
-                    // Its own command line names the target too.
-                    .filter(|process| Some(process.pid()) != own && is_called(process, name))
+                    .filter(|process| !callers.contains(&process.pid()) && is_called(process, name))
                     .map(Process::pid)
                     .collect();
                 if named.is_empty() { Err(TargetError::NoSuchName(name.clone())) } else { Ok(named) }
@@ -110,6 +109,17 @@ pub(super) fn with_descendants(roots: &[Pid], system: &System) -> Vec<Pid> {
         }
     }
     found
+}
+
+/// This process and those that started it (a shell, `timeout`, `nice`): their command lines name the target too.
+fn own_and_callers(system: &System) -> Vec<Pid> {
+    let mut callers = Vec::new();
+    let mut next = sysinfo::get_current_pid().ok();
+    while let Some(pid) = next.filter(|pid| !callers.contains(pid)) {
+        callers.push(pid);
+        next = system.process(pid).and_then(Process::parent);
+    }
+    callers
 }
 
 fn is_called(process: &Process, name: &str) -> bool {

@@ -104,6 +104,25 @@ fn a_target_that_is_not_there_is_told_before_the_run() {
     assert_eq!(server.hits("/health"), 0);
 }
 
+/// A shell, `timeout` or `nice` that starts the command has the name on its own command line.
+#[cfg(unix)]
+#[test]
+fn who_starts_the_command_is_not_the_target() {
+    let sandbox = Sandbox::new();
+    let rhaid = sandbox.command(&["monitor", "1", "--target-name", "no-such-program"]);
+    let mut line = vec![rhaid.get_program()];
+    line.extend(rhaid.get_args());
+    let output = std::process::Command::new("sh")
+        .args(["-c", "\"$@\"; exit $?", "no-such-program"])
+        .args(line)
+        .current_dir(sandbox.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(104), "{told}");
+    assert!(told.contains("no process is called 'no-such-program'"), "{told}");
+}
+
 #[test]
 fn a_target_that_dies_is_marked_and_has_no_figures_from_then_on() {
     let sandbox = Sandbox::with("fn iteration() { sleep(0.1); http::get(\"/health\"); }");

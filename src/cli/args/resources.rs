@@ -71,15 +71,15 @@ pub(in crate::cli) struct MonitorArgs {
     pub(in crate::cli) seconds: Option<Duration>,
 
     /// A process and its children, by its number
-    #[arg(long, value_name = "PID", group = "process")]
+    #[arg(long, alias = "target-pid", value_name = "PID", group = "process")]
     pub(in crate::cli) pid: Option<u32>,
 
     /// The process that listens on this TCP port
-    #[arg(long, value_name = "PORT", group = "process")]
+    #[arg(long, alias = "target-port", value_name = "PORT", group = "process")]
     pub(in crate::cli) port: Option<u16>,
 
     /// Processes by the name of their program or of a file on their command line
-    #[arg(long, value_name = "NAME", group = "process")]
+    #[arg(long, alias = "target-name", value_name = "NAME", group = "process")]
     pub(in crate::cli) name: Option<String>,
 
     /// Folder that gets a folder of its own for this measurement
