@@ -23,6 +23,7 @@ mod stall;
 mod text;
 mod user_text;
 mod verdict;
+mod warnings;
 
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -280,16 +280,6 @@ pub(super) fn facts(model: &Model<'_>) -> String {
         ("Version", format!("rhaid {}", env!("CARGO_PKG_VERSION"))),
     ]);
     facts.retain(|(_, value)| !value.is_empty());
-    if snapshot.interrupted_requests > 0 {
-        let text = format!(
-            "{} requests had no response when the run stopped; they are not counted",
-            format::count(snapshot.interrupted_requests)
-        );
-        facts.push(("Interrupted", text));
-    }
-    if snapshot.series_folded {
-        facts.push(("Names", "too many different ones: later ones are counted as (other)".to_owned()));
-    }
     for (name, value) in &info.params {
         facts.push(("Parameter", format!("{} = {}", user(name), user(value))));
     }

@@ -61,6 +61,22 @@ fn a_table_alone_in_its_section_has_the_name_of_the_section_once_for_the_eye() {
 }
 
 #[test]
+fn what_makes_figures_doubtful_stands_above_them() {
+    let mut snapshot = fixture::finished();
+    snapshot.notes = vec!["samples are not in <b>".to_owned()];
+    snapshot.generator.cpu = Some(0.957);
+    snapshot.generator.busy_seconds = (12, 12);
+    let page = page_of(&snapshot);
+    let first = page.split("<dl class=\"tiles\">").next().unwrap();
+    assert!(
+        first.contains(
+            "! the load generator was saturated: latencies contain delays of its own<br>it used 96 %"
+        )
+    );
+    assert!(first.contains("<p class=\"problem\">! samples are not in &lt;b&gt;</p>"));
+}
+
+#[test]
 fn a_run_without_a_request_has_a_page() {
     let page = page_of(&fixture::empty());
     assert!(page.contains("NO REQUESTS") && page.contains("No request failed."));

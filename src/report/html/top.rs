@@ -3,6 +3,7 @@
 use super::{escape, section, user};
 use crate::report::findings::Finding;
 use crate::report::model::{Judgement, Model};
+use crate::report::warnings::warnings;
 use crate::results::utc;
 
 fn tone_class(tone: Judgement) -> &'static str {
@@ -59,6 +60,10 @@ pub(super) fn verdict(model: &Model<'_>) -> String {
     );
     for problem in model.problems {
         html.push_str(&format!("<p class=\"problem\">! {}</p>\n", user(problem)));
+    }
+    for warning in warnings(model.snapshot) {
+        let lines: Vec<String> = warning.iter().map(|line| user(line)).collect();
+        html.push_str(&format!("<p class=\"problem\">! {}</p>\n", lines.join("<br>")));
     }
     html.push_str("<dl class=\"tiles\">\n");
     for tile in &model.tiles {

@@ -1,8 +1,8 @@
-//! How well the load generator kept up, in words: a fact when it did, a warning when it did not.
+//! How well the load generator kept up, in words: over the whole run as a fact, at the moment as a warning.
 
-use super::look::{Look, Tone};
-use crate::metrics::{CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, Saturation, Snapshot};
-use crate::report::format;
+use super::look::Look;
+use crate::metrics::{CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, Snapshot};
+use crate::report::warnings::{cores, share};
 
 /// What it used, on one line; empty when nothing is known of it.
 pub(super) fn facts(generator: &GeneratorStats, look: Look) -> Vec<String> {
@@ -15,42 +15,6 @@ pub(super) fn facts(generator: &GeneratorStats, look: Look) -> Vec<String> {
         facts.push(format!("waits ended late by p99 {}", look.latency(lateness.percentile_us(99.0))));
     }
     if facts.is_empty() { Vec::new() } else { vec![format!("   generator   {}", facts.join(", "))] }
-}
-
-/// That the figures of the run contain delays of the generator, why, and what helps; empty when they do not.
-pub(super) fn warning(generator: &GeneratorStats, look: Look) -> Vec<String> {
-    let causes = generator.causes();
-    if causes.is_empty() {
-        return Vec::new();
-    }
-    let sign = look.paint(Tone::Warning, "!");
-    let mut lines =
-        vec![format!(" {sign} the load generator was saturated: latencies contain delays of its own")];
-    lines.extend(causes.into_iter().map(|cause| format!("   {}", words(cause, generator, look))));
-    lines.push("   less load, more cores or threads, or several machines make the figures true".to_owned());
-    lines
-}
-
-fn words(cause: Saturation, generator: &GeneratorStats, look: Look) -> String {
-    let above = |seconds| {
-        format!("above {} in {seconds} of {} seconds", share(CPU_LIMIT), format::count(generator.seconds))
-    };
-    match cause {
-        Saturation::Cpu { share: used, seconds } => {
-            format!("it used {} of {}, {}", share(used), cores(generator), above(seconds))
-        }
-        Saturation::Worker { share: used, seconds } => format!(
-            "its busiest thread, of {}, used {} of a core, {}",
-            generator.threads,
-            share(used),
-            above(seconds)
-        ),
-        Saturation::Late { p99_us } => format!(
-            "what was due started late: p99 {}, limit {}",
-            look.latency(p99_us),
-            look.latency(LATENESS_LIMIT.as_micros() as u64)
-        ),
-    }
 }
 
 /// What stands in the way in the last second, on one line; `None` when nothing does.
@@ -71,17 +35,6 @@ pub fn generator_warning(snapshot: &Snapshot, look: Look) -> Option<String> {
         facts.push(format!("what is due starts late by p99 {}", look.latency(p99_us)));
     }
     Some(format!("the load generator is at its limit: {}", facts.join(", ")))
-}
-
-fn share(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
-}
-
-fn cores(generator: &GeneratorStats) -> String {
-    match generator.cores {
-        1 => "1 core".to_owned(),
-        cores => format!("{cores} cores"),
-    }
 }
 
 #[cfg(test)]
@@ -111,21 +64,12 @@ mod tests {
     #[test]
     fn a_run_without_data_says_nothing() {
         let nothing = GeneratorStats::default();
-        assert!(facts(&nothing, LOOK).is_empty() && warning(&nothing, LOOK).is_empty());
+        assert!(facts(&nothing, LOOK).is_empty());
         assert_eq!(generator_warning(&fixture::empty(), LOOK), None);
     }
 
     #[test]
-    fn a_saturated_one_says_why_and_what_helps() {
-        let lines = warning(&saturated().generator, LOOK);
-        assert_eq!(
-            lines,
-            [
-                " ! the load generator was saturated: latencies contain delays of its own",
-                "   it used 96 % of 2 cores, above 90 % in 12 of 12 seconds",
-                "   less load, more cores or threads, or several machines make the figures true",
-            ]
-        );
+    fn one_at_its_limit_says_why() {
         assert_eq!(
             generator_warning(&saturated(), LOOK).unwrap(),
             "the load generator is at its limit: 98 % of 2 cores, what is due starts late by p99 23.4ms"
@@ -139,7 +83,6 @@ mod tests {
             facts(&snapshot.generator, LOOK),
             ["   generator   12 % of 2 cores (most 31 %), waits ended late by p99 90µs"]
         );
-        assert!(warning(&snapshot.generator, LOOK).is_empty());
         assert_eq!(generator_warning(&snapshot, LOOK), None);
     }
 }

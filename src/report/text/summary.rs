@@ -20,6 +20,7 @@ use crate::report::findings::{Finding, findings};
 use crate::report::format;
 use crate::report::user_text::{clean_lines, cut_middle};
 use crate::report::verdict::Verdict;
+use crate::report::warnings;
 use crate::results::Comparison;
 
 /// How many groups of failures, and of script errors, are listed.
@@ -377,42 +378,13 @@ fn what_happened(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: 
 }
 
 fn warnings(snapshot: &Snapshot, look: Look) -> Vec<String> {
-    let mut lines = generator::warning(&snapshot.generator, look);
-    let mut warn = |text: String| lines.push(format!(" {} {text}", look.paint(Tone::Warning, "!")));
-    snapshot.notes.iter().for_each(|note| warn(look.user(note)));
-    if let Some(text) = late_responses(snapshot, look) {
-        warn(text);
-    }
-    if snapshot.interrupted_requests > 0 {
-        let given_up = format::count(snapshot.interrupted_requests);
-        warn(format!("{given_up} requests had no response when the run stopped; they are not counted"));
-    }
-    if snapshot.series_folded {
-        warn("too many different request names: later ones are counted as (other);".to_owned());
-        lines.push("   give requests with ids in their path a common name".to_owned());
-    }
-    lines
-}
-
-/// A sentence about response times that are far from the service times, because iterations began late.
-fn late_responses(snapshot: &Snapshot, look: Look) -> Option<String> {
-    const NOTEWORTHY_US: u64 = 50_000;
-    let (service, response, lag) = (snapshot.total.ok?, snapshot.total.response?, snapshot.iterations.lag?);
-    let at = |percentile: f64| (service.percentile_us(percentile), response.percentile_us(percentile));
-    let differs =
-        |&(service, response): &(u64, u64)| response > 2 * service && response - service > NOTEWORTHY_US;
-    let (percentile, (service, response)) = [90.0, 99.0]
-        .into_iter()
-        .map(|percentile| (percentile, at(percentile)))
-        .find(|(_, pair)| differs(pair))?;
-    (lag.percentile_us(percentile) > NOTEWORTHY_US).then(|| {
-        format!(
-            "who came on time waited longer than the target took: p{percentile} is {} from when an iteration was due \
-             (http_resp_time) and {} from when the request was sent (http_req_duration), because iterations began late",
-            look.latency(response),
-            look.latency(service)
-        )
-    })
+    let sign = look.paint(Tone::Warning, "!");
+    let line = |(index, line): (usize, &String)| match index {
+        0 => format!(" {sign} {}", look.user(line)),
+        _ => format!("   {}", look.user(line)),
+    };
+    let all = warnings::warnings(snapshot);
+    all.iter().flat_map(|warning| warning.iter().enumerate().map(line)).collect()
 }
 
 fn setup_error(ended_by: &EndedBy, look: Look) -> Vec<String> {

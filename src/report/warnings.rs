@@ -1,0 +1,136 @@
+//! What makes the figures of a run doubtful or not whole: said in the summary and in the report, in the same words.
+//!
+//! Leaves what the target did to `findings`. Pure.
+
+use super::format;
+use crate::metrics::{CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, Saturation, Snapshot};
+
+/// One warning: its first line says what it is, the others say more of it. Texts of the run stand in it as they are.
+pub(super) type Warning = Vec<String>;
+
+/// All of a run, the gravest first.
+pub(super) fn warnings(snapshot: &Snapshot) -> Vec<Warning> {
+    let mut all: Vec<Warning> = saturated(&snapshot.generator).into_iter().collect();
+    all.extend(snapshot.notes.iter().map(|note| vec![note.clone()]));
+    all.extend(late_responses(snapshot).map(|text| vec![text]));
+    if snapshot.interrupted_requests > 0 {
+        let given_up = format::count(snapshot.interrupted_requests);
+        all.push(vec![format!(
+            "{given_up} requests had no response when the run stopped; they are not counted"
+        )]);
+    }
+    if snapshot.series_folded {
+        all.push(vec![
+            "too many different request names: later ones are counted as (other);".to_owned(),
+            "give requests with ids in their path a common name".to_owned(),
+        ]);
+    }
+    all
+}
+
+/// That the figures of the run contain delays of the generator, why, and what helps.
+fn saturated(generator: &GeneratorStats) -> Option<Warning> {
+    let causes = generator.causes();
+    if causes.is_empty() {
+        return None;
+    }
+    let mut lines = vec!["the load generator was saturated: latencies contain delays of its own".to_owned()];
+    lines.extend(causes.into_iter().map(|cause| words(cause, generator)));
+    lines.push("less load, more cores or threads, or several machines make the figures true".to_owned());
+    Some(lines)
+}
+
+fn words(cause: Saturation, generator: &GeneratorStats) -> String {
+    let above = |seconds| {
+        format!("above {} in {seconds} of {} seconds", share(CPU_LIMIT), format::count(generator.seconds))
+    };
+    match cause {
+        Saturation::Cpu { share: used, seconds } => {
+            format!("it used {} of {}, {}", share(used), cores(generator), above(seconds))
+        }
+        Saturation::Worker { share: used, seconds } => format!(
+            "its busiest thread, of {}, used {} of a core, {}",
+            generator.threads,
+            share(used),
+            above(seconds)
+        ),
+        Saturation::Late { p99_us } => format!(
+            "what was due started late: p99 {}, limit {}",
+            format::latency(p99_us),
+            format::latency(LATENESS_LIMIT.as_micros() as u64)
+        ),
+    }
+}
+
+/// A sentence about response times that are far from the service times, because iterations began late.
+fn late_responses(snapshot: &Snapshot) -> Option<String> {
+    const NOTEWORTHY_US: u64 = 50_000;
+    let (service, response, lag) = (snapshot.total.ok?, snapshot.total.response?, snapshot.iterations.lag?);
+    let at = |percentile: f64| (service.percentile_us(percentile), response.percentile_us(percentile));
+    let differs =
+        |&(service, response): &(u64, u64)| response > 2 * service && response - service > NOTEWORTHY_US;
+    let (percentile, (service, response)) = [90.0, 99.0]
+        .into_iter()
+        .map(|percentile| (percentile, at(percentile)))
+        .find(|(_, pair)| differs(pair))?;
+    (lag.percentile_us(percentile) > NOTEWORTHY_US).then(|| {
+        format!(
+            "who came on time waited longer than the target took: p{percentile} is {} from when an iteration was due \
+             (http_resp_time) and {} from when the request was sent (http_req_duration), because iterations began late",
+            format::latency(response),
+            format::latency(service)
+        )
+    })
+}
+
+/// A share of the time, in whole percent.
+pub(super) fn share(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
+/// How many cores there are.
+pub(super) fn cores(generator: &GeneratorStats) -> String {
+    match generator.cores {
+        1 => "1 core".to_owned(),
+        cores => format!("{cores} cores"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::fixture;
+
+    #[test]
+    fn a_run_like_others_has_none() {
+        assert!(warnings(&fixture::finished()).is_empty() && warnings(&fixture::empty()).is_empty());
+    }
+
+    #[test]
+    fn a_saturated_generator_says_why_and_what_helps() {
+        let mut snapshot = fixture::finished();
+        snapshot.generator.cpu = Some(0.957);
+        snapshot.generator.busy_seconds = (12, 12);
+        assert_eq!(
+            warnings(&snapshot),
+            [[
+                "the load generator was saturated: latencies contain delays of its own",
+                "it used 96 % of 2 cores, above 90 % in 12 of 12 seconds",
+                "less load, more cores or threads, or several machines make the figures true",
+            ]]
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_told() {
+        let mut snapshot = fixture::finished();
+        snapshot.notes = vec!["7 of 10 samples are not in s.json: they came faster".to_owned()];
+        snapshot.interrupted_requests = 1_200;
+        snapshot.series_folded = true;
+        let first: Vec<String> =
+            warnings(&snapshot).into_iter().map(|mut warning| warning.remove(0)).collect();
+        assert_eq!(first.len(), 3, "{first:?}");
+        assert_eq!(first[0], snapshot.notes[0]);
+        assert!(first[1].starts_with("1,200 requests had no response"), "{first:?}");
+    }
+}
