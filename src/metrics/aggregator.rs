@@ -384,7 +384,7 @@ impl Aggregator {
             ok: self.total.summaries()[0],
             bytes_received: self.total.bytes_received,
         };
-        self.history.push(HistoryPoint {
+        self.history.push_second(HistoryPoint {
             at: tick.at,
             length,
             phase: tick.phase,

@@ -292,7 +292,8 @@ pub struct HistoryPoint {
     pub dropped_iterations: u64,
     /// All requests of the interval.
     pub total: IntervalStats,
-    /// Requests of the interval by method and name; only those that had any.
+    /// Requests of the interval by method and name; only those that had any. Kept for the last five minutes: what is older
+    /// is in the interval log, and an hour of 500 endpoints would take hundreds of megabytes.
     pub endpoints: Vec<(Arc<str>, Arc<str>, IntervalStats)>,
     /// The load generator in it.
     pub generator: GeneratorPoint,
@@ -332,6 +333,20 @@ pub type History = Log<HistoryPoint>;
 pub struct Log<T> {
     points: Arc<RwLock<Vec<Arc<T>>>>,
     len: usize,
+}
+
+/// Newest points that keep what they know of endpoints.
+const DETAILED_POINTS: usize = 300;
+
+impl History {
+    /// Appends a second, and leaves the endpoints of one that has become old.
+    pub(crate) fn push_second(&mut self, point: HistoryPoint) {
+        self.push(point);
+        let Some(old) = self.len.checked_sub(DETAILED_POINTS + 1) else { return };
+        if let Ok(mut points) = self.points.write() {
+            points[old] = Arc::new(HistoryPoint { endpoints: Vec::new(), ..(*points[old]).clone() });
+        }
+    }
 }
 
 impl<T> Default for Log<T> {

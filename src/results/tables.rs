@@ -139,10 +139,10 @@ pub(crate) fn history_rows(
         let mut intervals: Vec<_> = point.endpoints.iter().collect();
         intervals.sort_by(|a, b| (&a.1, &a.0).cmp(&(&b.1, &b.0)));
         for (method, name, interval) in intervals {
-            let (requests, failures) = counts.add(method, name, interval);
             let stats = newest.and_then(|snapshot| {
                 snapshot.endpoints.iter().find(|e| e.method == *method && e.name == *name)
             });
+            let (requests, failures) = counts.add(method, name, interval, stats);
             row(method, name, interval, endpoint_totals(requests, failures, stats));
         }
     }
@@ -153,10 +153,21 @@ pub(crate) fn history_rows(
 }
 
 impl EndpointCounts {
-    fn add(&mut self, method: &Arc<str>, name: &Arc<str>, interval: &IntervalStats) -> (u64, u64) {
+    /// The totals with an interval more. What is known at its end is right also when intervals before it were lost, as
+    /// while a disk is full for long.
+    fn add(
+        &mut self,
+        method: &Arc<str>,
+        name: &Arc<str>,
+        interval: &IntervalStats,
+        known: Option<&EndpointStats>,
+    ) -> (u64, u64) {
         let (requests, failures) = self.0.entry((method.clone(), name.clone())).or_default();
         *requests += interval.requests;
         *failures += interval.failures;
+        if let Some(known) = known {
+            (*requests, *failures) = (known.requests as i64, known.failures as i64);
+        }
         // Below 0 only in the middle of a verdict that was taken back: never at an interval's end.
         ((*requests).max(0) as u64, (*failures).max(0) as u64)
     }

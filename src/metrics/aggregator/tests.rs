@@ -95,6 +95,30 @@ fn an_empty_second_has_no_latency_and_no_rate_of_its_own() {
 }
 
 #[test]
+fn only_the_newest_seconds_know_their_endpoints() {
+    let mut aggregator = Aggregator::new(1, SystemTime::UNIX_EPOCH);
+    let mut recorder = Recorder::new(100);
+    let series = recorder.series("default", "GET", "/a");
+    let mut earlier = None;
+    for second in 1..=350 {
+        recorder.request(&sample(series, 10, None));
+        aggregator.add(0, recorder.take());
+        let snapshot = aggregator.close_interval(tick(second));
+        if second == 60 {
+            earlier = Some(snapshot);
+        }
+    }
+    let history = earlier.unwrap().history;
+    assert_eq!(history.len(), 60, "an earlier snapshot has its seconds");
+    let history = aggregator.close_interval(tick(351)).history.since(0);
+    let known: Vec<bool> = history.iter().map(|point| !point.endpoints.is_empty()).collect();
+    // The last second had no request.
+    assert_eq!((known.len(), known.iter().filter(|&&known| known).count()), (351, 299));
+    assert_eq!(known.iter().position(|&known| known), Some(51));
+    assert!(history.iter().take(350).all(|point| point.total.requests == 1 && point.total.ok.is_some()));
+}
+
+#[test]
 fn recent_figures_forget_after_ten_seconds() {
     let mut aggregator = Aggregator::new(1, SystemTime::UNIX_EPOCH);
     let mut recorder = Recorder::new(100);
