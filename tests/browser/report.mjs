@@ -143,6 +143,50 @@ const checks = {
     assert.ok((await made("seconds")).startsWith("from_s,users,"));
     assert.deepEqual(page.messages, []);
   },
+
+  async "a part of the run can be chosen and drawn, and the whole comes back"() {
+    const page = await open(1280, "light");
+    const drawn = `[...document.querySelectorAll("#latency svg[role=img] path:not(.cursor, .selection)")].map((path) => path.getAttribute("d"))`;
+    const times = `[...document.querySelectorAll("#latency svg[role=img] text.m")]
+      .filter((text) => text.getAttribute("visibility") !== "hidden" && /^\\d\\d:\\d\\d$/.test(text.textContent)).map((text) => text.textContent)`;
+    const shown = `document.querySelector("#part output").textContent`;
+    const before = await page.value(drawn);
+    const allTimes = await page.value(times);
+    const parts = await page.value(`[...document.querySelectorAll("#part option")].map((option) => option.textContent)`);
+    assert.ok(parts[0] === "all of it" && parts.includes("steady") && parts.includes("around 1"), JSON.stringify(parts));
+
+    const choose = (name) => page.value(`(() => {
+      const select = document.querySelector("#part select");
+      select.value = [...select.options].find((option) => option.textContent === "${name}").value;
+      select.dispatchEvent(new Event("change"));
+    })()`);
+    await choose("around 1");
+    const [from, to] = (await page.value(shown)).split(" to ");
+    const part = await page.value(times);
+    assert.ok(part.length > 1 && part.every((time) => time >= from && time <= to), `${part} in ${from} to ${to}`);
+    assert.notDeepEqual(await page.value(drawn), before);
+    await page.press("Escape");
+    assert.deepEqual(await page.value(drawn), before);
+    assert.deepEqual([await page.value(times), await page.value(shown)], [allTimes, ""]);
+
+    // With the mouse, over the middle third of the plot: in every chart of the run's time.
+    await page.value(`document.getElementById("timeline").scrollIntoView({ behavior: "instant" })`);
+    const box = await page.value(`(() => { const box = document.querySelector("#load svg[role=img]").getBoundingClientRect(); return [box.left, box.top, box.width, box.height]; })()`);
+    const at = (share) => box[0] + (box[2] * (120 + share * 1280)) / 1520;
+    const mouse = (type, share) => page.send("Input.dispatchMouseEvent", { type, x: at(share), y: box[1] + box[3] / 2, button: "left", buttons: 1, clickCount: 1 });
+    await mouse("mousePressed", 1 / 3);
+    await mouse("mouseMoved", 0.5);
+    await mouse("mouseReleased", 2 / 3);
+    const seconds = (text) => text.split(" to ").map((time) => time.split(":").reduce((sum, part) => sum * 60 + Number(part), 0));
+    const length = await page.value(`JSON.parse(document.getElementById("figures").textContent).elapsed_s`);
+    const chosen = seconds(await page.value(shown));
+    assert.ok(Math.abs(chosen[0] - length / 3) <= 2 && Math.abs(chosen[1] - (length * 2) / 3) <= 2, `${chosen} of ${length}`);
+    assert.notDeepEqual(await page.value(drawn), before);
+    await picture(page, "part");
+    await page.value(`document.querySelector("#part button").click()`);
+    assert.deepEqual(await page.value(drawn), before);
+    assert.deepEqual(page.messages, []);
+  },
 };
 
 let failed = 0;

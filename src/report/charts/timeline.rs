@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, VPos};
 
 use super::labels::{label_ends, label_tops};
 use super::plot::{
-    Axis, Drawing, LEFT, Plot, RIGHT, WIDTH, bytes, bytes_per_second, draw, draw_area, draw_line, filled,
-    line, percent, plot,
+    Axis, Drawing, LEFT, LETTERS, Plot, RIGHT, WIDTH, bytes, bytes_per_second, draw, draw_area, draw_line,
+    filled, letters, line, percent, plot,
 };
 use super::theme::Role;
 use super::{Chart, Shape};
@@ -103,6 +104,26 @@ fn phases(plot: &mut Plot<'_>, model: &Model<'_>, y: &Axis) -> Drawing {
     Ok(())
 }
 
+/// The names of phases and stages at the top of the chart, those that have room.
+fn phase_names(plot: &mut Plot<'_>, model: &Model<'_>, y: &Axis) -> Drawing {
+    let end = model.timeline.length_s;
+    for span in &model.snapshot.spans {
+        let name = clean_line(span.stage.as_deref().unwrap_or(span.phase.as_str()));
+        let name = masked(&name);
+        let (from, to) = (span.from.as_secs_f64(), span.to.map_or(end, |to| to.as_secs_f64()).min(end));
+        let x = |at: f64| plot.backend_coord(&(at, y.range.start)).0;
+        let width = name.chars().count() as i32 * LETTERS * 3 / 5;
+        if from < to && width + LETTERS < x(to) - x(from) {
+            let style = letters(Role::Text, HPos::Center, VPos::Top);
+            // Below the numbers of what happened, above the lines.
+            let height = y.range.end - (y.range.end - y.range.start) * 0.03;
+            let place = ((from + to) / 2.0, height);
+            plot.plotting_area().draw(&Text::new(name.into_owned(), place, style))?;
+        }
+    }
+    Ok(())
+}
+
 /// A numbered line where a finding begins; numbers that would lie over each other stand side by side.
 fn flags(plot: &mut Plot<'_>, model: &Model<'_>, y: &Axis) -> Drawing {
     let mut flags = Vec::new();
@@ -187,7 +208,8 @@ fn load(model: &Model<'_>) -> Option<Chart> {
     let users = |bucket: &Bucket| bucket.users.map(|users| users as f64);
     let planned = |bucket: &Bucket| bucket.users_target.map(|users| users as f64);
     let most = largest(model, users)?;
-    let y = Axis::from_zero(most.max(largest(model, planned).unwrap_or(0.0)), whole);
+    // With room for the names of phases above the lines.
+    let y = Axis::from_zero(most.max(largest(model, planned).unwrap_or(0.0)) * 1.2, whole);
     let description = format!("Up to {} virtual users ran at once.", format::count(most as u64));
     over_time(
         model,
@@ -197,7 +219,8 @@ fn load(model: &Model<'_>) -> Option<Chart> {
         vec![(Role::One, Shape::Line, "running"), (Role::Planned, Shape::Line, "planned")],
         |plot| {
             draw_line(plot, steps(model, planned), Role::Planned)?;
-            draw_line(plot, steps(model, users), Role::One)
+            draw_line(plot, steps(model, users), Role::One)?;
+            phase_names(plot, model, &y)
         },
         Vec::new(),
     )

@@ -10,6 +10,7 @@ use crate::metrics::{EndpointStats, PERCENTILES, ms};
 use crate::plan::format_clock;
 use crate::report::format;
 use crate::report::model::{Bucket, Model};
+use crate::report::user_text::clean_line;
 use crate::results::utc;
 
 /// A column that is shown when it has data: its name, its value, and how that is written.
@@ -164,12 +165,38 @@ pub(super) fn embedded(model: &Model<'_>) -> String {
         "sentence": masked(&model.sentence),
         "elapsed_s": round(model.timeline.length_s),
         "findings": model.findings.iter().map(|finding| masked(&finding.sentence()).into_owned()).collect::<Vec<_>>(),
+        "parts": parts(model),
         "endpoints": endpoints(model),
         "seconds": seconds(model),
     });
     // In a script element only this could end it, or begin a comment that hides its end.
     let text = json.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028");
     format!("<script type=\"application/json\" id=\"figures\">{text}</script>")
+}
+
+/// Parts of the run that are worth a look by themselves, as name, begin and end: phases and stages, and what happened.
+fn parts(model: &Model<'_>) -> Vec<Value> {
+    let end = model.timeline.length_s;
+    let mut parts = Vec::new();
+    for span in &model.snapshot.spans {
+        let (from, to) = (span.from.as_secs_f64(), span.to.map_or(end, |to| to.as_secs_f64()).min(end));
+        let is_all = from <= 0.0 && to >= end;
+        if to - from >= 1.0 && !is_all {
+            let name = span.stage.as_deref().unwrap_or(span.phase.as_str());
+            parts.push(json!([masked(&clean_line(name)), round(from), round(to)]));
+        }
+    }
+    for (index, finding) in model.findings.iter().enumerate() {
+        let Some(from) = finding.at.map(|at| at.as_secs_f64()) else { continue };
+        let to = finding.until.map_or(from, |until| until.as_secs_f64());
+        // With as much of the time around as shows what it differs from.
+        let around = (to - from).max(5.0);
+        let (from, to) = ((from - around).max(0.0), (to + around).min(end));
+        if from > 0.0 || to < end {
+            parts.push(json!([format!("around {}", index + 1), round(from), round(to)]));
+        }
+    }
+    parts
 }
 
 fn round(value: f64) -> f64 {

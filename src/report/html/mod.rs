@@ -37,7 +37,7 @@ use super::user_text::{clean_line, clean_lines};
 use crate::metrics::masked;
 
 const STYLE: &str = include_str!("report.css");
-const SCRIPT: &str = include_str!("report.js");
+const SCRIPT: &str = concat!(include_str!("report.js"), include_str!("timeline.js"));
 
 /// The whole page.
 pub fn html_report(model: &Model<'_>) -> String {
@@ -180,7 +180,7 @@ fn timeline(model: &Model<'_>) -> String {
     let width = model.timeline.width_s;
     let mut content = format!(
         "<p class=\"note\">Time from the start of the load. Each point stands for {}. Grey ground: users are added or \
-         taken away. Numbers: what happened, above.</p>\n<div class=\"charts\">\n",
+         taken away. Numbers: what happened, above.</p>\n<p id=\"part\" hidden></p>\n<div class=\"charts\">\n",
         if width == 1 {
             "a second".to_owned()
         } else {

@@ -2,7 +2,8 @@
 (() => {
   const $ = (id) => document.getElementById(id);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-  const figures = JSON.parse($("figures").textContent);
+  // A comparison and a trend are pages without figures of one run.
+  const figures = JSON.parse($("figures")?.textContent ?? "null");
 
   // Theme: the system's until somebody chooses.
   const root = document.documentElement;
@@ -59,81 +60,6 @@
       }
     });
   }
-
-  // The other scale of the latency chart.
-  const other = document.querySelector("figure[data-other]");
-  const latency = $("latency");
-  if (other && latency) {
-    for (const figure of [latency, other]) {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = figure.querySelector("figcaption").textContent.includes("log scale") ? "Linear scale" : "Log scale";
-      button.addEventListener("click", () => {
-        latency.hidden = !latency.hidden;
-        other.hidden = !other.hidden;
-        (latency.hidden ? other : latency).querySelector("button").focus();
-      });
-      figure.querySelector("figcaption").append(button);
-    }
-  }
-
-  // One cursor in all charts of the run's time, and the values under it.
-  const rows = figures.seconds.rows;
-  const charts = all("figure[data-left]");
-  const tip = document.createElement("div");
-  tip.id = "tip";
-  tip.hidden = true;
-  tip.setAttribute("aria-hidden", "true");
-  document.body.append(tip);
-  const lines = charts.map((figure) => {
-    const svg = figure.querySelector("svg[role=img]");
-    const line = document.createElementNS("http://www.w3.org/2000/svg", "line");
-    const height = svg.viewBox.baseVal.height;
-    line.setAttribute("class", "cursor");
-    line.setAttribute("y1", 34);
-    line.setAttribute("y2", height - 44);
-    line.setAttribute("visibility", "hidden");
-    svg.append(line);
-    return line;
-  });
-  const clock = (s) => {
-    const pad = (n) => String(Math.floor(n)).padStart(2, "0");
-    return (s >= 3600 ? Math.floor(s / 3600) + ":" : "") + pad((s / 60) % 60) + ":" + pad(s % 60);
-  };
-  const time = (ms) => (ms === null ? "-" : ms >= 1000 ? (ms / 1000).toPrecision(3) + "s" : Number(ms.toPrecision(3)) + "ms");
-  const rate = (value) => (value === null ? "-" : Number(value.toPrecision(4)));
-  const start = Date.parse(figures.started_at);
-  const hide = () => {
-    tip.hidden = true;
-    lines.forEach((line) => line.setAttribute("visibility", "hidden"));
-  };
-  charts.forEach((figure) => {
-    const svg = figure.querySelector("svg[role=img]");
-    const { left, right, width } = figure.dataset;
-    svg.addEventListener("pointerleave", hide);
-    svg.addEventListener("pointermove", (event) => {
-      const box = svg.getBoundingClientRect();
-      const x = ((event.clientX - box.left) / box.width) * width;
-      const share = (x - left) / (right - left);
-      if (share < 0 || share > 1 || !rows.length) return hide();
-      const at = share * figures.elapsed_s;
-      let index = rows.findIndex((row) => row[0] > at);
-      const row = rows[(index < 0 ? rows.length : index) - 1] || rows[0];
-      lines.forEach((line) => {
-        line.setAttribute("x1", x);
-        line.setAttribute("x2", x);
-        line.setAttribute("visibility", "visible");
-      });
-      tip.textContent = clock(row[0]) + "  (" + new Date(start + row[0] * 1000).toLocaleTimeString() + ")\n"
-        + "users " + (row[1] ?? "-") + ", in flight " + (row[8] ?? "-") + "\n"
-        + rate(row[2]) + " ok/s, " + rate(row[3]) + " failed/s\n"
-        + "p50 " + time(row[4]) + "  p95 " + time(row[5]) + "  p99 " + time(row[6]) + "\nlongest " + time(row[7]);
-      tip.hidden = false;
-      const room = tip.getBoundingClientRect();
-      tip.style.setProperty("left", Math.max(4, Math.min(event.clientX + 14, innerWidth - room.width - 8)) + "px");
-      tip.style.setProperty("top", Math.max(4, event.clientY - room.height - 10) + "px");
-    });
-  });
 
   // Downloads, made here from the figures in the page.
   const csv = (part) => {

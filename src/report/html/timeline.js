@@ -1,0 +1,192 @@
+"use strict";
+// The charts over the run's time: the other scale, one cursor and one part of the time for all of them.
+(() => {
+  const $ = (id) => document.getElementById(id);
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const make = (tag, parent, attributes = {}, text = "") => {
+    const isDrawn = parent instanceof SVGElement;
+    const element = isDrawn ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    element.textContent = text;
+    parent.append(element);
+    return element;
+  };
+  const data = $("figures");
+  if (!data) return;
+  const figures = JSON.parse(data.textContent);
+
+  const other = document.querySelector("figure[data-other]");
+  const latency = $("latency");
+  if (other && latency) {
+    for (const figure of [latency, other]) {
+      const caption = figure.querySelector("figcaption");
+      const word = caption.textContent.includes("log scale") ? "Linear scale" : "Log scale";
+      make("button", caption, { type: "button" }, word).addEventListener("click", () => {
+        latency.hidden = !latency.hidden;
+        other.hidden = !other.hidden;
+        (latency.hidden ? other : latency).querySelector("button").focus();
+      });
+    }
+  }
+
+  const rows = figures.seconds.rows;
+  const length = figures.elapsed_s;
+  const charts = all("figure[data-left]").map((figure, index) => {
+    const svg = figure.querySelector("svg[role=img]");
+    const { left, right, width } = figure.dataset;
+    const bottom = svg.viewBox.baseVal.height - 44;
+    const marks = ["selection", "cursor"].map((name) => make("path", svg, { class: name }));
+    return { svg, index, left: Number(left), right: Number(right), width: Number(width), bottom, marks };
+  });
+  // What is shown of the run's time, seconds.
+  let view = [0, length];
+  const clock = (s) => {
+    const pad = (n) => String(Math.floor(n)).padStart(2, "0");
+    return (s >= 3600 ? Math.floor(s / 3600) + ":" : "") + pad((s / 60) % 60) + ":" + pad(s % 60);
+  };
+  // Where on a chart a pointer is, as a share of its plot.
+  const share = (chart, event) => {
+    const box = chart.svg.getBoundingClientRect();
+    return (((event.clientX - box.left) / box.width) * chart.width - chart.left) / (chart.right - chart.left);
+  };
+  const mark = (kind, from, to) => charts.forEach(({ left, right, bottom, marks }) => {
+    const x = (value) => left + value * (right - left);
+    marks[kind].setAttribute("d", from === undefined ? "" : `M${x(from)} 34H${x(to)}V${bottom}H${x(from)}z`);
+  });
+
+  // Only what lies in the view is drawn anew: places along the time move, those across it stay.
+  const moved = (path, place, scale) => {
+    let command = "", isX = true;
+    return path.replace(/[a-zA-Z]|-?[\d.]+/g, (word) => {
+      if (/[a-zA-Z]/.test(word)) {
+        command = word;
+        isX = !/[vV]/.test(word);
+        return word;
+      }
+      const value = Number(word);
+      const number = !isX ? value : command === command.toUpperCase() ? place(value) : value * scale;
+      if (!/[hHvV]/.test(command)) isX = !isX;
+      return (Math.round(number * 10) / 10 + " ").replace(/^(?!-)/, " ");
+    });
+  };
+  const prepare = (chart) => {
+    const { svg, index, left, right, bottom } = chart;
+    const clip = make("clipPath", make("defs", svg), { id: "part-" + index });
+    make("rect", clip, { x: left, y: 0, width: right - left, height: bottom });
+    chart.group = make("g", svg);
+    chart.ticks = make("g", svg);
+    chart.paths = all("path", svg).filter((path) => !chart.marks.includes(path)).map((path) => [path, path.getAttribute("d")]);
+    // Those of the y axis stay; names at the ends of lines stand at the last values of the whole run.
+    chart.texts = all("text", svg).map((text) => [text, Number(text.getAttribute("x")), Number(text.getAttribute("y"))])
+      .filter(([text, x]) => text.classList.contains("m") || x > right);
+    svg.prepend(chart.group);
+    chart.group.append(...chart.paths.map(([path]) => path));
+  };
+  const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
+  const draw = (chart, isWhole) => {
+    if (!chart.group && !isWhole) prepare(chart);
+    if (!chart.group) return;
+    const { left, right, bottom } = chart;
+    const scale = length / (view[1] - view[0]);
+    const place = (x) => left + (x - left - (view[0] / length) * (right - left)) * scale;
+    chart.group.setAttribute("clip-path", isWhole ? "none" : `url(#part-${chart.index})`);
+    chart.paths.forEach(([path, d]) => path.setAttribute("d", isWhole ? d : moved(d, place, scale)));
+    chart.texts.forEach(([text, x, y]) => {
+      const isOut = !isWhole && (y > bottom || place(x) < left || place(x) > right);
+      text.setAttribute("x", isWhole ? x : place(x));
+      text.setAttribute("visibility", isOut ? "hidden" : "visible");
+    });
+    chart.ticks.replaceChildren();
+    if (isWhole) return;
+    const step = STEPS.find((step) => (view[1] - view[0]) / step <= 10) ?? 86400;
+    for (let at = Math.ceil(view[0] / step) * step; at <= view[1]; at += step) {
+      const x = left + ((at - view[0]) / (view[1] - view[0])) * (right - left);
+      make("text", chart.ticks, { class: "t m", x, y: bottom + 29 }, clock(at));
+    }
+  };
+  const control = $("part");
+  const show = (from, to) => {
+    const [low, high] = [Math.max(0, from), Math.min(length, to)];
+    // Less than a second has nothing to show but a point.
+    view = high - low < Math.min(1, length) ? view : [low, high];
+    const isWhole = view[0] <= 0 && view[1] >= length;
+    charts.forEach((chart) => draw(chart, isWhole));
+    control.querySelector("button").hidden = isWhole;
+    control.querySelector("output").textContent = isWhole ? "" : clock(view[0]) + " to " + clock(view[1]);
+  };
+  if (control && charts.length && length > 0) {
+    const choice = make("select", make("label", control, {}, "Part of the run "));
+    const chosen = new Map();
+    for (const [name, from, to] of [["all of it", 0, length], ...figures.parts]) {
+      chosen.set(make("option", choice, {}, name), [from, to]);
+    }
+    const whole = make("button", control, { type: "button" }, "All of it");
+    make("output", control);
+    make("span", control, { class: "note" }, "or draw over a chart");
+    choice.addEventListener("change", () => show(...chosen.get(choice.selectedOptions[0])));
+    const reset = () => {
+      choice.selectedIndex = 0;
+      show(0, length);
+    };
+    whole.addEventListener("click", () => {
+      reset();
+      choice.focus();
+    });
+    addEventListener("keydown", (event) => { if (event.key === "Escape") reset(); });
+    control.hidden = false;
+    show(0, length);
+  }
+
+  const tip = make("div", document.body, { id: "tip", "aria-hidden": "true" });
+  tip.hidden = true;
+  const time = (ms) => (ms === null ? "-" : ms >= 1000 ? (ms / 1000).toPrecision(3) + "s" : Number(ms.toPrecision(3)) + "ms");
+  const rate = (value) => (value === null ? "-" : Number(value.toPrecision(4)));
+  const start = Date.parse(figures.started_at);
+  const at = (share) => view[0] + share * (view[1] - view[0]);
+  const hide = () => {
+    tip.hidden = true;
+    mark(1);
+  };
+  // Where drawing began.
+  let begun = null;
+  charts.forEach((chart) => {
+    const { svg } = chart;
+    svg.addEventListener("pointerleave", hide);
+    svg.addEventListener("pointerdown", (event) => {
+      // Fingers scroll.
+      if (event.pointerType === "touch" || event.button !== 0 || !control) return;
+      begun = Math.min(1, Math.max(0, share(chart, event)));
+      svg.setPointerCapture(event.pointerId);
+      event.preventDefault();
+    });
+    svg.addEventListener("pointerup", (event) => {
+      const end = Math.min(1, Math.max(0, share(chart, event)));
+      mark(0);
+      if (begun !== null && Math.abs(end - begun) > 0.01) {
+        show(at(Math.min(begun, end)), at(Math.max(begun, end)));
+        control.querySelector("select").selectedIndex = -1;
+      }
+      begun = null;
+    });
+    svg.addEventListener("pointercancel", () => {
+      begun = null;
+      mark(0);
+    });
+    svg.addEventListener("pointermove", (event) => {
+      const here = share(chart, event);
+      if (begun !== null) mark(0, begun, Math.min(1, Math.max(0, here)));
+      if (here < 0 || here > 1 || !rows.length) return hide();
+      const index = rows.findIndex((row) => row[0] > at(here));
+      const row = rows[(index < 0 ? rows.length : index) - 1] || rows[0];
+      mark(1, here, here);
+      tip.textContent = clock(row[0]) + "  (" + new Date(start + row[0] * 1000).toLocaleTimeString() + ")\n"
+        + "users " + (row[1] ?? "-") + ", in flight " + (row[8] ?? "-") + "\n"
+        + rate(row[2]) + " ok/s, " + rate(row[3]) + " failed/s\n"
+        + "p50 " + time(row[4]) + "  p95 " + time(row[5]) + "  p99 " + time(row[6]) + "\nlongest " + time(row[7]);
+      tip.hidden = false;
+      const room = tip.getBoundingClientRect();
+      tip.style.setProperty("left", Math.max(4, Math.min(event.clientX + 14, innerWidth - room.width - 8)) + "px");
+      tip.style.setProperty("top", Math.max(4, event.clientY - room.height - 10) + "px");
+    });
+  });
+})();
