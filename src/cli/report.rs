@@ -12,8 +12,8 @@ use super::output;
 use super::progress::ColorChoice;
 use crate::metrics::EndpointStats;
 use crate::report::{
-    Look, Model, capacity_chart, compared_markdown, compared_summary, distribution_charts, html_report,
-    junit, percentile_table, timeline_charts, trend_row,
+    Look, Model, capacity_chart, clean_line, compared_markdown, compared_summary, distribution_charts,
+    html_report, junit, masked, percentile_table, timeline_charts, trend_row,
 };
 use crate::results::{
     Comparison, DEFAULT_NOISE, StoredRun, Trend, TrendPoint, Window, compared_run_json, write_csv_files,
@@ -21,6 +21,9 @@ use crate::results::{
 
 /// Runs of the same test that a report shows beside its own.
 pub(super) const LAST_RUNS: usize = 20;
+
+/// Endpoints or tags that a message names.
+const MOST_NAMED: usize = 8;
 
 /// Makes the reports that the arguments ask for; without any, prints the summary.
 pub(super) fn report(args: &ReportArgs) -> Exit {
@@ -161,7 +164,14 @@ fn show_window(args: &ReportArgs, run: &StoredRun, window: Window) -> Exit {
         Some(tag) => (run.tags_in(window), Some(tag)),
         None => (run.endpoints_in(window), args.endpoint.as_ref()),
     };
+    let mut nothing = match args.tag {
+        Some(_) => "no request with a tag is in this part of the run".to_owned(),
+        None => "no request of the run is in this part of it".to_owned(),
+    };
     if let Some(wanted) = wanted {
+        if !rows.is_empty() {
+            nothing = nothing_called(wanted, args.tag.is_some(), &rows);
+        }
         let wanted = wanted.to_lowercase();
         let is_wanted = |stats: &EndpointStats| {
             let (key, name) = (stats.method.to_lowercase(), stats.name.to_lowercase());
@@ -170,7 +180,7 @@ fn show_window(args: &ReportArgs, run: &StoredRun, window: Window) -> Exit {
         rows.retain(is_wanted);
     }
     if rows.is_empty() {
-        output::error("no request of the run is in this part of it");
+        output::error(&nothing);
         return Exit::NoRequests;
     }
     if args.json {
@@ -181,6 +191,21 @@ fn show_window(args: &ReportArgs, run: &StoredRun, window: Window) -> Exit {
         output::out(&format!("{}\n", percentile_table(&rows, &format!("{from} to {to}"), look).join("\n")));
     }
     Exit::Passed
+}
+
+/// That no endpoint or tag of this part holds a text, and what there is instead.
+fn nothing_called(wanted: &str, is_tag: bool, rows: &[EndpointStats]) -> String {
+    let (what, between) = if is_tag { ("tag", ":") } else { ("endpoint", " ") };
+    // The total has no method.
+    let all = || rows.iter().filter(|stats| !stats.method.is_empty());
+    let names = all().take(MOST_NAMED).map(|stats| format!("{}{between}{}", stats.method, stats.name));
+    let names = masked(&clean_line(&names.collect::<Vec<_>>().join(", "))).into_owned();
+    let more = all().count().saturating_sub(MOST_NAMED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!(
+        "no {what} of this part of the run has '{}' in its name; there are {names}{more}",
+        clean_line(wanted)
+    )
 }
 
 fn seconds(time: Duration) -> String {

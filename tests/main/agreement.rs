@@ -359,3 +359,22 @@ fn with_more_names_than_are_told_apart() {
     assert!(json["endpoints"].as_array().unwrap().len() <= 2001, "two threads, a thousand names each");
     assert!(output.stdout.contains("(other)"), "it is said: {}", output.shown());
 }
+
+#[test]
+fn a_part_of_a_run_that_has_nothing_of_the_name_says_what_there_is() {
+    let server = Server::start();
+    let script = r#"fn iteration() { for n in 1..=10 { http::get("/page", #{ name: `page ${n}`, tags: #{ team: "red" } }); } }"#;
+    let sandbox = Sandbox::with(script);
+    sandbox.run_against(&server.url(), &["-i", "1"]).expect_code(0);
+    let folder = sandbox.runs()[0].0.to_str().unwrap().to_owned();
+    let part = |flag: &str, wanted: &str| sandbox.run(&["report", &folder, flag, wanted]);
+    let output = part("--endpoint", "pgae").expect_code(97);
+    let told = output.stderr.trim();
+    assert!(told.starts_with(
+        "error: no endpoint of this part of the run has 'pgae' in its name; there are GET page 1, "
+    ));
+    assert!(told.ends_with(" and 2 more") && !told.contains("Aggregated"), "{told}");
+    part("--tag", "blue").expect_code(97).expect_stderr(&["no tag of this part", "there are", "team:red"]);
+    let output = part("--endpoint", "page 7").expect_code(0);
+    assert!(output.stdout.contains("page 7") && !output.stdout.contains("page 6"), "{}", output.shown());
+}
