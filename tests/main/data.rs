@@ -169,7 +169,8 @@ fn a_million_lines_take_little_more_memory_than_the_file() {
     assert_eq!(printed.matches("1000000 0 b 7 secret-999999 true").count(), 4, "{printed}");
     // Four threads and four users share the rows; the file itself is read in one piece first.
     let file_kb = file.len() as u64 / 1024;
-    assert!(peak_kb < 3 * file_kb + 60_000, "{peak_kb} kB for a file of {file_kb} kB");
+    // A debug build without data takes up to 80 MB.
+    assert!(peak_kb < 3 * file_kb + 85_000, "{peak_kb} kB for a file of {file_kb} kB");
 }
 
 #[cfg(target_os = "linux")]
