@@ -70,7 +70,8 @@ fn ends_after(text: &str, sign: usize) -> Option<&'static [char]> {
     if text[sign..].starts_with('=') {
         return of(&KEYS, before).then_some(PARAMETER_ENDS);
     }
-    match before.strip_suffix('"') {
+    // Inside a text of JSON, quotes have a backslash before them.
+    match before.strip_suffix('"').map(|key| key.strip_suffix('\\').unwrap_or(key)) {
         Some(key) => (of(&KEYS, key) || of_header(key)).then_some(JSON_ENDS),
         None => of_header(before).then_some(LINE_ENDS),
     }
@@ -85,6 +86,10 @@ fn ends_with_word(text: &str, name: &str) -> bool {
 
 /// Length of the JSON text that the value begins with; `None` when it is no whole one.
 fn quoted(value: &str) -> Option<usize> {
+    const ESCAPED: &str = "\\\"";
+    if let Some(inside) = value.strip_prefix(ESCAPED) {
+        return inside.find(ESCAPED).map(|end| end + 2 * ESCAPED.len());
+    }
     let mut is_escaped = false;
     let inside = value.strip_prefix('"')?;
     inside.char_indices().find_map(|(index, c)| {
@@ -107,6 +112,11 @@ mod tests {
             (r#"{"password": "p", "user": "u"}"#, r#"{"password": ***, "user": "u"}"#),
             (r#"{"cookie": "a=b, c=\"d\"", "x": 1}"#, r#"{"cookie": ***, "x": 1}"#),
             (r#"{"authorization":"Bearer abc"}"#, r#"{"authorization":***}"#),
+            (
+                r#"{"body":"{\"password\":\"p, q\",\"user\":\"u\"}"}"#,
+                r#"{"body":"{\"password\":***,\"user\":\"u\"}"}"#,
+            ),
+            (r#"{"a":"{\"token\": \"cut off"#, r#"{"a":"{\"token\": ***"#),
             ("api_key=1 api_key=2", "api_key=*** api_key=***"),
             ("broken=yes, tokens=3", "broken=yes, tokens=3"),
             ("nothing here", "nothing here"),

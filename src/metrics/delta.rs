@@ -74,6 +74,10 @@ impl Delta {
         for (key, count) in &mut self.failures {
             [&mut key.method, &mut key.name].into_iter().for_each(shared);
             count.messages.iter_mut().for_each(owned);
+            for sample in &mut count.samples {
+                [&mut sample.url, &mut sample.message].into_iter().chain(&mut sample.body).for_each(owned);
+                sample.cut();
+            }
         }
         for (key, _) in &mut self.reversed.failures {
             [&mut key.method, &mut key.name].into_iter().for_each(shared);

@@ -14,6 +14,9 @@ use super::series::OTHER;
 /// How many different messages a group of failures keeps as examples.
 const MESSAGES_PER_GROUP: usize = 3;
 
+/// How many of its requests it keeps.
+const SAMPLES_PER_GROUP: usize = 3;
+
 /// How many groups of failures, of script errors and of checks are kept apart.
 pub(crate) const GROUP_CAP: usize = 500;
 
@@ -73,7 +76,31 @@ pub struct FailureCount {
     pub last_seen: SystemTime,
     /// The first few different messages.
     pub messages: Vec<String>,
+    /// The first few of them that differ in URL or body.
+    #[serde(default)]
+    pub samples: Vec<FailureSample>,
 }
+
+/// A failed request as it can be looked at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FailureSample {
+    /// When it was counted.
+    pub seen: SystemTime,
+    /// The URL that was asked for, after redirects.
+    pub url: String,
+    /// Why it failed, in a line.
+    pub message: String,
+    /// The begin of the body, at most [`SAMPLE_BODY`] bytes; `None` when it is no text, was not kept, or never came.
+    pub body: Option<String>,
+    /// Length of the whole body as received, in bytes.
+    pub body_bytes: u64,
+}
+
+/// Most bytes of a body that a [`FailureSample`] repeats.
+pub const SAMPLE_BODY: usize = 1_024;
+
+/// Bytes of a body that are searched for secrets before the rest is cut off: a secret in two halves is not found.
+pub(crate) const SAMPLE_SEARCHED: usize = 8 * SAMPLE_BODY;
 
 /// A group of script errors with one message at one place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -118,6 +145,7 @@ impl Groups {
                 sum.first_seen = sum.first_seen.min(count.first_seen);
                 sum.last_seen = sum.last_seen.max(count.last_seen);
                 count.messages.iter().for_each(|message| keep_message(&mut sum.messages, message));
+                count.samples.into_iter().for_each(|sample| sum.keep_sample(|| Some(sample)));
             }
             None => {
                 self.failures.insert(key, count);
@@ -177,6 +205,28 @@ impl Groups {
         script_errors
             .sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.first.position.cmp(&b.first.position)));
         script_errors
+    }
+}
+
+impl FailureCount {
+    /// Keeps one of the requests unless there are enough, or one like it; it is only made when it may be kept.
+    pub(super) fn keep_sample(&mut self, make: impl FnOnce() -> Option<FailureSample>) {
+        if self.samples.len() < SAMPLES_PER_GROUP
+            && let Some(sample) = make()
+            && !self.samples.iter().any(|known| known.url == sample.url && known.body == sample.body)
+        {
+            self.samples.push(sample);
+        }
+    }
+}
+
+impl FailureSample {
+    /// Cuts the body to the length that is kept.
+    pub(super) fn cut(&mut self) {
+        if let Some(body) = &mut self.body {
+            let end = (0..=SAMPLE_BODY.min(body.len())).rev().find(|&end| body.is_char_boundary(end));
+            body.truncate(end.unwrap_or(0));
+        }
     }
 }
 

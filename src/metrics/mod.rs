@@ -38,7 +38,8 @@ pub use delta::Delta;
 pub use distribution::{Distribution, DistributionSummary};
 pub(crate) use generator::WorkerHealth;
 pub use generator::{CPU_LIMIT, GeneratorPoint, GeneratorStats, LATENESS_LIMIT, Saturation};
-pub use groups::{CheckCount, FailureCount, FailureKey, ScriptErrorCount};
+pub(crate) use groups::SAMPLE_SEARCHED;
+pub use groups::{CheckCount, FailureCount, FailureKey, FailureSample, SAMPLE_BODY, ScriptErrorCount};
 pub use histogram::{Histogram, MAX_VALUE_US, PERCENTILES, Summary, ms};
 pub use interval_log::{LogReader, log_header, log_lines, log_start};
 pub use intervals::{

@@ -11,7 +11,9 @@ use hashbrown::HashMap;
 
 use super::custom::{CustomId, CustomKind, CustomRecorder};
 use super::delta::{Delta, ReversedDelta};
-use super::groups::{CheckCount, FailureCount, FailureKey, GROUP_CAP, ScriptErrorCount, keep_message};
+use super::groups::{
+    CheckCount, FailureCount, FailureKey, FailureSample, GROUP_CAP, ScriptErrorCount, keep_message,
+};
 use super::histogram::Histogram;
 use super::iterations::IterationRecorder;
 use super::sample::{Failure, IterationEnd, RequestSample, ScriptError, TagId};
@@ -142,6 +144,11 @@ impl Recorder {
 
     /// Counts a request.
     pub fn request(&mut self, sample: &RequestSample) {
+        self.request_shown(sample, || None);
+    }
+
+    /// The same; of a failed request, `show` gives what is kept to be looked at. It is only called while there is room.
+    pub fn request_shown(&mut self, sample: &RequestSample, show: impl FnOnce() -> Option<FailureSample>) {
         let counts = &mut self.counts[sample.series.index()];
         if !counts.touched {
             counts.touched = true;
@@ -162,30 +169,27 @@ impl Recorder {
         }
         if let Some(failure) = &sample.failure {
             let key = self.failure_key(sample, failure);
-            self.failure(key, &failure.message);
+            self.failure(key, &failure.message, show);
         }
         self.pass_on(|| Sample::Request { sample: sample.clone(), taken_back: false });
     }
 
-    fn failure(&mut self, key: FailureKey, message: &str) {
+    fn failure(&mut self, mut key: FailureKey, message: &str, show: impl FnOnce() -> Option<FailureSample>) {
         let now = SystemTime::now();
         if self.failures.len() >= GROUP_CAP && !self.failures.contains_key(&key) {
-            let other = FailureKey { name: super::OTHER.into(), ..key };
-            return self.failure_of(other, message, now);
+            key.name = super::OTHER.into();
         }
-        self.failure_of(key, message, now);
-    }
-
-    fn failure_of(&mut self, key: FailureKey, message: &str, now: SystemTime) {
         let group = self.failures.entry(key).or_insert_with(|| FailureCount {
             count: 0,
             first_seen: now,
             last_seen: now,
             messages: Vec::new(),
+            samples: Vec::new(),
         });
         group.count += 1;
         group.last_seen = now;
         keep_message(&mut group.messages, message);
+        group.keep_sample(show);
     }
 
     /// Takes back a request that was counted, because the script changed its verdict later;

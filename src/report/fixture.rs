@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::metrics::{
-    Aggregator, CapacityStats, CapacityStep, CustomKind, Failure, GeneratorPoint, GeneratorStats, Histogram,
-    IntervalHistograms, IterationEnd, NotHeld, Phase, Phases, ProcessUse, Recorder, RequestSample,
-    ResourceBatch, ResourceInfo, ResourceSample, ScriptError, Snapshot, SystemUse, ThresholdState,
-    ThresholdStats, Thresholds, Tick,
+    Aggregator, CapacityStats, CapacityStep, CustomKind, Failure, FailureSample, GeneratorPoint,
+    GeneratorStats, Histogram, IntervalHistograms, IterationEnd, NotHeld, Phase, Phases, ProcessUse,
+    Recorder, RequestSample, ResourceBatch, ResourceInfo, ResourceSample, ScriptError, Snapshot, SystemUse,
+    ThresholdState, ThresholdStats, Thresholds, Tick,
 };
 use crate::plan::{
     Commit, Known, Machine, MetricKind, Origin, OwnMetric, Quantity, RunInfo, ThresholdText, resolve,
@@ -167,7 +167,7 @@ impl Load {
         verdict: Verdict,
     ) {
         let sample = self.sample(scenario, target, service_us, verdict);
-        self.recorder.request(&sample);
+        self.recorder.request_shown(&sample, || Some(shown(target.1, sample.failure.as_deref()?)));
     }
 
     fn sample(
@@ -236,6 +236,18 @@ impl Load {
 pub(crate) enum Verdict {
     Ok,
     Failed(u16, &'static str, &'static str),
+}
+
+/// A failed request with a body that a browser must not take for its own.
+fn shown(name: &str, failure: &Failure) -> FailureSample {
+    let body = format!("<h1>{}</h1>\n<script>alert(1)</script>\n", failure.message);
+    FailureSample {
+        seen: started_at(),
+        url: format!("http://127.0.0.1:8000{name}?page=2"),
+        message: failure.message.clone(),
+        body_bytes: body.len() as u64 + 5_000,
+        body: Some(body),
+    }
 }
 
 /// Replaces the moments of the test by moments of the run, so that goldens stay the same.

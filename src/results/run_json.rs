@@ -12,9 +12,9 @@ use super::thresholds_json::{attach, contains, thresholds};
 use super::utc::utc;
 use crate::metrics::{
     CPU_LIMIT, CapacityStats, CapacityStep, CheckCount, CustomFigures, CustomStats, EndpointStats,
-    FailureCount, FailureKey, GaugeStats, GeneratorStats, IterationStats, LATENESS_LIMIT, Mark, NotHeld,
-    PERCENTILES, PHASES, PhaseSpan, ResourceInfo, ResourceUnit, SampleFileStats, Saturation, ScenarioStats,
-    ScriptErrorCount, Snapshot, SubmetricFigures, SubmetricStats, Summary, ms,
+    FailureCount, FailureKey, FailureSample, GaugeStats, GeneratorStats, IterationStats, LATENESS_LIMIT,
+    Mark, NotHeld, PERCENTILES, PHASES, PhaseSpan, ResourceInfo, ResourceUnit, SampleFileStats, Saturation,
+    ScenarioStats, ScriptErrorCount, Snapshot, SubmetricFigures, SubmetricStats, Summary, ms,
 };
 use crate::plan::{EndedBy, Machine, Origin, Quantity, RunInfo};
 use crate::report::{Finding, findings};
@@ -514,6 +514,17 @@ fn failure(key: &FailureKey, group: &FailureCount) -> Value {
         "first_seen": utc(group.first_seen),
         "last_seen": utc(group.last_seen),
         "messages": group.messages,
+        "samples": group.samples.iter().map(failure_sample).collect::<Vec<_>>(),
+    })
+}
+
+fn failure_sample(sample: &FailureSample) -> Value {
+    json!({
+        "seen": utc(sample.seen),
+        "url": sample.url,
+        "message": sample.message,
+        "body": sample.body,
+        "body_bytes": sample.body_bytes,
     })
 }
 

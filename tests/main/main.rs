@@ -23,6 +23,7 @@ mod embedding;
 mod encodings;
 mod events;
 mod executors;
+mod failures;
 mod faults;
 mod fibers;
 mod flow;

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use super::table::{Row, figures, table, text};
 use super::{escape, section, user, user_lines};
-use crate::metrics::{FailureCount, FailureKey};
+use crate::metrics::{FailureCount, FailureKey, FailureSample};
 use crate::plan::format_clock;
 use crate::report::format;
 use crate::report::model::Model;
@@ -14,6 +14,9 @@ const MOST: usize = 100;
 
 /// Groups that are shown with their messages.
 const MOST_SAMPLES: usize = 20;
+
+/// Bytes of bodies on a page; the files have the others.
+const MOST_BODIES: usize = 12_000;
 
 fn clock(model: &Model<'_>, moment: SystemTime) -> String {
     format_clock(moment.duration_since(model.snapshot.started_at).unwrap_or_default())
@@ -40,20 +43,55 @@ pub(super) fn failures(model: &Model<'_>) -> String {
             failures.len() - MOST
         ));
     }
-    for (key, group) in failures.iter().take(MOST_SAMPLES).filter(|(_, group)| !group.messages.is_empty()) {
+    let mut room = MOST_BODIES;
+    for (key, group) in failures.iter().take(MOST_SAMPLES) {
+        let samples: String =
+            group.samples.iter().map(|sample| failure_sample(model, key, sample, &mut room)).collect();
+        // Those that no request above tells.
+        let is_told = |message: &String| group.samples.iter().any(|sample| sample.message == *message);
+        let messages: String = group
+            .messages
+            .iter()
+            .filter(|message| !is_told(message))
+            .map(|message| format!("<pre>{}</pre>\n", user_lines(message)))
+            .collect();
+        if samples.is_empty() && messages.is_empty() {
+            continue;
+        }
         content.push_str(&format!(
-            "<details><summary>{} {} {}: {}</summary>\n",
+            "<details><summary>{} {} {}: some of them</summary>\n{samples}{messages}</details>\n",
             user(&cause(key)),
             user(&key.method),
             user(&key.name),
-            if group.messages.len() == 1 { "its message" } else { "some of its messages" }
         ));
-        for message in &group.messages {
-            content.push_str(&format!("<pre>{}</pre>\n", user_lines(message)));
-        }
-        content.push_str("</details>\n");
     }
     section("errors", "Errors", &content)
+}
+
+/// A failed request with the begin of its body, as long as the page has room for bodies.
+fn failure_sample(model: &Model<'_>, key: &FailureKey, sample: &FailureSample, room: &mut usize) -> String {
+    let size = format::bytes(sample.body_bytes);
+    let (rest, body) = match &sample.body {
+        Some(body) if body.is_empty() => (", no body".to_owned(), None),
+        Some(body) if body.len() <= *room => {
+            *room -= body.len();
+            let part =
+                if (body.len() as u64) < sample.body_bytes { ", begin of a body of " } else { ", body of " };
+            (format!("{part}{size}"), Some(body))
+        }
+        Some(_) => (format!(", body of {size} in run.json"), None),
+        None if sample.body_bytes > 0 => (format!(", body of {size} not kept or no text"), None),
+        None => (String::new(), None),
+    };
+    let body =
+        body.map_or_else(String::new, |body| format!("<pre tabindex=\"0\">{}</pre>\n", user_lines(body)));
+    format!(
+        "<p>{} <code>{} {}</code>: {}{rest}</p>\n{body}",
+        clock(model, sample.seen),
+        user(&key.method),
+        user(&sample.url),
+        user(&sample.message)
+    )
 }
 
 fn cause(key: &FailureKey) -> String {

@@ -6,6 +6,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::Method;
@@ -15,7 +16,7 @@ use rhai::{Array, Dynamic, Engine, FnPtr, ImmutableString, Map, NativeCallContex
 use super::pending::status_failure;
 use super::{call_closure, check, convert, response_headers, scrape};
 use crate::http::Exchange;
-use crate::metrics::{Failure, Recorder, RequestSample};
+use crate::metrics::{Failure, FailureSample, Recorder, RequestSample, SAMPLE_SEARCHED};
 use crate::scrape::Document;
 use crate::script::events::EventFields;
 use crate::script::host::{Host, ScriptResult};
@@ -56,8 +57,26 @@ impl ResponseData {
 
     /// Counts the sample with the verdict it has now.
     pub(crate) fn count(&self, recorder: &mut Recorder) {
-        recorder.request(&self.sample.borrow());
+        let sample = self.sample.borrow();
+        recorder.request_shown(&sample, || Some(self.shown(sample.failure.as_deref()?)));
         self.counted.set(true);
+    }
+
+    /// What is kept of a failure, to be looked at.
+    fn shown(&self, failure: &Failure) -> FailureSample {
+        // A transport error may have come in the middle of a body, which says nothing then.
+        let body = self.exchange.error.is_none().then(|| self.body().ok()).flatten();
+        let start = |body: &Bytes| {
+            let start = &body[..body.len().min(SAMPLE_SEARCHED)];
+            (!start.contains(&0)).then(|| String::from_utf8_lossy(start).into_owned())
+        };
+        FailureSample {
+            seen: SystemTime::now(),
+            url: self.exchange.target.as_str().to_owned(),
+            message: failure.message.clone(),
+            body: body.and_then(start),
+            body_bytes: self.exchange.body_size,
+        }
     }
 
     /// Changes the verdict.
@@ -70,7 +89,7 @@ impl ResponseData {
             let mut recorder = host.recorder.borrow_mut();
             recorder.reverse(&self.sample.borrow());
             self.sample.borrow_mut().failure = failure;
-            recorder.request(&self.sample.borrow());
+            self.count(&mut recorder);
         } else {
             self.sample.borrow_mut().failure = failure;
         }
