@@ -12,6 +12,7 @@ mod error;
 mod growing_file;
 mod history_file;
 mod hlog_file;
+mod k6_metrics;
 mod recording;
 mod replace;
 mod resources_file;
