@@ -303,6 +303,11 @@ pub(crate) fn limited() -> Vec<Snapshot> {
     ]))
 }
 
+/// The same run with these limits.
+pub(crate) fn limited_by(limits: &[&str]) -> Vec<Snapshot> {
+    run(Load::with(limits))
+}
+
 fn run(mut load: Load) -> Vec<Snapshot> {
     let mut snapshots = Vec::new();
     for second in 1..=13_u64 {
@@ -364,6 +369,9 @@ pub(crate) fn long_run(endpoints: u64, seconds: u64, step_s: u64) -> (Snapshot, 
         "http_req_duration{name:/api/v2/shop/1/orders}: p(99) < 100ms over 10s",
         "http_reqs: rate > 5/s in steady",
         "checks: rate > 99%",
+        "target_cpu: avg < 150%",
+        "system_cpu: max < 100%",
+        "target_memory: max < 200MB",
     ]);
     let names: Vec<(&str, String)> = (0..endpoints)
         .map(|endpoint| {

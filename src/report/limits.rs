@@ -105,9 +105,9 @@ pub fn whole(threshold: &Threshold) -> String {
     format!("{}: {}", threshold.selector(), threshold.expression)
 }
 
-/// What is limited, in a word or two: `p95`, `failed`, `p95(/health)`, `target_cpu avg`.
-pub fn short_name(threshold: &Threshold) -> String {
-    let figure = match threshold.aggregation {
+/// A figure of a metric in a word: `p95`, `max`.
+pub(super) fn figure(aggregation: Aggregation) -> String {
+    match aggregation {
         Aggregation::Avg => "avg".to_owned(),
         Aggregation::Min => "min".to_owned(),
         Aggregation::Med => "med".to_owned(),
@@ -117,7 +117,12 @@ pub fn short_name(threshold: &Threshold) -> String {
         Aggregation::Rate => "rate".to_owned(),
         Aggregation::Sum => "sum".to_owned(),
         Aggregation::Value => "value".to_owned(),
-    };
+    }
+}
+
+/// What is limited, in a word or two: `p95`, `failed`, `p95(/health)`, `target_cpu avg`.
+pub fn short_name(threshold: &Threshold) -> String {
+    let figure = figure(threshold.aggregation);
     let name = match (threshold.metric.as_str(), threshold.aggregation) {
         ("http_req_duration", Aggregation::Rate | Aggregation::Count | Aggregation::Sum) => {
             format!("http_req_duration {figure}")

@@ -3,6 +3,7 @@
 use plotters::prelude::*;
 
 use super::labels::label_tops;
+use super::limit_lines::{Limits, on_distribution};
 use super::plot::{Axis, WIDTH, draw, draw_line, filled, line, plot};
 use super::theme::Role;
 use super::{Chart, Shape};
@@ -44,7 +45,11 @@ pub(super) fn histogram(model: &Model<'_>) -> Option<Chart> {
     let edges: Vec<f64> = edges().filter(|&edge| edge >= first && edge <= high * 1.5).collect();
     let (ok, failed) = (bars(&model.ok, &edges), bars(&model.failed, &edges));
     let most = ok.iter().zip(&failed).map(|(a, b)| a + b).max()?;
-    let x = Axis::log_us(edges[0], *edges.last()?);
+    let limits = Limits::among(on_distribution(model), low, high, true).on_area();
+    let reach = limits.reach(edges[0], *edges.last()?);
+    // A line at the very edge would look like one of the axis.
+    let beyond = |edge: f64, reach: f64, factor: f64| if edge == reach { edge } else { reach * factor };
+    let x = Axis::log_us(beyond(edges[0], reach.0, 0.9), beyond(*edges.last()?, reach.1, 1.1));
     let y = Axis::from_zero(most as f64, |value| format::count(value.round() as u64));
     let body = draw(HEIGHT, |area| {
         let mut plot = plot(area, &x, &y, |_| Ok(()))?;
@@ -56,7 +61,7 @@ pub(super) fn histogram(model: &Model<'_>) -> Option<Chart> {
             });
             plot.draw_series(bars)?;
         }
-        let mut names = Vec::new();
+        let mut names = limits.draw_upright(&mut plot, &y)?;
         for (percentile, role, name) in
             [(50.0, Role::P50, "p50"), (95.0, Role::P95, "p95"), (99.0, Role::P99, "p99")]
         {
@@ -70,7 +75,7 @@ pub(super) fn histogram(model: &Model<'_>) -> Option<Chart> {
     let at = |percentile| {
         model.ok.percentile_us(percentile).map_or_else(|| "-".to_owned(), |us| latency(us as f64))
     };
-    Some(Chart {
+    let mut chart = Chart {
         id: "distribution".to_owned(),
         title: "Distribution of latencies".to_owned(),
         unit: "requests",
@@ -84,7 +89,9 @@ pub(super) fn histogram(model: &Model<'_>) -> Option<Chart> {
         time_axis: None,
         legend: vec![(Role::Ok, Shape::Area, "succeeded"), (Role::Failed, Shape::Area, "failed")],
         body,
-    })
+    };
+    limits.tell(&mut chart);
+    Some(chart)
 }
 
 /// Places of a percentile curve: nines, and the logarithm of microseconds; and how many nines it has.

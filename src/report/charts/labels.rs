@@ -1,4 +1,6 @@
-//! Labels at the edges of a plot that would lie over each other: moved apart at its right, joined above it.
+//! Labels that would lie over each other: moved apart at a plot's right, joined above it, side by side on lines across it.
+
+use std::ops::Range;
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
@@ -45,6 +47,56 @@ pub(super) fn label_tops(
     Ok(())
 }
 
+/// Names lines across a plot at their left ends, above them, or below where there is no room; a name without any
+/// room is left out.
+pub(super) fn label_lines<'t>(
+    area: &Area,
+    plot: &Plot<'_>,
+    lines: impl IntoIterator<Item = (f64, &'t str)>,
+) -> Drawing {
+    let (x, y) = plot.plotting_area().get_pixel_range();
+    let mut lines: Vec<(i32, &str)> =
+        lines.into_iter().map(|(value, text)| (plot.backend_coord(&(0.0, value)).1, text)).collect();
+    lines.sort_by_key(|(y, _)| *y);
+    let mut taken: Vec<Room> = Vec::new();
+    for (line, text) in lines {
+        let width = text.chars().count() as i32 * LETTERS * 3 / 5;
+        let Some(room) = room_at(line, width, (x.clone(), y.clone()), &taken) else { continue };
+        let place = (room.0.start, room.1.end - BELOW_LETTERS);
+        area.draw(&Text::new(text.to_owned(), place, letters(Role::Limit, HPos::Left, VPos::Bottom)))?;
+        taken.push(room);
+    }
+    Ok(())
+}
+
+/// A rectangle of a drawing, across and down.
+type Room = (Range<i32>, Range<i32>);
+
+/// What letters reach below the line they stand on.
+const BELOW_LETTERS: i32 = 6;
+
+/// Room for letters beside a line across a plot that nothing else has taken.
+fn room_at(line: i32, width: i32, (across, down): Room, taken: &[Room]) -> Option<Room> {
+    const GAP: i32 = 2;
+    let height = LETTERS + BELOW_LETTERS / 2;
+    let above = line - GAP - height..line - GAP;
+    let below = line + GAP..line + GAP + height;
+    let meet = |a: &Range<i32>, b: &Range<i32>| a.start < b.end && b.start < a.end;
+    [above, below].into_iter().filter(|rows| rows.start >= down.start && rows.end <= down.end).find_map(
+        |rows| {
+            let mut left = across.start + LETTERS / 2;
+            let mut beside: Vec<&Room> = taken.iter().filter(|other| meet(&other.1, &rows)).collect();
+            beside.sort_by_key(|other| other.0.start);
+            for other in beside {
+                if meet(&other.0, &(left..left + width + LETTERS)) {
+                    left = other.0.end + LETTERS;
+                }
+            }
+            (left + width <= across.end).then(|| (left..left + width, rows))
+        },
+    )
+}
+
 /// Moves places that are sorted apart, so that letters fit between them, none of them below `bottom`.
 fn move_apart(places: &mut [i32], bottom: i32) {
     const GAP: i32 = LETTERS + 2;
@@ -85,7 +137,7 @@ fn side_by_side(mut flags: Vec<(i32, String)>) -> Vec<(i32, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LEFT, move_apart, side_by_side};
+    use super::{LEFT, move_apart, room_at, side_by_side};
 
     #[test]
     fn labels_that_would_meet_move_apart_and_stay_in_the_drawing() {
@@ -97,6 +149,20 @@ mod tests {
         assert_eq!(moved(vec![100, 100, 110]), [100, 126, 152]);
         assert_eq!(moved(vec![245, 250, 250]), [198, 224, 250]);
         assert_eq!(moved(Vec::new()), Vec::<i32>::new());
+    }
+
+    #[test]
+    fn names_of_lines_stand_beside_each_other_or_below_or_not_at_all() {
+        let plot = (120..1_400, 34..254);
+        let taken = [room_at(100, 200, plot.clone(), &[]).unwrap()];
+        assert_eq!(taken, [(132..332, 71..98)]);
+        // A line near it: right of its name. One far below it: at the left.
+        assert_eq!(room_at(110, 200, plot.clone(), &taken).unwrap(), (356..556, 81..108));
+        assert_eq!(room_at(200, 200, plot.clone(), &taken).unwrap(), (132..332, 171..198));
+        // At the top of the plot there is room below the line only.
+        assert_eq!(room_at(40, 200, plot.clone(), &[]).unwrap(), (132..332, 42..69));
+        assert_eq!(room_at(100, 1_300, plot.clone(), &[]), None);
+        assert_eq!(room_at(100, 1_100, plot.clone(), &taken).unwrap(), (132..1_232, 102..129));
     }
 
     #[test]

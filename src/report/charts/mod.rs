@@ -9,6 +9,7 @@ mod capacity;
 mod curves;
 mod heat;
 mod labels;
+mod limit_lines;
 mod plot;
 mod resources;
 mod sparkline;

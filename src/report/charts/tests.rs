@@ -2,16 +2,48 @@
 
 use super::super::fixture::{self, assert_golden};
 use super::*;
+use crate::metrics::{IntervalHistograms, Snapshot};
 use crate::plan::EndedBy;
 
 /// The charts of the made-up run, drawn from its log.
 fn charts() -> Vec<Chart> {
-    let snapshots = fixture::snapshots();
+    of_run(&fixture::snapshots())
+}
+
+fn of_run(snapshots: &[Snapshot]) -> Vec<Chart> {
     let snapshot = snapshots.last().unwrap();
-    let intervals = snapshot.intervals.take();
+    of(snapshot, &snapshot.intervals.take())
+}
+
+fn of(snapshot: &Snapshot, intervals: &[IntervalHistograms]) -> Vec<Chart> {
     let (info, ended_by) = (fixture::info(), EndedBy::RunTime);
-    let model = Model::new(&info, &ended_by, snapshot, &intervals, &[]);
-    timeline_charts(&model).into_iter().chain(distribution_charts(&model)).collect()
+    let model = Model::new(&info, &ended_by, snapshot, intervals, &[]);
+    let endpoints = model.endpoints.iter().filter_map(|view| endpoint_charts(&model, view));
+    timeline_charts(&model).into_iter().chain(distribution_charts(&model)).chain(endpoints).collect()
+}
+
+/// The run with limits near each other, on each other, at edges, in phases and far away.
+fn limited_charts() -> Vec<Chart> {
+    of_run(&fixture::limited_by(&LIMITS))
+}
+
+const LIMITS: [&str; 12] = [
+    "http_req_duration: p(95) < 100ms",
+    "http_req_duration: med < 105ms",
+    "http_req_duration: p(99) < 100ms over 3s",
+    "http_req_duration{expected_response:true}: max < 2s in steady",
+    "http_req_duration: p(99) < 1h",
+    "http_req_duration: avg < 90ms",
+    "http_req_duration: p(50) > 1us",
+    "http_req_duration{name:/health,method:GET}: p(95) < 5ms",
+    "http_req_duration{name:/health,method:POST}: p(99) < 5ms",
+    "http_req_duration{name:/quality/analyze}: p(95) < 60s",
+    "http_reqs: rate > 105/s",
+    "http_reqs: rate > 200 in nosuch",
+];
+
+fn chart_of<'c>(charts: &'c [Chart], id: &str) -> &'c Chart {
+    charts.iter().find(|chart| chart.id == id).unwrap()
 }
 
 #[test]
@@ -30,7 +62,10 @@ fn the_latency_chart_looks_as_it_should() {
             "distribution",
             "percentiles",
             "heat",
-            "knee"
+            "knee",
+            "endpoint-0",
+            "endpoint-1",
+            "endpoint-2"
         ]
     );
     assert_golden("latency.svg", &charts[2].svg_file());
@@ -53,12 +88,13 @@ fn a_gap_is_no_line_and_no_zero() {
 }
 
 /// A text of a drawing with the place of its letters: left, right, top, bottom.
-fn texts(body: &str) -> Vec<(&str, [f64; 4])> {
+fn texts(body: &str) -> Vec<(String, [f64; 4])> {
     let all = body.split("<text ").skip(1);
     all.map(|element| {
         let attribute =
             |name: &str| element.split(&format!("{name}=\"")).nth(1).unwrap().split('"').next().unwrap();
         let text = element.split('>').nth(1).unwrap().split('<').next().unwrap();
+        let text = text.replace("&lt;", "<").replace("&gt;", ">");
         let (x, y): (f64, f64) = (attribute("x").parse().unwrap(), attribute("y").parse().unwrap());
         let width = text.chars().count() as f64 * 24.0 * 0.56;
         let left = match attribute("class").split(' ').next_back() {
@@ -73,7 +109,8 @@ fn texts(body: &str) -> Vec<(&str, [f64; 4])> {
 
 #[test]
 fn no_label_touches_another() {
-    for chart in charts() {
+    let (long, intervals) = fixture::long_run(3, 120, 2);
+    for chart in charts().into_iter().chain(limited_charts()).chain(of(&long, &intervals)) {
         let texts = texts(&chart.body);
         assert!(texts.len() > 4, "{}: {texts:?}", chart.id);
         for (index, (one, [left, right, top, bottom])) in texts.iter().enumerate() {
@@ -89,7 +126,7 @@ fn no_label_touches_another() {
 
 #[test]
 fn every_chart_is_small_named_and_alone() {
-    for chart in charts() {
+    for chart in charts().into_iter().chain(limited_charts()) {
         let svg = chart.inline_svg();
         assert!(svg.len() < 9_000, "{}: {} bytes", chart.id, svg.len());
         assert!(svg.contains("role=\"img\"") && svg.contains("<title") && svg.contains("<desc"), "{svg}");
@@ -97,4 +134,102 @@ fn every_chart_is_small_named_and_alone() {
         assert!(!svg.contains("http") && !svg.contains('#'), "no colour, no reference: {svg}");
         assert!(chart.svg_file().contains("prefers-color-scheme:dark"));
     }
+}
+
+/// The names of the limits in a chart.
+fn limit_names(chart: &Chart) -> Vec<String> {
+    texts(&chart.body).into_iter().map(|(text, _)| text).filter(|text| text.starts_with("limit ")).collect()
+}
+
+/// The height of a text beside an axis: where the middle of its letters is.
+fn height(chart: &Chart, text: &str) -> f64 {
+    let place = texts(&chart.body).into_iter().find(|(other, _)| other == text);
+    let [_, _, top, bottom] = place.unwrap_or_else(|| panic!("no {text} in {}", chart.body)).1;
+    // Letters stand 8 below the middle of their height, as the canvas draws them.
+    (top + 18.0 + bottom - 5.0) / 2.0 - 8.0
+}
+
+/// Begin, end and height of the lines of limits.
+fn limit_lines(chart: &Chart) -> Vec<[i32; 3]> {
+    let path = chart.body.split("<path class=\"l limit\" d=\"").nth(1).unwrap_or_default();
+    let lines = path.split('"').next().unwrap().split('M').skip(1);
+    lines
+        .map(|line| {
+            let (from, step) = line.split_once('l').unwrap();
+            let (x, y) = from.split_once(' ').unwrap();
+            let (width, down) = step.split_once(' ').unwrap();
+            assert_eq!(down, "0", "{line}");
+            let x: i32 = x.parse().unwrap();
+            [x, x + width.parse::<i32>().unwrap(), y.parse().unwrap()]
+        })
+        .collect()
+}
+
+#[test]
+fn a_limit_stands_at_its_height_on_both_scales() {
+    let run = fixture::limited_by(&["http_req_duration: p(95) < 100ms", "http_req_duration: p(99) < 1s"]);
+    let charts = of_run(&run);
+    for (id, label) in [("latency", "100ms"), ("latency-linear", "1.00s")] {
+        let chart = chart_of(&charts, id);
+        assert_eq!(limit_names(chart).len(), 2, "{id}");
+        let of_label = height(chart, label);
+        let lines = limit_lines(chart);
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        let is_there = lines
+            .iter()
+            .any(|[from, to, y]| (*from, *to) == (120, 1399) && (f64::from(*y) - of_label).abs() <= 1.5);
+        assert!(is_there, "{id}: {lines:?}, {label} is at {of_label}");
+        assert!(chart.legend.contains(&(Role::Limit, Shape::Line, "limit")), "{:?}", chart.legend);
+    }
+    assert!(charts[0].legend.iter().all(|(role, ..)| *role != Role::Limit), "no limit on users");
+}
+
+#[test]
+fn a_chart_has_the_limits_on_what_it_draws() {
+    let charts = limited_charts();
+    let mut log = limit_names(chart_of(&charts, "latency"));
+    log.sort_unstable();
+    assert_eq!(
+        log,
+        ["limit max < 2s in steady", "limit med < 105ms", "limit p95 < 100ms", "limit p99 < 100ms over 3s"]
+    );
+    let description = &chart_of(&charts, "latency").description;
+    assert!(
+        description.ends_with("; limit p99 < 3600s is far above; limit p50 > 0.001ms is far below."),
+        "{description}"
+    );
+    let linear = &chart_of(&charts, "latency-linear").description;
+    assert!(linear.ends_with("; limit p99 < 3600s is far above."), "{linear}");
+    assert_eq!(limit_names(chart_of(&charts, "throughput")), ["limit > 105/s"]);
+    // Its line is there only while it counts: steady begins with the third second of 12.4.
+    let steady = limit_lines(chart_of(&charts, "latency")).iter().map(|[from, ..]| *from).max();
+    assert_eq!(steady, Some(120 + (1_280.0_f64 * 2.0 / 12.4).round() as i32));
+
+    let health = charts.iter().find(|chart| chart.title == "Latency of GET /health").unwrap();
+    assert_eq!(limit_names(health), ["limit p95 < 5ms"], "none of another method");
+    let analyze = charts.iter().find(|chart| chart.title == "Latency of POST /quality/analyze").unwrap();
+    assert!(limit_lines(analyze).is_empty() && limit_names(analyze).is_empty());
+    assert!(analyze.description.ends_with("; limit p95 < 60s is far above."), "{}", analyze.description);
+    assert!(!analyze.legend.iter().any(|(role, ..)| *role == Role::Limit));
+
+    let distribution = chart_of(&charts, "distribution");
+    let told: Vec<String> = texts(&distribution.body).into_iter().map(|(text, _)| text).collect();
+    assert!(told.iter().any(|text| text.contains("limit avg < 90ms, limit p95 < 100ms")), "{told:?}");
+    assert!(!told.iter().any(|text| text.contains("over 3s") || text.contains("steady")), "{told:?}");
+}
+
+#[test]
+fn charts_of_resources_have_limits_on_their_lines() {
+    let (long, intervals) = fixture::long_run(1, 120, 2);
+    let charts = of(&long, &intervals);
+    let mut cpu = limit_names(chart_of(&charts, "cpu"));
+    cpu.sort_unstable();
+    assert_eq!(cpu, ["limit machine max < 100 %", "limit target avg < 150 %"]);
+    let memory = chart_of(&charts, "memory");
+    assert_eq!(limit_names(memory), ["limit max < 200MB"]);
+    let [[_, _, y]] = limit_lines(memory)[..] else { panic!("{}", memory.body) };
+    assert!((f64::from(y) - height(memory, "200 MB")).abs() <= 1.5, "{y} in {}", memory.body);
+    // Its limit counts in the steady phase, which this run does not reach.
+    let throughput = chart_of(&charts, "throughput");
+    assert!(limit_names(throughput).is_empty() && limit_lines(throughput).is_empty());
 }

@@ -107,7 +107,7 @@ pub(crate) const CHART_CSS: &str = "\
 .l{fill:none;stroke:var(--c);stroke-width:3;stroke-linejoin:round}\
 .f{fill:var(--c);stroke:none}\
 .d{stroke:var(--c);stroke-width:7;stroke-linecap:round;fill:none}\
-.t{fill:var(--c-text);font:24px system-ui,sans-serif}.m{text-anchor:middle}.e{text-anchor:end}\
+.t{fill:var(--c-text);font:24px system-ui,sans-serif}.t.limit{paint-order:stroke;stroke:var(--c-halo);stroke-width:8;stroke-linejoin:round}.m{text-anchor:middle}.e{text-anchor:end}\
 .l.grid{stroke-width:2}\
 .l.p95{stroke-dasharray:18 8}\
 .l.p99{stroke-dasharray:7 6}\

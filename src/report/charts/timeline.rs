@@ -7,6 +7,7 @@ use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
 use super::labels::{label_ends, label_tops};
+use super::limit_lines::{Limits, on_endpoint, on_gauge, on_latency, on_rate};
 use super::plot::{
     Axis, Drawing, LEFT, LETTERS, Plot, RIGHT, WIDTH, bytes, bytes_per_second, draw, draw_area, draw_line,
     filled, letters, line, percent, plot,
@@ -65,7 +66,7 @@ fn latency_is_log(model: &Model<'_>) -> bool {
 fn over_time(
     model: &Model<'_>,
     (id, title, unit): (&str, &str, &'static str),
-    y: &Axis,
+    (y, limits): (&Axis, &Limits),
     description: String,
     legend: Vec<(Role, Shape, &'static str)>,
     fill: impl FnOnce(&mut Plot<'_>) -> Drawing,
@@ -75,10 +76,11 @@ fn over_time(
     let body = draw(HEIGHT, |area| {
         let mut plot = plot(area, &x, y, |plot| phases(plot, model, y))?;
         fill(&mut plot)?;
+        limits.draw(area, &mut plot, &x.range)?;
         flags(&mut plot, model, y)?;
         label_ends(area, &plot, ends)
     })?;
-    Some(Chart {
+    let mut chart = Chart {
         id: id.to_owned(),
         title: title.to_owned(),
         unit,
@@ -87,7 +89,9 @@ fn over_time(
         time_axis: Some((LEFT, WIDTH - RIGHT)),
         legend,
         body,
-    })
+    };
+    limits.tell(&mut chart);
+    Some(chart)
 }
 
 /// The stretches in which the load changes have another ground.
@@ -214,7 +218,7 @@ fn load(model: &Model<'_>) -> Option<Chart> {
     over_time(
         model,
         ("load", "Load", "virtual users"),
-        &y,
+        (&y, &Limits::default()),
         description,
         vec![(Role::One, Shape::Line, "running"), (Role::Planned, Shape::Line, "planned")],
         |plot| {
@@ -235,7 +239,9 @@ fn steps(model: &Model<'_>, value: impl Fn(&Bucket) -> Option<f64>) -> Vec<(f64,
 fn throughput(model: &Model<'_>) -> Option<Chart> {
     let both = |bucket: &Bucket| Some(bucket.ok_rate()? + bucket.failed_rate()?);
     let (at, most) = peak(model, both)?;
-    let y = Axis::from_zero(highest_before(model, both).map_or(most, |before| before.max(most)), whole);
+    let highest = highest_before(model, both).map_or(most, |before| before.max(most));
+    let limits = Limits::among(on_rate(model), 0.0, highest, false).on_area();
+    let y = Axis::from_zero(limits.reach(0.0, highest).1, whole);
     let failed = model.snapshot.total.failures;
     let description = format!(
         "Up to {} responses a second, at {at}; {} failed requests in the whole run.",
@@ -245,7 +251,7 @@ fn throughput(model: &Model<'_>) -> Option<Chart> {
     over_time(
         model,
         ("throughput", "Throughput", "responses/s"),
-        &y,
+        (&y, &limits),
         description,
         with_before(
             model,
@@ -280,6 +286,8 @@ fn latency(model: &Model<'_>, is_log: bool, id: &str) -> Option<Chart> {
     let high = largest(model, at(100.0))?;
     let before = |percentile| highest_before(model, at(percentile)).unwrap_or(high);
     let (low, top) = (low.min(lowest_before(model, at(95.0)).unwrap_or(low)), high.max(before(95.0)));
+    let limits = Limits::among(on_latency(model), low, top, is_log);
+    let (low, top) = limits.reach(low, top);
     let label = |us: f64| format::latency(us.round() as u64);
     let y = if is_log { Axis::log_us(low * 0.8, top * 1.15) } else { Axis::from_zero(top, label) };
     let scaled = |percentile: f64| move |bucket: &Bucket| at(percentile)(bucket).map(scale);
@@ -294,7 +302,7 @@ fn latency(model: &Model<'_>, is_log: bool, id: &str) -> Option<Chart> {
     over_time(
         model,
         (id, "Latency of successes", if is_log { "time, log scale" } else { "time" }),
-        &y,
+        (&y, &limits),
         description,
         with_before(
             model,
@@ -333,7 +341,7 @@ fn in_flight(model: &Model<'_>) -> Option<Chart> {
     over_time(
         model,
         ("in-flight", "Requests in flight", "requests"),
-        &y,
+        (&y, &Limits::default()),
         description,
         vec![(Role::One, Shape::Line, "waiting for a response")],
         |plot| {
@@ -345,7 +353,14 @@ fn in_flight(model: &Model<'_>) -> Option<Chart> {
 }
 
 /// One of the lines of a chart of resources.
-type Line = (fn(&Bucket) -> Option<f64>, &'static str, Role);
+#[derive(Clone, Copy)]
+struct Line {
+    value: fn(&Bucket) -> Option<f64>,
+    name: &'static str,
+    role: Role,
+    /// What thresholds call it.
+    metric: Option<&'static str>,
+}
 
 /// A chart of lines with one unit, those that have data.
 fn lines(
@@ -354,66 +369,106 @@ fn lines(
     all: &[Line],
     label: impl Fn(f64) -> String + Copy,
 ) -> Option<Chart> {
-    let with_data: Vec<Line> =
-        all.iter().copied().filter(|(value, ..)| largest(model, value).is_some()).collect();
-    let most = with_data.iter().filter_map(|(value, ..)| largest(model, value)).max_by(f64::total_cmp)?;
-    let y = Axis::from_zero(most, label);
+    let with_data: Vec<&Line> = all.iter().filter(|line| largest(model, line.value).is_some()).collect();
+    let most = with_data.iter().filter_map(|line| largest(model, line.value)).max_by(f64::total_cmp)?;
+    let is_alone = with_data.len() == 1;
+    let on_line = |line: &&Line| {
+        let name = (!is_alone).then_some(line.name);
+        line.metric.map(|metric| on_gauge(model, metric, name)).unwrap_or_default()
+    };
+    let limits = Limits::among(with_data.iter().flat_map(on_line).collect(), 0.0, most, false);
+    let y = Axis::from_zero(limits.reach(0.0, most).1, label);
     let parts: Vec<String> = with_data
         .iter()
-        .filter_map(|(value, name, _)| {
-            let (at, most) = peak(model, value)?;
-            Some(format!("{name} up to {}, at {at}", label(most)))
+        .filter_map(|line| {
+            let (at, most) = peak(model, line.value)?;
+            Some(format!("{} up to {}, at {at}", line.name, label(most)))
         })
         .collect();
     let to = model.timeline.length_s;
-    let named = if with_data.len() > 1 { &with_data[..] } else { &[] };
-    let ends = named.iter().map(|(value, name, role)| (to, last(model, value), *name, *role)).collect();
+    let named = if is_alone { &[] } else { &with_data[..] };
+    let ends = named.iter().map(|line| (to, last(model, line.value), line.name, line.role)).collect();
     over_time(
         model,
         names,
-        &y,
+        (&y, &limits),
         format!("{}.", parts.join("; ")),
-        with_data.iter().map(|(_, name, role)| (*role, Shape::Line, *name)).collect(),
-        |plot| with_data.iter().try_for_each(|(value, _, role)| draw_line(plot, points(model, value), *role)),
+        with_data.iter().map(|line| (line.role, Shape::Line, line.name)).collect(),
+        |plot| with_data.iter().try_for_each(|line| draw_line(plot, points(model, line.value), line.role)),
         ends,
     )
 }
 
 fn processors(model: &Model<'_>) -> Option<Chart> {
     let all: [Line; 2] = [
-        (|bucket| bucket.resources.target_cpu, "target", Role::One),
-        (|bucket| bucket.resources.system_cpu, "machine", Role::Two),
+        Line {
+            value: |bucket| bucket.resources.target_cpu,
+            name: "target",
+            role: Role::One,
+            metric: Some("target_cpu"),
+        },
+        Line {
+            value: |bucket| bucket.resources.system_cpu,
+            name: "machine",
+            role: Role::Two,
+            metric: Some("system_cpu"),
+        },
     ];
     let names = ("cpu", "CPU of target (of one core) and machine (of all)", "%");
     lines(model, names, &all, percent)
 }
 
 fn memory(model: &Model<'_>) -> Option<Chart> {
-    let all: [Line; 1] = [(|bucket| bucket.resources.target_memory, "target", Role::One)];
+    let all: [Line; 1] = [Line {
+        value: |bucket| bucket.resources.target_memory,
+        name: "target",
+        role: Role::One,
+        metric: Some("target_memory"),
+    }];
     lines(model, ("memory", "Memory of the target", "resident"), &all, bytes)
 }
 
 fn network(model: &Model<'_>) -> Option<Chart> {
     let all: [Line; 2] = [
-        (|bucket| bucket.resources.net_received, "received", Role::One),
-        (|bucket| bucket.resources.net_sent, "sent", Role::Two),
+        Line {
+            value: |bucket| bucket.resources.net_received,
+            name: "received",
+            role: Role::One,
+            metric: Some("system_net_received"),
+        },
+        Line {
+            value: |bucket| bucket.resources.net_sent,
+            name: "sent",
+            role: Role::Two,
+            metric: Some("system_net_sent"),
+        },
     ];
     lines(model, ("network", "Network of the machine", "bytes/s"), &all, bytes_per_second)
 }
 
 fn generator_cpu(model: &Model<'_>) -> Option<Chart> {
-    let all: [Line; 1] = [(|bucket| bucket.resources.generator_cpu, "generator", Role::One)];
+    let all: [Line; 1] = [Line {
+        value: |bucket| bucket.resources.generator_cpu,
+        name: "generator",
+        role: Role::One,
+        metric: Some("generator_cpu"),
+    }];
     lines(model, ("generator-cpu", "CPU of the load generator", "% of one core"), &all, percent)
 }
 
 fn generator_lag(model: &Model<'_>) -> Option<Chart> {
-    let all: [Line; 1] = [(|bucket| bucket.lag.percentile_us(99.0).map(|us| us as f64), "p99", Role::P99)];
+    let all: [Line; 1] = [Line {
+        value: |bucket| bucket.lag.percentile_us(99.0).map(|us| us as f64),
+        name: "p99",
+        role: Role::P99,
+        metric: None,
+    }];
     let names = ("lag", "How late iterations started", "p99");
     lines(model, names, &all, |value| format::latency(value.round() as u64))
 }
 
 /// Latency over time of one endpoint; failures are dots at the bottom.
-pub(crate) fn endpoint_charts(view: &EndpointView<'_>, length_s: f64) -> Option<Chart> {
+pub(crate) fn endpoint_charts(model: &Model<'_>, view: &EndpointView<'_>) -> Option<Chart> {
     let at = |percentile: f64| {
         let value = move |bucket: &crate::report::model::EndpointBucket| bucket.ok.percentile_us(percentile);
         let width = view.width_s as f64;
@@ -426,10 +481,12 @@ pub(crate) fn endpoint_charts(view: &EndpointView<'_>, length_s: f64) -> Option<
     let is_log = high / low > LOG_FROM;
     let scale = move |us: f64| if is_log { us.log10() } else { us };
     let label = |us: f64| format::latency(us.round() as u64);
-    let y = if is_log { Axis::log_us(low * 0.8, high * 1.15) } else { Axis::from_zero(high, label) };
-    let x = Axis::time(length_s.max(view.width_s as f64)).with_half_the_labels();
-    let limit = x.range.end;
-    let scaled = |percentile| at(percentile).map(move |(x, us)| (x.min(limit), us.map(scale)));
+    let limits = Limits::among(on_endpoint(model, view.stats), low, high, is_log);
+    let (lowest, highest) = limits.reach(low, high);
+    let y = if is_log { Axis::log_us(lowest * 0.8, highest * 1.15) } else { Axis::from_zero(highest, label) };
+    let x = Axis::time(model.timeline.length_s.max(view.width_s as f64)).with_half_the_labels();
+    let end = x.range.end;
+    let scaled = |percentile| at(percentile).map(move |(x, us)| (x.min(end), us.map(scale)));
     let body = draw(240, |area| {
         let mut plot = plot(area, &x, &y, |_| Ok(()))?;
         draw_line(&mut plot, scaled(99.0), Role::P99)?;
@@ -437,8 +494,9 @@ pub(crate) fn endpoint_charts(view: &EndpointView<'_>, length_s: f64) -> Option<
         draw_line(&mut plot, scaled(50.0), Role::P50)?;
         let failing = view.buckets.iter().enumerate().filter(|(_, bucket)| !bucket.failed.is_empty());
         let width = view.width_s as f64;
-        let dots = failing.map(|(index, _)| (((index as f64 + 0.5) * width).min(limit), y.range.start));
+        let dots = failing.map(|(index, _)| (((index as f64 + 0.5) * width).min(end), y.range.start));
         plot.draw_series(dots.map(|point| Circle::new(point, 3, filled(Role::Failed))))?;
+        limits.draw(area, &mut plot, &x.range)?;
         // Names at the ends of the lines instead of a legend, which would be repeated with every endpoint.
         let last = |percentile| scaled(percentile).filter_map(|(_, value)| value).next_back();
         let end = |percentile, name, role| (x.range.end, last(percentile), name, role);
@@ -447,7 +505,7 @@ pub(crate) fn endpoint_charts(view: &EndpointView<'_>, length_s: f64) -> Option<
         label_ends(area, &plot, ends)
     })?;
     let stats = view.stats;
-    Some(Chart {
+    let mut chart = Chart {
         id: format!("endpoint-{}", view.id),
         title: masked(&clean_line(&format!("Latency of {} {}", stats.method, stats.name))).into_owned(),
         unit: if is_log { "time, log scale" } else { "time" },
@@ -459,5 +517,7 @@ pub(crate) fn endpoint_charts(view: &EndpointView<'_>, length_s: f64) -> Option<
             _ => vec![(Role::Failed, Shape::Dot, "seconds with failures")],
         },
         body,
-    })
+    };
+    limits.tell(&mut chart);
+    Some(chart)
 }

@@ -190,7 +190,7 @@ pub(super) fn details(model: &Model<'_>) -> String {
             format::count(stats.requests),
             stats.ok.map_or_else(|| "-".to_owned(), |ok| format::latency(ok.percentile_us(95.0)))
         ));
-        if let Some(chart) = endpoint_charts(view, model.timeline.length_s) {
+        if let Some(chart) = endpoint_charts(model, view) {
             content.push_str(&figure(&chart, ""));
         }
         content.push_str(&format!("<p>Status: {}</p>\n", escape(&statuses(stats))));
