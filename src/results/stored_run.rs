@@ -62,7 +62,12 @@ impl StoredRun {
                     problems.push(format!("the run was made by version {}", state.version));
                 }
                 let is_whole = state.ended_by.is_some();
-                (state.info, state.ended_by.unwrap_or(EndedBy::Unfinished), state.snapshot, is_whole)
+                let mut info = state.info;
+                if info.machine == Machine::default() {
+                    // An older version kept it in run.json only.
+                    info.machine = machine(&run_json(folder)["machine"]);
+                }
+                (info, state.ended_by.unwrap_or(EndedBy::Unfinished), state.snapshot, is_whole)
             }
             Err(problem) => {
                 problems.push(format!(
@@ -283,10 +288,7 @@ fn empty(started_at: SystemTime) -> Snapshot {
 
 /// The facts that `run.json` has, or the folder's name.
 fn facts(folder: &Path, started_at: Option<SystemTime>) -> RunInfo {
-    let json: Value = std::fs::read(folder.join("run.json"))
-        .ok()
-        .and_then(|bytes| serde_json::from_slice(&bytes).ok())
-        .unwrap_or_default();
+    let json = run_json(folder);
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let name = name.split_once('_').map_or(&*name, |(_, name)| name);
     let settings = &json["settings"];
@@ -315,6 +317,12 @@ fn facts(folder: &Path, started_at: Option<SystemTime>) -> RunInfo {
         machine: machine(&json["machine"]),
         origin: origin(&json["origin"]),
     }
+}
+
+/// The run's `run.json`; null when there is none that can be read.
+fn run_json(folder: &Path) -> Value {
+    let bytes = std::fs::read(folder.join("run.json")).ok();
+    bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
 fn machine(json: &Value) -> Machine {

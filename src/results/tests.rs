@@ -526,6 +526,22 @@ fn a_run_comes_back_as_it_ended() {
 }
 
 #[test]
+fn a_run_of_an_older_version_has_the_machine_of_its_run_json() {
+    let root = tempfile::tempdir().unwrap();
+    let run = recorded(root.path(), &fixture::snapshots(), false);
+    let mut state: Value = serde_json::from_slice(&fs::read(run.join("state.json")).unwrap()).unwrap();
+    let info = state["info"].as_object_mut().unwrap();
+    for newer in ["machine", "origin", "http_version", "is_trial"] {
+        info.remove(newer).unwrap();
+    }
+    fs::write(run.join("state.json"), state.to_string()).unwrap();
+    let stored = StoredRun::read(&run).unwrap();
+    assert_eq!(stored.problems, Vec::<String>::new());
+    assert_eq!(stored.info.machine, fixture::info().machine);
+    assert_eq!(stored.snapshot.failures.len(), fixture::finished().failures.len());
+}
+
+#[test]
 fn a_killed_run_comes_back_with_all_seconds_it_wrote() {
     let root = tempfile::tempdir().unwrap();
     let mut directory = RunDirectory::create(root.path(), &fixture::info()).unwrap();
