@@ -99,7 +99,8 @@ fn without_password(text: &str) -> String {
 fn git_commit(folder: &Path) -> Option<Commit> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let mut git = Command::new("git");
-    git.arg("-C")
+    // A repository may name a program as its monitor of files: nothing of a folder with scripts is to be run.
+    git.args(["-c", "core.fsmonitor=false", "-C"])
         .arg(folder)
         .args(["status", "--porcelain=v2", "--branch", "--untracked-files=no", "--", "."])
         // Looking must not change anything, nor wait for who does.
