@@ -8,6 +8,7 @@ use crate::plan::Quantity;
 
 /// A search for the highest rate at which a limit holds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CapacityStats {
     /// The limit, as it was given.
     pub limit: String,
@@ -46,6 +47,9 @@ pub enum NotHeld {
     /// The step has no value that the limit is about.
     #[serde(rename = "nothing was measured")]
     NothingMeasured,
+    /// A script error or `fail` ended most of the iterations, so that they did not do what the rate is about.
+    #[serde(rename = "most iterations failed")]
+    IterationsFailed,
 }
 
 impl NotHeld {
@@ -55,6 +59,7 @@ impl NotHeld {
             NotHeld::LimitBroken => "the limit is broken",
             NotHeld::RateNotReached => "not all iterations could be started: no user was free",
             NotHeld::NothingMeasured => "nothing was measured",
+            NotHeld::IterationsFailed => "most iterations failed",
         }
     }
 
@@ -64,6 +69,7 @@ impl NotHeld {
             NotHeld::LimitBroken => "limit broken",
             NotHeld::RateNotReached => "rate not reached",
             NotHeld::NothingMeasured => "nothing measured",
+            NotHeld::IterationsFailed => "iterations failed",
         }
     }
 }
@@ -81,6 +87,9 @@ pub struct CapacityStep {
     pub measured: Option<f64>,
     /// Share of requests that failed, 0 to 1; `None` without a request.
     pub failed_share: Option<f64>,
+    /// Share of the iterations which ended that a script error or `fail` ended, 0 to 1; `None` when none ended.
+    #[serde(default)]
+    pub failed_iterations: Option<f64>,
     /// When it began and ended to be judged, as time since the load began.
     pub from: Duration,
     /// See `from`.

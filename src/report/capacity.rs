@@ -57,8 +57,13 @@ pub(super) fn failed(step: &CapacityStep) -> String {
 }
 
 /// `held`, or why it did not.
-pub(super) fn outcome(step: &CapacityStep) -> &'static str {
-    step.why_not.map_or("held", NotHeld::as_str)
+pub(super) fn outcome(step: &CapacityStep) -> String {
+    match (step.why_not, step.failed_iterations) {
+        (Some(NotHeld::IterationsFailed), Some(share)) => {
+            format!("{} % of the iterations failed", format::percent(share))
+        }
+        (why_not, _) => why_not.map_or("held", NotHeld::as_str).to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -89,6 +94,16 @@ mod tests {
         };
         assert!(answer(&most).0.ends_with("it is the highest that was allowed"));
         assert!(!answer(&CapacityStats { steps: Vec::new(), best: None, ..capacity() }).1);
+    }
+
+    #[test]
+    fn a_step_says_why_it_did_not_hold() {
+        let step = capacity_step(10.0, Some(9.0), None);
+        assert_eq!(outcome(&step), "held");
+        let failed = CapacityStep { why_not: Some(NotHeld::IterationsFailed), ..step };
+        assert_eq!(outcome(&failed), "most iterations failed", "as an older file has it");
+        let failed = CapacityStep { failed_iterations: Some(0.6), ..failed };
+        assert_eq!(outcome(&failed), "60.0 % of the iterations failed");
     }
 
     #[test]

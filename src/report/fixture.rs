@@ -91,6 +91,7 @@ pub(crate) fn capacity_step(rate: f64, measured: Option<f64>, why_not: Option<No
         request_rate: rate * 2.0,
         measured,
         failed_share: measured.map(|_| 0.0025),
+        failed_iterations: None,
         from: Duration::from_secs(2),
         to: Duration::from_secs(12),
         why_not,

@@ -137,17 +137,39 @@ fn run(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> Suite {
         Verdict::LimitsBroken(_, _)
         | Verdict::LimitsKept(_)
         | Verdict::NoLimitsSet
-        | Verdict::Capacity(_) => Outcome::Passed,
+        | Verdict::Capacity(_) => nothing_done(snapshot).unwrap_or(Outcome::Passed),
     };
     let errors = snapshot.script_errors.iter().take(MOST_KINDS);
     let errors: Vec<String> = errors
         .map(|group| {
-            format!("script error ×{}: {} {}", group.count, group.first.position, group.first.message)
+            let count = format::count(group.count);
+            format!("script error ×{count}: {} {}", group.first.position, group.first.message)
         })
         .collect();
     let output = std::iter::once(figures_of(snapshot)).chain(errors).collect::<Vec<_>>().join("\n");
     let case = Case { name: "the run".to_owned(), time: seconds(snapshot.elapsed), outcome, output };
     Suite::new(info, "run", vec![case])
+}
+
+/// A run without an iteration that came to its end: whatever its limits say, it did nothing of what the script is for.
+fn nothing_done(snapshot: &Snapshot) -> Option<Outcome> {
+    let iterations = &snapshot.iterations;
+    if iterations.completed > 0 || iterations.failed == 0 {
+        return None;
+    }
+    let mut sentence = match iterations.failed {
+        1 => "the only iteration failed".to_owned(),
+        failed => format!("all {} iterations failed", format::count(failed)),
+    };
+    let first = snapshot.script_errors.iter().min_by_key(|group| group.first_seen);
+    if let Some(error) = first.map(|group| &group.first) {
+        sentence.push_str(&format!("; first script error: {} {}", error.position, error.message));
+    }
+    Some(Outcome::Failed(
+        "iterations",
+        sentence,
+        first.map_or_else(String::new, |group| group.first.trace.clone()),
+    ))
 }
 
 /// A search for the capacity: one case, since a rate that does not hold is what is searched for.
@@ -316,6 +338,29 @@ mod tests {
         let none = case(crate::metrics::CapacityStats { best: None, ..fixture::capacity() });
         assert!(none.contains("tests=\"2\" failures=\"1\" errors=\"0\""), "{none}");
         assert!(none.contains("<failure type=\"capacity\" message=\"no rate held http_resp_time"), "{none}");
+    }
+
+    #[test]
+    fn a_run_whose_iterations_all_failed_is_a_failure() {
+        let case = |completed, failed| {
+            let mut snapshot = fixture::finished();
+            (snapshot.iterations.completed, snapshot.iterations.failed) = (completed, failed);
+            let xml = junit(&fixture::info(), &EndedBy::RunTime, &snapshot);
+            let case = xml.split("name=\"the run\"").nth(1).unwrap().split("</testcase>").next().unwrap();
+            (case.to_owned(), snapshot)
+        };
+        let (all, snapshot) = case(0, 1_234);
+        let first = snapshot.script_errors.iter().min_by_key(|group| group.first_seen).unwrap();
+        let message = format!(
+            "<failure type=\"iterations\" message=\"all 1,234 iterations failed; first script error: {} {}\">",
+            attribute(&first.first.position),
+            attribute(&first.first.message)
+        );
+        assert!(all.contains(&message), "{message} in {all}");
+        assert!(case(0, 1).0.contains("message=\"the only iteration failed; "));
+        for (completed, failed) in [(1, 1_234), (0, 0)] {
+            assert!(!case(completed, failed).0.contains("<failure"), "{completed} {failed}");
+        }
     }
 
     #[test]

@@ -154,7 +154,7 @@ fn capacity(snapshot: &Snapshot) -> String {
     let (sentence, has_held) = answer(capacity);
     let steps = capacity.by_rate();
     let rows = steps.iter().skip(steps.len().saturating_sub(MOST_STEPS)).map(|step| {
-        let mut outcome = outcome(step).to_owned();
+        let mut outcome = outcome(step);
         if step.generator_saturated {
             outcome.push_str(" (the generator was saturated)");
         }

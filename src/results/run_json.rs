@@ -155,6 +155,7 @@ fn capacity(stats: &CapacityStats) -> Value {
             "started_rate": round(step.started_rate, 3),
             "request_rate": round(step.request_rate, 3),
             "failed_share": step.failed_share,
+            "failed_iterations_share": step.failed_iterations,
             "measured": step.measured,
             "held": step.why_not.is_none(),
             "why_not": step.why_not.map(NotHeld::as_str),

@@ -152,6 +152,28 @@ fn when_even_the_first_rate_breaks_the_limit_the_search_fails() {
 }
 
 #[test]
+fn a_rate_whose_iterations_fail_in_the_script_has_not_held() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); throw \"no token\"; }");
+    let (host, limit) = (server.url(), "http_req_duration: p(95) < 30s");
+    let arguments = ["run", "test.rhai", "-H", &host, "--find-capacity", limit, "--step-time", "2s"];
+    let output = sandbox
+        .run(&[&arguments[..], &["--max-vus", "20", "--only-summary", "--junit", "j.xml"]].concat())
+        .expect_code(99);
+    assert!(output.stdout.contains("100 % of the iterations failed"), "{}", output.shown());
+    assert!(output.stdout.contains("FAILED: no rate held"), "{}", output.shown());
+    let step = output.run_dir().json()["capacity"]["steps"][0].clone();
+    assert_eq!((step["held"].clone(), step["failed_iterations_share"].as_f64()), (false.into(), Some(1.0)));
+    assert_eq!(step["why_not"], "most iterations failed");
+    let cases = std::fs::read_to_string(sandbox.path().join("j.xml")).unwrap();
+    let case = between(&cases, "name=\"the run\"", "</testcase>");
+    assert!(
+        case.contains("<failure type=\"iterations\" message=\"all ") && case.contains("no token"),
+        "{case}"
+    );
+}
+
+#[test]
 fn everything_wrong_is_said_before_any_load() {
     let server = Server::start();
     let script = r#"

@@ -35,7 +35,9 @@ fn mark(step: &CapacityStep) -> (Role, Shape, &'static str) {
         None => (Role::Ok, Shape::Disc),
         Some(NotHeld::LimitBroken) => (Role::Failed, Shape::Cross),
         // Those of the third reason have no value.
-        Some(NotHeld::RateNotReached | NotHeld::NothingMeasured) => (Role::Failed, Shape::Square),
+        Some(NotHeld::RateNotReached | NotHeld::NothingMeasured | NotHeld::IterationsFailed) => {
+            (Role::Failed, Shape::Square)
+        }
     };
     (role, shape, step.why_not.map_or("held", NotHeld::in_short))
 }

@@ -2,7 +2,7 @@
 
 use super::look::{Look, Mark, Tone};
 use crate::metrics::CapacityStats;
-use crate::report::capacity::{failed, measured};
+use crate::report::capacity::{failed, measured, outcome};
 use crate::report::format;
 
 /// The curve, by rate.
@@ -22,8 +22,8 @@ pub(super) fn curve(capacity: &CapacityStats, look: Look) -> Vec<String> {
             failed(step),
             measured(capacity, step)
         );
-        if let Some(why) = &step.why_not {
-            line.push_str(&format!("   {}", why.as_str()));
+        if step.why_not.is_some() {
+            line.push_str(&format!("   {}", outcome(step)));
         }
         if step.generator_saturated {
             line.push_str("   (the generator was saturated)");

@@ -1,8 +1,9 @@
 //! The search for the capacity in a run: sets a rate, waits, judges, goes on.
 //!
-//! Owns when a step is judged and on what: the limit over the seconds of the step, and whether as many iterations were
-//! started as the rate says. Leaves which rate comes next to `plan`. Invariant: a step whose rate was not reached has not
-//! held, whatever the few iterations say.
+//! Owns when a step is judged and on what: the limit over the seconds of the step, whether as many iterations were
+//! started as the rate says, and whether most of those that ended did what the script says. Leaves which rate comes next
+//! to `plan`. Invariant: a step whose rate was not reached, or whose iterations failed, has not held, whatever the
+//! requests that were made say.
 
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use crate::plan::{CapacityPlan, EndedBy, Search};
 
 /// Share of the iterations of a rate that have to be started.
 const REACHED: f64 = 0.97;
+
+/// Share of the iterations that may fail: what a broken script does is no load to judge a target by.
+const MOST_FAILED: f64 = 0.5;
 
 /// A search under way.
 pub(super) struct CapacityRun {
@@ -29,6 +33,8 @@ pub(super) struct CapacityRun {
 struct Counts {
     at: Duration,
     started: u64,
+    ended: u64,
+    failed: u64,
     requests: u64,
     failures: u64,
     saturated: u64,
@@ -39,6 +45,8 @@ impl Counts {
         Counts {
             at: snapshot.elapsed,
             started: snapshot.iterations.started,
+            ended: snapshot.iterations.ended(),
+            failed: snapshot.iterations.failed,
             requests: snapshot.total.requests,
             failures: snapshot.total.failures,
             saturated: snapshot.generator.saturated_seconds,
@@ -81,7 +89,14 @@ impl CapacityRun {
         let requests = now.requests.saturating_sub(before.requests);
         // One may just have been begun before, or after.
         let started = now.started.saturating_sub(before.started) + 1;
-        let why_not = if (started as f64) < rate * seconds * REACHED {
+        let share =
+            |part: u64, whole: u64| -> Option<f64> { (whole > 0).then(|| part as f64 / whole as f64) };
+        let failed_iterations =
+            share(now.failed.saturating_sub(before.failed), now.ended.saturating_sub(before.ended));
+        // First: users whose iterations fail wait, so that the rate may not be reached for that reason.
+        let why_not = if failed_iterations.is_some_and(|share| share > MOST_FAILED) {
+            Some(NotHeld::IterationsFailed)
+        } else if (started as f64) < rate * seconds * REACHED {
             Some(NotHeld::RateNotReached)
         } else {
             match limit.measured {
@@ -95,8 +110,8 @@ impl CapacityRun {
             started_rate,
             request_rate: per_second(now.requests, before.requests),
             measured: limit.measured,
-            failed_share: (requests > 0)
-                .then(|| now.failures.saturating_sub(before.failures) as f64 / requests as f64),
+            failed_share: share(now.failures.saturating_sub(before.failures), requests),
+            failed_iterations,
             from: before.at,
             to: now.at,
             why_not,
@@ -182,5 +197,26 @@ mod tests {
         assert_eq!(judged(40, Some(150.0)), Some(NotHeld::RateNotReached));
         assert_eq!(judged(50, Some(250.0)), Some(NotHeld::LimitBroken));
         assert_eq!(judged(50, None), Some(NotHeld::NothingMeasured));
+    }
+
+    #[test]
+    fn a_rate_whose_iterations_fail_has_not_held() {
+        let limit = fixture::limit("http_req_duration: p(95) < 200ms", Some(150.0));
+        let judged = |started: u64, completed: u64, failed: u64| {
+            let mut run = run();
+            let mut before = at(1, 0);
+            // What was before the step does not count.
+            (before.iterations.completed, before.iterations.failed) = (7, 100);
+            assert!(run.look(&before, &limit).is_none());
+            let mut after = at(6, started);
+            (after.iterations.completed, after.iterations.failed) = (7 + completed, 100 + failed);
+            let step = run.look(&after, &limit).unwrap();
+            (step.why_not, step.failed_iterations)
+        };
+        assert_eq!(judged(50, 0, 50), (Some(NotHeld::IterationsFailed), Some(1.0)));
+        assert_eq!(judged(50, 20, 30), (Some(NotHeld::IterationsFailed), Some(0.6)));
+        assert_eq!(judged(10, 0, 10).0, Some(NotHeld::IterationsFailed), "it is why the rate is not reached");
+        assert_eq!(judged(50, 25, 25), (None, Some(0.5)), "more than half is too much");
+        assert_eq!(judged(50, 0, 0), (None, None), "long iterations have not ended");
     }
 }
