@@ -22,8 +22,8 @@ use super::resources::{ResourceBatch, Resources};
 use super::series::{DEFAULT_SERIES_CAP, OTHER};
 use super::series_counts::PHASES;
 use super::snapshot::{
-    EndpointStats, History, HistoryPoint, IntervalStats, Mark, Phase, PhaseSpan, RecentStats, ScenarioStats,
-    Snapshot, TagStats, TotalsSoFar,
+    AGGREGATED, EndpointStats, History, HistoryPoint, IntervalStats, Mark, Phase, PhaseSpan, RecentStats,
+    ScenarioStats, Snapshot, TagStats, TotalsSoFar,
 };
 use super::sparse::Sparse;
 use super::threshold::{ThresholdEvent, ThresholdStats, Thresholds};
@@ -418,7 +418,7 @@ impl Aggregator {
             self.transactions.iter_mut().map(|(name, totals)| totals.stats(&method, name, tick.at)).collect();
         transactions.sort_by(|a, b| a.name.cmp(&b.name));
         let transaction_total = (!transactions.is_empty())
-            .then(|| self.transaction_total.stats(&method, &"Aggregated".into(), tick.at));
+            .then(|| self.transaction_total.stats(&method, &AGGREGATED.into(), tick.at));
         Snapshot {
             started_at: self.started_at,
             elapsed: tick.at,
@@ -428,7 +428,7 @@ impl Aggregator {
             users_target: tick.users_target,
             users_max: self.users_max,
             in_flight: tick.in_flight,
-            total: self.total.stats(&empty, &"Aggregated".into(), tick.at),
+            total: self.total.stats(&empty, &AGGREGATED.into(), tick.at),
             endpoints,
             scenarios: self
                 .scenarios

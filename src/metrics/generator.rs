@@ -37,6 +37,7 @@ pub(crate) struct WorkerHealth {
 
 /// The generator in one second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct GeneratorPoint {
     /// Share of its cores that the process used, 0 to 1.
     pub cpu: Option<f64>,
@@ -56,6 +57,7 @@ impl GeneratorPoint {
 
 /// The generator over the whole load.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct GeneratorStats {
     /// Cores that the process may use.
     pub cores: usize,

@@ -22,6 +22,7 @@ pub(crate) const GROUP_CAP: usize = 500;
 
 /// How often a check passed and failed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct CheckCount {
     /// Times the condition held.
     pub passes: u64,
@@ -75,6 +76,7 @@ pub struct FailureCount {
     /// When the last of them was counted.
     pub last_seen: SystemTime,
     /// The first few different messages.
+    #[serde(default)]
     pub messages: Vec<String>,
     /// The first few of them that differ in URL or body.
     #[serde(default)]

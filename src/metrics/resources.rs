@@ -34,6 +34,7 @@ pub struct ResourceBatch {
 
 /// What is watched.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ResourceInfo {
     /// Logical cores of the generator's machine.
     pub cores: usize,
@@ -49,6 +50,7 @@ pub struct ResourceInfo {
 
 /// A machine's size.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct MachineInfo {
     /// Its name.
     pub name: String,
@@ -232,6 +234,7 @@ pub struct GaugeStats {
 ///
 /// Stored without its samples, which are in a file of their own.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Resources {
     /// What is watched; `None` when nothing is.
     pub info: Option<Arc<ResourceInfo>>,

@@ -81,5 +81,6 @@ pub struct ScriptError {
     /// `file:line:column`, or empty when the error has no place.
     pub position: String,
     /// Source line with caret, call chain, virtual user and iteration of the first time.
+    #[serde(default)]
     pub trace: String,
 }

@@ -18,8 +18,14 @@ use super::sample_files::SampleFileStats;
 use super::series_counts::PHASES;
 use super::threshold::{SubmetricStats, ThresholdState, ThresholdStats};
 
+/// The name of all requests together.
+pub(super) const AGGREGATED: &str = "Aggregated";
+
 /// The state of a run's figures at one instant.
+///
+/// One that an older version stored is read with what it has: a figure that came later is as in a run without it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Snapshot {
     /// When the load began.
     pub started_at: SystemTime,
@@ -95,6 +101,49 @@ pub struct Snapshot {
     pub resources: Resources,
 }
 
+impl Default for Snapshot {
+    /// Nothing was counted, and the run is over: what is stored was.
+    fn default() -> Snapshot {
+        Snapshot {
+            started_at: SystemTime::UNIX_EPOCH,
+            elapsed: Duration::ZERO,
+            phase: Phase::Done,
+            stage: None,
+            users: 0,
+            users_target: 0,
+            users_max: 0,
+            in_flight: 0,
+            total: EndpointStats { name: AGGREGATED.into(), ..EndpointStats::default() },
+            endpoints: Vec::new(),
+            scenarios: Vec::new(),
+            tags: Vec::new(),
+            recent: RecentStats::default(),
+            peak_rate: None,
+            phases: [None; PHASES.len()],
+            iterations: IterationStats::default(),
+            checks: Vec::new(),
+            transactions: Vec::new(),
+            transaction_total: None,
+            custom: Vec::new(),
+            failures: Vec::new(),
+            script_errors: Vec::new(),
+            marks: Vec::new(),
+            notes: Vec::new(),
+            spans: Vec::new(),
+            interrupted_requests: 0,
+            series_folded: false,
+            generator: GeneratorStats::default(),
+            capacity: None,
+            thresholds: Vec::new(),
+            submetrics: Vec::new(),
+            samples: Vec::new(),
+            history: History::default(),
+            intervals: IntervalFeed::default(),
+            resources: Resources::default(),
+        }
+    }
+}
+
 impl Snapshot {
     /// Thresholds that do not hold: broken ones, and, when the run is over, those without data.
     pub fn broken_thresholds(&self) -> impl Iterator<Item = &ThresholdStats> {
@@ -165,7 +214,8 @@ impl Phase {
 }
 
 /// Figures of one kind of request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct EndpointStats {
     /// HTTP method; empty in the total.
     pub method: Arc<str>,
@@ -203,7 +253,8 @@ impl EndpointStats {
 }
 
 /// Figures of one scenario.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ScenarioStats {
     /// Name of the scenario.
     pub name: Arc<str>,
@@ -214,7 +265,8 @@ pub struct ScenarioStats {
 }
 
 /// Figures of the requests with one tag.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TagStats {
     /// Key of the tag.
     pub key: Arc<str>,
@@ -225,7 +277,8 @@ pub struct TagStats {
 }
 
 /// The last seconds of a run.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct RecentStats {
     /// How many seconds it covers, at most ten; 0 before the first full second.
     pub seconds: u32,
@@ -239,6 +292,7 @@ pub struct RecentStats {
 
 /// Figures of the iterations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct IterationStats {
     /// Those that were due so far; `None` where iterations start when a user is free, so that none is ever due.
     pub planned: Option<u64>,

@@ -38,10 +38,13 @@ pub struct ThresholdStats {
     /// End of the first second in which it was broken, also when it has held since.
     pub first_broken: Option<Duration>,
     /// Set from the breach until the recovery that were told to listeners and alerts.
+    #[serde(default)]
     pub in_breach: bool,
     /// Breaches that were told so far.
+    #[serde(default)]
     pub breaches: u32,
     /// It ended the run.
+    #[serde(default)]
     pub aborted: bool,
 }
 
