@@ -2,6 +2,7 @@
 
 mod capacity;
 mod chain;
+mod count;
 mod duration;
 mod executor;
 mod info;
@@ -19,6 +20,7 @@ mod threshold;
 
 pub use capacity::CapacityPlan;
 pub(crate) use capacity::Search;
+pub use count::format_count;
 pub use duration::{format_clock, format_duration, parse_duration};
 pub use executor::{Arrivals, DEFAULT_MAX_DURATION, DEFAULT_MAX_VUS, Executor, Late, Open};
 pub use info::{EndedBy, RunInfo};

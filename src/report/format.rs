@@ -5,20 +5,8 @@
 
 use std::time::Duration;
 
+pub use crate::plan::format_count as count;
 use crate::plan::format_duration;
-
-/// A count with thousands separators: `1,204`.
-pub fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
 
 /// A latency with its unit and three significant digits: `350µs`, `5ms`, `21.4ms`, `1.20s`.
 pub fn latency(us: u64) -> String {

@@ -42,7 +42,8 @@ fn saturated(generator: &GeneratorStats) -> Option<Warning> {
 
 fn words(cause: Saturation, generator: &GeneratorStats) -> String {
     let above = |seconds| {
-        format!("above {} in {seconds} of {} seconds", share(CPU_LIMIT), format::count(generator.seconds))
+        let (seconds, all) = (format::count(seconds), format::count(generator.seconds));
+        format!("above {} in {seconds} of {all} seconds", share(CPU_LIMIT))
     };
     match cause {
         Saturation::Cpu { share: used, seconds } => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::lanes::OpenLoad;
 use crate::metrics::Snapshot;
-use crate::plan::{Late, TestPlan};
+use crate::plan::{Late, TestPlan, format_count};
 
 /// The loads that met their limit of users.
 #[derive(Debug, Default)]
@@ -42,7 +42,7 @@ impl Pressure {
         };
         format!(
             "scenario '{scenario}': all {} virtual users (max_vus) are busy at {} iterations/s; {consequence}",
-            load.most_vus,
+            format_count(load.most_vus),
             rounded(load.rate)
         )
     }
@@ -64,10 +64,15 @@ impl Pressure {
             let stats = snapshot.scenarios.iter().find(|stats| *stats.name == **name)?.iterations;
             let (cost, unserved) = match met.late {
                 Late::Queue => (
-                    format!("up to {} iterations that were due waited for a free one", met.most_backlog),
+                    format!(
+                        "up to {} iterations that were due waited for a free one",
+                        format_count(met.most_backlog)
+                    ),
                     met.most_backlog,
                 ),
-                Late::Drop => (format!("{} iterations were dropped", stats.dropped), stats.dropped),
+                Late::Drop => {
+                    (format!("{} iterations were dropped", format_count(stats.dropped)), stats.dropped)
+                }
             };
             let advice = match stats.duration {
                 Some(duration) => {
@@ -75,6 +80,7 @@ impl Pressure {
                     let needed = (met.peak_rate * longest).ceil() as u64;
                     let needed =
                         needed.clamp(met.most_vus + 1, (met.most_vus + unserved).max(met.most_vus + 1));
+                    let needed = format_count(needed);
                     format!(
                         "about {needed} would have held the rate ({}/s, iterations of up to {} s)",
                         rounded(met.peak_rate),
@@ -84,7 +90,8 @@ impl Pressure {
                 None => "no iteration came to its end, so nobody can say how many would have been enough"
                     .to_owned(),
             };
-            let text = format!("{} virtual users (max_vus) were too few: {cost}; {advice}", met.most_vus);
+            let most = format_count(met.most_vus);
+            let text = format!("{most} virtual users (max_vus) were too few: {cost}; {advice}");
             Some((name.clone(), text))
         };
         self.lanes.values().filter_map(sentence).collect()
