@@ -1,4 +1,4 @@
-//! Markdown for a comment on a pull request: verdict, limits, endpoints, errors.
+//! Markdown for a comment on a pull request: verdict, what happened, limits, endpoints, errors.
 //!
 //! Pure. Owns what fits there and how text from outside is put so that it stays text. Leaves all else to the other
 //! reports. Invariants: less than 60,000 characters (a comment has 65,536); no name or message makes markup, mentions
@@ -6,17 +6,20 @@
 
 use super::capacity::{answer, failed, measured, outcome};
 use super::comparison::{amount, comparison_sentence, endpoint_name, judged_change, shown};
+use super::findings::findings;
 use super::limits;
 use super::model::verdict_of;
 use super::text::percentile_text;
 use super::user_text::{clean_line, cut_middle};
 use super::verdict::Verdict;
+use super::warnings::warnings;
 use crate::metrics::masked;
 use crate::metrics::{EndpointStats, Snapshot, ThresholdState, ThresholdStats};
 use crate::plan::{EndedBy, RunInfo};
 use crate::report::format;
 use crate::results::{ChangeVerdict, Comparison, FigureComparison};
 
+const MOST_WARNINGS: usize = 40;
 const MOST_LIMITS: usize = 40;
 const MOST_STEPS: usize = 40;
 const MOST_ENDPOINTS: usize = 40;
@@ -28,6 +31,9 @@ const NAME_COLUMNS: usize = 120;
 
 /// Columns of the verdict's reason.
 const SENTENCE_COLUMNS: usize = 1_000;
+
+/// Columns of what was found: two names and a message.
+const FINDING_COLUMNS: usize = 400;
 
 /// Longest comment; what is beyond it is left out at the end of a line.
 const MOST_BYTES: usize = 60_000;
@@ -46,6 +52,7 @@ pub fn compared_markdown(
 ) -> String {
     let sections = [
         head(info, ended_by, snapshot),
+        what_happened(info, ended_by, snapshot),
         limit_table(snapshot),
         capacity(snapshot),
         comparison.map_or_else(String::new, comparison_part),
@@ -131,6 +138,23 @@ fn head(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
         within(&sentence, SENTENCE_COLUMNS),
         facts.join(" · ")
     )
+}
+
+/// What makes the figures doubtful, and then what was found in them.
+fn what_happened(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
+    let warnings = warnings(snapshot);
+    let mut lines: Vec<String> = warnings
+        .iter()
+        .take(MOST_WARNINGS)
+        .map(|warning| format!("- ⚠️ {}", within(&warning.join("; "), SENTENCE_COLUMNS)))
+        .collect();
+    if warnings.len() > MOST_WARNINGS {
+        lines.push(format!("- {} more warnings are in the other reports.", warnings.len() - MOST_WARNINGS));
+    }
+    let findings = findings(info, Some(ended_by), snapshot);
+    lines
+        .extend(findings.iter().map(|finding| format!("- {}", within(&finding.sentence(), FINDING_COLUMNS))));
+    if lines.is_empty() { String::new() } else { format!("#### What happened\n\n{}", lines.join("\n")) }
 }
 
 fn limit_table(snapshot: &Snapshot) -> String {
@@ -332,11 +356,39 @@ mod tests {
     }
 
     #[test]
+    fn what_happened_and_what_makes_it_doubtful_is_told() {
+        let mut run = fixture::finished();
+        run.notes = vec!["scenario '@all': <b> 7 of 10\nsamples".to_owned(); MOST_WARNINGS];
+        run.interrupted_requests = 1_200;
+        run.series_folded = true;
+        let whole = markdown(&fixture::info(), &EndedBy::RunTime, &run);
+        let part = whole.split("#### What happened\n\n").nth(1).unwrap().split("\n\n").next().unwrap();
+        let lines: Vec<&str> = part.lines().collect();
+        assert!(lines.iter().all(|line| line.starts_with("- ")), "{part}");
+        assert!(lines[0].starts_with("- ⚠️ scenario '&#64;all': &#60;b&#62; 7 of 10"), "{part}");
+        assert_eq!(lines[MOST_WARNINGS], "- 2 more warnings are in the other reports.");
+        let found = findings(&fixture::info(), Some(&EndedBy::RunTime), &run);
+        assert!((1..=7).contains(&found.len()), "{found:?}");
+        assert_eq!(lines.len(), MOST_WARNINGS + 1 + found.len(), "{part}");
+        run.notes.truncate(0);
+        let whole = markdown(&fixture::info(), &EndedBy::RunTime, &run);
+        assert!(
+            whole.contains(
+                "- ⚠️ 1,200 requests had no response when the run stopped; they are not counted\n\
+                 - ⚠️ too many different request names: later ones are counted as (other);"
+            ),
+            "{whole}"
+        );
+        // Nothing happened: nothing is said.
+        assert!(what_happened(&fixture::info(), &EndedBy::RunTime, &fixture::empty()).is_empty());
+    }
+
+    #[test]
     fn a_search_in_a_comment() {
         let mut run = fixture::finished();
         run.capacity = Some(fixture::capacity().into());
         let whole = markdown(&fixture::info(), &EndedBy::CapacityFound, &run);
-        let part = whole.split("#### ").nth(1).unwrap();
+        let part = whole.split("#### ").nth(2).unwrap();
         assert!(
             part.starts_with(
                 "✅ Capacity\n\n120.0/s held http_resp_time: p(95) &#60; 200ms while 0.25 % of its requests failed, 140.0/s did not"
