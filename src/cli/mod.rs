@@ -17,6 +17,7 @@ mod docs_text;
 mod exit;
 mod keys;
 mod messages;
+mod mistakes;
 mod monitor;
 mod new;
 mod origin;
@@ -30,6 +31,7 @@ mod script_help;
 mod signals;
 mod target;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -42,7 +44,10 @@ pub fn main() -> ExitCode {
     if let Some(help) = script_help::requested(std::env::args_os()) {
         return help.into();
     }
-    let exit = match Cli::parse().command {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let cli =
+        Cli::try_parse_from(&arguments).unwrap_or_else(|error| mistakes::explained(error, &arguments).exit());
+    let exit = match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Target(args) => target::target(&args),

@@ -300,3 +300,38 @@ fn a_closure_that_uses_what_its_own_expression_works_on() {
          the closure into a variable of its own",
     );
 }
+
+#[test]
+fn a_value_that_needs_its_equals_sign_is_shown_with_it() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); }");
+    let host = server.url();
+    for (more, expected) in [
+        (["--baseline", "main"], "did you mean: --baseline=main\n"),
+        (["--http-debug", "full"], "did you mean: --http-debug=full\n"),
+    ] {
+        let arguments = [&["run", "test.rhai", "-H", &host, "-i", "1"][..], &more].concat();
+        let output = sandbox.run(&arguments).expect_code(2);
+        let flag = format!("error: {} takes its value after '=', not after a space\n", more[0]);
+        output.expect_stderr(&[&flag, expected, "Usage: rhaid run"]);
+    }
+    assert_eq!(server.total(), 0);
+}
+
+#[test]
+fn an_input_whose_kind_is_missing_is_answered_with_the_command_to_type() {
+    let sandbox = Sandbox::new();
+    for (input, expected) in [
+        ("shop.har", "did you mean: rhaid convert har shop.har\n"),
+        ("my api.yaml", "did you mean: rhaid convert openapi 'my api.yaml'\n"),
+        ("calls.sh", "did you mean: rhaid convert curl calls.sh\n"),
+        ("x", "write one of: rhaid convert har x, rhaid convert curl x, rhaid convert openapi x\n"),
+    ] {
+        sandbox.run(&["convert", input]).expect_code(2).expect_stderr(&[
+            "error: expected the kind of input (har, curl or openapi), not ",
+            expected,
+            "Usage: rhaid convert",
+        ]);
+    }
+    sandbox.run(&["convert", "opnapi", "x.json"]).expect_code(2).expect_stderr(&["'openapi'"]);
+}

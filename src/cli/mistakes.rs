@@ -1,0 +1,154 @@
+//! Arguments that the parser refuses for a reason that its own words do not tell.
+//!
+//! Owns what is said of a value without its `=` and of an input whose kind is not named. Leaves all else to the parser.
+//! Invariant: nothing is accepted here; a mistake is only explained.
+
+use std::ffi::OsString;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Command, CommandFactory, Error};
+
+use super::args::Cli;
+
+/// The error as a person is told it: the parser's, or one that says what to write instead.
+pub(super) fn explained(error: Error, arguments: &[OsString]) -> Error {
+    let arguments: Vec<String> =
+        arguments.iter().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.as_str()),
+        _ => None,
+    };
+    let Some((name, rest)) = arguments.split_first() else { return error };
+    let explanation = match error.kind() {
+        ErrorKind::UnknownArgument if context(ContextKind::InvalidArg).is_some_and(is_value) => {
+            let cli = Cli::command();
+            cli.find_subcommand(name).and_then(|command| value_without_equals(command, rest))
+        }
+        ErrorKind::InvalidSubcommand if name == "convert" => context(ContextKind::InvalidSubcommand)
+            .filter(|_| error.get(ContextKind::SuggestedSubcommand).is_none())
+            .map(kind_of_input),
+        _ => None,
+    };
+    let Some(explanation) = explanation else { return error };
+    let mut cli = Cli::command();
+    cli.build();
+    match cli.find_subcommand_mut(name) {
+        Some(command) => command.error(error.kind(), explanation),
+        None => error,
+    }
+}
+
+fn is_value(argument: &str) -> bool {
+    !argument.starts_with('-')
+}
+
+/// The first flag that takes its value after `=` only and is followed by one after a space.
+fn value_without_equals(command: &Command, arguments: &[String]) -> Option<String> {
+    let takes_equals = |argument: &str| {
+        let long = argument.strip_prefix("--")?;
+        command.get_arguments().find(|flag| flag.get_long() == Some(long) && flag.is_require_equals_set())
+    };
+    let typed = arguments.split(|argument| argument == "--").next()?;
+    let pair = typed.windows(2).find(|pair| is_value(&pair[1]) && takes_equals(&pair[0]).is_some())?;
+    let (flag, value) = (&pair[0], &pair[1]);
+    Some(format!(
+        "{flag} takes its value after '=', not after a space\n\n  did you mean: {flag}={}",
+        quoted(value)
+    ))
+}
+
+/// What to write when `rhaid convert` is given an input without its kind.
+fn kind_of_input(input: &str) -> String {
+    let shown = quoted(input);
+    let guess = match guess(input) {
+        Some(kind) => format!("did you mean: rhaid convert {kind} {shown}"),
+        None => {
+            format!(
+                "write one of: rhaid convert har {shown}, rhaid convert curl {shown}, rhaid convert openapi {shown}"
+            )
+        }
+    };
+    format!("expected the kind of input (har, curl or openapi), not {shown}\n\n  {guess}")
+}
+
+/// The kind that an input's name tells.
+fn guess(input: &str) -> Option<&'static str> {
+    let input = input.to_lowercase();
+    if input.starts_with("curl ") {
+        return Some("curl");
+    }
+    match input.rsplit_once('.').map(|(_, extension)| extension)? {
+        "har" => Some("har"),
+        "sh" | "bash" | "curl" | "bat" | "cmd" => Some("curl"),
+        "json" if input.contains("har") && !input.contains("api") => Some("har"),
+        "json" | "yaml" | "yml" => Some("openapi"),
+        _ => None,
+    }
+}
+
+/// As it is typed in a shell.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:,@%+=".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    fn said(arguments: &[&str]) -> String {
+        let arguments: Vec<OsString> =
+            std::iter::once("rhaid").chain(arguments.iter().copied()).map(OsString::from).collect();
+        explained(Cli::try_parse_from(&arguments).unwrap_err(), &arguments).to_string()
+    }
+
+    #[test]
+    fn a_value_after_a_space_is_explained_wherever_it_stands() {
+        for arguments in [
+            &["run", "x.rhai", "--baseline", "main"][..],
+            &["run", "--baseline", "main", "x.rhai"],
+            &["run", "x.rhai", "-u", "3", "--baseline", "main", "--once"],
+        ] {
+            let said = said(arguments);
+            assert!(said.contains("did you mean: --baseline=main\n"), "{said}");
+            assert!(said.contains("Usage: rhaid run"), "{said}");
+        }
+        assert!(said(&["run", "x.rhai", "--baseline", "a b"]).contains("--baseline='a b'"));
+    }
+
+    #[test]
+    fn what_the_parser_tells_well_is_left_to_it() {
+        for (arguments, expected) in [
+            (&["run", "x.rhai", "y.rhai"][..], "unexpected argument 'y.rhai'"),
+            (&["run", "x.rhai", "--baseline=main", "y.rhai"], "unexpected argument 'y.rhai'"),
+            (&["run", "x.rhai", "--baselin", "y"], "'--baseline'"),
+            (&["run", "x.rhai", "--", "--baseline", "y"], "unexpected argument"),
+            (&["convert", "opnapi", "x.json"], "'openapi'"),
+            (&["runn", "x.rhai"], "'run'"),
+        ] {
+            let said = said(arguments);
+            assert!(said.contains(expected) && !said.contains("did you mean:"), "{said}");
+        }
+    }
+
+    #[test]
+    fn the_kind_of_an_input_is_told_by_its_name() {
+        for (input, kind) in [
+            ("shop.har", Some("har")),
+            ("SHOP.HAR", Some("har")),
+            ("har-of-today.json", Some("har")),
+            ("openapi.json", Some("openapi")),
+            ("petstore.yml", Some("openapi")),
+            ("calls.sh", Some("curl")),
+            ("curl -d a=1 http://a.test/", Some("curl")),
+            ("x", None),
+        ] {
+            assert_eq!(guess(input), kind, "{input}");
+        }
+    }
+}
