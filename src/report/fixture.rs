@@ -132,6 +132,8 @@ pub(crate) struct Load {
     aggregator: Aggregator,
     at: Duration,
     phase: Option<Phase>,
+    /// Iterations that were due so far, where that is known.
+    due: Option<u64>,
 }
 
 impl Load {
@@ -157,6 +159,7 @@ impl Load {
             aggregator: Aggregator::new(1, started_at()).with_thresholds(thresholds),
             at: Duration::ZERO,
             phase: None,
+            due: None,
         }
     }
 
@@ -217,11 +220,12 @@ impl Load {
         }
         self.at += Duration::from_millis(ms);
         self.aggregator.add(0, self.recorder.take());
+        let planned = self.due.map(|due| ("browse".into(), due));
         let tick = Tick {
             at: self.at,
             phase,
             stage: None,
-            planned: Vec::new(),
+            planned: planned.into_iter().collect(),
             users,
             users_peak: users,
             users_target: 10,
@@ -309,6 +313,11 @@ pub(crate) fn limited_by(limits: &[&str]) -> Vec<Snapshot> {
     run(Load::with(limits))
 }
 
+/// The same run as one of an open load: 100 iterations are due in the first second, 200 in each one after it, none at the end.
+pub(crate) fn open() -> Vec<Snapshot> {
+    run(Load { due: Some(0), ..Load::new() })
+}
+
 fn run(mut load: Load) -> Vec<Snapshot> {
     let mut snapshots = Vec::new();
     for second in 1..=13_u64 {
@@ -317,6 +326,13 @@ fn run(mut load: Load) -> Vec<Snapshot> {
             3..=12 => (1_000, Phase::Steady),
             _ => (400, Phase::Done),
         };
+        if let Some(due) = &mut load.due {
+            *due += match second {
+                1 => 100,
+                13 => 0,
+                _ => 200,
+            };
+        }
         if second != 6 {
             one_second(&mut load, second);
         }

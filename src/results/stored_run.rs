@@ -260,8 +260,8 @@ fn point(row: &TimelineRow, ok: &Histogram, so_far: TotalsSoFar) -> HistoryPoint
         users: row.users,
         users_target: row.users_target,
         in_flight: row.in_flight,
+        iterations_planned: row.iterations_planned,
         // What the timeline does not hold.
-        iterations_planned: None,
         iterations_started: 0,
         dropped_iterations: 0,
         generator: GeneratorPoint::default(),

@@ -573,6 +573,29 @@ fn a_killed_run_comes_back_with_all_seconds_it_wrote() {
 }
 
 #[test]
+fn iterations_that_were_due_come_back_and_older_files_have_none() {
+    let root = tempfile::tempdir().unwrap();
+    let run = recorded(root.path(), &fixture::open(), true);
+    let due = |run: &Path| -> Vec<Option<u64>> {
+        let stored = StoredRun::read(run).unwrap();
+        assert!(stored.problems.is_empty(), "{:?}", stored.problems);
+        stored.snapshot.history.since(0).iter().map(|point| point.iterations_planned).collect()
+    };
+    let written = fixture::open().pop().unwrap().history.since(0);
+    assert_eq!(due(&run), written.iter().map(|point| point.iterations_planned).collect::<Vec<_>>());
+    assert_eq!(due(&run)[1], Some(300));
+
+    // As the files were before.
+    let file = run.join("timeline.csv");
+    let text = fs::read_to_string(&file).unwrap();
+    let shorter: String =
+        text.lines().map(|line| format!("{}\n", line.rsplit_once(',').unwrap().0)).collect();
+    assert!(shorter.starts_with("elapsed_s,") && shorter.lines().all(|line| !line.contains("planned")));
+    fs::write(&file, shorter).unwrap();
+    assert_eq!(due(&run), vec![None; 13]);
+}
+
+#[test]
 fn figures_of_a_window_are_those_of_its_seconds() {
     let root = tempfile::tempdir().unwrap();
     let stored = StoredRun::read(&recorded(root.path(), &fixture::snapshots(), false)).unwrap();

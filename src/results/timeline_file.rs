@@ -11,7 +11,7 @@ use crate::metrics::{HistoryPoint, Snapshot};
 
 /// The first line.
 pub(crate) const HEADER: &str =
-    "elapsed_s,length_s,phase,users,users_target,in_flight,requests,failures,stage\n";
+    "elapsed_s,length_s,phase,users,users_target,in_flight,requests,failures,stage,iterations_planned\n";
 
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,8 @@ pub struct TimelineRow {
     pub failures: i64,
     /// Name of the stage at its end, if it had one.
     pub stage: Option<String>,
+    /// Iterations that were due until its end, where that is known.
+    pub iterations_planned: Option<u64>,
 }
 
 /// See the module's description.
@@ -69,16 +71,26 @@ fn cell(name: &str) -> String {
     if name.contains([',', '"']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name }
 }
 
-/// The name in a cell.
-fn name(cell: &str) -> Option<String> {
-    let quoted = cell.strip_prefix('"').and_then(|cell| cell.strip_suffix('"'));
-    let name = quoted.map_or_else(|| cell.to_owned(), |inside| inside.replace("\"\"", "\""));
-    (!name.is_empty()).then_some(name)
+/// The name at the begin of a text, which is empty without one, and what follows it.
+fn name(text: &str) -> Option<(Option<String>, &str)> {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find(',').unwrap_or(text.len());
+        return Some(((end > 0).then(|| text[..end].to_owned()), &text[end..]));
+    };
+    // A quote within is two of them.
+    let mut from = 0;
+    loop {
+        let end = from + quoted[from..].find('"')?;
+        if !quoted[end + 1..].starts_with('"') {
+            return Some((Some(quoted[..end].replace("\"\"", "\"")), &quoted[end + 1..]));
+        }
+        from = end + 2;
+    }
 }
 
 fn row(point: &HistoryPoint) -> String {
     format!(
-        "{:.3},{:.3},{},{},{},{},{},{},{}\n",
+        "{:.3},{:.3},{},{},{},{},{},{},{},{}\n",
         point.at.as_secs_f64(),
         point.length.as_secs_f64(),
         point.phase.as_str(),
@@ -88,15 +100,16 @@ fn row(point: &HistoryPoint) -> String {
         point.total.requests,
         point.total.failures,
         point.stage.as_deref().map_or_else(String::new, cell),
+        point.iterations_planned.map_or_else(String::new, |planned| planned.to_string()),
     )
 }
 
 /// A row as it was written; `None` for the header and for half a row.
 pub(crate) fn read_row(line: &str) -> Option<TimelineRow> {
-    // The name comes last and may hold commas; files of before it was there end without it.
+    // The name may hold commas; older files end before it, or with it.
     let mut cells = line.splitn(9, ',');
     let mut cell = || cells.next();
-    let row = TimelineRow {
+    let mut row = TimelineRow {
         at: seconds(cell()?)?,
         length: seconds(cell()?)?,
         phase: cell()?.to_owned(),
@@ -105,8 +118,17 @@ pub(crate) fn read_row(line: &str) -> Option<TimelineRow> {
         in_flight: cell()?.parse().ok()?,
         requests: cell()?.parse().ok()?,
         failures: cell()?.parse().ok()?,
-        stage: cell().and_then(name),
+        stage: None,
+        iterations_planned: None,
     };
+    let (stage, rest) = name(cell().unwrap_or_default())?;
+    row.stage = stage;
+    match rest.strip_prefix(',') {
+        None if rest.is_empty() => {}
+        Some("") => {}
+        Some(planned) => row.iterations_planned = Some(planned.parse().ok()?),
+        None => return None,
+    }
     Some(row)
 }
 
@@ -119,14 +141,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_name_of_a_stage_comes_back_and_older_rows_have_none() {
+    fn any_name_of_a_stage_comes_back_and_older_rows_have_less() {
         let line = |stage: &str| format!("1.000,1.000,steady,5,5,1,10,2{stage}");
         for (stage, read) in [("rush", "rush"), ("a, \"b\"", "a, \"b\""), ("two\nlines", "two lines")] {
-            let row = read_row(&line(&format!(",{}", cell(stage)))).unwrap();
-            assert_eq!((row.stage.as_deref(), row.failures), (Some(read), 2));
+            for (planned, number) in [("", None), (",", None), (",70", Some(70))] {
+                let row = read_row(&line(&format!(",{}{planned}", cell(stage)))).unwrap();
+                assert_eq!((row.stage.as_deref(), row.failures), (Some(read), 2));
+                assert_eq!(row.iterations_planned, number);
+            }
         }
-        for none in ["", ","] {
-            assert_eq!(read_row(&line(none)).unwrap().stage, None);
+        for none in ["", ",", ",,"] {
+            let row = read_row(&line(none)).unwrap();
+            assert_eq!((row.stage, row.iterations_planned), (None, None));
+        }
+        assert_eq!(read_row(&line(",,70")).unwrap().iterations_planned, Some(70));
+        for damaged in [",rush,7x", ",\"rush", ",\"rush\"70", ",rush,70,"] {
+            assert_eq!(read_row(&line(damaged)), None, "{damaged}");
         }
         assert_eq!(read_row(HEADER.trim_end()), None);
     }

@@ -110,7 +110,12 @@ fn texts(body: &str) -> Vec<(String, [f64; 4])> {
 #[test]
 fn no_label_touches_another() {
     let (long, intervals) = fixture::long_run(3, 120, 2);
-    for chart in charts().into_iter().chain(limited_charts()).chain(of(&long, &intervals)) {
+    for chart in charts()
+        .into_iter()
+        .chain(limited_charts())
+        .chain(of(&long, &intervals))
+        .chain(of_run(&fixture::open()))
+    {
         let texts = texts(&chart.body);
         assert!(texts.len() > 4, "{}: {texts:?}", chart.id);
         for (index, (one, [left, right, top, bottom])) in texts.iter().enumerate() {
@@ -232,4 +237,36 @@ fn charts_of_resources_have_limits_on_their_lines() {
     // Its limit counts in the steady phase, which this run does not reach.
     let throughput = chart_of(&charts, "throughput");
     assert!(limit_names(throughput).is_empty() && limit_lines(throughput).is_empty());
+}
+
+#[test]
+fn the_iterations_that_were_due_are_a_line_of_an_open_load_only() {
+    let open = of_run(&fixture::open());
+    let throughput = chart_of(&open, "throughput");
+    assert!(throughput.legend.contains(&(Role::Planned, Shape::Line, "iterations due")));
+    assert!(
+        throughput.description.ends_with("; up to 200.0 iterations a second were due."),
+        "{}",
+        throughput.description
+    );
+    let path =
+        throughput.body.split("<path class=\"l planned\" d=\"M").nth(1).unwrap().split('"').next().unwrap();
+    let numbers = path.replace(['l', ' '], "|").replace('-', "|-");
+    let numbers: Vec<f64> = numbers.split('|').filter_map(|number| number.parse().ok()).collect();
+    // 100 in the first second, 200 from the second on to the twelfth, then none, without a gap at the stall.
+    let [_, first, _, step, ..] = numbers[..] else { panic!("{path}") };
+    assert!((first - height(throughput, "100")).abs() <= 1.5, "{path}");
+    assert!((first + step - height(throughput, "200")).abs() <= 1.5, "{path}");
+    let end: f64 = numbers.iter().skip(1).step_by(2).sum();
+    assert!((end - height(throughput, "0")).abs() <= 1.5, "{path}");
+    assert_eq!(path.matches('M').count(), 0, "{path}");
+
+    let closed = charts();
+    let closed = chart_of(&closed, "throughput");
+    assert!(closed.legend.iter().all(|(role, ..)| *role != Role::Planned));
+    assert!(
+        !closed.body.contains("planned") && !closed.description.contains("due"),
+        "{}",
+        closed.description
+    );
 }

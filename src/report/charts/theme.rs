@@ -114,7 +114,7 @@ pub(crate) const CHART_CSS: &str = "\
 .l.two{stroke-dasharray:18 8}\
 .l.three{stroke-dasharray:7 6}\
 .l.planned{stroke-dasharray:3 7}\
-.l.halo{stroke-width:9}\
+.l.halo{stroke-width:9;stroke-opacity:.65}\
 .l.before{stroke-dasharray:16 5 3 5}\
 .l.limit{stroke-dasharray:12 8}\
 .l.flag{stroke-width:2;stroke-dasharray:4 6}\

@@ -239,25 +239,28 @@ fn steps(model: &Model<'_>, value: impl Fn(&Bucket) -> Option<f64>) -> Vec<(f64,
 fn throughput(model: &Model<'_>) -> Option<Chart> {
     let both = |bucket: &Bucket| Some(bucket.ok_rate()? + bucket.failed_rate()?);
     let (at, most) = peak(model, both)?;
-    let highest = highest_before(model, both).map_or(most, |before| before.max(most));
+    let due = largest(model, Bucket::due_rate);
+    let highest = [Some(most), highest_before(model, both), due].into_iter().flatten().fold(0.0, f64::max);
     let limits = Limits::among(on_rate(model), 0.0, highest, false).on_area();
     let y = Axis::from_zero(limits.reach(0.0, highest).1, whole);
     let failed = model.snapshot.total.failures;
-    let description = format!(
-        "Up to {} responses a second, at {at}; {} failed requests in the whole run.",
+    let mut description = format!(
+        "Up to {} responses a second, at {at}; {} failed requests in the whole run",
         format::rate(most),
         format::count(failed)
     );
+    let mut legend = vec![(Role::Ok, Shape::Area, "succeeded"), (Role::Failed, Shape::Area, "failed")];
+    if let Some(due) = due {
+        description.push_str(&format!("; up to {} iterations a second were due", format::rate(due)));
+        legend.push((Role::Planned, Shape::Line, "iterations due"));
+    }
+    description.push('.');
     over_time(
         model,
         ("throughput", "Throughput", "responses/s"),
         (&y, &limits),
         description,
-        with_before(
-            model,
-            "baseline",
-            vec![(Role::Ok, Shape::Area, "succeeded"), (Role::Failed, Shape::Area, "failed")],
-        ),
+        with_before(model, "baseline", legend),
         |plot| {
             let ok = model.timeline.buckets.iter().map(|b| (middle(b), b.ok_rate().map(|rate| (0.0, rate))));
             draw_area(plot, ok.collect::<Vec<_>>(), Role::Ok)?;
@@ -269,7 +272,9 @@ fn throughput(model: &Model<'_>) -> Option<Chart> {
             }
             // Behind the filled areas nobody would see it, and on them it needs a ground.
             draw_line(plot, points_before(model, both), Role::Halo)?;
-            draw_line(plot, points_before(model, both), Role::Before)
+            draw_line(plot, points(model, Bucket::due_rate), Role::Halo)?;
+            draw_line(plot, points_before(model, both), Role::Before)?;
+            draw_line(plot, points(model, Bucket::due_rate), Role::Planned)
         },
         Vec::new(),
     )

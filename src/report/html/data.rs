@@ -25,7 +25,8 @@ const OF_BASELINE: [Optional; 2] = [
 /// The values of all charts over time.
 pub(super) fn timeline_table(model: &Model<'_>) -> String {
     let has = |value: fn(&Bucket) -> Option<f64>| model.timeline.buckets.iter().any(|b| value(b).is_some());
-    let optional: [Optional; 7] = [
+    let optional: [Optional; 8] = [
+        ("Iterations due/s", Bucket::due_rate, format::rate),
         ("Target CPU %", |b| b.resources.target_cpu, |v| format!("{v:.0}")),
         ("Target memory", |b| b.resources.target_memory, size),
         ("Machine CPU %", |b| b.resources.system_cpu, |v| format!("{v:.0}")),

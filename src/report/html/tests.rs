@@ -32,6 +32,15 @@ fn the_page_asks_for_nothing() {
 }
 
 #[test]
+fn iterations_that_were_due_are_a_column_of_an_open_load_only() {
+    let open = page_of(&fixture::open().pop().unwrap());
+    let table = open.split("id=\"timeline-table\"").nth(1).unwrap().split("</table>").next().unwrap();
+    assert!(table.contains("Iterations due/s"), "{table}");
+    assert_eq!(table.matches(">200.0<").count(), 11, "{table}");
+    assert!(!page_of(&fixture::finished()).contains("Iterations due/s"));
+}
+
+#[test]
 fn figures_are_those_of_the_snapshot() {
     let snapshot = fixture::finished();
     let page = page_of(&snapshot);

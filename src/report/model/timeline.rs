@@ -36,6 +36,8 @@ pub struct Bucket {
     pub users: Option<u64>,
     /// Virtual users that should have run.
     pub users_target: Option<u64>,
+    /// Iterations that were due in it; of loads that plan them.
+    pub due: Option<u64>,
     /// Most requests that waited at the end of one of its seconds.
     pub in_flight: Option<u64>,
     /// Successes.
@@ -85,6 +87,12 @@ impl Bucket {
     /// Failures per second.
     pub fn failed_rate(&self) -> Option<f64> {
         self.rate(&self.failed)
+    }
+
+    /// Iterations that were due, per second.
+    pub fn due_rate(&self) -> Option<f64> {
+        let due = self.due.filter(|_| self.length_s() > 0.0)?;
+        Some(due as f64 / self.length_s())
     }
 
     fn rate(&self, values: &Sparse) -> Option<f64> {
@@ -160,6 +168,7 @@ impl Timeline {
     }
 
     fn add_history(&mut self, snapshot: &Snapshot) {
+        let mut due_before = 0;
         for point in snapshot.history.since(0) {
             let from = point.at.saturating_sub(point.length);
             match self.phases.last_mut() {
@@ -172,6 +181,10 @@ impl Timeline {
             bucket.users_target = Some(point.users_target);
             bucket.in_flight = bucket.in_flight.max(Some(point.in_flight));
             bucket.phase = Some(point.phase);
+            if let Some(due) = point.iterations_planned {
+                bucket.due = Some(bucket.due.unwrap_or(0) + due.saturating_sub(due_before));
+                due_before = due_before.max(due);
+            }
         }
     }
 
