@@ -28,6 +28,8 @@ mod trend;
 mod utc;
 
 #[cfg(test)]
+mod stored_tests;
+#[cfg(test)]
 mod tests;
 
 pub use baseline::{BaselineError, baseline_names, find_run, save_baseline};
