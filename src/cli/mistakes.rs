@@ -9,6 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, Error};
 
 use super::args::Cli;
+use crate::plan::shell_word;
 
 /// The error as a person is told it: the parser's, or one that says what to write instead.
 pub(super) fn explained(error: Error, arguments: &[OsString]) -> Error {
@@ -53,13 +54,13 @@ fn value_without_equals(command: &Command, arguments: &[String]) -> Option<Strin
     let (flag, value) = (&pair[0], &pair[1]);
     Some(format!(
         "{flag} takes its value after '=', not after a space\n\n  did you mean: {flag}={}",
-        quoted(value)
+        shell_word(value)
     ))
 }
 
 /// What to write when `rhaid convert` is given an input without its kind.
 fn kind_of_input(input: &str) -> String {
-    let shown = quoted(input);
+    let shown = shell_word(input);
     let guess = match guess(input) {
         Some(kind) => format!("did you mean: rhaid convert {kind} {shown}"),
         None => {
@@ -84,15 +85,6 @@ fn guess(input: &str) -> Option<&'static str> {
         "json" | "yaml" | "yml" => Some("openapi"),
         _ => None,
     }
-}
-
-/// As it is typed in a shell.
-fn quoted(text: &str) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./:,@%+=".contains(c);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", text.replace('\'', "'\\''"))
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ pub use info::{EndedBy, RunInfo};
 pub use lane::{LanePlan, MIX, RateShare, circle};
 pub use mix::{Share, deal, deal_on};
 pub use options::{HttpLayer, Options};
-pub use origin::{Commit, Machine, Origin};
+pub use origin::{Commit, Machine, Origin, shell_word};
 pub use profile::Profile;
 pub use scenario::{ScenarioPlan, TaskOrder, TaskPlan, Wait};
 pub use stage::{RunStages, Stage, parse_rate, parse_stages};

@@ -253,18 +253,22 @@ mod tests {
         }
     }
 
-    /// What becomes of ten samples when the end waits so long.
-    fn ten_samples(before_each: impl FnMut() + Send + 'static, patience: Duration) -> SampleFileStats {
-        let sinks: Vec<Box<dyn SampleSink>> = vec![Box::new(Held(Box::new(before_each)))];
-        let (writer, line) =
-            SampleWriter::start(sinks, Arc::new(|_| None), Arc::new(|_| {})).unwrap().unwrap();
+    /// Ten samples, each in a group of its own.
+    fn send_ten(line: TapLine) {
         let mut tap = line.tap(0);
         drop(line);
         for _ in 0..10 {
             tap.add(Sample::ScriptError { message: String::new() });
             tap.send(&[], &[]);
         }
-        drop(tap);
+    }
+
+    /// What becomes of ten samples when the end waits so long.
+    fn ten_samples(before_each: impl FnMut() + Send + 'static, patience: Duration) -> SampleFileStats {
+        let sinks: Vec<Box<dyn SampleSink>> = vec![Box::new(Held(Box::new(before_each)))];
+        let (writer, line) =
+            SampleWriter::start(sinks, Arc::new(|_| None), Arc::new(|_| {})).unwrap().unwrap();
+        send_ten(line);
         writer.finish_within(patience).remove(0)
     }
 
@@ -304,13 +308,7 @@ mod tests {
         let sinks: Vec<Box<dyn SampleSink>> =
             vec![Box::new(Takes(3, calls.clone())), Box::new(Takes(usize::MAX, Arc::default()))];
         let (writer, line) = SampleWriter::start(sinks, Arc::new(|_| None), say).unwrap().unwrap();
-        let mut tap = line.tap(0);
-        drop(line);
-        for _ in 0..10 {
-            tap.add(Sample::ScriptError { message: String::new() });
-            tap.send(&[], &[]);
-        }
-        drop(tap);
+        send_ten(line);
         let files = writer.finish();
         assert_eq!(files.iter().map(|file| (file.written, file.lost)).collect::<Vec<_>>(), [(3, 7), (10, 0)]);
         assert_eq!(calls.load(Ordering::Relaxed), 4, "it is not tried again");

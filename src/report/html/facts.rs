@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 use super::table::{Row, figures, table, text};
 use super::{escape, section, user, user_lines};
 use crate::metrics::{CustomFigures, EndpointStats, GaugeStats, ResourceUnit, Summary};
-use crate::plan::{Machine, Origin, format_clock, format_duration};
+use crate::plan::{Machine, Origin, format_clock, format_duration, shell_word};
 use crate::report::format;
 use crate::report::model::Model;
 use crate::results::utc;
@@ -204,7 +204,7 @@ fn origin(origin: &Origin) -> Vec<(&'static str, String)> {
     facts.extend(origin.label.as_ref().map(|label| ("Environment", user(label))));
     facts.extend(origin.notes.iter().map(|note| ("Note", user(note))));
     if !origin.command.is_empty() {
-        facts.push(("Command", format!("<code>{}</code>", user(&shell_words(&origin.command)))));
+        facts.push(("Command", format!("<code>{}</code>", user(&command_line(origin)))));
     }
     if let Some(commit) = &origin.commit {
         let branch =
@@ -218,14 +218,9 @@ fn origin(origin: &Origin) -> Vec<(&'static str, String)> {
     facts
 }
 
-/// A command as a shell takes it.
-fn shell_words(words: &[String]) -> String {
-    let is_plain = |c: char| c.is_alphanumeric() || "-_./:=,@%+*".contains(c);
-    let quoted = |word: &String| match !word.is_empty() && word.chars().all(is_plain) {
-        true => word.clone(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    };
-    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
+/// The command as a shell takes it.
+fn command_line(origin: &Origin) -> String {
+    origin.command.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// The machine in a line; empty when nothing is known of it.
