@@ -23,6 +23,7 @@
 //! Features: `cli` (default) is the command line; parts of it are `target`, the demo application, `resources`,
 //! CPU and memory beside a run, and `charts`, SVG.
 
+pub mod analysis;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
@@ -30,6 +31,8 @@ pub mod cli;
 mod convert;
 mod data;
 mod executor;
+#[cfg(test)]
+mod fixture;
 pub mod http;
 pub mod metrics;
 pub mod plan;
@@ -43,6 +46,7 @@ mod script;
 mod system;
 #[cfg(feature = "target")]
 pub mod target;
+pub mod text;
 mod vu;
 #[cfg(feature = "web")]
 pub mod web;
@@ -51,7 +55,6 @@ mod ws;
 /// The script language, for [`LoadTest::with_engine`] and [`LoadTest::with_async_fn`].
 pub use rhai;
 pub use run::{Control, Findings, LoadTest, Prepared, Report, RunError, RunHandle, Stopper};
-pub(crate) use script::did_you_mean;
 #[cfg(feature = "cli")]
 pub(crate) use script::reference as script_reference;
 pub use script::{AsyncCall, HttpDebug, Level, Message, Param, Problem, Severity};

@@ -14,11 +14,14 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use super::args::OutputArgs;
+use crate::analysis::limit_sentence;
+use crate::analysis::thresholds;
 use crate::http::{Client, HttpOptions, Network, ProxyChoice, Request, Target, Transport};
 use crate::metrics::{Snapshot, ThresholdStats};
 use crate::plan::RunInfo;
-use crate::report::{clean_line, limit_sentence, limits, masked};
+use crate::report::masked;
 use crate::results::threshold_json;
+use crate::text::clean_line;
 
 /// Alerts that may wait for the one that is being told, for each way of telling.
 const WAITING: usize = 16;
@@ -97,7 +100,7 @@ impl Alerts {
         }
         let mut trouble = self.problems();
         for stats in &snapshot.thresholds {
-            let key = limits::whole(&stats.threshold);
+            let key = thresholds::whole(&stats.threshold);
             let (breaches, in_breach) = self.seen.get(&key).copied().unwrap_or_default();
             let event = if stats.breaches > breaches {
                 "breach"
@@ -173,7 +176,9 @@ impl Teller {
 
 fn alert(event: &'static str, info: &RunInfo, snapshot: &Snapshot, stats: &ThresholdStats) -> Alert {
     let sentence = match event {
-        "recovery" => format!("{} holds again: {}", limits::whole(&stats.threshold), limits::measured(stats)),
+        "recovery" => {
+            format!("{} holds again: {}", thresholds::whole(&stats.threshold), thresholds::measured(stats))
+        }
         _ => limit_sentence(stats),
     };
     let sentence = masked(&clean_line(&sentence)).into_owned();
@@ -184,7 +189,7 @@ fn alert(event: &'static str, info: &RunInfo, snapshot: &Snapshot, stats: &Thres
         ("RHAID_NAME", info.name.clone()),
         ("RHAID_METRIC", stats.threshold.selector()),
         ("RHAID_LIMIT", stats.threshold.expression.clone()),
-        ("RHAID_MEASURED", limits::measured(stats)),
+        ("RHAID_MEASURED", thresholds::measured(stats)),
         ("RHAID_TEXT", text.clone()),
         ("RHAID_TIME_S", time_s),
     ];
@@ -317,7 +322,7 @@ fn poster(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture;
+    use crate::fixture;
 
     fn command(command: &str) -> Result<(), String> {
         let run = fixture::limited();

@@ -8,11 +8,13 @@ use super::exit::Exit;
 use super::output;
 use super::progress::ColorChoice;
 use super::report::write_file;
+use crate::analysis::comparison_sentence;
+use crate::analysis::{Comparison, TrendPoint};
 use crate::report::{
-    BaselineCurves, Look, comparison_markdown, comparison_page, comparison_sentence, comparison_table,
-    trend_charts, trend_page, trend_table,
+    BaselineCurves, Look, comparison_markdown, comparison_page, comparison_table, trend_charts, trend_page,
+    trend_table,
 };
-use crate::results::{Comparison, StoredRun, Trend, TrendPoint, baseline_names, find_run, save_baseline};
+use crate::results::{StoredRun, Trend, baseline_names, find_run, save_baseline};
 
 /// Where baselines are kept unless it is said otherwise.
 pub(super) const BASELINES_DIR: &str = "performance/benchmarks/baselines";
@@ -24,7 +26,9 @@ type ComparisonText = fn(&Comparison) -> String;
 pub(super) fn compare(args: &CompareArgs) -> Exit {
     let found = |named: &str| find_run(named, &args.places.baselines_dir, &args.places.results_dir);
     let compared = found(&args.before).and_then(|before| Ok((before, found(&args.after)?))).and_then(
-        |(before, after)| Comparison::of(&before, &after, args.noise).map_err(|error| error.to_string()),
+        |(before, after)| {
+            crate::results::compare(&before, &after, args.noise).map_err(|error| error.to_string())
+        },
     );
     let comparison = match compared {
         Ok(comparison) => comparison,

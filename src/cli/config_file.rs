@@ -9,8 +9,8 @@ use clap::{ArgAction, CommandFactory, Parser};
 use toml::{Table, Value};
 
 use super::args::{Cli, Command, RunArgs};
-use crate::did_you_mean;
 use crate::plan::{HttpLayer, Options};
+use crate::text::did_you_mean;
 
 /// The file that is read when none is named.
 const DEFAULT_FILE: &str = "rhaid.toml";
@@ -167,7 +167,7 @@ fn read_http(value: &Value, http: &mut HttpLayer) -> Result<(), String> {
             }
             "connect_timeout" => {
                 http.connect_timeout =
-                    Some(crate::plan::parse_duration(&plain("http.connect_timeout", value)?)?);
+                    Some(crate::text::parse_duration(&plain("http.connect_timeout", value)?)?);
             }
             _ => return Err(format!("unknown key 'http.{key}'{}", did_you_mean(key, KEYS))),
         }

@@ -2,8 +2,9 @@
 //!
 //! Pure. Invariant: a line is no wider than the look says, but for code and words that are.
 
-use crate::report::{Look, Tone, width};
+use crate::report::{Look, Tone};
 use crate::script_reference::{Entry, Kind, Part, sections};
+use crate::text::width;
 
 /// What lines of text are moved in by.
 const INDENT: &str = "  ";

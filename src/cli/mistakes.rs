@@ -9,7 +9,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Command, CommandFactory, Error};
 
 use super::args::Cli;
-use crate::plan::shell_word;
+use crate::text::shell_word;
 
 /// The error as a person is told it: the parser's, or one that says what to write instead.
 pub(super) fn explained(error: Error, arguments: &[OsString]) -> Error {

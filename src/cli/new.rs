@@ -12,7 +12,7 @@ use clap::Args;
 use super::exit::Exit;
 use super::output;
 use crate::convert::{identifier, text_literal};
-use crate::did_you_mean;
+use crate::text::did_you_mean;
 
 /// Arguments of `rhaid new`.
 #[derive(Clone, Debug, Args)]

@@ -7,7 +7,8 @@ use super::exit::Exit;
 use super::output;
 use super::run::{Ended, look_of};
 use crate::LoadTest;
-use crate::plan::{Options, Profile, ThresholdText};
+use crate::metrics::ThresholdText;
+use crate::plan::{Options, Profile};
 use crate::report::{Mark, Tone};
 
 /// The word for every built-in profile.
@@ -52,7 +53,7 @@ fn of_file(named: &str, scale: f64) -> Result<Shape, String> {
         let words: Vec<&str> = names.clone().collect();
         return Err(format!(
             "there is no profile '{named}'{} (there are {}; a file is named like ./mine.rhai)",
-            crate::did_you_mean(named, names),
+            crate::text::did_you_mean(named, names),
             words.join(", ")
         ));
     }

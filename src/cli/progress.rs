@@ -12,7 +12,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::metrics::Snapshot;
 use crate::plan::RunInfo;
-use crate::report::{Look, Tone, clean_lines, generator_warning, live, plain_line};
+use crate::report::{Look, Tone, generator_warning, live, plain_line};
+use crate::text::clean_lines;
 
 /// Redraws of the live block per second at most; its figures change once a second.
 const REDRAWS_PER_S: u8 = 4;
@@ -246,8 +247,8 @@ mod tests {
         let look = look(ColorChoice::Auto, false, &[]);
         for kind in [ProgressKind::Live, ProgressKind::Plain, ProgressKind::Off] {
             let mut progress = Progress::new(kind, look);
-            for snapshot in crate::report::fixture::snapshots() {
-                progress.update(&crate::report::fixture::info(), &snapshot, None);
+            for snapshot in crate::fixture::snapshots() {
+                progress.update(&crate::fixture::info(), &snapshot, None);
             }
             progress.message("printed by\na script");
             progress.finish();

@@ -10,14 +10,15 @@ use super::compare::{baseline_curves, baseline_of};
 use super::exit::Exit;
 use super::output;
 use super::progress::ColorChoice;
+use crate::analysis::DEFAULT_NOISE;
+use crate::analysis::TrendPoint;
 use crate::metrics::EndpointStats;
 use crate::report::{
-    Look, Model, capacity_chart, clean_line, compared_markdown, compared_summary, distribution_charts,
-    html_report, junit, masked, percentile_table, timeline_charts, trend_row,
+    Look, Model, capacity_chart, compared_markdown, compared_summary, distribution_charts, html_report,
+    junit, masked, percentile_table, timeline_charts, trend_row,
 };
-use crate::results::{
-    Comparison, DEFAULT_NOISE, StoredRun, Trend, TrendPoint, Window, compared_run_json, write_csv_files,
-};
+use crate::results::{StoredRun, Trend, Window, compared_run_json, write_csv_files};
+use crate::text::clean_line;
 
 /// Runs of the same test that a report shows beside its own.
 pub(super) const LAST_RUNS: usize = 20;
@@ -71,7 +72,7 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
     let baseline = baseline.transpose()?;
     let comparison = baseline
         .as_ref()
-        .map(|baseline| Comparison::of(baseline, &run.folder, DEFAULT_NOISE))
+        .map(|baseline| crate::results::compare(baseline, &run.folder, DEFAULT_NOISE))
         .transpose()
         .map_err(|error| error.to_string())?;
     let mut made = false;
@@ -156,7 +157,7 @@ fn show_window(args: &ReportArgs, run: &StoredRun, window: Window) -> Exit {
     if is_empty {
         output::error(&format!(
             "nothing lies between --from and --to: the run took {}",
-            crate::report::run_length(end)
+            crate::text::format::run_length(end)
         ));
         return Exit::Usage;
     }
@@ -209,5 +210,5 @@ fn nothing_called(wanted: &str, is_tag: bool, rows: &[EndpointStats]) -> String 
 }
 
 fn seconds(time: Duration) -> String {
-    crate::plan::format_clock(time)
+    crate::text::format_clock(time)
 }

@@ -16,12 +16,14 @@ use super::progress::{ColorChoice, Progress, ProgressKind};
 use super::report::{LAST_RUNS, write_file};
 use super::signals::Signals;
 use super::{config_file, event_loop, output, profiles, resources};
+use crate::analysis::Comparison;
+use crate::analysis::DEFAULT_NOISE;
 use crate::metrics::Snapshot;
-use crate::plan::{EndedBy, Options, RunInfo, ThresholdText};
+use crate::metrics::ThresholdText;
+use crate::plan::{EndedBy, Options, RunInfo};
 use crate::report::{Look, Model, compared_markdown, compared_summary, html_report, junit, short_summary};
 use crate::results::{
-    Comparison, CsvFiles, DEFAULT_NOISE, ResultsError, RunDirectory, SamplesFile, StoredRun, Trend,
-    compared_run_json,
+    CsvFiles, ResultsError, RunDirectory, SamplesFile, StoredRun, Trend, compared_run_json,
 };
 use crate::{LoadTest, Prepared, Report, RunError};
 
@@ -483,7 +485,7 @@ impl Session {
     /// Compares the run, as its files have it now, with the baseline.
     fn compare(&self) -> Option<Comparison> {
         let baseline = self.baseline.as_ref()?;
-        match Comparison::of(baseline, self.files.directory.path(), DEFAULT_NOISE) {
+        match crate::results::compare(baseline, self.files.directory.path(), DEFAULT_NOISE) {
             Ok(comparison) => Some(comparison),
             Err(error) => {
                 output::err(&format!("warning: not compared with the baseline: {error}\n"));

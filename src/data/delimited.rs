@@ -4,7 +4,7 @@ use csv::{ReaderBuilder, StringRecord};
 
 use super::cells::Cells;
 use super::rows::Rows;
-use crate::did_you_mean;
+use crate::text::did_you_mean;
 
 /// How a CSV file is read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -5,7 +5,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::did_you_mean;
+use crate::text::did_you_mean;
 
 /// See the module's description.
 #[derive(Clone, Debug, Default)]

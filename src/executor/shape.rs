@@ -1,6 +1,7 @@
 //! What a script's shape function may answer, read from its value. Pure.
 
-use crate::script::{Value, did_you_mean};
+use crate::script::Value;
+use crate::text::did_you_mean;
 
 /// How often a shape is asked, in seconds.
 pub(crate) const ASK_EVERY_S: u64 = 1;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::Quantity;
+use crate::metrics::Quantity;
 
 /// A search for the highest rate at which a limit holds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

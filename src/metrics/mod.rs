@@ -5,6 +5,7 @@
 //! sent or locked per request. The only folder that knows `hdrhistogram`.
 
 mod aggregator;
+mod builtin;
 mod capacity;
 mod credentials;
 mod custom;
@@ -31,6 +32,8 @@ mod totals;
 mod watch;
 
 pub use aggregator::{Aggregator, Tick};
+pub(crate) use builtin::{IterationFigure, RequestFigure, Source, TransactionFigure};
+pub use builtin::{MetricKind, OwnMetric};
 pub use capacity::{CapacityStats, CapacityStep, NotHeld};
 pub use credentials::masked;
 pub use custom::{CustomFigures, CustomId, CustomKind, CustomStats};
@@ -62,7 +65,10 @@ pub use snapshot::{
 };
 pub use sparse::Sparse;
 pub(crate) use tap::{Chunk, Sample, Tap, TapLine};
-pub use threshold::{SubmetricFigures, SubmetricStats, ThresholdState, ThresholdStats};
-pub(crate) use threshold::{ThresholdEvent, Thresholds};
+pub use threshold::{
+    Aggregation, Operator, Quantity, SubmetricFigures, SubmetricStats, Threshold, ThresholdState,
+    ThresholdStats, ThresholdText,
+};
+pub(crate) use threshold::{Known, ThresholdEvent, Thresholds, over, resolve};
 pub(crate) use watch::Tagged;
 pub use watch::Watch;

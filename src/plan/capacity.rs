@@ -42,7 +42,7 @@ impl CapacityPlan {
 
     /// The limit as a threshold over the time of a step.
     pub(crate) fn threshold(&self) -> String {
-        format!("{} over {}", self.limit.trim(), super::format_duration(self.step_time))
+        format!("{} over {}", self.limit.trim(), crate::text::format_duration(self.step_time))
     }
 
     /// Everything that is wrong with it.
@@ -58,7 +58,7 @@ impl CapacityPlan {
         if *step_time < Duration::from_secs(2) {
             problems.push(format!(
                 "step_time is {}: a rate cannot be judged in less than 2 s",
-                super::format_duration(*step_time)
+                crate::text::format_duration(*step_time)
             ));
         }
         if step_time.subsec_nanos() != 0 {

@@ -2,8 +2,6 @@
 
 mod capacity;
 mod chain;
-mod count;
-mod duration;
 mod executor;
 mod info;
 mod lane;
@@ -16,23 +14,16 @@ mod scenario;
 mod selection;
 mod stage;
 mod test_plan;
-mod threshold;
 
 pub use capacity::CapacityPlan;
 pub(crate) use capacity::Search;
-pub use count::format_count;
-pub use duration::{format_clock, format_duration, parse_duration};
 pub use executor::{Arrivals, DEFAULT_MAX_DURATION, DEFAULT_MAX_VUS, Executor, Late, Open};
 pub use info::{EndedBy, RunInfo};
 pub use lane::{LanePlan, MIX, RateShare, circle};
 pub use mix::{Share, deal, deal_on};
 pub use options::{HttpLayer, Options};
-pub use origin::{Commit, Machine, Origin, shell_word};
+pub use origin::{Commit, Machine, Origin};
 pub use profile::Profile;
 pub use scenario::{ScenarioPlan, TaskOrder, TaskPlan, Wait};
 pub use stage::{RunStages, Stage, parse_rate, parse_stages};
 pub use test_plan::{DEFAULT_STOP_TIMEOUT, PlanError, TestPlan};
-pub use threshold::{Aggregation, Comparison, MetricKind, OwnMetric, Quantity, Threshold, ThresholdText};
-pub(crate) use threshold::{
-    IterationFigure, Known, RequestFigure, Source, TransactionFigure, find_metric, resolve,
-};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::capacity::CapacityPlan;
 use super::executor::{Arrivals, Late};
 use super::stage::RunStages;
-use super::threshold::{self, ThresholdText};
+use crate::metrics::ThresholdText;
 
 /// One layer of settings.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -130,7 +130,7 @@ impl Options {
             params: over(self.params, lower.params),
             env: over(self.env, lower.env),
             data_roots: if self.data_roots.is_empty() { lower.data_roots } else { self.data_roots },
-            thresholds: threshold::over(self.thresholds, lower.thresholds),
+            thresholds: crate::metrics::over(self.thresholds, lower.thresholds),
             http: HttpLayer {
                 headers: over(self.http.headers, lower.http.headers),
                 resolve: over(self.http.resolve, lower.http.resolve),

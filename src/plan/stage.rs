@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::duration::parse_duration;
+use crate::text::parse_duration;
 
 /// A stretch of a load at whose end a target is reached.
 #[derive(Clone, Debug, PartialEq)]

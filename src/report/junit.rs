@@ -5,17 +5,17 @@
 
 use std::time::Duration;
 
-use super::capacity::{answer, failed, measured, outcome};
-use super::limits;
 use super::markup::escape;
 use super::text::figures_of;
-use super::user_text::clean_line;
-use super::verdict::Verdict;
+use crate::analysis::Verdict;
+use crate::analysis::capacity::{answer, failed, measured, outcome};
+use crate::analysis::thresholds;
 use crate::metrics::masked;
 use crate::metrics::{CapacityStep, EndpointStats, Snapshot, ThresholdState, ThresholdStats};
 use crate::plan::{EndedBy, RunInfo};
-use crate::report::format;
-use crate::results::utc;
+use crate::text::clean_line;
+use crate::text::format;
+use crate::text::utc;
 
 /// Kinds of failure that an endpoint lists.
 const MOST_KINDS: usize = 10;
@@ -202,20 +202,20 @@ fn capacity(info: &RunInfo, snapshot: &Snapshot) -> Suite {
 
 fn limit_suite(info: &RunInfo, snapshot: &Snapshot) -> Suite {
     let case = |stats: &ThresholdStats| Case {
-        name: limits::whole(&stats.threshold),
+        name: thresholds::whole(&stats.threshold),
         time: seconds(snapshot.elapsed),
         outcome: if stats.state == ThresholdState::Holds {
             Outcome::Passed
         } else {
             let more = format!(
                 "measured {} over {}, limit {}, margin {}, broken at {}",
-                limits::measured(stats),
+                thresholds::measured(stats),
                 stats.threshold.scope(),
-                limits::demanded(&stats.threshold),
-                limits::margin(stats),
-                limits::first_broken(stats)
+                thresholds::demanded(&stats.threshold),
+                thresholds::margin(stats),
+                thresholds::first_broken(stats)
             );
-            Outcome::Failed("limit", limits::limit_sentence(stats), more)
+            Outcome::Failed("limit", thresholds::limit_sentence(stats), more)
         },
         output: String::new(),
     };
@@ -295,7 +295,7 @@ fn content(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture::{self, assert_golden};
+    use crate::fixture::{self, assert_golden};
 
     #[test]
     fn a_run_as_ci_tools_read_it() {

@@ -4,20 +4,20 @@
 //! reports. Invariants: less than 60,000 characters (a comment has 65,536); no name or message makes markup, mentions
 //! anybody or refers to an issue.
 
-use super::capacity::{answer, failed, measured, outcome};
-use super::comparison::{amount, comparison_sentence, endpoint_name, judged_change, shown};
-use super::findings::findings;
-use super::limits;
 use super::model::verdict_of;
 use super::text::percentile_text;
-use super::user_text::{clean_line, cut_middle};
-use super::verdict::Verdict;
-use super::warnings::warnings;
+use crate::analysis::Verdict;
+use crate::analysis::capacity::{answer, failed, measured, outcome};
+use crate::analysis::comparison::{amount, comparison_sentence, endpoint_name, judged_change, shown};
+use crate::analysis::findings::findings;
+use crate::analysis::thresholds;
+use crate::analysis::warnings::warnings;
+use crate::analysis::{ChangeVerdict, Comparison, FigureComparison};
 use crate::metrics::masked;
 use crate::metrics::{EndpointStats, Snapshot, ThresholdState, ThresholdStats};
 use crate::plan::{EndedBy, RunInfo};
-use crate::report::format;
-use crate::results::{ChangeVerdict, Comparison, FigureComparison};
+use crate::text::format;
+use crate::text::{clean_line, cut_middle};
 
 const MOST_WARNINGS: usize = 40;
 const MOST_LIMITS: usize = 40;
@@ -162,10 +162,10 @@ fn limit_table(snapshot: &Snapshot) -> String {
         let sign = if stats.state == ThresholdState::Holds { "✅" } else { "❌" };
         row(&[
             sign.to_owned(),
-            text(&limits::whole(&stats.threshold)),
-            limits::measured(stats),
-            limits::margin(stats),
-            limits::first_broken(stats),
+            text(&thresholds::whole(&stats.threshold)),
+            thresholds::measured(stats),
+            thresholds::margin(stats),
+            thresholds::first_broken(stats),
         ])
     };
     let rows = snapshot.thresholds.iter().take(MOST_LIMITS).map(row).collect();
@@ -346,7 +346,7 @@ fn cut(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture::{self, assert_golden};
+    use crate::fixture::{self, assert_golden};
 
     #[test]
     fn a_run_in_a_comment() {
@@ -412,7 +412,7 @@ mod tests {
 
     #[test]
     fn what_changed_in_a_comment() {
-        let comparison = crate::results::made_comparison("GET", "/a|b");
+        let comparison = crate::analysis::made_comparison("GET", "/a|b");
         assert_golden("comparison.md", &comparison_markdown(&comparison));
         let run = fixture::limited();
         let (info, ended_by) = (fixture::info(), EndedBy::RunTime);

@@ -4,43 +4,24 @@
 //! Invariant: pure functions of snapshot and run facts, without clock or I/O, so that two views of
 //! one snapshot show the same figures.
 
-mod capacity;
 #[cfg(feature = "charts")]
 mod charts;
-mod comparison;
-mod findings;
-mod format;
 #[cfg(feature = "charts")]
 mod html;
 mod junit;
-mod leak;
-pub mod limits;
 mod markdown;
 mod markup;
 mod model;
-mod regression;
-mod stall;
 mod text;
-mod user_text;
-mod verdict;
-mod warnings;
-
-#[cfg(test)]
-pub(crate) mod fixture;
 
 pub use crate::metrics::masked;
 #[cfg(feature = "charts")]
 pub use charts::{
     Chart, capacity_chart, distribution_charts, resources_svg, timeline_charts, trend_charts, trend_row,
 };
-pub use comparison::comparison_sentence;
-pub use findings::{Finding, findings};
-pub use format::{bytes, count, latency, percent, rate, run_length};
 #[cfg(feature = "charts")]
 pub use html::{comparison_page, html_report, trend_page};
 pub use junit::junit;
-pub use leak::leak;
-pub use limits::limit_sentence;
 pub use markdown::{compared_markdown, comparison_markdown, markdown};
 pub use model::{
     BaselineCurves, Bucket, EndpointBucket, EndpointView, HeatMap, Judgement, Model, Tile, Timeline,
@@ -51,5 +32,3 @@ pub use text::{
 };
 #[cfg(feature = "cli")]
 pub(crate) use text::{Mark, Tone};
-pub use user_text::{clean_line, clean_lines, cut_middle, width};
-pub use verdict::Verdict;

@@ -5,7 +5,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use super::compare::Comparison;
 use super::csv_files::{CsvFiles, FirstError, RewritePace};
 use super::error::ResultsError;
 use super::hlog_file::HlogFile;
@@ -15,9 +14,10 @@ use super::run_json::{compared_run_json, run_json};
 use super::script_copy::{copy_files, safe_name};
 use super::state_file::{self, state_json};
 use super::timeline_file::TimelineFile;
-use super::utc::utc;
+use crate::analysis::Comparison;
 use crate::metrics::Snapshot;
 use crate::plan::{EndedBy, RunInfo};
+use crate::text::utc::utc;
 
 /// Runs of one script that may begin in one second.
 const MOST_IN_ONE_SECOND: usize = 1_000;

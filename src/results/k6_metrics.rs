@@ -5,12 +5,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::run_json::{mean_ms, round};
+use super::run_json::mean_ms;
 use super::thresholds_json::{attach, contains};
 use crate::metrics::{
     CheckCount, CustomFigures, CustomStats, EndpointStats, GaugeStats, PHASES, ResourceUnit, Snapshot,
     SubmetricFigures, SubmetricStats, Summary, ms,
 };
+use crate::text::format::round;
 
 /// All metrics of a run.
 pub(super) fn metrics(snapshot: &Snapshot) -> Value {

@@ -5,7 +5,6 @@
 //! `docs/run.schema.json`. Invariant: after `finish`, every file holds the final snapshot's counts.
 
 mod baseline;
-mod compare;
 mod csv_files;
 mod directory;
 mod error;
@@ -13,6 +12,7 @@ mod growing_file;
 mod history_file;
 mod hlog_file;
 mod k6_metrics;
+mod measured_run;
 mod recording;
 mod replace;
 mod resources_file;
@@ -25,7 +25,6 @@ mod tables;
 mod thresholds_json;
 mod timeline_file;
 mod trend;
-mod utc;
 
 #[cfg(test)]
 mod stored_tests;
@@ -33,15 +32,10 @@ mod stored_tests;
 mod tests;
 
 pub use baseline::{BaselineError, baseline_names, find_run, save_baseline};
-#[cfg(test)]
-pub(crate) use compare::made::comparison as made_comparison;
-pub use compare::{
-    ChangeVerdict, ComparedFigure, Comparison, DEFAULT_NOISE, EndpointComparison, FigureComparison, Presence,
-    RunName, StoredRunError,
-};
 pub use csv_files::{CsvFiles, write_csv_files};
 pub use directory::{RunDirectory, run_folder};
 pub use error::ResultsError;
+pub use measured_run::{StoredRunError, compare};
 pub use recording::{Recording, Window};
 pub use resources_file::ResourcesFile;
 pub use run_json::{compared_run_json, endpoints_json, run_json};
@@ -50,5 +44,4 @@ pub use stored_run::{NoRun, StoredRun};
 #[cfg(feature = "cli")]
 pub(crate) use thresholds_json::threshold_json;
 pub use timeline_file::TimelineRow;
-pub use trend::{Trend, TrendPoint};
-pub(crate) use utc::utc;
+pub use trend::Trend;

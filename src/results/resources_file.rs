@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use super::error::ResultsError;
 use super::growing_file::GrowingFile;
 use super::tables::{NO_DATA, Table, decimals};
-use super::utc::epoch_seconds;
 use crate::metrics::{Log, ProcessUse, RESOURCE_METRICS, ResourceSample, SystemUse};
+use crate::text::utc::epoch_seconds;
 
 /// The samples of a run, or of a monitor alone, as a growing file.
 #[derive(Debug)]

@@ -7,18 +7,20 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::compare::Comparison;
 use super::k6_metrics::metrics;
 use super::thresholds_json::thresholds;
-use super::utc::utc;
+use crate::analysis::Comparison;
+use crate::analysis::{Finding, findings};
+use crate::metrics::Quantity;
 use crate::metrics::{
     CPU_LIMIT, CapacityStats, CapacityStep, CheckCount, EndpointStats, FailureCount, FailureKey,
     FailureSample, GeneratorStats, IterationStats, LATENESS_LIMIT, Mark, NotHeld, PERCENTILES, PHASES,
     PhaseSpan, ResourceInfo, SampleFileStats, Saturation, ScenarioStats, ScriptErrorCount, Snapshot, Summary,
     ms,
 };
-use crate::plan::{EndedBy, Machine, Origin, Quantity, RunInfo};
-use crate::report::{Finding, findings};
+use crate::plan::{EndedBy, Machine, Origin, RunInfo};
+use crate::text::format::round;
+use crate::text::utc::utc;
 
 /// A run as JSON; `ended_by` is `None` while it goes on.
 pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot) -> Value {
@@ -375,10 +377,4 @@ fn scenario(name: &str, planned: Option<(u64, &str)>, stats: Option<&ScenarioSta
 
 pub(super) fn mean_ms(summary: &Summary) -> f64 {
     round(summary.mean_us / 1_000.0, 3)
-}
-
-/// Rounded to so many decimals, so that 0.1 + 0.2 is written as 0.3.
-pub(super) fn round(value: f64, decimals: i32) -> f64 {
-    let scale = 10_f64.powi(decimals);
-    (value * scale).round() / scale
 }

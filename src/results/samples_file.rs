@@ -15,8 +15,8 @@ use flate2::write::GzEncoder;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::error::{ResultsError, advice};
-use super::utc::utc_micros;
 use crate::metrics::{SampleGroup, SampleMetric, SampleSink};
+use crate::text::utc::utc_micros;
 
 /// How much is written at once.
 const BLOCK: usize = 64 << 10;

@@ -50,7 +50,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::report::fixture;
+    use crate::fixture;
 
     /// What is read of a file with this content.
     fn read(state: &Value) -> Result<Value, String> {

@@ -10,9 +10,9 @@ use serde_json::Value;
 use super::hlog_file::HlogFile;
 use super::tests::recorded;
 use super::{Recording, RunDirectory, StoredRun, Window, run_json};
+use crate::fixture;
 use crate::metrics::{Histogram, IntervalKind, IntervalSeries};
 use crate::plan::EndedBy;
-use crate::report::fixture;
 
 /// All that the log holds of each endpoint, one kind, verdicts that were taken back taken away.
 fn logged(run: &Path, kind: IntervalKind) -> BTreeMap<String, Histogram> {

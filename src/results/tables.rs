@@ -7,10 +7,10 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::utc::{epoch_seconds, utc};
 use crate::metrics::{
     EndpointStats, FailureCount, FailureKey, HistoryPoint, IntervalStats, PERCENTILES, Snapshot, Summary, ms,
 };
+use crate::text::utc::{epoch_seconds, utc};
 
 /// Stands for a figure without data.
 pub(super) const NO_DATA: &str = "N/A";

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json};
 
 use super::{CsvFiles, ResultsError, RunDirectory, compared_run_json, run_json};
+use crate::fixture::{self, NASTY, assert_golden};
 use crate::metrics::Snapshot;
 use crate::plan::EndedBy;
-use crate::report::fixture::{self, NASTY, assert_golden};
-use crate::report::{Look, count, summary};
+use crate::report::{Look, summary};
+use crate::text::format::count;
 
 /// Runs the snapshots through a run directory and gives back its path.
 pub(super) fn recorded(root: &Path, snapshots: &[Snapshot], full_history: bool) -> PathBuf {
@@ -302,7 +303,7 @@ fn the_schema_describes_every_key() {
         compare(&json, &schema, &schema, "run.json", &mut problems);
         assert!(problems.is_empty(), "{problems:#?}");
     }
-    let compared = crate::results::made_comparison("GET", "/x");
+    let compared = crate::analysis::made_comparison("GET", "/x");
     let json = compared_run_json(&fixture::info(), None, &fixture::finished(), Some(&compared));
     assert_eq!(json["comparison"]["endpoints"][1]["figures"]["p95"]["verdict"], "worse");
     let mut problems = Vec::new();

@@ -4,8 +4,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::metrics::{MetricKind, Quantity, Threshold};
 use crate::metrics::{Snapshot, ThresholdStats};
-use crate::plan::{MetricKind, Quantity, Threshold};
 
 /// The thresholds in the order in which they were set; `is_over` says that the run is.
 pub(super) fn thresholds(snapshot: &Snapshot, is_over: bool) -> Vec<Value> {

@@ -8,35 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::compare::circumstances;
 use super::directory::script_part;
-
-/// The headline of one run.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TrendPoint {
-    /// Name of its folder.
-    pub folder: String,
-    /// Name of the script.
-    pub name: String,
-    /// When it began; UTC, RFC 3339.
-    pub started_at: String,
-    /// Most virtual users it was to have; `None` for a run that does not say.
-    pub users: Option<u64>,
-    /// Requests.
-    pub requests: u64,
-    /// Requests per second over the whole run.
-    pub rate: f64,
-    /// Share of failed requests; `None` without a request.
-    pub failed_share: Option<f64>,
-    /// Service time of the successes, milliseconds: median, 95th and 99th percentile; `None` without a success.
-    pub latency_ms: Option<[f64; 3]>,
-    /// Whether all its thresholds held; `None` when it had none, or was cut off.
-    pub passed: Option<bool>,
-    /// Hash of the commit that its script was of, if it says so.
-    pub commit: Option<String>,
-    /// What it was made with that the run of this test before it was not: script, load, host, machine; in words.
-    pub unlike: Vec<String>,
-}
+use super::measured_run::script_hash;
+use crate::analysis::{RunFacts, TrendPoint, circumstances};
 
 /// The runs below a folder.
 #[derive(Clone, Debug, Default)]
@@ -115,15 +89,20 @@ impl Trend {
 struct Run {
     point: TrendPoint,
     json: Value,
+    script: Option<u64>,
     folder: PathBuf,
 }
 
 impl Run {
     fn read(folder: PathBuf) -> Result<Run, String> {
         match point(&folder) {
-            Ok((point, json)) => Ok(Run { point, json, folder }),
+            Ok((point, json)) => Ok(Run { point, json, script: script_hash(&folder), folder }),
             Err(problem) => Err(format!("{}: {problem}", folder.display())),
         }
+    }
+
+    fn facts(&self) -> RunFacts<'_> {
+        RunFacts { json: &self.json, script: self.script }
     }
 
     /// One iteration to try a script out says nothing about a service.
@@ -147,7 +126,7 @@ fn in_order(mut runs: Vec<Run>) -> Vec<TrendPoint> {
     for index in 0..runs.len() {
         let (run, earlier) = (&runs[index], &runs[..index]);
         let before = earlier.iter().rev().find(|before| before.point.name == run.point.name);
-        let unlike = before.map(|old| circumstances((&old.json, &old.folder), (&run.json, &run.folder)));
+        let unlike = before.map(|old| circumstances(old.facts(), run.facts()));
         runs[index].point.unlike = unlike.unwrap_or_default();
     }
     runs.into_iter().map(|run| run.point).collect()

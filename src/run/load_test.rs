@@ -19,15 +19,15 @@ use super::prepared::Prepared;
 use super::reload::{load_aside, panicked};
 use crate::data::{Folders, Registry};
 use crate::http::{Target, Transport};
+use crate::metrics::{Known, ThresholdText, resolve};
 use crate::metrics::{ResourceSource, SampleSink};
-use crate::plan::{
-    CapacityPlan, Known, Options, Origin, PlanError, RunInfo, RunStages, TestPlan, ThresholdText, resolve,
-};
+use crate::plan::{CapacityPlan, Options, Origin, PlanError, RunInfo, RunStages, TestPlan};
 use crate::rhai::{Dynamic, Engine};
 use crate::script::{
     AsyncCall, Common, Extension, HttpDebug, Level, Message, MessageSink, Param, RunState, ScriptInputs,
-    ScriptPlan, Sources, did_you_mean,
+    ScriptPlan, Sources,
 };
+use crate::text::did_you_mean;
 use crate::vu::{Event, Shared, host_of};
 
 /// A load test: a script, and how it is to be run.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::lanes::OpenLoad;
 use crate::metrics::Snapshot;
-use crate::plan::{Late, TestPlan, format_count};
+use crate::plan::{Late, TestPlan};
+use crate::text::format_count;
 
 /// The loads that met their limit of users.
 #[derive(Debug, Default)]

@@ -205,7 +205,7 @@ impl Declarations {
             if let Some(name) = &plan.after
                 && !after.iter().any(|(known, _)| known == name)
             {
-                let hint = super::suggest::did_you_mean(name, after.iter().map(|(name, _)| *name));
+                let hint = crate::text::did_you_mean(name, after.iter().map(|(name, _)| *name));
                 say(format!("scenario '{}' is to start after '{name}', which there is not{hint}", plan.name));
             }
         }
@@ -227,7 +227,7 @@ impl Declarations {
             let params: Vec<usize> = functions.iter().filter(|(n, _)| n == name).map(|(_, p)| *p).collect();
             let message = if params.is_empty() {
                 let known = functions.iter().map(|(name, _)| name.as_str());
-                let hint = super::suggest::did_you_mean(name, known);
+                let hint = crate::text::did_you_mean(name, known);
                 format!("{by} names a function '{name}' that the script does not define{hint}")
             } else if params.iter().all(|&count| count > 1) {
                 format!(
@@ -294,6 +294,6 @@ fn params_of(name: &str, functions: &[(String, usize)]) -> Vec<usize> {
 }
 
 fn no_function(by: &str, name: &str, functions: &[(String, usize)]) -> String {
-    let hint = super::suggest::did_you_mean(name, functions.iter().map(|(name, _)| name.as_str()));
+    let hint = crate::text::did_you_mean(name, functions.iter().map(|(name, _)| name.as_str()));
     format!("{by} names a function '{name}' that the script does not define{hint}")
 }

@@ -24,7 +24,8 @@ use super::source::Sources;
 use super::value::Value;
 use super::vu_context::VuContext;
 use crate::metrics::{CustomKind, Recorder, ScriptError};
-use crate::plan::{MetricKind, Options, OwnMetric, ScenarioPlan};
+use crate::metrics::{MetricKind, OwnMetric};
+use crate::plan::{Options, ScenarioPlan};
 
 /// Deepest nesting of calls. The stack of a fiber is checked besides, so this is for readable errors.
 const MAX_CALL_LEVELS: usize = 100;

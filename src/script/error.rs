@@ -14,8 +14,8 @@ use rhai::{
 use super::host::Ending;
 use super::place::Place;
 use super::source::Sources;
-use super::suggest::{did_you_mean, nearest};
 use crate::metrics::ScriptError;
+use crate::text::{did_you_mean, nearest};
 
 /// Most frames of a call chain that are shown.
 const MOST_FRAMES: usize = 12;

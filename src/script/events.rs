@@ -1,9 +1,9 @@
 //! What a script can listen to with `on`. Pure.
 
 use super::host::Ending;
-use super::suggest::did_you_mean;
 use super::value::Value;
 use crate::metrics::ScriptError;
+use crate::text::did_you_mean;
 
 /// Something that happens in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use super::suggest::did_you_mean;
+use crate::text::did_you_mean;
 
 /// The library that scripts import as `std/…`.
 pub(crate) const STDLIB: &[(&str, &str)] = &[

@@ -22,7 +22,8 @@ use super::turns::{Spent, Turns};
 use super::virtual_user::{Scenario, live};
 use crate::http::{Client, Network, Target, Transport};
 use crate::metrics::{DEFAULT_SERIES_CAP, Delta, Recorder, ScriptError, Tap, Thresholds, WorkerHealth};
-use crate::plan::{OwnMetric, ScenarioPlan, TestPlan, Threshold, Wait};
+use crate::metrics::{OwnMetric, Threshold};
+use crate::plan::{ScenarioPlan, TestPlan, Wait};
 use crate::script::{
     Extension, Host, LoadError, MessageSink, RunState, ScriptEngine, ScriptEvent, ScriptInputs, Secrets,
     Sources, Stage, Value, VuContext, VuParts, VuTags,

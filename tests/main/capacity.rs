@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::support::{Sandbox, Server};
-use rhaid::plan::Quantity;
-use rhaid::report::limits::amount;
-use rhaid::report::{percent, rate};
+use rhaid::analysis::thresholds::amount;
+use rhaid::metrics::Quantity;
+use rhaid::text::format::{percent, rate};
 
 /// Part of a text between two others.
 fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {

@@ -7,6 +7,7 @@
 mod support;
 
 mod agreement;
+mod architecture;
 mod capacity;
 mod check;
 mod command_line;

@@ -177,7 +177,7 @@ fn sample_target(text: &str) -> Result<SampleTarget, String> {
         "json" => SamplesFormat::Json,
         "csv" => SamplesFormat::Csv,
         _ => {
-            let hint = crate::did_you_mean(word, ["json", "csv"]);
+            let hint = crate::text::did_you_mean(word, ["json", "csv"]);
             return Err(format!("samples are written as json=FILE or csv=FILE, not as '{word}'{hint}"));
         }
     };

@@ -8,7 +8,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use super::values::listen_address;
-use crate::plan::parse_duration;
+use crate::text::parse_duration;
 
 /// Whose CPU and memory are measured beside the run.
 #[derive(Clone, Debug, Default, Args)]

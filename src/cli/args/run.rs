@@ -10,9 +10,9 @@ use super::output::OutputArgs;
 use super::resources::ResourceArgs;
 use super::values::{key_value, positive_rate, rate, threads, time_scale};
 use crate::HttpDebug;
-use crate::plan::{
-    Arrivals, CapacityPlan, HttpLayer, Late, Options, RunStages, ThresholdText, parse_duration, parse_stages,
-};
+use crate::metrics::ThresholdText;
+use crate::plan::{Arrivals, CapacityPlan, HttpLayer, Late, Options, RunStages, parse_stages};
+use crate::text::parse_duration;
 
 /// Arguments of `rhaid run`.
 #[derive(Clone, Debug, Default, Args)]

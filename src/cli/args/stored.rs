@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 
 use super::values::{at_least_one, noise};
-use crate::plan::parse_duration;
+use crate::text::parse_duration;
 
 /// Where stored runs are looked for by their names.
 #[derive(Clone, Debug, Args)]

@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::output::OutputArgs;
 use super::values::{key_value, rate};
-use crate::plan::parse_duration;
+use crate::text::parse_duration;
 
 /// Arguments of `rhaid demo`.
 #[derive(Clone, Debug, Args)]

@@ -6,7 +6,7 @@ use super::super::custom::CustomValues;
 use super::super::distribution::Distribution;
 use super::super::histogram::{Histogram, Summary, ms};
 use super::super::sparse::Sparse;
-use crate::plan::Aggregation;
+use crate::metrics::Aggregation;
 
 /// Values since some moment.
 #[derive(Clone, Debug)]

@@ -13,7 +13,7 @@ use super::super::iterations::IterationDelta;
 use super::super::sparse::Sparse;
 use super::super::watch::{RequestsDelta, WatchDelta};
 use super::figures::{Figures, Part};
-use crate::plan::{IterationFigure, MetricKind, Quantity, RequestFigure, Source, TransactionFigure};
+use crate::metrics::{IterationFigure, MetricKind, Quantity, RequestFigure, Source, TransactionFigure};
 
 /// How much shorter than a window its seconds may be together.
 const SLACK: Duration = Duration::from_millis(250);

@@ -4,24 +4,33 @@
 //! does about a broken one. Invariants: at the end a threshold either held or is broken, and no data is broken;
 //! what is measured over the whole run are the figures that all outputs show.
 
+mod expression;
 mod figures;
 mod measure;
+mod parse;
+mod problem;
+mod resolve;
 mod tracker;
+mod unit;
 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::builtin::{MetricKind, OwnMetric, Source, find as find_metric};
 use super::custom::CustomFigures;
 use super::delta::Delta;
 use super::histogram::Summary;
 use super::resources::ResourceSample;
 use super::watch::{Watch, WatchKind};
-use crate::plan::{MetricKind, OwnMetric, Quantity, Source, Threshold, find_metric};
+pub(crate) use expression::over;
+pub use expression::{Aggregation, Operator, Threshold, ThresholdText};
 use figures::Figures;
 use measure::{Measure, Subject};
+pub(crate) use resolve::{Known, resolve};
 pub use tracker::ThresholdState;
 use tracker::Tracker;
+pub use unit::Quantity;
 
 /// A threshold and how it stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -274,11 +283,11 @@ fn place_of(watches: &mut Vec<Watch>, watch: Watch) -> usize {
 
 /// Whether a limit can only be judged when all is counted: a number that is still to be reached.
 fn is_judged_at_the_end(threshold: &Threshold, kind: MetricKind) -> bool {
-    use crate::plan::{Aggregation, Comparison};
+    use crate::metrics::{Aggregation, Operator};
     let adds_up = matches!(threshold.aggregation, Aggregation::Count | Aggregation::Sum)
         && matches!(kind, MetricKind::Counter | MetricKind::Trend | MetricKind::Rate);
     let from_below =
-        matches!(threshold.comparison, Comparison::Greater | Comparison::GreaterOrEqual | Comparison::Equal);
+        matches!(threshold.comparison, Operator::Greater | Operator::GreaterOrEqual | Operator::Equal);
     adds_up && from_below && threshold.window.is_none()
 }
 

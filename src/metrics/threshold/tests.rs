@@ -5,7 +5,7 @@ use super::super::sample::{Failure, IterationEnd, Phases, RequestSample};
 use super::super::snapshot::{Phase, Snapshot};
 use super::super::{Aggregator, CustomKind, ProcessUse, ResourceBatch, Tick};
 use super::*;
-use crate::plan::{Known, ThresholdText, resolve};
+use crate::metrics::{Known, ThresholdText, resolve};
 
 /// A run with two worker threads and these thresholds.
 struct Run {

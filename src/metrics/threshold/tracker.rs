@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::measure::Measure;
 use super::{ThresholdStats, is_judged_at_the_end};
-use crate::plan::{MetricKind, Threshold};
+use crate::metrics::{MetricKind, Threshold};
 
 /// Seconds in a row that a limit is broken before that is told: one second alone is often noise.
 const BREACH_AFTER: u32 = 2;

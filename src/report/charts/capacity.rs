@@ -12,11 +12,12 @@ use super::plot::{
 };
 use super::theme::Role;
 use super::{Chart, Shape};
+use crate::analysis::capacity::measured;
+use crate::analysis::thresholds;
+use crate::metrics::Quantity;
 use crate::metrics::{CapacityStats, CapacityStep, NotHeld, masked};
-use crate::plan::Quantity;
-use crate::report::capacity::measured;
-use crate::report::user_text::{clean_line, cut_middle};
-use crate::report::{format, limits};
+use crate::text::format;
+use crate::text::{clean_line, cut_middle};
 
 const HEIGHT: u32 = 340;
 
@@ -112,7 +113,7 @@ fn tick(value: f64, quantity: Quantity) -> String {
         Quantity::Bytes => bytes(value),
         Quantity::BytesPerSecond => bytes_per_second(value),
         Quantity::Percent => percent(value),
-        Quantity::Time | Quantity::Share => limits::amount(value, quantity),
+        Quantity::Time | Quantity::Share => thresholds::amount(value, quantity),
         // `1,000,000` and `0.0005000` do not fit.
         Quantity::PerSecond | Quantity::Number if value != 0.0 && !(1e-2..1e6).contains(&value.abs()) => {
             format!("{value:.0e}")
@@ -140,7 +141,7 @@ fn limit_line(
     quantity: Quantity,
 ) -> Drawing {
     plot.draw_series([PathElement::new([(x.range.start, place), (x.range.end, place)], line(Role::Limit))])?;
-    let value = limits::set(limit, quantity);
+    let value = thresholds::set(limit, quantity);
     let name = if value.chars().count() <= LABEL_COLUMNS { value } else { "limit".to_owned() };
     let at = ((WIDTH - RIGHT) as i32 + 10, plot.backend_coord(&(x.range.end, place)).1);
     area.draw(&Text::new(name, at, letters(Role::Limit, HPos::Left, VPos::Center)))?;
@@ -195,7 +196,7 @@ fn description(stats: &CapacityStats, steps: &[(&CapacityStep, f64)]) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture::{assert_golden, capacity, capacity_step};
+    use crate::fixture::{assert_golden, capacity, capacity_step};
 
     fn texts(chart: &Chart) -> Vec<&str> {
         chart.body.split("<text ").skip(1).filter_map(|text| text.split(['>', '<']).nth(1)).collect()

@@ -8,8 +8,8 @@ use super::plot::{Axis, WIDTH, draw, draw_line, filled, line, plot};
 use super::theme::Role;
 use super::{Chart, Shape};
 use crate::metrics::{Phase, Sparse};
-use crate::report::format;
 use crate::report::model::Model;
+use crate::text::format;
 
 /// Edges of the bars within a power of ten; 1, 2 and 5 are among them.
 const EDGES: [f64; 10] = [1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0];

@@ -7,8 +7,8 @@ use plotters::prelude::*;
 use super::plot::{Axis, LEFT, RIGHT, WIDTH, draw, filled, plot};
 use super::theme::Role;
 use super::{Chart, Shape};
-use crate::report::format;
 use crate::report::model::{HeatMap, Model};
+use crate::text::format;
 
 const HEIGHT: u32 = 420;
 

@@ -12,11 +12,11 @@ use super::labels::label_lines;
 use super::plot::{Area, Axis, Drawing, Plot, line};
 use super::theme::Role;
 use super::{Chart, Shape};
+use crate::analysis::thresholds;
+use crate::metrics::{Aggregation, Operator, Threshold};
 use crate::metrics::{EndpointStats, Snapshot, masked};
-use crate::plan::{Aggregation, Comparison, Threshold};
-use crate::report::limits;
 use crate::report::model::Model;
-use crate::report::user_text::{clean_line, cut_middle};
+use crate::text::{clean_line, cut_middle};
 
 /// How many times the largest value a limit may be to be drawn.
 const REACH: f64 = 2.0;
@@ -40,9 +40,9 @@ pub(super) struct Limit {
 
 impl Limit {
     fn new(threshold: &Threshold, snapshot: &Snapshot, figure: &str, factor: f64) -> Limit {
-        let mut name = format!("limit {figure}{}", limits::demanded(threshold));
+        let mut name = format!("limit {figure}{}", thresholds::demanded(threshold));
         if let Some(window) = threshold.window {
-            name.push_str(&format!(" over {}", crate::plan::format_duration(window)));
+            name.push_str(&format!(" over {}", crate::text::format_duration(window)));
         }
         if let Some(phase) = &threshold.phase {
             name.push_str(&format!(" in {}", masked(&clean_line(phase))));
@@ -77,8 +77,7 @@ fn spans(threshold: &Threshold, snapshot: &Snapshot) -> Vec<(f64, f64)> {
 /// Thresholds that demand a value above or below some number.
 fn sided(snapshot: &Snapshot) -> impl Iterator<Item = &Threshold> {
     snapshot.thresholds.iter().map(|stats| &*stats.threshold).filter(|threshold| {
-        !matches!(threshold.comparison, Comparison::Equal | Comparison::NotEqual)
-            && threshold.limit.is_finite()
+        !matches!(threshold.comparison, Operator::Equal | Operator::NotEqual) && threshold.limit.is_finite()
     })
 }
 
@@ -103,7 +102,7 @@ fn is_drawn_percentile(aggregation: Aggregation) -> bool {
 }
 
 fn latency_limit(threshold: &Threshold, snapshot: &Snapshot) -> Limit {
-    let figure = format!("{} ", limits::figure(threshold.aggregation));
+    let figure = format!("{} ", thresholds::figure(threshold.aggregation));
     Limit::new(threshold, snapshot, &figure, 1e3)
 }
 
@@ -162,7 +161,7 @@ pub(super) fn on_gauge(model: &Model<'_>, metric: &str, name: Option<&str>) -> V
     sided(model.snapshot)
         .filter(|threshold| threshold.metric == metric)
         .map(|threshold| {
-            let figure = format!("{name}{} ", limits::figure(threshold.aggregation));
+            let figure = format!("{name}{} ", thresholds::figure(threshold.aggregation));
             Limit::new(threshold, model.snapshot, &figure, 1.0)
         })
         .collect()

@@ -12,7 +12,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::canvas::{Canvas, Drawn};
 use super::theme::Role;
-use crate::report::format;
+use crate::text::format;
 
 /// Width of every drawing: twice that at which it is meant to be seen, since places are whole numbers.
 pub(super) const WIDTH: u32 = 1_520;
@@ -50,7 +50,7 @@ impl Axis {
         const STEPS: [u64; 15] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400];
         let step = STEPS.into_iter().find(|&step| length_s / step as f64 <= 10.0).unwrap_or(86_400);
         let ticks = (0..).map(|n| n * step).take_while(|&s| s as f64 <= length_s);
-        let label = |s: u64| crate::plan::format_clock(std::time::Duration::from_secs(s));
+        let label = |s: u64| crate::text::format_clock(std::time::Duration::from_secs(s));
         Axis { range: 0.0..length_s.max(0.001), ticks: ticks.map(|s| (s as f64, label(s))).collect() }
     }
 

@@ -12,10 +12,10 @@ use super::svg_file::stacked;
 use super::theme::Role;
 use super::{Chart, Shape};
 use crate::metrics::{ResourceInfo, ResourceSample, Resources, masked};
-use crate::plan::format_clock;
-use crate::report::format;
-use crate::report::user_text::{clean_line, cut_middle};
-use crate::results::utc;
+use crate::text::format;
+use crate::text::format_clock;
+use crate::text::utc;
+use crate::text::{clean_line, cut_middle};
 
 const HEIGHT: u32 = 260;
 

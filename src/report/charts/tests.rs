@@ -1,7 +1,7 @@
 //! Drawings against what they are made from.
 
-use super::super::fixture::{self, assert_golden};
 use super::*;
+use crate::fixture::{self, assert_golden};
 use crate::metrics::{IntervalHistograms, Snapshot};
 use crate::plan::EndedBy;
 

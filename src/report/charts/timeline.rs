@@ -16,10 +16,10 @@ use super::theme::Role;
 use super::{Chart, Shape};
 use crate::metrics::Phase;
 use crate::metrics::masked;
-use crate::plan::format_clock;
-use crate::report::format;
 use crate::report::model::{Bucket, EndpointView, Model};
-use crate::report::user_text::clean_line;
+use crate::text::clean_line;
+use crate::text::format;
+use crate::text::format_clock;
 
 /// Height of a chart.
 const HEIGHT: u32 = 300;

@@ -10,10 +10,10 @@ use super::labels::label_ends;
 use super::plot::{Axis, Drawing, Plot, WIDTH, draw, draw_line, filled, letters, line, plot};
 use super::theme::Role;
 use super::{Chart, Shape};
+use crate::analysis::TrendPoint;
 use crate::metrics::masked;
-use crate::report::format;
-use crate::report::user_text::clean_line;
-use crate::results::TrendPoint;
+use crate::text::clean_line;
+use crate::text::format;
 
 /// Height of a chart that has the page for itself, and of one that is a row of another page.
 const HEIGHT: u32 = 300;

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::table::{Row, figures, table, text};
 use super::{figure, section, user};
+use crate::analysis::capacity::{answer, failed, measured};
 use crate::metrics::{CapacityStats, CapacityStep, NotHeld};
-use crate::plan::format_clock;
-use crate::report::capacity::{answer, failed, measured};
 use crate::report::charts::capacity_chart;
-use crate::report::format;
 use crate::report::model::Model;
+use crate::text::format;
+use crate::text::format_clock;
 
 /// The section; nothing for a run that is no search. The verdict is a landmark of the name `Capacity` already.
 pub(super) fn capacity(model: &Model<'_>) -> String {
@@ -72,9 +72,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::fixture;
     use crate::metrics::Snapshot;
     use crate::plan::EndedBy;
-    use crate::report::fixture;
     use crate::report::html::html_report;
 
     fn page(snapshot: &Snapshot, ended_by: EndedBy) -> String {

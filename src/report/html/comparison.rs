@@ -2,10 +2,10 @@
 
 use super::table::{Column, Row, figures, table as html_table, text};
 use super::{escape, page, section, user};
-use crate::report::comparison::{
+use crate::analysis::comparison::{
     amount, change_text, comparison_sentence, endpoint_name, interval_text, shown, sign,
 };
-use crate::results::{ChangeVerdict, Comparison, EndpointComparison, FigureComparison, Presence, RunName};
+use crate::analysis::{ChangeVerdict, Comparison, EndpointComparison, FigureComparison, Presence, RunName};
 
 /// Endpoints in the table; the JSON has all of them.
 const MOST_ENDPOINTS: usize = 60;

@@ -7,11 +7,11 @@ use super::section;
 use super::table::{Row, figures, table, text};
 use crate::metrics::masked;
 use crate::metrics::{EndpointStats, PERCENTILES, ms};
-use crate::plan::format_clock;
-use crate::report::format;
 use crate::report::model::{Bucket, Model};
-use crate::report::user_text::clean_line;
-use crate::results::utc;
+use crate::text::clean_line;
+use crate::text::format;
+use crate::text::format_clock;
+use crate::text::utc;
 
 /// A column that is shown when it has data: its name, its value, and how that is written.
 type Optional = (&'static str, fn(&Bucket) -> Option<f64>, fn(f64) -> String);

@@ -2,11 +2,11 @@
 
 use super::table::{Column, Row, figures, table as html_table, text};
 use super::{escape, figure, section, user};
+use crate::analysis::{ComparedFigure, FigureComparison};
 use crate::metrics::{EndpointStats, PHASES, Summary};
 use crate::report::charts::{endpoint_charts, sparkline};
-use crate::report::format;
 use crate::report::model::{EndpointView, Model, marked_change};
-use crate::results::{ComparedFigure, FigureComparison};
+use crate::text::format;
 
 /// Endpoints with charts of their own.
 const MOST_DETAILED: usize = 20;
@@ -252,7 +252,7 @@ fn over_time(view: &EndpointView<'_>) -> String {
         .map(|(index, bucket)| {
             let from = std::time::Duration::from_secs(index as u64 * view.width_s);
             Row::new(vec![
-                crate::plan::format_clock(from),
+                crate::text::format_clock(from),
                 format::count(bucket.ok.count() + bucket.failed.count()),
                 format::count(bucket.failed.count()),
                 latency(bucket.ok.percentile_us(50.0)),

@@ -5,9 +5,9 @@ use std::time::SystemTime;
 use super::table::{Row, figures, table, text};
 use super::{escape, section, user, user_lines};
 use crate::metrics::{FailureCount, FailureKey, FailureSample};
-use crate::plan::format_clock;
-use crate::report::format;
 use crate::report::model::Model;
+use crate::text::format;
+use crate::text::format_clock;
 
 /// Groups that are shown; the files have all of them.
 const MOST: usize = 100;

@@ -5,10 +5,11 @@ use sha2::{Digest, Sha256};
 use super::table::{Row, figures, table, text};
 use super::{escape, section, user, user_lines};
 use crate::metrics::{CustomFigures, EndpointStats, GaugeStats, ResourceUnit, Summary};
-use crate::plan::{Machine, Origin, format_clock, format_duration, shell_word};
-use crate::report::format;
+use crate::plan::{Machine, Origin};
 use crate::report::model::Model;
-use crate::results::utc;
+use crate::text::format;
+use crate::text::utc;
+use crate::text::{format_clock, format_duration, shell_word};
 
 /// Bytes of a script that a page repeats; the folder has all of it.
 const MOST_SCRIPT: usize = 60_000;

@@ -2,8 +2,8 @@
 
 use super::table::{Row, figures, table, text};
 use super::{section, user};
+use crate::analysis::thresholds;
 use crate::metrics::ThresholdState;
-use crate::report::limits;
 use crate::report::model::Model;
 
 /// What somebody adds who has no limit yet.
@@ -36,13 +36,13 @@ pub(super) fn limits(model: &Model<'_>) -> String {
                 }
             };
             let cells = vec![
-                user(&limits::whole(&stats.threshold)),
+                user(&thresholds::whole(&stats.threshold)),
                 user(&stats.threshold.scope()),
-                user(&limits::demanded(&stats.threshold)),
-                user(&limits::measured(stats)),
-                user(&limits::margin(stats)),
+                user(&thresholds::demanded(&stats.threshold)),
+                user(&thresholds::measured(stats)),
+                user(&thresholds::margin(stats)),
                 state.to_owned(),
-                limits::first_broken(stats),
+                thresholds::first_broken(stats),
             ];
             Row { is_bad, ..Row::new(cells) }
         })

@@ -33,8 +33,8 @@ use sha2::{Digest, Sha256};
 use super::charts::{CHART_CSS, Chart, HATCH, class_css, distribution_charts, timeline_charts, variables};
 use super::markup::escape;
 use super::model::Model;
-use super::user_text::{clean_line, clean_lines};
 use crate::metrics::masked;
+use crate::text::{clean_line, clean_lines};
 
 const STYLE: &str = include_str!("report.css");
 const SCRIPT: &str = concat!(include_str!("report.js"), include_str!("timeline.js"));

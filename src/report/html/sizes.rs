@@ -2,8 +2,8 @@
 //!
 //! `RHAID_SIZES=FOLDER cargo test --lib sizes` leaves the pages in that folder, to be looked at in a browser.
 
-use super::super::fixture;
 use super::*;
+use crate::fixture;
 use crate::plan::EndedBy;
 
 /// The page of a run so long; it has everything that a page of such a run has.

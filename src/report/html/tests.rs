@@ -1,7 +1,7 @@
 //! The page as text; how it looks and behaves is seen in a browser by the black-box tests.
 
-use super::super::fixture::{self, NASTY};
 use super::*;
+use crate::fixture::{self, NASTY};
 use crate::metrics::Snapshot;
 use crate::plan::EndedBy;
 
@@ -45,10 +45,10 @@ fn figures_are_those_of_the_snapshot() {
     let snapshot = fixture::finished();
     let page = page_of(&snapshot);
     let total = &snapshot.total;
-    let requests = crate::report::count(total.requests);
+    let requests = crate::text::format::count(total.requests);
     assert!(page.contains(&format!("<dd class=\"value\">{requests}</dd>")), "tile");
     let row = page.split("<tfoot>").nth(1).unwrap().split("</tfoot>").next().unwrap();
-    let p95 = crate::report::latency(total.ok.unwrap().percentile_us(95.0));
+    let p95 = crate::text::format::latency(total.ok.unwrap().percentile_us(95.0));
     assert!(row.contains(&format!(">{requests}<td")) && row.contains(&format!(">{p95}<td")), "{row}");
 }
 
@@ -106,7 +106,7 @@ fn what_changed_is_in_tiles_tables_charts_and_a_section() {
     let intervals = snapshot.intervals.take();
     let (info, ended_by) = (fixture::info(), EndedBy::RunTime);
     let stats = &snapshot.endpoints[0];
-    let comparison = crate::results::made_comparison(&stats.method, &stats.name);
+    let comparison = crate::analysis::made_comparison(&stats.method, &stats.name);
     let model = || Model::new(&info, &ended_by, &snapshot, &intervals, &[]);
     let curves = crate::report::BaselineCurves::new(&snapshot, &intervals);
     let page = html_report(&model().compared(&comparison, Some(curves)));
@@ -174,7 +174,7 @@ fn what_changed_is_in_tiles_tables_charts_and_a_section() {
 
 #[test]
 fn a_comparison_is_a_page_of_its_own() {
-    let page = comparison_page(&crate::results::made_comparison("GET", NASTY));
+    let page = comparison_page(&crate::analysis::made_comparison("GET", NASTY));
     assert!(page.starts_with("<!doctype html>") && page.contains("<h1>now against then</h1>"));
     assert!(page.contains(&escape(&clean_line(&format!("GET {NASTY}")))), "the name is text");
     assert_eq!(page.matches("<script").count(), 2, "the figures and our own");

@@ -1,10 +1,10 @@
 //! The first screen: name, verdict, six figures, limits, and what happened.
 
 use super::{escape, section, user};
-use crate::report::findings::Finding;
+use crate::analysis::findings::Finding;
+use crate::analysis::warnings::warnings;
 use crate::report::model::{Judgement, Model};
-use crate::report::warnings::warnings;
-use crate::results::utc;
+use crate::text::utc;
 
 fn tone_class(tone: Judgement) -> &'static str {
     match tone {

@@ -2,9 +2,9 @@
 
 use super::table::{Column, Row, figures, table as html_table, text};
 use super::{escape, figure, page, section, user};
+use crate::analysis::TrendPoint;
 use crate::report::charts::{trend_charts, trend_row};
-use crate::report::format;
-use crate::results::TrendPoint;
+use crate::text::format;
 
 const COLUMNS: [Column; 11] = [
     text("Began (UTC)"),

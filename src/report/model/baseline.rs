@@ -1,10 +1,10 @@
 //! What a report shows of the run that it is compared with.
 
 use super::{Judgement, Model, Timeline, whole_run};
+use crate::analysis::comparison::{judged_change, sign};
+use crate::analysis::{ChangeVerdict, ComparedFigure, Comparison, FigureComparison};
 use crate::metrics::{IntervalHistograms, IntervalKind, Snapshot, Sparse};
-use crate::report::comparison::{judged_change, sign};
-use crate::report::format;
-use crate::results::{ChangeVerdict, ComparedFigure, Comparison, FigureComparison};
+use crate::text::format;
 
 /// The lines of the earlier run, drawn behind those of the run.
 #[derive(Clone, Debug)]

@@ -13,13 +13,13 @@ mod timeline;
 #[cfg(test)]
 mod tests;
 
-use super::findings::{Finding, findings};
-use super::format;
-use super::limits::limit_sentence;
-use super::verdict::Verdict;
+use crate::analysis::Verdict;
+use crate::analysis::findings::{Finding, findings};
+use crate::analysis::thresholds::limit_sentence;
+use crate::analysis::{Comparison, TrendPoint};
 use crate::metrics::{IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries, Snapshot, Sparse};
 use crate::plan::{EndedBy, RunInfo};
-use crate::results::{Comparison, TrendPoint};
+use crate::text::format;
 
 pub use baseline::BaselineCurves;
 #[cfg(feature = "charts")]
@@ -191,7 +191,8 @@ fn verdict_sentence(ended_by: &EndedBy, snapshot: &Snapshot, findings: &[Finding
             (Judgement::Good, format!("{kept}; {figures}"))
         }
         Verdict::Capacity(held) => {
-            let answer = snapshot.capacity.as_deref().map(super::capacity::answer).unwrap_or_default();
+            let answer =
+                snapshot.capacity.as_deref().map(crate::analysis::capacity::answer).unwrap_or_default();
             (if held { Judgement::Good } else { Judgement::Bad }, format!("{}; {figures}", answer.0))
         }
         Verdict::NoLimitsSet => match worst(&["failing", "stall"]) {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::fixture;
 use super::timeline::width_s;
 use super::*;
+use crate::fixture;
 
 #[test]
 fn buckets_add_up_to_the_totals_and_gaps_stay() {

@@ -1,9 +1,9 @@
 //! The curve of a search for the capacity as a table.
 
 use super::look::{Look, Mark, Tone};
+use crate::analysis::capacity::{failed, measured, outcome};
 use crate::metrics::CapacityStats;
-use crate::report::capacity::{failed, measured, outcome};
-use crate::report::format;
+use crate::text::format;
 
 /// The curve, by rate.
 pub(super) fn curve(capacity: &CapacityStats, look: Look) -> Vec<String> {
@@ -36,7 +36,7 @@ pub(super) fn curve(capacity: &CapacityStats, look: Look) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture;
+    use crate::fixture;
 
     #[test]
     fn the_curve_is_in_the_order_of_the_rates() {

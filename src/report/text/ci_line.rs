@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::endpoints::percentile_or_dash;
 use super::look::Look;
 use crate::metrics::Snapshot;
-use crate::plan::format_clock;
-use crate::report::format;
+use crate::text::format;
+use crate::text::format_clock;
 
 /// The state of a run as `key=value` pairs.
 ///

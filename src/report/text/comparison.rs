@@ -2,12 +2,12 @@
 
 use super::look::{Look, Mark, Tone};
 use super::table::{Row, Table};
-use crate::report::comparison::{change_text, comparison_sentence};
-use crate::report::format;
-use crate::report::user_text::clean_line;
-use crate::results::{
+use crate::analysis::comparison::{change_text, comparison_sentence};
+use crate::analysis::{
     ChangeVerdict, ComparedFigure, Comparison, EndpointComparison, FigureComparison, Presence,
 };
+use crate::text::clean_line;
+use crate::text::format;
 
 /// Endpoints that are shown; the JSON has all of them.
 const MOST_ENDPOINTS: usize = 40;

@@ -5,7 +5,7 @@
 use super::endpoints::labels;
 use super::look::{Look, Tone};
 use crate::metrics::{EndpointStats, Summary};
-use crate::report::user_text::{cut_middle, width};
+use crate::text::{cut_middle, width};
 
 /// Most lines that are drawn; the table has all endpoints.
 const MOST_LINES: usize = 20;

@@ -3,8 +3,8 @@
 use super::look::{Look, Mark};
 use super::table::{Row, Table};
 use crate::metrics::{EndpointStats, Summary};
-use crate::report::format;
-use crate::report::user_text::width;
+use crate::text::format;
+use crate::text::width;
 
 /// A figure of an endpoint.
 #[derive(Clone, Copy, Debug)]

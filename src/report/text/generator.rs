@@ -1,8 +1,8 @@
 //! How well the load generator kept up, in words: over the whole run as a fact, at the moment as a warning.
 
 use super::look::Look;
+use crate::analysis::warnings::{cores, share};
 use crate::metrics::{CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, Snapshot};
-use crate::report::warnings::{cores, share};
 
 /// What it used, on one line; empty when nothing is known of it.
 pub(super) fn facts(generator: &GeneratorStats, look: Look) -> Vec<String> {
@@ -40,8 +40,8 @@ pub fn generator_warning(snapshot: &Snapshot, look: Look) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixture;
     use crate::metrics::GeneratorPoint;
-    use crate::report::fixture;
 
     const LOOK: Look = Look { width: 80, unicode: true, color: false };
 

@@ -2,9 +2,9 @@
 
 use super::look::{Look, Mark, Tone};
 use super::table::{Row, Table};
+use crate::analysis::thresholds as words;
 use crate::metrics::{Phase, Snapshot, ThresholdState, ThresholdStats};
-use crate::report::limits as words;
-use crate::report::user_text::width;
+use crate::text::width;
 
 /// Lines that limits take in the live block.
 const MOST_LINES: usize = 3;

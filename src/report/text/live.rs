@@ -9,9 +9,10 @@ use super::look::{Look, Tone};
 use super::sparkline::sparkline;
 use super::summary::{failure_name, script_error_name, subject};
 use crate::metrics::{EndpointStats, Snapshot, ms};
-use crate::plan::{RunInfo, format_clock};
-use crate::report::format;
-use crate::report::user_text::{cut_middle, width};
+use crate::plan::RunInfo;
+use crate::text::format;
+use crate::text::format_clock;
+use crate::text::{cut_middle, width};
 
 /// Endpoints in the table.
 const MOST_ENDPOINTS: usize = 10;

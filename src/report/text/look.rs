@@ -1,7 +1,7 @@
 //! What the terminal can show, and how marks, colours and user text are put so that it can.
 
-use crate::report::format;
-use crate::report::user_text::{char_width, clean_line};
+use crate::text::format;
+use crate::text::{char_width, clean_line};
 
 /// Ends a colour.
 const RESET: &str = "\u{1b}[0m";

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::look::{Look, Mark};
 use super::table::{Row, Table};
 use crate::metrics::{ResourceSample, ResourceUnit, Resources};
-use crate::plan::format_clock;
-use crate::report::format;
-use crate::report::user_text::clean_line;
+use crate::text::clean_line;
+use crate::text::format;
+use crate::text::format_clock;
 
 /// What stands where nothing was measured.
 const NO_DATA: &str = "-";

@@ -11,17 +11,18 @@ use super::limits::{broken_limits, limits};
 use super::look::{Look, Mark, Tone};
 use super::resources::resource_table;
 use super::table::{Row, Table};
+use crate::analysis::Comparison;
+use crate::analysis::Verdict;
+use crate::analysis::capacity::answer;
+use crate::analysis::findings::{Finding, findings};
+use crate::analysis::warnings;
 use crate::metrics::{
     CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, ScriptErrorCount, Snapshot,
 };
-use crate::plan::{EndedBy, RunInfo, format_clock};
-use crate::report::capacity::answer;
-use crate::report::findings::{Finding, findings};
-use crate::report::format;
-use crate::report::user_text::{clean_lines, cut_middle};
-use crate::report::verdict::Verdict;
-use crate::report::warnings;
-use crate::results::Comparison;
+use crate::plan::{EndedBy, RunInfo};
+use crate::text::format;
+use crate::text::format_clock;
+use crate::text::{clean_lines, cut_middle};
 
 /// How many groups of failures, and of script errors, are listed.
 const MOST_GROUPS: usize = 10;

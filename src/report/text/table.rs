@@ -1,7 +1,7 @@
 //! A table in a terminal: a name on the left that takes the room there is, numbers on the right.
 
 use super::look::{Look, Mark, Tone};
-use crate::report::user_text::{cut_middle, width};
+use crate::text::{cut_middle, width};
 
 /// A name is not cut below this many columns; a terminal so narrow gets longer lines.
 const SHORTEST_NAME: usize = 12;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::{Look, live, plain_line, summary};
+use crate::fixture::{self, assert_golden};
 use crate::plan::EndedBy;
-use crate::report::fixture::{self, assert_golden};
-use crate::report::user_text::width;
+use crate::text::width;
 
 const LOOK: Look = Look { width: 80, unicode: true, color: false };
 const ASCII: Look = Look { width: 80, unicode: false, color: false };

@@ -3,9 +3,9 @@
 use super::look::{Look, Mark};
 use super::sparkline::sparkline;
 use super::table::{Row, Table};
-use crate::report::format;
-use crate::report::user_text::clean_line;
-use crate::results::TrendPoint;
+use crate::analysis::TrendPoint;
+use crate::text::clean_line;
+use crate::text::format;
 
 /// The runs as lines, oldest first.
 pub fn trend_table(name: &str, points: &[&TrendPoint], look: Look) -> Vec<String> {

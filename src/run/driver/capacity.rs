@@ -153,7 +153,7 @@ impl Driver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture;
+    use crate::fixture;
 
     fn run() -> CapacityRun {
         let plan = CapacityPlan { step_time: Duration::from_secs(5), ..CapacityPlan::new("x: p(95) < 1s") };

@@ -2,9 +2,9 @@
 
 use super::super::worker_loop::Command;
 use super::Driver;
+use crate::analysis::limit_sentence;
 use crate::metrics::{ThresholdEvent, ThresholdStats};
 use crate::plan::EndedBy;
-use crate::report::limit_sentence;
 use crate::script::{EventFields, ScriptEvent, Value};
 
 impl Driver {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use rhai::{Array, Blob, Dynamic, FnPtr, Map};
 
-use crate::plan::parse_duration;
-use crate::script::suggest::did_you_mean;
+use crate::text::did_you_mean;
+use crate::text::parse_duration;
 
 /// Describes a value for an error message: its type, and the value when it is short and plain.
 pub(crate) fn describe(value: &Dynamic) -> String {

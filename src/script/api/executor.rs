@@ -14,7 +14,7 @@ use crate::plan::{
     parse_stages,
 };
 use crate::script::reference::keys;
-use crate::script::suggest::did_you_mean;
+use crate::text::did_you_mean;
 
 /// By executor, the keys it has.
 const EXECUTORS: [(&str, &[&str]); 9] = [
@@ -410,7 +410,7 @@ fn trace_number(what: &str, value: &Dynamic) -> Result<f64, String> {
     let number = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
     number.map_or_else(
         || {
-            crate::plan::parse_duration(&text)
+            crate::text::parse_duration(&text)
                 .map(|time| time.as_secs_f64())
                 .map_err(|problem| format!("{what}: {problem}"))
         },

@@ -11,7 +11,7 @@ use super::wait::wait_from;
 use crate::plan::{Executor, ScenarioPlan, TaskOrder, TaskPlan};
 use crate::script::declare::{Declarations, DeclaredScenario, TaskSettings};
 use crate::script::reference::{Owner, Section, calls, keys};
-use crate::script::suggest::did_you_mean;
+use crate::text::did_you_mean;
 
 pub(super) const SECTION: Section = Section {
     name: "scenario",

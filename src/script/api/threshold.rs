@@ -8,7 +8,8 @@ use std::time::Duration;
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map, NativeCallContext};
 
 use super::convert;
-use crate::plan::{Options, ThresholdText};
+use crate::metrics::ThresholdText;
+use crate::plan::Options;
 use crate::script::host::{Host, ScriptResult};
 use crate::script::reference::{Owner, Section, calls, keys};
 

@@ -104,5 +104,5 @@ impl Findings<'_> {
 
 /// "did you mean 'x'?", if something known is near.
 fn perhaps<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
-    super::suggest::nearest(name, known).map(|nearest| format!("did you mean '{nearest}'?"))
+    crate::text::nearest(name, known).map(|nearest| format!("did you mean '{nearest}'?"))
 }

@@ -7,7 +7,7 @@ use super::reach::Unit;
 use super::walk::{Named, Walk};
 use crate::script::api::NAMESPACES;
 use crate::script::error::READ_ONLY;
-use crate::script::suggest::nearest;
+use crate::text::nearest;
 
 /// What the name before `::` stands for.
 pub(super) enum Module {

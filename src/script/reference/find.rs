@@ -3,7 +3,7 @@
 use super::contents::sections;
 use super::entry::{Entry, Part};
 use super::tables::Owner;
-use crate::script::suggest::nearest;
+use crate::text::nearest;
 
 /// What was found.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@
 //! is static text that no engine reads. Invariant: a key that stands in no table is refused, so it cannot be
 //! added without a description.
 
-use crate::script::suggest::did_you_mean;
+use crate::text::did_you_mean;
 
 /// A part of the reference: one heading.
 #[derive(Clone, Copy)]

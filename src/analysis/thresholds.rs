@@ -3,9 +3,10 @@
 //! Pure. Owns how a limit, what was measured and the distance between them are written. Leaves layout to the
 //! views. Invariant: two values on the two sides of a limit are never written alike.
 
-use super::format;
+use crate::metrics::{Aggregation, Quantity, Threshold};
 use crate::metrics::{ThresholdState, ThresholdStats};
-use crate::plan::{Aggregation, Quantity, Threshold, format_clock};
+use crate::text::format;
+use crate::text::format_clock;
 
 /// A value with its unit: `84.4ms`, `7.3 %`, `1.3 GB`, `120.4/s`.
 pub fn amount(value: f64, quantity: Quantity) -> String {
@@ -36,7 +37,7 @@ pub fn measured(stats: &ThresholdStats) -> String {
 }
 
 /// A value with as many digits as it takes to tell it from a limit.
-pub(super) fn told_apart(value: f64, limit: f64, quantity: Quantity) -> String {
+pub(crate) fn told_apart(value: f64, limit: f64, quantity: Quantity) -> String {
     let text = amount(value, quantity);
     if value == limit || text != amount(limit, quantity) {
         return text;
@@ -55,7 +56,7 @@ pub fn demanded(threshold: &Threshold) -> String {
 }
 
 /// A limit as it was set, without rounding: `200ms`, `1.5s`, `0.1 %`, `1GB`.
-pub(super) fn set(limit: f64, quantity: Quantity) -> String {
+pub(crate) fn set(limit: f64, quantity: Quantity) -> String {
     const BYTES: [(f64, &str); 4] = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
     let size = limit.abs();
     match quantity {
@@ -106,7 +107,7 @@ pub fn whole(threshold: &Threshold) -> String {
 }
 
 /// A figure of a metric in a word: `p95`, `max`.
-pub(super) fn figure(aggregation: Aggregation) -> String {
+pub(crate) fn figure(aggregation: Aggregation) -> String {
     match aggregation {
         Aggregation::Avg => "avg".to_owned(),
         Aggregation::Min => "min".to_owned(),
@@ -175,7 +176,7 @@ pub fn limit_sentence(stats: &ThresholdStats) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::{Comparison, MetricKind};
+    use crate::metrics::{MetricKind, Operator};
     use std::sync::Arc;
 
     fn stats(quantity: Quantity, limit: f64, measured: Option<f64>) -> ThresholdStats {
@@ -183,7 +184,7 @@ mod tests {
             metric: "http_req_duration".into(),
             tags: vec![("name".into(), "/x".into())],
             aggregation: Aggregation::Percentile(95.0),
-            comparison: Comparison::Less,
+            comparison: Operator::Less,
             limit,
             quantity,
             window: None,

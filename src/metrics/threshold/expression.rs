@@ -4,20 +4,11 @@
 //! measuring to `metrics`. Pure. Invariant: a [`Threshold`] names a metric that exists, a figure that
 //! metric has, and a limit in the unit of that figure.
 
-mod catalog;
-mod parse;
-mod problem;
-mod profiles;
-mod resolve;
-mod unit;
-
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-pub(crate) use catalog::{IterationFigure, RequestFigure, Source, TransactionFigure, find as find_metric};
-pub use catalog::{MetricKind, OwnMetric};
-pub(crate) use resolve::{Known, resolve};
-pub use unit::Quantity;
+use super::unit::Quantity;
+use crate::text::format_duration;
 
 /// A limit, ready to be evaluated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -29,7 +20,7 @@ pub struct Threshold {
     /// Which figure of the metric is compared.
     pub aggregation: Aggregation,
     /// How it is compared.
-    pub comparison: Comparison,
+    pub comparison: Operator,
     /// What it is compared with, in the unit of `quantity`.
     pub limit: f64,
     /// What the figure is: its unit.
@@ -58,7 +49,7 @@ impl Threshold {
 
     /// What is measured over: `whole run`, `any 30s`, `steady`, `any 30s of steady`.
     pub fn scope(&self) -> String {
-        let window = self.window.map(super::format_duration);
+        let window = self.window.map(format_duration);
         match (window, &self.phase) {
             (None, None) => "whole run".to_owned(),
             (Some(window), None) => format!("any {window}"),
@@ -70,12 +61,12 @@ impl Threshold {
     /// Whether a measured value keeps the limit.
     pub fn holds(&self, measured: f64) -> bool {
         match self.comparison {
-            Comparison::Less => measured < self.limit,
-            Comparison::LessOrEqual => measured <= self.limit,
-            Comparison::Greater => measured > self.limit,
-            Comparison::GreaterOrEqual => measured >= self.limit,
-            Comparison::Equal => measured == self.limit,
-            Comparison::NotEqual => measured != self.limit,
+            Operator::Less => measured < self.limit,
+            Operator::LessOrEqual => measured <= self.limit,
+            Operator::Greater => measured > self.limit,
+            Operator::GreaterOrEqual => measured >= self.limit,
+            Operator::Equal => measured == self.limit,
+            Operator::NotEqual => measured != self.limit,
         }
     }
 
@@ -83,9 +74,9 @@ impl Threshold {
     /// is on the wrong side. `None` for a limit of 0 and for comparisons that know no distance.
     pub fn margin(&self, measured: f64) -> Option<f64> {
         let distance = match self.comparison {
-            Comparison::Less | Comparison::LessOrEqual => self.limit - measured,
-            Comparison::Greater | Comparison::GreaterOrEqual => measured - self.limit,
-            Comparison::Equal | Comparison::NotEqual => return None,
+            Operator::Less | Operator::LessOrEqual => self.limit - measured,
+            Operator::Greater | Operator::GreaterOrEqual => measured - self.limit,
+            Operator::Equal | Operator::NotEqual => return None,
         };
         (self.limit != 0.0).then(|| distance / self.limit.abs())
     }
@@ -93,9 +84,9 @@ impl Threshold {
     /// Of two values the one that is farther on the wrong side, or nearer to it.
     pub(crate) fn worse(&self, a: f64, b: f64) -> f64 {
         match self.comparison {
-            Comparison::Less | Comparison::LessOrEqual => a.max(b),
-            Comparison::Greater | Comparison::GreaterOrEqual => a.min(b),
-            Comparison::Equal | Comparison::NotEqual => {
+            Operator::Less | Operator::LessOrEqual => a.max(b),
+            Operator::Greater | Operator::GreaterOrEqual => a.min(b),
+            Operator::Equal | Operator::NotEqual => {
                 if self.holds(a) {
                     b
                 } else {
@@ -106,7 +97,7 @@ impl Threshold {
     }
 
     /// Whether it limits the same figure from the same side as another one, so that one replaces the other.
-    fn is_about_the_same(&self, other: &Threshold) -> bool {
+    pub(super) fn is_about_the_same(&self, other: &Threshold) -> bool {
         let sorted = |threshold: &Threshold| {
             let mut tags = threshold.tags.clone();
             tags.sort_unstable();
@@ -146,7 +137,7 @@ pub enum Aggregation {
 
 /// A comparison of a measured value (left) with the limit (right).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Comparison {
+pub enum Operator {
     /// `<`
     Less,
     /// `<=`
@@ -161,26 +152,26 @@ pub enum Comparison {
     NotEqual,
 }
 
-impl Comparison {
+impl Operator {
     /// As it is written.
     pub fn as_str(self) -> &'static str {
         match self {
-            Comparison::Less => "<",
-            Comparison::LessOrEqual => "<=",
-            Comparison::Greater => ">",
-            Comparison::GreaterOrEqual => ">=",
-            Comparison::Equal => "==",
-            Comparison::NotEqual => "!=",
+            Operator::Less => "<",
+            Operator::LessOrEqual => "<=",
+            Operator::Greater => ">",
+            Operator::GreaterOrEqual => ">=",
+            Operator::Equal => "==",
+            Operator::NotEqual => "!=",
         }
     }
 
     /// `<` and `<=` limit from above, `>` and `>=` from below.
     fn side(self) -> i8 {
         match self {
-            Comparison::Less | Comparison::LessOrEqual => -1,
-            Comparison::Greater | Comparison::GreaterOrEqual => 1,
-            Comparison::Equal => 0,
-            Comparison::NotEqual => 2,
+            Operator::Less | Operator::LessOrEqual => -1,
+            Operator::Greater | Operator::GreaterOrEqual => 1,
+            Operator::Equal => 0,
+            Operator::NotEqual => 2,
         }
     }
 }

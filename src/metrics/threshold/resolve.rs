@@ -1,10 +1,11 @@
 //! From texts of several layers to the thresholds of a run: read, checked against what the run has, merged.
 
-use super::catalog::{TagUse, find};
 use super::parse::parse;
 use super::problem::Problem;
-use super::{OwnMetric, Quantity, Threshold, ThresholdText};
-use crate::did_you_mean;
+use super::{Quantity, Threshold, ThresholdText};
+use crate::metrics::builtin::OwnMetric;
+use crate::metrics::builtin::{TagUse, find};
+use crate::text::did_you_mean;
 
 /// Words for the phases of every run.
 const PHASES: [&str; 3] = ["ramp-up", "steady", "ramp-down"];

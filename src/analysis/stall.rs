@@ -10,11 +10,11 @@
 use std::time::Duration;
 
 use super::findings::{Finding, plural};
-use super::format;
 use crate::metrics::{HistoryPoint, Phase};
+use crate::text::format;
 
 /// See the module's description.
-pub(super) struct Stall {
+pub(crate) struct Stall {
     /// Its begin, seconds since the start of the load.
     from_s: f64,
     /// Its end.
@@ -25,7 +25,7 @@ pub(super) struct Stall {
 }
 
 impl Stall {
-    pub(super) fn finding(&self) -> Finding {
+    pub(crate) fn finding(&self) -> Finding {
         // The edges are estimates; parts of a second would pretend to more.
         let from = self.from_s.round().max(0.0);
         let to = self.to_s.round().max(from + 1.0);
@@ -43,12 +43,12 @@ impl Stall {
     }
 
     /// Whether a second lies in it or in the three seconds after, in which what waited comes back.
-    pub(super) fn is_near(&self, point: &HistoryPoint) -> bool {
+    pub(crate) fn is_near(&self, point: &HistoryPoint) -> bool {
         point.at.as_secs_f64() > self.from_s.floor() && begin_s(point) < self.to_s + 3.0
     }
 }
 
-pub(super) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+pub(crate) fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
     let mut values: Vec<f64> = values.collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied()
@@ -64,7 +64,7 @@ fn rate(point: &HistoryPoint) -> f64 {
 }
 
 /// The longest first.
-pub(super) fn stalls(points: &[&HistoryPoint]) -> Vec<Stall> {
+pub(crate) fn stalls(points: &[&HistoryPoint]) -> Vec<Stall> {
     let loaded = || points.iter().filter(|point| point.users > 0 && point.phase != Phase::RampDown);
     let (Some(typical), Some(in_flight)) =
         (median(loaded().map(|point| rate(point))), median(loaded().map(|point| point.in_flight as f64)))
@@ -121,8 +121,8 @@ fn stall(points: &[&HistoryPoint], first: usize, end: usize, typical: f64) -> St
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{Load, Verdict};
     use super::*;
+    use crate::fixture::{Load, Verdict};
 
     /// Sentences on 30 seconds with these in their middle: responses, how long the slowest took, in flight.
     fn told(middle: &[(u64, u64, u64)]) -> Vec<String> {

@@ -3,12 +3,12 @@
 //! Pure. Owns how both are written. Leaves layout to the views. Invariant: what was measured in a step that did not hold
 //! is never written like the limit.
 
-use super::format;
-use super::limits::{amount, told_apart};
+use super::thresholds::{amount, told_apart};
 use crate::metrics::{CapacityStats, CapacityStep, NotHeld};
+use crate::text::format;
 
 /// The answer in a sentence, and whether a rate held.
-pub(super) fn answer(capacity: &CapacityStats) -> (String, bool) {
+pub(crate) fn answer(capacity: &CapacityStats) -> (String, bool) {
     let Some(best) = capacity.best else {
         let lowest = capacity.steps.iter().map(|step| step.rate).reduce(f64::min);
         return match lowest {
@@ -43,7 +43,7 @@ pub(super) fn answer(capacity: &CapacityStats) -> (String, bool) {
 }
 
 /// What was measured in a step, with its unit; `-` without data.
-pub(super) fn measured(capacity: &CapacityStats, step: &CapacityStep) -> String {
+pub(crate) fn measured(capacity: &CapacityStats, step: &CapacityStep) -> String {
     match (step.measured, capacity.quantity, capacity.limit_value) {
         (Some(measured), Some(quantity), Some(limit)) => told_apart(measured, limit, quantity),
         (Some(measured), Some(quantity), None) => amount(measured, quantity),
@@ -52,12 +52,12 @@ pub(super) fn measured(capacity: &CapacityStats, step: &CapacityStep) -> String 
 }
 
 /// Share of requests that failed in a step; `-` without a request.
-pub(super) fn failed(step: &CapacityStep) -> String {
+pub(crate) fn failed(step: &CapacityStep) -> String {
     step.failed_share.map_or_else(|| "-".to_owned(), |share| format!("{} %", format::percent(share)))
 }
 
 /// `held`, or why it did not.
-pub(super) fn outcome(step: &CapacityStep) -> String {
+pub(crate) fn outcome(step: &CapacityStep) -> String {
     match (step.why_not, step.failed_iterations) {
         (Some(NotHeld::IterationsFailed), Some(share)) => {
             format!("{} % of the iterations failed", format::percent(share))
@@ -69,7 +69,7 @@ pub(super) fn outcome(step: &CapacityStep) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture::{capacity, capacity_step};
+    use crate::fixture::{capacity, capacity_step};
 
     #[test]
     fn every_end_has_its_sentence() {

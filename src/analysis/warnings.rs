@@ -2,14 +2,14 @@
 //!
 //! Leaves what the target did to `findings`. Pure.
 
-use super::format;
 use crate::metrics::{CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, Saturation, Snapshot};
+use crate::text::format;
 
 /// One warning: its first line says what it is, the others say more of it. Texts of the run stand in it as they are.
-pub(super) type Warning = Vec<String>;
+pub(crate) type Warning = Vec<String>;
 
 /// All of a run, the gravest first.
-pub(super) fn warnings(snapshot: &Snapshot) -> Vec<Warning> {
+pub(crate) fn warnings(snapshot: &Snapshot) -> Vec<Warning> {
     let mut all: Vec<Warning> = saturated(&snapshot.generator).into_iter().collect();
     all.extend(snapshot.notes.iter().map(|note| vec![note.clone()]));
     all.extend(late_responses(snapshot).map(|text| vec![text]));
@@ -85,12 +85,12 @@ fn late_responses(snapshot: &Snapshot) -> Option<String> {
 }
 
 /// A share of the time, in whole percent.
-pub(super) fn share(share: f64) -> String {
+pub(crate) fn share(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
 /// How many cores there are.
-pub(super) fn cores(generator: &GeneratorStats) -> String {
+pub(crate) fn cores(generator: &GeneratorStats) -> String {
     match generator.cores {
         1 => "1 core".to_owned(),
         cores => format!("{cores} cores"),
@@ -100,7 +100,7 @@ pub(super) fn cores(generator: &GeneratorStats) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::fixture;
+    use crate::fixture;
 
     #[test]
     fn a_run_like_others_has_none() {

@@ -2,9 +2,9 @@
 //!
 //! Pure. Leaves the figures to `results::compare` and the layout to each report.
 
-use super::format;
-use super::user_text::clean_line;
-use crate::results::{ChangeVerdict, ComparedFigure, Comparison, EndpointComparison, FigureComparison};
+use crate::analysis::{ChangeVerdict, ComparedFigure, Comparison, EndpointComparison, FigureComparison};
+use crate::text::clean_line;
+use crate::text::format;
 
 /// What the comparison comes to, in a sentence.
 pub fn comparison_sentence(comparison: &Comparison) -> String {
@@ -37,7 +37,7 @@ fn size(figure: &FigureComparison) -> f64 {
 }
 
 /// Its method and name, on one line.
-pub(super) fn endpoint_name(endpoint: &EndpointComparison) -> String {
+pub(crate) fn endpoint_name(endpoint: &EndpointComparison) -> String {
     match endpoint.method.as_str() {
         "" => "all requests".to_owned(),
         method => clean_line(&format!("{method} {}", endpoint.name)),
@@ -45,7 +45,7 @@ pub(super) fn endpoint_name(endpoint: &EndpointComparison) -> String {
 }
 
 /// The endpoints that a report has room for: all requests together, then those that changed, then the others.
-pub(super) fn shown(comparison: &Comparison, most: usize) -> Vec<&EndpointComparison> {
+pub(crate) fn shown(comparison: &Comparison, most: usize) -> Vec<&EndpointComparison> {
     let mut all: Vec<&EndpointComparison> = comparison.endpoints.iter().collect();
     let has = |endpoint: &EndpointComparison, verdict| endpoint.figures.iter().any(|f| f.verdict == verdict);
     all.sort_by_key(|endpoint| match endpoint {
@@ -59,7 +59,7 @@ pub(super) fn shown(comparison: &Comparison, most: usize) -> Vec<&EndpointCompar
 }
 
 /// A figure of a run with its unit; `-` without data.
-pub(super) fn amount(figure: ComparedFigure, value: Option<f64>) -> String {
+pub(crate) fn amount(figure: ComparedFigure, value: Option<f64>) -> String {
     let Some(value) = value else { return "-".to_owned() };
     match figure {
         ComparedFigure::Rate => format!("{}/s", format::rate(value)),
@@ -69,7 +69,7 @@ pub(super) fn amount(figure: ComparedFigure, value: Option<f64>) -> String {
 }
 
 /// `+12%`, or for shares `+0.3pp` (percentage points).
-pub(super) fn change_text(figure: ComparedFigure, change: f64) -> String {
+pub(crate) fn change_text(figure: ComparedFigure, change: f64) -> String {
     let per_cent = change * 100.0;
     if figure == ComparedFigure::Failures {
         format!("{per_cent:+.1}pp")
@@ -82,7 +82,7 @@ pub(super) fn change_text(figure: ComparedFigure, change: f64) -> String {
 
 #[cfg(feature = "charts")]
 /// The confidence interval of a change: `+5.0% to +19%`.
-pub(super) fn interval_text(figure: &FigureComparison) -> String {
+pub(crate) fn interval_text(figure: &FigureComparison) -> String {
     figure.interval.map_or_else(
         || "-".to_owned(),
         |(low, high)| format!("{} to {}", change_text(figure.figure, low), change_text(figure.figure, high)),
@@ -90,13 +90,13 @@ pub(super) fn interval_text(figure: &FigureComparison) -> String {
 }
 
 /// A change with what it means: `+12% worse`, `+0.4% noise`; nothing without data to judge.
-pub(super) fn judged_change(figure: &FigureComparison) -> Option<String> {
+pub(crate) fn judged_change(figure: &FigureComparison) -> Option<String> {
     let change = figure.change.filter(|_| figure.verdict != ChangeVerdict::TooLittleData)?;
     Some(format!("{} {}", change_text(figure.figure, change), figure.verdict.as_str()))
 }
 
 /// A sign for each verdict, since colour is never alone.
-pub(super) fn sign(verdict: ChangeVerdict) -> &'static str {
+pub(crate) fn sign(verdict: ChangeVerdict) -> &'static str {
     match verdict {
         ChangeVerdict::Better => "✓",
         ChangeVerdict::Worse => "✗",

@@ -1,5 +1,5 @@
-use super::super::MetricKind;
 use super::*;
+use crate::metrics::builtin::MetricKind;
 
 fn own() -> Vec<OwnMetric> {
     let metric = |name: &str, kind, is_time| OwnMetric { name: name.to_owned(), kind, is_time };
@@ -37,7 +37,7 @@ fn the_whole_grammar() {
     let tags = [("name", "/quality/analyze"), ("method", "POST")].map(|(k, v)| (k.to_owned(), v.to_owned()));
     assert_eq!(threshold.tags, tags);
     assert_eq!(threshold.aggregation, Aggregation::Percentile(99.9));
-    assert_eq!((threshold.comparison, threshold.limit), (Comparison::LessOrEqual, 1500.0));
+    assert_eq!((threshold.comparison, threshold.limit), (Operator::LessOrEqual, 1500.0));
     assert_eq!(threshold.window, Some(Duration::from_secs(30)));
     assert_eq!(threshold.phase.as_deref(), Some("steady"));
     assert_eq!(threshold.abort_after, Some(Duration::from_secs(10)));

@@ -1,8 +1,8 @@
-//! Two stored runs against each other: what changed, and what is noise.
+//! Two runs against each other: what changed, and what is noise.
 //!
-//! Owns the verdict on each figure. Leaves wording and layout to `report`. Pure but for reading the two run
-//! directories. Invariant: a change is called one only when chance within the runs does not explain it, all
-//! figures of the comparison taken together, and it is larger than what two equal runs differ by anyway.
+//! Owns the verdict on each figure. Leaves layout to `report` and reading runs to `results`. Pure. Invariant: a change
+//! is called one only when chance within the runs does not explain it, all figures of the comparison taken together,
+//! and it is larger than what two equal runs differ by anyway.
 
 mod bootstrap;
 mod facts;
@@ -14,17 +14,15 @@ pub(crate) mod made;
 #[cfg(test)]
 mod tests;
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 
 use self::bootstrap::{Estimate, FIGURES, Figure, estimate};
-use self::measured::{Endpoint, MeasuredRun};
-use super::run_json::round;
+use self::measured::Endpoint;
+use crate::text::format::round;
 
 pub use self::bootstrap::Figure as ComparedFigure;
-pub(super) use self::facts::circumstances;
-pub use self::measured::StoredRunError;
+pub(crate) use self::facts::{RunFacts, circumstances};
+pub(crate) use self::measured::MeasuredRun;
 
 /// How sure a change has to be, over all figures of a comparison together.
 const CONFIDENCE: f64 = 0.95;
@@ -127,17 +125,8 @@ impl ChangeVerdict {
 }
 
 impl Comparison {
-    /// Compares two run directories. `noise` is the relative difference that equal runs show anyway, see
-    /// [`DEFAULT_NOISE`].
-    ///
-    /// # Errors
-    /// When one of them is no run directory, in words.
-    pub fn of(before: &Path, after: &Path, noise: f64) -> Result<Comparison, StoredRunError> {
-        let (before, after) = (MeasuredRun::read(before)?, MeasuredRun::read(after)?);
-        Ok(Comparison::between(&before, &after, noise))
-    }
-
-    fn between(before: &MeasuredRun, after: &MeasuredRun, noise: f64) -> Comparison {
+    /// `noise` is the relative difference that equal runs show anyway, see [`DEFAULT_NOISE`].
+    pub(crate) fn between(before: &MeasuredRun, after: &MeasuredRun, noise: f64) -> Comparison {
         let steady_only = before.has_steady_phase() && after.has_steady_phase();
         let (a, b) = (before.endpoints(steady_only), after.endpoints(steady_only));
         let mut endpoints: Vec<EndpointComparison> = a
@@ -160,8 +149,8 @@ impl Comparison {
         });
         judge_all(&mut endpoints, noise);
         Comparison {
-            before: before.name(),
-            after: after.name(),
+            before: before.name.clone(),
+            after: after.name.clone(),
             warnings: facts::differences(before, after),
             steady_only,
             endpoints,

@@ -1,7 +1,5 @@
 //! What two runs do not have in common besides their figures: script, load, host, machine, version.
 
-use std::path::Path;
-
 use serde_json::Value;
 
 use super::measured::MeasuredRun;
@@ -24,9 +22,18 @@ const FACTS: [(&str, &str); 14] = [
     ("/resources/target_machine", "the target's machine differs"),
 ];
 
+/// What a run was made with.
+#[derive(Clone, Copy)]
+pub(crate) struct RunFacts<'a> {
+    /// Its `run.json`.
+    pub(crate) json: &'a Value,
+    /// Hash of the copies of the files that ran; `None` without a copy.
+    pub(crate) script: Option<u64>,
+}
+
 /// Each difference as a sentence.
 pub(super) fn differences(before: &MeasuredRun, after: &MeasuredRun) -> Vec<String> {
-    let mut sentences = circumstances((&before.json, &before.folder), (&after.json, &after.folder));
+    let mut sentences = circumstances(before.facts(), after.facts());
     for (run, which) in [(before, "before"), (after, "after")] {
         if run.json.pointer("/generator/saturated") == Some(&Value::Bool(true)) {
             sentences
@@ -35,21 +42,21 @@ pub(super) fn differences(before: &MeasuredRun, after: &MeasuredRun) -> Vec<Stri
         if run.json["ended_by"].is_null() {
             sentences.push(format!("the run {which} was cut off"));
         }
-        sentences.extend(run.problems().iter().map(|problem| format!("the run {which}: {problem}")));
+        sentences.extend(run.problems.iter().map(|problem| format!("the run {which}: {problem}")));
     }
     sentences
 }
 
-/// What two runs were made with that differs: script, load, host, machine, version; `run.json` and folder of each.
-pub(in crate::results) fn circumstances(before: (&Value, &Path), after: (&Value, &Path)) -> Vec<String> {
+/// What two runs were made with that differs: script, load, host, machine, version.
+pub(crate) fn circumstances(before: RunFacts<'_>, after: RunFacts<'_>) -> Vec<String> {
     let mut sentences = Vec::new();
     for (path, sentence) in FACTS {
-        let (a, b) = (before.0.pointer(path), after.0.pointer(path));
+        let (a, b) = (before.json.pointer(path), after.json.pointer(path));
         // What one of them does not say, as an older version did not, is no difference.
         if a.is_some()
             && b.is_some()
             && a != b
-            && !(path == "/settings/host" && is_own_target(before.0, after.0))
+            && !(path == "/settings/host" && is_own_target(before.json, after.json))
         {
             let short = |value: &Value| short(value).map(|text| format!("{text}{}", unit(path, value)));
             sentences.push(match (a.and_then(short), b.and_then(short)) {
@@ -87,36 +94,14 @@ fn short(value: &Value) -> Option<String> {
     }
 }
 
-/// Compares the copies of the files that ran; what is missing on either side says nothing.
-fn scripts_differ(before: (&Value, &Path), after: (&Value, &Path)) -> bool {
-    let names = |run: (&Value, &Path)| -> Vec<String> {
-        let files = run.0["files"].as_array().into_iter().flatten();
+/// Whether other files ran; what is missing on either side says nothing.
+fn scripts_differ(before: RunFacts<'_>, after: RunFacts<'_>) -> bool {
+    let names = |run: RunFacts<'_>| -> Vec<String> {
+        let files = run.json["files"].as_array().into_iter().flatten();
         files.filter_map(|file| file["name"].as_str()).map(str::to_owned).collect()
     };
     if names(before) != names(after) {
         return !names(before).is_empty() && !names(after).is_empty();
     }
-    let text = |run: (&Value, &Path)| texts(&run.1.join("script"));
-    match (text(before), text(after)) {
-        (Some(a), Some(b)) => a != b,
-        _ => false,
-    }
-}
-
-/// All files below a folder with their text, by path.
-fn texts(folder: &Path) -> Option<Vec<(std::path::PathBuf, Vec<u8>)>> {
-    let mut found = Vec::new();
-    let mut open = vec![folder.to_owned()];
-    while let Some(next) = open.pop() {
-        for entry in std::fs::read_dir(&next).ok()? {
-            let path = entry.ok()?.path();
-            if path.is_dir() {
-                open.push(path);
-            } else {
-                found.push((path.strip_prefix(folder).ok()?.to_owned(), std::fs::read(&path).ok()?));
-            }
-        }
-    }
-    found.sort();
-    Some(found)
+    matches!((before.script, after.script), (Some(a), Some(b)) if a != b)
 }

@@ -10,7 +10,7 @@
 
 /// A slope and what is known of it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Trend {
+pub(crate) struct Trend {
     /// Value per unit of x.
     pub slope: f64,
     /// Ends of the interval that holds the true slope with 95 % confidence.
@@ -32,7 +32,7 @@ const FEWEST: usize = 8;
 const WANDERING: f64 = 0.5;
 
 /// The line through the points, which ascend in x; `None` for too few of them, or all at one x.
-pub(super) fn trend(points: &[(f64, f64)]) -> Option<Trend> {
+pub(crate) fn trend(points: &[(f64, f64)]) -> Option<Trend> {
     if points.len() < FEWEST || points.iter().any(|(x, y)| !x.is_finite() || !y.is_finite()) {
         return None;
     }

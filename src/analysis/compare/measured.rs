@@ -1,14 +1,12 @@
 //! A stored run as a comparison sees it: its facts, and its endpoints second by second.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::RunName;
-use crate::metrics::{IntervalKind, IntervalSeries};
-use crate::results::recording::Recording;
+use super::{RunFacts, RunName};
+use crate::metrics::{IntervalHistograms, IntervalKind, IntervalSeries};
 
 /// Name of the row of all requests together.
 const AGGREGATED: &str = "Aggregated";
@@ -16,32 +14,18 @@ const AGGREGATED: &str = "Aggregated";
 /// Steady seconds that make it worth leaving the ramps out.
 const LEAST_STEADY: usize = 10;
 
-/// Why a folder is no stored run.
-#[derive(Debug, thiserror::Error)]
-pub enum StoredRunError {
-    /// `run.json` is missing or cannot be read.
-    #[error("{} is no folder of a run: cannot read its run.json: {source} (rhaid run makes such folders below performance/results)", .folder.display())]
-    Unreadable {
-        /// The folder.
-        folder: PathBuf,
-        /// What the operating system said.
-        source: std::io::Error,
-    },
-    /// `run.json` is not JSON.
-    #[error("{}: {source}", .path.display())]
-    NoJson {
-        /// The file.
-        path: PathBuf,
-        /// Where it stops being JSON.
-        source: serde_json::Error,
-    },
-}
-
 /// See the module's description.
-pub(super) struct MeasuredRun {
-    pub(super) folder: PathBuf,
-    pub(super) json: Value,
-    recording: Recording,
+pub(crate) struct MeasuredRun {
+    pub(crate) name: RunName,
+    /// Its `run.json`.
+    pub(crate) json: Value,
+    /// See [`RunFacts::script`].
+    pub(crate) script: Option<u64>,
+    /// Begin, end and length in intervals of the steady phase.
+    pub(crate) steady: Option<(Duration, Duration, usize)>,
+    pub(crate) intervals: Vec<IntervalHistograms>,
+    /// What its files lack, in words.
+    pub(crate) problems: Vec<String>,
 }
 
 /// An endpoint's intervals, in order; those without requests too.
@@ -64,53 +48,23 @@ pub(super) struct Second {
 pub(super) type Key = (String, String);
 
 impl MeasuredRun {
-    pub(super) fn read(folder: &Path) -> Result<MeasuredRun, StoredRunError> {
-        let path = folder.join("run.json");
-        let text = std::fs::read(&path)
-            .map_err(|source| StoredRunError::Unreadable { folder: folder.to_owned(), source })?;
-        let json = serde_json::from_slice(&text).map_err(|source| StoredRunError::NoJson { path, source })?;
-        Ok(MeasuredRun { folder: folder.to_owned(), json, recording: Recording::read(folder) })
-    }
-
-    pub(super) fn name(&self) -> RunName {
-        // `.` and `..` have no name of their own.
-        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
-        RunName {
-            folder: folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
-            started_at: self.json["started_at"].as_str().unwrap_or_default().to_owned(),
-        }
-    }
-
-    /// What the recording lacks, in words.
-    pub(super) fn problems(&self) -> &[String] {
-        &self.recording.problems
+    pub(super) fn facts(&self) -> RunFacts<'_> {
+        RunFacts { json: &self.json, script: self.script }
     }
 
     pub(super) fn has_steady_phase(&self) -> bool {
-        self.recording.timeline.iter().filter(|row| row.phase == "steady").count() >= LEAST_STEADY
-    }
-
-    /// Begin and end of the steady phase.
-    fn steady(&self) -> Option<(Duration, Duration)> {
-        let mut steady = self.recording.timeline.iter().filter(|row| row.phase == "steady");
-        let first = steady.next()?;
-        let last = steady.next_back().unwrap_or(first);
-        Some((first.at.saturating_sub(first.length), last.at))
+        self.steady.is_some_and(|(_, _, intervals)| intervals >= LEAST_STEADY)
     }
 
     /// All endpoints and the total.
     pub(super) fn endpoints(&self, steady_only: bool) -> BTreeMap<Key, Endpoint> {
-        let within = if steady_only { self.steady() } else { None };
+        let within = self.steady.filter(|_| steady_only);
         let is_within = |from: Duration, to: Duration| {
             let middle = from + to.saturating_sub(from) / 2;
-            within.is_none_or(|(begin, end)| middle >= begin && middle < end)
+            within.is_none_or(|(begin, end, _)| middle >= begin && middle < end)
         };
-        let intervals: Vec<_> = self
-            .recording
-            .intervals
-            .iter()
-            .filter(|interval| is_within(interval.from, interval.to))
-            .collect();
+        let intervals: Vec<_> =
+            self.intervals.iter().filter(|interval| is_within(interval.from, interval.to)).collect();
         let mut endpoints = BTreeMap::new();
         // Of the total, and of endpoints: the log may hold them in intervals of different length.
         for is_total in [true, false] {

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use super::findings::Finding;
-use super::format;
-use super::regression::trend;
+use super::slope::trend;
 use crate::metrics::{Phase, Snapshot};
+use crate::text::format;
 
 /// Fewest seconds of memory that a leak is told from.
 const FEWEST_SAMPLES: usize = 20;
@@ -17,7 +17,7 @@ const FEWEST_SAMPLES: usize = 20;
 const LASTING: f64 = 0.6;
 
 /// The target's memory while all users ran: seconds since the start, bytes.
-pub(super) fn steady_memory(snapshot: &Snapshot) -> Vec<(f64, f64)> {
+pub(crate) fn steady_memory(snapshot: &Snapshot) -> Vec<(f64, f64)> {
     // In one process, the load generator's own memory cannot be told from the target's.
     if snapshot.resources.info.as_ref().is_some_and(|info| info.target_is_generator) {
         return Vec::new();

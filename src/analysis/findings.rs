@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use super::format;
 use super::leak::{leak, steady_memory};
 use super::stall::{Stall, median, stalls};
 use crate::metrics::{EndpointStats, HistoryPoint, Phase, Snapshot};
-use crate::plan::{EndedBy, RunInfo, format_clock};
+use crate::plan::{EndedBy, RunInfo};
+use crate::text::format;
+use crate::text::format_clock;
 
 /// Most findings that are told.
 const MOST: usize = 7;
@@ -71,7 +72,7 @@ pub fn findings(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot)
     all
 }
 
-pub(super) fn plural(count: u64, noun: &str) -> String {
+pub(crate) fn plural(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", format::count(count), if count == 1 { "" } else { "s" })
 }
 
@@ -270,7 +271,7 @@ fn first_error(snapshot: &Snapshot) -> Option<Finding> {
             key.method,
             key.name,
             key.kind,
-            super::user_text::cut_middle(message, 160, "…")
+            crate::text::cut_middle(message, 160, "…")
         ),
     })
 }
@@ -290,8 +291,8 @@ fn few_samples(snapshot: &Snapshot) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::fixture::{self, Load, Verdict};
     use super::*;
+    use crate::fixture::{self, Load, Verdict};
 
     fn kinds(snapshot: &Snapshot) -> Vec<&'static str> {
         let found = findings(&fixture::info(), Some(&EndedBy::RunTime), snapshot);

@@ -1,6 +1,6 @@
 //! What a figure is counted in, and numbers with units.
 
-use crate::plan::parse_duration;
+use crate::text::parse_duration;
 use serde::{Deserialize, Serialize};
 
 /// What a figure is, and so its unit.

@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
-use super::catalog::{Metric, TagUse, find, names, quantity};
 use super::problem::Problem;
-use super::{Aggregation, Comparison, OwnMetric, Quantity, Threshold};
-use crate::did_you_mean;
-use crate::plan::parse_duration;
+use super::{Aggregation, Operator, Quantity, Threshold};
+use crate::metrics::builtin::OwnMetric;
+use crate::metrics::builtin::{Metric, TagUse, find, names, quantity};
+use crate::text::did_you_mean;
+use crate::text::parse_duration;
 
 /// Longest window; its seconds are kept in memory.
 const LONGEST_WINDOW: Duration = Duration::from_secs(3600);
@@ -26,14 +27,14 @@ const AGGREGATIONS: [(&str, Aggregation); 8] = [
 ];
 
 /// Longest first, so that `<=` is not read as `<`.
-const COMPARISONS: [(&str, Comparison); 7] = [
-    ("===", Comparison::Equal),
-    ("==", Comparison::Equal),
-    ("!=", Comparison::NotEqual),
-    ("<=", Comparison::LessOrEqual),
-    (">=", Comparison::GreaterOrEqual),
-    ("<", Comparison::Less),
-    (">", Comparison::Greater),
+const COMPARISONS: [(&str, Operator); 7] = [
+    ("===", Operator::Equal),
+    ("==", Operator::Equal),
+    ("!=", Operator::NotEqual),
+    ("<=", Operator::LessOrEqual),
+    (">=", Operator::GreaterOrEqual),
+    ("<", Operator::Less),
+    (">", Operator::Greater),
 ];
 
 /// Reads a threshold on a metric of the engine or one of `own`.
@@ -224,7 +225,7 @@ impl<'a> Reader<'a> {
         Ok(Aggregation::Percentile(percentile))
     }
 
-    fn comparison(&mut self) -> Result<Comparison, Problem> {
+    fn comparison(&mut self) -> Result<Operator, Problem> {
         self.spaces();
         for (sign, comparison) in COMPARISONS {
             if self.take(sign) {

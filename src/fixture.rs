@@ -4,16 +4,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::analysis::TrendPoint;
 use crate::metrics::{
     Aggregator, CapacityStats, CapacityStep, CustomKind, Failure, FailureSample, GeneratorPoint,
     GeneratorStats, Histogram, IntervalHistograms, IterationEnd, NotHeld, Phase, Phases, ProcessUse,
     Recorder, RequestSample, ResourceBatch, ResourceInfo, ResourceSample, ScriptError, Snapshot, SystemUse,
     ThresholdState, ThresholdStats, Thresholds, Tick,
 };
-use crate::plan::{
-    Commit, Known, Machine, MetricKind, Origin, OwnMetric, Quantity, RunInfo, ThresholdText, resolve,
-};
-use crate::results::TrendPoint;
+use crate::metrics::{Known, MetricKind, OwnMetric, Quantity, ThresholdText, resolve};
+use crate::plan::{Commit, Machine, Origin, RunInfo};
 
 /// 2026-11-23T17:45:04.250Z
 pub(crate) fn started_at() -> SystemTime {

@@ -5,8 +5,8 @@
 
 use std::time::Duration;
 
-pub use crate::plan::format_count as count;
-use crate::plan::format_duration;
+pub use super::format_count as count;
+use super::format_duration;
 
 /// A latency with its unit and three significant digits: `350µs`, `5ms`, `21.4ms`, `1.20s`.
 pub fn latency(us: u64) -> String {
@@ -93,6 +93,12 @@ pub fn run_length(time: Duration) -> String {
     } else {
         format_duration(Duration::from_secs(seconds.round() as u64))
     }
+}
+
+/// Rounded to so many decimals, so that 0.1 + 0.2 is written as 0.3.
+pub(crate) fn round(value: f64, decimals: i32) -> f64 {
+    let scale = 10_f64.powi(decimals);
+    (value * scale).round() / scale
 }
 
 #[cfg(test)]

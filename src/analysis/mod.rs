@@ -1,0 +1,30 @@
+//! What a run means: findings, warnings, the verdict, thresholds in words, and two runs against each other.
+//!
+//! Pure functions of snapshot and run facts. Owns the rules and their sentences. Leaves layout to `report` and files to
+//! `results`; imports neither.
+
+pub(crate) mod capacity;
+mod compare;
+pub(crate) mod comparison;
+pub(crate) mod findings;
+mod leak;
+mod slope;
+mod stall;
+pub mod thresholds;
+mod trend;
+mod verdict;
+pub(crate) mod warnings;
+
+#[cfg(test)]
+pub(crate) use compare::made::comparison as made_comparison;
+pub use compare::{
+    ChangeVerdict, ComparedFigure, Comparison, DEFAULT_NOISE, EndpointComparison, FigureComparison, Presence,
+    RunName,
+};
+pub(crate) use compare::{MeasuredRun, RunFacts, circumstances};
+pub use comparison::comparison_sentence;
+pub use findings::{Finding, findings};
+pub use leak::leak;
+pub use thresholds::limit_sentence;
+pub use trend::TrendPoint;
+pub use verdict::Verdict;

@@ -1,0 +1,19 @@
+//! Text as people read and write it: counts, durations, moments, figures with units, shell words, near names.
+//!
+//! Owns rounding, units and cleaning. A leaf: it imports nothing of the crate, so that everything may use it.
+
+mod count;
+mod duration;
+pub mod format;
+mod shell;
+mod suggest;
+mod user_text;
+pub(crate) mod utc;
+
+pub use count::format_count;
+pub use duration::{format_clock, format_duration, parse_duration};
+pub use shell::shell_word;
+pub(crate) use suggest::{did_you_mean, nearest};
+pub(crate) use user_text::char_width;
+pub use user_text::{clean_line, clean_lines, cut_middle, width};
+pub(crate) use utc::utc;
