@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rhaid::rhai::{Dynamic, ImmutableString};
 use rhaid::target::{Target, TargetOptions};
-use rhaid::{AsyncCall, LoadTest};
+use rhaid::{AsyncCall, LoadTest, Sample};
 
 const SCRIPT: &str = r#"
     task("order", 3);
@@ -45,7 +45,7 @@ async fn fetch_quote(call: AsyncCall) -> Result<Dynamic, String> {
     let Some(symbol) = call.args.first().and_then(|argument| argument.clone().into_string().ok()) else {
         return Err("fetch_quote takes a symbol as text".to_owned());
     };
-    call.record(started.elapsed(), Ok(()));
+    call.record(Sample::new(started.elapsed()).method("QUOTE"));
     Ok(Dynamic::from(symbol.len() as i64 * 25))
 }
 

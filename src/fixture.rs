@@ -6,12 +6,12 @@ use std::time::{Duration, SystemTime};
 
 use crate::analysis::TrendPoint;
 use crate::metrics::{
-    Aggregator, CapacityStats, CapacityStep, CustomKind, Failure, FailureSample, GeneratorPoint,
-    GeneratorStats, Histogram, IntervalHistograms, IterationEnd, NotHeld, Phase, Phases, ProcessUse,
-    Recorder, RequestSample, ResourceBatch, ResourceInfo, ResourceSample, ScriptError, Snapshot, SystemUse,
+    Aggregator, CapacityStats, CapacityStep, Failure, FailureSample, GeneratorPoint, GeneratorStats,
+    Histogram, IntervalHistograms, IterationEnd, MetricKind, NotHeld, Phase, ProcessUse, Recorder,
+    RequestSample, ResourceBatch, ResourceInfo, ResourceSample, ScriptError, Snapshot, SystemUse,
     ThresholdState, ThresholdStats, Thresholds, Tick,
 };
-use crate::metrics::{Known, MetricKind, OwnMetric, Quantity, ThresholdText, resolve};
+use crate::metrics::{ErrorKind, Known, OwnMetric, Protocol, Quantity, ThresholdText, Timings, resolve};
 use crate::plan::{Commit, Machine, Origin, RunInfo};
 
 /// 2026-11-23T17:45:04.250Z
@@ -180,22 +180,24 @@ impl Load {
         service_us: u64,
         verdict: Verdict,
     ) -> RequestSample {
-        let series = self.recorder.series(scenario, target.0, target.1);
+        let series = self.recorder.series(Protocol::Http, scenario, target.0, target.1);
         let tag = self.recorder.tag("team", "red");
         let service = Duration::from_micros(service_us);
         let (status, failure) = match verdict {
             Verdict::Ok => (200, None),
-            Verdict::Failed(status, kind, message) => {
-                (status, Some(Box::new(Failure { kind, message: message.into() })))
-            }
+            Verdict::Failed(status, kind, message) => (
+                status,
+                Some(Box::new(Failure { kind: ErrorKind::from(Arc::from(kind)), message: message.into() })),
+            ),
         };
         RequestSample {
+            protocol: Protocol::Http,
             series,
             tags: vec![tag],
             status,
             service,
             response: service + Duration::from_micros(50),
-            phases: Phases { waiting: service, ..Phases::default() },
+            timings: Timings::waited(service),
             bytes_sent: 120,
             bytes_received: if status == 0 { 0 } else { 831 },
             failure,
@@ -218,7 +220,7 @@ impl Load {
             self.aggregator.enter(self.at, phase, None);
         }
         self.at += Duration::from_millis(ms);
-        self.aggregator.add(0, self.recorder.take());
+        assert!(self.aggregator.add(0, self.recorder.take()).is_ok());
         let planned = self.due.map(|due| ("browse".into(), due));
         let tick = Tick {
             at: self.at,
@@ -401,6 +403,7 @@ pub(crate) fn long_run(endpoints: u64, seconds: u64, step_s: u64) -> (Snapshot, 
             )
         })
         .collect();
+    let mut taker = None;
     let mut intervals = Vec::new();
     let mut last = empty();
     for step in 1..=seconds / step_s {
@@ -449,7 +452,8 @@ pub(crate) fn long_run(endpoints: u64, seconds: u64, step_s: u64) -> (Snapshot, 
         let users = (at * 2).min(400);
         let phase = if users < 400 { Phase::RampUp } else { Phase::Steady };
         last = load.close_with(step_s * 1_000, phase, users, users / 3 + at % 7);
-        intervals.extend(last.intervals.take());
+        let taker = taker.get_or_insert_with(|| last.intervals.taker());
+        intervals.extend(taker.take());
     }
     (last, intervals)
 }
@@ -527,11 +531,11 @@ fn custom(recorder: &mut Recorder, second: u64) {
         let id = recorder.custom(name, kind, is_time).unwrap();
         recorder.custom_value(id, value, &tags, &()).unwrap();
     };
-    add("orders", CustomKind::Counter, false, value);
-    add("queue_length", CustomKind::Gauge, false, 20.0 - value);
-    add("cache_hit", CustomKind::Rate, false, f64::from(second != 4));
-    add("basket_value", CustomKind::Trend, false, value * 12_345.678);
-    add("render_time", CustomKind::Trend, true, value * 1.25);
+    add("orders", MetricKind::Counter, false, value);
+    add("queue_length", MetricKind::Gauge, false, 20.0 - value);
+    add("cache_hit", MetricKind::Rate, false, f64::from(second != 4));
+    add("basket_value", MetricKind::Trend, false, value * 12_345.678);
+    add("render_time", MetricKind::Trend, true, value * 1.25);
 }
 
 /// The final snapshot of [`snapshots`].

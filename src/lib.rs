@@ -57,4 +57,4 @@ pub use rhai;
 pub use run::{Control, Findings, LoadTest, Prepared, Report, RunError, RunHandle, Stopper};
 #[cfg(feature = "cli")]
 pub(crate) use script::reference as script_reference;
-pub use script::{AsyncCall, HttpDebug, Level, Message, Param, Problem, Severity};
+pub use script::{AsyncCall, HttpDebug, Level, Message, Param, Problem, Sample, Severity};

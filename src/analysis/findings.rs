@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::leak::{leak, steady_memory};
 use super::stall::{Stall, median, stalls};
-use crate::metrics::{EndpointStats, HistoryPoint, Phase, Snapshot};
+use crate::metrics::{EndpointStats, HistoryPoint, Percentile, Phase, Snapshot};
 use crate::plan::{EndedBy, RunInfo};
 use crate::text::format;
 use crate::text::format_clock;
@@ -135,7 +135,7 @@ fn cause(snapshot: &Snapshot, stats: &EndpointStats) -> Option<String> {
     let of_endpoint = |method: &str, name: &str| method == &*stats.method && name == &*stats.name;
     let (key, _) = snapshot.failures.iter().find(|(key, _)| of_endpoint(&key.method, &key.name))?;
     Some(match key.status {
-        0 => key.kind.to_owned(),
+        0 => key.kind.to_string(),
         status => format!("{} {status}", key.kind),
     })
 }
@@ -148,7 +148,8 @@ fn first_failure(snapshot: &Snapshot, stats: &EndpointStats) -> Option<Duration>
 }
 
 fn generator(snapshot: &Snapshot) -> Option<Finding> {
-    let late = snapshot.iterations.lag.filter(|lag| lag.count >= FEW_REQUESTS)?.percentile_us(99.0);
+    let late =
+        snapshot.iterations.lag.filter(|lag| lag.count >= FEW_REQUESTS)?.percentile_us(Percentile::P99);
     (late > LATE_US).then(|| Finding {
         kind: "generator",
         at: None,
@@ -178,7 +179,7 @@ fn burst(snapshot: &Snapshot, points: &[&HistoryPoint]) -> Option<Finding> {
         windows.max_by_key(|&(_, _, count)| count).filter(|&(_, _, count)| count * 10 >= all * 7)
     })?;
     let kinds = snapshot.failures.first().map(|(key, _)| match key.status {
-        0 => key.kind.to_owned(),
+        0 => key.kind.to_string(),
         status => format!("{} {status}", key.kind),
     });
     Some(Finding {
@@ -202,7 +203,7 @@ fn knee(points: &[&HistoryPoint], stalls: &[Stall]) -> Option<Finding> {
         .filter(|point| point.users > 0 && point.phase != Phase::RampDown && !near_stall(point))
         .filter_map(|point| {
             let ok = point.total.ok.filter(|ok| ok.count >= 5)?;
-            Some((point.users, ok.percentile_us(95.0) as f64))
+            Some((point.users, ok.percentile_us(Percentile::P95) as f64))
         })
         .collect();
     by_users.sort_by_key(|&(users, _)| users);

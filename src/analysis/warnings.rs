@@ -2,7 +2,7 @@
 //!
 //! Leaves what the target did to `findings`. Pure.
 
-use crate::metrics::{CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, Saturation, Snapshot};
+use crate::metrics::{CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, Percentile, Saturation, Snapshot};
 use crate::text::format;
 
 /// One warning: its first line says what it is, the others say more of it. Texts of the run stand in it as they are.
@@ -67,17 +67,18 @@ fn words(cause: Saturation, generator: &GeneratorStats) -> String {
 fn late_responses(snapshot: &Snapshot) -> Option<String> {
     const NOTEWORTHY_US: u64 = 50_000;
     let (service, response, lag) = (snapshot.total.ok?, snapshot.total.response?, snapshot.iterations.lag?);
-    let at = |percentile: f64| (service.percentile_us(percentile), response.percentile_us(percentile));
+    let at = |percentile| (service.percentile_us(percentile), response.percentile_us(percentile));
     let differs =
         |&(service, response): &(u64, u64)| response > 2 * service && response - service > NOTEWORTHY_US;
-    let (percentile, (service, response)) = [90.0, 99.0]
+    let (percentile, (service, response)) = [Percentile::P90, Percentile::P99]
         .into_iter()
         .map(|percentile| (percentile, at(percentile)))
         .find(|(_, pair)| differs(pair))?;
     (lag.percentile_us(percentile) > NOTEWORTHY_US).then(|| {
         format!(
-            "who came on time waited longer than the target took: p{percentile} is {} from when an iteration was due \
+            "who came on time waited longer than the target took: {} is {} from when an iteration was due \
              (http_resp_time) and {} from when the request was sent (http_req_duration), because iterations began late",
+            percentile.name(),
             format::latency(response),
             format::latency(service)
         )

@@ -7,6 +7,7 @@ use super::docs_text::{contents, entry, part};
 use super::exit::Exit;
 use super::output;
 use super::progress::ColorChoice;
+use crate::metrics::builtin::{self, Builtin};
 use crate::report::Look;
 use crate::script_reference::{Found, find, markdown, meant};
 
@@ -22,6 +23,10 @@ pub(super) fn docs(args: &DocsArgs) -> Exit {
         output::out(&contents(look));
         return Exit::Passed;
     }
+    if let Some(metric) = builtin::named(asked.trim()) {
+        output::out(&about(metric));
+        return Exit::Passed;
+    }
     match find(&asked) {
         Some(Found::Part(found)) => output::out(&part(look, &found)),
         Some(Found::Entries(found)) => {
@@ -34,6 +39,21 @@ pub(super) fn docs(args: &DocsArgs) -> Exit {
         }
     }
     Exit::Passed
+}
+
+/// A metric of the engine.
+fn about(metric: &Builtin) -> String {
+    let unit = match metric.quantity().unit() {
+        "" => String::new(),
+        unit => format!(", in {unit}"),
+    };
+    format!(
+        "{} — {}{unit}\n  {}.\n  Thresholds take its {}; see docs/metrics.md.\n",
+        metric.name,
+        metric.kind(),
+        metric.description.replace('`', ""),
+        metric.aggregations().join(", ")
+    )
 }
 
 fn unknown(asked: &str) -> String {

@@ -341,6 +341,7 @@ pub(super) fn exchange(
         status: 0,
         version: Version::HTTP_11,
         headers: HeaderMap::new(),
+        trailers: None,
         body: bytes::Bytes::new(),
         body_size: 0,
         target: request.target,
@@ -357,6 +358,7 @@ pub(super) fn exchange(
             exchange.status = answer.status.as_u16();
             exchange.version = answer.version;
             exchange.headers = answer.headers;
+            exchange.trailers = answer.trailers;
             exchange.body = answer.body;
             exchange.body_size = answer.body_size;
             exchange.target = target;

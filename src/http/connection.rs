@@ -44,6 +44,7 @@ pub(super) struct Answer {
     pub(super) status: StatusCode,
     pub(super) version: Version,
     pub(super) headers: HeaderMap,
+    pub(super) trailers: Option<HeaderMap>,
     pub(super) body: Bytes,
     pub(super) body_size: u64,
 }
@@ -117,6 +118,7 @@ impl Http1 {
         let response = response.map_err(|failed| failure(failed, &driver.link))?;
         let (answer, mut body) = split(response);
         let mut collected = Collected::for_body(&body, body_use);
+        let mut trailers = None;
         while !body.is_end_stream() {
             let next = poll_fn(|cx| {
                 // What came together with the head is there already.
@@ -127,7 +129,7 @@ impl Http1 {
             })
             .await;
             let Some(frame) = next else { break };
-            collected.push(frame.map_err(|error| cut(&error, &driver.link, answer.status))?);
+            trailers = collected.push(frame.map_err(|error| cut(&error, &driver.link, answer.status))?);
         }
         if !sender.is_ready() {
             // Hyper says so only after it has seen the end of the body; let it look.
@@ -137,7 +139,7 @@ impl Http1 {
             })
             .await;
         }
-        Ok(collected.complete(answer))
+        Ok(collected.complete(Answer { trailers, ..answer }))
     }
 
     /// Whether another request can be sent.
@@ -222,13 +224,14 @@ impl Http2 {
         record.head_arrived();
         let (answer, mut body) = split(response);
         let mut collected = Collected::for_body(&body, body_use);
+        let mut trailers = None;
         while !body.is_end_stream() {
             let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await else {
                 break;
             };
-            collected.push(frame.map_err(|error| cut(&error, &self.link, answer.status))?);
+            trailers = collected.push(frame.map_err(|error| cut(&error, &self.link, answer.status))?);
         }
-        Ok(collected.complete(answer))
+        Ok(collected.complete(Answer { trailers, ..answer }))
     }
 
     /// Whether another request can be sent.
@@ -263,6 +266,7 @@ fn split(response: Response<Incoming>) -> (Answer, Incoming) {
         status: head.status,
         version: head.version,
         headers: head.headers,
+        trailers: None,
         body: Bytes::new(),
         body_size: 0,
     };
@@ -305,9 +309,12 @@ impl Collected {
         Collected::One { data: Bytes::new(), expected: usize::try_from(expected).unwrap_or(0) }
     }
 
-    fn push(&mut self, frame: Frame<Bytes>) {
-        // Trailers are read and dropped.
-        let Ok(next) = frame.into_data() else { return };
+    /// Adds data; gives back the fields of a frame that has none.
+    fn push(&mut self, frame: Frame<Bytes>) -> Option<HeaderMap> {
+        let next = match frame.into_data() {
+            Ok(next) => next,
+            Err(frame) => return frame.into_trailers().ok(),
+        };
         match self {
             Collected::One { data, .. } if data.is_empty() => *data = next,
             Collected::One { data, expected } => {
@@ -319,6 +326,7 @@ impl Collected {
             Collected::Many(whole) => whole.extend_from_slice(&next),
             Collected::Counted(length) => *length += next.len() as u64,
         }
+        None
     }
 
     /// The response with this body.

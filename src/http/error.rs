@@ -1,6 +1,6 @@
 //! What can go wrong with a request, and how it is said.
 //!
-//! Owns [`ErrorKind`], [`HttpError`] and the translation of I/O, TLS and hyper errors into them. Leaves
+//! Owns [`HttpError`] and the translation of I/O, TLS and hyper errors into them. Leaves
 //! set-up mistakes to `transport.rs` and URL mistakes to `target.rs`.
 //!
 //! Invariant: one cause gives one text. Messages are keys of a failure table, so they hold no local ports, no
@@ -12,64 +12,7 @@ use std::io;
 
 use tokio_rustls::rustls::{self, CertificateError};
 
-/// The stable, short classes of transport errors, which scripts and reports compare with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum ErrorKind {
-    /// A host name has no address.
-    Dns,
-    /// Nobody listens there.
-    Refused,
-    /// The connection was closed or reset before a response came.
-    Reset,
-    /// A limit of time was reached.
-    Timeout,
-    /// TLS could not be agreed on, or the certificate is not trusted.
-    Tls,
-    /// The answer is not what HTTP allows.
-    Protocol,
-    /// The response began but its body could not be read to the end, or not be decoded.
-    Body,
-    /// Too many redirects, or one to nowhere.
-    Redirect,
-    /// Anything else: no descriptors or ports left, a proxy that declines, …
-    Other,
-}
-
-impl ErrorKind {
-    /// Every kind, in the order of the documentation.
-    pub const ALL: [ErrorKind; 9] = [
-        ErrorKind::Dns,
-        ErrorKind::Refused,
-        ErrorKind::Reset,
-        ErrorKind::Timeout,
-        ErrorKind::Tls,
-        ErrorKind::Protocol,
-        ErrorKind::Body,
-        ErrorKind::Redirect,
-        ErrorKind::Other,
-    ];
-
-    /// The name scripts and reports use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ErrorKind::Dns => "dns",
-            ErrorKind::Refused => "refused",
-            ErrorKind::Reset => "reset",
-            ErrorKind::Timeout => "timeout",
-            ErrorKind::Tls => "tls",
-            ErrorKind::Protocol => "protocol",
-            ErrorKind::Body => "body",
-            ErrorKind::Redirect => "redirect",
-            ErrorKind::Other => "other",
-        }
-    }
-}
-
-impl fmt::Display for ErrorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+pub(super) use crate::metrics::ErrorKind;
 
 /// Why a request has no usable response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

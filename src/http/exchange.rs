@@ -1,10 +1,8 @@
 //! What came of a request.
 //!
 //! Owns the result types. Leaves taking the times to `record.rs` and undoing encodings to `decoding.rs`.
-//! Invariant: the parts of [`Timings`] never add up to more than its `total`.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Version};
@@ -12,6 +10,7 @@ use http::{HeaderMap, Version};
 use super::decoding;
 use super::error::HttpError;
 use super::target::Target;
+use crate::metrics::Timings;
 
 /// What came of one request with all its redirects. Never an `Err`: a failure is a sample too.
 #[derive(Clone, Debug)]
@@ -22,6 +21,8 @@ pub struct Exchange {
     pub version: Version,
     /// Header fields of the last response.
     pub headers: HeaderMap,
+    /// Fields that came after the body; `None` without any.
+    pub trailers: Option<HeaderMap>,
     /// As received, still content-encoded; see [`Exchange::decoded_body`].
     pub body: Bytes,
     /// Length of the body as received; also of one that was discarded.
@@ -61,32 +62,4 @@ pub struct Hop {
     pub status: u16,
     /// The URL that answered with it.
     pub url: Target,
-}
-
-/// Where the time of a request went, summed over its redirects; exact to the microsecond.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Timings {
-    /// From the call until a connection was there, without `dns`, `connecting` and `tls`.
-    pub blocked: Duration,
-    /// Looking up a name; `None` when none was looked up (an address, a cached name).
-    pub dns: Option<Duration>,
-    /// Opening TCP connections, with the proxy's CONNECT; `None` when none was opened.
-    pub connecting: Option<Duration>,
-    /// TLS handshakes; `None` when there was none.
-    pub tls: Option<Duration>,
-    /// From having a connection to the last byte of the request being written.
-    pub sending: Duration,
-    /// From there to the first byte of the response.
-    pub waiting: Duration,
-    /// From there to the last byte of the body.
-    pub receiving: Duration,
-    /// Wall time of the whole request.
-    pub total: Duration,
-}
-
-impl Timings {
-    /// The time the server is answerable for: sending, waiting and receiving.
-    pub fn service(&self) -> Duration {
-        self.sending + self.waiting + self.receiving
-    }
 }

@@ -50,9 +50,9 @@ mod tests;
 pub use client::Client;
 pub use cookies::CookieRejected;
 pub use digest::DigestCredentials;
+pub use error::HttpError;
 pub(crate) use error::broken_stream;
-pub use error::{ErrorKind, HttpError};
-pub use exchange::{Exchange, Hop, Timings};
+pub use exchange::{Exchange, Hop};
 pub use headers::basic_auth_value;
 pub(crate) use link::Wire;
 pub use network::Network;
@@ -61,3 +61,5 @@ pub use request::{BodyUse, Request};
 pub use target::{Target, UrlError};
 pub use transport::{SetupError, Transport};
 pub(crate) use upgrade::Declined;
+
+pub use crate::metrics::{ErrorKind, Timings};

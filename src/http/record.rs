@@ -9,8 +9,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::exchange::{Hop, Timings};
+use super::exchange::Hop;
 use super::link::Link;
+use crate::metrics::Timings;
 
 /// The parts of opening a connection that have a timing of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

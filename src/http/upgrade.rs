@@ -74,6 +74,7 @@ impl Client {
             status: head.status,
             version: Version::HTTP_11,
             headers: head.headers,
+            trailers: None,
             body_size: body.len() as u64,
             body,
         };

@@ -8,26 +8,26 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use hashbrown::HashMap;
-
+use super::arrivals::{Arrivals, MergeError, Merged};
+use super::counts::{PhaseTimes, RequestCounts};
 use super::custom::CustomTotals;
-use super::delta::{Delta, ReversedDelta, SeriesDelta};
+use super::delta::{Delta, ReversedDelta, Tag};
 use super::generator::{Generator, WorkerHealth};
 use super::groups::Groups;
-use super::histogram::Histogram;
 use super::intervals::{IntervalFeed, IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries};
 use super::iterations::IterationTotals;
 use super::recorder::TRANSACTION;
 use super::resources::{ResourceBatch, Resources};
-use super::series::{DEFAULT_SERIES_CAP, OTHER};
-use super::series_counts::PHASES;
+use super::sample::Protocol;
+use super::series::{DEFAULT_SERIES_CAP, OTHER, SeriesKey};
 use super::snapshot::{
-    AGGREGATED, EndpointStats, History, HistoryPoint, IntervalStats, Mark, Phase, PhaseSpan, RecentStats,
-    ScenarioStats, Snapshot, TagStats, TotalsSoFar,
+    AGGREGATED, EndpointStats, History, HistoryPoint, Mark, Phase, PhaseSpan, RecentStats, ScenarioStats,
+    Snapshot, TagStats, TotalsSoFar,
 };
 use super::sparse::Sparse;
+use super::table::Table;
 use super::threshold::{ThresholdEvent, ThresholdStats, Thresholds};
-use super::totals::{Totals, per_second};
+use super::totals::{IntervalTotals, Totals, per_second};
 
 /// How many intervals the "recent" figures cover.
 const RECENT_INTERVALS: usize = 10;
@@ -65,16 +65,18 @@ pub struct Tick {
 #[derive(Debug)]
 pub struct Aggregator {
     started_at: SystemTime,
-    workers: Vec<WorkerIds>,
+    /// By worker, which of its deltas are here.
+    arrivals: Vec<Arrivals>,
     total: Totals,
-    endpoints: Vec<(Arc<str>, Arc<str>, Totals)>,
-    endpoint_ids: HashMap<(Arc<str>, Arc<str>), usize>,
-    scenarios: Vec<Scenario>,
-    tags: Vec<(Arc<str>, Arc<str>, Totals)>,
-    transactions: Vec<(Arc<str>, Totals)>,
+    protocols: Table<Protocol, Totals>,
+    endpoints: Table<Endpoint, Totals>,
+    scenarios: Table<Arc<str>, Scenario>,
+    tags: Table<Tag, Totals>,
+    transactions: Table<Arc<str>, Totals>,
     transaction_total: Totals,
     custom: CustomTotals,
-    phases: [Histogram; PHASES.len()],
+    /// Of HTTP requests.
+    phases: PhaseTimes,
     iterations: IterationTotals,
     spans: Vec<PhaseSpan>,
     groups: Groups,
@@ -97,18 +99,11 @@ pub struct Aggregator {
     aborting: Option<ThresholdStats>,
 }
 
-/// Where a worker's own ids stand in the run's tables.
-#[derive(Debug, Default)]
-struct WorkerIds {
-    /// By series: (endpoint, scenario).
-    series: Vec<(usize, usize)>,
-    tags: Vec<usize>,
-    transactions: Vec<usize>,
-}
+/// What requests are shown by: protocol, method, name.
+type Endpoint = (Protocol, Arc<str>, Arc<str>);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Scenario {
-    name: Arc<str>,
     iterations: IterationTotals,
     requests: Totals,
 }
@@ -116,9 +111,7 @@ struct Scenario {
 #[derive(Debug)]
 struct RecentInterval {
     length: Duration,
-    requests: i64,
-    failures: i64,
-    ok: Histogram,
+    requests: IntervalTotals,
 }
 
 impl Aggregator {
@@ -126,16 +119,16 @@ impl Aggregator {
     pub fn new(workers: usize, started_at: SystemTime) -> Self {
         Aggregator {
             started_at,
-            workers: (0..workers).map(|_| WorkerIds::default()).collect(),
+            arrivals: (0..workers).map(|_| Arrivals::default()).collect(),
             total: Totals::default(),
-            endpoints: Vec::new(),
-            endpoint_ids: HashMap::new(),
-            scenarios: Vec::new(),
-            tags: Vec::new(),
-            transactions: Vec::new(),
+            protocols: Table::default(),
+            endpoints: Table::default(),
+            scenarios: Table::default(),
+            tags: Table::default(),
+            transactions: Table::default(),
             transaction_total: Totals::default(),
             custom: CustomTotals::default(),
-            phases: Default::default(),
+            phases: PhaseTimes::default(),
             iterations: IterationTotals::default(),
             spans: Vec::new(),
             groups: Groups::default(),
@@ -189,36 +182,39 @@ impl Aggregator {
         self.snapshot(tick)
     }
 
-    /// Adds what worker number `worker` counted in the interval that is open.
-    pub fn add(&mut self, worker: usize, delta: Delta) {
-        self.learn_ids(worker, &delta);
+    /// Adds what worker number `worker` counted, to the interval that is open. Deltas count in their sequence: one that
+    /// is early waits for those before it, one that comes again is left out. So whatever the order, and however often they
+    /// come, the figures are the same.
+    ///
+    /// # Errors
+    /// When it cannot be one of this run; then nothing of it is counted.
+    pub fn add(&mut self, worker: usize, delta: Delta) -> Result<Merged, MergeError> {
+        let arrivals = self.arrivals.get_mut(worker).ok_or(MergeError::UnknownWorker(worker))?;
+        let (merged, due) = arrivals.arrive(delta)?;
+        due.into_iter().for_each(|delta| self.merge(delta));
+        Ok(merged)
+    }
+
+    fn merge(&mut self, delta: Delta) {
         self.thresholds.add(&delta);
-        for (id, counts) in &delta.series {
-            let (endpoint, scenario) = self.workers[worker].series[id.index()];
-            self.total.add(counts);
-            self.endpoints[endpoint].2.add(counts);
-            self.scenarios[scenario].requests.add(counts);
-            self.log_requests(endpoint, scenario, counts, false);
+        for (key, counts) in &delta.series {
+            self.each_total(key, |totals| totals.add(counts));
+            self.log_requests(key, counts, false);
         }
-        for (id, counts) in &delta.tags {
-            let tag = self.workers[worker].tags[id.index()];
-            self.tags[tag].2.add(counts);
-            self.log(self.tag_series(tag), counts, false);
+        for (tag, counts) in &delta.tags {
+            self.tags.of(tag).add(counts);
+            self.log(tag_series(tag), counts, false);
         }
-        for (id, counts) in &delta.transactions {
-            let transaction = self.workers[worker].transactions[id.index()];
-            self.transactions[transaction].1.add(counts);
+        for (name, counts) in &delta.transactions {
+            self.transactions.of(name).add(counts);
             self.transaction_total.add(counts);
-            self.log(IntervalSeries::Transaction(self.transactions[transaction].0.clone()), counts, false);
+            self.log(IntervalSeries::Transaction(name.clone()), counts, false);
         }
         self.custom.add(delta.custom);
-        for (histogram, sparse) in self.phases.iter_mut().zip(&delta.phases) {
-            histogram.merge_sparse(sparse);
-        }
+        self.phases.merge(&delta.phases);
         for iterations in &delta.iterations {
             self.iterations.add(iterations);
-            let scenario = self.scenario(&iterations.scenario);
-            self.scenarios[scenario].iterations.add(iterations);
+            self.scenarios.of(&iterations.scenario).iterations.add(iterations);
             for (kind, values) in
                 [(IntervalKind::Duration, &iterations.duration), (IntervalKind::Lag, &iterations.lag)]
             {
@@ -235,25 +231,32 @@ impl Aggregator {
         for group in delta.script_errors {
             self.groups.add_script_error(group);
         }
-        self.reverse(worker, &delta.reversed);
+        self.reverse(&delta.reversed);
         self.series_folded |= delta.folded;
     }
 
-    fn log_requests(&mut self, endpoint: usize, scenario: usize, counts: &SeriesDelta, taken_back: bool) {
-        let (method, name, _) = &self.endpoints[endpoint];
-        let (method, name) = (method.clone(), name.clone());
-        let scenario = self.scenarios[scenario].name.clone();
+    /// All totals that a series is part of.
+    fn each_total(&mut self, key: &SeriesKey, act: impl Fn(&mut Totals)) {
+        let mut endpoint = (key.protocol, key.method.clone(), key.name.clone());
+        // Each worker has its own cap; together they may still meet more names than one run shows.
+        if self.endpoints.len() >= DEFAULT_SERIES_CAP && !self.endpoints.contains(&endpoint) {
+            endpoint.2 = OTHER.into();
+            self.series_folded = true;
+        }
+        act(&mut self.total);
+        act(self.protocols.of(&key.protocol));
+        act(self.endpoints.of(&endpoint));
+        act(&mut self.scenarios.of(&key.scenario).requests);
+    }
+
+    fn log_requests(&mut self, key: &SeriesKey, counts: &RequestCounts<Sparse>, taken_back: bool) {
+        let SeriesKey { scenario, method, name, .. } = key.clone();
         self.log(IntervalSeries::Requests { scenario, method, name }, counts, taken_back);
         self.log(IntervalSeries::All, counts, taken_back);
     }
 
-    fn tag_series(&self, tag: usize) -> IntervalSeries {
-        let (key, value, _) = &self.tags[tag];
-        IntervalSeries::Tag { key: key.clone(), value: value.clone() }
-    }
-
     /// Files the histograms of one series under the open interval.
-    fn log(&mut self, series: IntervalSeries, counts: &SeriesDelta, taken_back: bool) {
+    fn log(&mut self, series: IntervalSeries, counts: &RequestCounts<Sparse>, taken_back: bool) {
         let mut add = |kind, values: &Sparse| {
             if !values.is_empty() {
                 self.open.add(IntervalKey { series: series.clone(), kind, taken_back }, values);
@@ -317,14 +320,13 @@ impl Aggregator {
     /// Iterations of a scenario that were due and are never begun, as the run finds at the end.
     pub fn add_dropped(&mut self, scenario: &Arc<str>, count: u64) {
         self.iterations.add_dropped(count);
-        let scenario = self.scenario(scenario);
-        self.scenarios[scenario].iterations.add_dropped(count);
+        self.scenarios.of(scenario).iterations.add_dropped(count);
     }
 
     /// Iterations of a scenario that were started so far, and those that never will be.
     pub fn begun_and_dropped(&self, scenario: &str) -> (u64, u64) {
-        let known = self.scenarios.iter().find(|known| *known.name == *scenario);
-        known.map_or((0, 0), |scenario| scenario.iterations.begun_and_dropped())
+        let known = self.scenarios.iter().find(|(name, _)| **name == *scenario);
+        known.map_or((0, 0), |(_, scenario)| scenario.iterations.begun_and_dropped())
     }
 
     /// Ends the open interval: its figures become a history point, and a snapshot of the run is made.
@@ -333,8 +335,7 @@ impl Aggregator {
         let length = tick.at.saturating_sub(self.interval_started);
         self.interval_started = tick.at;
         self.users_max = self.users_max.max(tick.users_peak);
-        self.thresholds.gauge("vus", tick.users as f64);
-        self.thresholds.gauge("vus_max", self.users_max as f64);
+        self.thresholds.users(tick.users, self.users_max);
         self.thresholds.dropped(self.iterations.begun_and_dropped().1);
         let phases = [tick.phase.as_str(), tick.stage.as_deref().unwrap_or_default()];
         let told = self.thresholds.close(tick.at, length, &phases, self.is_last);
@@ -342,47 +343,35 @@ impl Aggregator {
         if !self.is_last {
             self.aborting = self.thresholds.abort(tick.at).or(self.aborting.take());
         }
-        let interval = std::mem::take(&mut self.total.interval);
+        let interval = self.total.take_interval();
         let rate = per_second(interval.requests.max(0) as u64, length);
         // A cut-off last interval would make a peak out of a few requests in a few milliseconds.
         if length >= Duration::from_millis(500) {
             self.peak_rate = Some(self.peak_rate.map_or(rate, |peak| peak.max(rate)));
         }
-        let endpoints = self
-            .endpoints
-            .iter_mut()
-            .filter(|(_, _, totals)| totals.interval.requests != 0 || totals.interval.failures != 0)
-            .map(|(method, name, totals)| (method.clone(), name.clone(), totals.take_interval()))
-            .collect();
-        for scenario in &mut self.scenarios {
-            scenario.requests.take_interval();
+        let mut endpoints = Vec::new();
+        for ((_, method, name), totals) in self.endpoints.iter_mut() {
+            let interval = totals.take_interval();
+            if interval.requests != 0 || interval.failures != 0 {
+                endpoints.push((method.clone(), name.clone(), interval.stats()));
+            }
         }
-        for (_, _, totals) in &mut self.tags {
-            totals.take_interval();
-        }
-        for (_, totals) in &mut self.transactions {
-            totals.take_interval();
-        }
-        self.transaction_total.take_interval();
-        let total = IntervalStats {
-            requests: interval.requests,
-            failures: interval.failures,
-            ok: interval.ok.summary(),
-        };
-        self.recent.push_back(RecentInterval {
-            length,
-            requests: interval.requests,
-            failures: interval.failures,
-            ok: interval.ok,
-        });
+        // Only the total and the endpoints have a history.
+        let tags = self.tags.iter_mut().map(|(_, totals)| totals);
+        let others = tags.chain(self.transactions.iter_mut().map(|(_, totals)| totals));
+        let others = others.chain(self.protocols.iter_mut().map(|(_, totals)| totals));
+        let others = others.chain(self.scenarios.iter_mut().map(|(_, scenario)| &mut scenario.requests));
+        others.chain([&mut self.transaction_total]).for_each(|totals| drop(totals.take_interval()));
+        let total = interval.stats();
+        self.recent.push_back(RecentInterval { length, requests: interval });
         if self.recent.len() > RECENT_INTERVALS {
             self.recent.pop_front();
         }
         let so_far = TotalsSoFar {
-            requests: self.total.requests,
-            failures: self.total.failures,
+            requests: self.total.counts.requests,
+            failures: self.total.counts.failures,
             ok: self.total.summaries()[0],
-            bytes_received: self.total.bytes_received,
+            bytes_received: self.total.counts.bytes_received,
         };
         self.history.push_second(HistoryPoint {
             at: tick.at,
@@ -407,18 +396,28 @@ impl Aggregator {
         let mut endpoints: Vec<EndpointStats> = self
             .endpoints
             .iter_mut()
+            .map(|((protocol, method, name), totals)| totals.stats(*protocol, method, name, tick.at))
             // A name that was only seen in requests which are not counted, as with `record: false`, is no endpoint.
-            .filter(|(_, _, totals)| totals.requests != 0)
-            .map(|(method, name, totals)| totals.stats(method, name, tick.at))
+            .filter(|stats| stats.requests != 0)
             .collect();
-        endpoints.sort_by(|a, b| (&a.name, &a.method).cmp(&(&b.name, &b.method)));
-        let empty: Arc<str> = "".into();
+        endpoints.sort_by(|a, b| (&a.name, &a.method, a.protocol).cmp(&(&b.name, &b.method, b.protocol)));
+        let (empty, all): (Arc<str>, Arc<str>) = ("".into(), AGGREGATED.into());
         let method: Arc<str> = TRANSACTION.into();
-        let mut transactions: Vec<EndpointStats> =
-            self.transactions.iter_mut().map(|(name, totals)| totals.stats(&method, name, tick.at)).collect();
+        let mut transactions: Vec<EndpointStats> = self
+            .transactions
+            .iter_mut()
+            .map(|(name, totals)| totals.stats(Protocol::Call, &method, name, tick.at))
+            .collect();
         transactions.sort_by(|a, b| a.name.cmp(&b.name));
         let transaction_total = (!transactions.is_empty())
-            .then(|| self.transaction_total.stats(&method, &AGGREGATED.into(), tick.at));
+            .then(|| self.transaction_total.stats(Protocol::Call, &method, &all, tick.at));
+        let mut protocols: Vec<EndpointStats> = self
+            .protocols
+            .iter_mut()
+            .map(|(protocol, totals)| totals.stats(*protocol, &empty, &all, tick.at))
+            .filter(|stats| stats.requests != 0)
+            .collect();
+        protocols.sort_by_key(|stats| stats.protocol);
         Snapshot {
             started_at: self.started_at,
             elapsed: tick.at,
@@ -428,35 +427,35 @@ impl Aggregator {
             users_target: tick.users_target,
             users_max: self.users_max,
             in_flight: tick.in_flight,
-            total: self.total.stats(&empty, &AGGREGATED.into(), tick.at),
+            total: self.total.stats(Protocol::Http, &empty, &all, tick.at),
+            protocols,
             endpoints,
             scenarios: self
                 .scenarios
                 .iter_mut()
-                .map(|Scenario { name, iterations, requests }| {
+                .map(|(name, Scenario { iterations, requests })| {
                     let planned =
                         tick.planned.iter().find(|(known, _)| known == name).map(|(_, count)| *count);
                     ScenarioStats {
                         name: name.clone(),
                         iterations: iterations.stats(planned),
-                        requests: requests.stats(&empty, name, tick.at),
+                        requests: requests.stats(Protocol::Http, &empty, name, tick.at),
                     }
                 })
                 .collect(),
             tags: self
                 .tags
                 .iter_mut()
-                // A tag that no request has had is only one that a scenario has or a threshold asks for.
-                .filter(|(_, _, totals)| totals.requests != 0)
-                .map(|(key, value, totals)| TagStats {
+                .map(|((key, value), totals)| TagStats {
                     key: key.clone(),
                     value: value.clone(),
-                    requests: totals.stats(key, value, tick.at),
+                    requests: totals.stats(Protocol::Http, key, value, tick.at),
                 })
+                .filter(|tag| tag.requests.requests != 0)
                 .collect(),
             recent: self.recent_stats(),
             peak_rate: self.peak_rate,
-            phases: std::array::from_fn(|i| self.phases[i].summary()),
+            phases: self.phases.summaries(),
             iterations: self.iterations.stats(planned(&tick)),
             spans: self.spans.clone(),
             notes: Vec::new(),
@@ -482,81 +481,37 @@ impl Aggregator {
 
     fn recent_stats(&self) -> RecentStats {
         let length: Duration = self.recent.iter().map(|interval| interval.length).sum();
-        let requests: i64 = self.recent.iter().map(|interval| interval.requests).sum();
-        let failures: i64 = self.recent.iter().map(|interval| interval.failures).sum();
-        let mut ok = Histogram::new();
-        self.recent.iter().for_each(|interval| ok.merge(&interval.ok));
+        let mut sum = IntervalTotals::default();
+        for RecentInterval { requests, .. } in &self.recent {
+            sum.requests += requests.requests;
+            sum.failures += requests.failures;
+            sum.ok.merge(&requests.ok);
+        }
         RecentStats {
             seconds: length.as_secs_f64().round() as u32,
-            rate: (length > Duration::ZERO).then(|| per_second(requests.max(0) as u64, length)),
-            failed_share: (requests > 0).then(|| failures.max(0) as f64 / requests as f64),
-            ok: ok.summary(),
+            rate: (length > Duration::ZERO).then(|| per_second(sum.requests.max(0) as u64, length)),
+            failed_share: (sum.requests > 0).then(|| sum.failures.max(0) as f64 / sum.requests as f64),
+            ok: sum.ok.summary(),
         }
-    }
-
-    fn learn_ids(&mut self, worker: usize, delta: &Delta) {
-        for key in &delta.new_series {
-            let mut endpoint = (key.method.clone(), key.name.clone());
-            // Each thread has its own cap; together they may still meet more names than one run shows.
-            if self.endpoints.len() >= DEFAULT_SERIES_CAP && !self.endpoint_ids.contains_key(&endpoint) {
-                endpoint.1 = OTHER.into();
-                self.series_folded = true;
-            }
-            let (method, name) = endpoint.clone();
-            let next = self.endpoints.len();
-            let endpoint_index = *self.endpoint_ids.entry(endpoint).or_insert(next);
-            if endpoint_index == next {
-                self.endpoints.push((method, name, Totals::default()));
-            }
-            let scenario = self.scenario(&key.scenario);
-            self.workers[worker].series.push((endpoint_index, scenario));
-        }
-        for name in &delta.new_transactions {
-            let index = self.transactions.iter().position(|(known, _)| known == name).unwrap_or_else(|| {
-                self.transactions.push((name.clone(), Totals::default()));
-                self.transactions.len() - 1
-            });
-            self.workers[worker].transactions.push(index);
-        }
-        for (key, value) in &delta.new_tags {
-            let index = self.tags.iter().position(|(k, v, _)| k == key && v == value).unwrap_or_else(|| {
-                self.tags.push((key.clone(), value.clone(), Totals::default()));
-                self.tags.len() - 1
-            });
-            self.workers[worker].tags.push(index);
-        }
-    }
-
-    fn scenario(&mut self, name: &Arc<str>) -> usize {
-        self.scenarios.iter().position(|known| known.name == *name).unwrap_or_else(|| {
-            self.scenarios.push(Scenario {
-                name: name.clone(),
-                iterations: IterationTotals::default(),
-                requests: Totals::default(),
-            });
-            self.scenarios.len() - 1
-        })
     }
 
     /// Takes back what was counted under a verdict that the script changed later.
-    fn reverse(&mut self, worker: usize, reversed: &ReversedDelta) {
-        for (id, counts) in &reversed.series {
-            let (endpoint, scenario) = self.workers[worker].series[id.index()];
-            self.total.remove(counts);
-            self.endpoints[endpoint].2.remove(counts);
-            self.scenarios[scenario].requests.remove(counts);
-            self.log_requests(endpoint, scenario, counts, true);
+    fn reverse(&mut self, reversed: &ReversedDelta) {
+        for (key, counts) in &reversed.series {
+            self.each_total(key, |totals| totals.remove(counts));
+            self.log_requests(key, counts, true);
         }
-        for (id, counts) in &reversed.tags {
-            let tag = self.workers[worker].tags[id.index()];
-            self.tags[tag].2.remove(counts);
-            self.log(self.tag_series(tag), counts, true);
+        for (tag, counts) in &reversed.tags {
+            self.tags.of(tag).remove(counts);
+            self.log(tag_series(tag), counts, true);
         }
-        for (histogram, sparse) in self.phases.iter_mut().zip(&reversed.phases) {
-            histogram.remove_sparse(sparse);
-        }
+        self.phases.remove(&reversed.phases);
         self.groups.take_back_failures(&reversed.failures);
     }
+}
+
+fn tag_series((key, value): &Tag) -> IntervalSeries {
+    IntervalSeries::Tag { key: key.clone(), value: value.clone() }
 }
 
 /// Iterations that were due so far, if any executor knows.
@@ -564,5 +519,7 @@ fn planned(tick: &Tick) -> Option<u64> {
     (!tick.planned.is_empty()).then(|| tick.planned.iter().map(|(_, count)| count).sum())
 }
 
+#[cfg(test)]
+mod merge_tests;
 #[cfg(test)]
 mod tests;

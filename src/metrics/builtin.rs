@@ -1,98 +1,71 @@
-//! The metrics that thresholds can name: their kinds, units, tags and figures.
+//! The metrics of the engine: each one's name, kind, unit, meaning and source, once.
 //!
-//! Invariant: every metric of `docs/metrics.md` is here, and where its values come from is its [`Source`].
+//! Thresholds, sample files, `run.json`, `rhaid docs` and `docs/metrics.md` read them here. A metric that is recorded where it
+//! happens ([`Source::Recorded`], with [`Recorder::count`](super::Recorder::count)) needs an entry here and that place, and nothing
+//! else. Invariant: a name stands here once, and no script can take it.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use self::MetricKind::*;
+use self::MetricKind::{Counter, Gauge, Rate, Trend};
+use super::sample::Protocol;
 use super::threshold::{Aggregation, Quantity};
 
 /// What a metric does with its values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum MetricKind {
     /// Adds them up.
     Counter,
+    /// A state: the last value, the smallest and the largest.
+    // The name in runs that an older version stored.
+    #[serde(alias = "OwnGauge")]
+    Gauge,
     /// Counts how many are true.
     Rate,
     /// Keeps their distribution.
     Trend,
-    /// A state that is looked at once a second.
-    Gauge,
-    /// A state that a script sets: the last value, the smallest, the largest.
-    OwnGauge,
 }
 
 impl MetricKind {
-    fn words(self) -> &'static str {
+    /// The word that scripts and outputs use.
+    pub fn as_str(self) -> &'static str {
         match self {
-            Counter => "a counter",
-            Rate => "a rate",
-            Trend => "a trend",
-            Gauge | OwnGauge => "a gauge",
+            Counter => "counter",
+            Gauge => "gauge",
+            Rate => "rate",
+            Trend => "trend",
         }
-    }
-
-    /// The figures it has, as they are written.
-    fn figures(self) -> &'static [&'static str] {
-        match self {
-            Counter => &["count", "rate", "sum"],
-            Rate => &["rate", "count"],
-            Trend => &["avg", "min", "med", "max", "p(N)", "count", "rate", "sum"],
-            Gauge => &["value", "avg", "min", "med", "max", "p(N)"],
-            OwnGauge => &["value", "min", "max"],
-        }
-    }
-
-    /// Whether it has a figure; an error in words when not.
-    pub(super) fn check(self, metric: &str, aggregation: Aggregation) -> Result<(), String> {
-        if self.figures().contains(&aggregation.name()) {
-            return Ok(());
-        }
-        let (last, first) = self.figures().split_last().unwrap_or((&"", &[]));
-        let name = aggregation.name();
-        let words = self.words();
-        Err(format!("'{metric}' is {words}, which has no {name}; it has {} and {last}", first.join(", ")))
     }
 }
 
-impl Aggregation {
-    /// As it is written, with `N` for the number of a percentile.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Aggregation::Avg => "avg",
-            Aggregation::Min => "min",
-            Aggregation::Med => "med",
-            Aggregation::Max => "max",
-            Aggregation::Percentile(_) => "p(N)",
-            Aggregation::Count => "count",
-            Aggregation::Rate => "rate",
-            Aggregation::Sum => "sum",
-            Aggregation::Value => "value",
-        }
+impl fmt::Display for MetricKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
     }
 }
 
 /// Where the values of a metric come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// Requests: how many, which failed, how long the successes took, response times, bytes.
-    Requests(RequestFigure),
-    /// One part of the time of requests, by its place in `PHASES`.
+    /// Requests over a protocol, or over all of them.
+    Requests(Option<Protocol>, RequestFigure),
+    /// One part of the time of HTTP requests, by its place in [`PHASES`](super::PHASES).
     RequestPhase(usize),
-    /// Iterations that ended.
+    /// Iterations.
     Iterations(IterationFigure),
-    /// Iterations that never began.
-    DroppedIterations,
     /// Checks, by name.
     Checks,
     /// Transactions, by name.
     Transactions(TransactionFigure),
     /// Errors of scripts.
     ScriptErrors,
-    /// A state that is looked at once a second, by the metric's name.
-    Gauge,
-    /// A metric of the script, by its name.
-    Own,
+    /// Virtual users: those that run, or the most that did so far.
+    Users { most: bool },
+    /// CPU, memory, network and disk.
+    Resource(Whose, Resource),
+    /// Values that are recorded one by one under the metric's name, as those of a script.
+    Recorded,
 }
 
 /// See [`Source::Requests`].
@@ -114,6 +87,8 @@ pub(crate) enum IterationFigure {
     Lag,
     /// From due to ended.
     Response,
+    /// Those that never began.
+    Dropped,
 }
 
 /// See [`Source::Transactions`].
@@ -122,6 +97,28 @@ pub(crate) enum TransactionFigure {
     Count,
     Failed,
     Duration,
+}
+
+/// Whose resources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Whose {
+    Target,
+    System,
+    Generator,
+}
+
+/// Which resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resource {
+    Cpu,
+    Memory,
+    Threads,
+    Fds,
+    DiskRead,
+    DiskWritten,
+    Processes,
+    NetSent,
+    NetReceived,
 }
 
 /// Which tags the samples of a metric can be told apart by.
@@ -137,13 +134,118 @@ pub(crate) enum TagUse {
     Request,
 }
 
-/// A metric of the engine.
-#[derive(Clone, Copy, Debug)]
+/// What a metric is, but for its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Metric {
     pub(crate) kind: MetricKind,
     pub(crate) quantity: Quantity,
     pub(crate) source: Source,
-    pub(crate) tags: TagUse,
+    /// Declared by the script.
+    pub(crate) is_own: bool,
+}
+
+impl Metric {
+    /// The figures it has, as they are written in thresholds.
+    pub(crate) fn aggregations(self) -> &'static [&'static str] {
+        match (self.kind, self.source) {
+            (Counter, _) => &["count", "rate", "sum"],
+            (Rate, _) => &["rate", "count"],
+            (Trend, _) => &["avg", "min", "med", "max", "p(N)", "count", "rate", "sum"],
+            // It is set now and then; there is no telling how long each value was true.
+            (Gauge, Source::Recorded) => &["value", "min", "max"],
+            (Gauge, _) => &["value", "avg", "min", "med", "max", "p(N)"],
+        }
+    }
+
+    /// Whether it has a figure; an error in words when not.
+    pub(super) fn check(self, name: &str, aggregation: Aggregation) -> Result<(), String> {
+        let (wanted, known) = (aggregation.name(), self.aggregations());
+        if known.contains(&wanted) {
+            return Ok(());
+        }
+        let (last, first) = known.split_last().unwrap_or((&"", &[]));
+        let kind = self.kind;
+        Err(format!("'{name}' is a {kind}, which has no {wanted}; it has {} and {last}", first.join(", ")))
+    }
+
+    pub(crate) fn tags(self) -> TagUse {
+        match self.source {
+            Source::Requests(..) | Source::RequestPhase(_) => TagUse::Request,
+            Source::Iterations(IterationFigure::Dropped) => TagUse::No,
+            Source::Iterations(_) => TagUse::Scenario,
+            Source::Checks | Source::Transactions(_) => TagUse::Any,
+            Source::Recorded if self.is_own => TagUse::Any,
+            Source::ScriptErrors | Source::Users { .. } | Source::Resource(..) | Source::Recorded => {
+                TagUse::No
+            }
+        }
+    }
+
+    /// What one of its figures is counted in.
+    pub(super) fn quantity_of(self, aggregation: Aggregation) -> Quantity {
+        match (self.kind, aggregation) {
+            (Counter, Aggregation::Rate) if self.quantity == Quantity::Bytes => Quantity::BytesPerSecond,
+            (Counter | Trend, Aggregation::Rate) => Quantity::PerSecond,
+            (Counter, _) => self.quantity,
+            (_, Aggregation::Count) => Quantity::Number,
+            _ => self.quantity,
+        }
+    }
+}
+
+/// A metric of the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Builtin {
+    /// Its name in thresholds, files and exports.
+    pub name: &'static str,
+    /// What it says and when it is counted, in Markdown.
+    pub description: &'static str,
+    pub(crate) metric: Metric,
+}
+
+impl Builtin {
+    /// What it does with its values.
+    pub fn kind(&self) -> MetricKind {
+        self.metric.kind
+    }
+
+    /// What its values are.
+    pub fn quantity(&self) -> Quantity {
+        self.metric.quantity
+    }
+
+    /// The figures that thresholds can take of it.
+    pub fn aggregations(&self) -> &'static [&'static str] {
+        self.metric.aggregations()
+    }
+
+    /// The protocols it occurs in; none for one that is not of requests.
+    pub fn protocols(&self) -> &'static [Protocol] {
+        match self.metric.source {
+            Source::Requests(None, _) => &Protocol::ALL,
+            Source::Requests(Some(Protocol::Http), _) | Source::RequestPhase(_) => &[Protocol::Http],
+            Source::Requests(Some(Protocol::WebSocket), _) => &[Protocol::WebSocket],
+            Source::Requests(Some(Protocol::Call), _) => &[Protocol::Call],
+            Source::Recorded if self.name.starts_with("ws_") => &[Protocol::WebSocket],
+            _ => &[],
+        }
+    }
+
+    /// A line of the table in `docs/metrics.md`.
+    fn row(&self) -> String {
+        let unit = match self.quantity() {
+            Quantity::Number => "count",
+            quantity => quantity.unit(),
+        };
+        let figures = self.aggregations().join(" ");
+        format!("| `{}` | {} | {unit} | {} | {figures} |", self.name, self.kind(), self.description)
+    }
+}
+
+/// The table of `docs/metrics.md`.
+pub fn markdown() -> String {
+    let rows: Vec<String> = METRICS.iter().map(Builtin::row).collect();
+    format!("| metric | kind | unit | meaning | figures |\n|---|---|---|---|---|\n{}\n", rows.join("\n"))
 }
 
 /// A metric that a script declares.
@@ -157,94 +259,239 @@ pub struct OwnMetric {
     pub is_time: bool,
 }
 
-const fn metric(kind: MetricKind, quantity: Quantity, source: Source, tags: TagUse) -> Metric {
-    Metric { kind, quantity, source, tags }
-}
-
-const fn requests(kind: MetricKind, quantity: Quantity, figure: RequestFigure) -> Metric {
-    metric(kind, quantity, Source::Requests(figure), TagUse::Request)
-}
-
-const fn part(index: usize) -> Metric {
-    metric(Trend, Quantity::Time, Source::RequestPhase(index), TagUse::Request)
-}
-
-const fn iterations(kind: MetricKind, quantity: Quantity, figure: IterationFigure) -> Metric {
-    metric(kind, quantity, Source::Iterations(figure), TagUse::Scenario)
-}
-
-const fn transactions(kind: MetricKind, quantity: Quantity, figure: TransactionFigure) -> Metric {
-    metric(kind, quantity, Source::Transactions(figure), TagUse::Any)
-}
-
-/// They are recorded as those of a script are.
-const fn websockets(kind: MetricKind, quantity: Quantity) -> Metric {
-    metric(kind, quantity, Source::Own, TagUse::No)
-}
-
-const fn gauge(quantity: Quantity) -> Metric {
-    metric(Gauge, quantity, Source::Gauge, TagUse::No)
-}
-
-/// The metrics of the engine.
-const METRICS: [(&str, Metric); 50] = [
-    ("http_reqs", requests(Counter, Quantity::Number, RequestFigure::Count)),
-    ("http_req_failed", requests(Rate, Quantity::Share, RequestFigure::Failed)),
-    ("http_req_duration", requests(Trend, Quantity::Time, RequestFigure::Duration)),
-    ("http_resp_time", requests(Trend, Quantity::Time, RequestFigure::Response)),
-    ("http_req_blocked", part(0)),
-    ("http_req_dns", part(1)),
-    ("http_req_connecting", part(2)),
-    ("http_req_tls_handshaking", part(3)),
-    ("http_req_sending", part(4)),
-    ("http_req_waiting", part(5)),
-    ("http_req_receiving", part(6)),
-    ("data_sent", requests(Counter, Quantity::Bytes, RequestFigure::Sent)),
-    ("data_received", requests(Counter, Quantity::Bytes, RequestFigure::Received)),
-    ("iterations", iterations(Counter, Quantity::Number, IterationFigure::Count)),
-    ("iteration_duration", iterations(Trend, Quantity::Time, IterationFigure::Duration)),
-    ("iteration_lag", iterations(Trend, Quantity::Time, IterationFigure::Lag)),
-    ("iteration_resp_time", iterations(Trend, Quantity::Time, IterationFigure::Response)),
-    ("dropped_iterations", metric(Counter, Quantity::Number, Source::DroppedIterations, TagUse::No)),
-    ("checks", metric(Rate, Quantity::Share, Source::Checks, TagUse::Any)),
-    ("transactions", transactions(Counter, Quantity::Number, TransactionFigure::Count)),
-    ("transaction_failed", transactions(Rate, Quantity::Share, TransactionFigure::Failed)),
-    ("transaction_duration", transactions(Trend, Quantity::Time, TransactionFigure::Duration)),
-    ("ws_sessions", websockets(Counter, Quantity::Number)),
-    ("ws_connecting", websockets(Trend, Quantity::Time)),
-    ("ws_session_duration", websockets(Trend, Quantity::Time)),
-    ("ws_msgs_sent", websockets(Counter, Quantity::Number)),
-    ("ws_msgs_received", websockets(Counter, Quantity::Number)),
-    ("script_errors", metric(Counter, Quantity::Number, Source::ScriptErrors, TagUse::No)),
-    ("vus", gauge(Quantity::Number)),
-    ("vus_max", gauge(Quantity::Number)),
-    // Of resources: per cent of one core (`system_cpu`: of all), bytes, bytes per second, numbers.
-    ("target_cpu", gauge(Quantity::Percent)),
-    ("target_memory", gauge(Quantity::Bytes)),
-    ("target_threads", gauge(Quantity::Number)),
-    ("target_fds", gauge(Quantity::Number)),
-    ("target_disk_read", gauge(Quantity::BytesPerSecond)),
-    ("target_disk_written", gauge(Quantity::BytesPerSecond)),
-    ("target_processes", gauge(Quantity::Number)),
-    ("system_cpu", gauge(Quantity::Percent)),
-    ("system_memory", gauge(Quantity::Bytes)),
-    ("system_net_sent", gauge(Quantity::BytesPerSecond)),
-    ("system_net_received", gauge(Quantity::BytesPerSecond)),
-    ("system_disk_read", gauge(Quantity::BytesPerSecond)),
-    ("system_disk_written", gauge(Quantity::BytesPerSecond)),
-    ("generator_cpu", gauge(Quantity::Percent)),
-    ("generator_memory", gauge(Quantity::Bytes)),
-    ("generator_threads", gauge(Quantity::Number)),
-    ("generator_fds", gauge(Quantity::Number)),
-    ("generator_disk_read", gauge(Quantity::BytesPerSecond)),
-    ("generator_disk_written", gauge(Quantity::BytesPerSecond)),
-    ("generator_processes", gauge(Quantity::Number)),
+/// Beginnings of names that belong to the engine, also where no metric has one yet.
+pub const RESERVED_PREFIXES: [&str; 14] = [
+    "http_req",
+    "http_resp_",
+    "ws_",
+    "call_",
+    "grpc_",
+    "sse_",
+    "iteration",
+    "transaction",
+    "data_",
+    "vus",
+    "target_",
+    "system_",
+    "generator_",
+    "rhaid_",
 ];
+
+/// Whether a name belongs to the engine.
+pub fn is_reserved(name: &str) -> bool {
+    named(name).is_some() || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+const fn entry(
+    name: &'static str,
+    (kind, quantity): (MetricKind, Quantity),
+    source: Source,
+    description: &'static str,
+) -> Builtin {
+    Builtin { name, description, metric: Metric { kind, quantity, source, is_own: false } }
+}
+
+const COUNT: (MetricKind, Quantity) = (Counter, Quantity::Number);
+const BYTES: (MetricKind, Quantity) = (Counter, Quantity::Bytes);
+const SHARE: (MetricKind, Quantity) = (Rate, Quantity::Share);
+const TIME: (MetricKind, Quantity) = (Trend, Quantity::Time);
+const STATE: (MetricKind, Quantity) = (Gauge, Quantity::Number);
+const PER_CENT: (MetricKind, Quantity) = (Gauge, Quantity::Percent);
+const MEMORY: (MetricKind, Quantity) = (Gauge, Quantity::Bytes);
+const THROUGHPUT: (MetricKind, Quantity) = (Gauge, Quantity::BytesPerSecond);
+
+const fn http(figure: RequestFigure) -> Source {
+    Source::Requests(Some(Protocol::Http), figure)
+}
+
+const fn ws(figure: RequestFigure) -> Source {
+    Source::Requests(Some(Protocol::WebSocket), figure)
+}
+
+const fn call(figure: RequestFigure) -> Source {
+    Source::Requests(Some(Protocol::Call), figure)
+}
+
+const fn iterations(figure: IterationFigure) -> Source {
+    Source::Iterations(figure)
+}
+
+const fn target(resource: Resource) -> Source {
+    Source::Resource(Whose::Target, resource)
+}
+
+const fn system(resource: Resource) -> Source {
+    Source::Resource(Whose::System, resource)
+}
+
+const fn generator(resource: Resource) -> Source {
+    Source::Resource(Whose::Generator, resource)
+}
+
+/// The metrics of the engine, in the order of outputs.
+pub const METRICS: [Builtin; 56] = [
+    entry(
+        "http_reqs",
+        COUNT,
+        http(RequestFigure::Count),
+        "HTTP requests that got a verdict; a redirect chain is one. Counted when the VU waits after the response, or its iteration ends",
+    ),
+    entry("http_req_failed", SHARE, http(RequestFigure::Failed), "Failed HTTP requests of all"),
+    entry(
+        "http_req_duration",
+        TIME,
+        http(RequestFigure::Duration),
+        "Service time of successes. `{expected_response:false}` is the time of failures: service time, or the whole attempt without a response",
+    ),
+    entry(
+        "http_resp_time",
+        TIME,
+        http(RequestFigure::Response),
+        "Response time of all, successes and failures",
+    ),
+    entry(
+        "http_req_blocked",
+        TIME,
+        Source::RequestPhase(0),
+        "Until a connection was there, without the three below; of requests with a response, as all [parts of the time](http.md#timings)",
+    ),
+    entry("http_req_dns", TIME, Source::RequestPhase(1), "Looking up the host name, when one was looked up"),
+    entry(
+        "http_req_connecting",
+        TIME,
+        Source::RequestPhase(2),
+        "Opening TCP connections, when one was opened",
+    ),
+    entry("http_req_tls_handshaking", TIME, Source::RequestPhase(3), "TLS handshakes, when there was one"),
+    entry("http_req_sending", TIME, Source::RequestPhase(4), "Writing the request"),
+    entry(
+        "http_req_waiting",
+        TIME,
+        Source::RequestPhase(5),
+        "From the last byte of the request to the first of the response",
+    ),
+    entry("http_req_receiving", TIME, Source::RequestPhase(6), "Reading the response"),
+    entry(
+        "data_sent",
+        BYTES,
+        Source::Requests(None, RequestFigure::Sent),
+        "Bytes written to the connections of requests of every protocol, with headers, TLS and handshakes",
+    ),
+    entry("data_received", BYTES, Source::Requests(None, RequestFigure::Received), "Bytes read from them"),
+    entry(
+        "iterations",
+        COUNT,
+        iterations(IterationFigure::Count),
+        "Iterations that ended, completed or failed",
+    ),
+    entry(
+        "iteration_duration",
+        TIME,
+        iterations(IterationFigure::Duration),
+        "How long they ran, without the wait",
+    ),
+    entry("iteration_lag", TIME, iterations(IterationFigure::Lag), "From due to started"),
+    entry("iteration_resp_time", TIME, iterations(IterationFigure::Response), "From due to ended"),
+    entry(
+        "dropped_iterations",
+        COUNT,
+        iterations(IterationFigure::Dropped),
+        "Iterations that were due and never begun: nobody was free (`late: \"drop\"`), or the load ended. Only where iterations are due",
+    ),
+    entry("checks", SHARE, Source::Checks, "Passed checks of all"),
+    entry("script_errors", COUNT, Source::ScriptErrors, "Errors of scripts, `fail` included"),
+    entry("vus", STATE, Source::Users { most: false }, "Virtual users that run, once a second"),
+    entry("vus_max", STATE, Source::Users { most: true }, "Most virtual users at once so far"),
+    entry(
+        "transactions",
+        COUNT,
+        Source::Transactions(TransactionFigure::Count),
+        "`measure` calls that ended",
+    ),
+    entry(
+        "transaction_failed",
+        SHARE,
+        Source::Transactions(TransactionFigure::Failed),
+        "Failed transactions of all",
+    ),
+    entry(
+        "transaction_duration",
+        TIME,
+        Source::Transactions(TransactionFigure::Duration),
+        "How long those that did not fail took",
+    ),
+    entry(
+        "ws_reqs",
+        COUNT,
+        ws(RequestFigure::Count),
+        "Handshakes of websockets, and messages with their answers",
+    ),
+    entry("ws_req_failed", SHARE, ws(RequestFigure::Failed), "Failed ones of all"),
+    entry("ws_req_duration", TIME, ws(RequestFigure::Duration), "Time of those that succeeded"),
+    entry("ws_sessions", COUNT, Source::Recorded, "Websockets that were opened"),
+    entry("ws_connecting", TIME, Source::Recorded, "How long that took, with everything"),
+    entry(
+        "ws_session_duration",
+        TIME,
+        Source::Recorded,
+        "How long a websocket was open; counted when it is closed, breaks, or its value is gone",
+    ),
+    entry(
+        "ws_msgs_sent",
+        COUNT,
+        Source::Recorded,
+        "Messages sent on open websockets, also those that are no sample",
+    ),
+    entry("ws_msgs_received", COUNT, Source::Recorded, "Messages received on them"),
+    entry(
+        "call_reqs",
+        COUNT,
+        call(RequestFigure::Count),
+        "Samples that functions of an embedding program recorded",
+    ),
+    entry("call_failed", SHARE, call(RequestFigure::Failed), "Failed ones of all"),
+    entry("call_duration", TIME, call(RequestFigure::Duration), "Time of those that succeeded"),
+    entry("target_cpu", PER_CENT, target(Resource::Cpu), "CPU of the target's processes; 100 is one core"),
+    entry("target_memory", MEMORY, target(Resource::Memory), "Their resident memory"),
+    entry("target_threads", STATE, target(Resource::Threads), "Their threads"),
+    entry("target_fds", STATE, target(Resource::Fds), "Their open file descriptors, sockets included"),
+    entry("target_disk_read", THROUGHPUT, target(Resource::DiskRead), "What they read from disks"),
+    entry("target_disk_written", THROUGHPUT, target(Resource::DiskWritten), "What they write to disks"),
+    entry("target_processes", STATE, target(Resource::Processes), "How many there are"),
+    entry("system_cpu", PER_CENT, system(Resource::Cpu), "CPU of the target's machine; 100 is all cores"),
+    entry("system_memory", MEMORY, system(Resource::Memory), "Memory in use on it"),
+    entry(
+        "system_net_sent",
+        THROUGHPUT,
+        system(Resource::NetSent),
+        "Sent over all interfaces, loopback included",
+    ),
+    entry("system_net_received", THROUGHPUT, system(Resource::NetReceived), "Received over them"),
+    entry("system_disk_read", THROUGHPUT, system(Resource::DiskRead), "Read from its disks"),
+    entry("system_disk_written", THROUGHPUT, system(Resource::DiskWritten), "Written to them"),
+    entry("generator_cpu", PER_CENT, generator(Resource::Cpu), "CPU of this process; 100 is one core"),
+    entry("generator_memory", MEMORY, generator(Resource::Memory), "Its resident memory"),
+    entry("generator_threads", STATE, generator(Resource::Threads), "Its threads"),
+    entry("generator_fds", STATE, generator(Resource::Fds), "Its open file descriptors"),
+    entry("generator_disk_read", THROUGHPUT, generator(Resource::DiskRead), "What it reads from disks"),
+    entry("generator_disk_written", THROUGHPUT, generator(Resource::DiskWritten), "What it writes to disks"),
+    entry("generator_processes", STATE, generator(Resource::Processes), "Its processes"),
+];
+
+/// The metric of the engine with this name.
+pub fn named(name: &str) -> Option<&'static Builtin> {
+    METRICS.iter().find(|metric| metric.name == name)
+}
+
+/// The metrics of resources, in the order of outputs.
+pub fn resources() -> impl Iterator<Item = &'static Builtin> {
+    METRICS.iter().filter(|metric| matches!(metric.metric.source, Source::Resource(..)))
+}
 
 /// The metric of this name: of the engine, or of the script.
 pub(crate) fn find(name: &str, own: &[OwnMetric]) -> Option<Metric> {
-    if let Some((_, metric)) = METRICS.iter().find(|(known, _)| *known == name) {
-        return Some(*metric);
+    if let Some(builtin) = named(name) {
+        return Some(builtin.metric);
     }
     let own = own.iter().find(|metric| metric.name == name)?;
     let quantity = match own.kind {
@@ -252,23 +499,12 @@ pub(crate) fn find(name: &str, own: &[OwnMetric]) -> Option<Metric> {
         _ if own.is_time => Quantity::Time,
         _ => Quantity::Number,
     };
-    Some(metric(own.kind, quantity, Source::Own, TagUse::Any))
+    Some(Metric { kind: own.kind, quantity, source: Source::Recorded, is_own: true })
 }
 
 /// The names that can be meant.
 pub(super) fn names(own: &[OwnMetric]) -> impl Iterator<Item = &str> {
-    METRICS.iter().map(|(name, _)| *name).chain(own.iter().map(|metric| metric.name.as_str()))
-}
-
-/// What a figure of a metric is counted in.
-pub(super) fn quantity(metric: Metric, aggregation: Aggregation) -> Quantity {
-    match (metric.kind, aggregation) {
-        (Counter, Aggregation::Rate) if metric.quantity == Quantity::Bytes => Quantity::BytesPerSecond,
-        (Counter | Trend, Aggregation::Rate) => Quantity::PerSecond,
-        (Counter, _) => metric.quantity,
-        (_, Aggregation::Count) => Quantity::Number,
-        _ => metric.quantity,
-    }
+    METRICS.iter().map(|metric| metric.name).chain(own.iter().map(|metric| metric.name.as_str()))
 }
 
 #[cfg(test)]
@@ -276,39 +512,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_of_a_request_are_those_of_the_recorder() {
-        for (index, phase) in crate::metrics::PHASES.iter().enumerate() {
-            let metric = find(&format!("http_req_{phase}"), &[]).unwrap();
-            assert_eq!(metric.source, Source::RequestPhase(index), "{phase}");
+    fn phases_are_in_their_order_and_names_stand_once() {
+        for (index, phase) in super::super::PHASES.iter().enumerate() {
+            let metric = named(&format!("http_req_{phase}")).unwrap();
+            assert_eq!(metric.metric.source, Source::RequestPhase(index), "{phase}");
         }
+        for (index, metric) in METRICS.iter().enumerate() {
+            assert!(METRICS[..index].iter().all(|other| other.name != metric.name), "{}", metric.name);
+            assert!(is_reserved(metric.name) && !metric.description.is_empty());
+        }
+        assert!(is_reserved("http_req_retries") && !is_reserved("orders"));
     }
 
+    /// `RHAID_BLESS=1` writes it again.
     #[test]
-    fn resources_are_those_that_are_measured() {
-        use crate::metrics::{RESOURCE_METRICS, ResourceUnit};
-        for metric in RESOURCE_METRICS {
-            let quantity = match metric.unit {
-                ResourceUnit::Percent => Quantity::Percent,
-                ResourceUnit::Bytes => Quantity::Bytes,
-                ResourceUnit::BytesPerSecond => Quantity::BytesPerSecond,
-                ResourceUnit::Count => Quantity::Number,
-            };
-            let found = find(metric.name, &[]).map(|metric| (metric.source, metric.quantity));
-            assert_eq!(found, Some((Source::Gauge, quantity)), "{}", metric.name);
-        }
-    }
-
-    #[test]
-    fn every_metric_of_the_documentation_can_be_limited() {
-        let table = include_str!("../../docs/metrics.md");
-        let rows = table.lines().skip_while(|line| !line.starts_with("| `http_reqs`"));
-        let cells = rows.take_while(|line| line.starts_with('|')).filter_map(|line| line.split('|').nth(1));
-        let names: Vec<&str> = cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
-        assert!(names.len() > 15, "{names:?}");
-        for name in names {
-            let name = name.trim_start_matches("…_").split('{').next().unwrap();
-            let found = find(name, &[]).or_else(|| find(&format!("http_req_{name}"), &[]));
-            assert!(found.is_some(), "{name}");
+    fn the_documentation_lists_every_metric() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
+        let page = std::fs::read_to_string(&path).unwrap();
+        let (begin, end) = ("<!-- metrics -->\n", "<!-- /metrics -->");
+        let (head, rest) = page.split_once(begin).expect("a mark before the table");
+        let (table, tail) = rest.split_once(end).expect("a mark after the table");
+        let prefixes = RESERVED_PREFIXES.map(|prefix| format!("`{prefix}`")).join(", ");
+        let made = format!("{}\nReserved beginnings of names: {prefixes}.\n", markdown());
+        if std::env::var_os("RHAID_BLESS").is_some() {
+            std::fs::write(&path, format!("{head}{begin}{made}{end}{tail}")).unwrap();
+        } else {
+            assert_eq!(table, made, "RHAID_BLESS=1 cargo test --lib the_documentation_lists");
         }
     }
 }

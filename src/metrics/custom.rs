@@ -4,10 +4,10 @@
 //! Invariants: a name has one kind; metrics and tag values beyond the cap are counted as [`OTHER`].
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::SystemTime;
 
+use super::builtin::MetricKind;
 use super::distribution::{Distribution, DistributionSummary, LARGEST};
 use super::series::OTHER;
 
@@ -17,59 +17,28 @@ const METRIC_CAP: usize = 200;
 /// How many values by tag it tells apart, all metrics together.
 const TAG_CAP: usize = 1_000;
 
-/// What a metric does with its values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum CustomKind {
-    /// Adds them up.
-    Counter,
-    /// Keeps the last, the smallest and the largest.
-    Gauge,
-    /// Counts how many are true.
-    Rate,
-    /// Keeps their distribution.
-    Trend,
-}
-
-impl CustomKind {
-    /// The word that scripts and outputs use.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            CustomKind::Counter => "counter",
-            CustomKind::Gauge => "gauge",
-            CustomKind::Rate => "rate",
-            CustomKind::Trend => "trend",
-        }
-    }
-}
-
-impl fmt::Display for CustomKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 /// A metric's place in its recorder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CustomId(usize);
 
 /// What values are counted under.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct CustomKey {
     pub(crate) name: Arc<str>,
-    pub(crate) kind: CustomKind,
+    pub(crate) kind: MetricKind,
     pub(crate) is_time: bool,
     /// `None` is all values of the metric.
     pub(crate) tag: Option<(Arc<str>, Arc<str>)>,
 }
 
 /// Values of one key since some moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum CustomValues {
     Counter(f64),
     /// The last one with the moment it was set at, the smallest, the largest.
     Gauge {
         last: f64,
-        at: Instant,
+        at: SystemTime,
         min: f64,
         max: f64,
     },
@@ -81,17 +50,17 @@ pub(crate) enum CustomValues {
 }
 
 impl CustomValues {
-    fn of(kind: CustomKind, value: f64) -> CustomValues {
+    fn of(kind: MetricKind, value: f64) -> CustomValues {
         match kind {
-            CustomKind::Counter => CustomValues::Counter(value),
-            CustomKind::Gauge => {
-                CustomValues::Gauge { last: value, at: Instant::now(), min: value, max: value }
+            MetricKind::Counter => CustomValues::Counter(value),
+            MetricKind::Gauge => {
+                CustomValues::Gauge { last: value, at: SystemTime::now(), min: value, max: value }
             }
-            CustomKind::Rate => {
+            MetricKind::Rate => {
                 let passes = u64::from(value != 0.0);
                 CustomValues::Rate { passes, fails: 1 - passes }
             }
-            CustomKind::Trend => {
+            MetricKind::Trend => {
                 let mut distribution = Distribution::default();
                 distribution.record(value);
                 CustomValues::Trend(distribution)
@@ -103,9 +72,9 @@ impl CustomValues {
         match self {
             // The one kind whose values are many: no distribution is made for a single value.
             CustomValues::Trend(distribution) => distribution.record(value),
-            CustomValues::Counter(_) => self.merge(&CustomValues::of(CustomKind::Counter, value)),
-            CustomValues::Gauge { .. } => self.merge(&CustomValues::of(CustomKind::Gauge, value)),
-            CustomValues::Rate { .. } => self.merge(&CustomValues::of(CustomKind::Rate, value)),
+            CustomValues::Counter(_) => self.merge(&CustomValues::of(MetricKind::Counter, value)),
+            CustomValues::Gauge { .. } => self.merge(&CustomValues::of(MetricKind::Gauge, value)),
+            CustomValues::Rate { .. } => self.merge(&CustomValues::of(MetricKind::Rate, value)),
         }
     }
 
@@ -125,8 +94,8 @@ impl CustomValues {
                 *max = max.max(*m);
             }
             (CustomValues::Rate { passes, fails }, CustomValues::Rate { passes: p, fails: f }) => {
-                *passes += p;
-                *fails += f;
+                *passes = passes.saturating_add(*p);
+                *fails = fails.saturating_add(*f);
             }
             (CustomValues::Trend(distribution), CustomValues::Trend(more)) => distribution.merge(more),
             // A key has one kind.
@@ -141,7 +110,7 @@ impl CustomValues {
                 CustomFigures::Counter { count: *count, rate }
             }
             CustomValues::Gauge { last, min, max, .. } => {
-                CustomFigures::Gauge { value: *last, min: *min, max: *max }
+                CustomFigures::Gauge { value: *last, avg: None, min: *min, max: *max }
             }
             CustomValues::Rate { passes, fails } => CustomFigures::Rate { passes: *passes, fails: *fails },
             CustomValues::Trend(distribution) => CustomFigures::Trend(distribution.summary()?),
@@ -176,6 +145,9 @@ pub enum CustomFigures {
     Gauge {
         /// The last one.
         value: f64,
+        /// The mean of a state that is looked at once a second.
+        #[serde(default)]
+        avg: Option<f64>,
         /// The smallest one.
         min: f64,
         /// The largest one.
@@ -211,7 +183,7 @@ struct Metric {
 impl CustomRecorder {
     /// The metric of this name, a new one when it is named for the first time; an error in words when the
     /// name has another kind.
-    pub(crate) fn metric(&mut self, name: &str, kind: CustomKind, is_time: bool) -> Result<CustomId, String> {
+    pub(crate) fn metric(&mut self, name: &str, kind: MetricKind, is_time: bool) -> Result<CustomId, String> {
         if let Some(index) = self.metrics.iter().position(|metric| *metric.key.name == *name) {
             let known = &self.metrics[index].key;
             if known.kind != kind {
@@ -233,22 +205,22 @@ impl CustomRecorder {
     }
 
     /// Names, kinds, and whether the values are times.
-    pub(crate) fn metrics(&self) -> Vec<(Arc<str>, CustomKind, bool)> {
+    pub(crate) fn metrics(&self) -> Vec<(Arc<str>, MetricKind, bool)> {
         self.metrics.iter().map(|Metric { key, .. }| (key.name.clone(), key.kind, key.is_time)).collect()
     }
 
-    pub(crate) fn name_and_kind(&self, id: CustomId) -> Option<(&str, CustomKind)> {
+    pub(crate) fn name_and_kind(&self, id: CustomId) -> Option<(&str, MetricKind)> {
         self.metrics.get(id.0).map(|metric| (&*metric.key.name, metric.key.kind))
     }
 
     /// Name, kind, and whether the values are times.
-    pub(crate) fn metric_of(&self, id: CustomId) -> Option<(Arc<str>, CustomKind, bool)> {
+    pub(crate) fn metric_of(&self, id: CustomId) -> Option<(Arc<str>, MetricKind, bool)> {
         let Metric { key, .. } = self.metrics.get(id.0)?;
         Some((key.name.clone(), key.kind, key.is_time))
     }
 
     /// Where the metrics beyond the cap are counted: sums of a kind, not of a name.
-    fn other(&mut self, kind: CustomKind, is_time: bool) -> CustomId {
+    fn other(&mut self, kind: MetricKind, is_time: bool) -> CustomId {
         let found = self.metrics.iter().position(|metric| {
             let key = &metric.key;
             *key.name == *OTHER && key.kind == kind && key.is_time == is_time
@@ -256,7 +228,7 @@ impl CustomRecorder {
         found.map_or_else(|| self.add(OTHER, kind, is_time), CustomId)
     }
 
-    fn add(&mut self, name: &str, kind: CustomKind, is_time: bool) -> CustomId {
+    fn add(&mut self, name: &str, kind: MetricKind, is_time: bool) -> CustomId {
         let key = CustomKey { name: name.into(), kind, is_time, tag: None };
         self.metrics.push(Metric { key, values: None, by_tag: Vec::new() });
         CustomId(self.metrics.len() - 1)
@@ -321,7 +293,7 @@ fn is_tag(key: &CustomKey, name: &str, value: &str) -> bool {
     key.tag.as_ref().is_some_and(|(n, v)| **n == *name && **v == *value)
 }
 
-pub(super) fn add(values: &mut Option<CustomValues>, kind: CustomKind, value: f64) {
+pub(super) fn add(values: &mut Option<CustomValues>, kind: MetricKind, value: f64) {
     match values {
         Some(values) => values.record(value),
         None => *values = Some(CustomValues::of(kind, value)),
@@ -331,16 +303,16 @@ pub(super) fn add(values: &mut Option<CustomValues>, kind: CustomKind, value: f6
 fn check(key: &CustomKey, value: f64) -> Result<(), String> {
     let name = &key.name;
     let in_range = match key.kind {
-        CustomKind::Gauge | CustomKind::Rate => value.is_finite(),
-        CustomKind::Counter => value.is_finite() && value >= 0.0,
-        CustomKind::Trend => (0.0..=LARGEST).contains(&value),
+        MetricKind::Gauge | MetricKind::Rate => value.is_finite(),
+        MetricKind::Counter => value.is_finite() && value >= 0.0,
+        MetricKind::Trend => (0.0..=LARGEST).contains(&value),
     };
     if in_range {
         return Ok(());
     }
     Err(match key.kind {
-        CustomKind::Trend => format!("the trend '{name}' takes values from 0 to 1e15, not {value}"),
-        CustomKind::Counter => {
+        MetricKind::Trend => format!("the trend '{name}' takes values from 0 to 1e15, not {value}"),
+        MetricKind::Counter => {
             format!("the counter '{name}' only goes up: it takes values of 0 or more, not {value}")
         }
         kind => format!("the {kind} '{name}' takes numbers, not {value}"),
@@ -393,10 +365,10 @@ mod tests {
         let mut totals = CustomTotals::default();
         for worker in 0..2 {
             let mut recorder = CustomRecorder::default();
-            let counter = recorder.metric("orders", CustomKind::Counter, false).unwrap();
-            let gauge = recorder.metric("queue", CustomKind::Gauge, false).unwrap();
-            let rate = recorder.metric("hit", CustomKind::Rate, false).unwrap();
-            let trend = recorder.metric("price", CustomKind::Trend, false).unwrap();
+            let counter = recorder.metric("orders", MetricKind::Counter, false).unwrap();
+            let gauge = recorder.metric("queue", MetricKind::Gauge, false).unwrap();
+            let rate = recorder.metric("hit", MetricKind::Rate, false).unwrap();
+            let trend = recorder.metric("price", MetricKind::Trend, false).unwrap();
             for interval in 0..2 {
                 let value = f64::from(worker * 2 + interval);
                 recorder.record(counter, value, &tag("shop", "a")).unwrap();
@@ -416,7 +388,7 @@ mod tests {
         assert_eq!(stats[0].figures, CustomFigures::Rate { passes: 2, fails: 2 });
         assert_eq!(stats[1].figures, CustomFigures::Counter { count: 6.0, rate: 3.0 });
         assert_eq!(stats[2].figures, stats[1].figures);
-        assert_eq!(stats[4].figures, CustomFigures::Gauge { value: 3.0, min: 0.0, max: 3.0 });
+        assert_eq!(stats[4].figures, CustomFigures::Gauge { value: 3.0, avg: None, min: 0.0, max: 3.0 });
         let CustomFigures::Trend(price) = stats[3].figures else { panic!("{stats:?}") };
         assert_eq!((price.count, price.avg, price.max), (4, 1.5, 3.0));
     }
@@ -424,9 +396,9 @@ mod tests {
     #[test]
     fn a_name_has_one_kind() {
         let mut recorder = CustomRecorder::default();
-        let id = recorder.metric("a", CustomKind::Counter, false).unwrap();
-        assert_eq!(recorder.metric("a", CustomKind::Counter, false), Ok(id));
-        let error = recorder.metric("a", CustomKind::Rate, false).unwrap_err();
+        let id = recorder.metric("a", MetricKind::Counter, false).unwrap();
+        assert_eq!(recorder.metric("a", MetricKind::Counter, false), Ok(id));
+        let error = recorder.metric("a", MetricKind::Rate, false).unwrap_err();
         assert_eq!(error, "the metric 'a' is a counter already and cannot be a rate");
         assert!(recorder.record(id, -1.0, &[]).unwrap_err().contains("only goes up"));
     }
@@ -435,7 +407,7 @@ mod tests {
     fn names_and_tags_without_end_take_no_memory_without_end() {
         let mut recorder = CustomRecorder::default();
         for i in 0..5_000 {
-            let id = recorder.metric(&format!("m{i}"), CustomKind::Counter, false).unwrap();
+            let id = recorder.metric(&format!("m{i}"), MetricKind::Counter, false).unwrap();
             recorder.record(id, 1.0, &tag("user", &i.to_string())).unwrap();
             recorder.record(id, 1.0, &tag(&format!("key{i}"), "x")).unwrap();
         }

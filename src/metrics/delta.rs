@@ -5,45 +5,66 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
+use super::counts::RequestCounts;
 use super::custom::{CustomKey, CustomValues};
 use super::groups::{CheckCount, FailureCount, FailureKey, ScriptErrorCount};
 use super::iterations::IterationDelta;
-use super::series::{SeriesId, SeriesKey};
-use super::series_counts::PHASES;
+use super::sample::PHASES;
+use super::series::SeriesKey;
 use super::sparse::Sparse;
 use super::watch::WatchDelta;
 
-/// One interval of one worker thread, on its way to the aggregator.
-#[derive(Debug)]
+/// Counters by what they are of.
+pub(crate) type Counts<K> = Vec<(K, RequestCounts<Sparse>)>;
+
+/// Key and value of a tag.
+pub(crate) type Tag = (Arc<str>, Arc<str>);
+
+/// One interval of one worker, on its way to the aggregator. It names everything in full, so that one that is lost, late
+/// or repeated harms no other.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Delta {
-    pub(crate) new_series: Vec<SeriesKey>,
-    pub(crate) new_tags: Vec<(Arc<str>, Arc<str>)>,
-    pub(crate) new_transactions: Vec<Arc<str>>,
-    pub(crate) series: Vec<(SeriesId, SeriesDelta)>,
-    pub(crate) transactions: Vec<(SeriesId, SeriesDelta)>,
+    /// Its place among the deltas of its worker: 0, 1, 2, ….
+    pub(crate) sequence: u64,
+    pub(crate) series: Counts<SeriesKey>,
+    pub(crate) transactions: Counts<Arc<str>>,
     pub(crate) custom: Vec<(CustomKey, CustomValues)>,
-    pub(crate) tags: Vec<(SeriesId, SeriesDelta)>,
+    pub(crate) tags: Counts<Tag>,
     pub(crate) phases: [Sparse; PHASES.len()],
     pub(crate) iterations: Vec<IterationDelta>,
     pub(crate) checks: Vec<(Arc<str>, CheckCount)>,
     pub(crate) failures: Vec<(FailureKey, FailureCount)>,
     pub(crate) script_errors: Vec<ScriptErrorCount>,
     pub(crate) reversed: ReversedDelta,
-    /// What thresholds ask for, by the place of the watch.
+    /// What thresholds ask for, by the number of the watch.
     pub(crate) watched: Vec<(usize, WatchDelta)>,
     pub(crate) folded: bool,
 }
 
 /// What an interval takes back of earlier ones.
-#[derive(Debug)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct ReversedDelta {
-    pub(crate) series: Vec<(SeriesId, SeriesDelta)>,
-    pub(crate) tags: Vec<(SeriesId, SeriesDelta)>,
+    pub(crate) series: Counts<SeriesKey>,
+    pub(crate) tags: Counts<Tag>,
     pub(crate) phases: [Sparse; PHASES.len()],
     pub(crate) failures: Vec<(FailureKey, u64)>,
 }
 
 impl Delta {
+    /// Whether its parts fit together; those of another machine may not.
+    pub(crate) fn is_sound(&self) -> bool {
+        let ReversedDelta { series, tags, phases, .. } = &self.reversed;
+        let counts = self.series.iter().chain(series).map(|(_, counts)| counts);
+        let counts = counts.chain(self.tags.iter().chain(tags).map(|(_, counts)| counts));
+        let mut counts = counts.chain(self.transactions.iter().map(|(_, counts)| counts));
+        counts.all(RequestCounts::is_sound)
+            && self.phases.iter().chain(phases).all(Sparse::is_sound)
+            && self.iterations.iter().all(IterationDelta::is_sound)
+            && self.watched.iter().all(|(_, watched)| watched.is_sound())
+    }
+
     /// Replaces every text for which `replace` gives another one: names, tags, messages, script errors.
     pub(crate) fn replace_texts(&mut self, replace: impl Fn(&str) -> Option<String>) {
         let shared = |text: &mut Arc<str>| {
@@ -56,13 +77,13 @@ impl Delta {
                 *text = other;
             }
         };
-        for key in &mut self.new_series {
+        for (key, _) in self.series.iter_mut().chain(&mut self.reversed.series) {
             [&mut key.scenario, &mut key.method, &mut key.name].into_iter().for_each(shared);
         }
-        for (key, value) in &mut self.new_tags {
+        for ((key, value), _) in self.tags.iter_mut().chain(&mut self.reversed.tags) {
             [key, value].into_iter().for_each(shared);
         }
-        self.new_transactions.iter_mut().for_each(shared);
+        self.transactions.iter_mut().for_each(|(name, _)| shared(name));
         for (key, _) in &mut self.custom {
             shared(&mut key.name);
             if let Some((tag, value)) = &mut key.tag {
@@ -87,17 +108,4 @@ impl Delta {
             [&mut first.message, &mut first.position, &mut first.trace].into_iter().for_each(owned);
         }
     }
-}
-
-#[derive(Debug)]
-pub(crate) struct SeriesDelta {
-    pub(crate) requests: u64,
-    pub(crate) failures: u64,
-    pub(crate) ok: Sparse,
-    pub(crate) failed: Sparse,
-    pub(crate) response: Sparse,
-    pub(crate) phase_us: [u64; PHASES.len()],
-    pub(crate) bytes_sent: u64,
-    pub(crate) bytes_received: u64,
-    pub(crate) statuses: Vec<(u16, u64)>,
 }

@@ -14,9 +14,10 @@ pub(super) const LARGEST: f64 = 1e15;
 const SMALLEST: f64 = 1e-9;
 
 /// Values of 0 or more.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Distribution {
     /// By (power of ten, four digits), which is the order of the values.
+    #[serde(with = "pairs")]
     counts: BTreeMap<(i8, u16), u64>,
     count: u64,
     sum: f64,
@@ -64,11 +65,12 @@ impl Distribution {
             return;
         }
         for (&key, count) in &other.counts {
-            *self.counts.entry(key).or_insert(0) += count;
+            let sum = self.counts.entry(key).or_insert(0);
+            *sum = sum.saturating_add(*count);
         }
         self.min = if self.count == 0 { other.min } else { self.min.min(other.min) };
         self.max = self.max.max(other.max);
-        self.count += other.count;
+        self.count = self.count.saturating_add(other.count);
         self.sum += other.sum;
     }
 
@@ -109,12 +111,29 @@ impl Distribution {
         let rank = ((percentile / 100.0 * self.count as f64 - 1e-9).ceil() as u64).clamp(1, self.count);
         let mut seen = 0;
         for (&key, count) in &self.counts {
-            seen += count;
+            seen = count.saturating_add(seen);
             if seen >= rank {
                 return value(key).clamp(self.min, self.max);
             }
         }
         self.max
+    }
+}
+
+/// A map whose keys are no texts, as pairs.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    type Counts = BTreeMap<(i8, u16), u64>;
+
+    pub(super) fn serialize<S: Serializer>(counts: &Counts, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(counts)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Counts, D::Error> {
+        Ok(Vec::deserialize(deserializer)?.into_iter().collect())
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use super::histogram::{Histogram, Summary};
+use super::percentile::Percentile;
 use super::sparse::Sparse;
 
 /// Share of its cores above which the generator counts as saturated.
@@ -137,7 +138,9 @@ impl GeneratorStats {
 }
 
 fn p99(lateness: Option<Summary>) -> Option<u64> {
-    lateness.filter(|lateness| lateness.count >= LEAST_WAITS).map(|lateness| lateness.percentile_us(99.0))
+    lateness
+        .filter(|lateness| lateness.count >= LEAST_WAITS)
+        .map(|lateness| lateness.percentile_us(Percentile::P99))
 }
 
 fn is_late(p99_us: Option<u64>) -> bool {
@@ -211,7 +214,7 @@ impl Generator {
             cpu,
             busiest_worker: busiest.and_then(|busiest| share(busiest, length, 1)),
             // A second has fewer waits than a run; the last of a few is worth a look, not a verdict.
-            lateness_p99_us: interval.summary().map(|summary| summary.percentile_us(99.0)),
+            lateness_p99_us: interval.summary().map(|summary| summary.percentile_us(Percentile::P99)),
         };
         let stats = &mut self.stats;
         stats.cores = self.cores;

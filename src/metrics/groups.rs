@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
+use super::error_kind::ErrorKind;
 use super::sample::ScriptError;
 use super::series::OTHER;
 
@@ -31,39 +32,16 @@ pub struct CheckCount {
 }
 
 /// What failed requests are grouped by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct FailureKey {
-    /// HTTP method.
+    /// Method of the request.
     pub method: Arc<str>,
     /// Name of the request.
     pub name: Arc<str>,
-    /// A short stable word, see [`super::Failure::kind`].
-    pub kind: &'static str,
+    /// Why they failed.
+    pub kind: ErrorKind,
     /// HTTP status, 0 without a response.
     pub status: u16,
-}
-
-/// The words for causes of failures that the engine uses.
-const FAILURE_KINDS: [&str; 12] = [
-    "status", "expect", "call", "dns", "refused", "reset", "timeout", "tls", "protocol", "body", "redirect",
-    "other",
-];
-
-#[derive(Deserialize)]
-struct StoredFailureKey {
-    method: Arc<str>,
-    name: Arc<str>,
-    kind: String,
-    status: u16,
-}
-
-impl<'de> Deserialize<'de> for FailureKey {
-    /// A stored word is the one it was; one of a later version becomes `other`.
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let stored = StoredFailureKey::deserialize(deserializer)?;
-        let kind = FAILURE_KINDS.iter().find(|known| **known == stored.kind).copied().unwrap_or("other");
-        Ok(FailureKey { method: stored.method, name: stored.name, kind, status: stored.status })
-    }
 }
 
 /// A group of failed requests.
@@ -130,8 +108,8 @@ impl Groups {
     pub(super) fn add_check(&mut self, name: Arc<str>, count: CheckCount) {
         match self.checks.iter_mut().find(|(known, _)| *known == name) {
             Some((_, sum)) => {
-                sum.passes += count.passes;
-                sum.fails += count.fails;
+                sum.passes = sum.passes.saturating_add(count.passes);
+                sum.fails = sum.fails.saturating_add(count.fails);
             }
             None => self.checks.push((name, count)),
         }
@@ -143,7 +121,7 @@ impl Groups {
         }
         match self.failures.get_mut(&key) {
             Some(sum) => {
-                sum.count += count.count;
+                sum.count = sum.count.saturating_add(count.count);
                 sum.first_seen = sum.first_seen.min(count.first_seen);
                 sum.last_seen = sum.last_seen.max(count.last_seen);
                 count.messages.iter().for_each(|message| keep_message(&mut sum.messages, message));
@@ -168,7 +146,7 @@ impl Groups {
         });
         match known {
             Some(sum) => {
-                sum.count += group.count;
+                sum.count = sum.count.saturating_add(group.count);
                 if group.first_seen < sum.first_seen {
                     sum.first_seen = group.first_seen;
                     sum.first = group.first;
@@ -204,8 +182,8 @@ impl Groups {
     /// The script errors, most frequent first.
     pub(super) fn script_errors(&self) -> Vec<ScriptErrorCount> {
         let mut script_errors = self.script_errors.clone();
-        script_errors
-            .sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.first.position.cmp(&b.first.position)));
+        let place = |group: &ScriptErrorCount| (group.first.position.clone(), group.first.message.clone());
+        script_errors.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| place(a).cmp(&place(b))));
         script_errors
     }
 }

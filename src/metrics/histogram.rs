@@ -7,10 +7,8 @@
 use hdrhistogram::Histogram as Hdr;
 use serde::{Deserialize, Serialize};
 
+use super::percentile::Percentile;
 use super::sparse::Sparse;
-
-/// The percentiles every output shows, so that two outputs of one run can be compared.
-pub const PERCENTILES: [f64; 11] = [50.0, 66.0, 75.0, 80.0, 90.0, 95.0, 98.0, 99.0, 99.9, 99.99, 100.0];
 
 /// Longest latency that is told apart from longer ones: one hour, in microseconds.
 pub const MAX_VALUE_US: u64 = 3_600_000_000;
@@ -81,7 +79,7 @@ impl Histogram {
         if taken_count > 0 && buckets.subtract(&*taken).is_ok() {
             // The exact sum when all of it was there, else that of the buckets.
             let sum_us = if taken_count == sparse.count { sparse.sum_us } else { taken_sum_us };
-            self.count -= taken_count;
+            self.count = self.count.saturating_sub(taken_count);
             self.sum_us = self.sum_us.saturating_sub(sum_us);
         }
     }
@@ -96,8 +94,8 @@ impl Histogram {
             let merged = self.buckets().add(&**theirs);
             debug_assert!(merged.is_ok(), "histograms of one precision always merge: {merged:?}");
         }
-        self.count += other.count;
-        self.sum_us += other.sum_us;
+        self.count = self.count.saturating_add(other.count);
+        self.sum_us = self.sum_us.saturating_add(other.sum_us);
         self.min_us = self.min_us.min(other.min_us);
         self.max_us = self.max_us.max(other.max_us);
     }
@@ -111,8 +109,8 @@ impl Histogram {
         for &(value_us, n) in &sparse.counts {
             record_into(buckets, u64::from(value_us), n);
         }
-        self.count += sparse.count;
-        self.sum_us += sparse.sum_us;
+        self.count = self.count.saturating_add(sparse.count);
+        self.sum_us = self.sum_us.saturating_add(sparse.sum_us);
         self.min_us = self.min_us.min(sparse.min_us);
         self.max_us = self.max_us.max(sparse.max_us);
     }
@@ -169,18 +167,18 @@ impl Histogram {
     /// All figures that outputs need, in one pass; `None` when there is no value.
     pub fn summary(&self) -> Option<Summary> {
         let buckets = self.buckets.as_ref().filter(|_| self.count > 0)?;
-        let mut percentiles_us = [self.max_us; PERCENTILES.len()];
+        let mut percentiles_us = [self.max_us; Percentile::ALL.len()];
         let mut next = 0;
         let mut seen = 0_u64;
         for step in buckets.iter_recorded() {
             seen += u64::from(step.count_at_value());
-            while next < PERCENTILES.len() && seen >= rank(PERCENTILES[next], self.count) {
+            while next < Percentile::ALL.len() && seen >= rank(Percentile::ALL[next].number(), self.count) {
                 percentiles_us[next] = step.value_iterated_to().clamp(self.min_us, self.max_us);
                 next += 1;
             }
         }
         // The last one is 100 %: the exact maximum, not its bucket.
-        percentiles_us[PERCENTILES.len() - 1] = self.max_us;
+        percentiles_us[Percentile::ALL.len() - 1] = self.max_us;
         Some(Summary {
             count: self.count,
             min_us: self.min_us,
@@ -229,20 +227,19 @@ pub struct Summary {
     pub max_us: u64,
     /// Arithmetic mean, exact.
     pub mean_us: f64,
-    /// Values at [`PERCENTILES`], in that order.
-    pub percentiles_us: [u64; PERCENTILES.len()],
+    /// Values at [`Percentile::ALL`], in that order.
+    pub percentiles_us: [u64; Percentile::ALL.len()],
 }
 
 impl Summary {
-    /// The value at one of [`PERCENTILES`], in microseconds.
-    ///
-    /// # Panics
-    /// When `percentile` is not one of them: a mistake of the calling code, not of data.
-    pub fn percentile_us(&self, percentile: f64) -> u64 {
-        match PERCENTILES.iter().position(|&p| p == percentile) {
-            Some(index) => self.percentiles_us[index],
-            None => panic!("percentile {percentile} is not computed; see PERCENTILES"),
-        }
+    /// The value at a percentile, in microseconds.
+    pub fn percentile_us(&self, percentile: Percentile) -> u64 {
+        self.percentiles_us[percentile as usize]
+    }
+
+    /// The same as outputs for people show it: `None` where there are too few values for it to mean anything.
+    pub fn telling_us(&self, percentile: Percentile) -> Option<u64> {
+        (self.count >= percentile.fewest()).then(|| self.percentile_us(percentile))
     }
 
     /// The median (50th percentile) in microseconds.
@@ -275,8 +272,8 @@ mod tests {
     fn median_of_one_to_hundred_is_fifty() {
         let summary = of(1..=100).summary().unwrap();
         assert_eq!(summary.median_us(), 50);
-        assert_eq!(summary.percentile_us(99.0), 99);
-        assert_eq!(summary.percentile_us(100.0), 100);
+        assert_eq!(summary.percentile_us(Percentile::P99), 99);
+        assert_eq!(summary.percentile_us(Percentile::P100), 100);
         assert_eq!(summary.mean_us, 50.5);
     }
 
@@ -299,8 +296,8 @@ mod tests {
     fn any_percentile_is_that_of_the_summary() {
         let histogram = of((1..5000).map(|i| i * i));
         let summary = histogram.summary().unwrap();
-        for percentile in PERCENTILES {
-            assert_eq!(histogram.percentile_us(percentile), Some(summary.percentile_us(percentile)));
+        for percentile in Percentile::ALL {
+            assert_eq!(histogram.percentile_us(percentile.number()), Some(summary.percentile_us(percentile)));
         }
         assert_eq!(histogram.percentile_us(0.0), Some(1));
         assert_eq!(Histogram::new().percentile_us(50.0), None);
@@ -309,8 +306,8 @@ mod tests {
     #[test]
     fn nines_of_a_thousand() {
         let summary = of(1..=1000).summary().unwrap();
-        assert_eq!(summary.percentile_us(99.9), 999);
-        assert_eq!(summary.percentile_us(99.99), 1000);
+        assert_eq!(summary.percentile_us(Percentile::P99_9), 999);
+        assert_eq!(summary.percentile_us(Percentile::P99_99), 1000);
     }
 
     #[test]

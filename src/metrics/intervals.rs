@@ -1,11 +1,11 @@
-//! The histograms of each interval, handed out once so that somebody can write them down.
+//! The histograms of each interval, handed out once to each who writes or shows them.
 //!
-//! Owns the queue between the aggregator and whoever takes. Leaves the file to `results`.
-//! Invariant: what was counted is in exactly one interval, taken or still waiting; when nobody takes,
+//! Owns the queues between the aggregator and whoever takes. Leaves the file to `results`.
+//! Invariant: what was counted is in exactly one interval of each taker, taken or still waiting; when one does not take, its
 //! waiting intervals become one longer interval, so memory is bounded and only the resolution is lost.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use super::sparse::Sparse;
@@ -164,19 +164,54 @@ impl IntervalQueue {
     }
 }
 
-/// The run's intervals on their way from the aggregator to one taker; clones are the same queue.
+/// The run's intervals on their way from the aggregator to whoever takes them; clones are the same feed.
 #[derive(Clone, Debug, Default)]
-pub struct IntervalFeed(Arc<Mutex<IntervalQueue>>);
+pub struct IntervalFeed(Arc<Mutex<Feed>>);
+
+#[derive(Debug, Default)]
+struct Feed {
+    /// What came before the first taker.
+    backlog: IntervalQueue,
+    has_taker: bool,
+    takers: Vec<Weak<Mutex<IntervalQueue>>>,
+}
+
+/// One of those who take the intervals of a run, each of them once.
+#[derive(Debug)]
+pub struct IntervalTaker(Arc<Mutex<IntervalQueue>>);
 
 impl IntervalFeed {
     pub(crate) fn push(&self, interval: IntervalHistograms) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(interval);
+        let mut feed = locked(&self.0);
+        if !feed.has_taker {
+            feed.backlog.push(interval);
+            return;
+        }
+        feed.takers.retain(|taker| taker.strong_count() > 0);
+        for taker in feed.takers.iter().filter_map(Weak::upgrade) {
+            locked(&taker).push(interval.clone());
+        }
     }
 
-    /// The intervals since the last call, oldest first, each of them once.
-    pub fn take(&self) -> Vec<IntervalHistograms> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    /// Another taker: the first gets all intervals from the start, a later one those from now on.
+    pub fn taker(&self) -> IntervalTaker {
+        let mut feed = locked(&self.0);
+        feed.has_taker = true;
+        let taker = Arc::new(Mutex::new(std::mem::take(&mut feed.backlog)));
+        feed.takers.push(Arc::downgrade(&taker));
+        IntervalTaker(taker)
     }
+}
+
+impl IntervalTaker {
+    /// The intervals since the last call, oldest first.
+    pub fn take(&self) -> Vec<IntervalHistograms> {
+        locked(&self.0).take()
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -203,12 +238,25 @@ mod tests {
         for second in 0..1_000 {
             feed.push(interval(second, 1_000 + second));
         }
-        let taken = feed.take();
+        let taker = feed.taker();
+        let taken = taker.take();
         assert!(taken.len() <= MOST_WAITING, "{}", taken.len());
         let values: u64 = taken.iter().flat_map(|i| i.histograms.values()).map(Sparse::count).sum();
         assert_eq!(values, 1_000, "no value is lost");
         assert_eq!((taken[0].from, taken.last().unwrap().to), (Duration::ZERO, Duration::from_secs(1_000)));
         assert!(taken.windows(2).all(|pair| pair[0].to == pair[1].from), "without a gap");
-        assert!(feed.take().is_empty(), "each is given once");
+        assert!(taker.take().is_empty(), "each is given once");
+    }
+
+    #[test]
+    fn each_taker_gets_every_interval_from_its_begin_on() {
+        let feed = IntervalFeed::default();
+        feed.push(interval(0, 10));
+        let (first, second) = (feed.taker(), feed.taker());
+        feed.push(interval(1, 10));
+        assert_eq!((first.take().len(), second.take().len()), (2, 1));
+        drop(second);
+        feed.push(interval(2, 10));
+        assert_eq!(first.take().len(), 1);
     }
 }

@@ -6,9 +6,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::histogram::Histogram;
-use super::sample::IterationEnd;
-use super::series_counts::micros;
+use super::sample::{IterationEnd, micros};
+
 use super::snapshot::IterationStats;
 use super::sparse::Sparse;
 
@@ -33,7 +35,7 @@ struct Counts {
 }
 
 /// One interval of the iterations of a scenario.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct IterationDelta {
     pub(crate) scenario: Arc<str>,
     pub(crate) started: u64,
@@ -44,6 +46,12 @@ pub(crate) struct IterationDelta {
     pub(crate) duration: Sparse,
     pub(crate) lag: Sparse,
     pub(crate) response: Sparse,
+}
+
+impl IterationDelta {
+    pub(super) fn is_sound(&self) -> bool {
+        [&self.duration, &self.lag, &self.response].into_iter().all(Sparse::is_sound)
+    }
 }
 
 impl IterationRecorder {
@@ -125,11 +133,16 @@ pub(super) struct IterationTotals {
 
 impl IterationTotals {
     pub(super) fn add(&mut self, delta: &IterationDelta) {
-        self.counts.started += delta.started;
-        self.counts.completed += delta.completed;
-        self.counts.failed += delta.failed;
-        self.counts.interrupted += delta.interrupted;
-        self.counts.dropped += delta.dropped;
+        let sums = &mut self.counts;
+        for (sum, more) in [
+            (&mut sums.started, delta.started),
+            (&mut sums.completed, delta.completed),
+            (&mut sums.failed, delta.failed),
+            (&mut sums.interrupted, delta.interrupted),
+            (&mut sums.dropped, delta.dropped),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
         self.duration.merge_sparse(&delta.duration);
         self.lag.merge_sparse(&delta.lag);
         self.response.merge_sparse(&delta.response);

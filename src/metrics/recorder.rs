@@ -9,17 +9,20 @@ use std::time::{Duration, SystemTime};
 
 use hashbrown::HashMap;
 
-use super::custom::{CustomId, CustomKind, CustomRecorder};
+use super::builtin::{Builtin, MetricKind};
+use super::counted::Counted;
+use super::counts::{PhaseTimes, RequestCounts};
+use super::custom::{CustomId, CustomRecorder};
 use super::delta::{Delta, ReversedDelta};
 use super::groups::{
     CheckCount, FailureCount, FailureKey, FailureSample, GROUP_CAP, ScriptErrorCount, keep_message,
 };
 use super::histogram::Histogram;
 use super::iterations::IterationRecorder;
-use super::sample::{Failure, IterationEnd, RequestSample, ScriptError, TagId};
-use super::series::{SeriesId, SeriesTable};
-use super::series_counts::{PHASES, SeriesCounts, drain, grow, record_phases};
+use super::sample::{Failure, IterationEnd, Protocol, RequestSample, ScriptError, TagId};
+use super::series::{SeriesId, SeriesKey, SeriesRef};
 use super::tap::{Sample, Tap, context, short};
+use super::threshold::Quantity;
 use super::watch::{Tagged, Watch, Watches};
 
 /// The method under which transactions are shown.
@@ -28,20 +31,14 @@ pub(crate) const TRANSACTION: &str = "TX";
 /// A worker thread's counters since the last [`Recorder::take`].
 #[derive(Debug)]
 pub struct Recorder {
-    series: SeriesTable,
-    counts: Vec<SeriesCounts>,
-    tags: SeriesTable,
-    tag_counts: Vec<SeriesCounts>,
-    transactions: SeriesTable,
-    transaction_counts: Vec<SeriesCounts>,
+    /// Deltas taken so far.
+    sequence: u64,
+    series: Counted,
+    tags: Counted,
+    transactions: Counted,
     custom: CustomRecorder,
-    known_series: usize,
-    known_tags: usize,
-    known_transactions: usize,
-    touched: Vec<SeriesId>,
-    touched_tags: Vec<SeriesId>,
-    touched_transactions: Vec<SeriesId>,
-    phases: [Histogram; PHASES.len()],
+    /// Of HTTP requests.
+    phases: PhaseTimes,
     iterations: IterationRecorder,
     /// In order of first appearance; a script has few, so finding one is a short walk.
     checks: Vec<(Arc<str>, CheckCount)>,
@@ -57,9 +54,9 @@ pub struct Recorder {
 /// What is to be taken back: counted like what is added, so that it too grows with the series only.
 #[derive(Debug, Default)]
 struct Reversed {
-    series: Vec<(SeriesId, SeriesCounts)>,
-    tags: Vec<(SeriesId, SeriesCounts)>,
-    phases: [Histogram; PHASES.len()],
+    series: Vec<(SeriesId, RequestCounts<Histogram>)>,
+    tags: Vec<(SeriesId, RequestCounts<Histogram>)>,
+    phases: PhaseTimes,
     failures: BTreeMap<FailureKey, u64>,
 }
 
@@ -67,20 +64,12 @@ impl Recorder {
     /// A recorder that tells at most `series_cap` series apart.
     pub fn new(series_cap: usize) -> Self {
         Recorder {
-            series: SeriesTable::new(series_cap),
-            counts: Vec::new(),
-            tags: SeriesTable::new(series_cap),
-            tag_counts: Vec::new(),
-            transactions: SeriesTable::new(series_cap),
-            transaction_counts: Vec::new(),
+            sequence: 0,
+            series: Counted::new(series_cap),
+            tags: Counted::new(series_cap),
+            transactions: Counted::new(series_cap),
             custom: CustomRecorder::default(),
-            known_series: 0,
-            known_tags: 0,
-            known_transactions: 0,
-            touched: Vec::new(),
-            touched_tags: Vec::new(),
-            touched_transactions: Vec::new(),
-            phases: Default::default(),
+            phases: PhaseTimes::default(),
             iterations: IterationRecorder::default(),
             checks: Vec::new(),
             failures: BTreeMap::new(),
@@ -109,21 +98,20 @@ impl Recorder {
         if let Some(tap) = &mut self.tap
             && tap.add(sample())
         {
-            tap.send(self.series.keys(), self.tags.keys());
+            tap.send(self.series.table.keys(), self.tags.table.keys());
         }
     }
 
     /// The script's own metrics so far: name, kind, and whether the values are times.
-    pub(crate) fn own_metrics(&self) -> Vec<(Arc<str>, CustomKind, bool)> {
+    pub(crate) fn own_metrics(&self) -> Vec<(Arc<str>, MetricKind, bool)> {
         self.custom.metrics()
     }
 
     /// The series of a request.
-    pub fn series(&mut self, scenario: &str, method: &str, name: &str) -> SeriesId {
-        let id = self.series.id(scenario, method, name);
-        grow(&mut self.counts, id);
+    pub fn series(&mut self, protocol: Protocol, scenario: &str, method: &str, name: &str) -> SeriesId {
+        let id = self.series.id(SeriesRef { protocol, scenario, method, name });
         if let Some(watches) = &mut self.watches {
-            for key in &self.series.keys()[watches.series()..] {
+            for key in &self.series.table.keys()[watches.series()..] {
                 watches.add_series(key);
             }
         }
@@ -132,14 +120,16 @@ impl Recorder {
 
     /// The name of a series.
     pub fn name(&self, series: SeriesId) -> Arc<str> {
-        self.series.keys()[series.index()].name.clone()
+        self.key(series).name.clone()
+    }
+
+    fn key(&self, series: SeriesId) -> &SeriesKey {
+        &self.series.table.keys()[series.index()]
     }
 
     /// The place where requests tagged `key:value` are counted.
     pub fn tag(&mut self, key: &str, value: &str) -> TagId {
-        let id = self.tags.id("", key, value);
-        grow(&mut self.tag_counts, id);
-        TagId(id.0)
+        TagId(self.tags.id(SeriesRef { protocol: Protocol::Http, scenario: "", method: key, name: value }).0)
     }
 
     /// Counts a request.
@@ -149,21 +139,13 @@ impl Recorder {
 
     /// The same; of a failed request, `show` gives what is kept to be looked at. It is only called while there is room.
     pub fn request_shown(&mut self, sample: &RequestSample, show: impl FnOnce() -> Option<FailureSample>) {
-        let counts = &mut self.counts[sample.series.index()];
-        if !counts.touched {
-            counts.touched = true;
-            self.touched.push(sample.series);
-        }
-        counts.add(sample);
+        self.series.of(sample.series).record(sample);
         for tag in &sample.tags {
-            let counts = &mut self.tag_counts[tag.0 as usize];
-            if !counts.touched {
-                counts.touched = true;
-                self.touched_tags.push(SeriesId(tag.0));
-            }
-            counts.add(sample);
+            self.tags.of(SeriesId(tag.0)).record(sample);
         }
-        record_phases(&mut self.phases, sample);
+        if sample.protocol == Protocol::Http {
+            self.phases.record(sample);
+        }
         if let Some(watches) = &mut self.watches {
             watches.request(sample);
         }
@@ -195,11 +177,13 @@ impl Recorder {
     /// Takes back a request that was counted, because the script changed its verdict later;
     /// the changed sample is to be counted with [`Recorder::request`].
     pub fn reverse(&mut self, sample: &RequestSample) {
-        reversed_counts(&mut self.reversed.series, sample.series).add(sample);
+        reversed_counts(&mut self.reversed.series, sample.series).record(sample);
         for tag in &sample.tags {
-            reversed_counts(&mut self.reversed.tags, SeriesId(tag.0)).add(sample);
+            reversed_counts(&mut self.reversed.tags, SeriesId(tag.0)).record(sample);
         }
-        record_phases(&mut self.reversed.phases, sample);
+        if sample.protocol == Protocol::Http {
+            self.reversed.phases.record(sample);
+        }
         if let Some(watches) = &mut self.watches {
             watches.reverse(sample);
         }
@@ -211,13 +195,9 @@ impl Recorder {
     }
 
     fn failure_key(&self, sample: &RequestSample, failure: &Failure) -> FailureKey {
-        let key = &self.series.keys()[sample.series.index()];
-        FailureKey {
-            method: key.method.clone(),
-            name: key.name.clone(),
-            kind: failure.kind,
-            status: sample.status,
-        }
+        let SeriesKey { method, name, .. } = self.key(sample.series);
+        let (method, name, kind) = (method.clone(), name.clone(), failure.kind.clone());
+        FailureKey { method, name, kind, status: sample.status }
     }
 
     /// Counts that an iteration of `scenario` begins.
@@ -240,14 +220,9 @@ impl Recorder {
 
     /// Counts a transaction: a named stretch of a script, which is no request.
     pub(crate) fn transaction(&mut self, name: &str, duration: Duration, failed: bool, of: &dyn Tagged) {
-        let id = self.transactions.id("", TRANSACTION, name);
-        grow(&mut self.transaction_counts, id);
-        let counts = &mut self.transaction_counts[id.index()];
-        if !counts.touched {
-            counts.touched = true;
-            self.touched_transactions.push(id);
-        }
-        counts.add_transaction(duration, failed);
+        let key = SeriesRef { protocol: Protocol::Call, scenario: "", method: TRANSACTION, name };
+        let id = self.transactions.id(key);
+        self.transactions.of(id).record_transaction(duration, failed);
         if let Some(watches) = &mut self.watches {
             watches.transaction(name, duration, failed, of);
         }
@@ -258,8 +233,13 @@ impl Recorder {
     ///
     /// # Errors
     /// When the name is that of another kind of metric, in words.
-    pub fn custom(&mut self, name: &str, kind: CustomKind, is_time: bool) -> Result<CustomId, String> {
+    pub fn custom(&mut self, name: &str, kind: MetricKind, is_time: bool) -> Result<CustomId, String> {
         self.custom.metric(name, kind, is_time)
+    }
+
+    /// A metric of the engine whose values are recorded one by one.
+    pub(crate) fn builtin(&mut self, metric: &Builtin) -> Result<CustomId, String> {
+        self.custom.metric(metric.name, metric.kind(), metric.quantity() == Quantity::Time)
     }
 
     /// Counts a value of such a metric, and under each of the tags besides. Of a rate, 0 is false.
@@ -338,29 +318,18 @@ impl Recorder {
     /// Moves everything counted since the last call into a delta for the aggregator.
     pub fn take(&mut self) -> Delta {
         if let Some(tap) = &mut self.tap {
-            tap.send(self.series.keys(), self.tags.keys());
+            tap.send(self.series.table.keys(), self.tags.table.keys());
         }
-        let new_series = self.series.keys()[self.known_series..].to_vec();
-        self.known_series += new_series.len();
-        let new_tags = self.tags.keys()[self.known_tags..]
-            .iter()
-            .map(|key| (key.method.clone(), key.name.clone()))
-            .collect::<Vec<_>>();
-        self.known_tags += new_tags.len();
-        let new_transactions = self.transactions.keys()[self.known_transactions..]
-            .iter()
-            .map(|key| key.name.clone())
-            .collect::<Vec<_>>();
-        self.known_transactions += new_transactions.len();
+        let sequence = self.sequence;
+        self.sequence += 1;
+        let transactions = self.transactions.take().into_iter();
         Delta {
-            new_series,
-            new_tags,
-            new_transactions,
-            transactions: drain(&mut self.touched_transactions, &mut self.transaction_counts),
+            sequence,
+            series: self.series.take(),
+            tags: self.tags.take().into_iter().map(|(key, counts)| (tag_of(key), counts)).collect(),
+            transactions: transactions.map(|(key, counts)| (key.name, counts)).collect(),
             custom: self.custom.take(),
-            series: drain(&mut self.touched, &mut self.counts),
-            tags: drain(&mut self.touched_tags, &mut self.tag_counts),
-            phases: std::array::from_fn(|i| self.phases[i].take_sparse()),
+            phases: self.phases.take(),
             iterations: self.iterations.take(),
             checks: {
                 // The names stay, so that one run has one order; only the counts go.
@@ -369,35 +338,43 @@ impl Recorder {
             },
             failures: std::mem::take(&mut self.failures).into_iter().collect(),
             script_errors: self.script_errors.drain().map(|(_, group)| group).collect(),
-            reversed: self.reversed.take(),
+            reversed: self.reversed.take(&self.series, &self.tags),
             watched: self.watches.as_mut().map_or_else(Vec::new, |watches| watches.take()),
-            folded: self.series.folded()
-                || self.tags.folded()
-                || self.transactions.folded()
+            folded: [&self.series, &self.tags, &self.transactions].into_iter().any(|all| all.table.folded())
                 || self.custom.folded(),
         }
     }
 }
 
 impl Reversed {
-    fn take(&mut self) -> ReversedDelta {
-        let drain = |counts: &mut Vec<(SeriesId, SeriesCounts)>| {
-            counts.drain(..).map(|(id, mut counts)| (id, counts.take())).collect()
-        };
+    fn take(&mut self, series: &Counted, tags: &Counted) -> ReversedDelta {
+        let key = |table: &Counted, id: SeriesId| table.table.keys()[id.index()].clone();
         ReversedDelta {
-            series: drain(&mut self.series),
-            tags: drain(&mut self.tags),
-            phases: std::array::from_fn(|i| self.phases[i].take_sparse()),
+            series: self.series.drain(..).map(|(id, mut counts)| (key(series, id), counts.take())).collect(),
+            tags: self
+                .tags
+                .drain(..)
+                .map(|(id, mut counts)| (tag_of(key(tags, id)), counts.take()))
+                .collect(),
+            phases: self.phases.take(),
             failures: std::mem::take(&mut self.failures).into_iter().collect(),
         }
     }
 }
 
-fn reversed_counts(reversed: &mut Vec<(SeriesId, SeriesCounts)>, id: SeriesId) -> &mut SeriesCounts {
+/// Tags are kept in a table of series: the key as the method, the value as the name.
+fn tag_of(key: SeriesKey) -> (Arc<str>, Arc<str>) {
+    (key.method, key.name)
+}
+
+fn reversed_counts(
+    reversed: &mut Vec<(SeriesId, RequestCounts<Histogram>)>,
+    id: SeriesId,
+) -> &mut RequestCounts<Histogram> {
     let index = match reversed.iter().position(|(known, _)| *known == id) {
         Some(index) => index,
         None => {
-            reversed.push((id, SeriesCounts::default()));
+            reversed.push((id, RequestCounts::default()));
             reversed.len() - 1
         }
     };

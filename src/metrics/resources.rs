@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::builtin::{self, Builtin, Resource, Source, Whose};
 use super::snapshot::Log;
 
 /// Measures resources beside a run.
@@ -111,113 +112,61 @@ pub struct ProcessUse {
     pub disk_written: Option<f64>,
 }
 
-/// A resource metric: its name in thresholds and files, and what its values are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ResourceMetric {
-    /// Such as `target_cpu`.
-    pub name: &'static str,
-    /// What values are.
-    pub unit: ResourceUnit,
-}
-
-/// What the values of a resource metric are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResourceUnit {
-    /// Percent: of one core for a process, of all cores for a machine.
-    Percent,
-    /// Bytes.
-    Bytes,
-    /// Bytes per second.
-    BytesPerSecond,
-    /// A number of things.
-    Count,
-}
-
-const fn metric(name: &'static str, unit: ResourceUnit) -> ResourceMetric {
-    ResourceMetric { name, unit }
-}
-
-/// All resource metrics, in the order of [`ResourceSample::values`].
-pub const RESOURCE_METRICS: [ResourceMetric; 20] = [
-    metric("target_cpu", ResourceUnit::Percent),
-    metric("target_memory", ResourceUnit::Bytes),
-    metric("target_threads", ResourceUnit::Count),
-    metric("target_fds", ResourceUnit::Count),
-    metric("target_disk_read", ResourceUnit::BytesPerSecond),
-    metric("target_disk_written", ResourceUnit::BytesPerSecond),
-    metric("target_processes", ResourceUnit::Count),
-    metric("system_cpu", ResourceUnit::Percent),
-    metric("system_memory", ResourceUnit::Bytes),
-    metric("system_net_sent", ResourceUnit::BytesPerSecond),
-    metric("system_net_received", ResourceUnit::BytesPerSecond),
-    metric("system_disk_read", ResourceUnit::BytesPerSecond),
-    metric("system_disk_written", ResourceUnit::BytesPerSecond),
-    metric("generator_cpu", ResourceUnit::Percent),
-    metric("generator_memory", ResourceUnit::Bytes),
-    metric("generator_threads", ResourceUnit::Count),
-    metric("generator_fds", ResourceUnit::Count),
-    metric("generator_disk_read", ResourceUnit::BytesPerSecond),
-    metric("generator_disk_written", ResourceUnit::BytesPerSecond),
-    metric("generator_processes", ResourceUnit::Count),
-];
-
 impl ResourceSample {
-    /// The value of each of [`RESOURCE_METRICS`]; `None` where nothing was measured.
-    pub fn values(&self) -> [Option<f64>; RESOURCE_METRICS.len()] {
-        let [t_cpu, t_memory, t_threads, t_fds, t_read, t_written, t_count] = process(self.target.as_ref());
-        let [g_cpu, g_memory, g_threads, g_fds, g_read, g_written, g_count] =
-            process(self.generator.as_ref());
-        let system = &self.system;
-        [
-            t_cpu,
-            t_memory,
-            t_threads,
-            t_fds,
-            t_read,
-            t_written,
-            t_count,
-            system.cpu,
-            system.memory.map(|bytes| bytes as f64),
-            system.net_sent,
-            system.net_received,
-            system.disk_read,
-            system.disk_written,
-            g_cpu,
-            g_memory,
-            g_threads,
-            g_fds,
-            g_read,
-            g_written,
-            g_count,
-        ]
+    /// The value of each metric of resources, in the order of [`builtin::resources`]; `None` where nothing was measured.
+    pub fn values(&self) -> impl Iterator<Item = (&'static Builtin, Option<f64>)> {
+        builtin::resources().map(|metric| match metric.metric.source {
+            Source::Resource(whose, resource) => (metric, self.of(whose, resource)),
+            _ => (metric, None),
+        })
     }
 
     /// The value of the resource metric of this name; `None` when nothing was measured or there is no such metric.
     pub fn value(&self, name: &str) -> Option<f64> {
-        let index = RESOURCE_METRICS.iter().position(|metric| metric.name == name)?;
-        self.values()[index]
+        match builtin::named(name)?.metric.source {
+            Source::Resource(whose, resource) => self.of(whose, resource),
+            _ => None,
+        }
+    }
+
+    pub(super) fn of(&self, whose: Whose, resource: Resource) -> Option<f64> {
+        let process = match whose {
+            Whose::System => return self.system.of(resource),
+            Whose::Target => self.target.as_ref()?,
+            Whose::Generator => self.generator.as_ref()?,
+        };
+        match resource {
+            Resource::Cpu => process.cpu,
+            Resource::Memory => Some(process.memory as f64),
+            Resource::Threads => process.threads.map(|count| count as f64),
+            Resource::Fds => process.fds.map(|count| count as f64),
+            Resource::DiskRead => process.disk_read,
+            Resource::DiskWritten => process.disk_written,
+            Resource::Processes => Some(process.processes as f64),
+            Resource::NetSent | Resource::NetReceived => None,
+        }
     }
 }
 
-fn process(process: Option<&ProcessUse>) -> [Option<f64>; 7] {
-    let Some(process) = process else { return [None; 7] };
-    let count = |n: u64| n as f64;
-    [
-        process.cpu,
-        Some(process.memory as f64),
-        process.threads.map(count),
-        process.fds.map(count),
-        process.disk_read,
-        process.disk_written,
-        Some(process.processes as f64),
-    ]
+impl SystemUse {
+    fn of(&self, resource: Resource) -> Option<f64> {
+        match resource {
+            Resource::Cpu => self.cpu,
+            Resource::Memory => self.memory.map(|bytes| bytes as f64),
+            Resource::DiskRead => self.disk_read,
+            Resource::DiskWritten => self.disk_written,
+            Resource::NetSent => self.net_sent,
+            Resource::NetReceived => self.net_received,
+            Resource::Threads | Resource::Fds | Resource::Processes => None,
+        }
+    }
 }
 
 /// Statistics of one resource metric over a run; of a gauge, so there is no sum.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GaugeStats {
     /// Which metric.
-    pub metric: ResourceMetric,
+    pub metric: &'static Builtin,
     /// How many samples had a value, at least 1.
     pub count: u64,
     /// Mean of the samples.
@@ -238,7 +187,7 @@ pub struct GaugeStats {
 pub struct Resources {
     /// What is watched; `None` when nothing is.
     pub info: Option<Arc<ResourceInfo>>,
-    /// Those metrics that had a value, in the order of [`RESOURCE_METRICS`].
+    /// Those metrics that had a value, in the order of [`builtin::resources`].
     #[serde(skip)]
     pub stats: Vec<GaugeStats>,
     /// All samples.
@@ -262,7 +211,7 @@ impl Resources {
 
     /// Adds a sample to statistics and log.
     pub(crate) fn add(&mut self, sample: ResourceSample) {
-        for (metric, value) in RESOURCE_METRICS.into_iter().zip(sample.values()) {
+        for (metric, value) in sample.values() {
             let Some(value) = value else { continue };
             match self.stats.iter_mut().find(|stats| stats.metric == metric) {
                 Some(stats) => {
@@ -287,7 +236,7 @@ impl Resources {
     }
 
     fn insert(&mut self, stats: GaugeStats) {
-        let place = |metric: ResourceMetric| RESOURCE_METRICS.iter().position(|known| *known == metric);
+        let place = |metric: &Builtin| builtin::resources().position(|known| known == metric);
         let index = self.stats.partition_point(|known| place(known.metric) < place(stats.metric));
         self.stats.insert(index, stats);
     }

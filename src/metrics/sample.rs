@@ -1,27 +1,59 @@
-//! What is reported to the recorder: one request, one iteration, one failure.
+//! What is reported to the recorder: one request of any protocol, one iteration, one failure.
 //!
 //! Pure data. Invariant: a sample is counted once; a failed request carries its [`Failure`].
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
+use super::error_kind::ErrorKind;
 use super::series::SeriesId;
+
+/// What a sample was made over. Each protocol has totals and metrics of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Protocol {
+    /// HTTP, any version.
+    #[default]
+    Http,
+    /// Handshakes of websockets, and messages with their answers.
+    WebSocket,
+    /// Functions that an embedding program adds.
+    Call,
+}
+
+impl Protocol {
+    /// All of them, in the order of outputs.
+    pub const ALL: [Protocol; 3] = [Protocol::Http, Protocol::WebSocket, Protocol::Call];
+
+    /// What a status of this protocol says: `Not Found`; `None` without a response, and for a code without a text.
+    pub fn status_text(self, status: u16) -> Option<&'static str> {
+        match self {
+            Protocol::Http | Protocol::WebSocket => {
+                http::StatusCode::from_u16(status).ok()?.canonical_reason()
+            }
+            Protocol::Call => None,
+        }
+    }
+}
 
 /// One request with its verdict, ready to be counted.
 #[derive(Clone, Debug)]
 pub struct RequestSample {
-    /// Where it is counted.
+    /// What it was made over; that of its series.
+    pub protocol: Protocol,
+    /// Where it is counted: scenario, method and name.
     pub series: SeriesId,
     /// Further places: one for each `key:value` tag of the request.
     pub tags: Vec<TagId>,
-    /// HTTP status, 0 when there was no response.
+    /// The protocol's code, 0 when there was no response; see [`Protocol::status_text`].
     pub status: u16,
     /// Service time: request sent → response received.
     pub service: Duration,
     /// Response time: planned start → response received.
     pub response: Duration,
     /// Where the service time and the time before it went.
-    pub phases: Phases,
+    pub timings: Timings,
     /// Bytes written to the socket.
     pub bytes_sent: u64,
     /// Bytes read from the socket.
@@ -30,32 +62,78 @@ pub struct RequestSample {
     pub failure: Option<Box<Failure>>,
 }
 
+impl RequestSample {
+    /// The latency under which a failed request is filed: its service time, or, when no response came,
+    /// the whole time the attempt took. It never enters the latency of successes.
+    pub(super) fn failed_latency(&self) -> Duration {
+        if self.status == 0 { self.response } else { self.service }
+    }
+}
+
 /// Why a request counts as failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// A short stable word: `status`, `expect`, or a transport error kind such as `refused`.
-    pub kind: &'static str,
+    /// A short stable class.
+    pub kind: ErrorKind,
     /// One line for people.
     pub message: String,
 }
 
-/// The parts of one request's time; a part is `None` when it did not happen.
+/// Names of the phases of a request, in the order of arrays of them.
+pub const PHASES: [&str; 7] =
+    ["blocked", "dns", "connecting", "tls_handshaking", "sending", "waiting", "receiving"];
+
+/// Where the time of a request went, summed over its redirects; exact to the microsecond. The parts never add up to more than
+/// the total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Phases {
-    /// Waiting for a connection to be free, without opening one.
+pub struct Timings {
+    /// From the call until a connection was there, without `dns`, `connecting` and `tls`.
     pub blocked: Duration,
-    /// Looking the host name up.
+    /// Looking up a name; `None` when none was looked up (an address, a cached name).
     pub dns: Option<Duration>,
-    /// Opening the TCP connection.
+    /// Opening TCP connections, with the proxy's CONNECT; `None` when none was opened.
     pub connecting: Option<Duration>,
-    /// The TLS handshake.
+    /// TLS handshakes; `None` when there was none.
     pub tls: Option<Duration>,
-    /// Writing the request.
+    /// From having a connection to the last byte of the request being written.
     pub sending: Duration,
-    /// From the request's last byte to the response's first.
+    /// From there to the first byte of the response.
     pub waiting: Duration,
-    /// From the response's first byte to its last.
+    /// From there to the last byte of the body.
     pub receiving: Duration,
+    /// Wall time of the whole request.
+    pub total: Duration,
+}
+
+impl Timings {
+    /// All of the time was spent waiting for the answer.
+    pub fn waited(time: Duration) -> Timings {
+        Timings { waiting: time, total: time, ..Timings::default() }
+    }
+
+    /// The time the server is answerable for: sending, waiting and receiving.
+    pub fn service(&self) -> Duration {
+        self.sending + self.waiting + self.receiving
+    }
+
+    /// Microseconds of each phase, in the order of [`PHASES`]; `None` for one that did not happen.
+    pub(super) fn parts(&self) -> [Option<u64>; PHASES.len()] {
+        [
+            Some(micros(self.blocked)),
+            self.dns.map(micros),
+            self.connecting.map(micros),
+            self.tls.map(micros),
+            Some(micros(self.sending)),
+            Some(micros(self.waiting)),
+            Some(micros(self.receiving)),
+        ]
+    }
+}
+
+/// A duration in whole microseconds.
+pub(super) fn micros(duration: Duration) -> u64 {
+    // `Duration::as_micros` computes in 128 bits; this does not, and an hour is far below its range.
+    duration.as_secs() * 1_000_000 + u64::from(duration.subsec_micros())
 }
 
 /// A tag's place in its recorder's tables.

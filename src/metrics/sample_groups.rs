@@ -9,11 +9,12 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use super::custom::CustomKind;
+use super::builtin::{
+    Builtin, IterationFigure, METRICS, MetricKind, RequestFigure, Source, TransactionFigure,
+};
 use super::histogram::ms;
-use super::sample::RequestSample;
+use super::sample::{Protocol, RequestSample, micros};
 use super::series::SeriesKey;
-use super::series_counts::{PHASES, failed_latency, micros, parts};
 use super::tap::{Chunk, Sample, short};
 
 /// A metric that a value belongs to.
@@ -22,7 +23,7 @@ pub struct SampleMetric<'a> {
     /// Its name, as in `run.json`.
     pub name: &'a str,
     /// What its values come to.
-    pub kind: CustomKind,
+    pub kind: MetricKind,
     /// What they are: `time` (milliseconds), `data` (bytes) or `default`.
     pub contains: &'static str,
 }
@@ -91,6 +92,7 @@ impl SampleGroups {
         let mask = self.mask.clone();
         let masked = |text: Arc<str>| mask(&text).map_or(text, Into::into);
         let key = |key: SeriesKey| SeriesKey {
+            protocol: key.protocol,
             scenario: masked(key.scenario),
             method: masked(key.method),
             name: masked(key.name),
@@ -104,32 +106,17 @@ impl SampleGroups {
     }
 }
 
-const fn counter(name: &str) -> SampleMetric<'_> {
-    SampleMetric { name, kind: CustomKind::Counter, contains: "default" }
+impl SampleMetric<'static> {
+    fn of(metric: &Builtin) -> SampleMetric<'static> {
+        SampleMetric { name: metric.name, kind: metric.kind(), contains: metric.quantity().contains() }
+    }
 }
 
-const fn data(name: &str) -> SampleMetric<'_> {
-    SampleMetric { name, kind: CustomKind::Counter, contains: "data" }
+/// The values that a sample has of the metrics of the engine.
+fn values_of(value: impl Fn(Source) -> Option<f64>) -> Vec<(SampleMetric<'static>, f64)> {
+    let metrics = METRICS.iter();
+    metrics.filter_map(|metric| Some((SampleMetric::of(metric), value(metric.metric.source)?))).collect()
 }
-
-const fn rate(name: &str) -> SampleMetric<'_> {
-    SampleMetric { name, kind: CustomKind::Rate, contains: "default" }
-}
-
-const fn time(name: &str) -> SampleMetric<'_> {
-    SampleMetric { name, kind: CustomKind::Trend, contains: "time" }
-}
-
-/// The metrics of the phases, in the order of [`PHASES`].
-const PHASE_METRICS: [SampleMetric<'static>; PHASES.len()] = [
-    time("http_req_blocked"),
-    time("http_req_dns"),
-    time("http_req_connecting"),
-    time("http_req_tls_handshaking"),
-    time("http_req_sending"),
-    time("http_req_waiting"),
-    time("http_req_receiving"),
-];
 
 fn group<'a>(
     at: SystemTime,
@@ -150,32 +137,37 @@ fn group<'a>(
             }
             (tags, request_values(sample, if *taken_back { -1.0 } else { 1.0 }))
         }
-        Sample::Iteration { scenario, duration, lag } => (
-            vec![tag("scenario", scenario)],
-            vec![
-                (counter("iterations"), 1.0),
-                (time("iteration_duration"), millis(*duration)),
-                (time("iteration_lag"), millis(*lag)),
-            ],
-        ),
+        Sample::Iteration { scenario, duration, lag } => {
+            let values = values_of(|source| match source {
+                Source::Iterations(IterationFigure::Count) => Some(1.0),
+                Source::Iterations(IterationFigure::Duration) => Some(millis(*duration)),
+                Source::Iterations(IterationFigure::Lag) => Some(millis(*lag)),
+                Source::Iterations(IterationFigure::Response) => Some(millis(*lag + *duration)),
+                _ => None,
+            });
+            (vec![tag("scenario", scenario)], values)
+        }
         Sample::Check { name, passed, of: context } => {
-            (with(tag("check", name), of(context)), vec![(rate("checks"), f64::from(u8::from(*passed)))])
+            let values = values_of(|source| (source == Source::Checks).then_some(is(*passed)));
+            (with(tag("check", name), of(context)), values)
         }
         Sample::Own { metric, kind, is_time, value, of: context } => {
             let contains = if *is_time { "time" } else { "default" };
-            let value = if *kind == CustomKind::Rate { f64::from(u8::from(*value != 0.0)) } else { *value };
+            let value = if *kind == MetricKind::Rate { is(*value != 0.0) } else { *value };
             (of(context), vec![(SampleMetric { name: metric, kind: *kind, contains }, value)])
         }
-        Sample::Transaction { name, duration, failed, of: context } => (
-            with(tag("name", name), of(context)),
-            vec![
-                (counter("transactions"), 1.0),
-                (time("transaction_duration"), millis(*duration)),
-                (rate("transaction_failed"), f64::from(u8::from(*failed))),
-            ],
-        ),
+        Sample::Transaction { name, duration, failed, of: context } => {
+            let values = values_of(|source| match source {
+                Source::Transactions(TransactionFigure::Count) => Some(1.0),
+                Source::Transactions(TransactionFigure::Failed) => Some(is(*failed)),
+                Source::Transactions(TransactionFigure::Duration) => Some(millis(*duration)),
+                _ => None,
+            });
+            (with(tag("name", name), of(context)), values)
+        }
         Sample::ScriptError { message } => {
-            (vec![tag("error", message)], vec![(counter("script_errors"), 1.0)])
+            let values = values_of(|source| (source == Source::ScriptErrors).then_some(1.0));
+            (vec![tag("error", message)], values)
         }
         Sample::Run { metric, kind, value } => {
             (Vec::new(), vec![(SampleMetric { name: metric, kind: *kind, contains: "default" }, *value)])
@@ -210,7 +202,7 @@ fn request_tags<'a>(
     if let Some(failure) = &sample.failure {
         let message = short(&failure.message);
         tags.push(("error".into(), mask(&message).unwrap_or(message).into()));
-        tags.push(("error_code".into(), failure.kind.into()));
+        tags.push(("error_code".into(), Cow::Borrowed(failure.kind.as_str())));
     }
     for tag in &sample.tags {
         let Some(SeriesKey { method: key, name: value, .. }) = names.tags.get(tag.0 as usize) else {
@@ -225,21 +217,30 @@ fn request_tags<'a>(
 
 fn request_values(sample: &RequestSample, sign: f64) -> Vec<(SampleMetric<'static>, f64)> {
     let failed = sample.failure.is_some();
-    let latency = if failed { failed_latency(sample) } else { sample.service };
-    let mut values = Vec::with_capacity(6 + PHASES.len());
-    values.push((counter("http_reqs"), sign));
-    values.push((time("http_req_duration"), millis(latency)));
-    values.push((time("http_resp_time"), millis(sample.response)));
-    values.push((rate("http_req_failed"), f64::from(u8::from(failed))));
-    // Of a request without a response, the phases say nothing about the target.
-    if sample.status != 0 {
-        for (metric, part) in PHASE_METRICS.into_iter().zip(parts(&sample.phases)) {
-            values.extend(part.map(|us| (metric, ms(us))));
+    let latency = if failed { sample.failed_latency() } else { sample.service };
+    let parts = sample.timings.parts();
+    values_of(|source| match source {
+        Source::Requests(protocol, figure) if protocol.is_none_or(|protocol| protocol == sample.protocol) => {
+            Some(match figure {
+                RequestFigure::Count => sign,
+                RequestFigure::Failed => is(failed),
+                RequestFigure::Duration => millis(latency),
+                RequestFigure::Response => millis(sample.response),
+                RequestFigure::Sent => sign * sample.bytes_sent as f64,
+                RequestFigure::Received => sign * sample.bytes_received as f64,
+            })
         }
-    }
-    values.push((data("data_sent"), sign * sample.bytes_sent as f64));
-    values.push((data("data_received"), sign * sample.bytes_received as f64));
-    values
+        // Of a request without a response, the phases say nothing about the target.
+        Source::RequestPhase(index) if sample.status != 0 && sample.protocol == Protocol::Http => {
+            parts[index].map(ms)
+        }
+        _ => None,
+    })
+}
+
+/// Whether something is so, as a value of a rate.
+fn is(so: bool) -> f64 {
+    f64::from(u8::from(so))
 }
 
 fn millis(time: Duration) -> f64 {
@@ -248,18 +249,20 @@ fn millis(time: Duration) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample::{Failure, Phases, TagId};
+    use super::super::error_kind::ErrorKind;
+    use super::super::sample::{Failure, TagId, Timings};
     use super::super::series::SeriesId;
     use super::*;
 
     fn request() -> RequestSample {
         RequestSample {
+            protocol: Protocol::Http,
             series: SeriesId(0),
             tags: vec![TagId(0), TagId(1)],
             status: 200,
             service: Duration::from_millis(12),
             response: Duration::from_millis(15),
-            phases: Phases { connecting: Some(Duration::from_millis(2)), ..Phases::default() },
+            timings: Timings { connecting: Some(Duration::from_millis(2)), ..Timings::default() },
             bytes_sent: 10,
             bytes_received: 100,
             failure: None,
@@ -267,7 +270,7 @@ mod tests {
     }
 
     fn key(method: &str, name: &str) -> SeriesKey {
-        SeriesKey { scenario: "s".into(), method: method.into(), name: name.into() }
+        SeriesKey { protocol: Protocol::Http, scenario: "s".into(), method: method.into(), name: name.into() }
     }
 
     fn shown(sample: Sample) -> (String, String) {
@@ -293,7 +296,7 @@ mod tests {
         assert_eq!(tags, "scenario=s method=GET name=/*** status=200 expected_response=true team=***");
         assert_eq!(
             values,
-            "http_reqs=1 http_req_duration=12 http_resp_time=15 http_req_failed=0 http_req_blocked=0 \
+            "http_reqs=1 http_req_failed=0 http_req_duration=12 http_resp_time=15 http_req_blocked=0 \
              http_req_connecting=2 http_req_sending=0 http_req_waiting=0 http_req_receiving=0 data_sent=10 \
              data_received=100"
         );
@@ -301,14 +304,14 @@ mod tests {
 
     #[test]
     fn a_failure_says_why_and_one_that_is_taken_back_counts_down() {
-        let failure = Failure { kind: "refused", message: "hush refused".to_owned() };
+        let failure = Failure { kind: ErrorKind::Refused, message: "hush refused".to_owned() };
         let sample = RequestSample { status: 0, failure: Some(Box::new(failure)), ..request() };
         let (tags, values) = shown(Sample::Request { sample, taken_back: true });
         assert!(tags.contains("expected_response=false error=*** refused error_code=refused"), "{tags}");
         assert!(tags.ends_with("taken_back=true"), "{tags}");
         assert_eq!(
             values,
-            "http_reqs=-1 http_req_duration=15 http_resp_time=15 http_req_failed=1 data_sent=-10 data_received=-100"
+            "http_reqs=-1 http_req_failed=1 http_req_duration=15 http_resp_time=15 data_sent=-10 data_received=-100"
         );
     }
 
@@ -320,7 +323,7 @@ mod tests {
             (
                 Sample::Iteration { scenario: "s".into(), duration: time, lag: time },
                 "scenario=s",
-                "iterations=1 iteration_duration=3 iteration_lag=3",
+                "iterations=1 iteration_duration=3 iteration_lag=3 iteration_resp_time=6",
             ),
             (
                 Sample::Check { name: "c hush".into(), passed: true, of: of.clone() },
@@ -330,15 +333,15 @@ mod tests {
             (
                 Sample::Transaction { name: "t".into(), duration: time, failed: true, of: of.clone() },
                 "name=t scenario=s",
-                "transactions=1 transaction_duration=3 transaction_failed=1",
+                "transactions=1 transaction_failed=1 transaction_duration=3",
             ),
             (
-                Sample::Own { metric: "m".into(), kind: CustomKind::Rate, is_time: false, value: 7.0, of },
+                Sample::Own { metric: "m".into(), kind: MetricKind::Rate, is_time: false, value: 7.0, of },
                 "scenario=s name=mine",
                 "m=1",
             ),
             (Sample::ScriptError { message: "hush".to_owned() }, "error=***", "script_errors=1"),
-            (Sample::Run { metric: "vus", kind: CustomKind::Gauge, value: 5.0 }, "", "vus=5"),
+            (Sample::Run { metric: "vus", kind: MetricKind::Gauge, value: 5.0 }, "", "vus=5"),
         ] {
             assert_eq!(shown(sample), (tags.to_owned(), values.to_owned()));
         }

@@ -6,6 +6,9 @@
 use std::sync::Arc;
 
 use hashbrown::{Equivalent, HashMap};
+use serde::{Deserialize, Serialize};
+
+use super::sample::Protocol;
 
 /// The name under which requests are counted once the cap on series is reached.
 pub const OTHER: &str = "(other)";
@@ -14,8 +17,10 @@ pub const OTHER: &str = "(other)";
 pub const DEFAULT_SERIES_CAP: usize = 1_000;
 
 /// What requests are counted by.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SeriesKey {
+    /// What the requests are made over.
+    pub protocol: Protocol,
     /// Scenario of the virtual user that made the request.
     pub scenario: Arc<str>,
     /// HTTP method, or the kind of another protocol's sample.
@@ -24,16 +29,20 @@ pub struct SeriesKey {
     pub name: Arc<str>,
 }
 
-#[derive(Hash)]
-struct SeriesRef<'a> {
-    scenario: &'a str,
-    method: &'a str,
-    name: &'a str,
+#[derive(Clone, Copy, Hash)]
+pub(crate) struct SeriesRef<'a> {
+    pub(crate) protocol: Protocol,
+    pub(crate) scenario: &'a str,
+    pub(crate) method: &'a str,
+    pub(crate) name: &'a str,
 }
 
 impl Equivalent<SeriesKey> for SeriesRef<'_> {
     fn equivalent(&self, key: &SeriesKey) -> bool {
-        *self.name == *key.name && *self.method == *key.method && *self.scenario == *key.scenario
+        *self.name == *key.name
+            && *self.method == *key.method
+            && *self.scenario == *key.scenario
+            && self.protocol == key.protocol
     }
 }
 
@@ -62,15 +71,16 @@ impl SeriesTable {
     }
 
     /// The id of a key, a new one when it is seen for the first time.
-    pub(crate) fn id(&mut self, scenario: &str, method: &str, name: &str) -> SeriesId {
-        if let Some(&id) = self.ids.get(&SeriesRef { scenario, method, name }) {
+    pub(crate) fn id(&mut self, wanted: SeriesRef<'_>) -> SeriesId {
+        if let Some(&id) = self.ids.get(&wanted) {
             return id;
         }
-        if self.keys.len() >= self.cap && name != OTHER {
+        if self.keys.len() >= self.cap && wanted.name != OTHER {
             self.folded = true;
-            return self.id(scenario, method, OTHER);
+            return self.id(SeriesRef { name: OTHER, ..wanted });
         }
-        let key = SeriesKey { scenario: scenario.into(), method: method.into(), name: name.into() };
+        let SeriesRef { protocol, scenario, method, name } = wanted;
+        let key = SeriesKey { protocol, scenario: scenario.into(), method: method.into(), name: name.into() };
         let id = SeriesId(u32::try_from(self.keys.len()).unwrap_or(u32::MAX));
         self.keys.push(key.clone());
         self.ids.insert(key, id);
@@ -91,23 +101,28 @@ impl SeriesTable {
 mod tests {
     use super::*;
 
+    fn key<'a>(scenario: &'a str, method: &'a str, name: &'a str) -> SeriesRef<'a> {
+        SeriesRef { protocol: Protocol::Http, scenario, method, name }
+    }
+
     #[test]
     fn one_key_one_id() {
         let mut table = SeriesTable::new(10);
-        let a = table.id("default", "GET", "/a");
-        let b = table.id("default", "POST", "/a");
-        assert_ne!(a, b);
-        assert_eq!(a, table.id("default", "GET", "/a"));
-        assert_eq!(table.keys().len(), 2);
+        let a = table.id(key("default", "GET", "/a"));
+        let b = table.id(key("default", "POST", "/a"));
+        let c = table.id(SeriesRef { protocol: Protocol::Call, ..key("default", "GET", "/a") });
+        assert!(a != b && a != c);
+        assert_eq!(a, table.id(key("default", "GET", "/a")));
+        assert_eq!(table.keys().len(), 3);
     }
 
     #[test]
     fn names_beyond_the_cap_are_counted_together() {
         let mut table = SeriesTable::new(3);
-        let ids: Vec<_> = (0..10).map(|i| table.id("s", "GET", &format!("/item/{i}"))).collect();
+        let ids: Vec<_> = (0..10).map(|i| table.id(key("s", "GET", &format!("/item/{i}")))).collect();
         assert!(table.folded());
         assert_eq!(ids[5], ids[9]);
         assert_eq!(&*table.keys()[ids[9].index()].name, OTHER);
-        assert_eq!(table.id("s", "GET", "/item/0"), ids[0], "known names keep their series");
+        assert_eq!(table.id(key("s", "GET", "/item/0")), ids[0], "known names keep their series");
     }
 }

@@ -4,18 +4,20 @@
 //! their numbers agree. Invariant: `total` is the sum of `endpoints`; a figure without data is `None`.
 
 use serde::{Deserialize, Serialize};
+use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime};
 
 use super::capacity::CapacityStats;
+use super::counts::RequestCounts;
 use super::custom::CustomStats;
 use super::generator::{GeneratorPoint, GeneratorStats};
 use super::groups::{CheckCount, FailureCount, FailureKey, ScriptErrorCount};
 use super::histogram::Summary;
 use super::intervals::IntervalFeed;
 use super::resources::Resources;
+use super::sample::{PHASES, Protocol};
 use super::sample_files::SampleFileStats;
-use super::series_counts::PHASES;
 use super::threshold::{SubmetricStats, ThresholdState, ThresholdStats};
 
 /// The name of all requests together.
@@ -43,8 +45,10 @@ pub struct Snapshot {
     pub users_max: u64,
     /// Requests that wait for their response now.
     pub in_flight: u64,
-    /// All requests together; its `method` is empty and its `name` is `Aggregated`.
+    /// All requests together, of every protocol; its `method` is empty and its `name` is `Aggregated`.
     pub total: EndpointStats,
+    /// The same for each protocol that requests were made over, in the order of [`Protocol::ALL`].
+    pub protocols: Vec<EndpointStats>,
     /// Requests by method and name, sorted by name, then method.
     pub endpoints: Vec<EndpointStats>,
     /// Requests by scenario, in order of first appearance.
@@ -55,7 +59,7 @@ pub struct Snapshot {
     pub recent: RecentStats,
     /// Most requests that were completed within one second, per second; `None` before the first full second.
     pub peak_rate: Option<f64>,
-    /// Time of each phase of a request, in the order of [`PHASES`].
+    /// Time of each phase of an HTTP request, in the order of [`PHASES`].
     pub phases: [Option<Summary>; PHASES.len()],
     /// Iterations.
     pub iterations: IterationStats,
@@ -114,6 +118,7 @@ impl Default for Snapshot {
             users_max: 0,
             in_flight: 0,
             total: EndpointStats { name: AGGREGATED.into(), ..EndpointStats::default() },
+            protocols: Vec::new(),
             endpoints: Vec::new(),
             scenarios: Vec::new(),
             tags: Vec::new(),
@@ -145,6 +150,12 @@ impl Default for Snapshot {
 }
 
 impl Snapshot {
+    /// The requests over one protocol together; nothing when there was none.
+    pub fn protocol(&self, protocol: Protocol) -> EndpointStats {
+        let known = self.protocols.iter().find(|stats| stats.protocol == protocol);
+        known.cloned().unwrap_or_else(|| EndpointStats { protocol, ..EndpointStats::default() })
+    }
+
     /// Thresholds that do not hold: broken ones, and, when the run is over, those without data.
     pub fn broken_thresholds(&self) -> impl Iterator<Item = &ThresholdStats> {
         let is_over = self.phase == Phase::Done;
@@ -213,42 +224,36 @@ impl Phase {
     }
 }
 
-/// Figures of one kind of request.
+/// Figures of one kind of request; reads as its counts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EndpointStats {
-    /// HTTP method; empty in the total.
+    /// What its requests are made over; in a total over several, HTTP.
+    pub protocol: Protocol,
+    /// Method; empty in the total.
     pub method: Arc<str>,
     /// Name of the request.
     pub name: Arc<str>,
-    /// Requests that got a verdict.
-    pub requests: u64,
-    /// Those of them that failed.
-    pub failures: u64,
-    /// Service time of the successes.
-    pub ok: Option<Summary>,
-    /// Time of the failures: service time, or the whole attempt when no response came.
-    pub failed: Option<Summary>,
-    /// Response time (from the planned start) of all.
-    pub response: Option<Summary>,
-    /// Sum of each phase over all requests, microseconds, in the order of [`PHASES`].
-    pub phase_us: [u64; PHASES.len()],
-    /// Bytes written.
-    pub bytes_sent: u64,
-    /// Bytes read.
-    pub bytes_received: u64,
-    /// How often each status came; 0 stands for no response.
-    pub statuses: Vec<(u16, u64)>,
+    /// What was counted.
+    #[serde(flatten)]
+    pub counts: RequestCounts<Option<Summary>>,
     /// Requests per second over the whole run so far.
     pub rate: f64,
     /// Failures per second over the whole run so far.
     pub failure_rate: f64,
 }
 
-impl EndpointStats {
-    /// Share of failed requests, 0 to 1; `None` without a request.
-    pub fn failed_share(&self) -> Option<f64> {
-        (self.requests > 0).then(|| self.failures as f64 / self.requests as f64)
+impl Deref for EndpointStats {
+    type Target = RequestCounts<Option<Summary>>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.counts
+    }
+}
+
+impl DerefMut for EndpointStats {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.counts
     }
 }
 
@@ -322,7 +327,7 @@ impl IterationStats {
 }
 
 /// One second of a run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HistoryPoint {
     /// End of the second, as time since the start; the last one may be shorter.
     pub at: Duration,
@@ -356,7 +361,7 @@ pub struct HistoryPoint {
 }
 
 /// Requests of one interval.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct IntervalStats {
     /// Requests that got their verdict in it.
     pub requests: i64,
@@ -367,7 +372,7 @@ pub struct IntervalStats {
 }
 
 /// Figures since the start.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TotalsSoFar {
     /// Requests.
     pub requests: u64,

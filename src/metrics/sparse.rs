@@ -3,10 +3,12 @@
 //! Owns merging and taking away of such lists. Invariant: values ascend, each stands for its whole bucket
 //! by the bucket's highest value, and no count is 0.
 
-use super::histogram::{Histogram, rank};
+use serde::{Deserialize, Serialize};
+
+use super::histogram::{Histogram, MAX_VALUE_US, rank};
 
 /// The values of an interval as (microseconds, count), to be sent to the aggregator and to the log.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Sparse {
     pub(super) counts: Vec<(u32, u32)>,
     pub(super) count: u64,
@@ -19,6 +21,17 @@ impl Sparse {
     /// How many values it stands for.
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// Whether it is what a histogram gives; that of another machine may not be.
+    pub(super) fn is_sound(&self) -> bool {
+        let counted = self.counts.iter().try_fold(0_u64, |sum, &(_, n)| sum.checked_add(u64::from(n)));
+        self.counts.windows(2).all(|pair| pair[0].0 < pair[1].0)
+            && self.counts.iter().all(|&(_, n)| n > 0)
+            && counted == Some(self.count)
+            && (self.is_empty() || self.min_us <= self.max_us)
+            && self.max_us <= MAX_VALUE_US
+            && self.sum_us <= self.count.saturating_mul(MAX_VALUE_US)
     }
 
     /// Whether it stands for no value.
@@ -70,8 +83,8 @@ impl Sparse {
             }
         }
         self.counts = merged;
-        self.count += other.count;
-        self.sum_us += other.sum_us;
+        self.count = self.count.saturating_add(other.count);
+        self.sum_us = self.sum_us.saturating_add(other.sum_us);
         self.min_us = self.min_us.min(other.min_us);
         self.max_us = self.max_us.max(other.max_us);
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, SystemTime};
 
-use super::custom::CustomKind;
+use super::builtin::MetricKind;
 use super::sample::RequestSample;
 use super::series::SeriesKey;
 use super::watch::Tagged;
@@ -33,13 +33,13 @@ pub(crate) enum Sample {
     /// A check.
     Check { name: Arc<str>, passed: bool, of: Context },
     /// A value of the script's own metric.
-    Own { metric: Arc<str>, kind: CustomKind, is_time: bool, value: f64, of: Context },
+    Own { metric: Arc<str>, kind: MetricKind, is_time: bool, value: f64, of: Context },
     /// A transaction.
     Transaction { name: Arc<str>, duration: Duration, failed: bool, of: Context },
     /// A script error, in one line.
     ScriptError { message: String },
     /// A figure of the run as a whole.
-    Run { metric: &'static str, kind: CustomKind, value: f64 },
+    Run { metric: &'static str, kind: MetricKind, value: f64 },
 }
 
 /// Where in the script it was: tags by key.
@@ -143,6 +143,7 @@ pub(super) fn short(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sample::Protocol;
     use super::*;
 
     fn error() -> Sample {
@@ -152,7 +153,12 @@ mod tests {
     #[test]
     fn what_finds_no_room_is_counted_and_its_names_are_told_later() {
         let (line, chunks, lost) = TapLine::new();
-        let key = |name: &str| SeriesKey { scenario: "s".into(), method: "GET".into(), name: name.into() };
+        let key = |name: &str| SeriesKey {
+            protocol: Protocol::Http,
+            scenario: "s".into(),
+            method: "GET".into(),
+            name: name.into(),
+        };
         let mut tap = line.tap(3);
         for _ in 0..WAITING {
             tap.add(error());

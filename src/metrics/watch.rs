@@ -8,13 +8,15 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::custom::{CustomKind, CustomValues};
-use super::delta::SeriesDelta;
+use serde::{Deserialize, Serialize};
+
+use super::builtin::MetricKind;
+use super::counts::{PhaseTimes, RequestCounts};
+use super::custom::CustomValues;
 use super::groups::CheckCount;
 use super::histogram::Histogram;
-use super::sample::{RequestSample, TagId};
+use super::sample::{PHASES, Protocol, RequestSample, TagId};
 use super::series::SeriesKey;
-use super::series_counts::{PHASES, SeriesCounts, record_phases};
 use super::sparse::Sparse;
 
 /// Which samples are to be counted apart.
@@ -27,7 +29,8 @@ pub struct Watch {
 /// Samples of what.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum WatchKind {
-    Requests,
+    /// Over one protocol, or all.
+    Requests(Option<Protocol>),
     Checks,
     Transactions,
     /// Values of the script's own metric of this name.
@@ -64,6 +67,7 @@ pub(super) struct Watches {
 #[derive(Debug)]
 struct RequestWatch {
     index: usize,
+    protocol: Option<Protocol>,
     scenario: Option<String>,
     method: Option<String>,
     name: Option<String>,
@@ -77,10 +81,10 @@ struct RequestWatch {
 struct RequestsWatched {
     /// Requests that fit but for their status and verdict.
     candidates: u64,
-    added: SeriesCounts,
-    removed: SeriesCounts,
-    phases_added: [Histogram; PHASES.len()],
-    phases_removed: [Histogram; PHASES.len()],
+    added: RequestCounts<Histogram>,
+    removed: RequestCounts<Histogram>,
+    phases_added: PhaseTimes,
+    phases_removed: PhaseTimes,
 }
 
 #[derive(Debug)]
@@ -89,27 +93,41 @@ struct OtherWatch {
     kind: WatchKind,
     tags: Vec<(String, String)>,
     check: CheckCount,
-    transactions: SeriesCounts,
+    transactions: RequestCounts<Histogram>,
     values: Option<CustomValues>,
 }
 
 /// What a watch counted in an interval.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum WatchDelta {
     Requests(Box<RequestsDelta>),
     Checks(CheckCount),
-    Transactions(Box<SeriesDelta>),
+    Transactions(Box<RequestCounts<Sparse>>),
     Own(CustomValues),
 }
 
 /// See [`WatchDelta::Requests`].
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct RequestsDelta {
     pub(crate) candidates: u64,
-    pub(crate) added: SeriesDelta,
-    pub(crate) removed: SeriesDelta,
+    pub(crate) added: RequestCounts<Sparse>,
+    pub(crate) removed: RequestCounts<Sparse>,
     pub(crate) phases_added: [Sparse; PHASES.len()],
     pub(crate) phases_removed: [Sparse; PHASES.len()],
+}
+
+impl WatchDelta {
+    /// Whether its parts fit together.
+    pub(super) fn is_sound(&self) -> bool {
+        match self {
+            WatchDelta::Requests(delta) => {
+                let phases = delta.phases_added.iter().chain(&delta.phases_removed);
+                delta.added.is_sound() && delta.removed.is_sound() && phases.into_iter().all(Sparse::is_sound)
+            }
+            WatchDelta::Transactions(counts) => counts.is_sound(),
+            WatchDelta::Checks(_) | WatchDelta::Own(_) => true,
+        }
+    }
 }
 
 impl Watches {
@@ -118,14 +136,16 @@ impl Watches {
         let mut made = Watches { requests: Vec::new(), by_series: Vec::new(), others: Vec::new() };
         for (index, watch) in watches.iter().enumerate() {
             match &watch.kind {
-                WatchKind::Requests => made.requests.push(RequestWatch::new(index, &watch.tags, &mut tag)),
+                &WatchKind::Requests(protocol) => {
+                    made.requests.push(RequestWatch::new(index, protocol, &watch.tags, &mut tag));
+                }
                 WatchKind::Checks | WatchKind::Transactions | WatchKind::Own(_) => {
                     made.others.push(OtherWatch {
                         index,
                         kind: watch.kind.clone(),
                         tags: watch.tags.clone(),
                         check: CheckCount::default(),
-                        transactions: SeriesCounts::default(),
+                        transactions: RequestCounts::default(),
                         values: None,
                     });
                 }
@@ -153,8 +173,8 @@ impl Watches {
             }
             watch.watched.candidates += 1;
             if watch.fits_outcome(sample) {
-                watch.watched.added.add(sample);
-                record_phases(&mut watch.watched.phases_added, sample);
+                watch.watched.added.record(sample);
+                watch.watched.phases_added.record(sample);
             }
         }
     }
@@ -163,8 +183,8 @@ impl Watches {
         for &place in self.by_series.get(sample.series.index()).into_iter().flatten() {
             let watch = &mut self.requests[place];
             if watch.tags.iter().all(|tag| sample.tags.contains(tag)) && watch.fits_outcome(sample) {
-                watch.watched.removed.add(sample);
-                record_phases(&mut watch.watched.phases_removed, sample);
+                watch.watched.removed.record(sample);
+                watch.watched.phases_removed.record(sample);
             }
         }
     }
@@ -181,14 +201,14 @@ impl Watches {
     pub(super) fn transaction(&mut self, name: &str, duration: Duration, failed: bool, of: &dyn Tagged) {
         for watch in self.others.iter_mut().filter(|watch| watch.kind == WatchKind::Transactions) {
             if fits(&watch.tags, of, |key| (key == "name").then_some(name)) {
-                watch.transactions.add_transaction(duration, failed);
+                watch.transactions.record_transaction(duration, failed);
             }
         }
     }
 
     pub(super) fn own(
         &mut self,
-        (name, kind): (&str, CustomKind),
+        (name, kind): (&str, MetricKind),
         value: f64,
         tags: &[(String, String)],
         of: &dyn Tagged,
@@ -216,8 +236,8 @@ impl Watches {
                 candidates,
                 added,
                 removed,
-                phases_added: std::array::from_fn(|i| watched.phases_added[i].take_sparse()),
-                phases_removed: std::array::from_fn(|i| watched.phases_removed[i].take_sparse()),
+                phases_added: watched.phases_added.take(),
+                phases_removed: watched.phases_removed.take(),
             };
             taken.push((*index, WatchDelta::Requests(Box::new(delta))));
         }
@@ -226,7 +246,7 @@ impl Watches {
                 WatchKind::Checks if watch.check != CheckCount::default() => {
                     Some(WatchDelta::Checks(std::mem::take(&mut watch.check)))
                 }
-                WatchKind::Transactions if watch.transactions.requests() > 0 => {
+                WatchKind::Transactions if watch.transactions.requests > 0 => {
                     Some(WatchDelta::Transactions(Box::new(watch.transactions.take())))
                 }
                 _ => watch.values.take().map(WatchDelta::Own),
@@ -238,9 +258,15 @@ impl Watches {
 }
 
 impl RequestWatch {
-    fn new(index: usize, tags: &[(String, String)], tag: &mut impl FnMut(&str, &str) -> TagId) -> Self {
+    fn new(
+        index: usize,
+        protocol: Option<Protocol>,
+        tags: &[(String, String)],
+        tag: &mut impl FnMut(&str, &str) -> TagId,
+    ) -> Self {
         let mut watch = RequestWatch {
             index,
+            protocol,
             scenario: None,
             method: None,
             name: None,
@@ -265,7 +291,10 @@ impl RequestWatch {
     fn fits_series(&self, key: &SeriesKey) -> bool {
         let fits =
             |wanted: &Option<String>, is: &Arc<str>| wanted.as_ref().is_none_or(|wanted| **wanted == **is);
-        fits(&self.scenario, &key.scenario) && fits(&self.method, &key.method) && fits(&self.name, &key.name)
+        self.protocol.is_none_or(|protocol| protocol == key.protocol)
+            && fits(&self.scenario, &key.scenario)
+            && fits(&self.method, &key.method)
+            && fits(&self.name, &key.name)
     }
 
     fn fits_outcome(&self, sample: &RequestSample) -> bool {

@@ -14,7 +14,7 @@ use crate::analysis::thresholds;
 use crate::analysis::warnings::warnings;
 use crate::analysis::{ChangeVerdict, Comparison, FigureComparison};
 use crate::metrics::masked;
-use crate::metrics::{EndpointStats, Snapshot, ThresholdState, ThresholdStats};
+use crate::metrics::{EndpointStats, Percentile, Snapshot, ThresholdState, ThresholdStats};
 use crate::plan::{EndedBy, RunInfo};
 use crate::text::format;
 use crate::text::{clean_line, cut_middle};
@@ -128,8 +128,8 @@ fn head(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
     if let Some(share) = total.failed_share() {
         facts.push(format!("**{} %** failed", format::percent(share)));
     }
-    for percentile in [50.0, 95.0, 99.0] {
-        facts.push(format!("p{percentile} {}", percentile_text(total.ok, percentile)));
+    for percentile in [Percentile::P50, Percentile::P95, Percentile::P99] {
+        facts.push(format!("{} {}", percentile.name(), percentile_text(total.ok, percentile)));
     }
     format!(
         "### {sign} {}: {}{host}{label}\n\n{}\n\n{}",
@@ -223,9 +223,9 @@ fn endpoint(stats: &EndpointStats, is_total: bool) -> String {
         format::count(stats.requests),
         share,
         format::rate(stats.rate),
-        percentile_text(stats.ok, 50.0),
-        percentile_text(stats.ok, 95.0),
-        percentile_text(stats.ok, 99.0),
+        percentile_text(stats.ok, Percentile::P50),
+        percentile_text(stats.ok, Percentile::P95),
+        percentile_text(stats.ok, Percentile::P99),
         stats.ok.map_or_else(|| "-".to_owned(), |ok| format::latency(ok.max_us)),
     ])
 }
@@ -246,7 +246,7 @@ fn errors(snapshot: &Snapshot) -> String {
         let message = group.messages.first().map(String::as_str).unwrap_or_default();
         row(&[
             format::count(group.count),
-            format!("{}{status}", text(key.kind)),
+            format!("{}{status}", text(key.kind.as_str())),
             format!("{} {}", text(&key.method), text(&key.name)),
             text(message),
         ])

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use super::error::ResultsError;
 use super::growing_file::GrowingFile;
-use crate::metrics::{IntervalHistograms, IntervalQueue, IntervalSeries, Snapshot, log_header, log_lines};
+use crate::metrics::{
+    IntervalHistograms, IntervalQueue, IntervalSeries, IntervalTaker, Snapshot, log_header, log_lines,
+};
 
 /// Up to so many histograms of endpoints in a second, each second of them has lines of its own.
 const MOST_EACH_SECOND: usize = 120;
@@ -22,6 +24,7 @@ const MOST_EACH_FIVE_SECONDS: usize = 600;
 pub(crate) struct HlogFile {
     file: GrowingFile,
     has_header: bool,
+    taker: Option<IntervalTaker>,
     /// Whole intervals to be written.
     waiting: IntervalQueue,
     /// The endpoints' part of the longer interval that is open.
@@ -32,22 +35,27 @@ impl HlogFile {
     /// Makes the file; its header names the start of the load, which comes later.
     pub(crate) fn create(path: PathBuf) -> Result<Self, ResultsError> {
         let file = GrowingFile::create(path)?;
-        Ok(HlogFile { file, has_header: false, waiting: IntervalQueue::default(), open: None })
+        Ok(HlogFile { file, has_header: false, taker: None, waiting: IntervalQueue::default(), open: None })
     }
 
     /// Appends the intervals that the run has handed out since the last call.
     pub(crate) fn update(&mut self, snapshot: &Snapshot) -> Result<(), ResultsError> {
-        snapshot.intervals.take().into_iter().for_each(|interval| self.add(interval));
+        self.add_new(snapshot);
         self.write(snapshot)
     }
 
     /// Appends what is left.
     pub(crate) fn finish(&mut self, snapshot: &Snapshot) -> Result<(), ResultsError> {
-        snapshot.intervals.take().into_iter().for_each(|interval| self.add(interval));
+        self.add_new(snapshot);
         if let Some(open) = self.open.take() {
             self.waiting.push(open);
         }
         self.write(snapshot)
+    }
+
+    fn add_new(&mut self, snapshot: &Snapshot) {
+        let taker = self.taker.get_or_insert_with(|| snapshot.intervals.taker());
+        taker.take().into_iter().for_each(|interval| self.add(interval));
     }
 
     /// Lines of the whole run each second, those of endpoints together for longer when there are many.

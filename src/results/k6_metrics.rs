@@ -6,212 +6,159 @@
 use serde_json::{Map, Value, json};
 
 use super::run_json::mean_ms;
-use super::thresholds_json::{attach, contains};
+use super::thresholds_json::attach;
+use crate::metrics::builtin::{self, IterationFigure, RequestFigure};
 use crate::metrics::{
-    CheckCount, CustomFigures, CustomStats, EndpointStats, GaugeStats, PHASES, ResourceUnit, Snapshot,
-    SubmetricFigures, SubmetricStats, Summary, ms,
+    CustomFigures, EndpointStats, METRICS, MetricKind, Percentile, Protocol, Quantity, Snapshot,
+    SubmetricFigures, Summary, iteration_figures, ms, request_figures,
 };
 use crate::text::format::round;
 
 /// All metrics of a run.
 pub(super) fn metrics(snapshot: &Snapshot) -> Value {
-    let mut metrics = Metrics::default();
-    let elapsed_s = snapshot.elapsed.as_secs_f64();
-    metrics.requests("", &snapshot.total);
-    metrics.trend("http_req_duration{expected_response:true}", snapshot.total.ok);
-    metrics.trend("http_req_duration{expected_response:false}", snapshot.total.failed);
-    metrics.trend("http_resp_time", snapshot.total.response);
-    for (phase, summary) in PHASES.iter().zip(snapshot.phases) {
-        metrics.trend(&format!("http_req_{phase}"), summary);
+    let mut metrics = Metrics { snapshot, all: Map::new() };
+    for metric in &METRICS {
+        metrics.insert(metric.name.to_owned(), metric.quantity(), metric.figures(snapshot));
     }
-    metrics.counter("data_sent", "data", snapshot.total.bytes_sent, elapsed_s);
-    metrics.counter("data_received", "data", snapshot.total.bytes_received, elapsed_s);
-    metrics.counter("iterations", "default", snapshot.iterations.ended(), elapsed_s);
-    metrics.trend("iteration_duration", snapshot.iterations.duration);
-    metrics.trend("iteration_lag", snapshot.iterations.lag);
-    metrics.trend("iteration_resp_time", snapshot.iterations.response);
-    // Where iterations start when a user is free, none can be dropped.
-    if snapshot.iterations.planned.is_some() {
-        metrics.counter("dropped_iterations", "default", snapshot.iterations.dropped, elapsed_s);
-    }
-    let sum = |count: fn(&CheckCount) -> u64| snapshot.checks.iter().map(|(_, c)| count(c)).sum::<u64>();
-    metrics.rate("checks", sum(|c| c.passes), sum(|c| c.fails));
-    let script_errors = snapshot.script_errors.iter().map(|group| group.count).sum();
-    metrics.counter("script_errors", "default", script_errors, elapsed_s);
-    let fewest = snapshot.history.since(0).iter().map(|point| point.users).min();
-    metrics.gauge("vus", snapshot.users, fewest.unwrap_or(snapshot.users), snapshot.users_max);
-    metrics.gauge("vus_max", snapshot.users_max, snapshot.users_max, snapshot.users_max);
-    if let Some(total) = &snapshot.transaction_total {
-        metrics.transactions("", total);
+    let http = snapshot.protocol(Protocol::Http);
+    for (expected, times) in [(true, http.ok), (false, http.failed)] {
+        let name = format!("http_req_duration{{expected_response:{expected}}}");
+        metrics.insert(name, Quantity::Time, times.map(SubmetricFigures::Times));
     }
     for stats in &snapshot.transactions {
-        metrics.transactions(&format!("{{name:{}}}", stats.name), stats);
+        metrics.requests("transaction", &format!("{{name:{}}}", stats.name), stats);
     }
-    submetrics(&mut metrics, snapshot, elapsed_s);
-    for stats in &snapshot.custom {
-        metrics.custom(stats);
-    }
-    for stats in &snapshot.resources.stats {
-        metrics.resource(stats);
-    }
-    for stats in &snapshot.submetrics {
-        metrics.submetric(stats);
-    }
-    attach(&mut metrics.0, snapshot);
-    Value::Object(metrics.0)
-}
-
-fn submetrics(metrics: &mut Metrics, snapshot: &Snapshot, elapsed_s: f64) {
     for stats in &snapshot.endpoints {
-        metrics.requests(&format!("{{name:{},method:{}}}", stats.name, stats.method), stats);
+        let prefix = match stats.protocol {
+            Protocol::WebSocket => "ws_req",
+            Protocol::Call => "call",
+            _ => "http_req",
+        };
+        metrics.requests(prefix, &format!("{{name:{},method:{}}}", stats.name, stats.method), stats);
     }
-    // One scenario is the whole run: its submetrics would repeat every figure.
-    if snapshot.scenarios.len() > 1 {
-        for scenario in &snapshot.scenarios {
-            let tag = format!("{{scenario:{}}}", scenario.name);
-            metrics.requests(&tag, &scenario.requests);
-            let iterations = &scenario.iterations;
-            metrics.counter(&format!("iterations{tag}"), "default", iterations.ended(), elapsed_s);
-            metrics.trend(&format!("iteration_duration{tag}"), iterations.duration);
-            metrics.trend(&format!("iteration_lag{tag}"), iterations.lag);
-            if iterations.planned.is_some() {
-                metrics.counter(
-                    &format!("dropped_iterations{tag}"),
-                    "default",
-                    iterations.dropped,
-                    elapsed_s,
-                );
-            }
-        }
-    }
+    metrics.scenarios();
     for tag in &snapshot.tags {
-        metrics.requests(&format!("{{{}:{}}}", tag.key, tag.value), &tag.requests);
+        metrics.requests("http_req", &format!("{{{}:{}}}", tag.key, tag.value), &tag.requests);
     }
-}
-
-/// Metrics in the shape of k6: `{type, contains, values}`. What came first keeps its name, so that a
-/// script's own tag cannot replace a figure of the engine.
-#[derive(Default)]
-struct Metrics(Map<String, Value>);
-
-impl Metrics {
-    fn requests(&mut self, tags: &str, stats: &EndpointStats) {
-        self.insert(
-            format!("http_reqs{tags}"),
-            "counter",
-            "default",
-            json!({ "count": stats.requests, "rate": round(stats.rate, 6) }),
-        );
-        // k6's words: a pass of this rate is a request for which "failed" is true.
-        self.rate(&format!("http_req_failed{tags}"), stats.failures, stats.requests - stats.failures);
-        self.trend(&format!("http_req_duration{tags}"), stats.ok);
-    }
-
-    /// As requests, under names of their own: a transaction is not a request.
-    fn transactions(&mut self, tags: &str, stats: &EndpointStats) {
-        let values = json!({ "count": stats.requests, "rate": round(stats.rate, 6) });
-        self.insert(format!("transactions{tags}"), "counter", "default", values);
-        self.rate(&format!("transaction_failed{tags}"), stats.failures, stats.requests - stats.failures);
-        self.trend(&format!("transaction_duration{tags}"), stats.ok);
-    }
-
-    fn submetric(&mut self, stats: &SubmetricStats) {
-        match stats.figures {
-            SubmetricFigures::Times(summary) => self.trend(&stats.selector, Some(summary)),
-            SubmetricFigures::Values(figures) => {
-                self.figures(stats.selector.clone(), contains(stats.quantity), figures);
-            }
-        }
-    }
-
-    fn custom(&mut self, stats: &CustomStats) {
+    for stats in &snapshot.custom {
         let name = match &stats.tag {
             Some((key, value)) => format!("{}{{{key}:{value}}}", stats.name),
             None => stats.name.to_string(),
         };
-        self.figures(name, if stats.is_time { "time" } else { "default" }, stats.figures);
+        let quantity = if stats.is_time { Quantity::Time } else { Quantity::Number };
+        metrics.insert(name, quantity, Some(SubmetricFigures::Values(stats.figures)));
+    }
+    for stats in &snapshot.submetrics {
+        metrics.insert(stats.selector.clone(), stats.quantity, Some(stats.figures));
+    }
+    attach(&mut metrics.all, snapshot);
+    Value::Object(metrics.all)
+}
+
+/// Metrics in the shape of k6: `{type, contains, values}`. What came first keeps its name, so that a
+/// script's own tag cannot replace a figure of the engine.
+struct Metrics<'a> {
+    snapshot: &'a Snapshot,
+    all: Map<String, Value>,
+}
+
+impl Metrics<'_> {
+    /// Number, failures and durations of some requests.
+    fn requests(&mut self, prefix: &str, tags: &str, stats: &EndpointStats) {
+        for (name, figure) in [
+            (format!("{prefix}s"), RequestFigure::Count),
+            (format!("{prefix}_failed"), RequestFigure::Failed),
+            (format!("{prefix}_duration"), RequestFigure::Duration),
+        ] {
+            // Calls count as requests of their own; their durations have no `req` in the name.
+            let name = if name == "calls" { "call_reqs".to_owned() } else { name };
+            let Some(metric) = builtin::named(&name) else { continue };
+            let figures = request_figures(figure, stats, self.snapshot);
+            self.insert(format!("{name}{tags}"), metric.quantity(), figures);
+        }
     }
 
-    fn figures(&mut self, name: String, contains: &str, figures: CustomFigures) {
-        match figures {
-            CustomFigures::Counter { count, rate } => {
-                let values = json!({ "count": number(count), "rate": round(rate, 6) });
-                self.insert(name, "counter", contains, values);
-            }
-            CustomFigures::Gauge { value, min, max } => {
-                let values = json!({ "value": number(value), "min": number(min), "max": number(max) });
-                self.insert(name, "gauge", contains, values);
-            }
-            CustomFigures::Rate { passes, fails } => self.rate(&name, passes, fails),
-            CustomFigures::Trend(trend) => {
-                let values = json!({
-                    "avg": number(trend.avg),
-                    "min": number(trend.min),
-                    "med": number(trend.med),
-                    "max": number(trend.max),
-                    "p(90)": number(trend.p90),
-                    "p(95)": number(trend.p95),
-                    "p(99)": number(trend.p99),
-                    "count": trend.count,
-                });
-                self.insert(name, "trend", contains, values);
+    fn scenarios(&mut self) {
+        // One scenario is the whole run: its submetrics would repeat every figure.
+        if self.snapshot.scenarios.len() < 2 {
+            return;
+        }
+        for scenario in &self.snapshot.scenarios {
+            let tag = format!("{{scenario:{}}}", scenario.name);
+            self.requests("http_req", &tag, &scenario.requests);
+            for (name, figure) in [
+                ("iterations", IterationFigure::Count),
+                ("iteration_duration", IterationFigure::Duration),
+                ("iteration_lag", IterationFigure::Lag),
+                ("dropped_iterations", IterationFigure::Dropped),
+            ] {
+                let Some(metric) = builtin::named(name) else { continue };
+                let figures = iteration_figures(figure, &scenario.iterations, self.snapshot);
+                self.insert(format!("{name}{tag}"), metric.quantity(), figures);
             }
         }
     }
 
-    fn trend(&mut self, name: &str, summary: Option<Summary>) {
-        let Some(summary) = summary else { return };
-        let at = |percentile| ms(summary.percentile_us(percentile));
-        let values = json!({
-            "avg": mean_ms(&summary),
-            "min": ms(summary.min_us),
-            "med": at(50.0),
-            "max": ms(summary.max_us),
-            "p(90)": at(90.0),
-            "p(95)": at(95.0),
-            "p(99)": at(99.0),
-            "p(99.9)": at(99.9),
-            "count": summary.count,
-        });
-        self.insert(name.to_owned(), "trend", "time", values);
-    }
-
-    fn counter(&mut self, name: &str, contains: &str, count: u64, elapsed_s: f64) {
-        let rate = if elapsed_s > 0.0 { round(count as f64 / elapsed_s, 6) } else { 0.0 };
-        self.insert(name.to_owned(), "counter", contains, json!({ "count": count, "rate": rate }));
-    }
-
-    /// A share; left out without a value, because no share is as wrong as 0 or 100 %.
-    fn rate(&mut self, name: &str, passes: u64, fails: u64) {
-        let all = passes + fails;
-        if all > 0 {
-            let rate = passes as f64 / all as f64;
-            let values = json!({ "rate": rate, "passes": passes, "fails": fails });
-            self.insert(name.to_owned(), "rate", "default", values);
-        }
-    }
-
-    fn gauge(&mut self, name: &str, value: u64, min: u64, max: u64) {
-        let values = json!({ "value": value, "min": min, "max": max });
-        self.insert(name.to_owned(), "gauge", "default", values);
-    }
-
-    fn resource(&mut self, stats: &GaugeStats) {
-        let contains = match stats.metric.unit {
-            ResourceUnit::Percent => "percent",
-            // k6 has one word for both.
-            ResourceUnit::Bytes | ResourceUnit::BytesPerSecond => "data",
-            ResourceUnit::Count => "default",
+    fn insert(&mut self, name: String, quantity: Quantity, figures: Option<SubmetricFigures>) {
+        let (kind, values) = match figures {
+            None => return,
+            Some(SubmetricFigures::Times(summary)) => (MetricKind::Trend, times(&summary)),
+            Some(SubmetricFigures::Values(figures)) => values(figures),
         };
-        let [value, avg, min, max] = [stats.last, stats.avg, stats.min, stats.max].map(|v| round(v, 2));
-        let values = json!({ "value": value, "avg": avg, "min": min, "max": max });
-        self.insert(stats.metric.name.to_owned(), "gauge", contains, values);
-    }
-
-    fn insert(&mut self, name: String, kind: &str, contains: &str, values: Value) {
-        self.0.entry(name).or_insert_with(|| json!({ "type": kind, "contains": contains, "values": values }));
+        // k6's words for a share are those for a number.
+        self.all.entry(name).or_insert_with(
+            || json!({ "type": kind.as_str(), "contains": quantity.contains(), "values": values }),
+        );
     }
 }
+
+fn times(summary: &Summary) -> Value {
+    let at = |percentile| ms(summary.percentile_us(percentile));
+    json!({
+        "avg": mean_ms(summary),
+        "min": ms(summary.min_us),
+        "med": at(Percentile::P50),
+        "max": ms(summary.max_us),
+        "p(90)": at(Percentile::P90),
+        "p(95)": at(Percentile::P95),
+        "p(99)": at(Percentile::P99),
+        "p(99.9)": at(Percentile::P99_9),
+        "count": summary.count,
+    })
+}
+
+fn values(figures: CustomFigures) -> (MetricKind, Value) {
+    match figures {
+        CustomFigures::Counter { count, rate } => {
+            (MetricKind::Counter, json!({ "count": number(count), "rate": round(rate, 6) }))
+        }
+        CustomFigures::Gauge { value, avg: None, min, max } => {
+            (MetricKind::Gauge, json!({ "value": number(value), "min": number(min), "max": number(max) }))
+        }
+        CustomFigures::Gauge { value, avg: Some(avg), min, max } => {
+            let [value, avg, min, max] = [value, avg, min, max].map(|value| round(value, 2));
+            (MetricKind::Gauge, json!({ "value": value, "avg": avg, "min": min, "max": max }))
+        }
+        CustomFigures::Rate { passes, fails } => {
+            let rate = passes as f64 / (passes + fails) as f64;
+            (MetricKind::Rate, json!({ "rate": rate, "passes": passes, "fails": fails }))
+        }
+        CustomFigures::Trend(trend) => {
+            let values = json!({
+                "avg": number(trend.avg),
+                "min": number(trend.min),
+                "med": number(trend.med),
+                "max": number(trend.max),
+                "p(90)": number(trend.p90),
+                "p(95)": number(trend.p95),
+                "p(99)": number(trend.p99),
+                "count": trend.count,
+            });
+            (MetricKind::Trend, values)
+        }
+    }
+}
+
 /// A number of a script: whole ones without a decimal point.
 fn number(value: f64) -> Value {
     // Beyond 2^53 not every whole number is a float.

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use super::error::ResultsError;
 use super::growing_file::GrowingFile;
 use super::tables::{NO_DATA, Table, decimals};
-use crate::metrics::{Log, ProcessUse, RESOURCE_METRICS, ResourceSample, SystemUse};
+use crate::metrics::{Log, ProcessUse, ResourceSample, SystemUse, builtin};
 use crate::text::utc::epoch_seconds;
 
 /// The samples of a run, or of a monitor alone, as a growing file.
@@ -101,7 +101,7 @@ fn sample(columns: &csv::StringRecord, row: &csv::ByteRecord) -> Option<Resource
 }
 
 fn header() -> Vec<u8> {
-    let metrics = RESOURCE_METRICS.iter().map(|metric| metric.name);
+    let metrics = builtin::resources().map(|metric| metric.name);
     let columns: Vec<&str> = ["Timestamp", "elapsed_s", "interval_s"].into_iter().chain(metrics).collect();
     Table::new(&columns).into_bytes()
 }
@@ -113,7 +113,7 @@ fn row(sample: &ResourceSample, started_at: SystemTime) -> Vec<String> {
         decimals(sample.length.as_secs_f64(), 3),
     ];
     let cell = |value: Option<f64>| value.map_or_else(|| NO_DATA.to_owned(), |value| decimals(value, 2));
-    cells.extend(sample.values().map(cell));
+    cells.extend(sample.values().map(|(_, value)| cell(value)));
     cells
 }
 

@@ -14,7 +14,7 @@ use crate::analysis::{Finding, findings};
 use crate::metrics::Quantity;
 use crate::metrics::{
     CPU_LIMIT, CapacityStats, CapacityStep, CheckCount, EndpointStats, FailureCount, FailureKey,
-    FailureSample, GeneratorStats, IterationStats, LATENESS_LIMIT, Mark, NotHeld, PERCENTILES, PHASES,
+    FailureSample, GeneratorStats, IterationStats, LATENESS_LIMIT, Mark, NotHeld, PHASES, Percentile,
     PhaseSpan, ResourceInfo, SampleFileStats, Saturation, ScenarioStats, ScriptErrorCount, Snapshot, Summary,
     ms,
 };
@@ -273,8 +273,8 @@ fn latency(summary: Option<Summary>) -> Value {
     values.insert("count".to_owned(), json!(summary.count));
     values.insert("min".to_owned(), json!(ms(summary.min_us)));
     values.insert("mean".to_owned(), json!(mean_ms(&summary)));
-    for (percentile, us) in PERCENTILES.iter().zip(summary.percentiles_us) {
-        values.insert(format!("p{percentile}"), json!(ms(us)));
+    for (percentile, us) in Percentile::ALL.iter().zip(summary.percentiles_us) {
+        values.insert(percentile.name().to_owned(), json!(ms(us)));
     }
     Value::Object(values)
 }
@@ -369,7 +369,7 @@ fn scenario(name: &str, planned: Option<(u64, &str)>, stats: Option<&ScenarioSta
         "iteration_stats": iterations(&stats.map_or_else(IterationStats::default, |stats| stats.iterations)),
         "requests": requests.map_or(0, |requests| requests.requests),
         "failures": requests.map_or(0, |requests| requests.failures),
-        "failed_share": requests.and_then(EndpointStats::failed_share),
+        "failed_share": requests.and_then(|requests| requests.failed_share()),
         "latency_ms": latency(requests.and_then(|requests| requests.ok)),
         "resp_time_ms": latency(requests.and_then(|requests| requests.response)),
     })

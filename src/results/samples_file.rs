@@ -255,7 +255,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::metrics::CustomKind;
+    use crate::metrics::MetricKind;
 
     fn group() -> SampleGroup<'static> {
         let tag = |key, value| (Cow::Borrowed(key), Cow::Borrowed(value));
@@ -269,8 +269,8 @@ mod tests {
                 tag("line", "x\ny"),
             ],
             values: vec![
-                (metric("http_reqs", CustomKind::Counter, "default"), 1.0),
-                (metric("http_req_duration", CustomKind::Trend, "time"), 12.345),
+                (metric("http_reqs", MetricKind::Counter, "default"), 1.0),
+                (metric("http_req_duration", MetricKind::Trend, "time"), 12.345),
             ],
         }
     }

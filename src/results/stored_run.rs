@@ -17,7 +17,8 @@ use super::state_file::{self, read_state};
 use super::timeline_file::TimelineRow;
 use crate::metrics::{
     Aggregator, EndpointStats, GeneratorPoint, Histogram, History, HistoryPoint, IntervalHistograms,
-    IntervalKey, IntervalKind, IntervalSeries, IntervalStats, Phase, PhaseSpan, Snapshot, TotalsSoFar,
+    IntervalKey, IntervalKind, IntervalSeries, IntervalStats, Phase, PhaseSpan, RequestCounts, Snapshot,
+    TotalsSoFar,
 };
 use crate::plan::{Commit, EndedBy, Machine, Origin, RunInfo};
 
@@ -135,20 +136,21 @@ fn grouped(
             let (ok, failed) = (ok.get(key), failed.get(key));
             let failures = count(failed);
             let requests = count(ok) + failures;
+            let (ok, failed, response) = (summary(ok), summary(failed), times.summary());
             EndpointStats {
                 method: key.1.clone(),
                 name: key.0.clone(),
-                requests,
-                failures,
-                ok: summary(ok),
-                failed: summary(failed),
-                response: times.summary(),
-                phase_us: Default::default(),
-                bytes_sent: 0,
-                bytes_received: 0,
-                statuses: Vec::new(),
+                counts: RequestCounts {
+                    requests,
+                    failures,
+                    ok,
+                    failed,
+                    response,
+                    ..RequestCounts::default()
+                },
                 rate: rate(requests),
                 failure_rate: rate(failures),
+                ..EndpointStats::default()
             }
         })
         .filter(|stats| stats.requests > 0)
@@ -205,13 +207,11 @@ fn extend_spans(spans: &mut Vec<PhaseSpan>, timeline: &[TimelineRow]) {
 fn newest(older: Option<EndpointStats>, newer: EndpointStats) -> EndpointStats {
     match older {
         Some(older) if older.requests > newer.requests => older,
-        Some(older) => EndpointStats {
-            phase_us: older.phase_us,
-            bytes_sent: older.bytes_sent,
-            bytes_received: older.bytes_received,
-            statuses: older.statuses,
-            ..newer
-        },
+        Some(EndpointStats { protocol, counts: older, .. }) => {
+            let RequestCounts { phase_us, bytes_sent, bytes_received, statuses, .. } = older;
+            let counts = RequestCounts { phase_us, bytes_sent, bytes_received, statuses, ..newer.counts };
+            EndpointStats { protocol, counts, ..newer }
+        }
         None => newer,
     }
 }

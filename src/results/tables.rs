@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::metrics::{
-    EndpointStats, FailureCount, FailureKey, HistoryPoint, IntervalStats, PERCENTILES, Snapshot, Summary, ms,
+    EndpointStats, FailureCount, FailureKey, HistoryPoint, IntervalStats, Percentile, Snapshot, Summary, ms,
 };
 use crate::text::utc::{epoch_seconds, utc};
 
@@ -71,7 +71,7 @@ pub(crate) fn failures(snapshot: Option<&Snapshot>) -> Vec<u8> {
 
 /// Kind, status and the first message: `status 500: Internal Server Error`.
 fn error_text(key: &FailureKey, failure: &FailureCount) -> String {
-    let mut text = key.kind.to_owned();
+    let mut text = key.kind.to_string();
     if key.status != 0 {
         text.push_str(&format!(" {}", key.status));
     }
@@ -203,12 +203,12 @@ fn latency_cells(ok: Option<Summary>) -> [String; 4] {
 fn percentile_cells(ok: Option<Summary>) -> Vec<String> {
     match ok {
         Some(ok) => ok.percentiles_us.iter().map(|&us| time(us)).collect(),
-        None => vec![NO_DATA.to_owned(); PERCENTILES.len()],
+        None => vec![NO_DATA.to_owned(); Percentile::ALL.len()],
     }
 }
 
 fn percentile_columns() -> Vec<String> {
-    PERCENTILES.iter().map(|percentile| format!("{percentile}%")).collect()
+    Percentile::ALL.iter().map(|percentile| format!("{}%", percentile.number())).collect()
 }
 
 fn time(us: u64) -> String {

@@ -4,7 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::metrics::{MetricKind, Quantity, Threshold};
+use crate::metrics::{MetricKind, Threshold};
 use crate::metrics::{Snapshot, ThresholdStats};
 
 /// The thresholds in the order in which they were set; `is_over` says that the run is.
@@ -46,23 +46,7 @@ pub(super) fn attach(metrics: &mut Map<String, Value>, snapshot: &Snapshot) {
 }
 
 fn empty(threshold: &Threshold, kind: MetricKind) -> Value {
-    let kind = match kind {
-        MetricKind::Counter => "counter",
-        MetricKind::Rate => "rate",
-        MetricKind::Trend => "trend",
-        MetricKind::Gauge | MetricKind::OwnGauge => "gauge",
-    };
-    json!({ "type": kind, "contains": contains(threshold.quantity), "values": {} })
-}
-
-/// The word of k6 for what values are.
-pub(super) fn contains(quantity: Quantity) -> &'static str {
-    match quantity {
-        Quantity::Time => "time",
-        Quantity::Bytes | Quantity::BytesPerSecond => "data",
-        Quantity::Percent => "percent",
-        Quantity::Share | Quantity::PerSecond | Quantity::Number => "default",
-    }
+    json!({ "type": kind.as_str(), "contains": threshold.quantity.contains(), "values": {} })
 }
 
 /// Nine digits after the point are enough, and 0.1 + 0.2 is 0.3.

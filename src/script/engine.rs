@@ -23,8 +23,8 @@ use super::import::{Importer, register_capture};
 use super::source::Sources;
 use super::value::Value;
 use super::vu_context::VuContext;
-use crate::metrics::{CustomKind, Recorder, ScriptError};
-use crate::metrics::{MetricKind, OwnMetric};
+use crate::metrics::OwnMetric;
+use crate::metrics::{Recorder, ScriptError};
 use crate::plan::{Options, ScenarioPlan};
 
 /// Deepest nesting of calls. The stack of a fiber is checked besides, so this is for readable errors.
@@ -438,14 +438,9 @@ pub(crate) struct ScriptPlan {
 }
 
 fn own_metrics(recorder: &Recorder) -> Vec<OwnMetric> {
-    let metric = |(name, kind, is_time): (std::sync::Arc<str>, CustomKind, bool)| OwnMetric {
+    let metric = |(name, kind, is_time): (std::sync::Arc<str>, _, _)| OwnMetric {
         name: name.to_string(),
-        kind: match kind {
-            CustomKind::Counter => MetricKind::Counter,
-            CustomKind::Gauge => MetricKind::OwnGauge,
-            CustomKind::Rate => MetricKind::Rate,
-            CustomKind::Trend => MetricKind::Trend,
-        },
+        kind,
         is_time,
     };
     recorder.own_metrics().into_iter().map(metric).collect()

@@ -28,8 +28,8 @@ mod value;
 mod vu_context;
 mod wait_time;
 
-pub use api::AsyncCall;
 pub(crate) use api::Extension;
+pub use api::{AsyncCall, Sample};
 pub(crate) use check::{Analysis, analyse};
 pub use declare::Param;
 pub(crate) use engine::{LoadError, ScriptEngine, ScriptPlan};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rhaid::metrics::ErrorKind;
 use rhaid::plan::EndedBy;
-use rhaid::{LoadTest, RunError};
+use rhaid::{LoadTest, RunError, Sample};
 
 use crate::support::{PATIENCE, Server, block_on, load_test, once, run};
 
@@ -229,7 +230,7 @@ fn asynchronous_functions_wait_without_blocking_the_thread() {
                 running.fetch_sub(1, Ordering::SeqCst);
                 assert_eq!(call.args.len(), 2);
                 assert!(call.iteration() == 1 && call.vu_id() >= 1);
-                call.record(Duration::from_millis(250), Ok(()));
+                call.record(Sample::new(Duration::from_millis(250)));
                 Ok(40_i64.into())
             }
         })
@@ -249,7 +250,7 @@ fn an_error_of_an_asynchronous_function_is_a_script_error() {
     let script = "fn iteration() {\n  let a = 1;\n  fetch();\n}";
     let test = load_test(script)
         .with_async_fn("fetch", |call| async move {
-            call.record(Duration::from_millis(5), Err("no line".to_owned()));
+            call.record(Sample::new(Duration::from_millis(5)).failed(ErrorKind::Call, "no line"));
             Err("cannot fetch".to_owned())
         })
         .iterations(2);

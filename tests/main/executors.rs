@@ -1,5 +1,6 @@
 //! Executors: how many iterations start, when, by whom, and what is said when they cannot.
 
+use rhaid::metrics::Percentile;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
@@ -108,7 +109,7 @@ fn late_iterations_wait_and_their_response_time_counts_from_when_they_were_due()
     assert_eq!(counts(&stats(&ran, "s")), (20, 0, Some(20)));
     assert_eq!(ran.snapshot().users_max, 2);
     let (service, response) = (ran.snapshot().total.ok.unwrap(), ran.snapshot().total.response.unwrap());
-    assert!(service.percentile_us(50.0) >= 190_000, "{service:?}");
+    assert!(service.percentile_us(Percentile::P50) >= 190_000, "{service:?}");
     // The last one is due at 0.95 s and cannot start before 1.8 s.
     assert!(response.max_us >= 1_000_000, "{response:?}");
     let lag = stats(&ran, "s").lag.unwrap();
@@ -445,7 +446,7 @@ fn a_running_rate_can_be_changed_paused_and_skipped() {
     assert_eq!(stats.planned, Some(stats.started), "{stats:?}");
     // A second at 100/s; a slow machine makes it longer.
     assert!((80..=400).contains(&stats.started), "{stats:?}");
-    assert!(stats.lag.unwrap().percentile_us(50.0) < 400_000, "a pause is nobody's lag");
+    assert!(stats.lag.unwrap().percentile_us(Percentile::P50) < 400_000, "a pause is nobody's lag");
 }
 
 #[test]
@@ -487,7 +488,7 @@ fn frozen(max_vus: u64) -> (f64, f64, f64) {
         .map(|due| if (at(from)..at(to)).contains(&due) { at(to) - due } else { 0.0 })
         .collect();
     waits.sort_by(f64::total_cmp);
-    let p90 = |summary: Option<Summary>| summary.unwrap().percentile_us(90.0) as f64 / 1e6;
+    let p90 = |summary: Option<Summary>| summary.unwrap().percentile_us(Percentile::P90) as f64 / 1e6;
     (p90(snapshot.total.ok), p90(snapshot.total.response), waits[359])
 }
 

@@ -153,7 +153,7 @@ fn kinds_are_told_apart_per_endpoint() {
         .snapshot()
         .failures
         .iter()
-        .map(|(key, group)| (&*key.method, &*key.name, key.kind, key.status, group.count))
+        .map(|(key, group)| (&*key.method, &*key.name, key.kind.as_str(), key.status, group.count))
         .collect();
     groups.sort_unstable();
     assert_eq!(

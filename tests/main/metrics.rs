@@ -43,7 +43,10 @@ fn every_kind_counts_as_in_k6() {
     assert_eq!(count, 20.0);
     let CustomFigures::Counter { count, .. } = figures(&ran, "orders", Some("shop:a")) else { panic!() };
     assert_eq!(count, 4.0);
-    assert_eq!(figures(&ran, "queue", None), CustomFigures::Gauge { value: 2.0, min: 2.0, max: 9.0 });
+    assert_eq!(
+        figures(&ran, "queue", None),
+        CustomFigures::Gauge { value: 2.0, avg: None, min: 2.0, max: 9.0 }
+    );
     assert_eq!(figures(&ran, "cache_hit", None), CustomFigures::Rate { passes: 14, fails: 2 });
     for tag in [None, Some("shop:a"), Some("size:1")] {
         let CustomFigures::Trend(price) = figures(&ran, "price", tag) else { panic!() };

@@ -81,7 +81,7 @@ impl Ran {
     /// Failed requests by kind, status and count.
     pub(crate) fn failure_groups(&self) -> Vec<(&str, u16, u64)> {
         let groups = self.snapshot().failures.iter();
-        groups.map(|(key, group)| (key.kind, key.status, group.count)).collect()
+        groups.map(|(key, group)| (key.kind.as_str(), key.status, group.count)).collect()
     }
 
     /// Requests and failures of an endpoint.

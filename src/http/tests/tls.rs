@@ -245,7 +245,7 @@ fn tls_to_a_plain_port() {
         })
         .await;
         let exchange = get(&client_with(insecure()), format!("https://{}/", server.addr)).await;
-        assert_eq!(exchange.error.as_ref().map(|error| error.kind), Some(ErrorKind::Tls));
+        assert_eq!(exchange.error.as_ref().map(|error| error.kind.clone()), Some(ErrorKind::Tls));
         assert_eq!(message(&exchange), "127.0.0.1 does not answer with TLS (is this an http:// port?)");
     });
 }

@@ -1,25 +1,28 @@
 use super::*;
 use crate::metrics::CheckCount;
+use crate::metrics::ErrorKind;
 use crate::metrics::recorder::Recorder;
 use crate::metrics::sample::RequestSample;
-use crate::metrics::sample::{Failure, IterationEnd, Phases};
+use crate::metrics::sample::{Failure, IterationEnd, Protocol, Timings};
 use crate::metrics::series::SeriesId;
 
 fn sample(series: SeriesId, ms: u64, failure: Option<&'static str>) -> RequestSample {
     RequestSample {
+        protocol: Protocol::Http,
         series,
         tags: Vec::new(),
         status: if failure.is_some() { 500 } else { 200 },
         service: Duration::from_millis(ms),
         response: Duration::from_millis(ms + 1),
-        phases: Phases { waiting: Duration::from_millis(ms), ..Phases::default() },
+        timings: Timings::waited(Duration::from_millis(ms)),
         bytes_sent: 10,
         bytes_received: 100,
-        failure: failure.map(|kind| Box::new(Failure { kind, message: "why".into() })),
+        failure: failure
+            .map(|kind| Box::new(Failure { kind: ErrorKind::from(Arc::from(kind)), message: "why".into() })),
     }
 }
 
-fn tick(seconds: u64) -> Tick {
+pub(super) fn tick(seconds: u64) -> Tick {
     Tick {
         at: Duration::from_secs(seconds),
         phase: Phase::Steady,
@@ -41,14 +44,14 @@ fn two_workers_become_one_run() {
         // The second worker meets the series in another order.
         let names = if worker == 0 { ["/a", "/b"] } else { ["/b", "/a"] };
         for name in names {
-            let series = recorder.series("default", "GET", name);
+            let series = recorder.series(Protocol::Http, "default", "GET", name);
             recorder.request(&sample(series, 10, None));
         }
-        let b = recorder.series("default", "GET", "/b");
+        let b = recorder.series(Protocol::Http, "default", "GET", "/b");
         recorder.request(&sample(b, 20, Some("status")));
         recorder.iteration(&"default".into(), IterationEnd::Completed, Duration::ZERO, Duration::ZERO);
         recorder.check("ok", worker == 0, &());
-        aggregator.add(worker, recorder.take());
+        assert!(aggregator.add(worker, recorder.take()).is_ok());
     }
     let snapshot = aggregator.close_interval(tick(2));
     assert_eq!(snapshot.total.requests, 6);
@@ -68,14 +71,14 @@ fn two_workers_become_one_run() {
 fn a_changed_verdict_is_counted_once() {
     let mut aggregator = Aggregator::new(1, SystemTime::UNIX_EPOCH);
     let mut recorder = Recorder::new(100);
-    let series = recorder.series("default", "GET", "/a");
+    let series = recorder.series(Protocol::Http, "default", "GET", "/a");
     let first = sample(series, 10, None);
     recorder.request(&first);
-    aggregator.add(0, recorder.take());
+    assert!(aggregator.add(0, recorder.take()).is_ok());
     aggregator.close_interval(tick(1));
     recorder.reverse(&first);
     recorder.request(&sample(series, 10, Some("expect")));
-    aggregator.add(0, recorder.take());
+    assert!(aggregator.add(0, recorder.take()).is_ok());
     let snapshot = aggregator.close_interval(tick(2));
     assert_eq!((snapshot.total.requests, snapshot.total.failures), (1, 1));
     assert_eq!(snapshot.total.ok, None);
@@ -98,11 +101,11 @@ fn an_empty_second_has_no_latency_and_no_rate_of_its_own() {
 fn only_the_newest_seconds_know_their_endpoints() {
     let mut aggregator = Aggregator::new(1, SystemTime::UNIX_EPOCH);
     let mut recorder = Recorder::new(100);
-    let series = recorder.series("default", "GET", "/a");
+    let series = recorder.series(Protocol::Http, "default", "GET", "/a");
     let mut earlier = None;
     for second in 1..=350 {
         recorder.request(&sample(series, 10, None));
-        aggregator.add(0, recorder.take());
+        assert!(aggregator.add(0, recorder.take()).is_ok());
         let snapshot = aggregator.close_interval(tick(second));
         if second == 60 {
             earlier = Some(snapshot);
@@ -122,9 +125,9 @@ fn only_the_newest_seconds_know_their_endpoints() {
 fn recent_figures_forget_after_ten_seconds() {
     let mut aggregator = Aggregator::new(1, SystemTime::UNIX_EPOCH);
     let mut recorder = Recorder::new(100);
-    let series = recorder.series("default", "GET", "/a");
+    let series = recorder.series(Protocol::Http, "default", "GET", "/a");
     recorder.request(&sample(series, 900, None));
-    aggregator.add(0, recorder.take());
+    assert!(aggregator.add(0, recorder.take()).is_ok());
     let mut snapshot = aggregator.close_interval(tick(1));
     assert_eq!(snapshot.recent.ok.unwrap().max_us, 900_000);
     for second in 2..=12 {

@@ -135,6 +135,23 @@ pub enum Aggregation {
     Value,
 }
 
+impl Aggregation {
+    /// As it is written, with `N` for the number of a percentile.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Aggregation::Avg => "avg",
+            Aggregation::Min => "min",
+            Aggregation::Med => "med",
+            Aggregation::Max => "max",
+            Aggregation::Percentile(_) => "p(N)",
+            Aggregation::Count => "count",
+            Aggregation::Rate => "rate",
+            Aggregation::Sum => "sum",
+            Aggregation::Value => "value",
+        }
+    }
+}
+
 /// A comparison of a measured value (left) with the limit (right).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operator {

@@ -6,14 +6,16 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::super::counts::RequestCounts;
 use super::super::custom::CustomValues;
-use super::super::delta::{Delta, SeriesDelta};
+use super::super::delta::Delta;
 use super::super::histogram::Histogram;
 use super::super::iterations::IterationDelta;
 use super::super::sparse::Sparse;
 use super::super::watch::{RequestsDelta, WatchDelta};
 use super::figures::{Figures, Part};
-use crate::metrics::{IterationFigure, MetricKind, Quantity, RequestFigure, Source, TransactionFigure};
+use crate::metrics::builtin::{IterationFigure, MetricKind, RequestFigure, Source, TransactionFigure};
+use crate::metrics::{Protocol, Quantity};
 
 /// How much shorter than a window its seconds may be together.
 const SLACK: Duration = Duration::from_millis(250);
@@ -65,9 +67,9 @@ impl Measure {
         let sum = match (subject.kind, subject.source) {
             (MetricKind::Counter, _) => Figures::Count { sum: 0.0, seen },
             (MetricKind::Rate, _) => Figures::Share { passes: 0, all: 0 },
-            (MetricKind::Trend, Source::Own) => Figures::Numbers(Default::default()),
+            (MetricKind::Trend, Source::Recorded) => Figures::Numbers(Default::default()),
             (MetricKind::Trend, _) => Figures::Times(Histogram::new()),
-            (MetricKind::Gauge | MetricKind::OwnGauge, _) => Figures::State(None),
+            (MetricKind::Gauge, _) => Figures::State(None),
         };
         Measure {
             subject,
@@ -96,7 +98,7 @@ impl Measure {
 
     fn add_watched(&mut self, watched: &WatchDelta) {
         match (watched, self.subject.source) {
-            (WatchDelta::Requests(delta), Source::Requests(figure)) => {
+            (WatchDelta::Requests(delta), Source::Requests(_, figure)) => {
                 self.seen(delta.candidates > 0);
                 self.requests(figure, &delta.added, 1);
                 self.requests(figure, &delta.removed, -1);
@@ -116,9 +118,12 @@ impl Measure {
 
     fn add_all(&mut self, delta: &Delta) {
         match self.subject.source {
-            Source::Requests(figure) => {
-                delta.series.iter().for_each(|(_, counts)| self.requests(figure, counts, 1));
-                delta.reversed.series.iter().for_each(|(_, counts)| self.requests(figure, counts, -1));
+            Source::Requests(protocol, figure) => {
+                let is_its = |of: Protocol| protocol.is_none_or(|protocol| protocol == of);
+                for (all, sign) in [(&delta.series, 1), (&delta.reversed.series, -1)] {
+                    let its = all.iter().filter(|(key, _)| is_its(key.protocol));
+                    its.for_each(|(_, counts)| self.requests(figure, counts, sign));
+                }
             }
             Source::RequestPhase(part) => self.times(&delta.phases[part], &delta.reversed.phases[part]),
             Source::Iterations(figure) => {
@@ -139,18 +144,18 @@ impl Measure {
                 let errors: u64 = delta.script_errors.iter().map(|group| group.count).sum();
                 self.count(errors as f64);
             }
-            Source::Own => {
+            Source::Recorded => {
                 let name = self.subject.metric.clone();
                 let all = delta.custom.iter().filter(|(key, _)| key.tag.is_none() && *key.name == *name);
                 all.for_each(|(_, values)| self.own(values));
             }
             // The run knows these, not its workers.
-            Source::DroppedIterations | Source::Gauge => {}
+            Source::Users { .. } | Source::Resource(..) => {}
         }
     }
 
     /// Requests that are counted (`sign` 1) or taken back (-1).
-    fn requests(&mut self, figure: RequestFigure, counts: &SeriesDelta, sign: i64) {
+    fn requests(&mut self, figure: RequestFigure, counts: &RequestCounts<Sparse>, sign: i64) {
         let sign_f = sign as f64;
         let nothing = Sparse::default();
         let mut times = |values: &Sparse| match sign {
@@ -190,10 +195,12 @@ impl Measure {
             IterationFigure::Duration => self.times(&delta.duration, &nothing),
             IterationFigure::Lag => self.times(&delta.lag, &nothing),
             IterationFigure::Response => self.times(&delta.response, &nothing),
+            // The run knows them, not its workers.
+            IterationFigure::Dropped => {}
         }
     }
 
-    fn transactions(&mut self, figure: TransactionFigure, counts: &SeriesDelta) {
+    fn transactions(&mut self, figure: TransactionFigure, counts: &RequestCounts<Sparse>) {
         match figure {
             TransactionFigure::Count => self.count(counts.requests as f64),
             TransactionFigure::Failed => {

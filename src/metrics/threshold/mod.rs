@@ -17,11 +17,12 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::builtin::{MetricKind, OwnMetric, Source, find as find_metric};
+use super::builtin::{IterationFigure, MetricKind, OwnMetric, Source, find as find_metric};
 use super::custom::CustomFigures;
 use super::delta::Delta;
 use super::histogram::Summary;
 use super::resources::ResourceSample;
+use super::sample::Protocol;
 use super::watch::{Watch, WatchKind};
 pub(crate) use expression::over;
 pub use expression::{Aggregation, Operator, Threshold, ThresholdText};
@@ -31,6 +32,9 @@ pub(crate) use resolve::{Known, resolve};
 pub use tracker::ThresholdState;
 use tracker::Tracker;
 pub use unit::Quantity;
+
+/// The run knows these, not its workers.
+const DROPPED: Source = Source::Iterations(IterationFigure::Dropped);
 
 /// A threshold and how it stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -132,7 +136,7 @@ impl Thresholds {
             let measure = made.measure(&subject, threshold.window, threshold.phase.clone());
             made.trackers.push(Tracker::new(threshold.clone(), metric.kind, measure));
             let is_elsewhere = subject.tags.is_empty()
-                && !matches!(metric.source, Source::Gauge | Source::DroppedIterations);
+                && !matches!(metric.source, Source::Users { .. } | Source::Resource(..) | DROPPED);
             let selector = threshold.selector();
             if !is_elsewhere && !made.submetrics.iter().any(|(_, known)| *known == selector) {
                 let whole = made.measure(&subject, None, None);
@@ -173,19 +177,22 @@ impl Thresholds {
 
     /// What was measured of machine, generator and target in the interval that is open.
     pub(crate) fn resources(&mut self, sample: &ResourceSample) {
-        for measure in self.measures.iter_mut().filter(|measure| measure.subject.source == Source::Gauge) {
-            if let Some(value) = sample.value(&measure.subject.metric) {
+        for measure in &mut self.measures {
+            if let Source::Resource(whose, resource) = measure.subject.source
+                && let Some(value) = sample.of(whose, resource)
+            {
                 measure.gauge(value);
             }
         }
     }
 
-    /// The state of a gauge at the end of the interval that is open.
-    pub(crate) fn gauge(&mut self, name: &str, value: f64) {
-        let measures = self.measures.iter_mut();
-        measures
-            .filter(|measure| measure.subject.source == Source::Gauge && measure.subject.metric == name)
-            .for_each(|measure| measure.gauge(value));
+    /// Virtual users at the end of the interval that is open, and most of them so far.
+    pub(crate) fn users(&mut self, now: u64, most: u64) {
+        for measure in &mut self.measures {
+            if let Source::Users { most: is_most } = measure.subject.source {
+                measure.gauge(if is_most { most } else { now } as f64);
+            }
+        }
     }
 
     /// Iterations that were dropped since the start.
@@ -194,7 +201,7 @@ impl Thresholds {
         self.dropped_so_far = so_far;
         let measures = self.measures.iter_mut();
         measures
-            .filter(|measure| measure.subject.source == Source::DroppedIterations)
+            .filter(|measure| measure.subject.source == DROPPED)
             .for_each(|measure| measure.count(more as f64));
     }
 
@@ -250,7 +257,7 @@ impl Thresholds {
                 }
                 Figures::State(state) => {
                     let (value, min, max) = state.as_ref()?.values();
-                    SubmetricFigures::Values(CustomFigures::Gauge { value, min, max })
+                    SubmetricFigures::Values(CustomFigures::Gauge { value, avg: None, min, max })
                 }
             };
             let quantity = measure.subject.quantity;
@@ -263,13 +270,14 @@ impl Thresholds {
 /// What has to be watched for samples of a source to be told apart by tags.
 fn watch_kind(source: Source, metric: &str) -> Option<WatchKind> {
     match source {
-        Source::Requests(_) | Source::RequestPhase(_) => Some(WatchKind::Requests),
+        Source::Requests(protocol, _) => Some(WatchKind::Requests(protocol)),
+        Source::RequestPhase(_) => Some(WatchKind::Requests(Some(Protocol::Http))),
         Source::Checks => Some(WatchKind::Checks),
         Source::Transactions(_) => Some(WatchKind::Transactions),
-        Source::Own => Some(WatchKind::Own(metric.to_owned())),
+        Source::Recorded => Some(WatchKind::Own(metric.to_owned())),
         // They are counted by scenario in any case.
         Source::Iterations(_) => None,
-        Source::ScriptErrors | Source::DroppedIterations | Source::Gauge => None,
+        Source::ScriptErrors | Source::Users { .. } | Source::Resource(..) => None,
     }
 }
 

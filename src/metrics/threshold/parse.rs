@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::problem::Problem;
 use super::{Aggregation, Operator, Quantity, Threshold};
 use crate::metrics::builtin::OwnMetric;
-use crate::metrics::builtin::{Metric, TagUse, find, names, quantity};
+use crate::metrics::builtin::{Metric, TagUse, find, names};
 use crate::text::did_you_mean;
 use crate::text::parse_duration;
 
@@ -70,7 +70,7 @@ impl<'a> Reader<'a> {
         let start = self.at;
         let aggregation = self.aggregation(name, metric)?;
         let comparison = self.comparison()?;
-        let quantity = metric.map_or(Quantity::Number, |metric| quantity(metric, aggregation));
+        let quantity = metric.map_or(Quantity::Number, |metric| metric.quantity_of(aggregation));
         let limit = self.limit(quantity, metric.is_some())?;
         let mut threshold = Threshold {
             metric: name.to_owned(),
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
             }
             let value_at = self.at;
             let value = self.tag_value(open)?;
-            match metric.map(|metric| check_tag(name, metric.tags, key, &value)) {
+            match metric.map(|metric| check_tag(name, metric.tags(), key, &value)) {
                 Some(Err((in_value, message))) if in_value => {
                     self.problems.push(Problem::new(value_at, self.at - value_at, message));
                 }
@@ -199,7 +199,7 @@ impl<'a> Reader<'a> {
         } else {
             return Err(Problem::new(start, word.len(), unknown_figure(word)));
         };
-        let checked = metric.map_or(Ok(()), |metric| metric.kind.check(name, aggregation));
+        let checked = metric.map_or(Ok(()), |metric| metric.check(name, aggregation));
         if let Err(message) = checked {
             self.problems.push(Problem::new(start, self.text[start..self.at].trim_end().len(), message));
         }

@@ -102,7 +102,7 @@ fn doubt(threshold: &Threshold) -> Option<String> {
         ));
     }
     let (key, _) = threshold.tags.iter().find(|(key, _)| TAGS_OF_K6.contains(&key.as_str()))?;
-    let is_request = find(&threshold.metric, &[]).is_some_and(|metric| metric.tags == TagUse::Request);
+    let is_request = find(&threshold.metric, &[]).is_some_and(|metric| metric.tags() == TagUse::Request);
     let instead = if key == "url" && is_request { "; the path of a request is its 'name'" } else { "" };
     Some(format!(
         "the engine sets no tag '{key}'; unless the script does, there is no data, which fails{instead}"

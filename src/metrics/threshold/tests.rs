@@ -1,9 +1,11 @@
+use crate::metrics::ErrorKind;
+use crate::metrics::Percentile;
 use std::time::{Duration, SystemTime};
 
 use super::super::recorder::Recorder;
-use super::super::sample::{Failure, IterationEnd, Phases, RequestSample};
+use super::super::sample::{Failure, IterationEnd, Protocol, RequestSample, Timings};
 use super::super::snapshot::{Phase, Snapshot};
-use super::super::{Aggregator, CustomKind, ProcessUse, ResourceBatch, Tick};
+use super::super::{Aggregator, MetricKind, ProcessUse, ResourceBatch, Tick};
 use super::*;
 use crate::metrics::{Known, ThresholdText, resolve};
 
@@ -22,7 +24,7 @@ fn own() -> Vec<OwnMetric> {
         metric("price", MetricKind::Trend, false),
         metric("orders", MetricKind::Counter, false),
         metric("hit", MetricKind::Rate, false),
-        metric("queue", MetricKind::OwnGauge, false),
+        metric("queue", MetricKind::Gauge, false),
     ]
 }
 
@@ -56,16 +58,17 @@ impl Run {
             .iter_mut()
             .map(|recorder| {
                 let sample = RequestSample {
-                    series: recorder.series(scenario, "GET", name),
+                    protocol: Protocol::Http,
+                    series: recorder.series(Protocol::Http, scenario, "GET", name),
                     tags: vec![recorder.tag("team", if ms > 50 { "slow" } else { "fast" })],
                     status,
                     service: Duration::from_millis(ms),
                     response: Duration::from_millis(ms + 5),
-                    phases: Phases { waiting: Duration::from_millis(ms), ..Phases::default() },
+                    timings: Timings::waited(Duration::from_millis(ms)),
                     bytes_sent: 100,
                     bytes_received: 1000,
                     failure: (status >= 400)
-                        .then(|| Box::new(Failure { kind: "status", message: String::new() })),
+                        .then(|| Box::new(Failure { kind: ErrorKind::Status, message: String::new() })),
                 };
                 recorder.request(&sample);
                 sample
@@ -86,7 +89,7 @@ impl Run {
     fn second(&mut self) -> Snapshot {
         self.second += 1;
         for (worker, recorder) in self.recorders.iter_mut().enumerate() {
-            self.aggregator.add(worker, recorder.take());
+            assert!(self.aggregator.add(worker, recorder.take()).is_ok());
         }
         let tick = Tick {
             at: Duration::from_secs(self.second),
@@ -224,10 +227,10 @@ fn everything_but_requests() {
         recorder.transaction("pay", long, worker == 1, &In(scenario));
         let tags = [("kind".to_owned(), "x".to_owned())];
         for (name, kind, value) in [
-            ("price", CustomKind::Trend, 7.0),
-            ("orders", CustomKind::Counter, 3.0),
-            ("hit", CustomKind::Rate, worker as f64),
-            ("queue", CustomKind::Gauge, 4.0),
+            ("price", MetricKind::Trend, 7.0),
+            ("orders", MetricKind::Counter, 3.0),
+            ("hit", MetricKind::Rate, worker as f64),
+            ("queue", MetricKind::Gauge, 4.0),
         ] {
             let id = recorder.custom(name, kind, false).unwrap();
             recorder.custom_value(id, value, &tags, &In(scenario)).unwrap();
@@ -280,7 +283,11 @@ fn whole_run_figures_are_those_of_the_snapshot() {
     let ok = snapshot.total.ok.unwrap();
     measured(
         &snapshot,
-        &[Some(ok.percentile_us(95.0) as f64 / 1e3), Some(ok.mean_us / 1e3), Some(snapshot.total.rate)],
+        &[
+            Some(ok.percentile_us(Percentile::P95) as f64 / 1e3),
+            Some(ok.mean_us / 1e3),
+            Some(snapshot.total.rate),
+        ],
     );
 }
 
@@ -388,7 +395,7 @@ fn a_verdict_that_is_taken_back_is_taken_back_here_too() {
     run.second();
     for (recorder, sample) in run.recorders.iter_mut().zip(&samples) {
         recorder.reverse(sample);
-        let failure = Some(Box::new(Failure { kind: "expect", message: String::new() }));
+        let failure = Some(Box::new(Failure { kind: ErrorKind::Expect, message: String::new() }));
         recorder.request(&RequestSample { failure, ..sample.clone() });
     }
     measured(&run.last(), &[Some(1.0), Some(1.0), None, Some(0.0)]);

@@ -51,6 +51,16 @@ impl Quantity {
         }
     }
 
+    /// The word of k6 for what values are.
+    pub fn contains(self) -> &'static str {
+        match self {
+            Quantity::Time => "time",
+            Quantity::Bytes | Quantity::BytesPerSecond => "data",
+            Quantity::Percent => "percent",
+            Quantity::Share | Quantity::PerSecond | Quantity::Number => "default",
+        }
+    }
+
     /// A number with the unit that was written after it, in the unit of this quantity.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ fn charts() -> Vec<Chart> {
 
 fn of_run(snapshots: &[Snapshot]) -> Vec<Chart> {
     let snapshot = snapshots.last().unwrap();
-    of(snapshot, &snapshot.intervals.take())
+    of(snapshot, &snapshot.intervals.taker().take())
 }
 
 fn of(snapshot: &Snapshot, intervals: &[IntervalHistograms]) -> Vec<Chart> {

@@ -78,7 +78,7 @@ mod tests {
     use crate::report::html::html_report;
 
     fn page(snapshot: &Snapshot, ended_by: EndedBy) -> String {
-        let intervals = snapshot.intervals.take();
+        let intervals = snapshot.intervals.taker().take();
         let info = fixture::info();
         html_report(&Model::new(&info, &ended_by, snapshot, &intervals, &[]))
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::section;
 use super::table::{Row, figures, table, text};
 use crate::metrics::masked;
-use crate::metrics::{EndpointStats, PERCENTILES, ms};
+use crate::metrics::{EndpointStats, Percentile, ms};
 use crate::report::model::{Bucket, Model};
 use crate::text::clean_line;
 use crate::text::format;
@@ -122,19 +122,19 @@ pub(super) fn distribution_table(model: &Model<'_>) -> String {
     let mut columns =
         vec![text("Percentile"), figures("Successes"), figures("Failures"), figures("Response time")];
     columns.extend(before.map(|_| figures("Successes then")));
-    let value = |times: Option<crate::metrics::Summary>, percentile| {
+    let value = |times: Option<crate::metrics::Summary>, percentile: Percentile| {
         times.map_or_else(|| "-".to_owned(), |times| format::latency(times.percentile_us(percentile)))
     };
-    let rows: Vec<Row> = PERCENTILES
-        .iter()
-        .map(|&percentile| {
+    let rows: Vec<Row> = Percentile::ALL
+        .into_iter()
+        .map(|percentile| {
             let mut cells = vec![
-                format!("{percentile} %"),
+                format!("{} %", percentile.number()),
                 value(total.ok, percentile),
                 value(total.failed, percentile),
                 value(total.response, percentile),
             ];
-            let then = before.map(|ok| ok.percentile_us(percentile));
+            let then = before.map(|ok| ok.percentile_us(percentile.number()));
             cells.extend(then.map(|us| us.map_or_else(|| "-".to_owned(), format::latency)));
             Row::new(cells)
         })
@@ -206,7 +206,15 @@ fn round(value: f64) -> f64 {
 
 fn endpoints(model: &Model<'_>) -> Value {
     let mut columns = vec!["method", "name", "requests", "failures", "rate_per_s", "mean_ms"];
-    let percentiles = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 100.0];
+    let percentiles = [
+        Percentile::P50,
+        Percentile::P75,
+        Percentile::P90,
+        Percentile::P95,
+        Percentile::P99,
+        Percentile::P99_9,
+        Percentile::P100,
+    ];
     columns.extend(["p50_ms", "p75_ms", "p90_ms", "p95_ms", "p99_ms", "p99.9_ms", "max_ms"]);
     let row = |stats: &EndpointStats| {
         let mut row = vec![

@@ -3,7 +3,7 @@
 use super::table::{Column, Row, figures, table as html_table, text};
 use super::{escape, figure, section, user};
 use crate::analysis::{ComparedFigure, FigureComparison};
-use crate::metrics::{EndpointStats, PHASES, Summary};
+use crate::metrics::{EndpointStats, PHASES, Percentile, Summary};
 use crate::report::charts::{endpoint_charts, sparkline};
 use crate::report::model::{EndpointView, Model, marked_change};
 use crate::text::format;
@@ -92,16 +92,14 @@ fn round(value: f64) -> f64 {
 
 fn row_of(stats: &EndpointStats, name: String, share: String, spark: String, scale: Option<&Scale>) -> Row {
     let ok = stats.ok;
-    let at = |percentile: f64, fewest: u64| {
-        ok.filter(|ok| ok.count >= fewest).map(|ok| ok.percentile_us(percentile))
-    };
+    let at = |percentile| ok.and_then(|ok| ok.telling_us(percentile));
     let latencies = [
-        at(50.0, 1),
-        at(75.0, 1),
-        at(90.0, 1),
-        at(95.0, 1),
-        at(99.0, 100),
-        at(99.9, 1_000),
+        at(Percentile::P50),
+        at(Percentile::P75),
+        at(Percentile::P90),
+        at(Percentile::P95),
+        at(Percentile::P99),
+        at(Percentile::P99_9),
         ok.map(|ok| ok.max_us),
         ok.map(|ok| ok.mean_us.round() as u64),
     ];
@@ -160,7 +158,8 @@ impl Scale {
 
     /// From the median to the maximum: thick to p90, thin to the longest.
     fn bar(&self, ok: &Summary) -> String {
-        let (p50, p90, max) = (self.x(ok.median_us()), self.x(ok.percentile_us(90.0)), self.x(ok.max_us));
+        let (p50, p90, max) =
+            (self.x(ok.median_us()), self.x(ok.percentile_us(Percentile::P90)), self.x(ok.max_us));
         format!(
             "<svg class=\"mini\" viewBox=\"0 0 100 12\" aria-hidden=\"true\"><path class=\"l max\" d=\"M{p50:.0} 6H{max:.0}\"/>\
              <path class=\"f p50\" d=\"M{p50:.0} 2h{:.0}v8h-{:.0}z\"/></svg>",
@@ -188,7 +187,7 @@ pub(super) fn details(model: &Model<'_>) -> String {
             user(&stats.method),
             user(&stats.name),
             format::count(stats.requests),
-            stats.ok.map_or_else(|| "-".to_owned(), |ok| format::latency(ok.percentile_us(95.0)))
+            stats.ok.map_or_else(|| "-".to_owned(), |ok| format::latency(ok.percentile_us(Percentile::P95)))
         ));
         if let Some(chart) = endpoint_charts(model, view) {
             content.push_str(&figure(&chart, ""));

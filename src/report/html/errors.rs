@@ -95,7 +95,7 @@ fn failure_sample(model: &Model<'_>, key: &FailureKey, sample: &FailureSample, r
 }
 
 fn cause(key: &FailureKey) -> String {
-    if key.status == 0 { key.kind.to_owned() } else { format!("{} {}", key.kind, key.status) }
+    if key.status == 0 { key.kind.to_string() } else { format!("{} {}", key.kind, key.status) }
 }
 
 fn row(model: &Model<'_>, key: &FailureKey, group: &FailureCount) -> Row {

@@ -4,7 +4,7 @@ use sha2::{Digest, Sha256};
 
 use super::table::{Row, figures, table, text};
 use super::{escape, section, user, user_lines};
-use crate::metrics::{CustomFigures, EndpointStats, GaugeStats, ResourceUnit, Summary};
+use crate::metrics::{CustomFigures, GaugeStats, Percentile, Quantity, Summary};
 use crate::plan::{Machine, Origin};
 use crate::report::model::Model;
 use crate::text::format;
@@ -14,9 +14,9 @@ use crate::text::{format_clock, format_duration, shell_word};
 /// Bytes of a script that a page repeats; the folder has all of it.
 const MOST_SCRIPT: usize = 60_000;
 
-fn at(latency: Option<Summary>, percentile: f64, fewest: u64) -> String {
-    let enough = latency.filter(|latency| latency.count >= fewest);
-    enough.map_or_else(|| "-".to_owned(), |latency| format::latency(latency.percentile_us(percentile)))
+fn at(latency: Option<Summary>, percentile: Percentile) -> String {
+    let telling = latency.and_then(|latency| latency.telling_us(percentile));
+    telling.map_or_else(|| "-".to_owned(), format::latency)
 }
 
 fn share(share: Option<f64>) -> String {
@@ -50,8 +50,8 @@ pub(super) fn scenarios(model: &Model<'_>) -> String {
                 stats.map_or_else(|| "0".to_owned(), |stats| format::count(stats.iterations.ended())),
                 of(stats.map_or(0, |stats| stats.iterations.ended()), ran),
                 requests.map_or_else(|| "0".to_owned(), |requests| format::count(requests.requests)),
-                share(requests.and_then(EndpointStats::failed_share)),
-                at(requests.and_then(|requests| requests.ok), 95.0, 1),
+                share(requests.and_then(|requests| requests.failed_share())),
+                at(requests.and_then(|requests| requests.ok), Percentile::P95),
             ])
         })
         .collect();
@@ -72,12 +72,13 @@ pub(super) fn scenarios(model: &Model<'_>) -> String {
         format::count(iterations.completed),
         format::count(iterations.failed),
         format::count(iterations.interrupted),
-        at(iterations.duration, 50.0, 1),
-        at(iterations.duration, 95.0, 1),
-        at(iterations.lag, 99.0, 1),
+        at(iterations.duration, Percentile::P50),
+        at(iterations.duration, Percentile::P95),
+        at(iterations.lag, Percentile::P99),
     ));
     if let (Some(service), Some(response)) = (snapshot.total.ok, snapshot.total.response) {
-        let (measured, corrected) = (service.percentile_us(99.0), response.percentile_us(99.0));
+        let (measured, corrected) =
+            (service.percentile_us(Percentile::P99), response.percentile_us(Percentile::P99));
         content.push_str(&format!(
             "<p>p99 of the service time {}, of the response time counted from when a request was due {}: {} more, \
              in which requests waited for a user, a connection, or the generator.</p>\n",
@@ -110,8 +111,8 @@ pub(super) fn own_metrics(model: &Model<'_>) -> String {
                     user(&stats.name),
                     format::count(stats.requests),
                     share(stats.failed_share()),
-                    at(stats.ok, 50.0, 1),
-                    at(stats.ok, 95.0, 1),
+                    at(stats.ok, Percentile::P50),
+                    at(stats.ok, Percentile::P95),
                     stats.ok.map_or_else(|| "-".to_owned(), |ok| format::latency(ok.max_us)),
                 ])
             })
@@ -141,7 +142,7 @@ fn custom(figures: &CustomFigures, unit: &str) -> String {
         CustomFigures::Counter { count, rate } => {
             format!("sum {}{unit}, {}/s", number(*count), format::rate(*rate))
         }
-        CustomFigures::Gauge { value, min, max } => {
+        CustomFigures::Gauge { value, min, max, .. } => {
             format!("last {}{unit}, from {}{unit} to {}{unit}", number(*value), number(*min), number(*max))
         }
         CustomFigures::Rate { passes, fails } => {
@@ -184,11 +185,11 @@ pub(super) fn resources(model: &Model<'_>) -> String {
 }
 
 fn gauge(stats: &GaugeStats) -> Row {
-    let value = |value: f64| match stats.metric.unit {
-        ResourceUnit::Percent => format!("{value:.1} %"),
-        ResourceUnit::Bytes => format::bytes(value.max(0.0).round() as u64),
-        ResourceUnit::BytesPerSecond => format!("{}/s", format::bytes(value.max(0.0).round() as u64)),
-        ResourceUnit::Count => format::number((value * 10.0).round() / 10.0),
+    let value = |value: f64| match stats.metric.quantity() {
+        Quantity::Percent => format!("{value:.1} %"),
+        Quantity::Bytes => format::bytes(value.max(0.0).round() as u64),
+        Quantity::BytesPerSecond => format!("{}/s", format::bytes(value.max(0.0).round() as u64)),
+        _ => format::number((value * 10.0).round() / 10.0),
     };
     Row::new(vec![
         escape(stats.metric.name),

@@ -2,11 +2,12 @@
 
 use super::*;
 use crate::fixture::{self, NASTY};
+use crate::metrics::Percentile;
 use crate::metrics::Snapshot;
 use crate::plan::EndedBy;
 
 fn page_of(snapshot: &Snapshot) -> String {
-    let intervals = snapshot.intervals.take();
+    let intervals = snapshot.intervals.taker().take();
     let (info, ended_by) = (fixture::info(), EndedBy::RunTime);
     html_report(&Model::new(&info, &ended_by, snapshot, &intervals, &[]))
 }
@@ -48,7 +49,7 @@ fn figures_are_those_of_the_snapshot() {
     let requests = crate::text::format::count(total.requests);
     assert!(page.contains(&format!("<dd class=\"value\">{requests}</dd>")), "tile");
     let row = page.split("<tfoot>").nth(1).unwrap().split("</tfoot>").next().unwrap();
-    let p95 = crate::text::format::latency(total.ok.unwrap().percentile_us(95.0));
+    let p95 = crate::text::format::latency(total.ok.unwrap().percentile_us(Percentile::P95));
     assert!(row.contains(&format!(">{requests}<td")) && row.contains(&format!(">{p95}<td")), "{row}");
 }
 
@@ -103,7 +104,7 @@ fn cells(row: &str) -> Vec<String> {
 #[test]
 fn what_changed_is_in_tiles_tables_charts_and_a_section() {
     let snapshot = fixture::finished();
-    let intervals = snapshot.intervals.take();
+    let intervals = snapshot.intervals.taker().take();
     let (info, ended_by) = (fixture::info(), EndedBy::RunTime);
     let stats = &snapshot.endpoints[0];
     let comparison = crate::analysis::made_comparison(&stats.method, &stats.name);

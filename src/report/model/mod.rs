@@ -17,7 +17,9 @@ use crate::analysis::Verdict;
 use crate::analysis::findings::{Finding, findings};
 use crate::analysis::thresholds::limit_sentence;
 use crate::analysis::{Comparison, TrendPoint};
-use crate::metrics::{IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries, Snapshot, Sparse};
+use crate::metrics::{
+    IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries, Percentile, Snapshot, Sparse,
+};
 use crate::plan::{EndedBy, RunInfo};
 use crate::text::format;
 
@@ -140,7 +142,7 @@ impl<'a> Model<'a> {
     /// The endpoints that deserve their own charts, the worst first: failing most, then slowest.
     pub fn worst_endpoints(&self, most: usize) -> Vec<&EndpointView<'a>> {
         let mut worst: Vec<&EndpointView<'a>> = self.endpoints.iter().collect();
-        let p95 = |view: &EndpointView<'_>| view.stats.ok.map_or(0, |ok| ok.percentile_us(95.0));
+        let p95 = |view: &EndpointView<'_>| view.stats.ok.map_or(0, |ok| ok.percentile_us(Percentile::P95));
         worst.sort_by(|a, b| {
             (b.stats.failures, p95(b)).cmp(&(a.stats.failures, p95(a))).then_with(|| a.id.cmp(&b.id))
         });
@@ -205,14 +207,13 @@ fn verdict_sentence(ended_by: &EndedBy, snapshot: &Snapshot, findings: &[Finding
 fn tiles(snapshot: &Snapshot) -> Vec<Tile> {
     let total = &snapshot.total;
     let tile = |label, value, note, tone| Tile { label, value, note, tone, change: None };
-    let latency = |label, percentile: f64, fewest: u64| {
-        let ok = total.ok.filter(|ok| ok.count >= fewest);
-        let value = ok.map(|ok| format::latency(ok.percentile_us(percentile)));
+    let latency = |percentile: Percentile| {
+        let value = total.ok.and_then(|ok| ok.telling_us(percentile)).map(format::latency);
         let note = match (total.ok, &value) {
-            (Some(_), None) => format!("fewer than {fewest} successes"),
+            (Some(_), None) => format!("fewer than {} successes", percentile.fewest()),
             _ => "of the successes".to_owned(),
         };
-        tile(label, value.unwrap_or_else(|| "-".to_owned()), note, Judgement::Neutral)
+        tile(percentile.name(), value.unwrap_or_else(|| "-".to_owned()), note, Judgement::Neutral)
     };
     let failed = total.failed_share();
     vec![
@@ -234,8 +235,8 @@ fn tiles(snapshot: &Snapshot) -> Vec<Tile> {
             format!("{} requests", format::count(total.failures)),
             if total.failures > 0 { Judgement::Bad } else { Judgement::Neutral },
         ),
-        latency("p50", 50.0, 1),
-        latency("p95", 95.0, 1),
-        latency("p99", 99.0, 100),
+        latency(Percentile::P50),
+        latency(Percentile::P95),
+        latency(Percentile::P99),
     ]
 }

@@ -10,7 +10,7 @@ use crate::fixture;
 fn buckets_add_up_to_the_totals_and_gaps_stay() {
     let snapshots = fixture::snapshots();
     let snapshot = snapshots.last().unwrap();
-    let intervals = snapshot.intervals.take();
+    let intervals = snapshot.intervals.taker().take();
     let (info, ended_by) = (fixture::info(), EndedBy::RunTime);
     let model = Model::new(&info, &ended_by, snapshot, &intervals, &[]);
     let buckets = &model.timeline.buckets;
@@ -19,7 +19,7 @@ fn buckets_add_up_to_the_totals_and_gaps_stay() {
     let failed: u64 = buckets.iter().map(|bucket| bucket.failed.count()).sum();
     assert_eq!((ok + failed, failed), (snapshot.total.requests, snapshot.total.failures));
     assert_eq!((model.ok.count(), model.failed.count()), (ok, failed));
-    assert_eq!(model.ok.percentile_us(95.0), snapshot.total.ok.map(|ok| ok.percentile_us(95.0)));
+    assert_eq!(model.ok.percentile_us(95.0), snapshot.total.ok.map(|ok| ok.percentile_us(Percentile::P95)));
     // The sixth second had no response: a rate of zero, and no latency.
     assert_eq!((buckets[5].ok_rate(), buckets[5].ok.percentile_us(95.0)), (Some(0.0), None));
     assert_eq!((buckets[5].users, buckets[12].phase), (Some(10), Some(crate::metrics::Phase::Done)));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::endpoints::percentile_or_dash;
 use super::look::Look;
+use crate::metrics::Percentile;
 use crate::metrics::Snapshot;
 use crate::text::format;
 use crate::text::format_clock;
@@ -34,9 +35,9 @@ pub fn plain_line(snapshot: &Snapshot, planned: Option<Duration>) -> String {
         snapshot.users_target,
         snapshot.total.requests,
         snapshot.in_flight,
-        latency(50.0),
-        latency(95.0),
-        latency(99.0),
+        latency(Percentile::P50),
+        latency(Percentile::P95),
+        latency(Percentile::P99),
         ascii.latency_or_dash(recent.ok.map(|ok| ok.max_us)),
     )
 }

@@ -4,7 +4,7 @@
 
 use super::endpoints::labels;
 use super::look::{Look, Tone};
-use crate::metrics::{EndpointStats, Summary};
+use crate::metrics::{EndpointStats, Percentile, Summary};
 use crate::text::{cut_middle, width};
 
 /// Most lines that are drawn; the table has all endpoints.
@@ -49,8 +49,12 @@ fn caption(look: Look) -> String {
 }
 
 fn bar(summary: &Summary, scale: &Scale, look: Look) -> String {
-    let ends =
-        [summary.median_us(), summary.percentile_us(90.0), summary.percentile_us(99.0), summary.max_us];
+    let ends = [
+        summary.median_us(),
+        summary.percentile_us(Percentile::P90),
+        summary.percentile_us(Percentile::P99),
+        summary.max_us,
+    ];
     let mut column = scale.column(summary.min_us);
     let mut bar = " ".repeat(column);
     for (end, shade) in ends.into_iter().zip(shades(look)) {

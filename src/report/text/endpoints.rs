@@ -2,7 +2,7 @@
 
 use super::look::{Look, Mark};
 use super::table::{Row, Table};
-use crate::metrics::{EndpointStats, Summary};
+use crate::metrics::{EndpointStats, Percentile, Summary};
 use crate::text::format;
 use crate::text::width;
 
@@ -15,25 +15,28 @@ pub(crate) enum Column {
     Failed,
     /// Requests per second of the whole run.
     Rate,
-    /// Latency of the successes: header and percentile.
-    Percentile(&'static str, f64),
+    /// Latency of the successes.
+    At(Percentile),
     /// Longest latency of the successes.
     Max,
 }
 
-const P50: Column = Column::Percentile("p50", 50.0);
-const P90: Column = Column::Percentile("p90", 90.0);
-const P95: Column = Column::Percentile("p95", 95.0);
-const P99: Column = Column::Percentile("p99", 99.0);
-const P99_9: Column = Column::Percentile("p99.9", 99.9);
-
 /// The columns of the table at the end.
-pub(crate) const ALL: &[Column] =
-    &[Column::Requests, Column::Failed, Column::Rate, P50, P90, P95, P99, P99_9, Column::Max];
+pub(crate) fn all() -> Vec<Column> {
+    columns(&Percentile::SUMMARY)
+}
 
 /// The columns of the live table.
-pub(crate) const FEW: &[Column] =
-    &[Column::Requests, Column::Failed, Column::Rate, P50, P95, P99, Column::Max];
+pub(crate) fn few() -> Vec<Column> {
+    columns(&[Percentile::P50, Percentile::P95, Percentile::P99])
+}
+
+fn columns(percentiles: &[Percentile]) -> Vec<Column> {
+    let mut columns = vec![Column::Requests, Column::Failed, Column::Rate];
+    columns.extend(percentiles.iter().copied().map(Column::At));
+    columns.push(Column::Max);
+    columns
+}
 
 impl Column {
     fn header(self) -> &'static str {
@@ -41,7 +44,7 @@ impl Column {
             Column::Requests => "reqs",
             Column::Failed => "failed",
             Column::Rate => "rate/s",
-            Column::Percentile(header, _) => header,
+            Column::At(percentile) => percentile.name(),
             Column::Max => "max",
         }
     }
@@ -51,27 +54,19 @@ impl Column {
             Column::Requests => format::count(stats.requests),
             Column::Failed => percent_or_dash(stats.failed_share()),
             Column::Rate => format::rate(stats.rate),
-            Column::Percentile(_, percentile) => percentile_or_dash(stats.ok, percentile, look),
+            Column::At(percentile) => percentile_or_dash(stats.ok, percentile, look),
             Column::Max => look.latency_or_dash(stats.ok.map(|ok| ok.max_us)),
         }
     }
 }
 
 /// A percentile, `-` when there are too few samples: of fewer, it would be the maximum under another name.
-pub(crate) fn percentile_or_dash(latency: Option<Summary>, percentile: f64, look: Look) -> String {
-    let fewest = if percentile >= 99.9 {
-        1_000
-    } else if percentile >= 99.0 {
-        100
-    } else {
-        1
-    };
-    let enough = latency.filter(|latency| latency.count >= fewest);
-    look.latency_or_dash(enough.map(|latency| latency.percentile_us(percentile)))
+pub(crate) fn percentile_or_dash(latency: Option<Summary>, percentile: Percentile, look: Look) -> String {
+    look.latency_or_dash(latency.and_then(|latency| latency.telling_us(percentile)))
 }
 
 /// The same where every character can be shown.
-pub(crate) fn percentile_text(latency: Option<Summary>, percentile: f64) -> String {
+pub(crate) fn percentile_text(latency: Option<Summary>, percentile: Percentile) -> String {
     percentile_or_dash(latency, percentile, Look { width: 0, unicode: true, color: false })
 }
 
@@ -104,12 +99,17 @@ pub(crate) fn table(
 
 /// All percentiles of some endpoints, the total among them, over a part of a run.
 pub fn percentile_table(endpoints: &[EndpointStats], part: &str, look: Look) -> Vec<String> {
-    const P75: Column = Column::Percentile("p75", 75.0);
-    const COLUMNS: [Column; 10] =
-        [Column::Requests, Column::Failed, Column::Rate, P50, P75, P90, P95, P99, P99_9, Column::Max];
+    let shown = columns(&[
+        Percentile::P50,
+        Percentile::P75,
+        Percentile::P90,
+        Percentile::P95,
+        Percentile::P99,
+        Percentile::P99_9,
+    ]);
     let mut lines = vec![look.paint(super::look::Tone::Faint, &format!(" {part}; latency of successes"))];
     let (totals, rows): (Vec<_>, Vec<_>) = endpoints.iter().partition(|stats| stats.method.is_empty());
-    lines.extend(table(&rows, totals.first().copied(), &COLUMNS, look));
+    lines.extend(table(&rows, totals.first().copied(), &shown, look));
     lines
 }
 

@@ -2,7 +2,7 @@
 
 use super::look::Look;
 use crate::analysis::warnings::{cores, share};
-use crate::metrics::{CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, Snapshot};
+use crate::metrics::{CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, Percentile, Snapshot};
 
 /// What it used, on one line; empty when nothing is known of it.
 pub(super) fn facts(generator: &GeneratorStats, look: Look) -> Vec<String> {
@@ -12,7 +12,10 @@ pub(super) fn facts(generator: &GeneratorStats, look: Look) -> Vec<String> {
         facts.push(format!("{cpu} of {cores} (most {most})"));
     }
     if let Some(lateness) = &generator.lateness {
-        facts.push(format!("waits ended late by p99 {}", look.latency(lateness.percentile_us(99.0))));
+        facts.push(format!(
+            "waits ended late by p99 {}",
+            look.latency(lateness.percentile_us(Percentile::P99))
+        ));
     }
     if facts.is_empty() { Vec::new() } else { vec![format!("   generator   {}", facts.join(", "))] }
 }

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::endpoints::{FEW, percent_or_dash, percentile_or_dash, table};
+use super::endpoints::{few, percent_or_dash, percentile_or_dash, table};
 use super::generator::generator_warning;
 use super::limits::limit_lines;
 use super::look::{Look, Tone};
 use super::sparkline::sparkline;
 use super::summary::{failure_name, script_error_name, subject};
-use crate::metrics::{EndpointStats, Snapshot, ms};
+use crate::metrics::{EndpointStats, Percentile, Snapshot, ms};
 use crate::plan::RunInfo;
 use crate::text::format;
 use crate::text::format_clock;
@@ -96,9 +96,9 @@ fn now(snapshot: &Snapshot, look: Look) -> [String; 2] {
         format!(
             " {:<9}  rate {rate}   {failed}   p50 {}  p95 {}  p99 {}",
             format!("last {} s", recent.seconds),
-            latency(50.0),
-            latency(95.0),
-            latency(99.0),
+            latency(Percentile::P50),
+            latency(Percentile::P95),
+            latency(Percentile::P99),
         ),
     ]
 }
@@ -116,7 +116,7 @@ fn seconds(snapshot: &Snapshot, look: Look) -> String {
         })
         .collect();
     let p95_us: Vec<Option<u64>> =
-        points.iter().map(|point| point.total.ok.map(|ok| ok.percentile_us(95.0))).collect();
+        points.iter().map(|point| point.total.ok.map(|ok| ok.percentile_us(Percentile::P95))).collect();
     let p95: Vec<Option<f64>> = p95_us.iter().map(|us| us.map(ms)).collect();
     let fastest = rates.iter().flatten().fold(0.0_f64, |a, &b| a.max(b));
     let rate_max = if shown == 0 { "-".to_owned() } else { format!("{}/s", format::rate(fastest)) };
@@ -138,7 +138,7 @@ fn endpoints(snapshot: &Snapshot, look: Look) -> Vec<String> {
     busiest.sort_by_key(|stats| std::cmp::Reverse(stats.requests));
     busiest.truncate(MOST_ENDPOINTS);
     let mut lines = vec![look.paint(Tone::Faint, " whole run, latency of successes")];
-    lines.extend(table(&busiest, None, FEW, look));
+    lines.extend(table(&busiest, None, &few(), look));
     let more = snapshot.endpoints.len() - busiest.len();
     if more > 0 {
         lines.push(format!("   + {more} more"));

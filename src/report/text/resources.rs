@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::look::{Look, Mark};
 use super::table::{Row, Table};
-use crate::metrics::{ResourceSample, ResourceUnit, Resources};
+use crate::metrics::{Quantity, ResourceSample, Resources, builtin};
 use crate::text::clean_line;
 use crate::text::format;
 use crate::text::format_clock;
@@ -40,7 +40,7 @@ pub fn resource_table(resources: &Resources, look: Look) -> Vec<String> {
 fn row(resources: &Resources, of: &str, name: &str, note: String) -> Row {
     let figure = |metric: &str, value: fn(&crate::metrics::GaugeStats) -> f64| {
         let stats = resources.stats_of(&format!("{of}_{metric}"));
-        stats.map_or_else(|| NO_DATA.to_owned(), |stats| amount(value(stats), stats.metric.unit))
+        stats.map_or_else(|| NO_DATA.to_owned(), |stats| amount(value(stats), stats.metric.quantity()))
     };
     let cells = vec![
         figure("cpu", |stats| stats.avg),
@@ -106,21 +106,20 @@ fn newest(resources: &Resources) -> Option<ResourceSample> {
 }
 
 fn value(sample: &ResourceSample, name: &str) -> String {
-    let unit = crate::metrics::RESOURCE_METRICS.iter().find(|metric| metric.name == name);
-    match (sample.value(name), unit) {
-        (Some(value), Some(metric)) => amount(value, metric.unit),
+    match (sample.value(name), builtin::named(name)) {
+        (Some(value), Some(metric)) => amount(value, metric.quantity()),
         _ => NO_DATA.to_owned(),
     }
 }
 
 /// A value with its unit: `37 %`, `41.2 MB`, `1.3 MB/s`, `12`.
-fn amount(value: f64, unit: ResourceUnit) -> String {
+fn amount(value: f64, unit: Quantity) -> String {
     let whole = value.round().max(0.0) as u64;
     match unit {
-        ResourceUnit::Percent => format!("{whole} %"),
-        ResourceUnit::Bytes => format::bytes(whole),
-        ResourceUnit::BytesPerSecond => format!("{}/s", format::bytes(whole)),
-        ResourceUnit::Count => format::count(whole),
+        Quantity::Percent => format!("{whole} %"),
+        Quantity::Bytes => format::bytes(whole),
+        Quantity::BytesPerSecond => format!("{}/s", format::bytes(whole)),
+        _ => format::count(whole),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use super::capacity::curve;
 use super::comparison::comparison_table;
 use super::distribution::distribution;
-use super::endpoints::{ALL, percent_or_dash, percentile_or_dash, table};
+use super::endpoints::{all, percent_or_dash, percentile_or_dash, table};
 use super::generator;
 use super::limits::{broken_limits, limits};
 use super::look::{Look, Mark, Tone};
@@ -17,7 +17,8 @@ use crate::analysis::capacity::answer;
 use crate::analysis::findings::{Finding, findings};
 use crate::analysis::warnings;
 use crate::metrics::{
-    CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, ScriptErrorCount, Snapshot,
+    CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, Percentile, ScriptErrorCount,
+    Snapshot,
 };
 use crate::plan::{EndedBy, RunInfo};
 use crate::text::format;
@@ -124,7 +125,7 @@ fn endpoints(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Look
     lines.push(look.paint(Tone::Faint, &facts));
     if snapshot.total.requests > 0 {
         let shown = busiest(snapshot);
-        lines.extend(table(&shown.iter().collect::<Vec<_>>(), Some(&snapshot.total), ALL, look));
+        lines.extend(table(&shown.iter().collect::<Vec<_>>(), Some(&snapshot.total), &all(), look));
         let left = snapshot.endpoints.len() - shown.len();
         if left > 0 {
             lines.push(
@@ -261,9 +262,9 @@ fn transactions(snapshot: &Snapshot, look: Look) -> Vec<String> {
         cells: vec![
             format::count(stats.requests),
             percent_or_dash(stats.failed_share()),
-            percentile_or_dash(stats.ok, 50.0, look),
-            percentile_or_dash(stats.ok, 95.0, look),
-            percentile_or_dash(stats.ok, 99.0, look),
+            percentile_or_dash(stats.ok, Percentile::P50, look),
+            percentile_or_dash(stats.ok, Percentile::P95, look),
+            percentile_or_dash(stats.ok, Percentile::P99, look),
             look.latency_or_dash(stats.ok.map(|ok| ok.max_us)),
         ],
         notes: Vec::new(),
@@ -304,7 +305,7 @@ fn custom_figures(stats: &CustomStats) -> String {
     let number = format::number;
     match stats.figures {
         CustomFigures::Counter { count, rate } => format!("{} ({}/s)", number(count), number(rate)),
-        CustomFigures::Gauge { value, min, max } => {
+        CustomFigures::Gauge { value, min, max, .. } => {
             format!("{}, from {} to {}", number(value), number(min), number(max))
         }
         CustomFigures::Rate { passes, fails } => {
@@ -345,9 +346,9 @@ fn iterations_and_data(snapshot: &Snapshot, look: Look) -> Vec<String> {
     if iterations.duration.is_some() {
         lines.push(format!(
             "               duration p50 {}, p95 {}; started late by p99 {}",
-            percentile_or_dash(iterations.duration, 50.0, look),
-            percentile_or_dash(iterations.duration, 95.0, look),
-            percentile_or_dash(iterations.lag, 99.0, look),
+            percentile_or_dash(iterations.duration, Percentile::P50, look),
+            percentile_or_dash(iterations.duration, Percentile::P95, look),
+            percentile_or_dash(iterations.lag, Percentile::P99, look),
         ));
     }
     lines.extend(generator::facts(&snapshot.generator, look));
@@ -448,7 +449,7 @@ fn figures(snapshot: &Snapshot, look: Look) -> String {
         ));
     }
     if let Some(ok) = total.ok {
-        text.push_str(&format!(", p95 {}", look.latency(ok.percentile_us(95.0))));
+        text.push_str(&format!(", p95 {}", look.latency(ok.percentile_us(Percentile::P95))));
     }
     text
 }

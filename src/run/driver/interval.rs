@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::super::worker_loop::Command;
 use super::Driver;
-use crate::metrics::{CustomKind, Phase, Sample, Snapshot, Tick};
+use crate::metrics::{MetricKind, Phase, Sample, Snapshot, Tick};
 use crate::script::{Level, ScriptEvent, Value};
 use crate::system::process_cpu;
 use crate::vu::Interval;
@@ -56,7 +56,9 @@ impl Driver {
             // A worker that has panicked has nothing to say; its users are gone with it.
             let Ok(interval) = answer.await else { continue };
             let Interval { delta, users, users_peak, in_flight, interrupted_requests, health } = interval;
-            self.aggregator.add(worker, delta);
+            if let Err(error) = self.aggregator.add(worker, delta) {
+                self.aggregator.mark(now.saturating_duration_since(self.start), error.to_string());
+            }
             self.aggregator.health(worker, &health);
             tick.users += users;
             tick.users_peak += users_peak;
@@ -108,12 +110,12 @@ impl Driver {
         let Some(tap) = &mut self.tap else { return };
         let dropped = snapshot.iterations.dropped - self.dropped_told;
         self.dropped_told = snapshot.iterations.dropped;
-        let gauge = |metric, value: u64| Sample::Run { metric, kind: CustomKind::Gauge, value: value as f64 };
+        let gauge = |metric, value: u64| Sample::Run { metric, kind: MetricKind::Gauge, value: value as f64 };
         tap.add(gauge("vus", snapshot.users));
         tap.add(gauge("vus_max", snapshot.users_max));
         if dropped > 0 {
             let (metric, value) = ("dropped_iterations", dropped as f64);
-            tap.add(Sample::Run { metric, kind: CustomKind::Counter, value });
+            tap.add(Sample::Run { metric, kind: MetricKind::Counter, value });
         }
         tap.send(&[], &[]);
     }

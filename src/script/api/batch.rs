@@ -19,6 +19,7 @@ use super::pending::Pending;
 use super::response::Response;
 use super::{convert, placed};
 use crate::http::Request;
+use crate::metrics::Protocol;
 use crate::script::host::{Host, ScriptResult};
 use crate::script::reference::{Owner, calls};
 use crate::script::vu_context::VuContext;
@@ -125,7 +126,7 @@ fn read_entry(host: &Rc<Host>, vu: &Rc<VuContext>, entry: Dynamic) -> ScriptResu
     };
     let mut params = read_params(params)?;
     let demands = params.demands();
-    let (request, pending) = Pending::new(host, vu, &method, &url, Some(params))?;
+    let (request, pending) = Pending::new(host, vu, Protocol::Http, &method, &url, Some(params))?;
     Ok(Order { request, pending, demands })
 }
 

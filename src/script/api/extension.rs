@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use rhai::{Dynamic, Engine, FuncRegistration};
 
-use crate::metrics::{Failure, Phases, RequestSample};
+use crate::metrics::{ErrorKind, Failure, Protocol, RequestSample, Timings};
 use crate::script::host::{Host, ScriptResult};
 use crate::script::vu_context::VuContext;
 
@@ -55,26 +55,91 @@ impl AsyncCall {
         self.vu.iteration.get()
     }
 
-    /// Records a sample under the function's name, as if it were a request of this `duration`:
-    /// a success, or a failure with a one-line reason.
-    pub fn record(&self, duration: Duration, outcome: Result<(), String>) {
+    /// Records what the function measured.
+    pub fn record(&self, sample: Sample) {
         if !self.vu.records {
             return;
         }
         let mut recorder = self.host.recorder.borrow_mut();
+        let name = sample.name.as_deref().unwrap_or(&self.name);
+        let mut tags = self.vu.tags.ids.clone();
+        tags.extend(sample.tags.iter().map(|(key, value)| recorder.tag(key, value)));
         let sample = RequestSample {
-            series: recorder.series(&self.vu.scenario, "CALL", &self.name),
-            tags: self.vu.tags.ids.clone(),
-            // No protocol, no status: a success must not look like a missing response.
-            status: if outcome.is_ok() { 200 } else { 0 },
-            service: duration,
-            response: duration + self.vu.lag.get(),
-            phases: Phases { waiting: duration, ..Phases::default() },
-            bytes_sent: 0,
-            bytes_received: 0,
-            failure: outcome.err().map(|message| Box::new(Failure { kind: "call", message })),
+            protocol: Protocol::Call,
+            series: recorder.series(Protocol::Call, &self.vu.scenario, &sample.method, name),
+            tags,
+            // A success must not look like a missing response.
+            status: if sample.failure.is_none() { 200 } else { 0 },
+            service: sample.duration,
+            response: sample.duration + self.vu.lag.get(),
+            timings: Timings::waited(sample.duration),
+            bytes_sent: sample.bytes_sent,
+            bytes_received: sample.bytes_received,
+            failure: sample.failure.map(Box::new),
         };
         recorder.request(&sample);
+    }
+}
+
+/// One thing that an asynchronous function did and measured, for [`AsyncCall::record`]: a query, a message, a call.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    duration: Duration,
+    method: String,
+    name: Option<String>,
+    bytes_sent: u64,
+    bytes_received: u64,
+    tags: Vec<(String, String)>,
+    failure: Option<Failure>,
+}
+
+impl Sample {
+    /// A success that took this long, with the method `CALL` and the name of the function.
+    pub fn new(duration: Duration) -> Sample {
+        Sample {
+            duration,
+            method: "CALL".to_owned(),
+            name: None,
+            bytes_sent: 0,
+            bytes_received: 0,
+            tags: Vec::new(),
+            failure: None,
+        }
+    }
+
+    /// What was done, in a word such as `SELECT`.
+    #[must_use]
+    pub fn method(mut self, method: impl Into<String>) -> Sample {
+        self.method = method.into();
+        self
+    }
+
+    /// What it was done to; few different names, because each is a row in every output.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Sample {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Bytes that went out and came in.
+    #[must_use]
+    pub fn bytes(mut self, sent: u64, received: u64) -> Sample {
+        (self.bytes_sent, self.bytes_received) = (sent, received);
+        self
+    }
+
+    /// Counts it under `key:value` besides.
+    #[must_use]
+    pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Sample {
+        self.tags.push((key.into(), value.into()));
+        self
+    }
+
+    /// It failed, with a reason in one line.
+    #[must_use]
+    pub fn failed(mut self, kind: ErrorKind, message: impl Into<String>) -> Sample {
+        self.failure = Some(Failure { kind, message: message.into() });
+        self
     }
 }
 

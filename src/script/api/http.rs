@@ -10,6 +10,7 @@ use super::http_params::{Params, read_params};
 use super::pending::Pending;
 use super::response::Response;
 use super::{batch, cookies, multipart, placed};
+use crate::metrics::Protocol;
 use crate::script::host::{Host, ScriptResult};
 use crate::script::message::{Level, Message};
 use crate::script::reference::{Owner, Section, calls};
@@ -168,7 +169,7 @@ fn send(
     url: &str,
     params: Option<Params>,
 ) -> ScriptResult<Response> {
-    let (request, pending) = Pending::new(host, vu, method, url, params)?;
+    let (request, pending) = Pending::new(host, vu, Protocol::Http, method, url, params)?;
     let shown = (host.inputs.http_debug != HttpDebug::Off).then(|| Sent {
         method: method.clone(),
         url: request.target.as_str().to_owned(),

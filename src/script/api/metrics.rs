@@ -6,30 +6,24 @@ use std::time::Instant;
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, Module, NativeCallContext};
 
 use super::{call_closure, convert, placed};
-use crate::metrics::{CustomId, CustomKind};
+use crate::metrics::{CustomId, MetricKind, builtin};
 use crate::script::host::{Ending, Host, ScriptResult};
 use crate::script::reference::{Owner, Section, calls};
 
 /// Longest name, as in k6.
 const LONGEST_NAME: usize = 128;
 
-/// Names that belong to the engine, whole or as a beginning.
-const ENGINE_NAMES: &[&str] =
-    &["checks", "data_received", "data_sent", "dropped_iterations", "script_errors", "vus", "vus_max"];
-const ENGINE_PREFIXES: &[&str] =
-    &["http_req", "http_resp_", "iteration", "transaction", "target_", "system_", "generator_", "ws_"];
-
 /// A metric as a script value.
 #[derive(Clone)]
 struct Metric {
     id: CustomId,
-    kind: CustomKind,
+    kind: MetricKind,
     name: ImmutableString,
     host: Rc<Host>,
 }
 
 impl Metric {
-    fn of(host: &Rc<Host>, kind: CustomKind, name: ImmutableString, is_time: bool) -> ScriptResult<Metric> {
+    fn of(host: &Rc<Host>, kind: MetricKind, name: ImmutableString, is_time: bool) -> ScriptResult<Metric> {
         check_name(&name)?;
         let id = host.recorder.borrow_mut().custom(&name, kind, is_time)?;
         Ok(Metric { id, kind, name, host: host.clone() })
@@ -38,11 +32,11 @@ impl Metric {
     fn add(&self, value: &Dynamic, tags: &[(String, String)]) -> ScriptResult<()> {
         let vu = self.host.vu(&format!("{}.add", self.name))?;
         let wanted = match self.kind {
-            CustomKind::Rate => "true or false",
+            MetricKind::Rate => "true or false",
             _ => "a number",
         };
         let number = match (self.kind, value.as_bool()) {
-            (CustomKind::Rate, Ok(is_true)) => Some(f64::from(u8::from(is_true))),
+            (MetricKind::Rate, Ok(is_true)) => Some(f64::from(u8::from(is_true))),
             (_, Ok(_)) => None,
             // As in k6: a number other than 0 is true.
             (_, Err(_)) => convert::number(value),
@@ -135,7 +129,7 @@ calls! {
 
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let mut module = Module::new();
-    for kind in [CustomKind::Counter, CustomKind::Gauge, CustomKind::Rate, CustomKind::Trend] {
+    for kind in [MetricKind::Counter, MetricKind::Gauge, MetricKind::Rate, MetricKind::Trend] {
         let h = host.clone();
         module.set_native_fn(kind.as_str(), move |context: NativeCallContext, name: ImmutableString| {
             placed(&context, Metric::of(&h, kind, name, false))
@@ -143,7 +137,7 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     }
     let h = host.clone();
     module.set_native_fn("trend", move |context: NativeCallContext, name: ImmutableString, is_time: bool| {
-        placed(&context, Metric::of(&h, CustomKind::Trend, name, is_time))
+        placed(&context, Metric::of(&h, MetricKind::Trend, name, is_time))
     });
     engine.register_static_module("metrics", module.into());
 
@@ -202,7 +196,7 @@ fn check_name(name: &str) -> Result<(), String> {
              at most {LONGEST_NAME} characters"
         ));
     }
-    if ENGINE_NAMES.contains(&name) || ENGINE_PREFIXES.iter().any(|prefix| name.starts_with(prefix)) {
+    if builtin::is_reserved(name) {
         return Err(format!(
             "the metric '{name}' belongs to the engine (see docs/metrics.md); choose another name"
         ));

@@ -47,8 +47,8 @@ use rhai::{Dynamic, Engine, FnPtr, NativeCallContext};
 
 pub(crate) use convert::{number, unknown_key};
 pub(crate) use encoding::encode_url;
-pub use extension::AsyncCall;
 pub(crate) use extension::Extension;
+pub use extension::{AsyncCall, Sample};
 
 use super::host::{Host, ScriptResult};
 use super::reference::Section;

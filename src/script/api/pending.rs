@@ -12,13 +12,14 @@ use rhai::NativeCallContext;
 use super::http_params::{Demands, Params};
 use super::response::{Response, ResponseData};
 use crate::http::{Exchange, Request, Target};
-use crate::metrics::{Failure, Phases, RequestSample, SeriesId, TagId};
+use crate::metrics::{ErrorKind, Failure, Protocol, RequestSample, SeriesId, TagId};
 use crate::script::endpoint::Endpoint;
 use crate::script::host::{Host, ScriptResult};
 use crate::script::vu_context::VuContext;
 
 /// What is kept of a request until its exchange is there.
 pub(super) struct Pending {
+    protocol: Protocol,
     pub(super) method: Method,
     pub(super) series: SeriesId,
     pub(super) tags: Vec<TagId>,
@@ -31,6 +32,7 @@ impl Pending {
     pub(super) fn new(
         host: &Rc<Host>,
         vu: &VuContext,
+        protocol: Protocol,
         method: &Method,
         url: &str,
         params: Option<Params>,
@@ -48,27 +50,29 @@ impl Pending {
             params.fill(&mut request)?;
         }
         let series = match name {
-            Some(name) => host.recorder.borrow_mut().series(&vu.scenario, method.as_str(), &name),
+            Some(name) => host.recorder.borrow_mut().series(protocol, &vu.scenario, method.as_str(), &name),
             None => *endpoint.series.get_or_init(|| {
-                host.recorder.borrow_mut().series(&vu.scenario, method.as_str(), endpoint.target.path())
+                let mut recorder = host.recorder.borrow_mut();
+                recorder.series(protocol, &vu.scenario, method.as_str(), endpoint.target.path())
             }),
         };
         if let Some(tag) = group_tag(host, vu) {
             tags.push(tag);
         }
-        Ok((request, Pending { method: method.clone(), series, tags, recorded }))
+        Ok((request, Pending { protocol, method: method.clone(), series, tags, recorded }))
     }
 
     /// The response, which is counted when its user next waits.
     pub(super) fn answered(self, host: &Rc<Host>, vu: &VuContext, exchange: Exchange) -> Response {
         let sample = RequestSample {
+            protocol: self.protocol,
             series: self.series,
             tags: self.tags,
             status: exchange.status,
             service: exchange.timings.service(),
             // The whole iteration was this late, so each of its requests is.
             response: exchange.timings.total + vu.lag.get(),
-            phases: phases(&exchange),
+            timings: exchange.timings,
             bytes_sent: exchange.bytes_sent,
             bytes_received: exchange.bytes_received,
             failure: failure(&exchange),
@@ -133,33 +137,19 @@ fn group_tag(host: &Host, vu: &VuContext) -> Option<TagId> {
     (!groups.is_empty()).then(|| host.recorder.borrow_mut().tag("group", &groups.join("::")))
 }
 
-fn phases(exchange: &Exchange) -> Phases {
-    let timings = &exchange.timings;
-    Phases {
-        blocked: timings.blocked,
-        dns: timings.dns,
-        connecting: timings.connecting,
-        tls: timings.tls,
-        sending: timings.sending,
-        waiting: timings.waiting,
-        receiving: timings.receiving,
-    }
-}
-
 /// Why a response counts as failed before the script has said anything.
 fn failure(exchange: &Exchange) -> Option<Box<Failure>> {
     if let Some(error) = &exchange.error {
-        return Some(Box::new(Failure { kind: error.kind.as_str(), message: error.message.clone() }));
+        return Some(Box::new(Failure { kind: error.kind.clone(), message: error.message.clone() }));
     }
     (exchange.status >= 400).then(|| Box::new(status_failure(exchange.status)))
 }
 
 /// The failure that a status stands for.
 pub(super) fn status_failure(status: u16) -> Failure {
-    let reason = http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
-    let message = match reason {
+    let message = match Protocol::Http.status_text(status) {
         Some(reason) => format!("HTTP {status} {reason}"),
         None => format!("HTTP {status}"),
     };
-    Failure { kind: "status", message }
+    Failure { kind: ErrorKind::Status, message }
 }

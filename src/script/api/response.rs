@@ -16,7 +16,7 @@ use rhai::{Array, Dynamic, Engine, FnPtr, ImmutableString, Map, NativeCallContex
 use super::pending::status_failure;
 use super::{call_closure, check, convert, response_headers, scrape};
 use crate::http::Exchange;
-use crate::metrics::{Failure, FailureSample, Recorder, RequestSample, SAMPLE_SEARCHED};
+use crate::metrics::{ErrorKind, Failure, FailureSample, Recorder, RequestSample, SAMPLE_SEARCHED};
 use crate::scrape::Document;
 use crate::script::events::EventFields;
 use crate::script::host::{Host, ScriptResult};
@@ -113,7 +113,7 @@ impl ResponseData {
     }
 
     fn failed_expectation(&self) -> bool {
-        self.sample.borrow().failure.as_ref().is_some_and(|failure| failure.kind == EXPECT)
+        self.sample.borrow().failure.as_ref().is_some_and(|failure| failure.kind == ErrorKind::Expect)
     }
 
     /// The body without its content encoding.
@@ -163,9 +163,6 @@ impl ResponseData {
     }
 }
 
-/// The kind of failures that an expectation or `.fail` makes.
-const EXPECT: &str = "expect";
-
 impl Response {
     pub(super) fn new(data: Rc<ResponseData>, host: Rc<Host>) -> Self {
         Response { data, host }
@@ -180,7 +177,7 @@ impl Response {
 
     /// The request fails, for this reason.
     pub(super) fn refuse(&self, why: &str) {
-        self.data.judge(&self.host, Some(Failure { kind: EXPECT, message: why.to_owned() }));
+        self.data.judge(&self.host, Some(Failure { kind: ErrorKind::Expect, message: why.to_owned() }));
     }
 
     /// What came.
@@ -223,7 +220,7 @@ impl Response {
         let wanted = statuses.iter().map(i64::to_string).collect::<Vec<_>>().join(" or ");
         let came = status_failure(self.data.exchange.status).message;
         let message = format!("expected status {wanted}, got {came}");
-        self.data.judge(&self.host, Some(Failure { kind: EXPECT, message }));
+        self.data.judge(&self.host, Some(Failure { kind: ErrorKind::Expect, message }));
     }
 
     fn expect_that(
@@ -239,7 +236,7 @@ impl Response {
         })?;
         if !holds && !self.data.failed_expectation() {
             let message = format!("expectation not met: {what}");
-            self.data.judge(&self.host, Some(Failure { kind: EXPECT, message }));
+            self.data.judge(&self.host, Some(Failure { kind: ErrorKind::Expect, message }));
         }
         Ok(())
     }

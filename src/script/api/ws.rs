@@ -20,7 +20,7 @@ use super::response::Response;
 use super::ws_metrics::Session;
 use super::{convert, placed};
 use crate::http::{ErrorKind, HttpError};
-use crate::metrics::{Failure, Phases, RequestSample, SeriesId, TagId};
+use crate::metrics::{Failure, Protocol, RequestSample, SeriesId, TagId, Timings};
 use crate::script::host::{Host, ScriptResult};
 use crate::script::reference::{Owner, Section, calls};
 use crate::script::vu_context::VuContext;
@@ -196,11 +196,12 @@ fn open(host: &Rc<Host>, context: &NativeCallContext, url: &str, params: Map) ->
     let demands = params.demands();
     let limit = params.timeout.unwrap_or(vu.client.timeout());
     let method = Method::from_bytes(b"WS").map_err(|error| error.to_string())?;
-    let (request, pending) = Pending::new(host, &vu, &method, &http_url(url), Some(params))?;
+    let (request, pending) =
+        Pending::new(host, &vu, Protocol::WebSocket, &method, &http_url(url), Some(params))?;
     let messages = {
         let mut recorder = host.recorder.borrow_mut();
         let name = format!("{} message", recorder.name(pending.series));
-        let series = recorder.series(&vu.scenario, "WS", &name);
+        let series = recorder.series(Protocol::WebSocket, &vu.scenario, "WS", &name);
         let (tags, recorded) = (pending.tags.clone(), pending.recorded);
         Place { series, tags, recorded }
     };
@@ -347,7 +348,7 @@ impl SocketData {
     }
 
     fn fail(&self, vu: &VuContext, since: Instant, error: HttpError) {
-        let failure = Failure { kind: error.kind.as_str(), message: error.message.clone() };
+        let failure = Failure { kind: error.kind.clone(), message: error.message.clone() };
         self.error.replace(Some(error));
         self.record(vu, since, (0, 0), Some(failure));
     }
@@ -360,13 +361,14 @@ impl SocketData {
         }
         let service = since.elapsed();
         self.host.recorder.borrow_mut().request(&RequestSample {
+            protocol: Protocol::WebSocket,
             series: place.series,
             tags: place.tags.clone(),
             // Messages have no status; that of a success must not look like a missing response.
             status: if failure.is_none() { 101 } else { 0 },
             service,
             response: service + vu.lag.get(),
-            phases: Phases { waiting: service, ..Phases::default() },
+            timings: Timings::waited(service),
             bytes_sent: traffic.0,
             bytes_received: traffic.1,
             failure: failure.map(Box::new),

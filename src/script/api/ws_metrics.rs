@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use crate::metrics::{CustomId, CustomKind, Recorder};
+use crate::metrics::{CustomId, Recorder, builtin};
 use crate::script::host::Host;
 
 /// An open websocket, as far as metrics go.
@@ -29,13 +29,12 @@ impl Session {
     /// Counts a websocket that opened after `connecting`. `None` when the recorder takes no such metrics.
     pub(super) fn open(host: &Rc<Host>, connecting: Duration) -> Option<Session> {
         let mut recorder = host.recorder.borrow_mut();
-        let mut metric = |name, kind, is_time| recorder.custom(name, kind, is_time).ok();
-        let sessions = metric("ws_sessions", CustomKind::Counter, false)?;
-        let time = metric("ws_connecting", CustomKind::Trend, true)?;
+        let mut metric = |name| recorder.builtin(builtin::named(name)?).ok();
+        let (sessions, time) = (metric("ws_sessions")?, metric("ws_connecting")?);
         let metrics = Metrics {
-            duration: metric("ws_session_duration", CustomKind::Trend, true)?,
-            sent: metric("ws_msgs_sent", CustomKind::Counter, false)?,
-            received: metric("ws_msgs_received", CustomKind::Counter, false)?,
+            duration: metric("ws_session_duration")?,
+            sent: metric("ws_msgs_sent")?,
+            received: metric("ws_msgs_received")?,
         };
         count(&mut recorder, sessions, 1.0);
         count(&mut recorder, time, millis(connecting));

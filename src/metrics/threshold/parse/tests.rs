@@ -7,7 +7,7 @@ fn own() -> Vec<OwnMetric> {
         metric("price", MetricKind::Trend, false),
         metric("render_time", MetricKind::Trend, true),
         metric("orders", MetricKind::Counter, false),
-        metric("queue", MetricKind::OwnGauge, false),
+        metric("queue", MetricKind::Gauge, false),
     ]
 }
 

@@ -1,0 +1,103 @@
+//! Why a sample counts as failed, as a short stable word. Pure data.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// The stable, short classes of failures, which scripts and reports compare with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "Arc<str>", into = "String")]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The status says so.
+    Status,
+    /// The script expected something else.
+    Expect,
+    /// A function of the host failed.
+    Call,
+    /// A host name has no address.
+    Dns,
+    /// Nobody listens there.
+    Refused,
+    /// The connection was closed or reset before a response came.
+    Reset,
+    /// A limit of time was reached.
+    Timeout,
+    /// TLS could not be agreed on, or the certificate is not trusted.
+    Tls,
+    /// The answer is not what the protocol allows.
+    Protocol,
+    /// The response began but its body could not be read to the end, or not be decoded.
+    Body,
+    /// Too many redirects, or one to nowhere.
+    Redirect,
+    /// Anything else: no descriptors or ports left, a proxy that declines, …
+    Other,
+    /// A word of a protocol or host function of its own.
+    Named(Arc<str>),
+}
+
+impl ErrorKind {
+    /// The kinds that have a word of the engine, in the order of the documentation.
+    const WORDS: [(ErrorKind, &str); 12] = [
+        (ErrorKind::Status, "status"),
+        (ErrorKind::Expect, "expect"),
+        (ErrorKind::Call, "call"),
+        (ErrorKind::Dns, "dns"),
+        (ErrorKind::Refused, "refused"),
+        (ErrorKind::Reset, "reset"),
+        (ErrorKind::Timeout, "timeout"),
+        (ErrorKind::Tls, "tls"),
+        (ErrorKind::Protocol, "protocol"),
+        (ErrorKind::Body, "body"),
+        (ErrorKind::Redirect, "redirect"),
+        (ErrorKind::Other, "other"),
+    ];
+
+    /// The word that scripts and reports use.
+    pub fn as_str(&self) -> &str {
+        match self {
+            ErrorKind::Named(word) => word,
+            known => Self::WORDS.iter().find(|(kind, _)| kind == known).map_or("other", |(_, word)| word),
+        }
+    }
+
+    /// The kinds of failed transports: what a script finds in `error_kind`.
+    pub fn transport() -> impl Iterator<Item = ErrorKind> {
+        Self::WORDS.into_iter().skip(3).map(|(kind, _)| kind)
+    }
+}
+
+impl From<Arc<str>> for ErrorKind {
+    fn from(word: Arc<str>) -> ErrorKind {
+        let known = Self::WORDS.into_iter().find(|(_, known)| **known == *word);
+        known.map_or(ErrorKind::Named(word), |(kind, _)| kind)
+    }
+}
+
+impl From<ErrorKind> for String {
+    fn from(kind: ErrorKind) -> String {
+        kind.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_leads_to_its_kind_and_back() {
+        for word in ["status", "dns", "other", "deadline_exceeded"] {
+            assert_eq!(ErrorKind::from(Arc::from(word)).as_str(), word);
+        }
+        assert_eq!(ErrorKind::from(Arc::from("tls")), ErrorKind::Tls);
+        assert_eq!(ErrorKind::transport().count(), 9);
+    }
+}
