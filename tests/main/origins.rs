@@ -93,7 +93,7 @@ fn a_run_tells_its_command_environment_and_notes() {
             "<dt>Environment</dt><dd>staging</dd>",
             "<dt>Note</dt><dd>the cache is &lt;b&gt;cold&lt;/b&gt;</dd>",
             "<dt>Note</dt><dd>index rebuilt</dd>",
-            "--note &#39;the cache is &lt;b&gt;cold&lt;/b&gt;&#39; &#39;--note=index rebuilt&#39; -e &#39;API_TOKEN=***&#39;",
+            "--note 'the cache is &lt;b&gt;cold&lt;/b&gt;' '--note=index rebuilt' -e 'API_TOKEN=***'",
             "<dt>HTTP version</dt><dd>auto</dd>",
             "<dt>Generator</dt><dd>",
         ] {

@@ -21,7 +21,8 @@ mod trend;
 #[cfg(test)]
 mod tests;
 
-use super::markup::escape;
+use maud::{Markup, PreEscaped, html};
+
 pub use resources::resources_svg;
 pub(crate) use sparkline::sparkline;
 pub(crate) use theme::{CHART_CSS, HATCH, Role, class_css, variables};
@@ -113,15 +114,16 @@ impl Shape {
 
 impl Chart {
     /// The SVG for a page that has [`CHART_CSS`], colours and hatch.
-    pub(crate) fn inline_svg(&self) -> String {
+    pub(crate) fn inline_svg(&self) -> Markup {
         let (width, height) = self.size;
-        let title = escape(&format!("{}, {}", self.title, self.unit));
-        let (id, description) = (&self.id, escape(&self.description));
-        format!(
-            "<svg role=\"img\" viewBox=\"0 0 {width} {height}\" aria-labelledby=\"{id}-t {id}-d\">\
-             <title id=\"{id}-t\">{title}</title><desc id=\"{id}-d\">{description}</desc>{}</svg>",
-            self.body
-        )
+        html! {
+            svg role="img" viewBox=(format_args!("0 0 {width} {height}"))
+                aria-labelledby=(format_args!("{id}-t {id}-d", id = self.id)) {
+                title #{ (self.id) "-t" } { (self.title) ", " (self.unit) }
+                desc #{ (self.id) "-d" } { (self.description) }
+                (PreEscaped(&self.body))
+            }
+        }
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::fmt::Write;
 
+use maud::{Markup, html};
+
 /// p95 over time: gaps stay gaps, the scale is logarithmic from the smallest to the largest value. Empty when
 /// there is no value.
-pub(crate) fn sparkline(values: &[Option<u64>]) -> String {
+pub(crate) fn sparkline(values: &[Option<u64>]) -> Markup {
     let known = || values.iter().flatten().map(|&value| (value.max(1) as f64).ln());
     let (Some(low), Some(high)) = (known().min_by(f64::total_cmp), known().max_by(f64::total_cmp)) else {
-        return String::new();
+        return Markup::default();
     };
     // Two nearly equal values are a flat line, not a cliff.
     let span = (high - low).max(0.7);
@@ -29,7 +31,7 @@ pub(crate) fn sparkline(values: &[Option<u64>]) -> String {
         }
         is_down = true;
     }
-    format!("<svg class=\"spark\" viewBox=\"0 0 80 20\" aria-hidden=\"true\"><path d=\"{path}\"/></svg>")
+    html! { svg.spark viewBox="0 0 80 20" aria-hidden="true" { path d=(path) {} } }
 }
 
 #[cfg(test)]
@@ -38,10 +40,10 @@ mod tests {
 
     #[test]
     fn gaps_stay_gaps() {
-        assert_eq!(sparkline(&[None, None]), "");
-        let line = sparkline(&[Some(1_000), Some(10_000), None, Some(1_000)]);
+        assert_eq!(sparkline(&[None, None]).into_string(), "");
+        let line = sparkline(&[Some(1_000), Some(10_000), None, Some(1_000)]).into_string();
         assert!(line.contains("d=\"M1 18L27 2M79 18h1\""), "{line}");
-        let flat = sparkline(&[Some(1_000), Some(1_001)]);
+        let flat = sparkline(&[Some(1_000), Some(1_001)]).into_string();
         assert!(flat.contains("M1 18L79 18"), "{flat}");
     }
 }

@@ -132,7 +132,7 @@ fn no_label_touches_another() {
 #[test]
 fn every_chart_is_small_named_and_alone() {
     for chart in charts().into_iter().chain(limited_charts()) {
-        let svg = chart.inline_svg();
+        let svg = chart.inline_svg().into_string();
         assert!(svg.len() < 9_000, "{}: {} bytes", chart.id, svg.len());
         assert!(svg.contains("role=\"img\"") && svg.contains("<title") && svg.contains("<desc"), "{svg}");
         assert!(chart.description.ends_with('.'), "{}", chart.description);

@@ -2,64 +2,51 @@
 
 use std::time::Duration;
 
-use super::table::{Row, figures, table, text};
+use maud::{Markup, Render, html};
+
+use super::table::Table;
 use super::{figure, section, user};
 use crate::analysis::capacity::{answer, failed, measured};
-use crate::metrics::{CapacityStats, CapacityStep, NotHeld};
+use crate::metrics::{CapacityStats, NotHeld};
 use crate::report::charts::capacity_chart;
 use crate::report::model::Model;
-use crate::text::format;
-use crate::text::format_clock;
+use crate::text::{format, format_clock};
 
 /// The section; nothing for a run that is no search. The verdict is a landmark of the name `Capacity` already.
-pub(super) fn capacity(model: &Model<'_>) -> String {
-    let Some(capacity) = model.snapshot.capacity.as_deref() else { return String::new() };
+pub(super) fn capacity(model: &Model<'_>) -> Markup {
+    let Some(capacity) = model.snapshot.capacity.as_deref() else { return Markup::default() };
     let (sentence, has_held) = answer(capacity);
     let (class, sign) = if has_held { ("good", "✓") } else { ("bad", "✗") };
-    let mut content = format!("<p class=\"outcome {class}\">{sign} {}</p>\n", user(&sentence));
-    if !capacity.steps.is_empty() {
-        content.push_str(
-            "<p class=\"note\">Each rate was given time to settle and then judged over its step alone.",
-        );
-        if capacity.steps.iter().any(|step| step.why_not == Some(NotHeld::RateNotReached)) {
-            content.push_str(&format!(" Rate not reached: {}.", NotHeld::RateNotReached.as_str()));
+    let missed = NotHeld::RateNotReached;
+    let content = html! {
+        p.outcome.(class) { (sign) " " (user(&sentence)) }
+        @if !capacity.steps.is_empty() {
+            p.note {
+                "Each rate was given time to settle and then judged over its step alone."
+                @if capacity.steps.iter().any(|step| step.why_not == Some(missed)) {
+                    " Rate not reached: " (missed.as_str()) "."
+                }
+            }
+            @if let Some(chart) = capacity_chart(model) { (figure(&chart)) }
+            (steps(capacity))
         }
-        content.push_str("</p>\n");
-        if let Some(chart) = capacity_chart(model) {
-            content.push_str(&figure(&chart, ""));
-        }
-        content.push_str(&steps(capacity));
-    }
-    section("capacity", "Search for the capacity", &content)
+    };
+    section("capacity", "Search for the capacity", content)
 }
 
-fn steps(capacity: &CapacityStats) -> String {
-    let row = |step: &CapacityStep| {
-        let sign = if step.why_not.is_none() { "✓" } else { "✗" };
-        let cells = vec![
-            format::rate(step.rate),
-            format::rate(step.started_rate),
-            format::rate(step.request_rate),
-            failed(step),
-            measured(capacity, step),
-            format!("{sign} {}", step.why_not.map_or("held", NotHeld::in_short)),
-            if step.generator_saturated { "saturated" } else { "kept up" }.to_owned(),
-            format!("{}-{}", clock(step.from), clock(step.to)),
-        ];
-        Row { is_bad: step.why_not.is_some(), ..Row::new(cells) }
-    };
-    let columns = [
-        text("Rate/s"),
-        figures("Started/s"),
-        figures("Requests/s"),
-        figures("Failed"),
-        figures("Measured"),
-        text("Outcome"),
-        text("Generator"),
-        figures("Judged"),
-    ];
-    let rows: Vec<Row> = capacity.by_rate().into_iter().map(row).collect();
-    table("capacity-table", "Rates that were tried", &columns, &rows, None)
+fn steps(capacity: &CapacityStats) -> impl Render {
+    Table::new("capacity-table", "Rates that were tried", capacity.by_rate())
+        .bad_if(|step| step.why_not.is_some())
+        .text("Rate/s", |step| format::rate(step.rate))
+        .figures("Started/s", |step| format::rate(step.started_rate))
+        .figures("Requests/s", |step| format::rate(step.request_rate))
+        .figures("Failed", |step| failed(step))
+        .figures("Measured", |step| measured(capacity, step))
+        .text("Outcome", |step| {
+            step.why_not.map_or("✓ held".to_owned(), |why| format!("✗ {}", why.in_short()))
+        })
+        .text("Generator", |step| if step.generator_saturated { "saturated" } else { "kept up" })
+        .figures("Judged", |step| format!("{}-{}", clock(step.from), clock(step.to)))
 }
 
 /// The seconds of the history are a little longer or shorter than seconds.

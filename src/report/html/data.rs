@@ -1,17 +1,14 @@
 //! The figures behind the charts: as tables for those who cannot see or do not trust a drawing, and as JSON
 //! for the script and for downloads.
 
+use maud::{Markup, Render, html};
 use serde_json::{Value, json};
 
-use super::section;
-use super::table::{Row, figures, table, text};
-use crate::metrics::masked;
-use crate::metrics::{EndpointStats, Percentile, ms};
-use crate::report::model::{Bucket, Model};
-use crate::text::clean_line;
-use crate::text::format;
-use crate::text::format_clock;
-use crate::text::utc;
+use super::table::{Table, or_dash};
+use super::{data_of_charts, data_script, section, user};
+use crate::metrics::{EndpointStats, Percentile, Summary, masked, ms};
+use crate::report::model::{Bucket, Model, Timeline};
+use crate::text::{format, format_clock, utc};
 
 /// A column that is shown when it has data: its name, its value, and how that is written.
 type Optional = (&'static str, fn(&Bucket) -> Option<f64>, fn(f64) -> String);
@@ -23,8 +20,8 @@ const OF_BASELINE: [Optional; 2] = [
 ];
 
 /// The values of all charts over time.
-pub(super) fn timeline_table(model: &Model<'_>) -> String {
-    let has = |value: fn(&Bucket) -> Option<f64>| model.timeline.buckets.iter().any(|b| value(b).is_some());
+pub(super) fn timeline_table(model: &Model<'_>) -> Markup {
+    let timeline = &model.timeline;
     let optional: [Optional; 8] = [
         ("Iterations due/s", Bucket::due_rate, format::rate),
         ("Target CPU %", |b| b.resources.target_cpu, |v| format!("{v:.0}")),
@@ -35,76 +32,55 @@ pub(super) fn timeline_table(model: &Model<'_>) -> String {
         ("Generator CPU %", |b| b.resources.generator_cpu, |v| format!("{v:.0}")),
         ("Late p99", |b| b.lag.percentile_us(99.0).map(|us| us as f64), |v| format::latency(v as u64)),
     ];
-    let mut columns = vec![
-        text("From"),
-        figures("Users"),
-        figures("Planned"),
-        figures("OK/s"),
-        figures("Failed/s"),
-        figures("p50"),
-        figures("p95"),
-        figures("p99"),
-        figures("Max"),
-        figures("In flight"),
-    ];
-    let shown: Vec<_> = optional.into_iter().filter(|(_, value, _)| has(*value)).collect();
-    columns.extend(shown.iter().map(|(name, ..)| figures(name)));
-    let width = model.timeline.width_s;
     // A baseline of another length may have seconds of another width, which have no row here.
-    let (beside, below): (&[Bucket], &[Bucket]) = match &model.baseline {
-        Some(baseline) if baseline.timeline.width_s == width => (&baseline.timeline.buckets, &[]),
-        Some(baseline) => (&[], &baseline.timeline.buckets),
-        None => (&[], &[]),
-    };
-    if !beside.is_empty() {
-        columns.extend(OF_BASELINE.iter().map(|(name, ..)| figures(name)));
-    }
-    let cell = |bucket: Option<&Bucket>, (_, value, show): &Optional| {
-        bucket.and_then(*value).map_or_else(|| "-".to_owned(), *show)
-    };
-    let count = |count: Option<u64>| count.map_or_else(|| "-".to_owned(), format::count);
-    let latency = |us: Option<u64>| us.map_or_else(|| "-".to_owned(), format::latency);
-    let rate = |rate: Option<f64>| rate.map_or_else(|| "-".to_owned(), format::rate);
-    let rows: Vec<Row> = model
-        .timeline
+    let baseline = model.baseline.as_ref().map(|baseline| &baseline.timeline);
+    let beside = baseline.filter(|baseline| baseline.width_s == timeline.width_s);
+    let below = baseline.filter(|baseline| baseline.width_s != timeline.width_s);
+    let caption = format!("The run by {} s", timeline.width_s);
+    let latency = |bucket: &Bucket, percentile| or_dash(bucket.ok.percentile_us(percentile), format::latency);
+    let rows = timeline
         .buckets
         .iter()
         .enumerate()
-        .map(|(index, bucket)| {
-            let mut cells = vec![
-                clock(bucket),
-                count(bucket.users),
-                count(bucket.users_target),
-                rate(bucket.ok_rate()),
-                rate(bucket.failed_rate()),
-                latency(bucket.ok.percentile_us(50.0)),
-                latency(bucket.ok.percentile_us(95.0)),
-                latency(bucket.ok.percentile_us(99.0)),
-                latency(bucket.ok.percentile_us(100.0)),
-                count(bucket.in_flight),
-            ];
-            cells.extend(shown.iter().map(|column| cell(Some(bucket), column)));
-            if !beside.is_empty() {
-                cells.extend(OF_BASELINE.iter().map(|column| cell(beside.get(index), column)));
-            }
-            Row::new(cells)
-        })
-        .collect();
-    let mut tables = table("timeline-table", &format!("The run by {width} s"), &columns, &rows, None);
-    if let (Some(baseline), false) = (&model.baseline, below.is_empty()) {
-        let row = |bucket: &Bucket| {
-            let figures = OF_BASELINE.iter().map(|column| cell(Some(bucket), column));
-            Row::new(std::iter::once(clock(bucket)).chain(figures).collect())
-        };
-        // As far as it is drawn.
-        let is_drawn = |bucket: &&Bucket| (bucket.from_s + bucket.to_s) / 2.0 <= model.timeline.length_s;
-        let rows: Vec<Row> = below.iter().take_while(is_drawn).map(row).collect();
-        let columns: Vec<_> =
-            std::iter::once(text("From")).chain(OF_BASELINE.iter().map(|(name, ..)| figures(name))).collect();
-        let caption = format!("The baseline by {} s", baseline.timeline.width_s);
-        tables.push_str(&table("timeline-baseline-table", &caption, &columns, &rows, None));
+        .map(|(index, bucket)| (bucket, beside.and_then(|beside| beside.buckets.get(index))));
+    let mut table = Table::new("timeline-table", &caption, rows)
+        .text("From", |(bucket, _)| clock(bucket))
+        .figures("Users", |(bucket, _)| or_dash(bucket.users, format::count))
+        .figures("Planned", |(bucket, _)| or_dash(bucket.users_target, format::count))
+        .figures("OK/s", |(bucket, _)| or_dash(bucket.ok_rate(), format::rate))
+        .figures("Failed/s", |(bucket, _)| or_dash(bucket.failed_rate(), format::rate))
+        .figures("p50", |(bucket, _)| latency(bucket, 50.0))
+        .figures("p95", |(bucket, _)| latency(bucket, 95.0))
+        .figures("p99", |(bucket, _)| latency(bucket, 99.0))
+        .figures("Max", |(bucket, _)| latency(bucket, 100.0))
+        .figures("In flight", |(bucket, _)| or_dash(bucket.in_flight, format::count));
+    for (name, value, show) in optional {
+        if timeline.buckets.iter().any(|bucket| value(bucket).is_some()) {
+            table = table.figures(name, |(bucket, _)| or_dash(value(bucket), show));
+        }
     }
-    format!("<details><summary>Data of these charts</summary>{tables}</details>\n")
+    if beside.is_some() {
+        for (name, value, show) in OF_BASELINE {
+            table = table.figures(name, |(_, then)| or_dash(then.and_then(value), show));
+        }
+    }
+    data_of_charts(html! {
+        (table)
+        @if let Some(baseline) = below { (baseline_table(baseline, timeline.length_s)) }
+    })
+}
+
+/// The baseline as far as it is drawn.
+fn baseline_table(baseline: &Timeline, length_s: f64) -> Markup {
+    let is_drawn = |bucket: &&Bucket| (bucket.from_s + bucket.to_s) / 2.0 <= length_s;
+    let caption = format!("The baseline by {} s", baseline.width_s);
+    let mut table =
+        Table::new("timeline-baseline-table", &caption, baseline.buckets.iter().take_while(is_drawn))
+            .text("From", |bucket| clock(bucket));
+    for (name, value, show) in OF_BASELINE {
+        table = table.figures(name, |bucket| or_dash(value(bucket), show));
+    }
+    table.render()
 }
 
 fn clock(bucket: &Bucket) -> String {
@@ -116,50 +92,42 @@ fn size(value: f64) -> String {
 }
 
 /// The percentiles of the whole run.
-pub(super) fn distribution_table(model: &Model<'_>) -> String {
+pub(super) fn distribution_table(model: &Model<'_>) -> Markup {
     let total = &model.snapshot.total;
     let before = model.baseline.as_ref().map(|baseline| &baseline.ok).filter(|ok| ok.count() > 0);
-    let mut columns =
-        vec![text("Percentile"), figures("Successes"), figures("Failures"), figures("Response time")];
-    columns.extend(before.map(|_| figures("Successes then")));
-    let value = |times: Option<crate::metrics::Summary>, percentile: Percentile| {
-        times.map_or_else(|| "-".to_owned(), |times| format::latency(times.percentile_us(percentile)))
-    };
-    let rows: Vec<Row> = Percentile::ALL
-        .into_iter()
-        .map(|percentile| {
-            let mut cells = vec![
-                format!("{} %", percentile.number()),
-                value(total.ok, percentile),
-                value(total.failed, percentile),
-                value(total.response, percentile),
-            ];
-            let then = before.map(|ok| ok.percentile_us(percentile.number()));
-            cells.extend(then.map(|us| us.map_or_else(|| "-".to_owned(), format::latency)));
-            Row::new(cells)
-        })
-        .collect();
-    format!(
-        "<details><summary>Data of these charts</summary>{}</details>\n",
-        table("percentile-table", "Percentiles of the whole run", &columns, &rows, None)
-    )
+    let latency =
+        |times: Option<Summary>, of| or_dash(times.map(|times| times.percentile_us(of)), format::latency);
+    let mut table = Table::new("percentile-table", "Percentiles of the whole run", Percentile::ALL)
+        .text("Percentile", |of| format!("{} %", of.number()))
+        .figures("Successes", |&of| latency(total.ok, of))
+        .figures("Failures", |&of| latency(total.failed, of))
+        .figures("Response time", |&of| latency(total.response, of));
+    if let Some(before) = before {
+        table = table
+            .figures("Successes then", |&of| or_dash(before.percentile_us(of.number()), format::latency));
+    }
+    data_of_charts(table)
 }
 
-pub(super) fn downloads() -> String {
-    section(
-        "data",
-        "Data",
-        "<p class=\"downloads\" hidden><button type=\"button\" data-download=\"json\">JSON</button> \
-         <button type=\"button\" data-download=\"endpoints\">CSV of endpoints</button> \
-         <button type=\"button\" data-download=\"seconds\">CSV over time</button></p>\n\
-         <p class=\"note\">The run's folder has more: run.json, the CSV files, and latency.hlog with every second of \
-         every endpoint. <code>rhaid report FOLDER</code> makes each format again.</p>\n",
-    )
+pub(super) fn downloads() -> Markup {
+    let content = html! {
+        p.downloads hidden {
+            button type="button" data-download="json" { "JSON" } " "
+            button type="button" data-download="endpoints" { "CSV of endpoints" } " "
+            button type="button" data-download="seconds" { "CSV over time" }
+        }
+        p.note {
+            "The run's folder has more: run.json, the CSV files, and latency.hlog with every second of every \
+             endpoint. "
+            code { "rhaid report FOLDER" } " makes each format again."
+        }
+    };
+    section("data", "Data", content)
 }
 
 /// The figures for the script.
-pub(super) fn embedded(model: &Model<'_>) -> String {
-    let json = json!({
+pub(super) fn embedded(model: &Model<'_>) -> Markup {
+    let figures = json!({
         "name": masked(&model.info.name),
         "started_at": utc(model.info.started_at),
         "verdict": model.verdict,
@@ -170,9 +138,7 @@ pub(super) fn embedded(model: &Model<'_>) -> String {
         "endpoints": endpoints(model),
         "seconds": seconds(model),
     });
-    // In a script element only this could end it, or begin a comment that hides its end.
-    let text = json.to_string().replace('<', "\\u003c").replace('\u{2028}', "\\u2028");
-    format!("<script type=\"application/json\" id=\"figures\">{text}</script>")
+    data_script("figures", &figures)
 }
 
 /// Parts of the run that are worth a look by themselves, as name, begin and end: phases and stages, and what happened.
@@ -184,7 +150,7 @@ fn parts(model: &Model<'_>) -> Vec<Value> {
         let is_all = from <= 0.0 && to >= end;
         if to - from >= 1.0 && !is_all {
             let name = span.stage.as_deref().unwrap_or(span.phase.as_str());
-            parts.push(json!([masked(&clean_line(name)), round(from), round(to)]));
+            parts.push(json!([user(name), round(from), round(to)]));
         }
     }
     for (index, finding) in model.findings.iter().enumerate() {
@@ -206,15 +172,8 @@ fn round(value: f64) -> f64 {
 
 fn endpoints(model: &Model<'_>) -> Value {
     let mut columns = vec!["method", "name", "requests", "failures", "rate_per_s", "mean_ms"];
-    let percentiles = [
-        Percentile::P50,
-        Percentile::P75,
-        Percentile::P90,
-        Percentile::P95,
-        Percentile::P99,
-        Percentile::P99_9,
-        Percentile::P100,
-    ];
+    use Percentile::{P50, P75, P90, P95, P99, P99_9, P100};
+    let percentiles = [P50, P75, P90, P95, P99, P99_9, P100];
     columns.extend(["p50_ms", "p75_ms", "p90_ms", "p95_ms", "p99_ms", "p99.9_ms", "max_ms"]);
     let row = |stats: &EndpointStats| {
         let mut row = vec![

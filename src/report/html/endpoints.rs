@@ -1,134 +1,95 @@
 //! The table of endpoints, and the details of the worst of them.
 
-use super::table::{Column, Row, figures, table as html_table, text};
-use super::{escape, figure, section, user};
-use crate::analysis::{ComparedFigure, FigureComparison};
+use std::time::Duration;
+
+use maud::{Markup, html};
+
+use super::table::{Cell, Table, keyed, or_dash};
+use super::{figure, percentile, section, user};
+use crate::analysis::ComparedFigure;
 use crate::metrics::{EndpointStats, PHASES, Percentile, Summary};
 use crate::report::charts::{endpoint_charts, sparkline};
 use crate::report::model::{EndpointView, Model, marked_change};
-use crate::text::format;
+use crate::text::{format, format_clock};
 
 /// Endpoints with charts of their own.
 const MOST_DETAILED: usize = 20;
 
-const COLUMNS: [Column; 18] = [
-    text("Endpoint"),
-    figures("Requests"),
-    figures("Failed"),
-    figures("Failed %"),
-    figures("Rate/s"),
-    figures("p50"),
-    figures("p75"),
-    figures("p90"),
-    figures("p95"),
-    figures("p99"),
-    figures("p99.9"),
-    figures("Max"),
-    figures("Mean"),
-    figures("Bytes"),
-    figures("% of time"),
-    text("p95 over time"),
-    text("p50 to max"),
-    figures("p95 since then"),
-];
+/// What a row of the table is about: an endpoint, or all of them without a view of their own.
+type Line<'a> = (&'a EndpointStats, Option<&'a EndpointView<'a>>);
 
-pub(super) fn table(model: &Model<'_>) -> String {
+pub(super) fn table(model: &Model<'_>) -> Markup {
     if model.endpoints.is_empty() {
-        return String::new();
+        return Markup::default();
     }
     let scale = Scale::over(model.endpoints.iter().filter_map(|view| view.stats.ok));
-    let mut rows: Vec<Row> = model.endpoints.iter().map(|view| endpoint_row(view, scale.as_ref())).collect();
-    let mut total = total_row(&model.snapshot.total, scale.as_ref());
+    let latency = |us: Option<u64>| keyed(or_dash(us, format::latency), us.map_or(-1.0, |us| us as f64));
+    let lines = model.endpoints.iter().map(|view| (view.stats, Some(view)));
+    let mut table: Table<'_, Line<'_>> = Table::new("endpoint-table", "Endpoints", lines)
+        .named_above()
+        .total((&model.snapshot.total, None))
+        .bad_if(|(stats, _)| stats.failures > 0)
+        .text("Endpoint", |(stats, view)| match view {
+            Some(_) => html! {
+                @if stats.failures > 0 { span.mark title="has failures" { "✗" } " " }
+                b { (user(&stats.method)) } " " (user(&stats.name))
+            },
+            None => html! { "Total" },
+        })
+        .figures("Requests", |(stats, _)| keyed(format::count(stats.requests), stats.requests as f64))
+        .figures("Failed", |(stats, _)| keyed(format::count(stats.failures), stats.failures as f64))
+        .figures("Failed %", |(stats, _)| share(stats.failed_share()))
+        .figures("Rate/s", |(stats, _)| keyed(format::rate(stats.rate), round(stats.rate)));
+    use Percentile::{P50, P75, P90, P95, P99, P99_9};
+    for of in [P50, P75, P90, P95, P99, P99_9] {
+        table = table.figures(of.name(), move |(stats, _)| latency(percentile(stats.ok, of)));
+    }
+    table = table
+        .figures("Max", |(stats, _)| latency(stats.ok.map(|ok| ok.max_us)))
+        .figures("Mean", |(stats, _)| latency(stats.ok.map(|ok| ok.mean_us.round() as u64)))
+        .figures("Bytes", |(stats, _)| {
+            keyed(format::bytes(stats.bytes_received), stats.bytes_received as f64)
+        })
+        .figures("% of time", |(_, view)| match view {
+            Some(view) => share(view.time_share),
+            None => "100".into(),
+        })
+        .text("p95 over time", |(_, view)| {
+            let p95 = |view: &EndpointView<'_>| -> Vec<Option<u64>> {
+                view.buckets.iter().map(|bucket| bucket.ok.percentile_us(95.0)).collect()
+            };
+            view.map(|view| sparkline(&p95(view))).unwrap_or_default()
+        })
+        .text("p50 to max", |(stats, _)| {
+            stats.ok.zip(scale.as_ref()).map(|(ok, scale)| scale.bar(&ok)).unwrap_or_default()
+        });
     // The last column is there when there is a run to compare with.
-    let columns = if let Some(comparison) = model.comparison {
-        for (row, view) in rows.iter_mut().zip(&model.endpoints) {
-            push_change(row, model.change_of(&view.stats.method, &view.stats.name, ComparedFigure::P95));
+    if model.comparison.is_some() {
+        table = table.figures("p95 since then", |(stats, _)| {
+            let figure = model.change_of(&stats.method, &stats.name, ComparedFigure::P95);
+            let shown = or_dash(figure.and_then(marked_change), |change| change);
+            keyed(shown, figure.and_then(|figure| figure.change).map(round))
+        });
+    }
+    let content = html! {
+        p.note {
+            "Whole run. Latencies are those of successful requests; - is too few for that percentile (100 for p99, \
+             1,000 for p99.9). Failed requests have their times under Errors."
         }
-        let all = comparison.endpoints.iter().find(|endpoint| endpoint.method.is_empty());
-        let of_all = all.and_then(|all| all.figures.iter().find(|f| f.figure == ComparedFigure::P95));
-        push_change(&mut total, of_all);
-        total.keys.clear();
-        &COLUMNS[..]
-    } else {
-        &COLUMNS[..COLUMNS.len() - 1]
+        p.filter hidden {
+            label { "Show endpoints with " input type="search" id="filter" autocomplete="off"; }
+        }
+        (table)
     };
-    let note = "<p class=\"note\">Whole run. Latencies are those of successful requests; - is too few for that \
-                percentile (100 for p99, 1,000 for p99.9). Failed requests have their times under Errors.</p>\n\
-                <p class=\"filter\" hidden><label>Show endpoints with <input type=\"search\" id=\"filter\" \
-                autocomplete=\"off\"></label></p>\n";
-    let html = html_table("endpoint-table", "Endpoints", columns, &rows, Some(&total));
-    section("endpoints", "Endpoints", &format!("{note}{html}"))
+    section("endpoints", "Endpoints", content)
 }
 
-/// What changed in a row's p95, with its sign and word.
-fn push_change(row: &mut Row, figure: Option<&FigureComparison>) {
-    row.cells.push(figure.and_then(marked_change).map_or_else(|| "-".to_owned(), |change| escape(&change)));
-    row.keys.resize(row.cells.len() - 1, None);
-    row.keys.push(figure.and_then(|figure| figure.change).map(round));
-}
-
-fn endpoint_row(view: &EndpointView<'_>, scale: Option<&Scale>) -> Row {
-    let stats = view.stats;
-    let mark =
-        if stats.failures > 0 { "<span class=\"mark\" title=\"has failures\">✗</span> " } else { "" };
-    let name = format!("{mark}<b>{}</b> {}", user(&stats.method), user(&stats.name));
-    let p95: Vec<Option<u64>> = view.buckets.iter().map(|bucket| bucket.ok.percentile_us(95.0)).collect();
-    let share = view.time_share.map_or_else(|| "-".to_owned(), format::percent);
-    let mut row = row_of(stats, name, share, sparkline(&p95), scale);
-    row.keys[14] = Some(view.time_share.map_or(-1.0, round));
-    row
-}
-
-fn total_row(total: &EndpointStats, scale: Option<&Scale>) -> Row {
-    let mut row = row_of(total, "Total".to_owned(), "100".to_owned(), String::new(), scale);
-    row.is_bad = false;
-    row.keys.clear();
-    row
+fn share(share: Option<f64>) -> Cell {
+    keyed(or_dash(share, format::percent), share.map_or(-1.0, round))
 }
 
 fn round(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
-}
-
-fn row_of(stats: &EndpointStats, name: String, share: String, spark: String, scale: Option<&Scale>) -> Row {
-    let ok = stats.ok;
-    let at = |percentile| ok.and_then(|ok| ok.telling_us(percentile));
-    let latencies = [
-        at(Percentile::P50),
-        at(Percentile::P75),
-        at(Percentile::P90),
-        at(Percentile::P95),
-        at(Percentile::P99),
-        at(Percentile::P99_9),
-        ok.map(|ok| ok.max_us),
-        ok.map(|ok| ok.mean_us.round() as u64),
-    ];
-    let failed = stats.failed_share();
-    let mut cells = vec![
-        name,
-        format::count(stats.requests),
-        format::count(stats.failures),
-        failed.map_or_else(|| "-".to_owned(), format::percent),
-        format::rate(stats.rate),
-    ];
-    let mut keys = vec![
-        None,
-        Some(stats.requests as f64),
-        Some(stats.failures as f64),
-        Some(failed.map_or(-1.0, round)),
-        Some(round(stats.rate)),
-    ];
-    for latency in latencies {
-        cells.push(latency.map_or_else(|| "-".to_owned(), format::latency));
-        keys.push(Some(latency.map_or(-1.0, |us| us as f64)));
-    }
-    cells.push(format::bytes(stats.bytes_received));
-    keys.push(Some(stats.bytes_received as f64));
-    cells.push(share);
-    keys.push(None);
-    cells.push(spark);
-    cells.push(ok.zip(scale).map(|(ok, scale)| scale.bar(&ok)).unwrap_or_default());
-    Row { cells, is_bad: stats.failures > 0, keys }
 }
 
 fn statuses(stats: &EndpointStats) -> String {
@@ -157,114 +118,86 @@ impl Scale {
     }
 
     /// From the median to the maximum: thick to p90, thin to the longest.
-    fn bar(&self, ok: &Summary) -> String {
+    fn bar(&self, ok: &Summary) -> Markup {
         let (p50, p90, max) =
             (self.x(ok.median_us()), self.x(ok.percentile_us(Percentile::P90)), self.x(ok.max_us));
-        format!(
-            "<svg class=\"mini\" viewBox=\"0 0 100 12\" aria-hidden=\"true\"><path class=\"l max\" d=\"M{p50:.0} 6H{max:.0}\"/>\
-             <path class=\"f p50\" d=\"M{p50:.0} 2h{:.0}v8h-{:.0}z\"/></svg>",
-            (p90 - p50).max(2.0),
-            (p90 - p50).max(2.0)
-        )
+        let width = (p90 - p50).max(2.0);
+        html! {
+            svg.mini viewBox="0 0 100 12" aria-hidden="true" {
+                path.l.max d=(format_args!("M{p50:.0} 6H{max:.0}")) {}
+                path.f.p50 d=(format_args!("M{p50:.0} 2h{width:.0}v8h-{width:.0}z")) {}
+            }
+        }
     }
 }
 
-pub(super) fn details(model: &Model<'_>) -> String {
+pub(super) fn details(model: &Model<'_>) -> Markup {
     let worst = model.worst_endpoints(MOST_DETAILED);
-    let mut content = String::new();
-    if model.endpoints.len() > worst.len() {
-        content.push_str(&format!(
-            "<p class=\"note\">The {} endpoints with the most failures and the highest p95 of {}; all are in the table above.</p>\n",
-            worst.len(),
-            format::count(model.endpoints.len() as u64)
-        ));
-    }
-    for view in worst {
-        let stats = view.stats;
-        let failed = stats.failed_share().map_or_else(|| "-".to_owned(), format::percent);
-        content.push_str(&format!(
-            "<details><summary><b>{}</b> {} · {} requests · {failed} % failed · p95 {}</summary>\n",
-            user(&stats.method),
-            user(&stats.name),
-            format::count(stats.requests),
-            stats.ok.map_or_else(|| "-".to_owned(), |ok| format::latency(ok.percentile_us(Percentile::P95)))
-        ));
-        if let Some(chart) = endpoint_charts(model, view) {
-            content.push_str(&figure(&chart, ""));
+    let content = html! {
+        @if model.endpoints.len() > worst.len() {
+            p.note {
+                "The " (worst.len()) " endpoints with the most failures and the highest p95 of "
+                (format::count(model.endpoints.len() as u64)) "; all are in the table above."
+            }
         }
-        content.push_str(&format!("<p>Status: {}</p>\n", escape(&statuses(stats))));
-        content.push_str(&phases(stats));
-        content.push_str(&over_time(view));
-        content.push_str("</details>\n");
-    }
-    section("each", "Endpoint by endpoint", &content)
+        @for view in worst {
+            @let stats = view.stats;
+            details {
+                summary {
+                    b { (user(&stats.method)) } " " (user(&stats.name))
+                    " · " (format::count(stats.requests)) " requests · "
+                    (or_dash(stats.failed_share(), format::percent)) " % failed · p95 "
+                    (or_dash(percentile(stats.ok, Percentile::P95), format::latency))
+                }
+                @if let Some(chart) = endpoint_charts(model, view) { (figure(&chart)) }
+                p { "Status: " (statuses(stats)) }
+                (phases(stats))
+                (over_time(view))
+            }
+        }
+    };
+    section("each", "Endpoint by endpoint", content)
 }
 
 /// Where the time of its requests went.
-fn phases(stats: &EndpointStats) -> String {
+fn phases(stats: &EndpointStats) -> Markup {
     let sum: u64 = stats.phase_us.iter().sum();
     if sum == 0 || stats.requests == 0 {
-        return String::new();
+        return Markup::default();
     }
-    let mut items = String::new();
-    let mut bar = String::new();
-    let mut x = 0.0;
-    for (index, (phase, us)) in PHASES.iter().zip(stats.phase_us).enumerate() {
+    let mut end = 0.0;
+    let all = PHASES.iter().zip(stats.phase_us).enumerate().filter_map(|(index, (phase, us))| {
         let share = us as f64 / sum as f64;
-        if share < 0.001 {
-            continue;
+        let (from, width) = (end, share * 600.0);
+        (share >= 0.001).then(|| {
+            end += width;
+            let bar = format!("M{from:.1} 0h{width:.1}v20h-{width:.1}z");
+            (index % 6 + 1, bar, phase, format::percent(share), format::latency(us / stats.requests))
+        })
+    });
+    let phases: Vec<_> = all.collect();
+    html! {
+        h4 { "Where its time went" }
+        svg.bar viewBox="0 0 600 20" preserveAspectRatio="none" aria-hidden="true" {
+            @for (heat, bar, ..) in &phases { path.f.{ "heat" (heat) } d=(bar) {} }
         }
-        let width = share * 600.0;
-        bar.push_str(&format!(
-            "<path class=\"f heat{}\" d=\"M{x:.1} 0h{width:.1}v20h-{width:.1}z\"/>",
-            index % 6 + 1
-        ));
-        x += width;
-        items.push_str(&format!(
-            "<li>{} {} % ({} a request)</li>",
-            escape(phase),
-            format::percent(share),
-            format::latency(us / stats.requests)
-        ));
+        ul.inline {
+            @for (.., phase, share, each) in &phases { li { (phase) " " (share) " % (" (each) " a request)" } }
+        }
     }
-    format!(
-        "<h4>Where its time went</h4><svg class=\"bar\" viewBox=\"0 0 600 20\" preserveAspectRatio=\"none\" aria-hidden=\"true\">{bar}</svg>\
-         <ul class=\"inline\">{items}</ul>\n"
-    )
 }
 
-fn over_time(view: &EndpointView<'_>) -> String {
-    let columns = [
-        text("From"),
-        figures("Requests"),
-        figures("Failed"),
-        figures("p50"),
-        figures("p95"),
-        figures("Max"),
-    ];
-    let latency = |us: Option<u64>| us.map_or_else(|| "-".to_owned(), format::latency);
-    let rows: Vec<Row> = view
-        .buckets
-        .iter()
-        .enumerate()
-        .filter(|(_, bucket)| !bucket.ok.is_empty() || !bucket.failed.is_empty())
-        .map(|(index, bucket)| {
-            let from = std::time::Duration::from_secs(index as u64 * view.width_s);
-            Row::new(vec![
-                crate::text::format_clock(from),
-                format::count(bucket.ok.count() + bucket.failed.count()),
-                format::count(bucket.failed.count()),
-                latency(bucket.ok.percentile_us(50.0)),
-                latency(bucket.ok.percentile_us(95.0)),
-                latency(bucket.ok.percentile_us(100.0)),
-            ])
-        })
-        .collect();
+fn over_time(view: &EndpointView<'_>) -> Markup {
     let id = format!("endpoint-{}-data", view.id);
-    let caption = format!("{} {} by {} s", view.stats.method, view.stats.name, view.width_s);
-    let caption = super::clean_line(&caption);
-    format!(
-        "<details><summary>Data</summary>{}</details>",
-        html_table(&id, &super::masked(&caption), &columns, &rows, None)
-    )
+    let caption = user(&format!("{} {} by {} s", view.stats.method, view.stats.name, view.width_s));
+    let all = view.buckets.iter().enumerate();
+    let used = all.filter(|(_, bucket)| !bucket.ok.is_empty() || !bucket.failed.is_empty());
+    let table = Table::new(&id, &caption, used)
+        .text("From", |(index, _)| format_clock(Duration::from_secs(*index as u64 * view.width_s)))
+        .figures("Requests", |(_, bucket)| format::count(bucket.ok.count() + bucket.failed.count()))
+        .figures("Failed", |(_, bucket)| format::count(bucket.failed.count()))
+        .figures("p50", |(_, bucket)| or_dash(bucket.ok.percentile_us(50.0), format::latency))
+        .figures("p95", |(_, bucket)| or_dash(bucket.ok.percentile_us(95.0), format::latency))
+        .figures("Max", |(_, bucket)| or_dash(bucket.ok.percentile_us(100.0), format::latency));
+    html! { details { summary { "Data" } (table) } }
 }

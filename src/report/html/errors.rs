@@ -2,12 +2,13 @@
 
 use std::time::SystemTime;
 
-use super::table::{Row, figures, table, text};
-use super::{escape, section, user, user_lines};
-use crate::metrics::{FailureCount, FailureKey, FailureSample};
+use maud::{Markup, html};
+
+use super::table::{Table, or_dash};
+use super::{cross, section, user, user_lines};
+use crate::metrics::{EndpointStats, FailureCount, FailureKey, FailureSample};
 use crate::report::model::Model;
-use crate::text::format;
-use crate::text::format_clock;
+use crate::text::{format, format_clock};
 
 /// Groups that are shown; the files have all of them.
 const MOST: usize = 100;
@@ -22,54 +23,48 @@ fn clock(model: &Model<'_>, moment: SystemTime) -> String {
     format_clock(moment.duration_since(model.snapshot.started_at).unwrap_or_default())
 }
 
-pub(super) fn failures(model: &Model<'_>) -> String {
+pub(super) fn failures(model: &Model<'_>) -> Markup {
     let failures = &model.snapshot.failures;
     if failures.is_empty() {
-        return section("errors", "Errors", "<p>No request failed.</p>\n");
+        return section("errors", "Errors", html! { p { "No request failed." } });
     }
-    let columns = [
-        text("Cause"),
-        text("Endpoint"),
-        figures("Count"),
-        figures("% of endpoint"),
-        figures("First"),
-        figures("Last"),
-    ];
-    let rows: Vec<Row> = failures.iter().take(MOST).map(|(key, group)| row(model, key, group)).collect();
-    let mut content = table("failure-table", "Failed requests by cause", &columns, &rows, None);
-    if failures.len() > MOST {
-        content.push_str(&format!(
-            "<p class=\"note\">+ {} more kinds, in failures.csv</p>\n",
-            failures.len() - MOST
-        ));
-    }
+    let share = |key: &FailureKey, group: &FailureCount| {
+        let is_its = |stats: &&EndpointStats| stats.method == key.method && stats.name == key.name;
+        let endpoint = model.snapshot.endpoints.iter().find(is_its)?;
+        (endpoint.requests > 0).then(|| group.count as f64 / endpoint.requests as f64)
+    };
+    let table = Table::new("failure-table", "Failed requests by cause", failures.iter().take(MOST))
+        .bad_if(|_| true)
+        .text("Cause", |(key, _)| html! { (cross()) " " (cause(key)) })
+        .text("Endpoint", |(key, _)| html! { b { (user(&key.method)) } " " (user(&key.name)) })
+        .figures("Count", |(_, group)| format::count(group.count))
+        .figures("% of endpoint", |(key, group)| or_dash(share(key, group), format::percent))
+        .figures("First", |(_, group)| clock(model, group.first_seen))
+        .figures("Last", |(_, group)| clock(model, group.last_seen));
     let mut room = MOST_BODIES;
-    for (key, group) in failures.iter().take(MOST_SAMPLES) {
-        let samples: String =
-            group.samples.iter().map(|sample| failure_sample(model, key, sample, &mut room)).collect();
-        // Those that no request above tells.
-        let is_told = |message: &String| group.samples.iter().any(|sample| sample.message == *message);
-        let messages: String = group
-            .messages
-            .iter()
-            .filter(|message| !is_told(message))
-            .map(|message| format!("<pre>{}</pre>\n", user_lines(message)))
-            .collect();
-        if samples.is_empty() && messages.is_empty() {
-            continue;
+    let content = html! {
+        (table)
+        @if failures.len() > MOST { p.note { "+ " (failures.len() - MOST) " more kinds, in failures.csv" } }
+        @for (key, group) in failures.iter().take(MOST_SAMPLES) {
+            @if !group.samples.is_empty() || !group.messages.is_empty() {
+                details {
+                    summary { (cause(key)) " " (user(&key.method)) " " (user(&key.name)) ": some of them" }
+                    @for sample in &group.samples { (failure_sample(model, key, sample, &mut room)) }
+                    // Those that no request above tells.
+                    @for message in &group.messages {
+                        @if group.samples.iter().all(|sample| sample.message != *message) {
+                            pre { (user_lines(message)) }
+                        }
+                    }
+                }
+            }
         }
-        content.push_str(&format!(
-            "<details><summary>{} {} {}: some of them</summary>\n{samples}{messages}</details>\n",
-            user(&cause(key)),
-            user(&key.method),
-            user(&key.name),
-        ));
-    }
-    section("errors", "Errors", &content)
+    };
+    section("errors", "Errors", content)
 }
 
 /// A failed request with the begin of its body, as long as the page has room for bodies.
-fn failure_sample(model: &Model<'_>, key: &FailureKey, sample: &FailureSample, room: &mut usize) -> String {
+fn failure_sample(model: &Model<'_>, key: &FailureKey, sample: &FailureSample, room: &mut usize) -> Markup {
     let size = format::bytes(sample.body_bytes);
     let (rest, body) = match &sample.body {
         Some(body) if body.is_empty() => (", no body".to_owned(), None),
@@ -83,89 +78,57 @@ fn failure_sample(model: &Model<'_>, key: &FailureKey, sample: &FailureSample, r
         None if sample.body_bytes > 0 => (format!(", body of {size} not kept or no text"), None),
         None => (String::new(), None),
     };
-    let body =
-        body.map_or_else(String::new, |body| format!("<pre tabindex=\"0\">{}</pre>\n", user_lines(body)));
-    format!(
-        "<p>{} <code>{} {}</code>: {}{rest}</p>\n{body}",
-        clock(model, sample.seen),
-        user(&key.method),
-        user(&sample.url),
-        user(&sample.message)
-    )
+    html! {
+        p {
+            (clock(model, sample.seen)) " " code { (user(&key.method)) " " (user(&sample.url)) } ": "
+            (user(&sample.message)) (rest)
+        }
+        @if let Some(body) = body { pre tabindex="0" { (user_lines(body)) } }
+    }
 }
 
 fn cause(key: &FailureKey) -> String {
-    if key.status == 0 { key.kind.to_string() } else { format!("{} {}", key.kind, key.status) }
+    user(&if key.status == 0 { key.kind.to_string() } else { format!("{} {}", key.kind, key.status) })
 }
 
-fn row(model: &Model<'_>, key: &FailureKey, group: &FailureCount) -> Row {
-    let endpoint =
-        model.snapshot.endpoints.iter().find(|stats| stats.method == key.method && stats.name == key.name);
-    let share =
-        endpoint.filter(|stats| stats.requests > 0).map(|stats| group.count as f64 / stats.requests as f64);
-    Row {
-        is_bad: true,
-        ..Row::new(vec![
-            format!("<span class=\"mark\">✗</span> {}", user(&cause(key))),
-            format!("<b>{}</b> {}", user(&key.method), user(&key.name)),
-            format::count(group.count),
-            share.map_or_else(|| "-".to_owned(), format::percent),
-            clock(model, group.first_seen),
-            clock(model, group.last_seen),
-        ])
-    }
-}
-
-pub(super) fn script_errors(model: &Model<'_>) -> String {
-    let mut content = String::new();
-    for group in model.snapshot.script_errors.iter().take(MOST_SAMPLES) {
-        let position = if group.first.position.is_empty() {
-            String::new()
-        } else {
-            format!("{}: ", user(&group.first.position))
-        };
-        content.push_str(&format!(
-            "<article class=\"bad\"><p><span class=\"mark\">✗</span> {position}{} <b>×{}</b> \
-             <span class=\"note\">first {}, last {}</span></p>",
-            user(&group.first.message),
-            format::count(group.count),
-            clock(model, group.first_seen),
-            clock(model, group.last_seen),
-        ));
-        if !group.first.trace.is_empty() {
-            content.push_str(&format!("<pre tabindex=\"0\">{}</pre>", user_lines(&group.first.trace)));
+pub(super) fn script_errors(model: &Model<'_>) -> Markup {
+    let errors = &model.snapshot.script_errors;
+    let more = errors.len().saturating_sub(MOST_SAMPLES);
+    let content = html! {
+        @for group in errors.iter().take(MOST_SAMPLES) {
+            article.bad {
+                p {
+                    (cross()) " "
+                    @if !group.first.position.is_empty() { (user(&group.first.position)) ": " }
+                    (user(&group.first.message)) " " b { "×" (format::count(group.count)) } " "
+                    span.note {
+                        "first " (clock(model, group.first_seen)) ", last " (clock(model, group.last_seen))
+                    }
+                }
+                @if !group.first.trace.is_empty() { pre tabindex="0" { (user_lines(&group.first.trace)) } }
+            }
         }
-        content.push_str("</article>\n");
-    }
-    let more = model.snapshot.script_errors.len().saturating_sub(MOST_SAMPLES);
-    if more > 0 {
-        content.push_str(&format!("<p class=\"note\">+ {more} more, in exceptions.csv</p>\n"));
-    }
-    section("script-errors", "Script errors", &content)
+        @if more > 0 { p.note { "+ " (more) " more, in exceptions.csv" } }
+    };
+    section("script-errors", "Script errors", content)
 }
 
-pub(super) fn checks(model: &Model<'_>) -> String {
+pub(super) fn checks(model: &Model<'_>) -> Markup {
     let checks = &model.snapshot.checks;
     if checks.is_empty() {
-        return String::new();
+        return Markup::default();
     }
-    let columns = [text("Check"), figures("Passed"), figures("Failed"), figures("Passed %")];
-    let rows: Vec<Row> = checks
-        .iter()
-        .map(|(name, count)| {
-            let all = count.passes + count.fails;
-            let share = (all > 0).then(|| count.passes as f64 / all as f64);
-            let mark = if count.fails > 0 { "<span class=\"mark\">✗</span> " } else { "✓ " };
-            Row {
-                is_bad: count.fails > 0,
-                ..Row::new(vec![
-                    format!("{mark}{}", user(name)),
-                    format::count(count.passes),
-                    format::count(count.fails),
-                    share.map_or_else(|| "-".to_owned(), format::percent),
-                ])
-            }
+    let table = Table::new("check-table", "Checks", checks.iter())
+        .named_above()
+        .bad_if(|(_, count)| count.fails > 0)
+        .text("Check", |(name, count)| {
+            html! { @if count.fails > 0 { (cross()) } @else { "✓" } " " (user(name)) }
         })
-        .collect();
-    section("checks", "Checks", &table("check-table", &escape("Checks"), &columns, &rows, None))
+        .figures("Passed", |(_, count)| format::count(count.passes))
+        .figures("Failed", |(_, count)| format::count(count.fails))
+        .figures("Passed %", |(_, count)| {
+            let all = count.passes + count.fails;
+            or_dash((all > 0).then(|| count.passes as f64 / all as f64), format::percent)
+        });
+    section("checks", "Checks", table)
 }

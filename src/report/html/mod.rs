@@ -3,7 +3,8 @@
 //! Owns the order of the sections and the frame around them. Leaves figures to `model` and drawings to
 //! `charts`. Invariants: one file that asks for nothing else; readable without script, which only sorts,
 //! filters and shows values under the pointer; all text of the run is escaped, and credentials are masked;
-//! the page's own policy allows this style and this script and nothing more.
+//! the page's own policy allows this style and this script and nothing more. All HTML is made by `maud`, which escapes
+//! what it is given; only our own style, script and SVG, and the figures of `data_script`, go in as they are.
 
 mod capacity;
 mod comparison;
@@ -24,70 +25,136 @@ mod tests;
 pub use comparison::comparison_page;
 pub use trend::trend_page;
 
-use std::borrow::Cow;
-
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::charts::{CHART_CSS, Chart, HATCH, class_css, distribution_charts, timeline_charts, variables};
-use super::markup::escape;
 use super::model::Model;
-use crate::metrics::masked;
-use crate::text::{clean_line, clean_lines};
+use crate::metrics::{Percentile, Summary, masked};
+use crate::text::{clean_line, clean_lines, utc};
 
 const STYLE: &str = include_str!("report.css");
 const SCRIPT: &str = concat!(include_str!("report.js"), include_str!("timeline.js"));
 
+const VERSION: &str = concat!("rhaid ", env!("CARGO_PKG_VERSION"));
+
 /// The whole page.
 pub fn html_report(model: &Model<'_>) -> String {
-    let sections = [
-        top::verdict(model),
-        limits::limits(model),
-        capacity::capacity(model),
-        top::findings(model),
-        timeline(model),
-        endpoints::table(model),
-        endpoints::details(model),
-        distributions(model),
-        errors::failures(model),
-        errors::script_errors(model),
-        errors::checks(model),
-        facts::scenarios(model),
-        comparison::comparison(model.comparison),
-        trend::last_runs(&model.last_runs),
-        facts::own_metrics(model),
-        facts::resources(model),
-        facts::facts(model),
-        data::downloads(),
-        facts::terms(),
-    ];
-    page(
-        &user(&model.info.name),
-        &top::header(model),
-        &sections.concat(),
-        &facts::footer(model),
-        &data::embedded(model),
-    )
+    let info = model.info;
+    let started_at = utc(info.started_at);
+    let page = Page {
+        title: user(&info.name),
+        about: html! {
+            (user(&info.script.display().to_string()))
+            @if let Some(host) = &info.host { " → " (user(host)) }
+            @if let Some(label) = &info.origin.label { " · " (user(label)) }
+            " · " (started_at)
+        },
+        links: html! {
+            @if model.snapshot.capacity.is_some() { a href="#capacity" { "Capacity" } " " }
+            a href="#timeline" { "Timeline" } " "
+            a href="#endpoints" { "Endpoints" } " "
+            a href="#distributions" { "Distribution" } " "
+            a href="#errors" { "Errors" } " "
+            @if model.comparison.is_some() { a href="#comparison" { "Comparison" } " " }
+            @if model.last_runs.len() > 1 { a href="#last-runs" { "Last runs" } " " }
+            a href="#facts" { "Run" } " "
+        },
+        main: html! {
+            (top::verdict(model))
+            (limits::limits(model))
+            (capacity::capacity(model))
+            (top::findings(model))
+            (timeline(model))
+            (endpoints::table(model))
+            (endpoints::details(model))
+            (distributions(model))
+            (errors::failures(model))
+            (errors::script_errors(model))
+            (errors::checks(model))
+            (facts::scenarios(model))
+            (comparison::comparison(model.comparison))
+            (trend::last_runs(&model.last_runs))
+            (facts::own_metrics(model))
+            (facts::resources(model))
+            (facts::facts(model))
+            (data::downloads())
+            (facts::terms())
+        },
+        footer: Some(html! { (user(&info.name)) " · " (started_at) " · made by " (VERSION) }),
+        data: data::embedded(model),
+    };
+    page.html()
 }
 
-/// The frame of a page; everything that is given is HTML.
-fn page(title: &str, header: &str, main: &str, footer: &str, data: &str) -> String {
-    let (style, script) = (style(), without_indents(SCRIPT));
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src '{}'; script-src '{}'; \
-         img-src data:; base-uri 'none'; form-action 'none'\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<meta name=\"generator\" content=\"rhaid {}\">\n\
-         <link rel=\"icon\" href=\"data:,\">\n<title>{title} - rhaid report</title>\n<style>{style}</style>\n</head>\n<body>\n\
-         <a class=\"skip\" href=\"#main\">Skip to the verdict</a>\n\
-         <svg class=\"defs\" width=\"0\" height=\"0\" aria-hidden=\"true\"><defs>{HATCH}</defs></svg>\n\
-         {header}\n<main id=\"main\">\n{main}</main>\n{footer}\n{data}\n<script>{script}</script>\n</body>\n</html>\n",
-        hash(&style),
-        hash(&script),
-        env!("CARGO_PKG_VERSION"),
-    )
+/// What stands in the frame of a page.
+#[derive(Default)]
+struct Page {
+    /// Its name, in the tab and as the heading.
+    title: String,
+    /// The line below that.
+    about: Markup,
+    /// Links to its sections.
+    links: Markup,
+    main: Markup,
+    /// Its last line, where that says more than who made the page.
+    footer: Option<Markup>,
+    /// Figures for the script.
+    data: Markup,
+}
+
+impl Page {
+    fn html(&self) -> String {
+        let (style, script) = (style(), without_indents(SCRIPT));
+        let policy = format!(
+            "default-src 'none'; style-src '{}'; script-src '{}'; img-src data:; base-uri 'none'; form-action 'none'",
+            hash(&style),
+            hash(&script)
+        );
+        let page = html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta http-equiv="Content-Security-Policy" content=(policy);
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    meta name="generator" content=(VERSION);
+                    link rel="icon" href="data:,";
+                    title { (self.title) " - rhaid report" }
+                    style { (PreEscaped(style)) }
+                }
+                body {
+                    a.skip href="#main" { "Skip to the verdict" }
+                    svg.defs width="0" height="0" aria-hidden="true" { defs { (PreEscaped(HATCH)) } }
+                    header {
+                        div { h1 { (self.title) } p { (self.about) } }
+                        nav aria-label=(if self.links.0.is_empty() { "Page" } else { "Sections" }) {
+                            (self.links)
+                            button #theme type="button" hidden { "Dark" }
+                        }
+                    }
+                    main #main { (self.main) }
+                    footer {
+                        @if let Some(footer) = &self.footer { (footer) } @else { p { "Made by " (VERSION) "." } }
+                    }
+                    (self.data)
+                    script { (PreEscaped(script)) }
+                }
+            }
+            "\n"
+        };
+        page.into_string()
+    }
+}
+
+/// Figures for the script. In its element only `<` could end it, or begin a comment that hides its end.
+fn data_script(id: &str, figures: &Value) -> Markup {
+    let json = figures.to_string().replace('<', "\\u003c");
+    html! { script type="application/json" id=(id) { (PreEscaped(json)) } }
 }
 
 /// The script as it is sent: the same lines, without what only its readers need.
@@ -112,99 +179,102 @@ fn hash(text: &str) -> String {
 
 /// One line of text that came from outside.
 fn user(text: &str) -> String {
-    escape(&masked(&clean_line(text)))
+    masked(&clean_line(text)).into_owned()
 }
 
 /// The same with its line breaks, for preformatted text.
 fn user_lines(text: &str) -> String {
-    escape(&masked(&clean_lines(text).join("\n")))
+    masked(&clean_lines(text).join("\n")).into_owned()
+}
+
+/// The mark of what failed.
+fn cross() -> Markup {
+    html! { span.mark { "✗" } }
+}
+
+/// A percentile of times, when there are enough of them.
+fn percentile(times: Option<Summary>, of: Percentile) -> Option<u64> {
+    times.and_then(|times| times.telling_us(of))
 }
 
 /// A section with its heading; nothing when there is no content.
-fn section(id: &str, title: &str, content: &str) -> String {
-    if content.is_empty() {
-        return String::new();
+fn section(id: &str, title: &str, content: impl Render) -> Markup {
+    let content = content.render();
+    if content.0.is_empty() {
+        return content;
     }
-    let content = without_second_heading(title, content);
-    format!(
-        "<section id=\"{id}\" aria-labelledby=\"{id}-h\">\n<h2 id=\"{id}-h\">{title}</h2>\n{content}</section>\n"
-    )
+    html! {
+        section id=(id) aria-labelledby={ (id) "-h" } {
+            h2 id={ (id) "-h" } { (title) }
+            (content)
+        }
+    }
 }
 
-/// A table that a section consists of has its name from the heading: its caption is left to those who do not see it.
-fn without_second_heading<'a>(title: &str, content: &'a str) -> Cow<'a, str> {
-    let caption = format!("<caption>{title}</caption>");
-    if content.matches("<table").count() != 1 || !content.contains(&caption) {
-        return content.into();
-    }
-    content.replacen(&caption, &format!("<caption class=\"unseen\">{title}</caption>"), 1).into()
+/// What charts show, as tables.
+fn data_of_charts(tables: impl Render) -> Markup {
+    html! { details { summary { "Data of these charts" } (tables) } }
+}
+
+/// Charts beside or below one another.
+fn figures(charts: &[Chart]) -> Markup {
+    html! { div.charts { @for chart in charts { (figure(chart)) } } }
 }
 
 /// A chart with its legend.
-fn figure(chart: &Chart, extra: &str) -> String {
-    let mut legend = String::new();
-    if !chart.legend.is_empty() {
-        legend.push_str("<ul class=\"legend\">");
+fn figure(chart: &Chart) -> Markup {
+    // The other scale of the latency chart is there for the button that shows it.
+    let is_other = chart.id == "latency-linear" || chart.id == "latency-log";
+    let (left, right) = chart.time_axis.unzip();
+    let width = left.map(|_| chart.size.0);
+    html! {
+        figure #(chart.id) data-left=[left] data-right=[right] data-width=[width]
+            hidden[is_other] data-other[is_other] {
+            figcaption {
+                h3 { (user(&chart.title)) }
+                span.note { (chart.unit) }
+                @if !chart.legend.is_empty() {
+                    ul.legend {
+                        @for (role, shape, label) in &chart.legend {
+                            li {
+                                svg viewBox="0 0 50 20" aria-hidden="true" {
+                                    (PreEscaped(shape.sample(*role, 0, 10)))
+                                }
+                                " " (label)
+                            }
+                        }
+                    }
+                }
+            }
+            div.scroll.drawing tabindex="0" role="group" aria-labelledby={ (chart.id) "-t" } { (chart.inline_svg()) }
+            p.says { (user(&chart.description)) }
+        }
     }
-    for (role, shape, label) in &chart.legend {
-        let mark = shape.sample(*role, 0, 10);
-        legend.push_str(&format!(
-            "<li><svg viewBox=\"0 0 50 20\" aria-hidden=\"true\">{mark}</svg> {}</li>",
-            escape(label)
-        ));
-    }
-    if !legend.is_empty() {
-        legend.push_str("</ul>");
-    }
-    let axis = chart.time_axis.map(|(left, right)| {
-        format!(" data-left=\"{left}\" data-right=\"{right}\" data-width=\"{}\"", chart.size.0)
-    });
-    format!(
-        "<figure id=\"{id}\"{}{extra}><figcaption><h3>{}</h3><span class=\"note\">{}</span>{legend}</figcaption>\
-         <div class=\"scroll drawing\" tabindex=\"0\" role=\"group\" aria-labelledby=\"{id}-t\">{}</div>\
-         <p class=\"says\">{}</p></figure>\n",
-        axis.unwrap_or_default(),
-        user(&chart.title),
-        escape(chart.unit),
-        chart.inline_svg(),
-        user(&chart.description),
-        id = chart.id,
-    )
 }
 
-fn timeline(model: &Model<'_>) -> String {
+fn timeline(model: &Model<'_>) -> Markup {
     let charts = timeline_charts(model);
     if charts.is_empty() {
-        return String::new();
+        return Markup::default();
     }
     let width = model.timeline.width_s;
-    let mut content = format!(
-        "<p class=\"note\">Time from the start of the load. Each point stands for {}. Grey ground: users are added or \
-         taken away. Numbers: what happened, above.</p>\n<p id=\"part\" hidden></p>\n<div class=\"charts\">\n",
-        if width == 1 {
-            "a second".to_owned()
-        } else {
-            format!("{width} seconds, merged from the histograms of each second")
+    let content = html! {
+        p.note {
+            "Time from the start of the load. Each point stands for "
+            @if width == 1 { "a second" } @else { (width) " seconds, merged from the histograms of each second" }
+            ". Grey ground: users are added or taken away. Numbers: what happened, above."
         }
-    );
-    for chart in &charts {
-        // The other scale of the latency chart is there for the button that shows it.
-        let is_second = chart.id == "latency-linear" || chart.id == "latency-log";
-        content.push_str(&figure(chart, if is_second { " hidden data-other" } else { "" }));
-    }
-    content.push_str("</div>\n");
-    content.push_str(&data::timeline_table(model));
-    section("timeline", "Timeline", &content)
+        p #part hidden {}
+        (figures(&charts))
+        (data::timeline_table(model))
+    };
+    section("timeline", "Timeline", content)
 }
 
-fn distributions(model: &Model<'_>) -> String {
+fn distributions(model: &Model<'_>) -> Markup {
     let charts = distribution_charts(model);
-    let mut content = String::new();
-    if !charts.is_empty() {
-        content.push_str("<div class=\"charts\">\n");
-        charts.iter().for_each(|chart| content.push_str(&figure(chart, "")));
-        content.push_str("</div>\n");
-        content.push_str(&data::distribution_table(model));
+    if charts.is_empty() {
+        return Markup::default();
     }
-    section("distributions", "Distribution", &content)
+    section("distributions", "Distribution", html! { (figures(&charts)) (data::distribution_table(model)) })
 }

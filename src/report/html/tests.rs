@@ -12,10 +12,15 @@ fn page_of(snapshot: &Snapshot) -> String {
     html_report(&Model::new(&info, &ended_by, snapshot, &intervals, &[]))
 }
 
+/// As it stands in a page.
+fn escaped(text: &str) -> String {
+    text.render().into_string()
+}
+
 #[test]
 fn names_and_messages_are_text_and_nothing_else() {
     let page = page_of(&fixture::finished());
-    assert!(page.contains(&escape(&clean_line(NASTY))), "the name is there");
+    assert!(page.contains(&escaped(&clean_line(NASTY))), "the name is there");
     assert_eq!(page.matches("<script").count(), 2, "the figures and our own");
     assert!(!page.contains("<b>out of"), "markup of a message is text");
     assert!(!page.contains('\u{1b}'), "no control character");
@@ -176,8 +181,8 @@ fn what_changed_is_in_tiles_tables_charts_and_a_section() {
 #[test]
 fn a_comparison_is_a_page_of_its_own() {
     let page = comparison_page(&crate::analysis::made_comparison("GET", NASTY));
-    assert!(page.starts_with("<!doctype html>") && page.contains("<h1>now against then</h1>"));
-    assert!(page.contains(&escape(&clean_line(&format!("GET {NASTY}")))), "the name is text");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("<h1>now against then</h1>"));
+    assert!(page.contains(&escaped(&clean_line(&format!("GET {NASTY}")))), "the name is text");
     assert_eq!(page.matches("<script").count(), 2, "the figures and our own");
     assert!(page.contains("id=\"comparison-table\""));
 }

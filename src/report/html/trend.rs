@@ -1,24 +1,12 @@
 //! Many runs: a page of their own with charts and a row a run, and a section in the report of the last of them.
 
-use super::table::{Column, Row, figures, table as html_table, text};
-use super::{escape, figure, page, section, user};
+use maud::{Markup, Render, html};
+
+use super::table::{Table, or_dash};
+use super::{Page, data_of_charts, figures, section, user};
 use crate::analysis::TrendPoint;
 use crate::report::charts::{trend_charts, trend_row};
 use crate::text::format;
-
-const COLUMNS: [Column; 11] = [
-    text("Began (UTC)"),
-    text("Limits"),
-    figures("Users"),
-    figures("Requests"),
-    figures("Failed %"),
-    figures("Rate/s"),
-    figures("p50"),
-    figures("p95"),
-    figures("p99"),
-    text("Commit"),
-    text("Changed since the run before"),
-];
 
 const ORDER: &str = "A place a run, oldest first, whatever time lies between. Lines are broken where script, load or machine \
                      changed: the numbered marks, told in the table.";
@@ -31,94 +19,90 @@ pub fn trend_page(
     link: impl Fn(&TrendPoint) -> Option<String>,
 ) -> String {
     let runs: usize = tests.iter().map(|(_, points)| points.len()).sum();
-    let header = format!(
-        "<header><div><h1>Trend</h1><p>{} {} of {} {}</p></div><nav aria-label=\"Page\">\
-         <button type=\"button\" id=\"theme\" hidden>Dark</button></nav></header>",
+    let about = format!(
+        "{} {} of {} {}",
         format::count(runs as u64),
         if runs == 1 { "run" } else { "runs" },
         tests.len(),
         if tests.len() == 1 { "test" } else { "tests" },
     );
-    let mut main: String = problems
-        .iter()
-        .map(|problem| format!("<p class=\"problem\">! left out: {}</p>\n", user(problem)))
-        .collect();
-    for (index, (name, points)) in tests.iter().enumerate() {
-        main.push_str(&test(index, name, points, &link));
-    }
-    let footer = format!("<footer><p>Made by rhaid {}.</p></footer>", env!("CARGO_PKG_VERSION"));
-    page("Trend", &header, &main, &footer, "")
+    let main = html! {
+        @for problem in problems { p.problem { "! left out: " (user(problem)) } }
+        @for (index, (name, points)) in tests.iter().enumerate() { (test(index, name, points, &link)) }
+    };
+    Page { title: "Trend".to_owned(), about: about.render(), main, ..Page::default() }.html()
 }
 
 fn test(
     index: usize,
     name: &str,
     points: &[&TrendPoint],
-    link: &impl Fn(&TrendPoint) -> Option<String>,
-) -> String {
+    link: impl Fn(&TrendPoint) -> Option<String>,
+) -> Markup {
     let prefix = format!("trend-{}", index + 1);
-    let mut content = format!("<p class=\"note\">{ORDER}</p>\n<div class=\"charts\">\n");
-    trend_charts(&prefix, name, points).iter().for_each(|chart| content.push_str(&figure(chart, "")));
-    content.push_str("</div>\n");
-    content.push_str(&html_table(&format!("{prefix}-table"), "Runs", &COLUMNS, &rows(points, link), None));
-    section(&prefix, &user(name), &content)
+    let content = html! {
+        p.note { (ORDER) }
+        (figures(&trend_charts(&prefix, name, points)))
+        (table(&format!("{prefix}-table"), "Runs", points, link))
+    };
+    section(&prefix, &user(name), content)
 }
 
 /// The last runs of a test in the report of the newest of them; nothing while it is the only one.
-pub(super) fn last_runs(points: &[TrendPoint]) -> String {
+pub(super) fn last_runs(points: &[TrendPoint]) -> Markup {
     if points.len() < 2 {
-        return String::new();
+        return Markup::default();
     }
     let points: Vec<&TrendPoint> = points.iter().collect();
-    let mut content =
-        format!("<p class=\"note\">{ORDER} This run is the last.</p>\n<div class=\"charts\">\n");
-    trend_row(&points).iter().for_each(|chart| content.push_str(&figure(chart, "")));
-    let table = html_table("last-table", "The last runs", &COLUMNS, &rows(&points, &|_| None), None);
-    content.push_str(&format!("</div>\n<details><summary>Data of these charts</summary>{table}</details>\n"));
-    section("last-runs", "Last runs of this test", &content)
+    let content = html! {
+        p.note { (ORDER) " This run is the last." }
+        (figures(&trend_row(&points)))
+        (data_of_charts(table("last-table", "The last runs", &points, |_| None)))
+    };
+    section("last-runs", "Last runs of this test", content)
 }
 
-fn rows(points: &[&TrendPoint], link: &impl Fn(&TrendPoint) -> Option<String>) -> Vec<Row> {
-    let mut changes = 0;
-    points
-        .iter()
-        .enumerate()
-        .map(|(index, point)| {
-            let is_change = index > 0 && !point.unlike.is_empty();
-            changes += usize::from(is_change);
-            row(point, is_change.then_some(changes), link(point))
-        })
-        .collect()
-}
-
-fn row(point: &TrendPoint, change: Option<usize>, link: Option<String>) -> Row {
-    let dash = || "-".to_owned();
-    let latency = |index: usize| {
-        point.latency_ms.map_or_else(dash, |all| format::latency((all[index] * 1e3).round() as u64))
+fn table(
+    id: &str,
+    caption: &str,
+    points: &[&TrendPoint],
+    link: impl Fn(&TrendPoint) -> Option<String>,
+) -> Markup {
+    let latency = |point: &TrendPoint, index: usize| {
+        or_dash(point.latency_ms, |all| format::latency((all[index] * 1e3).round() as u64))
     };
-    let began = user(&point.started_at);
-    let began = match link {
-        Some(link) => format!("<a href=\"{}\">{began}</a>", escape(&link)),
-        None => began,
+    let began = |point: &TrendPoint| {
+        let began = user(&point.started_at);
+        match link(point) {
+            Some(link) => html! { a href=(link) { (began) } },
+            None => began.render(),
+        }
     };
-    let limits = match point.passed {
+    let limits = |point: &TrendPoint| match point.passed {
         Some(true) => "✓ kept",
         Some(false) => "✗ broken",
         None => "-",
     };
-    let mut row = Row::new(vec![
-        began,
-        limits.to_owned(),
-        point.users.map_or_else(dash, format::count),
-        format::count(point.requests),
-        point.failed_share.map_or_else(dash, format::percent),
-        format::rate(point.rate),
-        latency(0),
-        latency(1),
-        latency(2),
-        point.commit.as_ref().map_or_else(dash, |hash| user(&hash.chars().take(12).collect::<String>())),
-        change.map_or_else(String::new, |number| format!("{number}: {}", user(&point.unlike.join("; ")))),
-    ]);
-    row.is_bad = point.passed == Some(false);
-    row
+    let hash = |hash: &String| user(&hash.chars().take(12).collect::<String>());
+    let mut changes = 0;
+    Table::new(id, caption, points.iter().enumerate())
+        .bad_if(|(_, point)| point.passed == Some(false))
+        .text("Began (UTC)", |(_, point)| began(point))
+        .text("Limits", |(_, point)| limits(point))
+        .figures("Users", |(_, point)| or_dash(point.users, format::count))
+        .figures("Requests", |(_, point)| format::count(point.requests))
+        .figures("Failed %", |(_, point)| or_dash(point.failed_share, format::percent))
+        .figures("Rate/s", |(_, point)| format::rate(point.rate))
+        .figures("p50", |(_, point)| latency(point, 0))
+        .figures("p95", |(_, point)| latency(point, 1))
+        .figures("p99", |(_, point)| latency(point, 2))
+        .text("Commit", |(_, point)| or_dash(point.commit.as_ref(), hash))
+        .text("Changed since the run before", |&(index, point)| {
+            if index == 0 || point.unlike.is_empty() {
+                return String::new();
+            }
+            changes += 1;
+            format!("{changes}: {}", user(&point.unlike.join("; ")))
+        })
+        .render()
 }
