@@ -35,6 +35,8 @@ mod executor;
 mod fixture;
 pub mod http;
 pub mod metrics;
+#[cfg(feature = "outbound")]
+mod outbound;
 pub mod plan;
 pub mod report;
 #[cfg(feature = "resources")]

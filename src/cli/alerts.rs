@@ -12,12 +12,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
+use url::Url;
 
 use super::args::OutputArgs;
 use crate::analysis::limit_sentence;
 use crate::analysis::thresholds;
-use crate::http::{Client, HttpOptions, Network, ProxyChoice, Request, Target, Transport};
 use crate::metrics::{Snapshot, ThresholdStats};
+use crate::outbound::{self, Proxies};
 use crate::plan::RunInfo;
 use crate::report::masked;
 use crate::results::threshold_json;
@@ -75,15 +76,10 @@ impl Alerts {
             tellers.push(Teller::start("--on-breach", problem.clone(), move || Ok(tell))?);
         }
         if let Some(url) = &output.on_breach_url {
-            Target::parse(url).map_err(|error| format!("--on-breach-url: {error}"))?;
-            let url = url.clone();
-            let options = HttpOptions {
-                timeout: TIME_TO_TELL,
-                proxy: ProxyChoice::Environment,
-                ..HttpOptions::default()
-            };
-            let transport = Transport::new(options).map_err(|error| format!("--on-breach-url: {error}"))?;
-            tellers.push(Teller::start("--on-breach-url", problem, move || poster(transport, &url))?);
+            let flag = "--on-breach-url";
+            // Not what was typed: it may be a secret with a slip in it.
+            let url = outbound::parse_url(url).map_err(|why| format!("{flag}: this is no URL: {why}"))?;
+            tellers.push(Teller::start(flag, problem, move || poster(url))?);
         }
         Ok(Alerts { tellers, seen: HashMap::new(), problems: Some(problems) })
     }
@@ -292,29 +288,14 @@ fn end(child: &mut Child) {
 }
 
 /// What posts alerts to a URL.
-fn poster(
-    transport: Arc<Transport>,
-    url: &str,
-) -> Result<impl FnMut(&Alert) -> Result<(), String> + use<>, String> {
-    // A target does not leave its thread.
-    let target = Target::parse(url).map_err(|error| error.to_string())?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| format!("cannot start an event loop: {error}"))?;
+fn poster(url: Url) -> Result<impl FnMut(&Alert) -> Result<(), String>, String> {
+    let client = outbound::Client::new(TIME_TO_TELL, Proxies::Environment)?;
     Ok(move |alert: &Alert| {
-        let mut request = Request::new(http::Method::POST, target.clone());
-        let json = http::HeaderValue::from_static("application/json");
-        request.headers.insert(http::header::CONTENT_TYPE, json);
-        request.body = alert.json.clone().into();
-        let local = tokio::task::LocalSet::new();
-        // A client of its own for each: minutes may lie between two alerts.
-        let client = Client::new(Network::new(transport.clone()));
-        let exchange = local.block_on(&runtime, client.send(request));
-        // Not the URL: its path is often the secret.
-        let host = target.host();
-        match (exchange.error, exchange.status) {
-            (Some(error), _) => Err(format!("{host} was not reached: {}", error.message)),
-            (None, 200..=299) => Ok(()),
-            (None, status) => Err(format!("{host} answered with status {status}")),
+        let host = url.host_str().unwrap_or_default();
+        match client.post_json(&url, alert.json.clone()) {
+            Err(why) => Err(format!("{host} was not reached: {why}")),
+            Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
+            Ok(answer) => Err(format!("{host} answered with status {}", answer.status)),
         }
     })
 }

@@ -18,6 +18,7 @@ use tokio_rustls::rustls::{self, ClientConfig, DigitallySignedStruct, RootCertSt
 
 use super::options::{HttpOptions, VersionChoice};
 use super::transport::SetupError;
+use crate::system::trusted_roots;
 
 /// The TLS side of a run.
 pub(super) struct Tls {
@@ -94,11 +95,8 @@ impl Tls {
         })
     }
 
-    /// The bundled roots make a machine without its own (a container) work; the system's add what its
-    /// administrator trusts. Certificates that cannot be parsed are left out, as everybody does.
     fn roots(&self) -> RootCertStore {
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let mut roots = trusted_roots();
         roots.add_parsable_certificates(self.extra_roots.iter().cloned());
         roots
     }

@@ -31,7 +31,8 @@ const MOST_WAITING: usize = 600;
 pub struct Monitor {
     /// Until the run begins.
     sampler: Option<Sampler>,
-    remote: Option<RemoteTarget>,
+    /// Until the run begins, like the sampler.
+    remote: Option<RemoteMonitor>,
     waiting: Arc<Mutex<ResourceBatch>>,
     /// Dropped to end the thread.
     running: Option<(mpsc::Sender<()>, JoinHandle<()>)>,
@@ -50,8 +51,8 @@ impl Monitor {
     /// # Errors
     /// When it does not answer now, in words: better before the run than after it.
     pub fn with_remote(mut self, remote: RemoteTarget) -> Result<Monitor, String> {
-        let first = event_loop()?.block_on(async { RemoteMonitor::new(&remote)?.fetch().await })?;
-        if let Some(first) = first {
+        let mut remote = RemoteMonitor::new(&remote)?;
+        if let Some(first) = remote.fetch()? {
             let known = lock(&self.waiting).info.take();
             let known = known.as_deref().cloned().unwrap_or_default();
             lock(&self.waiting).info = Some(Arc::new(with_remote_info(known, &first)));
@@ -64,13 +65,10 @@ impl Monitor {
 impl ResourceSource for Monitor {
     fn begin(&mut self, start: Instant) {
         let Some(mut sampler) = self.sampler.take() else { return };
-        let (waiting, remote) = (self.waiting.clone(), self.remote.clone());
+        let (waiting, mut remote) = (self.waiting.clone(), self.remote.take());
         let (sender, stop) = mpsc::channel();
         let sample = move || {
             sampler.restart();
-            // Where they cannot be made, both have said why before the run.
-            let mut remote =
-                remote.and_then(|remote| Some((event_loop().ok()?, RemoteMonitor::new(&remote).ok()?)));
             let mut remote_fails = false;
             let mut next = start + INTERVAL;
             // Ends when the monitor is dropped.
@@ -79,8 +77,8 @@ impl ResourceSource for Monitor {
             {
                 let mut events = Vec::new();
                 let mut sample = sampler.sample(start.elapsed());
-                if let Some((event_loop, remote)) = &mut remote {
-                    let fetched = event_loop.block_on(remote.fetch());
+                if let Some(remote) = &mut remote {
+                    let fetched = remote.fetch();
                     if fetched.is_err() != remote_fails {
                         remote_fails = fetched.is_err();
                         events.push(match &fetched {
@@ -150,11 +148,4 @@ fn add(waiting: &Mutex<ResourceBatch>, sample: ResourceSample, events: Vec<Strin
 /// A panic while it was held leaves whole samples behind.
 fn lock(waiting: &Mutex<ResourceBatch>) -> std::sync::MutexGuard<'_, ResourceBatch> {
     waiting.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-fn event_loop() -> Result<tokio::runtime::Runtime, String> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| format!("cannot start an event loop: {error}"))
 }

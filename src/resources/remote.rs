@@ -1,12 +1,13 @@
 //! Resources of another machine: what `rhaid monitor --serve` there answers, fetched here.
 
-use std::rc::Rc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
-use crate::http::{Client, HttpOptions, Network, Request, Target, Transport};
 use crate::metrics::{MachineInfo, ProcessUse, SystemUse};
+use crate::outbound::{self, Client, Proxies};
 
 /// The path under which a monitor serves its last sample.
 pub const REMOTE_PATH: &str = "/sample";
@@ -41,7 +42,8 @@ pub struct RemoteSample {
 /// Fetches from one monitor.
 pub(super) struct RemoteMonitor {
     client: Client,
-    request: Request,
+    url: Url,
+    authorization: Option<HeaderValue>,
     last_number: Option<u64>,
 }
 
@@ -51,44 +53,34 @@ impl RemoteMonitor {
     /// # Errors
     /// When the URL or the token cannot be used, in words.
     pub(super) fn new(remote: &RemoteTarget) -> Result<RemoteMonitor, String> {
-        let url = format!("{}{REMOTE_PATH}", remote.url.trim_end_matches('/'));
-        let wrong = |why: String| format!("the monitor's URL '{}' cannot be used: {why}", remote.url);
-        if !url.contains("://") {
-            return Err(wrong(format!("it lacks http:// or https://; write http://{}", remote.url)));
-        }
-        let target = Target::parse(&url).map_err(|error| wrong(error.to_string()))?;
-        let transport = Transport::new(HttpOptions::default()).map_err(|error| wrong(error.to_string()))?;
-        let mut request = Request::new(http::Method::GET, target);
-        request.timeout = Some(TIMEOUT);
-        if let Some(token) = &remote.token {
-            let value = http::HeaderValue::from_str(&format!("Bearer {token}"))
-                .map_err(|_| "the monitor's token holds letters that a header cannot".to_owned())?;
-            request.headers.insert(http::header::AUTHORIZATION, value);
-        }
-        Ok(RemoteMonitor {
-            client: Client::new(Network::new(transport) as Rc<Network>),
-            request,
-            last_number: None,
-        })
+        let mut url = outbound::parse_url(&remote.url)
+            .map_err(|why| format!("the monitor's URL '{}' cannot be used: {why}", remote.url))?;
+        url.set_path(&format!("{}{REMOTE_PATH}", url.path().trim_end_matches('/')));
+        let authorization =
+            remote.token.as_ref().map(|token| HeaderValue::from_str(&format!("Bearer {token}")));
+        let authorization = authorization
+            .transpose()
+            .map_err(|_| "the monitor's token holds letters that a header cannot".to_owned())?;
+        // A monitor stands beside the target, and load goes there directly too.
+        let client = Client::new(TIMEOUT, Proxies::Ignored)?;
+        Ok(RemoteMonitor { client, url, authorization, last_number: None })
     }
 
     /// The newest sample; `None` when it is the one that was given last.
     ///
     /// # Errors
     /// When the monitor does not answer, or not what a monitor answers, in words.
-    pub(super) async fn fetch(&mut self) -> Result<Option<RemoteSample>, String> {
-        let exchange = self.client.send(self.request.clone()).await;
-        let from = format!("the monitor at {}", self.request.target);
-        if let Some(error) = &exchange.error {
-            return Err(format!("{from} does not answer: {}", error.message));
-        }
-        match exchange.status {
+    pub(super) fn fetch(&mut self) -> Result<Option<RemoteSample>, String> {
+        // Without user and password.
+        let from = format!("the monitor at {}", self.url.origin().ascii_serialization());
+        let answer = self.client.get(&self.url, self.authorization.as_ref());
+        let answer = answer.map_err(|why| format!("{from} does not answer: {why}"))?;
+        match answer.status {
             200 => {}
             401 | 403 => return Err(format!("{from} refuses the token (--target-monitor-token)")),
             status => return Err(format!("{from} answers with status {status}")),
         }
-        let body = exchange.decoded_body().map_err(|error| format!("{from}: {}", error.message))?;
-        let sample: RemoteSample = serde_json::from_slice(&body)
+        let sample: RemoteSample = serde_json::from_slice(&answer.body)
             .map_err(|error| format!("{from} does not answer as `rhaid monitor --serve` does: {error}"))?;
         let is_new = self.last_number != Some(sample.number);
         self.last_number = Some(sample.number);

@@ -1,17 +1,19 @@
-//! What the operating system is asked for: exact timers, CPU clocks, limits, the keyboard.
+//! What the operating system is asked for: exact timers, CPU clocks, limits, trusted certificates, the keyboard.
 //!
-//! The only folder that knows `rustix`. Leaves to others what the answers mean. Invariant: where a system has
+//! The only folder that knows `rustix` and `rustls-native-certs`. Leaves to others what the answers mean. Invariant: where a system has
 //! no answer, it is `None` or a coarser way to the same end, never a made-up figure.
 
 mod cpu;
 mod deadlines;
 mod limits;
+mod roots;
 #[cfg(all(unix, feature = "cli"))]
 mod terminal;
 mod timers;
 
 pub(crate) use cpu::{process_cpu, thread_cpu};
 pub(crate) use limits::Limits;
+pub(crate) use roots::trusted_roots;
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use terminal::Keyboard;
 pub(crate) use timers::{Sleep, Timers};

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout};
 
-use crate::support::{Sandbox, Server};
+use crate::support::{Sandbox, Server, TlsServer};
 
 /// A command that says in its first line where it listens; ended with the test.
 struct Listening {
@@ -94,7 +94,10 @@ fn a_target_that_is_not_there_is_told_before_the_run() {
         (["--target-port", "1"], "no process is seen that listens on port 1"),
         (["--target-name", "no-such-program"], "no process is called 'no-such-program'"),
         (["--target-monitor", "http://127.0.0.1:1"], "does not answer"),
-        (["--target-monitor", "127.0.0.1:1"], "write http://127.0.0.1:1"),
+        (
+            ["--target-monitor", "127.0.0.1:1"],
+            "'127.0.0.1:1' cannot be used: write http:// or https:// before it",
+        ),
     ] {
         let sandbox = Sandbox::with(SCRIPT);
         let output = sandbox.run(&["run", "test.rhai", "-H", &server.url(), "-t", "1", flags[0], flags[1]]);
@@ -176,6 +179,21 @@ fn a_monitor_elsewhere_tells_the_target() {
     assert!(described.contains(&format!("pid {}", target.child.id())), "{described}");
     assert!(json["resources"]["target_machine"]["cores"].as_u64() >= Some(1), "{json}");
     assert!(json["metrics"]["target_memory"]["values"]["max"].as_f64() > Some(1e6), "{}", json["metrics"]);
+}
+
+/// The answer is not a monitor's, but it is read only when the certificate is trusted.
+#[test]
+fn a_monitor_behind_tls_is_trusted_as_the_system_says() {
+    let server = TlsServer::start();
+    let sandbox = Sandbox::with(SCRIPT);
+    sandbox.write("root.pem", &server.certificate);
+    let root = sandbox.path().join("root.pem").display().to_string();
+    let url = format!("https://{}", server.addr);
+    let arguments = ["run", "test.rhai", "-H", "http://127.0.0.1:1", "-t", "1", "--target-monitor", &url];
+    let untrusted = sandbox.run(&arguments).expect_code(104);
+    untrusted.expect_stderr(&["does not answer: invalid peer certificate"]);
+    let trusted = sandbox.run_with(&arguments, &[("SSL_CERT_FILE", &root)]).expect_code(104);
+    trusted.expect_stderr(&["does not answer as `rhaid monitor --serve` does"]);
 }
 
 #[test]
