@@ -181,15 +181,7 @@ fn weighted(host: &Rc<Host>, weights: &Map) -> ScriptResult<String> {
         .map_or(String::new(), |(name, _)| name.to_string()))
 }
 
-/// A random (version 4) UUID, RFC 9562 section 5.4.
+/// A UUID of version 4.
 fn uuid(rng: &mut Xoshiro256PlusPlus) -> String {
-    let bits = rng.random::<u128>() & !(0xf << 76) & !(0x3 << 62) | (0x4 << 76) | (0x2 << 62);
-    format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        bits >> 96,
-        (bits >> 80) & 0xffff,
-        (bits >> 64) & 0xffff,
-        (bits >> 48) & 0xffff,
-        bits & 0xffff_ffff_ffff
-    )
+    uuid::Builder::from_random_bytes(rng.random::<u128>().to_be_bytes()).into_uuid().to_string()
 }
