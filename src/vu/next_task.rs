@@ -1,6 +1,8 @@
 //! Which task a virtual user runs next: at random, in order, or by a Markov chain. Pure but for the dice.
 
-use rand::{Rng, RngExt};
+use rand::Rng;
+use rand::distr::Distribution;
+use rand::distr::weighted::WeightedIndex;
 
 use crate::plan::{ScenarioPlan, TaskOrder};
 
@@ -8,12 +10,12 @@ use crate::plan::{ScenarioPlan, TaskOrder};
 pub(crate) enum NextTask {
     /// There is one task.
     Only,
-    /// Weights summed up, by task.
-    Weighted(Vec<u64>),
+    /// By weight.
+    Weighted(WeightedIndex<u64>),
     /// So many, one after the other.
     Sequence(usize),
-    /// By task, what can follow it, with the weights summed up.
-    Markov { start: usize, next: Vec<(Vec<usize>, Vec<u64>)> },
+    /// By task, what can follow it, with the weights.
+    Markov { start: usize, next: Vec<(Vec<usize>, WeightedIndex<u64>)> },
 }
 
 /// The task a virtual user ran last, and whether it failed.
@@ -32,12 +34,12 @@ impl NextTask {
                     .iter()
                     .map(|targets| {
                         let weights = targets.iter().map(|&(_, weight)| weight);
-                        (targets.iter().map(|&(task, _)| task).collect(), cumulative(weights))
+                        (targets.iter().map(|&(task, _)| task).collect(), shares(weights))
                     })
                     .collect(),
             },
             _ if plan.tasks.len() == 1 => NextTask::Only,
-            TaskOrder::Weighted => NextTask::Weighted(cumulative(plan.tasks.iter().map(|task| task.weight))),
+            TaskOrder::Weighted => NextTask::Weighted(shares(plan.tasks.iter().map(|task| task.weight))),
             TaskOrder::Sequence => NextTask::Sequence(plan.tasks.len()),
         }
     }
@@ -46,7 +48,7 @@ impl NextTask {
     pub(crate) fn choose(&self, last: Option<Last>, rng: &mut impl Rng) -> usize {
         match self {
             NextTask::Only => 0,
-            NextTask::Weighted(weights) => draw(weights, rng),
+            NextTask::Weighted(weights) => weights.sample(rng),
             // A step that failed ends its pass: what follows would build on what did not happen.
             NextTask::Sequence(steps) => match last {
                 Some(Last { task, failed: false }) if task + 1 < *steps => task + 1,
@@ -55,7 +57,7 @@ impl NextTask {
             NextTask::Markov { start, next } => match last {
                 Some(Last { task, .. }) => {
                     let (targets, weights) = &next[task];
-                    targets[draw(weights, rng)]
+                    targets[weights.sample(rng)]
                 }
                 None => *start,
             },
@@ -63,19 +65,9 @@ impl NextTask {
     }
 }
 
-fn cumulative(weights: impl Iterator<Item = u32>) -> Vec<u64> {
-    weights
-        .scan(0, |sum, weight| {
-            *sum += u64::from(weight);
-            Some(*sum)
-        })
-        .collect()
-}
-
-fn draw(cumulative: &[u64], rng: &mut impl Rng) -> usize {
-    let sum = cumulative.last().copied().unwrap_or(1);
-    let drawn = rng.random_range(0..sum);
-    cumulative.partition_point(|&weight| weight <= drawn)
+fn shares(weights: impl Iterator<Item = u32>) -> WeightedIndex<u64> {
+    // Sums of `u32` fit, and a plan whose weights are all 0 is refused (`TestPlan`).
+    WeightedIndex::new(weights.map(u64::from)).expect("a valid plan has a weight above 0")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use rand::RngExt;
+use rand::distr::weighted::{Error, WeightedIndex};
 use rand_distr::{Alphanumeric, Distribution, Normal};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rhai::{Array, Dynamic, Engine, Map, Module, NativeCallContext};
@@ -150,35 +151,17 @@ fn number(function: &str, value: &Dynamic) -> Result<f64, String> {
 fn weighted(host: &Rc<Host>, weights: &Map) -> ScriptResult<String> {
     let mut shares = Vec::with_capacity(weights.len());
     for (name, weight) in weights {
-        match convert::number(weight) {
-            Some(weight) if weight.is_finite() && weight >= 0.0 => shares.push((name, weight)),
-            _ => {
-                return Err(convert::expected(
-                    &format!("random::weighted: {name}"),
-                    "a weight of 0 or more",
-                    weight,
-                )
-                .into());
-            }
-        }
+        let share = convert::number(weight).filter(|share| share.is_finite() && *share >= 0.0);
+        shares.push(share.ok_or_else(|| {
+            convert::expected(&format!("random::weighted: {name}"), "a weight of 0 or more", weight)
+        })?);
     }
-    let sum: f64 = shares.iter().map(|(_, weight)| weight).sum();
-    if sum <= 0.0 {
-        return Err("random::weighted: all weights are 0".into());
-    }
-    let mut left = with_rng(host, |rng| rng.random_range(0.0..sum));
-    for (name, weight) in &shares {
-        left -= weight;
-        if left < 0.0 {
-            return Ok(name.to_string());
-        }
-    }
-    // Rounding may leave a hair over the last share: then it is the last one that has any.
-    Ok(shares
-        .iter()
-        .rev()
-        .find(|(_, weight)| *weight > 0.0)
-        .map_or(String::new(), |(name, _)| name.to_string()))
+    let shares = WeightedIndex::new(shares).map_err(|error| match error {
+        Error::Overflow => "random::weighted: the sum of the weights is too large",
+        _ => "random::weighted: all weights are 0",
+    })?;
+    let drawn = with_rng(host, |rng| shares.sample(rng));
+    Ok(weights.keys().nth(drawn).map_or_else(String::new, ToString::to_string))
 }
 
 /// A UUID of version 4.
