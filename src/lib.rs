@@ -21,7 +21,7 @@
 //! [`LoadTest::with_engine`] and [`LoadTest::with_async_fn`].
 //!
 //! Features: `cli` (default) is the command line; parts of it are `target`, the demo application, `resources`,
-//! CPU and memory beside a run, and `charts`, SVG.
+//! CPU and memory beside a run, `charts`, SVG, and `junit`, the report for CI.
 
 pub mod analysis;
 #[cfg(feature = "cli")]

@@ -5,17 +5,17 @@
 
 use std::time::Duration;
 
-use super::markup::escape;
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
 use super::text::figures_of;
 use crate::analysis::Verdict;
-use crate::analysis::capacity::{answer, failed, measured, outcome};
+use crate::analysis::capacity::{self, answer, measured, outcome};
 use crate::analysis::thresholds;
-use crate::metrics::masked;
-use crate::metrics::{CapacityStep, EndpointStats, Snapshot, ThresholdState, ThresholdStats};
+use crate::metrics::{CapacityStep, EndpointStats, Snapshot, ThresholdState, ThresholdStats, masked};
 use crate::plan::{EndedBy, RunInfo};
-use crate::text::clean_line;
 use crate::text::format;
-use crate::text::utc;
+use crate::text::utc::utc;
+use crate::text::{clean_line, clean_lines};
 
 /// Kinds of failure that an endpoint lists.
 const MOST_KINDS: usize = 10;
@@ -27,132 +27,89 @@ const MOST_KINDS: usize = 10;
 /// is an error.
 pub fn junit(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
     let suites = [
-        run(info, ended_by, snapshot),
-        limit_suite(info, snapshot),
-        capacity(info, snapshot),
-        checks(info, snapshot),
-        endpoints(info, snapshot),
+        ("run", run(ended_by, snapshot)),
+        ("limits", limit_cases(snapshot)),
+        ("capacity", capacity(snapshot)),
+        ("checks", checks(snapshot)),
+        ("endpoints", endpoints(snapshot)),
     ];
-    let suites: Vec<Suite> = suites.into_iter().filter(|suite| !suite.cases.is_empty()).collect();
-    let sum = |count: fn(&Suite) -> usize| suites.iter().map(count).sum::<usize>();
-    let (tests, failures, errors) = (sum(Suite::tests), sum(Suite::failures), sum(Suite::errors));
-    let name = attribute(&info.name);
-    let time = seconds(snapshot.elapsed);
-    let mut xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
-    xml.push_str(&format!(
-        "<testsuites name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" time=\"{time}\">\n"
-    ));
+    let mut report = Report::new(line(&info.name));
+    report.set_time(snapshot.elapsed);
     // The form of JUnit has no zone; it is UTC.
     let timestamp = utc(info.started_at);
-    let head = format!("timestamp=\"{}\" time=\"{time}\"", timestamp.trim_end_matches('Z'));
-    suites.iter().for_each(|suite| suite.write(&head, &mut xml));
-    xml.push_str("</testsuites>\n");
-    xml
-}
-
-struct Suite {
-    name: String,
-    cases: Vec<Case>,
-}
-
-struct Case {
-    name: String,
-    /// Seconds.
-    time: String,
-    outcome: Outcome,
-    /// What is told besides.
-    output: String,
-}
-
-enum Outcome {
-    Passed,
-    /// Its kind, a sentence, and more about it.
-    Failed(&'static str, String, String),
-    Error(&'static str, String),
-}
-
-impl Suite {
-    fn new(info: &RunInfo, kind: &str, cases: Vec<Case>) -> Suite {
-        Suite { name: format!("{}.{kind}", info.name), cases }
-    }
-
-    fn tests(&self) -> usize {
-        self.cases.len()
-    }
-
-    fn failures(&self) -> usize {
-        self.cases.iter().filter(|case| matches!(case.outcome, Outcome::Failed(..))).count()
-    }
-
-    fn errors(&self) -> usize {
-        self.cases.iter().filter(|case| matches!(case.outcome, Outcome::Error(..))).count()
-    }
-
-    fn write(&self, head: &str, xml: &mut String) {
-        let name = attribute(&self.name);
-        let (tests, failures, errors) = (self.tests(), self.failures(), self.errors());
-        xml.push_str(&format!(
-            "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\" errors=\"{errors}\" skipped=\"0\" \
-             {head}>\n"
-        ));
-        for case in &self.cases {
-            let (case_name, time) = (attribute(&case.name), &case.time);
-            xml.push_str(&format!("    <testcase classname=\"{name}\" name=\"{case_name}\" time=\"{time}\""));
-            if matches!(case.outcome, Outcome::Passed) && case.output.is_empty() {
-                xml.push_str("/>\n");
-                continue;
-            }
-            xml.push_str(">\n");
-            match &case.outcome {
-                Outcome::Passed => {}
-                Outcome::Failed(kind, sentence, more) => xml.push_str(&format!(
-                    "      <failure type=\"{kind}\" message=\"{}\">{}</failure>\n",
-                    attribute(sentence),
-                    content(more)
-                )),
-                Outcome::Error(kind, sentence) => xml.push_str(&format!(
-                    "      <error type=\"{kind}\" message=\"{}\">{}</error>\n",
-                    attribute(sentence.lines().next().unwrap_or_default()),
-                    content(sentence)
-                )),
-            }
-            if !case.output.is_empty() {
-                xml.push_str(&format!("      <system-out>{}</system-out>\n", content(&case.output)));
-            }
-            xml.push_str("    </testcase>\n");
+    for (kind, cases) in suites.into_iter().filter(|(_, cases)| !cases.is_empty()) {
+        let name = line(&format!("{}.{kind}", info.name));
+        let mut suite = TestSuite::new(name.as_str());
+        suite.set_time(snapshot.elapsed);
+        suite.extra.insert("timestamp".into(), timestamp.trim_end_matches('Z').into());
+        for mut case in cases {
+            case.set_classname(name.as_str());
+            suite.add_test_case(case);
         }
-        xml.push_str("  </testsuite>\n");
+        report.add_test_suite(suite);
     }
+    report.to_string().expect("writing text to memory does not fail")
+}
+
+fn passed(name: &str, time: Duration, output: &str) -> TestCase {
+    let mut case = case(name, time, TestCaseStatus::success());
+    if !output.is_empty() {
+        case.set_system_out(lines(output));
+    }
+    case
+}
+
+/// Its kind, a sentence, and more about it.
+fn failed(name: &str, time: Duration, kind: &str, sentence: &str, more: &str) -> TestCase {
+    case(name, time, status(NonSuccessKind::Failure, kind, sentence, more))
+}
+
+fn case(name: &str, time: Duration, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(line(name), status);
+    case.set_time(time);
+    case
+}
+
+fn status(kind: NonSuccessKind, ty: &str, sentence: &str, more: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    status.set_type(ty).set_message(line(sentence));
+    if !more.is_empty() {
+        status.set_description(lines(more));
+    }
+    status
 }
 
 /// The run as a whole: whether it could be made.
-fn run(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> Suite {
-    let outcome = match Verdict::of(ended_by, snapshot) {
-        Verdict::SetupFailed(error) => Outcome::Error("setup", error.to_owned()),
-        Verdict::Aborted(reason) => Outcome::Error("aborted", reason.to_owned()),
-        Verdict::NoRequests => Outcome::Error("no requests", "zero requests is never a pass".to_owned()),
-        Verdict::StoppedBySignal => Outcome::Error("signal", "a signal stopped the run".to_owned()),
-        Verdict::Unfinished => Outcome::Error("unfinished", "the run was killed before its end".to_owned()),
+fn run(ended_by: &EndedBy, snapshot: &Snapshot) -> Vec<TestCase> {
+    let error = |kind, sentence: &str| {
+        let first = sentence.lines().next().unwrap_or_default();
+        status(NonSuccessKind::Error, kind, first, sentence)
+    };
+    let status = match Verdict::of(ended_by, snapshot) {
+        Verdict::SetupFailed(why) => error("setup", why),
+        Verdict::Aborted(reason) => error("aborted", reason),
+        Verdict::NoRequests => error("no requests", "zero requests is never a pass"),
+        Verdict::StoppedBySignal => error("signal", "a signal stopped the run"),
+        Verdict::Unfinished => error("unfinished", "the run was killed before its end"),
         // Limits are cases of their own, and so is a search.
         Verdict::LimitsBroken(_, _)
         | Verdict::LimitsKept(_)
         | Verdict::NoLimitsSet
-        | Verdict::Capacity(_) => nothing_done(snapshot).unwrap_or(Outcome::Passed),
+        | Verdict::Capacity(_) => nothing_done(snapshot).unwrap_or_else(TestCaseStatus::success),
     };
     let errors = snapshot.script_errors.iter().take(MOST_KINDS);
-    let errors: Vec<String> = errors
-        .map(|group| {
-            let count = format::count(group.count);
-            format!("script error ×{count}: {} {}", group.first.position, group.first.message)
-        })
-        .collect();
+    let errors = errors.map(|group| {
+        let count = format::count(group.count);
+        format!("script error ×{count}: {} {}", group.first.position, group.first.message)
+    });
     let output = std::iter::once(figures_of(snapshot)).chain(errors).collect::<Vec<_>>().join("\n");
-    let case = Case { name: "the run".to_owned(), time: seconds(snapshot.elapsed), outcome, output };
-    Suite::new(info, "run", vec![case])
+    let mut case = case("the run", snapshot.elapsed, status);
+    case.set_system_out(lines(&output));
+    vec![case]
 }
 
 /// A run without an iteration that came to its end: whatever its limits say, it did nothing of what the script is for.
-fn nothing_done(snapshot: &Snapshot) -> Option<Outcome> {
+fn nothing_done(snapshot: &Snapshot) -> Option<TestCaseStatus> {
     let iterations = &snapshot.iterations;
     if iterations.completed > 0 || iterations.failed == 0 {
         return None;
@@ -165,15 +122,12 @@ fn nothing_done(snapshot: &Snapshot) -> Option<Outcome> {
     if let Some(error) = first.map(|group| &group.first) {
         sentence.push_str(&format!("; first script error: {} {}", error.position, error.message));
     }
-    Some(Outcome::Failed(
-        "iterations",
-        sentence,
-        first.map_or_else(String::new, |group| group.first.trace.clone()),
-    ))
+    let trace = first.map_or("", |group| &group.first.trace);
+    Some(status(NonSuccessKind::Failure, "iterations", &sentence, trace))
 }
 
 /// A search for the capacity: one case, since a rate that does not hold is what is searched for.
-fn capacity(info: &RunInfo, snapshot: &Snapshot) -> Suite {
+fn capacity(snapshot: &Snapshot) -> Vec<TestCase> {
     let case = snapshot.capacity.as_deref().map(|capacity| {
         let (sentence, has_held) = answer(capacity);
         let step = |step: &CapacityStep| {
@@ -185,62 +139,60 @@ fn capacity(info: &RunInfo, snapshot: &Snapshot) -> Suite {
                 measured(capacity, step),
                 per_s(step.started_rate),
                 per_s(step.request_rate),
-                failed(step),
+                capacity::failed(step),
                 if step.generator_saturated { ", the generator was saturated" } else { "" }
             )
         };
         let curve = capacity.by_rate().into_iter().map(step).collect::<Vec<_>>().join("\n");
-        let (outcome, output) = if has_held {
-            (Outcome::Passed, format!("{sentence}\n{curve}"))
+        if has_held {
+            passed(&capacity.limit, snapshot.elapsed, &format!("{sentence}\n{curve}"))
         } else {
-            (Outcome::Failed("capacity", sentence, curve), String::new())
-        };
-        Case { name: capacity.limit.clone(), time: seconds(snapshot.elapsed), outcome, output }
+            failed(&capacity.limit, snapshot.elapsed, "capacity", &sentence, &curve)
+        }
     });
-    Suite::new(info, "capacity", case.into_iter().collect())
+    case.into_iter().collect()
 }
 
-fn limit_suite(info: &RunInfo, snapshot: &Snapshot) -> Suite {
-    let case = |stats: &ThresholdStats| Case {
-        name: thresholds::whole(&stats.threshold),
-        time: seconds(snapshot.elapsed),
-        outcome: if stats.state == ThresholdState::Holds {
-            Outcome::Passed
-        } else {
-            let more = format!(
-                "measured {} over {}, limit {}, margin {}, broken at {}",
-                thresholds::measured(stats),
-                stats.threshold.scope(),
-                thresholds::demanded(&stats.threshold),
-                thresholds::margin(stats),
-                thresholds::first_broken(stats)
-            );
-            Outcome::Failed("limit", thresholds::limit_sentence(stats), more)
-        },
-        output: String::new(),
+fn limit_cases(snapshot: &Snapshot) -> Vec<TestCase> {
+    let case = |stats: &ThresholdStats| {
+        let name = thresholds::whole(&stats.threshold);
+        if stats.state == ThresholdState::Holds {
+            return passed(&name, snapshot.elapsed, "");
+        }
+        let more = format!(
+            "measured {} over {}, limit {}, margin {}, broken at {}",
+            thresholds::measured(stats),
+            stats.threshold.scope(),
+            thresholds::demanded(&stats.threshold),
+            thresholds::margin(stats),
+            thresholds::first_broken(stats)
+        );
+        failed(&name, snapshot.elapsed, "limit", &thresholds::limit_sentence(stats), &more)
     };
-    Suite::new(info, "limits", snapshot.thresholds.iter().map(case).collect())
+    snapshot.thresholds.iter().map(case).collect()
 }
 
-fn checks(info: &RunInfo, snapshot: &Snapshot) -> Suite {
+fn checks(snapshot: &Snapshot) -> Vec<TestCase> {
     let is_limited = is_limited(snapshot, "checks");
     let cases = snapshot.checks.iter().map(|(name, count)| {
         let text = format!("{} passed, {} failed", format::count(count.passes), format::count(count.fails));
-        let (outcome, output) = match count.fails {
-            0 => (Outcome::Passed, String::new()),
-            _ if is_limited => (Outcome::Passed, text),
-            _ => (Outcome::Failed("check", text, String::new()), String::new()),
-        };
-        Case { name: name.to_string(), time: "0".to_owned(), outcome, output }
+        match count.fails {
+            0 => passed(name, Duration::ZERO, ""),
+            _ if is_limited => passed(name, Duration::ZERO, &text),
+            _ => failed(name, Duration::ZERO, "check", &text, ""),
+        }
     });
-    Suite::new(info, "checks", cases.collect())
+    cases.collect()
 }
 
 /// Those with failures; the others are in other files.
-fn endpoints(info: &RunInfo, snapshot: &Snapshot) -> Suite {
+fn endpoints(snapshot: &Snapshot) -> Vec<TestCase> {
     let is_limited = is_limited(snapshot, "http_req_failed");
     let failing = snapshot.endpoints.iter().filter(|stats| stats.failures > 0);
     let cases = failing.map(|stats| {
+        let name = format!("{} {}", stats.method, stats.name);
+        let mean =
+            Duration::try_from_secs_f64(stats.ok.map_or(0.0, |ok| ok.mean_us / 1e6)).unwrap_or_default();
         let share = stats.failed_share().map_or_else(|| "-".to_owned(), format::percent);
         let sentence = format!(
             "{} of {} failed ({share} %)",
@@ -248,15 +200,13 @@ fn endpoints(info: &RunInfo, snapshot: &Snapshot) -> Suite {
             format::count(stats.requests)
         );
         let more = kinds(snapshot, stats);
-        let (outcome, output) = if is_limited {
-            (Outcome::Passed, format!("{sentence}\n{more}"))
+        if is_limited {
+            passed(&name, mean, &format!("{sentence}\n{more}"))
         } else {
-            (Outcome::Failed("requests", sentence, more), String::new())
-        };
-        let mean = stats.ok.map_or(0.0, |ok| ok.mean_us / 1e6);
-        Case { name: format!("{} {}", stats.method, stats.name), time: format!("{mean:.6}"), outcome, output }
+            failed(&name, mean, "requests", &sentence, &more)
+        }
     });
-    Suite::new(info, "endpoints", cases.collect())
+    cases.collect()
 }
 
 fn kinds(snapshot: &Snapshot, stats: &EndpointStats) -> String {
@@ -276,20 +226,14 @@ fn is_limited(snapshot: &Snapshot, metric: &str) -> bool {
     snapshot.thresholds.iter().any(|stats| stats.threshold.metric == metric)
 }
 
-fn seconds(time: Duration) -> String {
-    format!("{:.3}", time.as_secs_f64())
+/// One line, for a name or a message.
+fn line(text: &str) -> String {
+    clean_line(&masked(text))
 }
 
-/// One line, for an attribute.
-fn attribute(text: &str) -> String {
-    escape(&clean_line(&masked(text)))
-}
-
-/// Lines, for the content of an element.
-fn content(text: &str) -> String {
-    let masked = masked(text);
-    let lines: Vec<String> = masked.lines().map(|line| escape(&clean_line(line))).collect();
-    lines.join("\n")
+/// Lines, for what is told at length.
+fn lines(text: &str) -> String {
+    clean_lines(&masked(text)).join("\n")
 }
 
 #[cfg(test)]
@@ -308,12 +252,12 @@ mod tests {
         let xml = junit(&fixture::info(), &EndedBy::RunTime, &fixture::finished());
         assert!(
             xml.contains(
-                "<testsuites name=\"shop\" tests=\"4\" failures=\"2\" errors=\"0\" time=\"12.400\">"
+                "<testsuites name=\"shop\" tests=\"4\" skipped=\"0\" failures=\"2\" errors=\"0\" time=\"12.400\">"
             ),
             "{xml}"
         );
-        assert!(xml.contains("<failure type=\"check\" message=\"9 passed, 3 failed\">"), "{xml}");
-        assert!(xml.contains("<failure type=\"requests\" message=\"4 of 4 failed (100 %)\">"), "{xml}");
+        assert!(xml.contains("<failure message=\"9 passed, 3 failed\" type=\"check\"/>"), "{xml}");
+        assert!(xml.contains("<failure message=\"4 of 4 failed (100 %)\" type=\"requests\">"), "{xml}");
         assert!(xml.contains("&lt;b&gt;out of memory&lt;/b&gt;") && !xml.contains('\u{1b}'), "{xml}");
     }
 
@@ -325,9 +269,9 @@ mod tests {
             junit(&fixture::info(), &EndedBy::CapacityFound, &snapshot)
         };
         let found = case(fixture::capacity());
-        assert!(found.contains("tests=\"2\" failures=\"0\" errors=\"0\""), "{found}");
+        assert!(found.contains("tests=\"2\" skipped=\"0\" failures=\"0\" errors=\"0\""), "{found}");
         for expected in [
-            "<testcase classname=\"shop.capacity\" name=\"http_resp_time: p(95) &lt; 200ms\" time=\"0.400\">\n      \
+            "<testcase name=\"http_resp_time: p(95) &lt; 200ms\" classname=\"shop.capacity\" time=\"0.400\">\n            \
              <system-out>120.0/s held http_resp_time: p(95) &lt; 200ms while 0.25 % of its requests failed, 140.0/s did not",
             "\n120.0/s: held, measured 95.5ms, 120.0/s started, 240.0/s requests, 0.25 % failed\n",
             "\n160.0/s: the limit is broken, measured 810ms, 160.0/s started, 320.0/s requests, 50.0 % failed, \
@@ -336,8 +280,8 @@ mod tests {
             assert!(found.contains(expected), "{expected} in {found}");
         }
         let none = case(crate::metrics::CapacityStats { best: None, ..fixture::capacity() });
-        assert!(none.contains("tests=\"2\" failures=\"1\" errors=\"0\""), "{none}");
-        assert!(none.contains("<failure type=\"capacity\" message=\"no rate held http_resp_time"), "{none}");
+        assert!(none.contains("tests=\"2\" skipped=\"0\" failures=\"1\" errors=\"0\""), "{none}");
+        assert!(none.contains("<failure message=\"no rate held http_resp_time"), "{none}");
     }
 
     #[test]
@@ -352,9 +296,9 @@ mod tests {
         let (all, snapshot) = case(0, 1_234);
         let first = snapshot.script_errors.iter().min_by_key(|group| group.first_seen).unwrap();
         let message = format!(
-            "<failure type=\"iterations\" message=\"all 1,234 iterations failed; first script error: {} {}\">",
-            attribute(&first.first.position),
-            attribute(&first.first.message)
+            "<failure message=\"all 1,234 iterations failed; first script error: {} {}\" type=\"iterations\">",
+            first.first.position,
+            first.first.message.replace('\'', "&apos;")
         );
         assert!(all.contains(&message), "{message} in {all}");
         assert!(case(0, 1).0.contains("message=\"the only iteration failed; "));
@@ -373,10 +317,7 @@ mod tests {
         ] {
             let snapshot = if kind == "no requests" { fixture::empty() } else { fixture::partial_second() };
             let xml = junit(&fixture::info(), &ended_by, &snapshot);
-            assert!(
-                xml.contains(&format!("<error type=\"{kind}\"")) && xml.contains("errors=\"1\""),
-                "{xml}"
-            );
+            assert!(xml.contains(&format!(" type=\"{kind}\">")) && xml.contains("errors=\"1\""), "{xml}");
         }
     }
 }

@@ -8,8 +8,10 @@
 mod charts;
 #[cfg(feature = "charts")]
 mod html;
+#[cfg(feature = "junit")]
 mod junit;
 mod markdown;
+#[cfg(feature = "charts")]
 mod markup;
 mod model;
 mod text;
@@ -21,6 +23,7 @@ pub use charts::{
 };
 #[cfg(feature = "charts")]
 pub use html::{comparison_page, html_report, trend_page};
+#[cfg(feature = "junit")]
 pub use junit::junit;
 pub use markdown::{compared_markdown, comparison_markdown, markdown};
 pub use model::{

@@ -16,4 +16,3 @@ pub use shell::shell_word;
 pub(crate) use suggest::{did_you_mean, nearest};
 pub(crate) use user_text::char_width;
 pub use user_text::{clean_line, clean_lines, cut_middle, width};
-pub(crate) use utc::utc;

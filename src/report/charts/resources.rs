@@ -14,7 +14,7 @@ use super::{Chart, Shape};
 use crate::metrics::{ResourceInfo, ResourceSample, Resources, masked};
 use crate::text::format;
 use crate::text::format_clock;
-use crate::text::utc;
+use crate::text::utc::utc;
 use crate::text::{clean_line, cut_middle};
 
 const HEIGHT: u32 = 260;

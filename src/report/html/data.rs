@@ -8,7 +8,8 @@ use super::table::{Table, or_dash};
 use super::{data_of_charts, data_script, section, user};
 use crate::metrics::{EndpointStats, Percentile, Summary, masked, ms};
 use crate::report::model::{Bucket, Model, Timeline};
-use crate::text::{format, format_clock, utc};
+use crate::text::utc::utc;
+use crate::text::{format, format_clock};
 
 /// A column that is shown when it has data: its name, its value, and how that is written.
 type Optional = (&'static str, fn(&Bucket) -> Option<f64>, fn(f64) -> String);

@@ -8,7 +8,8 @@ use super::{VERSION, percentile, section, user, user_lines};
 use crate::metrics::{CustomFigures, Percentile, Quantity, ScenarioStats, Summary};
 use crate::plan::{Machine, Origin};
 use crate::report::model::Model;
-use crate::text::{format, format_clock, format_duration, shell_word, utc};
+use crate::text::utc::utc;
+use crate::text::{format, format_clock, format_duration, shell_word};
 
 /// Bytes of a script that a page repeats; the folder has all of it.
 const MOST_SCRIPT: usize = 60_000;

@@ -34,7 +34,8 @@ use sha2::{Digest, Sha256};
 use super::charts::{CHART_CSS, Chart, HATCH, class_css, distribution_charts, timeline_charts, variables};
 use super::model::Model;
 use crate::metrics::{Percentile, Summary, masked};
-use crate::text::{clean_line, clean_lines, utc};
+use crate::text::utc::utc;
+use crate::text::{clean_line, clean_lines};
 
 const STYLE: &str = include_str!("report.css");
 const SCRIPT: &str = concat!(include_str!("report.js"), include_str!("timeline.js"));
