@@ -29,6 +29,7 @@ pub mod analysis;
 pub mod cli;
 #[cfg(feature = "cli")]
 mod convert;
+pub mod credentials;
 mod data;
 mod executor;
 #[cfg(test)]

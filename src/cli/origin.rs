@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use super::args::OutputArgs;
-use crate::metrics::masked;
+use crate::credentials::{MASK, is_credential, masked, masked_url};
 use crate::plan::{Commit, Origin};
 
 /// Longest time that git gets: a working copy on a slow disk must not keep a run from its start.
@@ -24,10 +24,8 @@ const SECRET_FLAGS: [&str; 1] = ["--on-breach-url"];
 /// Flags that set a variable. Scripts are given their credentials so, under any name, and nothing else of a run tells them.
 const VARIABLE_FLAGS: [&str; 2] = ["-e", "--env"];
 
-/// Parts of names of parameters that hold credentials, whether the script says so or not.
-const SECRET_WORDS: [&str; 8] = ["token", "secret", "pass", "pwd", "key", "auth", "credential", "cookie"];
-
-const MASK: &str = "***";
+/// Flags whose value is a URL that may lack its scheme.
+const URL_FLAGS: [&str; 3] = ["-H", "--host", "--proxy"];
 
 /// The facts of a run whose script lies in this folder.
 pub(super) fn origin(output: &OutputArgs, folder: &Path) -> Origin {
@@ -69,30 +67,12 @@ fn shown(flag: &str, value: &str) -> String {
         return MASK.to_owned();
     }
     let is_secret = |name: &str| {
-        let name = name.to_lowercase();
-        VARIABLE_FLAGS.contains(&flag)
-            || (flag == "--param" && SECRET_WORDS.iter().any(|word| name.contains(word)))
+        VARIABLE_FLAGS.contains(&flag) || (flag == "--param" && (is_credential(name) || name == "key"))
     };
     if let Some((name, _)) = value.split_once('=').filter(|(name, _)| is_secret(name)) {
         return format!("{name}={MASK}");
     }
-    without_password(&masked(value))
-}
-
-/// Every `user:password@` behind a `://` replaced.
-fn without_password(text: &str) -> String {
-    let mut shown = String::new();
-    let mut rest = text;
-    while let Some(start) = rest.find("://").map(|at| at + 3) {
-        let authority = rest[start..].find(['/', '?', '#', ' ', '"', '\'']).unwrap_or(rest.len() - start);
-        shown.push_str(&rest[..start]);
-        rest = &rest[start..];
-        if let Some(at) = rest[..authority].rfind('@') {
-            shown.push_str(MASK);
-            rest = &rest[at..];
-        }
-    }
-    shown + rest
+    if URL_FLAGS.contains(&flag) { masked_url(value) } else { masked(value) }.into_owned()
 }
 
 /// The commit of the working copy that the folder belongs to, if git knows one.
@@ -142,7 +122,7 @@ mod tests {
         for (arguments, expected) in [
             (&["run", "a.rhai", "-u", "5"][..], "run a.rhai -u 5"),
             (&["run", "-H", "http://u:p@h:1/x"], "run -H http://***@h:1/x"),
-            (&["run", "--proxy=http://u:p/w@h"], "run --proxy=http://u:p/w@h"),
+            (&["run", "--proxy=u:p@h:1"], "run --proxy=***@h:1"),
             (&["run", "-e", "DB_PASS=a b", "-e", "REGION=eu"], "run -e DB_PASS=*** -e REGION=***"),
             (&["run", "--env=API_KEY=x=y"], "run --env=API_KEY=***"),
             (&["run", "-eX=1", "-qeY=2", "-e=Z=3"], "run -eX=*** -qeY=*** -e=Z=***"),
@@ -151,6 +131,10 @@ mod tests {
             (&["run", "--on-breach-url=https://h/T0"], "run --on-breach-url=***"),
             (&["run", "--on-breach", "curl h?token=abc&a=1"], "run --on-breach curl h?token=***&a=1"),
             (&["run", "--note", "a=b"], "run --note a=b"),
+            (
+                &["run", "--note", "x-csrf-token: abc", "--tag", "apiKey=abc"],
+                "run --note x-csrf-token: *** --tag apiKey=***",
+            ),
         ] {
             assert_eq!(command(arguments), expected);
         }

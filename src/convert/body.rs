@@ -3,11 +3,14 @@
 //! Owns what is recognised: JSON, forms, multipart, text. Invariant: what cannot be said as a map without changing it
 //! is sent as it was.
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::literal::{Value, has_wide_integer, text_literal};
 use super::request::{group, grouped, pairs};
+use crate::credentials::masked;
 
 /// Bytes that are no text may stand in a script up to this many.
 const MOST_BYTES: usize = 64 * 1024;
@@ -48,11 +51,9 @@ pub(super) fn body(content_type: &str, bytes: &[u8]) -> Body {
 
 /// Text that is no map is kept as it is: a person has to see whether it gives something away.
 fn revealing(text: &str) -> Option<String> {
-    let lower = text.to_ascii_lowercase();
-    let word = ["password", "passwd", "secret", "token"].into_iter().find(|word| lower.contains(word))?;
-    Some(format!(
-        "a body that stands in the script as text has the word '{word}' in it: look whether it is a secret"
-    ))
+    const NOTE: &str =
+        "a body that stands in the script as text holds what looks like a credential: look whether it is one";
+    matches!(masked(text), Cow::Owned(_)).then(|| NOTE.to_owned())
 }
 
 /// JSON as a map, when sending the map gives the same JSON.
@@ -237,7 +238,7 @@ mod tests {
     #[test]
     fn text_that_may_hold_a_secret_is_noted() {
         let note = body("application/xml", b"<Password>hunter2</Password>").note.unwrap();
-        assert!(note.contains("'password'"), "{note}");
+        assert!(note.contains("credential"), "{note}");
         assert_eq!(body("application/xml", b"<a/>").note, None);
     }
 

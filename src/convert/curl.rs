@@ -8,11 +8,12 @@ use url::Url;
 use super::body::{self, body};
 use super::curl_flags::{Data, Form, Given, read};
 use super::literal::Value;
-use super::params::{Params, each_leaf, is_secret, protect};
+use super::params::{Params, each_leaf, protect};
 use super::problem::Problem;
 use super::request::{Call, MARK, group, grouped, is_noise, location, marked, origin, pairs};
 use super::script::{Converted, Notes, Parts, count};
 use super::shell::commands;
+use crate::credentials::is_credential;
 
 /// A script of the curl commands in a text.
 ///
@@ -192,7 +193,7 @@ fn read_headers(
             "host" if !own_host() => headers.push((lower, Value::text(value.clone()))),
             "authorization" => authorization(value, headers, out, params),
             _ if is_noise(&lower, value) => {}
-            _ if is_secret(&lower) && !value.contains(MARK) => {
+            _ if is_credential(&lower) && !value.contains(MARK) => {
                 let param = params.secret(lower.trim_start_matches("x-"), value, "");
                 headers.push((lower, param));
             }

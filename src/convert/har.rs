@@ -11,10 +11,11 @@ use super::curl::authorization;
 use super::har_correlate::{Place, Values, is_id_like};
 use super::har_read::{Entry, Recording, read};
 use super::literal::{Piece, Value, comment, identifier, text_literal, unused};
-use super::params::{each_leaf, is_secret, protect};
+use super::params::{each_leaf, protect};
 use super::problem::Problem;
 use super::request::{Call, MARK, MARK_END, group, grouped, is_noise, location, origin};
 use super::script::{Converted, Notes, Parts, count};
+use crate::credentials::is_credential;
 
 /// What of a recording is converted.
 #[derive(Clone, Debug, Default)]
@@ -244,7 +245,7 @@ fn header(name: &str, value: &str, page: usize, values: &mut Values, parts: &mut
         return Value::Code(code);
     }
     values.sent(value);
-    if is_secret(name) {
+    if is_credential(name) {
         return parts.params.secret(name.trim_start_matches("x-"), value, "");
     }
     Value::text(value)

@@ -10,8 +10,8 @@ use serde_json::Value as Json;
 
 use super::har_read::Entry;
 use super::literal::{identifier, text_literal};
-use super::params::is_secret;
 use super::request::{MARK, MARK_END};
+use crate::credentials::is_credential;
 use crate::scrape::{Document, Selectors};
 
 /// Bodies larger than this are not looked into.
@@ -191,7 +191,7 @@ impl Values {
                 let (Some(name), Some(value)) = (element.attr("name"), element.attr(attribute)) else {
                     continue;
                 };
-                let telling = is_secret(&name) || (tag == "input" && value.len() >= 4);
+                let telling = is_credential(&name) || (tag == "input" && value.len() >= 4);
                 if !telling || name.contains(['\'', '\\']) {
                     continue;
                 }
@@ -217,7 +217,7 @@ impl Values {
             match name.as_str() {
                 "set-cookie" => self.cookie(step, value),
                 "location" if entry.final_url.is_none() => self.link(step, value, ".headers[\"location\"]"),
-                _ if is_secret(name) || is_id(name) || name == "etag" => {
+                _ if is_credential(name) || is_id(name) || name == "etag" => {
                     self.learn(
                         value,
                         step,
@@ -313,7 +313,7 @@ pub(super) fn is_id_like(segment: &str) -> bool {
 
 /// Whether a value of this name, met again, is hardly so by chance.
 fn is_telling(value: &str, name: &str) -> bool {
-    if is_id(name) || is_secret(name) {
+    if is_id(name) || is_credential(name) {
         return !value.is_empty();
     }
     let digits = value.bytes().filter(u8::is_ascii_digit).count();

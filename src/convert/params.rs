@@ -1,12 +1,13 @@
 //! What a script should not hold: passwords, tokens and names of users become its parameters.
 //!
-//! Owns which names are taken for secret, and the declarations. Invariant: the value of a secret never stands in
+//! Owns the declarations. Leaves which names mean a credential to `credentials`. Invariant: the value of a secret never stands in
 //! the script.
 
 use std::collections::HashSet;
 
 use super::literal::{Value, identifier, text_literal, unused};
 use super::request::MARK;
+use crate::credentials::is_credential;
 
 /// The parameters that a script declares.
 #[derive(Default)]
@@ -53,7 +54,7 @@ impl Params {
 
     /// A parameter without a default; secret when its name says so.
     pub(super) fn required(&mut self, name: &str, value: &str, help: &str) -> Value {
-        self.declare(name, value, help, if is_secret(name) { Kind::Secret } else { Kind::Required })
+        self.declare(name, value, help, if is_credential(name) { Kind::Secret } else { Kind::Required })
     }
 
     fn declare(&mut self, name: &str, value: &str, help: &str, kind: Kind) -> Value {
@@ -104,31 +105,6 @@ impl Params {
     }
 }
 
-/// Whether a field, header or variable of this name holds something that nobody else should read.
-pub(super) fn is_secret(name: &str) -> bool {
-    const PARTS: &[&str] = &[
-        "password",
-        "passwd",
-        "passphrase",
-        "secret",
-        "token",
-        "apikey",
-        "accesskey",
-        "credential",
-        "authorization",
-        "csrf",
-        "xsrf",
-        "jwt",
-        "signature",
-        "privatekey",
-        "sessionid",
-    ];
-    const WHOLE: &[&str] = &["pwd", "pass", "pin", "otp", "auth", "cvv", "cvc", "sid", "code_verifier"];
-    let lower = name.to_ascii_lowercase();
-    let letters: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
-    PARTS.iter().any(|part| letters.contains(part)) || WHOLE.contains(&lower.as_str())
-}
-
 /// Whether a field of this name says who logs in.
 pub(super) fn is_user(name: &str) -> bool {
     let letters: String = name.to_ascii_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
@@ -153,7 +129,7 @@ pub(super) fn protect(value: &mut Value, params: &mut Params) {
     let mut has_password = false;
     each_leaf(value, "", &mut |name, leaf| {
         if let Value::Text(text) = leaf
-            && is_secret(name)
+            && is_credential(name)
             && !text.is_empty()
             && !text.contains(MARK)
         {
@@ -178,25 +154,6 @@ pub(super) fn protect(value: &mut Value, params: &mut Params) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_that_are_secret() {
-        for name in [
-            "password",
-            "user[password]",
-            "X-CSRF-Token",
-            "client_secret",
-            "apiKey",
-            "api-key",
-            "PWD",
-            "_csrf",
-        ] {
-            assert!(is_secret(name), "{name}");
-        }
-        for name in ["user", "passenger", "page", "keyword", "sort_key", "author", "compass"] {
-            assert!(!is_secret(name), "{name}");
-        }
-    }
 
     #[test]
     fn a_login_without_its_password() {

@@ -6,7 +6,7 @@
 use url::Url;
 
 use super::literal::{Piece, Value};
-use super::params::is_secret;
+use crate::credentials::is_credential;
 
 /// A URL with its query is written as one text up to this length.
 const SHORT_URL: usize = 60;
@@ -77,7 +77,7 @@ pub(super) fn location(url: &Url, base: &str, force_map: bool) -> (String, Optio
     let pairs = pairs(query);
     let whole = format!("{path}?{query}");
     let plain = |pairs: &[(String, String)]| {
-        pairs.iter().all(|(name, value)| !is_secret(name) && !value.contains(MARK))
+        pairs.iter().all(|(name, value)| !is_credential(name) && !value.contains(MARK))
     };
     match pairs {
         Some(pairs) if force_map || whole.len() > SHORT_URL || !plain(&pairs) => (path, Some(grouped(pairs))),

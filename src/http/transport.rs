@@ -62,7 +62,10 @@ pub enum SetupError {
         name: String,
     },
     /// The proxy is not one that can be used.
-    #[error("the proxy '{url}' cannot be used: {reason} (write it as http://[USER:PASSWORD@]HOST:PORT)")]
+    #[error(
+        "the proxy '{}' cannot be used: {reason} (write it as http://[USER:PASSWORD@]HOST:PORT)",
+        crate::credentials::masked_url(url)
+    )]
     Proxy {
         /// As it was given.
         url: String,

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::counts::RequestCounts;
 use super::custom::{CustomKey, CustomValues};
-use super::groups::{CheckCount, FailureCount, FailureKey, ScriptErrorCount};
+use super::groups::{CheckCount, FailureCount, FailureKey, SAMPLE_BODY, ScriptErrorCount};
 use super::iterations::IterationDelta;
 use super::sample::PHASES;
 use super::series::SeriesKey;
 use super::sparse::Sparse;
 use super::watch::WatchDelta;
+use crate::credentials::{MASK, is_credential};
 
 /// Counters by what they are of.
 pub(crate) type Counts<K> = Vec<(K, RequestCounts<Sparse>)>;
@@ -66,28 +67,34 @@ impl Delta {
     }
 
     /// Replaces every text for which `replace` gives another one: names, tags, messages, script errors.
-    pub(crate) fn replace_texts(&mut self, replace: impl Fn(&str) -> Option<String>) {
+    pub(crate) fn replace_texts(&mut self, replace: impl Fn(&str, usize) -> Option<String>) {
         let shared = |text: &mut Arc<str>| {
-            if let Some(other) = replace(text) {
+            if let Some(other) = replace(text, usize::MAX) {
                 *text = other.into();
             }
         };
         let owned = |text: &mut String| {
-            if let Some(other) = replace(text) {
+            if let Some(other) = replace(text, usize::MAX) {
                 *text = other;
             }
+        };
+        let tag = |key: &mut Arc<str>, value: &mut Arc<str>| {
+            if is_credential(key) {
+                *value = MASK.into();
+            }
+            [key, value].into_iter().for_each(shared);
         };
         for (key, _) in self.series.iter_mut().chain(&mut self.reversed.series) {
             [&mut key.scenario, &mut key.method, &mut key.name].into_iter().for_each(shared);
         }
         for ((key, value), _) in self.tags.iter_mut().chain(&mut self.reversed.tags) {
-            [key, value].into_iter().for_each(shared);
+            tag(key, value);
         }
         self.transactions.iter_mut().for_each(|(name, _)| shared(name));
         for (key, _) in &mut self.custom {
             shared(&mut key.name);
-            if let Some((tag, value)) = &mut key.tag {
-                [tag, value].into_iter().for_each(shared);
+            if let Some((key, value)) = &mut key.tag {
+                tag(key, value);
             }
         }
         self.iterations.iter_mut().for_each(|delta| shared(&mut delta.scenario));
@@ -96,7 +103,10 @@ impl Delta {
             [&mut key.method, &mut key.name].into_iter().for_each(shared);
             count.messages.iter_mut().for_each(owned);
             for sample in &mut count.samples {
-                [&mut sample.url, &mut sample.message].into_iter().chain(&mut sample.body).for_each(owned);
+                [&mut sample.url, &mut sample.message].into_iter().for_each(owned);
+                if let Some(other) = sample.body.as_deref().and_then(|body| replace(body, SAMPLE_BODY)) {
+                    sample.body = Some(other);
+                }
                 sample.cut();
             }
         }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::error_kind::ErrorKind;
 use super::sample::ScriptError;
 use super::series::OTHER;
+use crate::credentials::begin;
 
 /// How many different messages a group of failures keeps as examples.
 const MESSAGES_PER_GROUP: usize = 3;
@@ -204,8 +205,7 @@ impl FailureSample {
     /// Cuts the body to the length that is kept.
     pub(super) fn cut(&mut self) {
         if let Some(body) = &mut self.body {
-            let end = (0..=SAMPLE_BODY.min(body.len())).rev().find(|&end| body.is_char_boundary(end));
-            body.truncate(end.unwrap_or(0));
+            body.truncate(begin(body, SAMPLE_BODY).len());
         }
     }
 }

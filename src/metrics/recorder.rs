@@ -21,7 +21,7 @@ use super::histogram::Histogram;
 use super::iterations::IterationRecorder;
 use super::sample::{Failure, IterationEnd, Protocol, RequestSample, ScriptError, TagId};
 use super::series::{SeriesId, SeriesKey, SeriesRef};
-use super::tap::{Sample, Tap, context, short};
+use super::tap::{Sample, Tap, context, searched};
 use super::threshold::Quantity;
 use super::watch::{Tagged, Watch, Watches};
 
@@ -312,7 +312,7 @@ impl Recorder {
             });
         group.count += 1;
         group.last_seen = now;
-        self.pass_on(|| Sample::ScriptError { message: short(&error.message) });
+        self.pass_on(|| Sample::ScriptError { message: searched(&error.message) });
     }
 
     /// Moves everything counted since the last call into a delta for the aggregator.

@@ -16,6 +16,7 @@ use super::histogram::ms;
 use super::sample::{Protocol, RequestSample, micros};
 use super::series::SeriesKey;
 use super::tap::{Chunk, Sample, short};
+use crate::credentials::{MASK, is_credential};
 
 /// A metric that a value belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +100,11 @@ impl SampleGroups {
         };
         let names = &mut self.sources[chunk.source];
         names.series.extend(chunk.new_series.into_iter().map(key));
-        names.tags.extend(chunk.new_tags.into_iter().map(key));
+        let tag = |tag: SeriesKey| {
+            let name = if is_credential(&tag.method) { MASK.into() } else { tag.name };
+            key(SeriesKey { name, ..tag })
+        };
+        names.tags.extend(chunk.new_tags.into_iter().map(tag));
         for (at, sample) in &chunk.samples {
             act(&group(*at, sample, names, &*mask));
         }
@@ -126,7 +131,8 @@ fn group<'a>(
 ) -> SampleGroup<'a> {
     let masked = |text: &'a str| mask(text).map_or(Cow::Borrowed(text), Cow::Owned);
     let of = |context: &'a [(String, String)]| -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
-        context.iter().map(|(key, value)| (masked(key), masked(value))).collect()
+        let value = |key: &str, value| if is_credential(key) { MASK.into() } else { masked(value) };
+        context.iter().map(|(key, of)| (masked(key), value(key, of))).collect()
     };
     let tag = |key: &'static str, value: &'a str| (Cow::Borrowed(key), masked(value));
     let (tags, values) = match sample {
@@ -167,7 +173,7 @@ fn group<'a>(
         }
         Sample::ScriptError { message } => {
             let values = values_of(|source| (source == Source::ScriptErrors).then_some(1.0));
-            (vec![tag("error", message)], values)
+            (vec![("error".into(), short(&masked(message)).into())], values)
         }
         Sample::Run { metric, kind, value } => {
             (Vec::new(), vec![(SampleMetric { name: metric, kind: *kind, contains: "default" }, *value)])
@@ -200,8 +206,8 @@ fn request_tags<'a>(
     tags.push(("status".into(), sample.status.to_string().into()));
     tags.push(("expected_response".into(), sample.failure.is_none().to_string().into()));
     if let Some(failure) = &sample.failure {
-        let message = short(&failure.message);
-        tags.push(("error".into(), mask(&message).unwrap_or(message).into()));
+        let message = mask(&failure.message).map_or_else(|| short(&failure.message), |masked| short(&masked));
+        tags.push(("error".into(), message.into()));
         tags.push(("error_code".into(), Cow::Borrowed(failure.kind.as_str())));
     }
     for tag in &sample.tags {

@@ -13,6 +13,7 @@ use super::builtin::MetricKind;
 use super::sample::RequestSample;
 use super::series::SeriesKey;
 use super::watch::Tagged;
+use crate::credentials::begin;
 
 /// How many samples go at once: few enough to be on time, enough that the channel costs nothing.
 const CHUNK: usize = 512;
@@ -135,10 +136,14 @@ pub(super) fn context(of: &dyn Tagged, own: &[(String, String)]) -> Context {
     tags
 }
 
-/// An error's text, cut so that what waits stays small.
+/// An error's text as it waits: longer than [`short`] shows it, so that no secret is cut in two there.
+pub(super) fn searched(text: &str) -> String {
+    begin(text, 4 * LONGEST_ERROR).to_owned()
+}
+
+/// An error's text as it is written.
 pub(super) fn short(text: &str) -> String {
-    let end = (0..=LONGEST_ERROR.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
-    text[..end.unwrap_or(0)].to_owned()
+    begin(text, LONGEST_ERROR).to_owned()
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::analysis::findings::findings;
 use crate::analysis::thresholds;
 use crate::analysis::warnings::warnings;
 use crate::analysis::{ChangeVerdict, Comparison, FigureComparison};
-use crate::metrics::masked;
+use crate::credentials::masked;
 use crate::metrics::{EndpointStats, Percentile, Snapshot, ThresholdState, ThresholdStats};
 use crate::plan::{EndedBy, RunInfo};
 use crate::text::format;

@@ -16,7 +16,7 @@ mod markup;
 mod model;
 mod text;
 
-pub use crate::metrics::masked;
+pub use crate::credentials::masked;
 #[cfg(feature = "charts")]
 pub use charts::{
     Chart, capacity_chart, distribution_charts, resources_svg, timeline_charts, trend_charts, trend_row,

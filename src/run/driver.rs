@@ -117,7 +117,7 @@ impl Driver {
     ) -> Result<(Driver, watch::Receiver<Arc<Snapshot>>), WorkerError> {
         let count = shared.plan.threads;
         let common = shared.inputs.common.clone();
-        let mask = Arc::new(move |text: &str| common.secrets.mask_counted(text));
+        let mask = Arc::new(move |text: &str| common.secrets.mask(text));
         let (samples, line) = SampleWriter::start(samples, mask, shared.messages.clone())
             .map_err(WorkerError::Runtime)?
             .unzip();

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use crate::credentials::{MASK, is_credential};
 use crate::plan::{Executor, Machine, Origin, RunInfo, TestPlan};
 use crate::script::{Param, Secrets};
 use crate::vu::host_of;
@@ -23,8 +24,8 @@ pub(super) fn run_info(
         Some(executor) => executor.most_vus(),
     };
     let executor = |index| plan.executor(index).map_or("users", Executor::name).to_owned();
-    let shown = |param: &Param| match (&param.value, param.secret) {
-        (Some(_), true) => "***".to_owned(),
+    let shown = |param: &Param| match (&param.value, param.secret || is_credential(&param.name)) {
+        (Some(_), true) => MASK.to_owned(),
         (value, _) => value.clone().unwrap_or_default(),
     };
     RunInfo {
@@ -61,7 +62,7 @@ fn without_secret_params(command: Vec<String>, params: &[Param]) -> Vec<String> 
         is_secret.then(|| argument.len() - value.len())
     };
     let masked = |argument: String| match secret(&argument) {
-        Some(start) => format!("{}***", &argument[..start]),
+        Some(start) => format!("{}{MASK}", &argument[..start]),
         None => argument,
     };
     command.into_iter().map(masked).collect()
@@ -87,7 +88,12 @@ pub(super) fn without_secrets(mut info: RunInfo, secrets: &Secrets) -> RunInfo {
             *text = masked;
         }
     };
-    info.files.iter_mut().for_each(|(_, text)| mask(text));
+    for (_, text) in &mut info.files {
+        // A script that sets `password` would be no script any more.
+        if let Some(masked) = secrets.mask_declared(text) {
+            *text = masked;
+        }
+    }
     info.params.iter_mut().for_each(|(_, value)| mask(value));
     info.scenarios.iter_mut().for_each(|(name, _)| mask(name));
     info.host.iter_mut().for_each(mask);

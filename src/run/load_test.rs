@@ -17,6 +17,7 @@ use super::handle::{Report, RunHandle};
 use super::http_options::http_options;
 use super::prepared::Prepared;
 use super::reload::{load_aside, panicked};
+use crate::credentials::masked_url;
 use crate::data::{Folders, Registry};
 use crate::http::{Target, Transport};
 use crate::metrics::{Known, ThresholdText, resolve};
@@ -498,7 +499,8 @@ fn check_hosts(plan: &TestPlan) -> Result<(), RunError> {
     for host in hosts {
         if !host.contains("://") {
             return Err(RunError::Host(format!(
-                "the host '{host}' lacks http:// or https://; write http://{host}"
+                "the host '{0}' lacks http:// or https://; write http://{0}",
+                masked_url(host)
             )));
         }
         Target::parse(host).map_err(|error| RunError::Host(format!("the host is no URL: {error}")))?;

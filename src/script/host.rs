@@ -173,7 +173,7 @@ impl Host {
 
     /// Shows a message, without the secrets in it.
     pub(crate) fn message(&self, mut message: Message) {
-        if let Some(masked) = self.inputs.common.secrets.mask(&message.text) {
+        if let Some(masked) = self.inputs.common.secrets.mask_declared(&message.text) {
             message.text = masked;
         }
         let sink = self.messages.borrow().clone();
@@ -201,7 +201,7 @@ impl Host {
     /// Shows an error.
     pub(crate) fn show_error(&self, error: &ScriptError) {
         let text = format!("{}: {}\n{}", error.position, error.message, error.trace);
-        let text = self.inputs.common.secrets.mask_counted(&text).unwrap_or(text);
+        let text = self.inputs.common.secrets.mask(&text).unwrap_or(text);
         self.message(Message { level: Level::Error, text, from: None });
     }
 

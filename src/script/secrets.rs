@@ -1,59 +1,39 @@
-//! What must not be shown: values that scripts declared secret, and how they are masked.
+//! What a script declared secret, for as long as its run lasts.
 //!
-//! Invariant: whatever leaves the engine as text goes through [`Secrets::mask`]: messages, script errors,
-//! and once a second all names and failure messages that were counted. Requests themselves are not touched.
+//! Owns the values; leaves how they are found in a text to `credentials`. Invariant: whatever leaves the engine as text
+//! goes through [`Secrets::mask`]: errors, and once a second all names and failure messages that were counted. Messages
+//! that a script prints and copies of scripts lose the declared secrets only. Requests themselves are not touched.
 
-use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use crate::credentials::{Declared, masked_with, without_declared};
 
-use super::api::encode_url;
-use crate::metrics::masked as credentials;
-
-/// What stands for a secret.
-pub(crate) const MASK: &str = "***";
-
-/// Shortest value that is masked: shorter ones stand in too many words.
-const SHORTEST: usize = 4;
-
-/// Most values, in all their forms.
-const MOST_FORMS: usize = 5_000;
+/// Most values.
+const MOST: usize = 5_000;
 
 /// See the module's description.
 #[derive(Debug, Default)]
 pub(crate) struct Secrets {
-    /// Longest first, so that a secret inside another one does not leave the rest of it.
-    values: RwLock<Vec<String>>,
+    declared: RwLock<Declared>,
     /// Whether there are any, to be asked without the lock.
     any: AtomicBool,
 }
 
 impl Secrets {
-    /// Adds a value, and the forms in which JSON and URLs hold it.
+    /// Adds a value.
     ///
     /// # Errors
     /// When there are too many, in words: one that is not masked would be worse.
     pub(crate) fn add(&self, value: &str) -> Result<(), String> {
-        if value.chars().count() < SHORTEST || self.is_known(value) {
+        // Asked first, because scripts may ask for the same secret in every iteration.
+        if self.declared().knows(value) {
             return Ok(());
         }
-        let json = serde_json::Value::from(value).to_string();
-        let inside_json =
-            json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or(&json).to_owned();
-        let in_form: String = url::form_urlencoded::byte_serialize(value.as_bytes()).collect();
-        let escaped = utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
-        let in_path = encode_url(value);
-        let mut values = self.values.write().unwrap_or_else(PoisonError::into_inner);
-        for form in [value.to_owned(), inside_json, in_form, escaped, in_path] {
-            if !values.contains(&form) {
-                values.push(form);
-            }
-        }
-        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        self.any.store(true, Ordering::Release);
-        if values.len() > MOST_FORMS {
+        let mut declared = self.declared.write().unwrap_or_else(PoisonError::into_inner);
+        declared.add(value);
+        self.any.store(declared.len() > 0, Ordering::Release);
+        if declared.len() > MOST {
             return Err(
                 "there are too many different secrets: every text that is shown is searched for all of \
                         them. What differs from user to user belongs into a data file"
@@ -63,41 +43,23 @@ impl Secrets {
         Ok(())
     }
 
-    /// Asked first, because scripts may ask for the same secret in every iteration.
-    fn is_known(&self, value: &str) -> bool {
-        let values = self.values.read().unwrap_or_else(PoisonError::into_inner);
-        values.iter().any(|known| known == value)
+    fn declared(&self) -> RwLockReadGuard<'_, Declared> {
+        self.declared.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether nothing has to be masked.
-    pub(crate) fn is_empty(&self) -> bool {
-        !self.any.load(Ordering::Acquire)
+    /// The text without the secrets that were declared; `None` when it holds none.
+    pub(crate) fn mask_declared(&self, text: &str) -> Option<String> {
+        self.any.load(Ordering::Acquire).then(|| without_declared(text, &self.declared())).flatten()
     }
 
-    /// The text without the secrets in it; `None` when it holds none.
+    /// The text without those, and without what is a credential by its name; `None` when it holds neither.
     pub(crate) fn mask(&self, text: &str) -> Option<String> {
-        if self.is_empty() {
-            return None;
-        }
-        let values = self.values.read().unwrap_or_else(PoisonError::into_inner);
-        let mut masked: Option<String> = None;
-        for value in values.iter() {
-            let text = masked.as_deref().unwrap_or(text);
-            if text.contains(value.as_str()) {
-                masked = Some(text.replace(value.as_str(), MASK));
-            }
-        }
-        masked
+        self.mask_begin(text, usize::MAX)
     }
 
-    /// The same for a text that was counted, which may repeat headers, URLs and bodies: what is a credential by its
-    /// name is masked as well.
-    pub(crate) fn mask_counted(&self, text: &str) -> Option<String> {
-        let masked = self.mask(text);
-        match credentials(masked.as_deref().unwrap_or(text)) {
-            Cow::Owned(text) => Some(text),
-            Cow::Borrowed(_) => masked,
-        }
+    /// The same for the first `most` bytes of a text; what follows is searched for secrets that end there.
+    pub(crate) fn mask_begin(&self, text: &str, most: usize) -> Option<String> {
+        masked_with(text, &self.declared(), most)
     }
 
     /// The same for a text that is at hand.
@@ -132,17 +94,33 @@ mod tests {
         let secrets = Secrets::default();
         secrets.add("abc").unwrap();
         secrets.add("").unwrap();
-        assert!(secrets.is_empty());
+        assert_eq!(secrets.mask_declared("abc"), None);
         secrets.add("abcd").unwrap();
-        assert_eq!(secrets.masked("abc abcd".to_owned()), "abc ***");
+        assert_eq!(secrets.mask_declared("abc abcd").unwrap(), "abc ***");
+    }
+
+    #[test]
+    fn what_is_cut_is_searched_before() {
+        let secrets = Secrets::default();
+        secrets.add("hunter2").unwrap();
+        let check = |most, expected: &str| {
+            assert_eq!(secrets.mask_begin("a hunter2 token=abc", most).unwrap(), expected)
+        };
+        check(1, "a");
+        check(2, "a ");
+        check(3, "a ***");
+        check(9, "a ***");
+        check(16, "a *** token=");
+        check(17, "a *** token=***");
+        assert_eq!(secrets.mask_begin("short", 5), None);
     }
 
     #[test]
     fn there_is_an_end_to_their_number() {
         let secrets = Secrets::default();
-        let error = (0..MOST_FORMS + 1).find_map(|n| secrets.add(&format!("secret{n}")).err()).unwrap();
+        let error = (0..MOST + 1).find_map(|n| secrets.add(&format!("secret{n}")).err()).unwrap();
         assert!(error.contains("too many different secrets"), "{error}");
         secrets.add("secret1").unwrap();
-        assert_eq!(secrets.masked("secret77".to_owned()), MASK);
+        assert_eq!(secrets.masked("secret77".to_owned()), "***");
     }
 }

@@ -342,7 +342,7 @@ impl Worker {
         let (in_flight, interrupted_requests) = self.host.flight_counts();
         let users = self.users.borrow().len() as u64;
         let mut delta = self.host.recorder.borrow_mut().take();
-        delta.replace_texts(|text| self.secrets().mask_counted(text));
+        delta.replace_texts(|text, most| self.secrets().mask_begin(text, most));
         let health = self.take_health();
         let users_peak = self.users_peak.replace(users);
         Interval { delta, users, users_peak, in_flight, interrupted_requests, health }

@@ -224,7 +224,7 @@ fn nothing_that_a_run_writes_holds_markup_or_a_credential() {
         fn iteration() {
             http::get("/x?token=" + PAR, #{ name: MARKUP });
             http::get("/status/500?token=" + PAR, #{ name: "/status?token=" + PAR });
-            http::post("/echo?key=" + TOKEN, TOKEN, #{ name: "/echo/" + TOKEN, tags: #{ kind: MARKUP }, headers: HEADERS }).fail("<b>no</b> " + echoed(TOKEN));
+            http::post("/echo?key=" + TOKEN, #{ body: TOKEN, name: "/echo/" + TOKEN, tags: #{ kind: MARKUP }, headers: HEADERS }).fail("<b>no</b> " + echoed(TOKEN));
             check(MARKUP, false);
             KEY.add(1, #{ shop: MARKUP });
             measure(MARKUP, || 1);
@@ -284,4 +284,117 @@ fn nothing_that_a_run_writes_holds_markup_or_a_credential() {
     }
     let page = std::fs::read_to_string(sandbox.path().join("r.html")).unwrap();
     assert!(page.contains("&lt;script&gt;alert(1)"), "it is there, as text");
+}
+
+/// What a text looks like that holds a credential; `@` is where.
+const KINDS: [&str; 12] = [
+    "GET /x?access_token=@&n=1",
+    "a=1&refreshToken=@",
+    "x-csrf-token: @",
+    "x-csrf-token: @\nx-other: 1",
+    "Authorization: Bearer @",
+    "Cookie: sid=@; b=2",
+    r#"{"a":[{"password": "@"}]}"#,
+    r#"{"b":"{\"api_key\":\"@\"}"}"#,
+    "http://user:@@host/x",
+    "--B\r\nContent-Disposition: form-data; name=\"password\"\r\n\r\n@\r\n--B--",
+    "eyJhbGciOiJIUzI1NiJ9.@.c2ln",
+    "got Basic @==",
+];
+
+/// Forms of what the script declares secret.
+const DECLARED: [&str; 5] =
+    ["p@ss wo\"rd!", "p@ss%20wo%22rd!", "p%40ss+wo%22rd%21", r#"p@ss wo\"rd!"#, r"p@ss wo\u0022rd!"];
+
+/// Each kind of credential at each place where one can enter a run: no output and no file shows it.
+#[test]
+fn every_kind_of_credential_is_masked_in_every_output() {
+    let server = Server::start();
+    let sandbox = Sandbox::with(
+        r#"
+        const DECLARED = secret::get("DECLARED");
+        const KEY = param("api_key");
+        const HUSH = "hush" + "-";
+        const ORDERS = metrics::counter("orders");
+        fn iteration() {
+            let text = env::get("T" + vu::iteration());
+            let tags = #{ kind: text, apiKey: HUSH + "tag" };
+            http::post("/echo", #{ body: text, name: text, tags: tags, headers: #{ "x-secret-token": HUSH + "header", "x-plain": "n" } }).fail(text);
+            http::post("/echo?sessionId=" + HUSH + "query", #{ form: #{ userPassword: HUSH + "form", n: 1 }, basic: ["me", HUSH + "basic"] }).fail("no");
+            http::get("/status/500", #{ name: "cut " + random::string(60) + " " + text });
+            check(text, false);
+            ORDERS.add(1, tags);
+            measure(text, || 1);
+            throw text;
+        }
+    "#,
+    );
+    let url = server.url().replace("http://", "http://me:hush-host@");
+    let secret = |kind: usize| format!("hush{kind}A7");
+    let undeclared = KINDS.iter().enumerate().map(|(kind, text)| text.replacen('@', &secret(kind), 1));
+    let texts: Vec<String> = undeclared.chain(DECLARED.map(|form| format!("/x/{form}/y"))).collect();
+    let mut arguments: Vec<String> =
+        ["run", "test.rhai", "-H", &url, "--http-debug=full"].map(str::to_owned).into();
+    arguments.extend([
+        "-i".to_owned(),
+        texts.len().to_string(),
+        "-e".to_owned(),
+        format!("DECLARED={}", DECLARED[0]),
+    ]);
+    for (number, text) in texts.into_iter().enumerate() {
+        arguments.extend(["-e".to_owned(), format!("T{}={text}", number + 1), format!("--note={text}")]);
+    }
+    let more = [
+        "--param",
+        "api_key=hush-param",
+        "--tag",
+        "refresh_token=hush-run-tag",
+        "--label",
+        "token=hush-label",
+        "--threshold",
+        "http_reqs{name:/x?token=hush-limit}: count < 1",
+        "--threshold",
+        "http_reqs: count < 1",
+        "--on-breach",
+        "cat > alert.json; env | grep ^RHAID_ > alert.txt",
+        "--csv",
+        "run",
+        "--json",
+        "--html",
+        "r.html",
+        "--junit",
+        "j.xml",
+        "--markdown",
+        "m.md",
+        "--summary-export",
+        "s.json",
+        "--out",
+        "json=o.json",
+        "--out",
+        "csv=o.csv",
+        "--csv-full-history",
+    ];
+    arguments.extend(more.map(str::to_owned));
+    let output = sandbox.run(&arguments).expect_code(99);
+    let folder = output.run_dir().0;
+    let named = folder.to_str().unwrap();
+    let again = ["report", named, "--html", "again.html", "--junit", "again.xml", "--markdown", "again.md"];
+    let outputs =
+        [output, sandbox.run(&again).expect_code(0), sandbox.run(&["report", named]).expect_code(0)];
+    let places = ["tag", "header", "query", "form", "basic", "host", "param", "run-tag", "label", "limit"];
+    let mut secrets: Vec<String> = (0..KINDS.len()).map(secret).collect();
+    secrets.extend(places.map(|place| format!("hush-{place}")));
+    secrets.extend(["p@ss", "p%40ss", "wo\"rd", "wo%22rd", "wo\\\"rd", "u0022rd"].map(str::to_owned));
+    std::fs::remove_file(sandbox.path().join("test.rhai")).unwrap();
+    std::fs::remove_dir_all(folder.join("script")).unwrap();
+    for secret in secrets {
+        assert_eq!(files_with(sandbox.path(), &secret), [""; 0], "{secret}");
+        for output in &outputs {
+            let shown = output.shown();
+            let line = shown.lines().find(|line| line.contains(&secret));
+            assert_eq!(line, None, "{secret}");
+        }
+    }
+    assert!(outputs[0].shown().contains("x-secret-token: ***"), "{}", outputs[0].shown());
+    assert!(std::fs::read_to_string(sandbox.path().join("alert.txt")).unwrap().contains("RHAID_TEXT"));
 }

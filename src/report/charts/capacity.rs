@@ -14,8 +14,9 @@ use super::theme::Role;
 use super::{Chart, Shape};
 use crate::analysis::capacity::measured;
 use crate::analysis::thresholds;
+use crate::credentials::masked;
 use crate::metrics::Quantity;
-use crate::metrics::{CapacityStats, CapacityStep, NotHeld, masked};
+use crate::metrics::{CapacityStats, CapacityStep, NotHeld};
 use crate::text::format;
 use crate::text::{clean_line, cut_middle};
 

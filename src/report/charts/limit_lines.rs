@@ -13,8 +13,9 @@ use super::plot::{Area, Axis, Drawing, Plot, line};
 use super::theme::Role;
 use super::{Chart, Shape};
 use crate::analysis::thresholds;
+use crate::credentials::masked;
 use crate::metrics::{Aggregation, Operator, Threshold};
-use crate::metrics::{EndpointStats, Snapshot, masked};
+use crate::metrics::{EndpointStats, Snapshot};
 use crate::report::model::Model;
 use crate::text::{clean_line, cut_middle};
 

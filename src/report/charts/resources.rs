@@ -11,7 +11,8 @@ use super::plot::{Axis, LEFT, RIGHT, WIDTH, bytes, bytes_per_second, draw, draw_
 use super::svg_file::stacked;
 use super::theme::Role;
 use super::{Chart, Shape};
-use crate::metrics::{ResourceInfo, ResourceSample, Resources, masked};
+use crate::credentials::masked;
+use crate::metrics::{ResourceInfo, ResourceSample, Resources};
 use crate::text::format;
 use crate::text::format_clock;
 use crate::text::utc::utc;

@@ -14,8 +14,8 @@ use super::plot::{
 };
 use super::theme::Role;
 use super::{Chart, Shape};
+use crate::credentials::masked;
 use crate::metrics::Phase;
-use crate::metrics::masked;
 use crate::report::model::{Bucket, EndpointView, Model};
 use crate::text::clean_line;
 use crate::text::format;

@@ -11,7 +11,7 @@ use super::plot::{Axis, Drawing, Plot, WIDTH, draw, draw_line, filled, letters, 
 use super::theme::Role;
 use super::{Chart, Shape};
 use crate::analysis::TrendPoint;
-use crate::metrics::masked;
+use crate::credentials::masked;
 use crate::text::clean_line;
 use crate::text::format;
 

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::table::{Table, or_dash};
 use super::{data_of_charts, data_script, section, user};
-use crate::metrics::{EndpointStats, Percentile, Summary, masked, ms};
+use crate::credentials::masked;
+use crate::metrics::{EndpointStats, Percentile, Summary, ms};
 use crate::report::model::{Bucket, Model, Timeline};
 use crate::text::utc::utc;
 use crate::text::{format, format_clock};

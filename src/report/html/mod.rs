@@ -33,7 +33,8 @@ use sha2::{Digest, Sha256};
 
 use super::charts::{CHART_CSS, Chart, HATCH, class_css, distribution_charts, timeline_charts, variables};
 use super::model::Model;
-use crate::metrics::{Percentile, Summary, masked};
+use crate::credentials::masked;
+use crate::metrics::{Percentile, Summary};
 use crate::text::utc::utc;
 use crate::text::{clean_line, clean_lines};
 

@@ -118,7 +118,7 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 }
 
 /// Text as a part of a URL: everything but letters, digits and `-._~` is escaped.
-pub(crate) fn encode_url(text: &str) -> String {
+fn encode_url(text: &str) -> String {
     utf8_percent_encode(text, RESERVED).to_string()
 }
 

@@ -182,7 +182,7 @@ fn send(
     let exchange = host.wait(vu, sending)?;
     flight.done();
     if let Some(sent) = shown {
-        let text = describe(host.inputs.http_debug, &sent, &exchange);
+        let text = describe(host.inputs.http_debug, &sent, &exchange, &host.inputs.common.secrets);
         host.message(Message { level: Level::Info, text, from: Some((vu.id, vu.iteration.get())) });
     }
     Ok(pending.answered(host, vu, exchange))

@@ -1,0 +1,89 @@
+//! What is a credential, and how a text is shown without the ones in it.
+//!
+//! Owns the names that mean a credential ([`is_credential`]), where one stands in a text (`text.rs`), and how a declared
+//! secret is found again in its escaped forms (`declared.rs`). Leaves which secrets a run has to `script`. A leaf: it
+//! uses nothing of the crate. Invariants: time and memory grow with the text only; masking what is masked changes
+//! nothing; a text is searched before it is cut.
+
+mod declared;
+mod names;
+mod text;
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+pub(crate) use declared::Declared;
+pub use names::is_credential;
+
+/// What stands for a credential.
+pub const MASK: &str = "***";
+
+/// The text without the credentials that names and shapes give away: headers, URLs, queries, forms, JSON, tokens.
+pub fn masked(text: &str) -> Cow<'_, str> {
+    rendered(text, text::spans(text), usize::MAX).map_or(Cow::Borrowed(text), Cow::Owned)
+}
+
+/// A URL, which may lack its scheme, without user and password.
+pub fn masked_url(url: &str) -> Cow<'_, str> {
+    let start = if url.contains("://") {
+        None
+    } else {
+        url.split(['/', '?', '#']).next().and_then(|host| host.rfind('@'))
+    };
+    match start {
+        Some(at) => Cow::Owned(format!("{MASK}{}", masked(&url[at..]))),
+        None => masked(url),
+    }
+}
+
+/// The value of a header, field or parameter as it may be shown. `Bearer` and the like stay.
+pub fn masked_value<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
+    if !is_credential(name) || value.is_empty() {
+        return masked(value);
+    }
+    let credential = text::without_scheme(value, 0..value.len());
+    Cow::Owned(format!("{}{MASK}", &value[..credential.start]))
+}
+
+/// The first `most` bytes of a text without credentials and without declared secrets; `None` when that is the text
+/// as it is. What is given beyond them is searched as well, so that nothing is shown of a secret that ends there.
+pub(crate) fn masked_with(text: &str, declared: &Declared, most: usize) -> Option<String> {
+    let mut found = text::spans(text);
+    declared.find(text, &mut found);
+    rendered(text, found, most)
+}
+
+/// The text without declared secrets; `None` when it holds none.
+pub(crate) fn without_declared(text: &str, declared: &Declared) -> Option<String> {
+    let mut found = Vec::new();
+    declared.find(text, &mut found);
+    rendered(text, found, usize::MAX)
+}
+
+/// The whole characters in the first `most` bytes of a text.
+pub(crate) fn begin(text: &str, most: usize) -> &str {
+    let end = (0..=most.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or(0)]
+}
+
+fn rendered(text: &str, mut found: Vec<Range<usize>>, most: usize) -> Option<String> {
+    let end = begin(text, most).len();
+    if found.is_empty() && end == text.len() {
+        return None;
+    }
+    found.sort_unstable_by_key(|span| span.start);
+    let mut shown = String::with_capacity(end);
+    let mut at = 0;
+    for span in found {
+        if span.start >= end {
+            break;
+        }
+        if span.start >= at {
+            shown.push_str(&text[at..span.start]);
+            shown.push_str(MASK);
+        }
+        at = at.max(span.end);
+    }
+    shown.push_str(text.get(at..end).unwrap_or_default());
+    Some(shown)
+}
