@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use super::args::{BaselineCommand, CompareArgs, TrendArgs};
 use super::exit::Exit;
 use super::output;
+use super::output::write_file;
 use super::progress::ColorChoice;
-use super::report::write_file;
 use crate::analysis::comparison_sentence;
 use crate::analysis::{Comparison, TrendPoint};
 use crate::report::{

@@ -8,8 +8,8 @@ use tokio::net::TcpListener;
 
 use super::args::MonitorArgs;
 use super::exit::Exit;
+use super::output::write_file;
 use super::progress::{ColorChoice, Progress, ProgressKind};
-use super::report::write_file;
 use super::resources::named;
 use super::signals::Signals;
 use super::{event_loop, output};

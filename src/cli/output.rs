@@ -1,6 +1,8 @@
-//! Printing that survives a closed terminal: nobody reading is no reason to lose a run.
+//! Printing that survives a closed terminal (nobody reading is no reason to lose a run), and files as a whole.
 
+use std::fs;
 use std::io::Write;
+use std::path::Path;
 
 /// Text on standard output, as it is.
 pub(super) fn out(text: &str) {
@@ -17,4 +19,17 @@ pub(super) fn err(text: &str) {
 /// An error that ends the command.
 pub(super) fn error(message: &str) {
     err(&format!("error: {message}\n"));
+}
+
+/// Writes a file whole, with the folders it needs.
+pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), String> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let made = folder.map_or(Ok(()), fs::create_dir_all);
+    made.and_then(|()| fs::write(path, content)).map_err(|error| {
+        // Half a file looks like a whole one. Anything else, such as a device, is left alone.
+        if !content.is_empty() && path.is_file() {
+            let _ = fs::remove_file(path);
+        }
+        format!("cannot write {}: {error}", path.display())
+    })
 }

@@ -1,6 +1,5 @@
 //! `rhaid report RUN`: every format again, from the run's folder alone; and percentiles of a part of it.
 
-use std::fs;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use super::args::ReportArgs;
 use super::compare::{baseline_curves, baseline_of};
 use super::exit::Exit;
 use super::output;
+pub(super) use super::output::write_file;
 use super::progress::ColorChoice;
 use crate::analysis::DEFAULT_NOISE;
 use crate::analysis::TrendPoint;
@@ -130,19 +130,6 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
 fn last_runs(args: &ReportArgs, run: &StoredRun) -> Vec<TrendPoint> {
     let is_shown = args.html.is_some() || args.svg.is_some();
     if is_shown { Trend::up_to(&run.folder, LAST_RUNS) } else { Vec::new() }
-}
-
-/// Writes a file whole, with the folders it needs.
-pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), String> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let made = folder.map_or(Ok(()), fs::create_dir_all);
-    made.and_then(|()| fs::write(path, content)).map_err(|error| {
-        // Half a file looks like a whole one. Anything else, such as a device, is left alone.
-        if !content.is_empty() && path.is_file() {
-            let _ = fs::remove_file(path);
-        }
-        format!("cannot write {}: {error}", path.display())
-    })
 }
 
 fn window(args: &ReportArgs) -> Option<Window> {
