@@ -9,26 +9,13 @@ use std::collections::{HashMap, HashSet};
 use super::body::{body, file};
 use super::curl::authorization;
 use super::har_correlate::{Place, Values, is_id_like};
-use super::har_read::{Entry, Recording, read};
+use super::har_read::{Entry, HarOptions, Recording, read};
 use super::literal::{Piece, Value, comment, identifier, text_literal, unused};
 use super::params::{each_leaf, protect};
 use super::problem::Problem;
 use super::request::{Call, MARK, MARK_END, group, grouped, is_noise, location, origin};
 use super::script::{Converted, Notes, Parts, count};
 use crate::credentials::is_credential;
-
-/// What of a recording is converted.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct HarOptions {
-    /// Also images, styles, scripts and the like.
-    pub(crate) keep_assets: bool,
-    /// Requests to these hosts, instead of those of the pages.
-    pub(crate) hosts: Vec<String>,
-    /// Requests to any host.
-    pub(crate) all_hosts: bool,
-    /// Longest pause, in seconds; 0 is none.
-    pub(crate) max_think: u32,
-}
 
 /// Pauses inside a page shorter than this are the page's own.
 const LEAST_PAUSE_MS: f64 = 2_000.0;

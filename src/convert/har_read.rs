@@ -11,9 +11,21 @@ use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use super::body::essence;
-use super::har::HarOptions;
 use super::problem::Problem;
 use super::script::{Notes, count};
+
+/// What of a recording is converted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct HarOptions {
+    /// Also images, styles, scripts and the like.
+    pub(crate) keep_assets: bool,
+    /// Requests to these hosts, instead of those of the pages.
+    pub(crate) hosts: Vec<String>,
+    /// Requests to any host.
+    pub(crate) all_hosts: bool,
+    /// Longest pause, in seconds; 0 is none.
+    pub(crate) max_think: u32,
+}
 
 /// How far behind a redirect the request that followed it may stand.
 const REDIRECT_REACH: usize = 50;

@@ -21,7 +21,8 @@ mod script;
 mod shell;
 
 pub(crate) use curl::convert_curl;
-pub(crate) use har::{HarOptions, convert_har};
+pub(crate) use har::convert_har;
+pub(crate) use har_read::HarOptions;
 pub(crate) use literal::{identifier, text_literal};
 pub(crate) use openapi::convert_openapi;
 pub(crate) use problem::Problem;
