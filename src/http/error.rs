@@ -1,7 +1,7 @@
 //! What can go wrong with a request, and how it is said.
 //!
 //! Owns [`HttpError`] and the translation of I/O, TLS and hyper errors into them. Leaves
-//! set-up mistakes to `transport.rs` and URL mistakes to `target.rs`.
+//! set-up mistakes to `setup_error.rs` and URL mistakes to `target.rs`.
 //!
 //! Invariant: one cause gives one text. Messages are keys of a failure table, so they hold no local ports, no
 //! counts of bytes and no ids, only what a person needs to act.

@@ -3,25 +3,14 @@
 //! Owns how defaults, the script's own fields, credentials and cookies come together. Leaves what the bytes
 //! look like to hyper. Invariant: what the script set wins over everything.
 
-use base64::prelude::{BASE64_STANDARD, Engine};
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH,
     CONTENT_LOCATION, CONTENT_TYPE, COOKIE, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING, USER_AGENT,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
+use super::setup_error::SetupError;
 use super::target::Origin;
-use super::transport::SetupError;
-
-/// The value of an `authorization` header for basic authentication (RFC 7617), marked as sensitive.
-pub fn basic_auth_value(user: impl AsRef<[u8]>, password: impl AsRef<[u8]>) -> HeaderValue {
-    let credentials = [user.as_ref(), b":", password.as_ref()].concat();
-    let text = format!("Basic {}", BASE64_STANDARD.encode(credentials));
-    // Base64 is visible ASCII, so this always is a header value.
-    let mut value = HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("Basic Og=="));
-    value.set_sensitive(true);
-    value
-}
 
 /// What every request of a run starts from; made once.
 pub(super) struct Defaults {

@@ -20,6 +20,7 @@
 //! no task and no wake-ups; no `RefCell` stays borrowed across an await.
 
 mod alarm;
+mod basic_auth;
 mod client;
 mod connection;
 mod connector;
@@ -39,6 +40,7 @@ mod record;
 mod redirect;
 mod request;
 mod resolver;
+mod setup_error;
 mod target;
 mod tls;
 mod transport;
@@ -47,19 +49,20 @@ mod upgrade;
 #[cfg(test)]
 mod tests;
 
+pub use basic_auth::basic_auth_value;
 pub use client::Client;
 pub use cookies::CookieRejected;
 pub use digest::DigestCredentials;
 pub use error::HttpError;
 pub(crate) use error::broken_stream;
 pub use exchange::{Exchange, Hop};
-pub use headers::basic_auth_value;
 pub(crate) use link::Wire;
 pub use network::Network;
 pub use options::{HttpOptions, ProxyChoice, VersionChoice};
 pub use request::{BodyUse, Request};
+pub use setup_error::SetupError;
 pub use target::{Target, UrlError};
-pub use transport::{SetupError, Transport};
+pub use transport::Transport;
 pub(crate) use upgrade::Declined;
 
 pub use crate::metrics::{ErrorKind, Timings};

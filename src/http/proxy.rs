@@ -10,8 +10,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::error::{self, ErrorKind, HttpError};
 use super::options::ProxyChoice;
+use super::setup_error::SetupError;
 use super::target::{Origin, Target};
-use super::transport::SetupError;
 
 /// The longest answer to CONNECT that is read, in bytes.
 const MAX_ANSWER: usize = 16 * 1024;

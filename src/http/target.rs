@@ -13,7 +13,7 @@ use http::HeaderValue;
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use url::{ParseError, Url, form_urlencoded};
 
-use super::headers::basic_auth_value;
+use super::basic_auth::basic_auth_value;
 
 /// An absolute `http` or `https` URL, parsed once and cheap to clone.
 #[derive(Clone)]

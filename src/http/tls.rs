@@ -17,7 +17,7 @@ use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::{self, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
 use super::options::{HttpOptions, VersionChoice};
-use super::transport::SetupError;
+use super::setup_error::SetupError;
 use crate::system::trusted_roots;
 
 /// The TLS side of a run.
