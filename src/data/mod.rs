@@ -6,6 +6,7 @@
 mod cells;
 mod delimited;
 mod folders;
+mod free_rows;
 mod json_rows;
 mod lease;
 mod read;

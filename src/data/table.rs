@@ -10,7 +10,7 @@ use rand::seq::SliceRandom;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 
-use super::lease::Leases;
+use super::free_rows::FreeRows;
 use super::rows::{Row, Rows};
 
 /// See the module's description.
@@ -25,7 +25,7 @@ pub(crate) struct Table {
     dealt: AtomicU64,
     /// Rows dealt by `unique`.
     dealt_once: AtomicU64,
-    leases: Leases,
+    free: FreeRows,
     /// The shuffled tables of these rows, by their seed.
     shuffled: Mutex<BTreeMap<u64, Arc<Table>>>,
 }
@@ -42,7 +42,7 @@ impl Table {
             order,
             dealt: AtomicU64::new(0),
             dealt_once: AtomicU64::new(0),
-            leases: Leases::default(),
+            free: FreeRows::default(),
             shuffled: Mutex::default(),
         }
     }
@@ -94,8 +94,8 @@ impl Table {
         table.clone()
     }
 
-    pub(super) fn leases(&self) -> &Leases {
-        &self.leases
+    pub(super) fn free(&self) -> &FreeRows {
+        &self.free
     }
 }
 
