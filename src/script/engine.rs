@@ -16,9 +16,10 @@ use rhai::{
 use super::api::response::Response;
 use super::api::{Extension, MODULES, NAMESPACES};
 use super::declare::{DeclarationError, Declarations, Param};
+use super::ending::ScriptResult;
 use super::error::{CallEnd, Explainer};
 use super::events::{EventFields, Fired, ScriptEvent};
-use super::host::{Host, ScriptResult};
+use super::host::Host;
 use super::import::{Importer, register_capture};
 use super::source::Sources;
 use super::value::Value;

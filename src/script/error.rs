@@ -11,7 +11,7 @@ use rhai::{
     ParseErrorType, Position,
 };
 
-use super::host::Ending;
+use super::ending::Ending;
 use super::place::Place;
 use super::source::Sources;
 use crate::metrics::ScriptError;

@@ -1,6 +1,6 @@
 //! What a script can listen to with `on`. Pure.
 
-use super::host::Ending;
+use super::ending::Ending;
 use super::value::Value;
 use crate::metrics::ScriptError;
 use crate::text::did_you_mean;

@@ -11,15 +11,16 @@ use std::pin::pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
-use rhai::{Dynamic, EvalAltResult, Position};
+use rhai::Dynamic;
 
 use super::api::facts;
 use super::declare::Declarations;
+use super::ending::{Ending, ScriptResult};
 use super::endpoint::EndpointCache;
 use super::engine::ScriptEngine;
 use super::events::ScriptEvent;
@@ -33,9 +34,6 @@ use super::vu_context::VuContext;
 use crate::data::Registry;
 use crate::metrics::{Recorder, ScriptError};
 
-/// The result of a host function.
-pub(crate) type ScriptResult<T> = Result<T, Box<EvalAltResult>>;
-
 /// How often, in Rhai operations, the clock is looked at. An operation takes some 50 to 200 ns.
 const OPS_PER_LOOK: u32 = 256;
 
@@ -44,41 +42,6 @@ const SLICE: Duration = Duration::from_micros(500);
 
 /// How long the top level of a script may take.
 const LOAD_TIME: Duration = Duration::from_secs(60);
-
-/// Suspends the running script until a future is ready. Implemented by the fiber.
-pub(crate) trait Waiter {
-    /// Calls `poll` until it is ready; gives the thread to others while it is pending.
-    fn wait(&self, poll: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) -> Result<(), Stopped>;
-}
-
-/// The script is to end, because the run stops or its virtual user does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stopped;
-
-/// Why a script is ended from outside; travels through Rhai as the token of `ErrorTerminated`,
-/// which scripts cannot catch.
-#[derive(Clone, Debug)]
-pub(crate) enum Ending {
-    /// The run or the virtual user stops.
-    Stopped,
-    /// `fail("why")`, and where it stands: Rhai forgets the place of an error that scripts cannot catch.
-    Fail(String, Position),
-    /// `abort("why")`.
-    Abort(String),
-    /// `vu::stop()`.
-    VuStop,
-    /// The script uses more stack than there is.
-    TooDeep,
-    /// The top level of the script does not come to its end.
-    LoadTooLong,
-}
-
-impl Ending {
-    /// The Rhai error that ends the script.
-    pub(crate) fn into_error(self) -> Box<EvalAltResult> {
-        EvalAltResult::ErrorTerminated(Dynamic::from(self), Position::NONE).into()
-    }
-}
 
 /// What a script is given from outside.
 #[derive(Clone, Debug, Default)]

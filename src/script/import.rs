@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use rhai::{Engine, EvalAltResult, EvalContext, Module, ModuleResolver, Position, Scope};
 
-use super::host::ScriptResult;
+use super::ending::ScriptResult;
 use super::source::Sources;
 
 /// Rhai keeps its own alias for this private.

@@ -17,7 +17,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rhai::{Dynamic, Map};
 
 use super::api::response::ResponseData;
-use super::host::Waiter;
+use super::ending::Waiter;
 use crate::data::Lease;
 use crate::http::{Client, Target};
 use crate::metrics::{Recorder, TagId, Tagged};

@@ -13,14 +13,15 @@ use http::Method;
 use rhai::{Array, Dynamic, Map, Module, NativeCallContext};
 use tokio::sync::Semaphore;
 
-use super::http::parse_method;
+use super::http_params::parse_method;
 use super::http_params::{Demands, read_params};
 use super::pending::Pending;
 use super::response::Response;
 use super::{convert, placed};
 use crate::http::Request;
 use crate::metrics::Protocol;
-use crate::script::host::{Host, ScriptResult};
+use crate::script::ending::ScriptResult;
+use crate::script::host::Host;
 use crate::script::reference::{Owner, calls};
 use crate::script::vu_context::VuContext;
 

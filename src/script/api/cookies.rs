@@ -6,7 +6,8 @@ use rhai::{ImmutableString, Map, Module, NativeCallContext};
 
 use super::pending::target;
 use super::placed;
-use crate::script::host::{Host, ScriptResult};
+use crate::script::ending::ScriptResult;
+use crate::script::host::Host;
 use crate::script::reference::{Owner, calls};
 
 calls! {

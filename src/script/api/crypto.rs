@@ -13,7 +13,8 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 use super::encoding::{base64, base64url, hex};
 use super::random::with_rng;
 use super::{convert, placed};
-use crate::script::host::{Host, ScriptResult};
+use crate::script::ending::ScriptResult;
+use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls, keys};
 
 /// Most random bytes at once.

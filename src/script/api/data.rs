@@ -7,7 +7,8 @@ use rhai::{Dynamic, Engine, ImmutableString, Map, Module, NativeCallContext};
 use super::table::TableRef;
 use super::{convert, placed};
 use crate::data::{CsvOptions, Form, Loaded};
-use crate::script::host::{Host, ScriptResult};
+use crate::script::ending::ScriptResult;
+use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls, keys};
 
 pub(super) const SECTION: Section = Section {

@@ -12,7 +12,8 @@ use super::threshold::{beside, place, read_all};
 use super::wait::{WaitSpec, wait_from};
 use crate::plan::{HttpLayer, Options};
 use crate::script::declare::TaskSettings;
-use crate::script::host::{Host, ScriptResult};
+use crate::script::ending::ScriptResult;
+use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls, keys};
 
 pub(super) const OPTIONS: Section = Section {

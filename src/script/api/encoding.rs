@@ -9,7 +9,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 use rhai::{Dynamic, Engine, ImmutableString, Module, NativeCallContext};
 
 use super::{convert, placed};
-use crate::script::host::{Host, ScriptResult};
+use crate::script::ending::ScriptResult;
+use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
 
 /// RFC 4648, sections 4 and 5. What is decoded may have its padding or not.

@@ -12,7 +12,8 @@ use std::time::Duration;
 use rhai::{Dynamic, Engine, FuncRegistration};
 
 use crate::metrics::{ErrorKind, Failure, Protocol, RequestSample, Timings};
-use crate::script::host::{Host, ScriptResult};
+use crate::script::ending::ScriptResult;
+use crate::script::host::Host;
 use crate::script::vu_context::VuContext;
 
 /// Most arguments an asynchronous function can take.

@@ -7,7 +7,8 @@ use rhai::{Dynamic, Engine, FnPtr, ImmutableString, NativeCallContext};
 
 use super::{call_closure, check, convert, log, metrics};
 use crate::plan::Wait;
-use crate::script::host::{Ending, Host, ScriptResult};
+use crate::script::ending::{Ending, ScriptResult};
+use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
 use crate::script::wait_time::wait_seconds;
 

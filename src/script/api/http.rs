@@ -6,12 +6,13 @@ use std::rc::Rc;
 use http::Method;
 use rhai::{Engine, ImmutableString, Map, Module, NativeCallContext};
 
-use super::http_params::{Params, read_params};
+use super::http_params::{Params, parse_method, read_params};
 use super::pending::Pending;
 use super::response::Response;
 use super::{batch, cookies, multipart, placed};
 use crate::metrics::Protocol;
-use crate::script::host::{Host, ScriptResult};
+use crate::script::ending::ScriptResult;
+use crate::script::host::Host;
 use crate::script::message::{Level, Message};
 use crate::script::reference::{Owner, Section, calls};
 use crate::script::trace::{HttpDebug, Sent, describe};
@@ -137,13 +138,6 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     cookies::register(&mut module, host);
     multipart::register(engine, &mut module);
     engine.register_static_module("http", module.into());
-}
-
-/// A method as a script writes it.
-pub(super) fn parse_method(method: &str) -> Result<Method, String> {
-    // Methods are case-sensitive in HTTP, but nobody means `get` by "get".
-    Method::from_bytes(method.to_ascii_uppercase().as_bytes())
-        .map_err(|_| format!("\"{method}\" is not an HTTP method"))
 }
 
 fn send_with(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rhai::{Array, Dynamic, Map};
 
 use super::convert;
@@ -267,6 +267,13 @@ fn version(value: &Dynamic) -> Result<VersionChoice, String> {
         .ok()
         .and_then(|text| VersionChoice::parse(&text))
         .ok_or_else(|| convert::expected("http_version", "\"auto\", \"1.1\" or \"2\"", value))
+}
+
+/// A method as a script writes it.
+pub(super) fn parse_method(method: &str) -> Result<Method, String> {
+    // Methods are case-sensitive in HTTP, but nobody means `get` by "get".
+    Method::from_bytes(method.to_ascii_uppercase().as_bytes())
+        .map_err(|_| format!("\"{method}\" is not an HTTP method"))
 }
 
 #[cfg(test)]

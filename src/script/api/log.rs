@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, Module, Position};
 
-use crate::script::host::{Host, ScriptResult};
+use crate::script::ending::ScriptResult;
+use crate::script::host::Host;
 use crate::script::message::{Level, Message};
 use crate::script::reference::{Owner, Section, calls};
 

@@ -7,7 +7,8 @@ use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, Module, 
 
 use super::{call_closure, convert, placed};
 use crate::metrics::{CustomId, MetricKind, builtin};
-use crate::script::host::{Ending, Host, ScriptResult};
+use crate::script::ending::{Ending, ScriptResult};
+use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
 
 /// Longest name, as in k6.

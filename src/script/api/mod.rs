@@ -49,7 +49,8 @@ pub(crate) use convert::{number, unknown_key};
 pub(crate) use extension::Extension;
 pub use extension::{AsyncCall, Sample};
 
-use super::host::{Host, ScriptResult};
+use super::ending::ScriptResult;
+use super::host::Host;
 use super::reference::Section;
 
 /// Registers one module's functions, which its tables of the reference describe.

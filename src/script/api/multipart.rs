@@ -6,7 +6,7 @@ use bytes::Bytes;
 use rhai::{Array, Blob, Dynamic, Engine, ImmutableString, Module, NativeCallContext};
 
 use super::{convert, placed};
-use crate::script::host::ScriptResult;
+use crate::script::ending::ScriptResult;
 use crate::script::reference::{Owner, calls};
 
 /// A file to be uploaded; clones share its content.

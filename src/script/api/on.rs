@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use rhai::{Engine, FnPtr, ImmutableString, NativeCallContext};
 
+use crate::script::ending::ScriptResult;
 use crate::script::events::ScriptEvent;
-use crate::script::host::{Host, ScriptResult};
+use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
 
 pub(super) const SECTION: Section = Section {

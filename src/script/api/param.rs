@@ -7,7 +7,8 @@ use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
 
 use super::convert;
 use crate::script::declare::Param;
-use crate::script::host::{Host, ScriptResult};
+use crate::script::ending::ScriptResult;
+use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls, keys};
 
 pub(super) const SECTION: Section = Section {

@@ -13,8 +13,9 @@ use super::http_params::{Demands, Params};
 use super::response::{Response, ResponseData};
 use crate::http::{Exchange, Request, Target};
 use crate::metrics::{ErrorKind, Failure, Protocol, RequestSample, SeriesId, TagId};
+use crate::script::ending::ScriptResult;
 use crate::script::endpoint::Endpoint;
-use crate::script::host::{Host, ScriptResult};
+use crate::script::host::Host;
 use crate::script::vu_context::VuContext;
 
 /// What is kept of a request until its exchange is there.

@@ -9,7 +9,8 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rhai::{Array, Dynamic, Engine, Map, Module, NativeCallContext};
 
 use super::{convert, placed};
-use crate::script::host::{Host, ScriptResult};
+use crate::script::ending::ScriptResult;
+use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
 
 /// Longest random string.

@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use rhai::{Engine, ImmutableString, Module};
 
-use crate::script::host::{Ending, Host, ScriptResult};
+use crate::script::ending::{Ending, ScriptResult};
+use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
 
 pub(super) const SECTION: Section = Section {

@@ -9,7 +9,8 @@ use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
 
 use super::response::Response;
 use crate::scrape::{Document, Element, Elements, Patterns, Selectors};
-use crate::script::host::{Host, ScriptResult};
+use crate::script::ending::ScriptResult;
+use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
 
 calls! {

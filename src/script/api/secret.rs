@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 use rhai::{Dynamic, Engine, ImmutableString, Module, NativeCallContext};
 
 use super::{convert, env, placed};
-use crate::script::host::{Host, ScriptResult};
+use crate::script::ending::ScriptResult;
+use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
 
 pub(super) const SECTION: Section = Section {

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use rhai::{Dynamic, Engine, ImmutableString, Module, NativeCallContext};
 
 use super::{convert, placed};
-use crate::script::host::{Host, ScriptResult};
+use crate::script::ending::ScriptResult;
+use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
 use crate::script::store::Store;
 use crate::script::value::Value;

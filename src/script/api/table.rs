@@ -11,7 +11,8 @@ use rhai::{Array, Dynamic, Engine, EvalAltResult, ImmutableString, Map};
 use super::convert;
 use super::random::with_rng;
 use crate::data::{Lease, Row, Table};
-use crate::script::host::{Ending, Host, ScriptResult};
+use crate::script::ending::{Ending, ScriptResult};
+use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls, keys};
 use crate::script::value::Value;
 

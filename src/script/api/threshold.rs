@@ -10,7 +10,8 @@ use rhai::{Array, Dynamic, Engine, ImmutableString, Map, NativeCallContext};
 use super::convert;
 use crate::metrics::ThresholdText;
 use crate::plan::Options;
-use crate::script::host::{Host, ScriptResult};
+use crate::script::ending::ScriptResult;
+use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls, keys};
 
 pub(super) const SECTION: Section = Section {

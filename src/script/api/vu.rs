@@ -5,7 +5,8 @@ use std::rc::Rc;
 use rhai::{Dynamic, Engine, Map, Module, NativeCallContext};
 
 use super::placed;
-use crate::script::host::{Ending, Host, ScriptResult};
+use crate::script::ending::{Ending, ScriptResult};
+use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
 use crate::script::vu_context::VuContext;
 

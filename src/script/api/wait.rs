@@ -6,7 +6,8 @@ use rhai::{Dynamic, Engine, FnPtr};
 
 use super::convert;
 use crate::plan::Wait;
-use crate::script::host::{Host, ScriptResult};
+use crate::script::ending::ScriptResult;
+use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
 
 /// A wait as a script value.
