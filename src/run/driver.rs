@@ -19,6 +19,7 @@ use super::control::Control;
 use super::lanes::{Change, Lanes};
 use super::pressure::Pressure;
 use super::reload::{Reloaded, Watcher, reload};
+use super::requests::{Answer, Request, Requests};
 use super::samples::SampleWriter;
 use super::shapes::{Said, Shapes};
 use super::worker_loop::{Command, ShapeAnswer, WorkerError, run_worker};
@@ -41,20 +42,6 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// How many commands may wait for a worker.
 const COMMANDS: usize = 16;
-
-/// What the run's handle asks for.
-#[derive(Debug)]
-pub(super) enum Request {
-    /// Stop: the first time gracefully, the second time at once.
-    Stop(EndedBy),
-    /// Load the script again.
-    Reload,
-    /// Change the load; answered with why it cannot be done, if so.
-    Control(Control, Answer),
-}
-
-/// Where a change of the load is answered.
-pub(super) type Answer = oneshot::Sender<Result<(), String>>;
 
 /// How a run ended.
 pub(super) struct Ending {
@@ -183,7 +170,7 @@ impl Driver {
     pub(super) async fn run(
         mut self,
         mut events: mpsc::UnboundedReceiver<Event>,
-        mut requests: mpsc::Receiver<Request>,
+        mut requests: Requests,
     ) -> Ending {
         let mut teardown_error = None;
         if let Some(data) = self.setup(&mut requests).await {
@@ -214,7 +201,7 @@ impl Driver {
     }
 
     /// Runs `setup` on the first worker; `None` when it failed or was stopped.
-    async fn setup(&mut self, requests: &mut mpsc::Receiver<Request>) -> Option<Arc<Value>> {
+    async fn setup(&mut self, requests: &mut Requests) -> Option<Arc<Value>> {
         let (answer, mut result) = oneshot::channel();
         self.tell(0, Command::Setup(answer)).await;
         loop {
@@ -226,9 +213,13 @@ impl Driver {
                     // Stopped meanwhile; or the worker is gone, which its own message has told.
                     _ => { self.end(EndedBy::Stopped); None }
                 },
-                Some(request) = requests.recv() => match request {
+                request = requests.next() => match request {
                     Request::Stop(cause) => {
                         self.end(cause);
+                        self.tell_all(|| Command::StopNow).await;
+                    }
+                    Request::Abandon => {
+                        self.end(EndedBy::Stopped);
                         self.tell_all(|| Command::StopNow).await;
                     }
                     Request::Control(_, answer) => reply(answer, Err("the load has not begun yet".into())),
@@ -242,7 +233,7 @@ impl Driver {
         &mut self,
         data: Arc<Value>,
         events: &mut mpsc::UnboundedReceiver<Event>,
-        requests: &mut mpsc::Receiver<Request>,
+        requests: &mut Requests,
     ) {
         self.start = Instant::now();
         self.lanes = Lanes::new(&self.shared.plan, self.start);
@@ -270,9 +261,10 @@ impl Driver {
             let next_shape = self.shapes.next_ask();
             tokio::select! {
                 biased;
-                Some(request) = requests.recv() => {
+                request = requests.next() => {
                     match request {
                         Request::Stop(cause) => self.stop(cause).await,
+                        Request::Abandon => self.abandon().await,
                         Request::Reload => self.begin_reload(),
                         Request::Control(control, answer) => self.control(&control, answer).await,
                     }
@@ -505,6 +497,12 @@ impl Driver {
         }
     }
 
+    /// Nobody holds the run: it ends at once, without `on_stop` and `teardown`.
+    async fn abandon(&mut self) {
+        self.stops += 1;
+        self.stop(EndedBy::Stopped).await;
+    }
+
     /// Stops gracefully, however often it is called.
     async fn stop_once(&mut self, cause: EndedBy) {
         if self.stops == 0 {
@@ -518,7 +516,7 @@ impl Driver {
         self.ended_by.get_or_insert(cause);
     }
 
-    async fn teardown(&mut self, requests: &mut mpsc::Receiver<Request>) -> Option<String> {
+    async fn teardown(&mut self, requests: &mut Requests) -> Option<String> {
         if self.stops > 1 {
             return None;
         }
@@ -531,13 +529,17 @@ impl Driver {
                     Ok(Err(HookError::Failed(error) | HookError::Aborted(error))) => Some(error),
                     _ => None,
                 },
-                Some(request) = requests.recv() => match request {
+                request = requests.next() => match request {
                     Request::Stop(cause) => {
                         self.end(cause);
                         self.stops += 1;
                         if self.stops > 1 {
                             self.tell_all(|| Command::StopNow).await;
                         }
+                    }
+                    Request::Abandon => {
+                        self.stops = 2;
+                        self.tell_all(|| Command::StopNow).await;
                     }
                     Request::Control(_, answer) => reply(answer, Err("the load is over".into())),
                     Request::Reload => {}

@@ -6,18 +6,21 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::control::Control;
-use super::driver::{Ending, Request};
+use super::driver::Ending;
 use super::error::RunError;
+use super::requests::{Hold, Request};
 use crate::metrics::Snapshot;
 use crate::plan::{EndedBy, RunInfo};
 
-/// A running load test. Dropping it lets the run go on unwatched.
+/// A running load test. Dropping it, or the future of [`RunHandle::wait`], ends the run at once, as a second
+/// [`RunHandle::stop`] does; [`RunHandle::detach`] lets it go on unwatched.
 pub struct RunHandle {
     info: Arc<RunInfo>,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     requests: mpsc::Sender<Request>,
     result: oneshot::Receiver<Ending>,
     thread: JoinHandle<()>,
+    hold: Hold,
 }
 
 /// Stops a run from elsewhere, such as a signal handler; cheap to clone.
@@ -61,8 +64,9 @@ impl RunHandle {
         requests: mpsc::Sender<Request>,
         result: oneshot::Receiver<Ending>,
         thread: JoinHandle<()>,
+        hold: Hold,
     ) -> RunHandle {
-        RunHandle { info: Arc::new(info), snapshots, requests, result, thread }
+        RunHandle { info: Arc::new(info), snapshots, requests, result, thread, hold }
     }
 
     /// What is run, and how.
@@ -143,7 +147,13 @@ impl RunHandle {
         Stopper { requests: self.requests.clone() }
     }
 
-    /// Waits for the end of the run.
+    /// Lets the run go on to its own end with nobody holding it; snapshots and a [`Stopper`] that were taken
+    /// before still work.
+    pub fn detach(self) {
+        self.hold.detach();
+    }
+
+    /// Waits for the end of the run. Dropping the future, as a timeout around it does, ends the run at once.
     ///
     /// # Errors
     /// When the script turned out to be unusable as it is set up (no host for its relative URLs).

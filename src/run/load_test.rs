@@ -328,7 +328,7 @@ impl LoadTest {
         Ok(self.load(inputs)?.options)
     }
 
-    /// Runs the test to its end.
+    /// Runs the test to its end. Dropping the future, as a timeout around it does, ends the run at once.
     ///
     /// # Errors
     /// When it cannot start: the script does not load, or something is set wrongly. What happens during the

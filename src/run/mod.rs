@@ -16,6 +16,7 @@ mod load_test;
 mod prepared;
 mod pressure;
 mod reload;
+mod requests;
 mod samples;
 mod shapes;
 mod worker_loop;

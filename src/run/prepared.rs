@@ -9,6 +9,7 @@ use super::error::RunError;
 use super::handle::RunHandle;
 use super::limits::warnings_for;
 use super::reload::masked;
+use super::requests::Requests;
 use super::worker_loop::WorkerError;
 use crate::metrics::{ResourceSource, SampleSink};
 use crate::plan::RunInfo;
@@ -65,7 +66,8 @@ impl Prepared {
             (shared.messages)(Message { level: Level::Warning, text, from: None });
         }
         let common = shared.inputs.common.clone();
-        let (requests, request_receiver) = mpsc::channel(8);
+        // Held here until the handle has it: a start that is given up is the end of the run too.
+        let (requests, hold, inbox) = Requests::channel();
         let (started, is_started) = oneshot::channel();
         let (ended, result) = oneshot::channel();
         // A thread of its own: the run keeps its time whatever the caller's runtime is busy with.
@@ -83,7 +85,7 @@ impl Prepared {
                     match Driver::start(Arc::new(shared), resources, samples).await {
                         Ok((driver, snapshots)) => {
                             let _ = started.send(Ok(snapshots));
-                            let _ = ended.send(driver.run(events, request_receiver).await);
+                            let _ = ended.send(driver.run(events, inbox).await);
                         }
                         Err(error) => {
                             let _ = started.send(Err(error));
@@ -93,7 +95,7 @@ impl Prepared {
             })
             .map_err(RunError::Thread)?;
         match is_started.await {
-            Ok(Ok(snapshots)) => Ok(RunHandle::new(info, snapshots, requests, result, thread)),
+            Ok(Ok(snapshots)) => Ok(RunHandle::new(info, snapshots, requests, result, thread, hold)),
             Ok(Err(WorkerError::Load(error))) => {
                 Err(RunError::Load(masked(*error, &common.secrets), Vec::new()))
             }

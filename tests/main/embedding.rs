@@ -1,14 +1,16 @@
 //! rhaid as a library: watch, stop, extend, and run twice at once.
 
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use rhaid::metrics::ErrorKind;
+use rhaid::metrics::{ErrorKind, ResourceBatch, ResourceSource};
 use rhaid::plan::EndedBy;
 use rhaid::{LoadTest, RunError, Sample};
 
-use crate::support::{PATIENCE, Server, block_on, load_test, once, run};
+use crate::support::{PATIENCE, Server, block_on, load_test, once, run, wait_until};
 
 const HIT: &str = "fn iteration() { http::get(\"/x\"); sleep(0.01); }";
 
@@ -141,13 +143,106 @@ fn stopping_and_waiting_work_whatever_the_order() {
     });
 }
 
+/// The threads of a run, as the kernel numbers them: other tests run in this process too.
+#[derive(Clone, Default)]
+struct Threads(Arc<Mutex<Vec<PathBuf>>>);
+
+impl Threads {
+    fn add_this(&self) {
+        let this = Path::new("/proc").join(std::fs::read_link("/proc/thread-self").unwrap());
+        self.0.lock().unwrap().push(this);
+    }
+
+    /// Notes the threads of a test: an engine is made on each worker, resources are taken on the run's own.
+    fn of(&self, test: LoadTest) -> LoadTest {
+        let threads = self.clone();
+        test.with_engine(move |_| threads.add_this()).resources(self.clone())
+    }
+
+    fn are_gone(&self) -> bool {
+        self.0.lock().unwrap().iter().all(|thread| !thread.exists())
+    }
+}
+
+impl ResourceSource for Threads {
+    fn begin(&mut self, _: Instant) {
+        self.add_this();
+    }
+
+    fn take(&mut self) -> ResourceBatch {
+        ResourceBatch::default()
+    }
+}
+
+/// Makes load that would never end, gives it up as `give_up` does, and looks for what is left of it.
+fn abandoned<F: Future<Output = ()>>(
+    script: &str,
+    path: &str,
+    give_up: impl FnOnce(LoadTest, Arc<Server>) -> F,
+) {
+    let (server, threads) = (Arc::new(Server::start()), Threads::default());
+    let test = load_test(script).host(&server.url()).users(4).threads(2).stop_timeout(PATIENCE);
+    block_on(give_up(threads.of(test), server.clone()));
+    assert!(server.hits(path) > 0, "it did make load");
+    wait_until("the end of the run's threads", || threads.are_gone());
+    let made = server.total();
+    sleep(Duration::from_millis(100));
+    assert_eq!(server.total(), made, "nobody makes load any more");
+    assert_eq!(server.hits("/bye"), 0, "neither on_stop nor teardown were called");
+}
+
+const ENDLESS: &str = r#"
+    fn iteration() { http::get("/x"); sleep(0.01); }
+    fn on_stop() { http::get("/bye"); }
+    fn teardown() { http::get("/bye"); }
+"#;
+
+async fn hit(server: &Server, path: &str) {
+    while server.hits(path) == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 #[test]
-fn a_dropped_handle_lets_the_run_go_on() {
-    let server = Server::start();
-    block_on(async {
-        drop(load_test(HIT).host(&server.url()).iterations(5).start().await.unwrap());
+fn a_timeout_around_a_run_leaves_no_thread_and_no_load() {
+    abandoned(ENDLESS, "/x", |test, server| async move {
+        tokio::select! {
+            ended = test.run() => panic!("it has no end: {ended:?}"),
+            () = hit(&server, "/x") => {}
+        }
     });
-    server.wait_for_hits("/x", 5);
+}
+
+#[test]
+fn a_timeout_while_setup_runs_ends_the_run_too() {
+    let script = "fn setup() { http::get(\"/never\"); } fn iteration() { http::get(\"/x\"); }";
+    abandoned(script, "/never", |test, server| async move {
+        tokio::select! {
+            ended = test.run() => panic!("it has no end: {ended:?}"),
+            () = hit(&server, "/never") => {}
+        }
+    });
+}
+
+#[test]
+fn a_dropped_handle_ends_the_run() {
+    abandoned(ENDLESS, "/x", |test, server| async move {
+        let handle = test.start().await.unwrap();
+        // What can stop it does not hold it.
+        let _stopper = handle.stopper();
+        hit(&server, "/x").await;
+        drop(handle);
+    });
+}
+
+#[test]
+fn a_detached_run_goes_on() {
+    let (server, threads) = (Server::start(), Threads::default());
+    block_on(async {
+        threads.of(load_test(HIT).host(&server.url()).iterations(50)).start().await.unwrap().detach();
+    });
+    server.wait_for_hits("/x", 50);
+    wait_until("the end of the run's threads", || threads.are_gone());
 }
 
 #[test]
