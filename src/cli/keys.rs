@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::metrics::Snapshot;
-use crate::{Control, Stopper};
+use crate::{Control, ControlError, Stopper};
 
 /// What the line under the display says.
 pub(super) const HINT: &str = "keys: + - load   p pause   s next stage   q stop";
@@ -181,16 +181,16 @@ impl Wishes {
         stopper: &Stopper,
         snapshot: &Snapshot,
         rate: Option<f64>,
-    ) -> Result<String, String> {
+    ) -> Result<String, ControlError> {
         if let Some(now) = self.rate.or(rate) {
             let rate = stepped(now, more, 0.0);
-            stopper.control(Control::Rate { lane: None, rate }).await?;
+            stopper.control(Control::Rate { scenario: None, rate }).await?;
             self.rate = Some(rate);
             return Ok(format!("rate {rate}/s"));
         }
         let now = self.users.unwrap_or(snapshot.users_target);
         let users = stepped(now as f64, more, 1.0) as u64;
-        stopper.control(Control::Users { lane: None, users, spawn_rate: None }).await?;
+        stopper.control(Control::Users { scenario: None, users, spawn_rate: None }).await?;
         self.users = Some(users);
         Ok(format!("{users} users"))
     }

@@ -7,19 +7,23 @@
 
 use std::sync::Arc;
 
-use crate::metrics::Phase;
+use serde::{Deserialize, Serialize};
 
-/// Hair by which areas and values may differ from whole numbers by rounding.
-const HAIR: f64 = 1e-6;
+use crate::metrics::Phase;
+use crate::plan;
+
+/// By how much areas and values may differ from whole numbers by rounding.
+const TOLERANCE: f64 = 1e-6;
 
 /// A straight piece of a curve.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Stretch {
     /// Value at its beginning.
     pub(crate) from: f64,
     /// Value that it reaches at its end.
     pub(crate) to: f64,
     /// Seconds; infinite is for ever, and then flat.
+    #[serde(with = "unbounded")]
     pub(crate) length: f64,
     /// Its name for people.
     pub(crate) name: Option<Arc<str>>,
@@ -73,13 +77,28 @@ impl Stretch {
     }
 }
 
+/// Infinity as nothing: JSON has no word for it.
+mod unbounded {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    // serde asks for a reference.
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    pub(super) fn serialize<S: Serializer>(length: &f64, to: S) -> Result<S::Ok, S::Error> {
+        length.is_finite().then_some(*length).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<f64, D::Error> {
+        Ok(Option::deserialize(from)?.unwrap_or(f64::INFINITY))
+    }
+}
+
 /// See the module's description.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Curve {
     stretches: Vec<Placed>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Placed {
     /// When it begins.
     start: f64,
@@ -102,6 +121,16 @@ impl Curve {
     /// Stretches one after the other, from time 0.
     pub(crate) fn new(stretches: impl IntoIterator<Item = Stretch>) -> Curve {
         Curve::default().then(stretches)
+    }
+
+    /// From `start` in a straight line to the target of each stage.
+    pub(crate) fn along(start: f64, stages: &[plan::Stage]) -> Curve {
+        let stretches = stages.iter().scan(start, |at, stage| {
+            let from = std::mem::replace(at, stage.target);
+            let (length, name) = (stage.duration.as_secs_f64(), stage.name.as_deref().map(Into::into));
+            Some(Stretch { from, to: stage.target, length, name })
+        });
+        Curve::new(stretches)
     }
 
     /// This curve, and then these stretches.
@@ -190,11 +219,11 @@ impl Curve {
     /// When its area goes beyond this one; `None` when it never does. Where it is 0 for a while, that is the end
     /// of the while.
     pub(crate) fn time_of(&self, area: f64) -> Option<f64> {
-        let index = self.stretches.partition_point(|placed| placed.area <= area + HAIR);
+        let index = self.stretches.partition_point(|placed| placed.area <= area + TOLERANCE);
         let placed = self.stretches[..index].last()?;
         let within = area - placed.area;
-        // A hair below its whole area belongs to it, at its area to what comes after.
-        if placed.stretch.area(placed.stretch.length) <= within + HAIR {
+        // Just below its whole area belongs to it, at its area to what comes after.
+        if placed.stretch.area(placed.stretch.length) <= within + TOLERANCE {
             return None;
         }
         Some(placed.start + placed.stretch.seconds_of(within))
@@ -206,9 +235,9 @@ impl Curve {
         let Some(placed) = self.placed(time) else { return 0 };
         let value = placed.stretch.at(time - placed.start);
         let whole = if placed.stretch.to < placed.stretch.from {
-            (value - HAIR).ceil()
+            (value - TOLERANCE).ceil()
         } else {
-            (value + HAIR).floor()
+            (value + TOLERANCE).floor()
         };
         whole.max(0.0) as u64
     }
@@ -238,7 +267,8 @@ impl Curve {
         let now = self.users(time);
         self.stretches.iter().any(|placed| {
             placed.end() > time
-                && (placed.stretch.to > now as f64 + HAIR || placed.stretch.from > now as f64 + HAIR)
+                && (placed.stretch.to > now as f64 + TOLERANCE
+                    || placed.stretch.from > now as f64 + TOLERANCE)
         })
     }
 

@@ -6,12 +6,9 @@
 
 use std::rc::Rc;
 
-use tokio::time::Instant;
-
 use super::lane::Lane;
 use super::population::own_seats;
 use crate::plan::{Late, Open};
-use crate::vu::{Due, Turns};
 
 /// After how many iterations in a row others get their turn on this thread.
 const IN_A_ROW: u32 = 64;
@@ -19,8 +16,7 @@ const IN_A_ROW: u32 = 64;
 /// Starts users as they are needed, ends the lane when its schedule ends, and goes on until it is given up.
 pub(crate) async fn feed(lane: Rc<Lane>) {
     let Some(mut pacer) = lane.pacer() else { return };
-    let open = lane.plan.executor.open().cloned().unwrap_or_default();
-    let Open { pre_allocated_vus, late, .. } = open;
+    let Open { pre_allocated_vus, late, .. } = lane.rule.open().cloned().unwrap_or_default();
     for _ in own_seats(0, pre_allocated_vus, lane.part) {
         lane.add_user(None);
     }
@@ -28,15 +24,15 @@ pub(crate) async fn feed(lane: Rc<Lane>) {
     let mut in_a_row = 0;
     let mut is_cut = false;
     loop {
-        let (schedule, now) = (lane.schedule(), Instant::now());
+        let (schedule, now) = (lane.schedule(), lane.now());
         // What has been taken needs nobody; the first of this worker's own that has not is looked after next.
         let taken = lane.common().taken();
         if taken > next {
             next += (taken - next).div_ceil(workers) * workers;
         }
-        let due = lane.due(pacer.position(next));
+        let due = lane.due_at(pacer.position(next));
         match due {
-            Due::At(due) if due <= now => {
+            Some(due) if due <= now => {
                 match late {
                     Late::Queue => {
                         lane.add_user(None);
@@ -54,10 +50,7 @@ pub(crate) async fn feed(lane: Rc<Lane>) {
             _ => in_a_row = 0,
         }
         let end = schedule.end().filter(|_| !schedule.is_paused);
-        let mut wake = match due {
-            Due::At(due) => Some(due),
-            Due::Later | Due::Never => end,
-        };
+        let mut wake = due.or(end);
         if let Some(end) = end.filter(|&end| end <= now) {
             lane.end();
             let cut = end + lane.stop_timeout();
@@ -73,7 +66,7 @@ pub(crate) async fn feed(lane: Rc<Lane>) {
             is_cut = false;
         }
         tokio::select! {
-            () = lane.worker.sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
+            () = lane.sleep_until(wake) => {}
             () = lane.changed.notified() => {}
             () = lane.user_left.notified(), if end.is_some_and(|end| end <= now) => {}
         }

@@ -1,94 +1,25 @@
-//! A lane on a worker thread: its users here, the schedule they follow, and who gets which iteration.
+//! A lane on a worker thread: its users here, and the schedule they follow.
 //!
-//! Owns the hand-out of iterations. Leaves starting and stopping users to `population` (so many users) and
-//! `feeder` (so many iterations per second). An open lane's queue is one number, shared by all threads: the next
-//! iteration that nobody has taken. A user that is free takes it, whether it is due already or not yet, and
-//! waits for its time; so whoever is free first, on whatever thread, runs what is due first, and nothing is sent.
-//! Invariant: an iteration is taken once.
+//! Leaves starting and stopping users to `population` (so many users) and `feeder` (so many iterations per second), and
+//! who gets which iteration to `hand_out`. Here times of the schedule become instants of this process.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::hand_out::{HandOut, LaneCommon, pacer};
 use super::pacer::Pacer;
+use super::rule;
+use super::rule::Rule;
 use super::schedule::Schedule;
-use crate::plan::{Executor, LanePlan, Late, Open};
+use crate::plan::LanePlan;
 use crate::script::Stage;
 use crate::vu::{Due, Event, Seat, Spent, Turn, Turns, Worker};
-
-/// How late an iteration may be begun where late ones are dropped: about what timers and a busy thread cost.
-const PUNCTUAL: Duration = Duration::from_millis(10);
-
-/// Users of several lanes together.
-#[derive(Debug)]
-pub(crate) struct Budget {
-    alive: AtomicU64,
-    most: u64,
-}
-
-impl Budget {
-    pub(crate) fn new(most: u64) -> Budget {
-        Budget { alive: AtomicU64::new(0), most }
-    }
-
-    /// Users that there are.
-    pub(crate) fn alive(&self) -> u64 {
-        self.alive.load(Ordering::Relaxed)
-    }
-
-    /// Most users that there may be.
-    pub(crate) fn most(&self) -> u64 {
-        self.most
-    }
-
-    fn take(&self) -> bool {
-        let more = |alive| (alive < self.most).then_some(alive + 1);
-        self.alive.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
-    }
-
-    fn give_back(&self) {
-        self.alive.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// What the workers of a lane have in common.
-#[derive(Debug)]
-pub(crate) struct LaneCommon {
-    /// Iterations that have been taken.
-    taken: AtomicU64,
-    /// Users that have ever been started, of an open lane: the next one's place in its numbers.
-    seats: AtomicU64,
-    budget: Arc<Budget>,
-    /// More users than there may be were needed.
-    limit_met: AtomicBool,
-}
-
-impl LaneCommon {
-    pub(crate) fn new(budget: Arc<Budget>) -> LaneCommon {
-        LaneCommon {
-            taken: AtomicU64::new(0),
-            seats: AtomicU64::new(0),
-            budget,
-            limit_met: AtomicBool::new(false),
-        }
-    }
-
-    /// Iterations that have been taken, whether begun or not.
-    pub(crate) fn taken(&self) -> u64 {
-        self.taken.load(Ordering::Relaxed)
-    }
-
-    /// The limit of users.
-    pub(crate) fn budget(&self) -> &Budget {
-        &self.budget
-    }
-}
 
 /// Where a lane stands among the worker threads.
 #[derive(Clone, Copy, Debug)]
@@ -99,27 +30,15 @@ pub(crate) struct Part {
     pub(crate) workers: usize,
 }
 
-/// How users come by their iterations.
-enum Feed {
-    /// One after the other, as long as they are wanted.
-    Free,
-    /// So many each.
-    Each(u64),
-    /// So many together.
-    Together(u64),
-    /// Each when it is due.
-    Due { pacer: RefCell<Pacer>, late: Late },
-}
-
 /// See the module's description.
 pub(crate) struct Lane {
     pub(super) index: usize,
     pub(super) part: Part,
     pub(super) worker: Rc<Worker>,
     pub(super) plan: LanePlan,
-    common: Arc<LaneCommon>,
+    pub(super) rule: Rule,
+    hand_out: HandOut,
     schedule: RefCell<Arc<Schedule>>,
-    feed: Feed,
     /// Counts everything that users who wait have to look at.
     generation: Cell<u64>,
     /// The schedule has come to its end.
@@ -143,24 +62,17 @@ impl Lane {
         is_open: bool,
     ) -> Rc<Lane> {
         let plan = worker.plan().lanes[index].clone();
-        let feed = match &plan.executor {
-            Executor::PerVuIterations { iterations, .. } => Feed::Each(*iterations),
-            Executor::SharedIterations { iterations, .. } => Feed::Together(*iterations),
-            executor => match executor.open() {
-                Some(open) if is_open => {
-                    Feed::Due { pacer: RefCell::new(pacer(&plan, open, worker.plan().seed)), late: open.late }
-                }
-                _ => Feed::Free,
-            },
-        };
+        let rule = rule(&plan.executor, None);
+        let pacer = rule.open().map(|open| pacer(&plan, open, worker.plan().seed));
+        let hand_out = HandOut::new(common, &rule, pacer, is_open, worker.load_start());
         Rc::new(Lane {
             index,
             part,
             worker,
             plan,
-            common,
+            rule,
+            hand_out,
             schedule: RefCell::new(schedule),
-            feed,
             generation: Cell::new(0),
             has_ended: Cell::new(false),
             users: RefCell::default(),
@@ -170,17 +82,33 @@ impl Lane {
         })
     }
 
-    /// Whether it is a rate, not users, that the schedule says.
-    pub(crate) fn is_open(&self) -> bool {
-        matches!(self.feed, Feed::Due { .. })
-    }
-
     pub(super) fn schedule(&self) -> Arc<Schedule> {
         self.schedule.borrow().clone()
     }
 
     pub(super) fn common(&self) -> &LaneCommon {
-        &self.common
+        self.hand_out.common()
+    }
+
+    /// Time since the start of the load.
+    pub(super) fn now(&self) -> Duration {
+        Instant::now().saturating_duration_since(self.worker.load_start())
+    }
+
+    /// When a place is due, in time since the start of the load; `None` when it is not, as things are.
+    pub(super) fn due_at(&self, place: f64) -> Option<Duration> {
+        match self.due(place) {
+            Due::At(due) => Some(due.saturating_duration_since(self.worker.load_start())),
+            Due::Later | Due::Never => None,
+        }
+    }
+
+    /// Waits for a time of the load; for ever when there is none.
+    pub(super) async fn sleep_until(&self, at: Option<Duration>) {
+        match at {
+            Some(at) => self.worker.sleep_until(self.worker.load_start() + at).await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Follows another schedule from now on.
@@ -219,15 +147,13 @@ impl Lane {
 
     /// Starts a further user of an open lane, if there may be one; false when there may not.
     pub(super) fn add_user(self: &Rc<Self>, first: Option<f64>) -> bool {
-        if !self.common.budget.take() {
-            if !self.common.limit_met.swap(true, Ordering::Relaxed) {
-                self.worker.tell(Event::LimitMet { lane: self.index });
-            }
-            return false;
+        let seat = self.common().take_seat();
+        match seat {
+            Ok(seat) => self.start_user(seat, first),
+            Err(is_first) if is_first => self.worker.tell(Event::LimitMet { lane: self.index }),
+            Err(_) => {}
         }
-        let seat = self.common.seats.fetch_add(1, Ordering::Relaxed);
-        self.start_user(seat, first);
-        true
+        seat.is_ok()
     }
 
     /// The number of the user in a seat. Seats beyond those of the plan have numbers beyond all planned ones.
@@ -286,100 +212,32 @@ impl Lane {
 
     /// A pacer of its own for whoever has to look ahead.
     pub(super) fn pacer(&self) -> Option<Pacer> {
-        self.plan.executor.open().map(|open| pacer(&self.plan, open, self.worker.plan().seed))
+        self.rule.open().map(|open| pacer(&self.plan, open, self.worker.plan().seed))
     }
 
     /// Takes iterations that are due and that nobody has taken, up to and with number `last`, one by one; for each,
     /// a user is started, or it is dropped.
     pub(super) fn take_or_drop(self: &Rc<Self>, last: u64, pacer: &mut Pacer) {
-        let taken = &self.common.taken;
-        loop {
-            let next = taken.load(Ordering::Relaxed);
-            if next > last {
-                return;
-            }
-            if taken.compare_exchange(next, next + 1, Ordering::Relaxed, Ordering::Relaxed).is_err() {
-                continue;
-            }
+        while let Some(next) = self.hand_out.take_up_to(last) {
             if !self.add_user(Some(pacer.position(next))) {
                 self.worker.record_dropped(self.plan.scenarios[0], 1);
             }
         }
     }
-
-    /// Takes one of the iterations that all users of the lane have together.
-    fn take_of(&self, iterations: u64) -> Spent {
-        let more = |taken| (taken < iterations).then_some(taken + 1);
-        match self.common.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
-            Ok(taken) => Spent::of(iterations - taken),
-            Err(_) => Spent::Nothing,
-        }
-    }
-
-    /// Takes the next iteration; those that are too late to be begun are dropped on the way.
-    fn take_punctual(&self, pacer: &mut Pacer) -> f64 {
-        let taken = &self.common.taken;
-        loop {
-            let next = taken.load(Ordering::Relaxed);
-            let place = pacer.position(next);
-            if taken.compare_exchange(next, next + 1, Ordering::Relaxed, Ordering::Relaxed).is_err() {
-                continue;
-            }
-            match self.due(place) {
-                Due::At(due) if due + PUNCTUAL < Instant::now() => {
-                    self.worker.record_dropped(self.plan.scenarios[0], 1);
-                }
-                _ => return place,
-            }
-        }
-    }
-}
-
-/// The pacer of a lane: the same positions for all its workers.
-pub(crate) fn pacer(plan: &LanePlan, open: &Open, seed: u64) -> Pacer {
-    // Lanes that share a rate share its process; others have their own.
-    let own = if plan.share.is_some() { 0 } else { plan.first_vu };
-    let seed = seed ^ (own + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    Pacer::new(open.arrivals, seed, plan.share.clone())
 }
 
 impl Turns for Lane {
     fn next(&self, begun: u64) -> Turn {
-        if let Feed::Due { pacer, late } = &self.feed {
-            let pacer = &mut *pacer.borrow_mut();
-            return Turn::Place(match late {
-                Late::Queue => pacer.position(self.common.taken.fetch_add(1, Ordering::Relaxed)),
-                Late::Drop => self.take_punctual(pacer),
-            });
-        }
-        if self.schedule.borrow().is_paused {
-            return Turn::Hold;
-        }
-        match self.feed {
-            Feed::Each(iterations) if begun >= iterations => Turn::Over,
-            Feed::Together(iterations) if self.take_of(iterations) == Spent::Nothing => Turn::Over,
-            _ => Turn::Free,
-        }
+        let drop = || self.worker.record_dropped(self.plan.scenarios[0], 1);
+        self.hand_out.next(begun, &self.schedule.borrow(), Instant::now, drop)
     }
 
     fn spend(&self, begun: u64) -> Spent {
-        match self.feed {
-            Feed::Each(iterations) => Spent::of(iterations.saturating_sub(begun)),
-            Feed::Together(iterations) => self.take_of(iterations),
-            // A rate gives its iterations to whoever is free; a user that cannot begin has taken none.
-            Feed::Free | Feed::Due { .. } => Spent::Unlimited,
-        }
+        self.hand_out.spend(begun)
     }
 
     fn due(&self, place: f64) -> Due {
-        let schedule = self.schedule.borrow();
-        match Pacer::time(place, &schedule.curve) {
-            // What was due before a pause and could not be begun waits for its end too.
-            Some(_) if schedule.is_paused => Due::Later,
-            Some(time) => Due::At(schedule.instant(time)),
-            None if self.has_ended.get() => Due::Never,
-            None => Due::Later,
-        }
+        self.hand_out.due(place, &self.schedule.borrow(), self.has_ended.get())
     }
 
     fn generation(&self) -> u64 {
@@ -388,8 +246,8 @@ impl Turns for Lane {
 
     fn left(&self, id: u64) {
         self.users.borrow_mut().remove(&id);
-        if self.is_open() {
-            self.common.budget.give_back();
+        if self.hand_out.is_open() {
+            self.common().budget().give_back();
         }
         self.user_left.notify_waiters();
     }
@@ -398,6 +256,6 @@ impl Turns for Lane {
 impl Stage for Lane {
     fn stage(&self) -> Option<Arc<str>> {
         let schedule = self.schedule.borrow();
-        schedule.curve.stage(schedule.time(Instant::now())).and_then(|(_, name)| name)
+        schedule.curve.stage(schedule.time(self.now())).and_then(|(_, name)| name)
     }
 }

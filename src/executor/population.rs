@@ -6,10 +6,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use tokio::time::Instant;
-
 use super::lane::{Lane, Part};
-use crate::plan::Executor;
 
 /// The seats below `seats` that are on one worker, ascending.
 pub(crate) fn own_seats(from: u64, to: u64, part: Part) -> impl DoubleEndedIterator<Item = u64> {
@@ -22,15 +19,11 @@ pub(crate) fn own_seats(from: u64, to: u64, part: Part) -> impl DoubleEndedItera
 
 /// Starts and stops this worker's users until it is given up.
 pub(crate) async fn follow(lane: Rc<Lane>) {
-    let grace = match &lane.plan.executor {
-        Executor::RampingVus { graceful_ramp_down, .. } => *graceful_ramp_down,
-        _ => None,
-    };
     let mut wanted = 0;
     // Seats whose user was on its way out when it was wanted again.
     let mut again: BTreeSet<u64> = BTreeSet::new();
     loop {
-        let (schedule, now) = (lane.schedule(), Instant::now());
+        let (schedule, now) = (lane.schedule(), lane.now());
         let time = schedule.time(now);
         let users = schedule.curve.users(time);
         for seat in own_seats(wanted, users, lane.part) {
@@ -42,7 +35,7 @@ pub(crate) async fn follow(lane: Rc<Lane>) {
         }
         for seat in own_seats(users, wanted, lane.part).rev() {
             again.remove(&seat);
-            lane.worker.stop_user(lane.user_id(seat), grace);
+            lane.worker.stop_user(lane.user_id(seat), lane.rule.grace);
         }
         wanted = users;
         again.retain(|&seat| {
@@ -55,9 +48,9 @@ pub(crate) async fn follow(lane: Rc<Lane>) {
         if !lane.has_users() && !schedule.is_paused && !schedule.curve.grows_after(time) {
             lane.tell_idle();
         }
-        let next = schedule.curve.next_change(time).map(|time| schedule.instant(time));
+        let next = schedule.curve.next_change(time).map(|time| schedule.moment(time));
         tokio::select! {
-            () = lane.worker.sleep_until(next.unwrap_or(now)), if next.is_some() => {}
+            () = lane.sleep_until(next) => {}
             () = lane.changed.notified() => {}
             () = lane.user_left.notified() => {}
         }

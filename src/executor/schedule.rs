@@ -5,16 +5,17 @@
 //! users and iterations that are on their way keep their places, so nothing is started twice or lost.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::time::Instant;
+use serde::{Deserialize, Serialize};
 
 use super::curve::Curve;
 
 /// See the module's description.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Schedule {
-    /// Time 0 of the curve.
-    pub(crate) start: Instant,
+    /// Time 0 of the curve, since the start of the load, as all times here.
+    pub(crate) start: Duration,
     /// Users, or iterations per second.
     pub(crate) curve: Curve,
     /// No iteration begins until there is another schedule.
@@ -26,21 +27,20 @@ pub(crate) struct Schedule {
 }
 
 impl Schedule {
-    /// An instant as seconds since the start.
-    pub(crate) fn time(&self, now: Instant) -> f64 {
-        now.saturating_duration_since(self.start).as_secs_f64()
+    /// Seconds of the curve that have gone by now.
+    pub(crate) fn time(&self, now: Duration) -> f64 {
+        now.saturating_sub(self.start).as_secs_f64()
     }
 
-    /// Seconds since the start as an instant.
-    pub(crate) fn instant(&self, time: f64) -> Instant {
+    /// When so many seconds of the curve will have gone by.
+    pub(crate) fn moment(&self, time: f64) -> Duration {
         // A time that no clock reaches is one that does not come.
-        let time = std::time::Duration::try_from_secs_f64(time.max(0.0)).ok();
-        let far = std::time::Duration::from_secs(10 * 365 * 24 * 3600);
-        self.start + time.unwrap_or(far).min(far)
+        let far = Duration::from_secs(10 * 365 * 24 * 3600);
+        self.start + Duration::try_from_secs_f64(time.max(0.0)).map_or(far, |time| time.min(far))
     }
 
     /// When it ends; `None` is never.
-    pub(crate) fn end(&self) -> Option<Instant> {
-        self.curve.end().map(|end| self.instant(end))
+    pub(crate) fn end(&self) -> Option<Duration> {
+        self.curve.end().map(|end| self.moment(end))
     }
 }

@@ -1,13 +1,26 @@
-//! What a script's shape function may answer, read from its value. Pure.
+//! The executor `shape`: a function of the script says each second how many users, or what rate. Pure.
+//!
+//! Owns what the function may answer, read from its value. Leaves asking it to `run`.
 
+use serde::{Deserialize, Serialize};
+
+use super::curve::{Curve, Stretch};
+use super::rule::{Feed, Rule};
+use crate::plan::Open;
 use crate::script::Value;
 use crate::text::did_you_mean;
 
 /// How often a shape is asked, in seconds.
 pub(crate) const ASK_EVERY_S: u64 = 1;
 
+/// Nothing until the function has been asked.
+pub(super) fn rule(function: &str, open: &Open) -> Rule {
+    let feed = Feed::Asked { function: function.to_owned(), open: open.clone() };
+    Rule { feed, ..Rule::users(Curve::new([Stretch::flat(0.0, f64::INFINITY)])) }
+}
+
 /// What the load is to be from now on.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Answer {
     /// So many users.
     Users {

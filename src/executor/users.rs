@@ -1,9 +1,15 @@
 //! The `users` executor, Locust's: users are added evenly at the spawn rate and taken away at the same rate.
 
 use super::curve::{Curve, Stretch};
+use super::rule::Rule;
 
-/// The curve of a run: the first user at once, the others evenly after it; from `run_time` on they are taken away.
-pub(crate) fn curve(users: u64, spawn_rate: f64, run_time: Option<f64>) -> Curve {
+/// Users who come at the spawn rate and leave at it when the time of the run is over.
+pub(super) fn rule(users: u64, spawn_rate: f64, run_time: Option<f64>) -> Rule {
+    Rule { spawn_rate: Some(spawn_rate), ..Rule::users(curve(users, spawn_rate, run_time)) }
+}
+
+/// The first user at once, the others evenly after it; from `run_time` on they are taken away.
+fn curve(users: u64, spawn_rate: f64, run_time: Option<f64>) -> Curve {
     let curve = Curve::new([ramp(0, users, spawn_rate)]);
     let full = curve.end().unwrap_or(0.0);
     match run_time {
@@ -21,7 +27,7 @@ pub(crate) fn curve(users: u64, spawn_rate: f64, run_time: Option<f64>) -> Curve
 }
 
 /// From one number of users to another, the first one at once.
-pub(crate) fn ramp(from: u64, to: u64, rate: f64) -> Stretch {
+fn ramp(from: u64, to: u64, rate: f64) -> Stretch {
     let (from, to) = (from as f64, to as f64);
     let first = if to > from {
         from + 1.0
@@ -31,6 +37,29 @@ pub(crate) fn ramp(from: u64, to: u64, rate: f64) -> Stretch {
         from
     };
     Stretch::new(first, to, (to - first).abs() / rate)
+}
+
+/// From the users that there are to others, and then as long as the curve would have lasted at its full height;
+/// `leave` is the rate at which they leave at the end, where they leave one by one.
+pub(crate) fn change(
+    from: u64,
+    to: u64,
+    rate: f64,
+    old: &Curve,
+    time: f64,
+    leave: Option<f64>,
+) -> Vec<Stretch> {
+    let ramp = ramp(from, to, rate);
+    // The old one's last descent is where its time is over, where it has one.
+    let end = match leave {
+        Some(_) => old.last_descent(),
+        None => old.end(),
+    };
+    let Some(end) = end else { return vec![ramp, Stretch::flat(to as f64, f64::INFINITY)] };
+    let left = (end - time - ramp.length).max(0.0);
+    let mut stretches = vec![ramp, Stretch::flat(to as f64, left)];
+    stretches.extend(leave.map(|rate| self::ramp(to, 0, rate)));
+    stretches
 }
 
 #[cfg(test)]

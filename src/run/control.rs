@@ -7,7 +7,7 @@ pub enum Control {
     /// So many virtual users from now on, until the time of the load is over.
     Users {
         /// The scenario whose users are meant; `None` when only one load of users runs.
-        lane: Option<String>,
+        scenario: Option<String>,
         /// How many.
         users: u64,
         /// Added or taken away per second; `None` as fast as at the start.
@@ -16,7 +16,7 @@ pub enum Control {
     /// So many iterations per second from now on, until the time of the load is over.
     Rate {
         /// The scenario that is meant; `None` when only one load with a rate runs.
-        lane: Option<String>,
+        scenario: Option<String>,
         /// Iterations per second.
         rate: f64,
     },
@@ -27,4 +27,43 @@ pub enum Control {
     /// The stage that the load is in ends now: the next one begins, from where the load is. Of users that are
     /// added one by one, all are there at once; after the last stage, the load ends.
     NextStage,
+}
+
+/// Why the load cannot be changed so, now.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControlError {
+    /// `setup` still runs.
+    #[error("the load has not begun yet")]
+    NotBegun,
+    /// The load is over.
+    #[error("the load is over")]
+    Over,
+    /// It is paused and has to be resumed first.
+    #[error("the run is paused; resume it first")]
+    Paused,
+    /// It was to be paused and is.
+    #[error("the run is paused already")]
+    PausedAlready,
+    /// It was to be resumed and goes on.
+    #[error("the run is not paused")]
+    NotPaused,
+    /// The load is in its last stage, or has none.
+    #[error("there is no next stage")]
+    NoNextStage,
+    /// No load can have this rate.
+    #[error("the rate is {0}; it must be 0 or more")]
+    Rate(f64),
+    /// It is not said which of these is meant.
+    #[error("several loads run now; name one of them: {}", .0.join(", "))]
+    Several(Vec<String>),
+    /// This scenario does not run now, or has users where a rate was given, or the other way round.
+    #[error("no scenario '{0}' of that kind runs now")]
+    NoScenario(String),
+    /// Nothing runs that has a rate.
+    #[error("nothing that has a rate runs now")]
+    NoRate,
+    /// Nothing runs that has a number of users.
+    #[error("nothing that has a number of users runs now")]
+    NoUsers,
 }

@@ -5,7 +5,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::control::Control;
+use super::control::{Control, ControlError};
 use super::driver::Ending;
 use super::error::RunError;
 use super::requests::{Hold, Request};
@@ -44,11 +44,11 @@ impl Stopper {
     ///
     /// # Errors
     /// As there.
-    pub async fn control(&self, control: Control) -> Result<(), String> {
+    pub async fn control(&self, control: Control) -> Result<(), ControlError> {
         let (answer, is_done) = oneshot::channel();
-        let over = || "the run is over".to_owned();
-        self.requests.send(Request::Control(control, answer)).await.map_err(|_| over())?;
-        is_done.await.unwrap_or_else(|_| Err(over()))
+        let request = Request::Control(control, answer);
+        self.requests.send(request).await.map_err(|_| ControlError::Over)?;
+        is_done.await.unwrap_or(Err(ControlError::Over))
     }
 
     fn request(&self, cause: EndedBy) {
@@ -97,8 +97,8 @@ impl RunHandle {
     /// Changes the load from now on: users, rate, pause, stage. Each change is a mark in the history.
     ///
     /// # Errors
-    /// Why it cannot be done now, in words: no load of that kind runs, the run is paused or over.
-    pub async fn control(&self, control: Control) -> Result<(), String> {
+    /// Why it cannot be done now: no load of that kind runs, the run is paused or over.
+    pub async fn control(&self, control: Control) -> Result<(), ControlError> {
         self.stopper().control(control).await
     }
 
@@ -106,23 +106,23 @@ impl RunHandle {
     ///
     /// # Errors
     /// As [`RunHandle::control`].
-    pub async fn set_users(&self, users: u64) -> Result<(), String> {
-        self.control(Control::Users { lane: None, users, spawn_rate: None }).await
+    pub async fn set_users(&self, users: u64) -> Result<(), ControlError> {
+        self.control(Control::Users { scenario: None, users, spawn_rate: None }).await
     }
 
     /// So many iterations per second from now on.
     ///
     /// # Errors
     /// As [`RunHandle::control`].
-    pub async fn set_rate(&self, rate: f64) -> Result<(), String> {
-        self.control(Control::Rate { lane: None, rate }).await
+    pub async fn set_rate(&self, rate: f64) -> Result<(), ControlError> {
+        self.control(Control::Rate { scenario: None, rate }).await
     }
 
     /// Begins no iteration until [`RunHandle::resume`]; the time of the load stands still.
     ///
     /// # Errors
     /// As [`RunHandle::control`].
-    pub async fn pause(&self) -> Result<(), String> {
+    pub async fn pause(&self) -> Result<(), ControlError> {
         self.control(Control::Pause).await
     }
 
@@ -130,7 +130,7 @@ impl RunHandle {
     ///
     /// # Errors
     /// As [`RunHandle::control`].
-    pub async fn resume(&self) -> Result<(), String> {
+    pub async fn resume(&self) -> Result<(), ControlError> {
         self.control(Control::Resume).await
     }
 
@@ -138,7 +138,7 @@ impl RunHandle {
     ///
     /// # Errors
     /// As [`RunHandle::control`].
-    pub async fn skip_stage(&self) -> Result<(), String> {
+    pub async fn skip_stage(&self) -> Result<(), ControlError> {
         self.control(Control::NextStage).await
     }
 

@@ -9,8 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-
 use super::error::RunError;
 use super::facts::{run_info, without_secrets};
 use super::handle::{Report, RunHandle};
@@ -29,7 +27,7 @@ use crate::script::{
     ScriptPlan, Sources,
 };
 use crate::text::did_you_mean;
-use crate::vu::{Event, Shared, host_of};
+use crate::vu::{Shared, host_of};
 
 /// A load test: a script, and how it is to be run.
 ///
@@ -354,8 +352,8 @@ impl LoadTest {
         let samples = std::mem::take(&mut self.samples);
         // 32 bits are enough to tell runs apart and short enough to be typed again.
         let random_seed = rand::random::<u32>();
-        let (info, shared, events) = self.check(u64::from(random_seed))?;
-        Ok(Prepared { info, shared, events, resources, samples })
+        let (info, shared) = self.check(u64::from(random_seed))?;
+        Ok(Prepared { info, shared, resources, samples })
     }
 
     /// What the script is given: with new common state, so that each run begins with nothing read or kept.
@@ -403,10 +401,7 @@ impl LoadTest {
     }
 
     /// Everything that can be wrong is found here, before any thread of the run exists.
-    fn check(
-        mut self,
-        random_seed: u64,
-    ) -> Result<(RunInfo, Shared, mpsc::UnboundedReceiver<Event>), RunError> {
+    fn check(mut self, random_seed: u64) -> Result<(RunInfo, Shared), RunError> {
         self.sources.check_roots().map_err(RunError::Script)?;
         let seed = self.options.seed.or(self.lower.seed).unwrap_or(random_seed);
         let mut inputs = self.inputs(seed);
@@ -451,7 +446,6 @@ impl LoadTest {
         let transport = Transport::new(http).map_err(|error| RunError::Http(error.to_string()))?;
         let info = run_info(&plan, self.script, self.sources.all(), &declared.params, self.origin);
         let info = RunInfo { is_trial: is_tried_out, ..without_secrets(info, &inputs.common.secrets) };
-        let (events, receiver) = mpsc::unbounded_channel();
         let shared = Shared {
             inputs,
             iterations_left: plan.iterations.map(AtomicU64::new),
@@ -466,9 +460,8 @@ impl LoadTest {
             transport,
             run: Arc::new(RunState::default()),
             messages: self.messages,
-            events,
         };
-        Ok((info, shared, receiver))
+        Ok((info, shared))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{oneshot, watch};
 
 use super::driver::Driver;
 use super::error::RunError;
@@ -10,17 +10,19 @@ use super::handle::RunHandle;
 use super::limits::warnings_for;
 use super::reload::masked;
 use super::requests::Requests;
+use super::samples::SampleWriter;
+use super::threads::Threads;
 use super::worker_loop::WorkerError;
-use crate::metrics::{ResourceSource, SampleSink};
+use super::workers::Workers;
+use crate::metrics::{ResourceSource, SampleSink, Snapshot};
 use crate::plan::RunInfo;
 use crate::script::{Level, Message};
-use crate::vu::{Event, Shared};
+use crate::vu::Shared;
 
 /// A test that is ready to start: its script is loaded and its settings are checked.
 pub struct Prepared {
     pub(super) info: RunInfo,
     pub(super) shared: Shared,
-    pub(super) events: mpsc::UnboundedReceiver<Event>,
     pub(super) resources: Option<Box<dyn ResourceSource>>,
     pub(super) samples: Vec<Box<dyn SampleSink>>,
 }
@@ -61,7 +63,7 @@ impl Prepared {
     /// # Errors
     /// When the system refuses a thread, or the script does not load on one of them.
     pub async fn start(self) -> Result<RunHandle, RunError> {
-        let Prepared { info, shared, events, resources, samples } = self;
+        let Prepared { info, shared, resources, samples } = self;
         for text in warnings_for(shared.plan.users) {
             (shared.messages)(Message { level: Level::Warning, text, from: None });
         }
@@ -82,10 +84,10 @@ impl Prepared {
                     }
                 };
                 runtime.block_on(async move {
-                    match Driver::start(Arc::new(shared), resources, samples).await {
+                    match driver(Arc::new(shared), resources, samples).await {
                         Ok((driver, snapshots)) => {
                             let _ = started.send(Ok(snapshots));
-                            let _ = ended.send(driver.run(events, inbox).await);
+                            let _ = ended.send(driver.run(inbox).await);
                         }
                         Err(error) => {
                             let _ = started.send(Err(error));
@@ -103,4 +105,19 @@ impl Prepared {
             Err(_) => Err(RunError::Thread(std::io::Error::other("the run's thread ended while it started"))),
         }
     }
+}
+
+/// Starts what a run consists of: who writes samples down, if anybody does, and the worker threads.
+async fn driver(
+    shared: Arc<Shared>,
+    resources: Option<Box<dyn ResourceSource>>,
+    samples: Vec<Box<dyn SampleSink>>,
+) -> Result<(Driver<Threads>, watch::Receiver<Arc<Snapshot>>), WorkerError> {
+    let common = shared.inputs.common.clone();
+    let mask = Arc::new(move |text: &str| common.secrets.mask(text));
+    let samples =
+        SampleWriter::start(samples, mask, shared.messages.clone()).map_err(WorkerError::Runtime)?;
+    let threads = Threads::start(&shared, samples.as_ref().map(|(_, line)| line)).await?;
+    let samples = samples.map(|(writer, line)| (line.tap(threads.count()), writer));
+    Ok(Driver::new(shared, threads, resources, samples))
 }

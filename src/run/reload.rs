@@ -6,13 +6,21 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc;
 
 use crate::metrics::{Recorder, ScriptError};
 use crate::plan::ScenarioPlan;
 use crate::script::{
-    Extension, Host, MessageSink, RunState, ScriptEngine, ScriptInputs, ScriptPlan, Secrets, Sources, Value,
+    Extension, Host, Level, Message, MessageSink, RunState, ScriptEngine, ScriptInputs, ScriptPlan, Secrets,
+    Sources, Value,
 };
+use crate::vu::Shared;
+
+/// How often the files of the script are looked at, when that is asked for.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Stack of a thread that loads scripts: Rhai's own limits are set for this one.
 pub(super) const LOADING_STACK: usize = 16 << 20;
@@ -51,7 +59,7 @@ pub(super) fn panicked(sources: &Sources) -> ScriptError {
 }
 
 /// A script that can take over.
-#[derive(Clone)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Reloaded {
     pub(super) sources: Sources,
     pub(super) variables: Arc<BTreeMap<String, Value>>,
@@ -60,7 +68,7 @@ pub(super) struct Reloaded {
 }
 
 /// Reads the files of a script again and loads it; an error in words when it cannot take over.
-pub(super) fn reload(
+fn reload(
     old: &Sources,
     extensions: Vec<Extension>,
     inputs: ScriptInputs,
@@ -90,8 +98,73 @@ fn shown(error: &ScriptError) -> String {
     format!("{}: {}\n{}", error.position, error.message, error.trace)
 }
 
+/// Changed scripts on their way into a run.
+pub(super) struct Reloads {
+    shared: Arc<Shared>,
+    /// The script that runs.
+    sources: Sources,
+    watcher: Watcher,
+    /// When the files are looked at next, if that is asked for.
+    next_look: Option<Duration>,
+    loaded: (mpsc::Sender<Result<Reloaded, String>>, mpsc::Receiver<Result<Reloaded, String>>),
+}
+
+impl Reloads {
+    pub(super) fn new(shared: &Arc<Shared>) -> Reloads {
+        Reloads {
+            shared: shared.clone(),
+            sources: shared.sources.clone(),
+            watcher: Watcher::new(&shared.sources),
+            next_look: shared.watch.then_some(LOOK_EVERY),
+            loaded: mpsc::channel(1),
+        }
+    }
+
+    /// When the files are to be looked at, in time since the start of the load.
+    pub(super) fn next_look(&self) -> Option<Duration> {
+        self.next_look
+    }
+
+    /// Looks at the files, and loads the script again if they have changed.
+    pub(super) fn look(&mut self, now: Duration) {
+        self.next_look = Some(now + LOOK_EVERY);
+        if self.watcher.has_changed() {
+            self.begin();
+        }
+    }
+
+    /// Loads the script as its files are now, on a thread of its own: the run keeps its time meanwhile.
+    pub(super) fn begin(&self) {
+        let (shared, sources, answer) = (self.shared.clone(), self.sources.clone(), self.loaded.0.clone());
+        let load = move || {
+            let reloaded =
+                reload(&sources, shared.extensions.clone(), shared.inputs.clone(), &shared.declared);
+            // Nobody waits for it when the run has ended meanwhile, or when another change is being loaded.
+            let _ = answer.blocking_send(reloaded);
+        };
+        if let Err(error) = std::thread::Builder::new().name("rhaid-reload".into()).spawn(load) {
+            let text = format!("the changed script is not loaded: {error}");
+            (self.shared.messages)(Message { level: Level::Warning, text, from: None });
+        }
+    }
+
+    /// The next script that was loaded, or why it was not. Can be dropped without losing one.
+    pub(super) async fn next(&mut self) -> Result<Reloaded, String> {
+        match self.loaded.1.recv().await {
+            Some(reloaded) => reloaded,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// This is the script that runs now.
+    pub(super) fn take_over(&mut self, sources: &Sources) {
+        self.sources = sources.clone();
+        self.watcher.add(sources);
+    }
+}
+
 /// Notices saved changes by looking at the files.
-pub(super) struct Watcher {
+struct Watcher {
     seen: BTreeMap<String, Stamp>,
 }
 
@@ -99,14 +172,14 @@ pub(super) struct Watcher {
 type Stamp = Option<(SystemTime, u64)>;
 
 impl Watcher {
-    pub(super) fn new(sources: &Sources) -> Watcher {
+    fn new(sources: &Sources) -> Watcher {
         let mut watcher = Watcher { seen: BTreeMap::new() };
         watcher.add(sources);
         watcher
     }
 
     /// Watches the files of these sources too.
-    pub(super) fn add(&mut self, sources: &Sources) {
+    fn add(&mut self, sources: &Sources) {
         for (name, _) in sources.all() {
             let now = stamp(&name);
             self.seen.entry(name).or_insert(now);
@@ -114,7 +187,7 @@ impl Watcher {
     }
 
     /// Whether a file has changed since the last look.
-    pub(super) fn has_changed(&mut self) -> bool {
+    fn has_changed(&mut self) -> bool {
         let mut changed = false;
         for (name, seen) in &mut self.seen {
             let now = stamp(name);

@@ -4,7 +4,7 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::control::Control;
+use super::control::{Control, ControlError};
 use crate::plan::EndedBy;
 
 /// How many requests may wait for the run.
@@ -24,7 +24,12 @@ pub(super) enum Request {
 }
 
 /// Where a change of the load is answered.
-pub(super) type Answer = oneshot::Sender<Result<(), String>>;
+pub(super) type Answer = oneshot::Sender<Result<(), ControlError>>;
+
+/// Answers whoever asked, if that one waits.
+pub(super) fn reply(answer: Answer, result: Result<(), ControlError>) {
+    let _ = answer.send(result);
+}
 
 /// Held by whoever holds the run: dropping it stops the run.
 #[derive(Debug)]

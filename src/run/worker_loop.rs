@@ -3,66 +3,35 @@
 //! Invariant: commands are answered at once; whatever takes time runs as a task beside the loop.
 
 use std::collections::BTreeMap;
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{AbortHandle, JoinHandle, LocalSet};
+use tokio::task::{AbortHandle, LocalSet};
 
-use super::lanes::Begin;
 use super::reload::Reloaded;
+use super::workers::{Command, Notice};
+use crate::executor::hand_out::LaneCommon;
 use crate::executor::lane::{Lane, Part};
 use crate::executor::schedule::Schedule;
-use crate::executor::shape::{self, Answer};
-use crate::executor::{feeder, population};
+use crate::executor::{feeder, population, shape};
 use crate::metrics::Tap;
-use crate::script::{EventFields, LoadError, ScriptEvent, Value};
-use crate::vu::{HookError, Interval, Shared, Worker};
-
-/// What the run tells a worker.
-pub(super) enum Command {
-    /// Run `setup` and answer with its value.
-    Setup(oneshot::Sender<Result<Value, HookError>>),
-    /// The load begins; `vu::data()` gives this value.
-    Start { data: Arc<Value> },
-    /// Begin a lane.
-    Begin(Begin),
-    /// A lane goes on with another schedule.
-    Follow { lane: usize, schedule: Arc<Schedule> },
-    /// Ask the script's shape function and answer with what it says. `elapsed` is in seconds.
-    AskShape {
-        lane: usize,
-        function: String,
-        elapsed: f64,
-        /// What it said before.
-        last: Option<Answer>,
-        answer: mpsc::Sender<(usize, ShapeAnswer)>,
-    },
-    /// Begin no iteration any more; let the running ones end.
-    Finish,
-    /// Stop all users, with the stop timeout.
-    Stop,
-    /// End everything at once.
-    StopNow,
-    /// Call the listeners to an event of the run.
-    Announce(ScriptEvent, EventFields),
-    /// Use a changed script from the next calls on.
-    Reload(Reloaded),
-    /// Answer with what was counted since the last time.
-    Flush(oneshot::Sender<Interval>),
-    /// Run `teardown`.
-    Teardown(oneshot::Sender<Result<(), HookError>>),
-}
+use crate::script::{LoadError, Value};
+use crate::vu::{HookError, Shared, Worker};
 
 /// Body of a worker thread: loads the script, says so, and serves commands until their sender is gone.
 pub(super) fn run_worker(
     shared: Arc<Shared>,
     tap: Option<Tap>,
-    number: usize,
-    workers: usize,
+    part: Part,
+    lanes: Vec<Arc<LaneCommon>>,
     ready: oneshot::Sender<Result<(), WorkerError>>,
     commands: mpsc::Receiver<Command>,
+    notices: mpsc::UnboundedSender<(usize, Notice)>,
 ) {
+    let notices = Notices { worker: part.worker, notices };
+    let _last = Last(notices.clone());
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -72,17 +41,42 @@ pub(super) fn run_worker(
     };
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
-        match Worker::new(shared, tap) {
+        let events = notices.clone();
+        match Worker::new(shared, tap, move |event| events.give(Notice::Event(event))) {
             Ok(worker) => {
                 // Whoever waits for it may have given up; then the commands end at once too.
                 let _ = ready.send(Ok(()));
-                serve(worker, number, workers, commands).await;
+                let lanes = Lanes { part, common: lanes, begun: BTreeMap::new() };
+                serve(worker, lanes, commands, notices).await;
             }
             Err(error) => {
                 let _ = ready.send(Err(WorkerError::Load(error)));
             }
         }
     });
+}
+
+/// Where a worker's notices go.
+#[derive(Clone)]
+struct Notices {
+    worker: usize,
+    notices: mpsc::UnboundedSender<(usize, Notice)>,
+}
+
+impl Notices {
+    /// Says something; when the run is over already, nobody needs to know.
+    fn give(&self, notice: Notice) {
+        let _ = self.notices.send((self.worker, notice));
+    }
+}
+
+/// Says that a worker is gone, however it ended.
+struct Last(Notices);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.0.give(Notice::Gone);
+    }
 }
 
 /// Why a worker thread cannot start.
@@ -93,23 +87,23 @@ pub(super) enum WorkerError {
     Load(LoadError),
 }
 
-/// What a shape function says, or why it says nothing.
-pub(super) type ShapeAnswer = Result<Answer, HookError>;
-
 /// The lanes of a worker, and the tasks that keep them in users.
-#[derive(Default)]
-struct Own(BTreeMap<usize, (Rc<Lane>, AbortHandle)>);
+struct Lanes {
+    part: Part,
+    common: Vec<Arc<LaneCommon>>,
+    begun: BTreeMap<usize, (Rc<Lane>, AbortHandle)>,
+}
 
-impl Own {
-    fn begin(&mut self, worker: &Rc<Worker>, begin: Begin, part: Part) {
-        let Begin { lane: index, schedule, common, is_open } = begin;
-        let lane = Lane::new(worker.clone(), index, part, schedule, common, is_open);
+impl Lanes {
+    fn begin(&mut self, worker: &Rc<Worker>, index: usize, schedule: Arc<Schedule>, is_open: bool) {
+        let common = self.common[index].clone();
+        let lane = Lane::new(worker.clone(), index, self.part, schedule, common, is_open);
         let driving = if is_open {
             tokio::task::spawn_local(feeder::feed(lane.clone()))
         } else {
             tokio::task::spawn_local(population::follow(lane.clone()))
         };
-        self.0.insert(index, (lane.clone(), driving.abort_handle()));
+        self.begun.insert(index, (lane.clone(), driving.abort_handle()));
         tokio::task::spawn_local(async move {
             // It goes on until it is given up; then no user comes any more.
             let _ = driving.await;
@@ -120,42 +114,57 @@ impl Own {
 
     /// No user is started any more.
     fn give_up(&self) {
-        self.0.values().for_each(|(_, driving)| driving.abort());
+        self.begun.values().for_each(|(_, driving)| driving.abort());
     }
 }
 
-async fn serve(worker: Rc<Worker>, number: usize, workers: usize, mut commands: mpsc::Receiver<Command>) {
-    let part = Part { worker: number, workers };
-    let mut lanes = Own::default();
-    let mut hook: Option<JoinHandle<()>> = None;
+/// Runs `setup` or `teardown` beside the loop; gives what ends it, which is said too.
+fn start_hook<T: 'static>(
+    notices: &Notices,
+    hook: impl Future<Output = Result<T, HookError>> + 'static,
+    notice: fn(Result<T, HookError>) -> Notice,
+) -> AbortHandle {
+    let (notices, running) = (notices.clone(), tokio::task::spawn_local(hook));
+    let abort = running.abort_handle();
+    tokio::task::spawn_local(async move {
+        let ended = running.await.unwrap_or_else(|_| Err(HookError::Failed("it was stopped".to_owned())));
+        notices.give(notice(ended));
+    });
+    abort
+}
+
+async fn serve(
+    worker: Rc<Worker>,
+    mut lanes: Lanes,
+    mut commands: mpsc::Receiver<Command>,
+    notices: Notices,
+) {
+    let mut hook: Option<AbortHandle> = None;
     while let Some(command) = commands.recv().await {
         match command {
-            Command::Setup(answer) => {
+            Command::Setup => {
                 let worker = worker.clone();
-                hook = Some(tokio::task::spawn_local(async move {
-                    let _ = answer.send(worker.setup().await);
-                }));
+                hook = Some(start_hook(&notices, async move { worker.setup().await }, Notice::Setup));
             }
             Command::Start { data } => {
                 worker.set_data(&data);
                 worker.begin_load();
             }
-            Command::Begin(begin) => lanes.begin(&worker, begin, part),
+            Command::Begin { lane, schedule, is_open } => lanes.begin(&worker, lane, schedule, is_open),
             Command::Follow { lane, schedule } => {
-                if let Some((lane, _)) = lanes.0.get(&lane) {
+                if let Some((lane, _)) = lanes.begun.get(&lane) {
                     lane.follow(schedule);
                 }
             }
-            Command::AskShape { lane, function, elapsed, last, answer } => {
-                let worker = worker.clone();
+            Command::AskShape { lane, function, elapsed, last } => {
+                let (worker, notices) = (worker.clone(), notices.clone());
                 tokio::task::spawn_local(async move {
                     let plan = worker.plan();
                     let taking_part = plan.lanes[lane].scenarios.iter();
                     let known: Vec<&str> = taking_part.map(|&s| plan.scenarios[s].name.as_str()).collect();
                     let read = |value: &Value| shape::read(value, &known, last.as_ref());
-                    let asked = worker.ask_shape(&function, elapsed, read).await;
-                    // The run may be over meanwhile.
-                    let _ = answer.send((lane, asked)).await;
+                    let answer = worker.ask_shape(&function, elapsed, read).await;
+                    notices.give(Notice::Shape { lane, answer });
                 });
             }
             Command::Finish => {
@@ -178,14 +187,13 @@ async fn serve(worker: Rc<Worker>, number: usize, workers: usize, mut commands: 
                 tokio::task::spawn_local(async move { worker.announce(event, fields).await });
             }
             Command::Reload(Reloaded { sources, variables, .. }) => worker.reload(&sources, &variables),
-            Command::Flush(answer) => {
-                let _ = answer.send(worker.take_interval());
+            Command::Flush { number } => {
+                let interval = Box::new(worker.take_interval());
+                notices.give(Notice::Interval { number, interval });
             }
-            Command::Teardown(answer) => {
+            Command::Teardown => {
                 let worker = worker.clone();
-                hook = Some(tokio::task::spawn_local(async move {
-                    let _ = answer.send(worker.teardown().await);
-                }));
+                hook = Some(start_hook(&notices, async move { worker.teardown().await }, Notice::Teardown));
             }
         }
     }

@@ -292,7 +292,7 @@ impl ScriptEngine {
 
     /// Calls the listeners of an event, one after the other; an error of one does not keep the next from it.
     pub(crate) fn fire(&self, vu: &VuContext, event: ScriptEvent, fields: &EventFields) -> Fired {
-        let fields = fields.iter().map(|(key, value)| ((*key).into(), value.to_dynamic()));
+        let fields = fields.iter().map(|(key, value)| (key.as_ref().into(), value.to_dynamic()));
         let mut fields: Map = fields.collect();
         fields.insert("event".into(), event.as_str().into());
         let mut fired = Fired::default();

@@ -1,12 +1,16 @@
 //! What a script can listen to with `on`. Pure.
 
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+
 use super::ending::Ending;
 use super::value::Value;
 use crate::metrics::ScriptError;
 use crate::text::did_you_mean;
 
 /// Something that happens in a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ScriptEvent {
     /// `setup` is done; the load begins when the listeners are.
     TestStart,
@@ -49,7 +53,7 @@ impl ScriptEvent {
 }
 
 /// What a listener is told, in a form that can cross threads.
-pub(crate) type EventFields = Vec<(&'static str, Value)>;
+pub(crate) type EventFields = Vec<(Cow<'static, str>, Value)>;
 
 /// What came of calling the listeners of an event.
 #[derive(Default)]

@@ -26,6 +26,11 @@ impl RunState {
         let _ = self.started.set(at);
     }
 
+    /// When the load began.
+    pub(crate) fn started(&self) -> Option<Instant> {
+        self.started.get().copied()
+    }
+
     /// Time since the load began; zero before.
     pub(crate) fn elapsed(&self) -> Duration {
         self.started.get().map_or(Duration::ZERO, Instant::elapsed)

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
+use serde::{Deserialize, Serialize};
+
 use crate::text::did_you_mean;
 
 /// The library that scripts import as `std/…`.
@@ -26,7 +28,7 @@ pub(crate) const STDLIB: &[(&str, &str)] = &[
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 
 /// A script and the files it imports. Cheap to clone; clones share what was read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Sources {
     main: Arc<str>,
     /// The main script was given as text and cannot be read again.

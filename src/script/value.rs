@@ -4,9 +4,10 @@
 //! in this form. Functions and host objects cannot.
 
 use rhai::{Array, Blob, Dynamic, Map};
+use serde::{Deserialize, Serialize};
 
 /// A plain value of a script, free of its thread.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Value {
     Unit,
     Bool(bool),

@@ -5,6 +5,8 @@
 
 use std::rc::Rc;
 
+use serde::{Deserialize, Serialize};
+
 use super::fiber::{Fiber, FiberState};
 use super::worker::Worker;
 use crate::metrics::ScriptError;
@@ -37,7 +39,7 @@ impl Worker {
             return Ok(());
         }
         let _turn = self.telling.lock().await;
-        fields.push(("elapsed", Value::Float(self.shared.run.elapsed().as_secs_f64())));
+        fields.push(("elapsed".into(), Value::Float(self.shared.run.elapsed().as_secs_f64())));
         let (vu, fiber) = self.hook_user();
         if event == ScriptEvent::TestStop {
             vu.begin_stop_hook();
@@ -142,7 +144,7 @@ impl Worker {
 }
 
 /// Why `setup` or `teardown` did not succeed.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum HookError {
     /// An error, in words.
     Failed(String),

@@ -295,10 +295,10 @@ impl VirtualUser {
         }
         let vu = self.vu.clone();
         let fields = vec![
-            ("message", Value::Text(error.message)),
-            ("position", Value::Text(error.position)),
-            ("vu", Value::Int(vu.id as i64)),
-            ("iteration", Value::Int(vu.iteration.get() as i64)),
+            ("message".into(), Value::Text(error.message)),
+            ("position".into(), Value::Text(error.position)),
+            ("vu".into(), Value::Int(vu.id as i64)),
+            ("iteration".into(), Value::Int(vu.iteration.get() as i64)),
         ];
         let called = self.run("on", move || Ok(script.fire(&vu, ScriptEvent::ScriptError, &fields))).await;
         self.vu.settle(&mut self.worker.host().recorder.borrow_mut());

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
-use tokio::sync::mpsc;
+use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::fiber::{FiberState, StackPool};
@@ -53,12 +53,10 @@ pub(crate) struct Shared {
     pub(crate) messages: MessageSink,
     /// Iterations that may still begin; `None` is without limit.
     pub(crate) iterations_left: Option<AtomicU64>,
-    /// Told when something happens that the run has to act on; rare, so it needs no bound: at most a few per user.
-    pub(crate) events: mpsc::UnboundedSender<Event>,
 }
 
 /// What a worker tells the run.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Event {
     /// The script asked for the end of the run.
     Abort,
@@ -125,6 +123,8 @@ pub(crate) struct Worker {
     /// CPU time of this thread when the open interval began.
     cpu_before: Cell<Option<Duration>>,
     stopping_now: Cell<bool>,
+    /// Tells the run of something that it has to act on; rare: at most a few times per user.
+    tell: Box<dyn Fn(Event)>,
     /// Held while listeners to the run's events run: one event after the other, in their order.
     pub(super) telling: tokio::sync::Mutex<()>,
 }
@@ -134,7 +134,11 @@ impl Worker {
     ///
     /// # Errors
     /// As loading a script.
-    pub(crate) fn new(shared: Arc<Shared>, tap: Option<Tap>) -> Result<Rc<Worker>, LoadError> {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        tap: Option<Tap>,
+        tell: impl Fn(Event) + 'static,
+    ) -> Result<Rc<Worker>, LoadError> {
         let host = Host::new(
             Recorder::new(DEFAULT_SERIES_CAP),
             shared.run.clone(),
@@ -170,6 +174,7 @@ impl Worker {
             users_peak: Cell::new(0),
             cpu_before: Cell::new(None),
             stopping_now: Cell::new(false),
+            tell: Box::new(tell),
             telling: tokio::sync::Mutex::new(()),
             shared,
         }))
@@ -302,9 +307,14 @@ impl Worker {
         self.users.borrow_mut().remove(&vu.id);
     }
 
-    /// Tells the run something; when the run is over already, nobody needs to know.
+    /// Tells the run something.
     pub(crate) fn tell(&self, event: Event) {
-        let _ = self.shared.events.send(event);
+        (self.tell)(event);
+    }
+
+    /// When the load began; now, if it has not.
+    pub(crate) fn load_start(&self) -> Instant {
+        self.shared.run.started().map_or_else(Instant::now, Instant::from_std)
     }
 
     /// Takes one iteration of the run's number.

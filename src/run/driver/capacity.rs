@@ -5,12 +5,14 @@
 //! to `plan`. Invariant: a step whose rate was not reached, or whose iterations failed, has not held, whatever the
 //! requests that were made say.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::control::Control;
 use super::Driver;
 use crate::metrics::{CapacityStats, CapacityStep, NotHeld, Snapshot, ThresholdStats};
 use crate::plan::{CapacityPlan, EndedBy, Search};
+use crate::run::control::Control;
+use crate::run::workers::Workers;
 
 /// Share of the iterations of a rate that have to be started.
 const REACHED: f64 = 0.97;
@@ -135,17 +137,22 @@ impl CapacityRun {
     }
 }
 
-impl Driver {
-    /// Goes on with the search after a second of the run.
-    pub(super) async fn search_capacity(&mut self, snapshot: &Snapshot, limit: &ThresholdStats) {
-        let Some(run) = self.capacity.as_mut().filter(|_| self.stops == 0) else { return };
-        let Some(step) = run.look(snapshot, limit) else { return };
-        match run.next(step, limit, snapshot.elapsed) {
-            Some(rate) => {
-                let (answer, _) = tokio::sync::oneshot::channel();
-                self.control(&Control::Rate { lane: None, rate }, answer).await;
-            }
-            None => self.stop(EndedBy::CapacityFound).await,
+impl<W: Workers> Driver<W> {
+    /// Goes on with the search after a second of the run, and says in its snapshot how far it is.
+    pub(super) async fn search_capacity(&mut self, snapshot: &mut Snapshot, last: bool) {
+        let Some(run) = &mut self.capacity else { return };
+        // The limit is what is searched for, not what the run is judged by.
+        let limit = snapshot.thresholds.pop().filter(|_| !last && self.stops == 0);
+        let judged = limit.and_then(|limit| {
+            let step = run.look(snapshot, &limit)?;
+            Some(run.next(step, &limit, snapshot.elapsed))
+        });
+        snapshot.capacity = Some(Arc::new(run.stats().clone()));
+        match judged {
+            // When no load takes another rate, the next step finds that it was not reached.
+            Some(Some(rate)) => drop(self.change(&Control::Rate { scenario: None, rate }).await),
+            Some(None) => self.stop(EndedBy::CapacityFound).await,
+            None => {}
         }
     }
 }

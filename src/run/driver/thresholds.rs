@@ -1,20 +1,21 @@
 //! What the run does about broken thresholds: tells the script, and ends for one that demands it.
 
-use super::super::worker_loop::Command;
-use super::Driver;
+use super::{Driver, FIRST};
 use crate::analysis::limit_sentence;
 use crate::metrics::{ThresholdEvent, ThresholdStats};
 use crate::plan::EndedBy;
+use crate::run::workers::{Command, Workers};
 use crate::script::{EventFields, ScriptEvent, Value};
 
-impl Driver {
+impl<W: Workers> Driver<W> {
     /// Acts on what has changed with the interval that has ended.
     pub(super) async fn act_on_thresholds(&mut self) {
-        let events = self.aggregator.take_threshold_events();
+        let events = self.figures.aggregator.take_threshold_events();
         for ThresholdEvent { stats, .. } in events.iter().filter(|event| event.is_breach) {
-            self.tell(0, Command::Announce(ScriptEvent::ThresholdFailed, broken_fields(stats))).await;
+            let command = Command::Announce(ScriptEvent::ThresholdFailed, broken_fields(stats));
+            self.fleet.tell(FIRST, command).await;
         }
-        if let Some(stats) = self.aggregator.take_aborting_threshold() {
+        if let Some(stats) = self.figures.aggregator.take_aborting_threshold() {
             self.stop_once(EndedBy::Threshold(limit_sentence(&stats))).await;
         }
     }
@@ -25,11 +26,11 @@ fn broken_fields(stats: &ThresholdStats) -> EventFields {
     let threshold = &stats.threshold;
     let number = |value: Option<f64>| value.map_or(Value::Unit, Value::Float);
     vec![
-        ("metric", Value::Text(threshold.selector())),
-        ("threshold", Value::Text(threshold.expression.clone())),
-        ("limit", Value::Float(threshold.limit)),
-        ("measured", number(stats.measured)),
-        ("unit", Value::Text(threshold.quantity.unit().to_owned())),
-        ("text", Value::Text(limit_sentence(stats))),
+        ("metric".into(), Value::Text(threshold.selector())),
+        ("threshold".into(), Value::Text(threshold.expression.clone())),
+        ("limit".into(), Value::Float(threshold.limit)),
+        ("measured".into(), number(stats.measured)),
+        ("unit".into(), Value::Text(threshold.quantity.unit().to_owned())),
+        ("text".into(), Value::Text(limit_sentence(stats))),
     ]
 }

@@ -102,14 +102,14 @@ impl ResponseData {
         let error =
             sample.failure.as_ref().map_or(Value::Unit, |failure| Value::Text(failure.message.clone()));
         vec![
-            ("method", Value::Text(self.method.as_str().to_owned())),
-            ("name", Value::Text(name_of(host, sample.series))),
-            ("status", Value::Int(i64::from(sample.status))),
-            ("duration", Value::Float(millis(sample.service))),
-            ("size", Value::Int(i64::try_from(self.exchange.body_size).unwrap_or(i64::MAX))),
-            ("url", Value::Text(self.exchange.target.as_str().to_owned())),
-            ("ok", Value::Bool(sample.failure.is_none())),
-            ("error", error),
+            ("method".into(), Value::Text(self.method.as_str().to_owned())),
+            ("name".into(), Value::Text(name_of(host, sample.series))),
+            ("status".into(), Value::Int(i64::from(sample.status))),
+            ("duration".into(), Value::Float(millis(sample.service))),
+            ("size".into(), Value::Int(i64::try_from(self.exchange.body_size).unwrap_or(i64::MAX))),
+            ("url".into(), Value::Text(self.exchange.target.as_str().to_owned())),
+            ("ok".into(), Value::Bool(sample.failure.is_none())),
+            ("error".into(), error),
         ]
     }
 

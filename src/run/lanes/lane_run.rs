@@ -3,19 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
+use crate::executor::Rule;
 use crate::executor::curve::{Curve, Stretch};
-use crate::executor::lane::LaneCommon;
+use crate::executor::hand_out::LaneCommon;
 use crate::executor::pacer::Pacer;
 use crate::executor::schedule::Schedule;
-use crate::executor::{arrival_rate, iterations, users, vus};
-use crate::plan::{Executor, Share, deal_on};
+use crate::plan::{Share, deal_on};
 
 /// See the module's description.
 pub(super) struct LaneRun {
     pub(super) name: String,
-    pub(super) executor: Executor,
+    /// What its executor comes to, were the time of the run not limited.
+    pub(super) rule: Rule,
     pub(super) scenarios: Vec<usize>,
     pub(super) shares: Vec<Share>,
     pub(super) start_time: Duration,
@@ -38,7 +37,7 @@ pub(super) enum State {
     Waiting,
     Running(Running),
     /// Its last user has left.
-    Over(Instant),
+    Over(Duration),
 }
 
 /// A lane that runs.
@@ -50,10 +49,18 @@ pub(super) struct Running {
     /// While it is paused, what comes afterwards.
     pub(super) rest: Option<Vec<Stretch>>,
     /// No iteration is due from then on, whatever the schedule says.
-    pub(super) stopped: Option<Instant>,
+    pub(super) stopped: Option<Duration>,
 }
 
 impl LaneRun {
+    /// What people call it: the name of its scenario, of several that of their mix.
+    pub(super) fn shown_name(&self) -> &str {
+        match &self.shares[..] {
+            [only] => &only.name,
+            _ => &self.name,
+        }
+    }
+
     /// The shares of its scenarios when only some take part.
     pub(super) fn shares_of(&self, scenarios: Option<&[String]>) -> Vec<Share> {
         let takes_part = |share: &Share| scenarios.is_none_or(|names| names.contains(&share.name));
@@ -69,15 +76,14 @@ impl LaneRun {
 
     /// Whether it is known how many of its iterations were due so far.
     pub(super) fn knows_due(&self) -> bool {
-        match (&self.executor, &self.state) {
-            (_, State::Waiting) => false,
-            (Executor::PerVuIterations { .. } | Executor::SharedIterations { .. }, _) => true,
-            (_, State::Running(running)) => running.is_open,
-            (executor, State::Over(_)) => executor.open().is_some() && self.due > 0,
+        match &self.state {
+            State::Waiting => false,
+            State::Running(running) => running.is_open || self.rule.total.is_some(),
+            State::Over(_) => self.due > 0,
         }
     }
 
-    pub(super) fn look_at_due(&mut self, now: Instant) {
+    pub(super) fn look_at_due(&mut self, now: Duration) {
         let open_until = match &self.state {
             State::Running(running) if running.is_open => {
                 let until = running.stopped.map_or(now, |stopped| stopped.min(now));
@@ -85,18 +91,15 @@ impl LaneRun {
             }
             _ => None,
         };
-        self.due = match (&self.executor, open_until, &mut self.pacer) {
-            (Executor::PerVuIterations { vus, iterations, .. }, ..) => vus.saturating_mul(*iterations),
-            (Executor::SharedIterations { iterations, .. }, ..) => *iterations,
-            (_, Some(area), Some(pacer)) => pacer.due(area),
-            _ => self.due,
-        };
+        if let Some(due) = self.rule.due(open_until, self.pacer.as_mut()) {
+            self.due = due;
+        }
     }
 
     /// Goes on with these stretches from now on; with `mix`, further users are of these scenarios.
     pub(super) fn go_on(
         &mut self,
-        now: Instant,
+        now: Duration,
         stretches: Vec<Stretch>,
         mix: Option<Arc<[usize]>>,
     ) -> Option<Arc<Schedule>> {
@@ -144,64 +147,5 @@ impl Running {
             generation: self.schedule.generation + 1,
         });
         self.schedule.clone()
-    }
-}
-
-/// The curve of an executor; `run_time` is what is left of the time of the run.
-pub(super) fn curve(executor: &Executor, run_time: Option<f64>) -> Curve {
-    let seconds = |time: &Duration| time.as_secs_f64();
-    let curve = match executor {
-        Executor::Users { users, spawn_rate } => return users::curve(*users, *spawn_rate, run_time),
-        Executor::ConstantVus { vus, duration } => vus::constant(*vus, duration.as_ref().map(seconds)),
-        Executor::RampingVus { start_vus, stages, .. } => vus::ramping(*start_vus, stages),
-        Executor::PerVuIterations { vus, max_duration, .. }
-        | Executor::SharedIterations { vus, max_duration, .. } => {
-            iterations::curve(*vus, seconds(max_duration))
-        }
-        Executor::ConstantArrivalRate { rate, duration, .. } => {
-            arrival_rate::constant(*rate, duration.as_ref().map(seconds))
-        }
-        Executor::RampingArrivalRate { start_rate, stages, .. } => arrival_rate::ramping(*start_rate, stages),
-        Executor::Trace { steps, .. } => arrival_rate::trace(steps),
-        // Nothing until its function has been asked.
-        Executor::Shape { .. } => Curve::new([Stretch::flat(0.0, f64::INFINITY)]),
-    };
-    match run_time {
-        Some(time) if curve.end().is_none_or(|end| end > time) => curve.until(time),
-        _ => curve,
-    }
-}
-
-/// From the users that there are to others, and then as long as the curve would have lasted at its full height.
-pub(super) fn users_from(
-    at: u64,
-    users: u64,
-    rate: f64,
-    old: &Curve,
-    time: f64,
-    down: Option<f64>,
-) -> Vec<Stretch> {
-    let ramp = users::ramp(at, users, rate);
-    // The old one's last descent is where its time is over, where it has one.
-    let end = match down {
-        Some(_) => old.last_descent(),
-        None => old.end(),
-    };
-    let Some(end) = end else { return vec![ramp, Stretch::flat(users as f64, f64::INFINITY)] };
-    let left = (end - time - ramp.length).max(0.0);
-    let mut stretches = vec![ramp, Stretch::flat(users as f64, left)];
-    stretches.extend(down.map(|rate| users::ramp(users, 0, rate)));
-    stretches
-}
-
-pub(super) fn counts_iterations(executor: &Executor) -> bool {
-    matches!(executor, Executor::PerVuIterations { .. } | Executor::SharedIterations { .. })
-}
-
-/// The rate at which users leave at the end, if they leave one by one.
-pub(super) fn own_spawn_rate(executor: &Executor) -> Option<f64> {
-    match executor {
-        Executor::Users { spawn_rate, .. } => Some(*spawn_rate),
-        _ => None,
     }
 }

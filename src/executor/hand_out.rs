@@ -1,0 +1,355 @@
+//! Who gets which iteration of a lane.
+//!
+//! An open lane's queue is one number, shared by all threads: the next iteration that nobody has taken. A user that is
+//! free takes it, whether it is due already or not yet, and waits for its time; so whoever is free first, on whatever
+//! thread, runs what is due first, and nothing is sent. Reads no clock.
+//! Invariant: an iteration is taken once.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::pacer::Pacer;
+use super::rule::{Feed, Rule};
+use super::schedule::Schedule;
+use crate::plan::{LanePlan, Late, Open, TestPlan};
+use crate::vu::{Due, Spent, Turn};
+
+/// How late an iteration may be begun where late ones are dropped: about what timers and a busy thread cost.
+const PUNCTUAL: Duration = Duration::from_millis(10);
+
+/// Users of several lanes together.
+#[derive(Debug)]
+pub(crate) struct Budget {
+    alive: AtomicU64,
+    most: u64,
+}
+
+impl Budget {
+    pub(crate) fn new(most: u64) -> Budget {
+        Budget { alive: AtomicU64::new(0), most }
+    }
+
+    /// Users that there are.
+    pub(crate) fn alive(&self) -> u64 {
+        self.alive.load(Ordering::Relaxed)
+    }
+
+    /// Most users that there may be.
+    pub(crate) fn most(&self) -> u64 {
+        self.most
+    }
+
+    fn take(&self) -> bool {
+        let more = |alive| (alive < self.most).then_some(alive + 1);
+        self.alive.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+
+    pub(super) fn give_back(&self) {
+        self.alive.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What the workers of a lane have in common.
+#[derive(Debug)]
+pub(crate) struct LaneCommon {
+    /// Iterations that have been taken.
+    taken: AtomicU64,
+    /// Users that have ever been started, of an open lane: the next one's place in its numbers.
+    seats: AtomicU64,
+    budget: Arc<Budget>,
+    /// More users than there may be were needed.
+    limit_met: AtomicBool,
+}
+
+impl LaneCommon {
+    pub(crate) fn new(budget: Arc<Budget>) -> LaneCommon {
+        LaneCommon {
+            taken: AtomicU64::new(0),
+            seats: AtomicU64::new(0),
+            budget,
+            limit_met: AtomicBool::new(false),
+        }
+    }
+
+    /// Iterations that have been taken, whether begun or not.
+    pub(crate) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
+    /// The limit of users.
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
+    }
+
+    /// A place for one more user; if there may be none, whether that is so for the first time.
+    pub(super) fn take_seat(&self) -> Result<u64, bool> {
+        if self.budget.take() {
+            Ok(self.seats.fetch_add(1, Ordering::Relaxed))
+        } else {
+            Err(!self.limit_met.swap(true, Ordering::Relaxed))
+        }
+    }
+}
+
+/// What the workers of each lane have in common, by index of the lane.
+pub(crate) fn lanes_in_common(plan: &TestPlan) -> Vec<Arc<LaneCommon>> {
+    let mut budgets: Vec<(usize, Arc<Budget>)> = Vec::new();
+    let lanes = plan.lanes.iter().map(|lane| {
+        let known = budgets.iter().find(|(group, _)| *group == lane.group);
+        let budget = known.map(|(_, budget)| budget.clone()).unwrap_or_else(|| {
+            let budget = Arc::new(Budget::new(lane.executor.most_vus()));
+            budgets.push((lane.group, budget.clone()));
+            budget
+        });
+        Arc::new(LaneCommon::new(budget))
+    });
+    lanes.collect()
+}
+
+/// See the module's description.
+pub(super) struct HandOut {
+    common: Arc<LaneCommon>,
+    feed: Feed,
+    /// Of a lane with a rate, when its iterations are due, and what becomes of those that nobody is free for.
+    rate: Option<(RefCell<Pacer>, Late)>,
+    /// The start of the load.
+    start: Instant,
+}
+
+impl HandOut {
+    pub(super) fn new(
+        common: Arc<LaneCommon>,
+        rule: &Rule,
+        pacer: Option<Pacer>,
+        is_open: bool,
+        start: Instant,
+    ) -> HandOut {
+        let rate = rule.open().zip(pacer).filter(|_| is_open);
+        let rate = rate.map(|(open, pacer)| (RefCell::new(pacer), open.late));
+        HandOut { common, feed: rule.feed.clone(), rate, start }
+    }
+
+    pub(super) fn common(&self) -> &LaneCommon {
+        &self.common
+    }
+
+    /// Whether iterations are handed out at a rate.
+    pub(super) fn is_open(&self) -> bool {
+        self.rate.is_some()
+    }
+
+    /// The next iteration of a user that has begun so many. `drop` is called for each that is too late to be begun, and
+    /// `now` is asked only where that matters.
+    pub(super) fn next(
+        &self,
+        begun: u64,
+        schedule: &Schedule,
+        now: impl Fn() -> Instant,
+        drop: impl Fn(),
+    ) -> Turn {
+        if let Some((pacer, late)) = &self.rate {
+            let pacer = &mut *pacer.borrow_mut();
+            return Turn::Place(match late {
+                Late::Queue => pacer.position(self.common.taken.fetch_add(1, Ordering::Relaxed)),
+                Late::Drop => self.take_punctual(pacer, schedule, now, drop),
+            });
+        }
+        if schedule.is_paused {
+            return Turn::Hold;
+        }
+        match self.feed {
+            Feed::Each(iterations) if begun >= iterations => Turn::Over,
+            Feed::Together(iterations) if self.take_of(iterations) == Spent::Nothing => Turn::Over,
+            _ => Turn::Free,
+        }
+    }
+
+    /// Uses up an iteration of a user that has begun, or used up, so many.
+    pub(super) fn spend(&self, begun: u64) -> Spent {
+        match self.feed {
+            Feed::Each(iterations) => Spent::of(iterations.saturating_sub(begun)),
+            Feed::Together(iterations) => self.take_of(iterations),
+            // A rate gives its iterations to whoever is free; a user that cannot begin has taken none.
+            Feed::Free | Feed::Due(_) | Feed::Asked { .. } => Spent::Unlimited,
+        }
+    }
+
+    /// When a place is due; `has_ended` when the schedule is at its end.
+    pub(super) fn due(&self, place: f64, schedule: &Schedule, has_ended: bool) -> Due {
+        match Pacer::time(place, &schedule.curve) {
+            // What was due before a pause and could not be begun waits for its end too.
+            Some(_) if schedule.is_paused => Due::Later,
+            Some(time) => Due::At(self.start + schedule.moment(time)),
+            None if has_ended => Due::Never,
+            None => Due::Later,
+        }
+    }
+
+    /// Takes the next iteration, if it is not after number `last`.
+    pub(super) fn take_up_to(&self, last: u64) -> Option<u64> {
+        let more = |next| (next <= last).then_some(next + 1);
+        self.common.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()
+    }
+
+    /// Takes one of the iterations that all users of the lane have together.
+    fn take_of(&self, iterations: u64) -> Spent {
+        let more = |taken| (taken < iterations).then_some(taken + 1);
+        match self.common.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+            Ok(taken) => Spent::of(iterations - taken),
+            Err(_) => Spent::Nothing,
+        }
+    }
+
+    /// Takes the next iteration; those that are too late to be begun are dropped on the way.
+    fn take_punctual(
+        &self,
+        pacer: &mut Pacer,
+        schedule: &Schedule,
+        now: impl Fn() -> Instant,
+        drop: impl Fn(),
+    ) -> f64 {
+        loop {
+            let place = pacer.position(self.common.taken.fetch_add(1, Ordering::Relaxed));
+            // One without a time is due later: whoever took it waits for that.
+            match self.due(place, schedule, false) {
+                Due::At(due) if due + PUNCTUAL < now() => drop(),
+                _ => return place,
+            }
+        }
+    }
+}
+
+/// The pacer of a lane: the same positions for all its workers.
+pub(crate) fn pacer(plan: &LanePlan, open: &Open, seed: u64) -> Pacer {
+    // Lanes that share a rate share its process; others have their own.
+    let own = if plan.share.is_some() { 0 } else { plan.first_vu };
+    let seed = seed ^ (own + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    Pacer::new(open.arrivals, seed, plan.share.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::executor::curve::{Curve, Stretch};
+    use crate::executor::rule;
+    use crate::plan::Executor;
+
+    /// The hand-out of an executor alone, and its schedule from the start of the load on.
+    fn hand_out(executor: &Executor, start: Instant) -> (HandOut, Schedule) {
+        let rule = rule(executor, None);
+        let pacer = rule.open().map(|open| Pacer::new(open.arrivals, 1, None));
+        let common = Arc::new(LaneCommon::new(Arc::new(Budget::new(executor.most_vus()))));
+        let schedule = Schedule {
+            start: Duration::ZERO,
+            curve: rule.curve.clone(),
+            is_paused: false,
+            mix: Arc::default(),
+            generation: 0,
+        };
+        (HandOut::new(common, &rule, pacer, rule.is_open(), start), schedule)
+    }
+
+    fn rate(late: Late) -> Executor {
+        let open = Open { late, ..Open::default() };
+        Executor::ConstantArrivalRate { rate: 10.0, duration: Some(Duration::from_secs(1)), open }
+    }
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn each_user_has_its_own_number_of_iterations() {
+        let start = Instant::now();
+        let each = Executor::PerVuIterations { vus: 2, iterations: 3, max_duration: ms(1000) };
+        let (hand_out, schedule) = hand_out(&each, start);
+        let next = |begun| hand_out.next(begun, &schedule, || start, || ());
+        assert_eq!([0, 2, 3].map(next), [Turn::Free, Turn::Free, Turn::Over]);
+        let spent = [0, 1, 2, 3].map(|begun| hand_out.spend(begun));
+        assert_eq!(spent, [Spent::More, Spent::More, Spent::Last, Spent::Nothing]);
+    }
+
+    #[test]
+    fn iterations_of_all_are_taken_once() {
+        let start = Instant::now();
+        let shared = Executor::SharedIterations { vus: 2, iterations: 3, max_duration: ms(1000) };
+        let (hand_out, schedule) = hand_out(&shared, start);
+        let next = || hand_out.next(0, &schedule, || start, || ());
+        assert_eq!([next(), next()], [Turn::Free, Turn::Free]);
+        assert_eq!(hand_out.spend(0), Spent::Last);
+        assert_eq!(next(), Turn::Over);
+        assert_eq!(hand_out.common().taken(), 3);
+    }
+
+    #[test]
+    fn whoever_is_free_takes_what_is_due_next_however_late_it_is() {
+        let start = Instant::now();
+        let (hand_out, schedule) = hand_out(&rate(Late::Queue), start);
+        let next = || hand_out.next(0, &schedule, || start + ms(900), || panic!("dropped"));
+        assert_eq!([next(), next()], [Turn::Place(0.0), Turn::Place(1.0)]);
+        assert_eq!(hand_out.due(1.0, &schedule, false), Due::At(start + ms(100)));
+        assert_eq!(hand_out.due(10.0, &schedule, false), Due::Later, "the window is half open");
+        assert_eq!(hand_out.due(10.0, &schedule, true), Due::Never);
+    }
+
+    #[test]
+    fn what_is_late_is_dropped_where_that_is_asked_for() {
+        let start = Instant::now();
+        let (hand_out, schedule) = hand_out(&rate(Late::Drop), start);
+        let dropped = Cell::new(0);
+        let at =
+            |now: u64| hand_out.next(0, &schedule, || start + ms(now), || dropped.set(dropped.get() + 1));
+        assert_eq!((at(9), dropped.get()), (Turn::Place(0.0), 0), "a timer may be so late");
+        assert_eq!((at(350), dropped.get()), (Turn::Place(4.0), 3), "those of 100, 200 and 300 ms");
+        assert_eq!((at(5000), dropped.get()), (Turn::Place(10.0), 8), "after the end none is due");
+    }
+
+    #[test]
+    fn a_pause_holds_back_what_was_due_before_it() {
+        let start = Instant::now();
+        let (hand_out, mut schedule) = hand_out(&rate(Late::Queue), start);
+        schedule.is_paused = true;
+        assert_eq!(hand_out.due(1.0, &schedule, false), Due::Later);
+        schedule.is_paused = false;
+        // It goes on a second later.
+        schedule.curve =
+            schedule.curve.until(0.1).then([Stretch::flat(0.0, 1.0)]).then(schedule.curve.rest(0.1));
+        assert_eq!(hand_out.due(1.0, &schedule, false), Due::At(start + ms(1100)));
+        assert_eq!(hand_out.due(0.0, &schedule, false), Due::At(start));
+    }
+
+    #[test]
+    fn users_of_a_closed_model_are_held_while_it_is_paused() {
+        let start = Instant::now();
+        let (hand_out, mut schedule) = hand_out(&Executor::ConstantVus { vus: 1, duration: None }, start);
+        schedule.is_paused = true;
+        assert_eq!(hand_out.next(7, &schedule, || start, || ()), Turn::Hold);
+        schedule.is_paused = false;
+        assert_eq!(hand_out.next(7, &schedule, || start, || ()), Turn::Free);
+        assert_eq!(hand_out.spend(7), Spent::Unlimited);
+    }
+
+    #[test]
+    fn one_limit_of_users_is_kept_by_all() {
+        let budget = Budget::new(2);
+        assert!(budget.take() && budget.take() && !budget.take());
+        budget.give_back();
+        assert!(budget.take());
+        assert_eq!((budget.alive(), budget.most()), (2, 2));
+    }
+
+    #[test]
+    fn the_time_of_the_curve_counts_from_the_start_of_the_lane() {
+        let curve = Curve::new([Stretch::flat(10.0, 1.0)]);
+        let schedule =
+            Schedule { start: ms(500), curve, is_paused: false, mix: Arc::default(), generation: 0 };
+        assert_eq!((schedule.time(ms(200)), schedule.time(ms(750))), (0.0, 0.25));
+        assert_eq!(schedule.end(), Some(ms(1500)));
+    }
+}

@@ -1,0 +1,139 @@
+//! The figures of a run on their way: from the workers' intervals to snapshots, and to those who write samples down.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::metrics::{
+    Aggregator, MetricKind, Phase, ResourceSource, Sample, SampleFileStats, Snapshot, Tap, Thresholds, Tick,
+};
+use crate::run::samples::SampleWriter;
+use crate::system::process_cpu;
+use crate::vu::{Interval, Shared};
+
+/// See the module's description.
+pub(super) struct Figures {
+    pub(super) aggregator: Aggregator,
+    snapshots: watch::Sender<Arc<Snapshot>>,
+    /// Measures machine, generator and target, when that was asked for.
+    resources: Option<Box<dyn ResourceSource>>,
+    /// Where samples of the run as a whole go, and who writes all samples down, when that was asked for.
+    samples: Option<(Tap, SampleWriter)>,
+    /// Dropped iterations that were passed on there.
+    dropped_told: u64,
+}
+
+impl Figures {
+    pub(super) fn new(
+        shared: &Shared,
+        resources: Option<Box<dyn ResourceSource>>,
+        samples: Option<(Tap, SampleWriter)>,
+    ) -> (Figures, watch::Receiver<Arc<Snapshot>>) {
+        let (thresholds, _) = Thresholds::new(&shared.thresholds, &shared.own_metrics);
+        let secrets = &shared.inputs.common.secrets;
+        let thresholds = thresholds.masked(|text| secrets.mask(text));
+        let mut aggregator =
+            Aggregator::new(shared.plan.threads, SystemTime::now()).with_thresholds(thresholds);
+        let mut nothing = aggregator.preview(idle_tick());
+        if shared.plan.capacity.is_some() {
+            nothing.thresholds.clear();
+        }
+        let (snapshots, receiver) = watch::channel(Arc::new(nothing));
+        (Figures { aggregator, snapshots, resources, samples, dropped_told: 0 }, receiver)
+    }
+
+    /// The load begins.
+    pub(super) fn begin(&mut self, start: Instant) {
+        self.aggregator.start(SystemTime::now());
+        if let Some(resources) = &mut self.resources {
+            resources.begin(start.into_std());
+        }
+        self.aggregator.process_cpu(process_cpu());
+    }
+
+    /// Takes over what workers have counted, and what was measured meanwhile.
+    pub(super) fn add(&mut self, intervals: Vec<(usize, Interval)>, now: Duration, tick: &mut Tick) {
+        for (worker, interval) in intervals {
+            let Interval { delta, users, users_peak, in_flight, interrupted_requests, health } = interval;
+            if let Err(error) = self.aggregator.add(worker, delta) {
+                self.aggregator.mark(now, error.to_string());
+            }
+            self.aggregator.health(worker, &health);
+            tick.users += users;
+            tick.users_peak += users_peak;
+            tick.in_flight += in_flight;
+            tick.interrupted_requests += interrupted_requests;
+        }
+        if let Some(resources) = &mut self.resources {
+            self.aggregator.add_resources(resources.take());
+        }
+        self.aggregator.process_cpu(process_cpu());
+    }
+
+    /// Ends an interval.
+    pub(super) fn close(&mut self, tick: Tick, last: bool) -> Snapshot {
+        if last {
+            self.aggregator.end();
+            self.aggregator.leave(tick.at);
+        }
+        let mut snapshot = self.aggregator.close_interval(tick);
+        if last {
+            // The seconds keep the phase they were part of; it is the run that is done.
+            snapshot.phase = Phase::Done;
+        }
+        snapshot
+    }
+
+    /// Gives a snapshot to whoever watches.
+    pub(super) fn publish(&mut self, snapshot: Snapshot) {
+        self.pass_on(&snapshot);
+        // Nobody may be watching.
+        self.snapshots.send_replace(Arc::new(snapshot));
+    }
+
+    /// Passes on what k6 samples once a second, and the iterations that were dropped since.
+    fn pass_on(&mut self, snapshot: &Snapshot) {
+        let Some((tap, _)) = &mut self.samples else { return };
+        let dropped = snapshot.iterations.dropped - self.dropped_told;
+        self.dropped_told = snapshot.iterations.dropped;
+        let gauge = |metric, value: u64| Sample::Run { metric, kind: MetricKind::Gauge, value: value as f64 };
+        tap.add(gauge("vus", snapshot.users));
+        tap.add(gauge("vus_max", snapshot.users_max));
+        if dropped > 0 {
+            let (metric, value) = ("dropped_iterations", dropped as f64);
+            tap.add(Sample::Run { metric, kind: MetricKind::Counter, value });
+        }
+        tap.send(&[], &[]);
+    }
+
+    /// The last snapshot, when the workers have ended and all samples are written.
+    pub(super) fn finish(self) -> Arc<Snapshot> {
+        let mut snapshot = self.snapshots.borrow().clone();
+        if let Some((tap, writer)) = self.samples {
+            // All other taps went with the workers: what is on its way is all there is.
+            drop(tap);
+            let whole = Arc::make_mut(&mut snapshot);
+            whole.samples = writer.finish();
+            whole.notes.extend(whole.samples.iter().filter_map(SampleFileStats::warning));
+            self.snapshots.send_replace(snapshot.clone());
+        }
+        snapshot
+    }
+}
+
+/// A moment at which nothing runs.
+pub(super) fn idle_tick() -> Tick {
+    Tick {
+        at: Duration::ZERO,
+        phase: Phase::Starting,
+        stage: None,
+        planned: Vec::new(),
+        users: 0,
+        users_peak: 0,
+        users_target: 0,
+        in_flight: 0,
+        interrupted_requests: 0,
+    }
+}

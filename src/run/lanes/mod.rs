@@ -1,0 +1,333 @@
+//! The lanes of a run in time: which run, which wait, and the schedule each follows.
+//!
+//! Owns the schedules. All times are since the start of the load. Whoever changes the load of a running test (keys, the page, a shape, a search for the
+//! capacity) calls [`Lanes::change`] and sends what it gives to the workers; the driver does that for every
+//! `Control` of the run handle. A change makes a schedule that is the old one up to now and something else from
+//! then on; workers go over to it where they are. Leaves users and iterations to the workers.
+//! Invariant: the past of a schedule never changes, but for stretches that nobody can ask for any more.
+
+mod changes;
+mod lane_run;
+mod shaped;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::lane_run::{LaneRun, Running, State};
+use crate::executor::hand_out::{Budget, LaneCommon, pacer};
+use crate::executor::schedule::Schedule;
+use crate::executor::{Feed, rule};
+use crate::metrics::Phase;
+use crate::plan::{Late, MIX, Share, TestPlan};
+
+/// A schedule that a worker is to follow.
+pub(super) type Change = (usize, Arc<Schedule>);
+
+/// See the module's description.
+pub(super) struct Lanes {
+    lanes: Vec<LaneRun>,
+    /// Set while the run is paused: since when.
+    paused: Option<Duration>,
+    /// Nothing starts any more.
+    is_ending: bool,
+}
+
+/// What the workers need to begin a lane.
+pub(super) struct Begin {
+    pub(super) lane: usize,
+    pub(super) schedule: Arc<Schedule>,
+    /// Whether its users follow a rate.
+    pub(super) is_open: bool,
+}
+
+impl Lanes {
+    /// All lanes of a plan, with what their workers have in common; none has begun.
+    pub(super) fn new(plan: &TestPlan, common: &[Arc<LaneCommon>]) -> Lanes {
+        let lanes = plan.lanes.iter().zip(common).map(|(lane, common)| {
+            let share = |&index: &usize| {
+                let scenario = &plan.scenarios[index];
+                Share {
+                    name: scenario.name.clone(),
+                    weight: scenario.weight,
+                    fixed_count: scenario.fixed_count,
+                }
+            };
+            let rule = rule(&lane.executor, None);
+            LaneRun {
+                name: lane.name.clone(),
+                scenarios: lane.scenarios.clone(),
+                shares: lane.scenarios.iter().map(share).collect(),
+                start_time: lane.start_time,
+                after: lane.after,
+                common: common.clone(),
+                pacer: rule.open().map(|open| pacer(lane, open, plan.seed)),
+                rule,
+                due: 0,
+                is_part_of_shape: lane.is_part_of_shape,
+                is_asked: false,
+                time_was_over: false,
+                state: State::Waiting,
+            }
+        });
+        Lanes { lanes: lanes.collect(), paused: None, is_ending: false }
+    }
+
+    /// The lane that starts next, and when; `None` when none does, or not yet.
+    pub(super) fn next_start(&self) -> Option<(usize, Duration)> {
+        if self.paused.is_some() || self.is_ending {
+            return None;
+        }
+        let own = self.lanes.iter().enumerate().filter(|(_, lane)| !lane.is_part_of_shape && !lane.is_asked);
+        let waiting = own.filter_map(|(index, lane)| match (&lane.state, lane.after) {
+            (State::Waiting, None) => Some((index, lane.start_time)),
+            (State::Waiting, Some(before)) => match self.lanes[before].state {
+                State::Over(at) => Some((index, at + lane.start_time)),
+                _ => None,
+            },
+            _ => None,
+        });
+        waiting.min_by_key(|&(_, at)| at)
+    }
+
+    /// The script's function that has to be asked before a lane begins, and each second after that.
+    pub(super) fn shape(&self, lane: usize) -> Option<&str> {
+        match &self.lanes[lane].rule.feed {
+            Feed::Asked { function, .. } => Some(function),
+            _ => None,
+        }
+    }
+
+    /// Begins a lane; `None` when the time of the run is over before. A shape begins without load, as `is_open`
+    /// says; others know it themselves.
+    pub(super) fn begin(
+        &mut self,
+        lane: usize,
+        at: Duration,
+        plan: &TestPlan,
+        workers: usize,
+        is_open: bool,
+    ) -> Option<Begin> {
+        let run_time = plan.run_time.map(|time| time.saturating_sub(at).as_secs_f64());
+        let run = &mut self.lanes[lane];
+        if run_time.is_some_and(|left| left <= 0.0) {
+            run.state = State::Over(at);
+            return None;
+        }
+        let is_open = is_open || run.rule.is_open();
+        let mix: Arc<[usize]> = if run.name == MIX { plan.mix.as_slice().into() } else { Arc::default() };
+        let curve = rule(&plan.lanes[lane].executor, run_time).curve;
+        let schedule = Arc::new(Schedule { start: at, curve, is_paused: false, mix, generation: 0 });
+        run.state = State::Running(Running {
+            schedule: schedule.clone(),
+            is_open,
+            idle: vec![false; workers],
+            rest: None,
+            stopped: None,
+        });
+        Some(Begin { lane, schedule, is_open })
+    }
+
+    /// A worker has no user of a lane any more; true when that was the end of the lane.
+    pub(super) fn idle(
+        &mut self,
+        lane: usize,
+        worker: usize,
+        generation: Option<u64>,
+        now: Duration,
+    ) -> bool {
+        let run = &mut self.lanes[lane];
+        let State::Running(running) = &mut run.state else { return false };
+        if generation.is_some_and(|generation| generation != running.schedule.generation) {
+            return false;
+        }
+        running.idle[worker] = true;
+        let is_over = running.idle.iter().all(|&idle| idle);
+        if is_over {
+            run.look_at_due(now);
+            if let State::Running(running) = &run.state {
+                run.time_was_over =
+                    running.stopped.is_none() && running.schedule.end().is_some_and(|end| end <= now);
+            }
+            run.state = State::Over(now);
+        }
+        is_over
+    }
+
+    /// No lane starts any more, and no iteration is due from now on.
+    pub(super) fn end(&mut self, now: Duration) {
+        self.is_ending = true;
+        for lane in &mut self.lanes {
+            match &mut lane.state {
+                State::Waiting => lane.state = State::Over(now),
+                State::Running(running) => {
+                    running.stopped.get_or_insert(now);
+                }
+                State::Over(_) => {}
+            }
+        }
+    }
+
+    /// Whether every lane is over.
+    pub(super) fn are_over(&self) -> bool {
+        self.lanes.iter().all(|lane| matches!(lane.state, State::Over(_)))
+    }
+
+    /// Whether a lane has come to the end of its own time. Executors with a number of iterations end by these.
+    pub(super) fn some_time_was_over(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.time_was_over && lane.rule.total.is_none())
+    }
+
+    /// Whether an executor counts iterations.
+    pub(super) fn some_count_iterations(&self) -> bool {
+        self.lanes.iter().any(|lane| lane.rule.total.is_some())
+    }
+
+    /// Lanes that have not begun never will.
+    pub(super) fn give_up_waiting(&mut self, now: Duration) {
+        for lane in &mut self.lanes {
+            if matches!(lane.state, State::Waiting) {
+                lane.state = State::Over(now);
+            }
+        }
+    }
+
+    /// A worker is gone: it has no users any more.
+    pub(super) fn worker_gone(&mut self, worker: usize, now: Duration) {
+        for lane in 0..self.lanes.len() {
+            self.idle(lane, worker, None, now);
+        }
+    }
+
+    /// The script's function says from now on what a lane does: it is not begun as others are.
+    pub(super) fn ask(&mut self, lane: usize) {
+        self.lanes[lane].is_asked = true;
+    }
+
+    /// What the load does, and the stage that it is in: of several lanes, ramp-up if one of them ramps up, and the
+    /// stage of the first one that has a name for it.
+    pub(super) fn phase(&self, now: Duration) -> (Phase, Option<Arc<str>>) {
+        if self.is_ending {
+            return (Phase::RampDown, None);
+        }
+        let mut phases = Vec::new();
+        let mut stage = None;
+        let mut some_wait = false;
+        for lane in &self.lanes {
+            match &lane.state {
+                State::Waiting => some_wait = true,
+                State::Over(_) => {}
+                State::Running(running) => {
+                    let schedule = &running.schedule;
+                    let (phase, name) =
+                        schedule.curve.stage(schedule.time(now)).unwrap_or((Phase::RampDown, None));
+                    phases.push(phase);
+                    stage = stage.or(name);
+                }
+            }
+        }
+        let is = |wanted: Phase| phases.contains(&wanted);
+        let phase = if is(Phase::RampUp) {
+            Phase::RampUp
+        } else if is(Phase::Steady) {
+            Phase::Steady
+        } else if some_wait {
+            // Between two lanes there is no load, and more to come.
+            Phase::RampUp
+        } else {
+            Phase::RampDown
+        };
+        (phase, stage)
+    }
+
+    /// The next instant at which [`Lanes::phase`] may be another one.
+    pub(super) fn next_border(&self, now: Duration) -> Option<Duration> {
+        let borders = self.running().filter_map(|(_, running)| {
+            let schedule = &running.schedule;
+            schedule.curve.border(schedule.time(now)).map(|border| schedule.moment(border))
+        });
+        borders.filter(|&border| border > now).min()
+    }
+
+    fn running(&self) -> impl Iterator<Item = (usize, &Running)> {
+        self.lanes.iter().enumerate().filter_map(|(index, lane)| match &lane.state {
+            State::Running(running) => Some((index, running)),
+            _ => None,
+        })
+    }
+
+    /// Users that there should be now; of an open model those that there are.
+    pub(super) fn users_target(&self, now: Duration) -> u64 {
+        if self.is_ending {
+            return 0;
+        }
+        let mut counted: Vec<*const Budget> = Vec::new();
+        let mut target = 0;
+        for (index, running) in self.running() {
+            if running.is_open {
+                // Lanes of one group have one budget.
+                let budget: *const Budget = self.lanes[index].common.budget();
+                if !counted.contains(&budget) {
+                    counted.push(budget);
+                    target += self.lanes[index].common.budget().alive();
+                }
+            } else {
+                target += running.schedule.curve.users(running.schedule.time(now));
+            }
+        }
+        target
+    }
+
+    /// By index of a scenario, how many of its iterations were due so far, where that is known.
+    pub(super) fn planned(&mut self, now: Duration) -> Vec<(usize, u64)> {
+        for lane in &mut self.lanes {
+            lane.look_at_due(now);
+        }
+        let known = self.lanes.iter().filter(|lane| lane.knows_due());
+        known.map(|lane| (lane.scenarios[0], lane.due)).collect()
+    }
+
+    /// Of an open lane: its name, most users, the rate now, and iterations that are due and wait for a user.
+    pub(super) fn open_load(&mut self, lane: usize, now: Duration) -> Option<OpenLoad> {
+        let run = &mut self.lanes[lane];
+        run.look_at_due(now);
+        let late = run.rule.open()?.late;
+        let State::Running(running) = &run.state else { return None };
+        let schedule = &running.schedule;
+        Some(OpenLoad {
+            scenario: run.scenarios[0],
+            most_vus: run.common.budget().most(),
+            rate: schedule.curve.at(schedule.time(now)),
+            backlog: run.due.saturating_sub(run.common.taken()),
+            late,
+        })
+    }
+
+    /// The lanes that run now and have a rate.
+    pub(super) fn open_lanes(&self) -> Vec<usize> {
+        self.running().filter(|(_, running)| running.is_open).map(|(index, _)| index).collect()
+    }
+
+    /// The lanes that run the iterations when the shape of the mix gives a rate.
+    pub(super) fn parts_of_shape(&self, lane: usize) -> Vec<usize> {
+        if self.lanes[lane].name != MIX {
+            return Vec::new();
+        }
+        (0..self.lanes.len()).filter(|&index| self.lanes[index].is_part_of_shape).collect()
+    }
+
+    /// A lane that is not needed.
+    pub(super) fn skip(&mut self, lane: usize, now: Duration) {
+        self.lanes[lane].state = State::Over(now);
+    }
+}
+
+/// What an open lane is asked to do at a moment.
+pub(super) struct OpenLoad {
+    pub(super) scenario: usize,
+    pub(super) most_vus: u64,
+    pub(super) rate: f64,
+    pub(super) backlog: u64,
+    pub(super) late: Late,
+}

@@ -1,0 +1,123 @@
+//! What a worker is to a run: it is told commands, and it gives notice of what happens and of what it counted.
+//!
+//! The driver knows workers by [`Workers`] alone. Commands are plain data: times count from the start of the load, and
+//! what is asked for comes back as a notice. So workers can be threads of this process, as `threads` has them, or
+//! something else that a message reaches.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::reload::Reloaded;
+use crate::executor::hand_out::LaneCommon;
+use crate::executor::schedule::Schedule;
+use crate::executor::shape::Answer;
+use crate::script::{EventFields, ScriptEvent, Value};
+use crate::vu::{Event, HookError, Interval};
+
+/// What the run tells a worker.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Command {
+    /// Run `setup`; answered with [`Notice::Setup`].
+    Setup,
+    /// The load begins; `vu::data()` gives this value.
+    Start { data: Arc<Value> },
+    /// Begin a lane; with `is_open`, its users follow a rate.
+    Begin { lane: usize, schedule: Arc<Schedule>, is_open: bool },
+    /// A lane goes on with another schedule.
+    Follow { lane: usize, schedule: Arc<Schedule> },
+    /// Ask the script's shape function; answered with [`Notice::Shape`]. `elapsed` is in seconds, `last` what it said
+    /// before.
+    AskShape { lane: usize, function: String, elapsed: f64, last: Option<Answer> },
+    /// Begin no iteration any more; let the running ones end.
+    Finish,
+    /// Stop all users, with the stop timeout.
+    Stop,
+    /// End everything at once.
+    StopNow,
+    /// Call the listeners to an event of the run.
+    Announce(ScriptEvent, EventFields),
+    /// Use a changed script from the next calls on.
+    Reload(Reloaded),
+    /// Give what was counted since the last time; answered with [`Notice::Interval`] of this number.
+    Flush { number: u64 },
+    /// Run `teardown`; answered with [`Notice::Teardown`].
+    Teardown,
+}
+
+/// What a worker says.
+pub(super) enum Notice {
+    /// Something that the run has to act on.
+    Event(Event),
+    /// What `setup` returned.
+    Setup(Result<Value, HookError>),
+    /// What the shape function of a lane says, or why it says nothing.
+    Shape { lane: usize, answer: ShapeAnswer },
+    /// What was counted until the command of this number.
+    Interval { number: u64, interval: Box<Interval> },
+    /// How `teardown` ended.
+    Teardown(Result<(), HookError>),
+    /// It is gone, and its users with it.
+    Gone,
+}
+
+/// What a shape function says, or why it says nothing.
+pub(super) type ShapeAnswer = Result<Answer, HookError>;
+
+/// The workers of a run, numbered from 0.
+pub(super) trait Workers {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// What the workers of each lane have in common, as far as it is known here.
+    fn lanes(&self) -> &[Arc<LaneCommon>];
+
+    /// Tells one something. One that is gone hears nothing; its last notice says so.
+    async fn tell(&self, worker: usize, command: Command);
+
+    /// What is said next, and by whom; never, when all are gone. Can be dropped without losing anything.
+    async fn next(&mut self) -> (usize, Notice);
+
+    /// Lets them go when they have done what they were told, and waits for that.
+    fn end(self);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::executor::curve::{Curve, Stretch};
+    use crate::script::Sources;
+
+    #[test]
+    fn a_command_is_the_same_after_a_journey_as_text() {
+        let curve = Curve::new([Stretch::new(0.0, 5.0, 2.5), Stretch::flat(5.0, f64::INFINITY)]);
+        let (start, mix) = (Duration::from_millis(300), Arc::from([0, 1]));
+        let schedule = Arc::new(Schedule { start, curve, is_paused: false, mix, generation: 3 });
+        let fields = vec![("stage".into(), Value::Text("warm".into())), ("none".into(), Value::Unit)];
+        let last = Some(Answer::Rate { rate: 2.0, scenarios: Some(vec!["a".into()]) });
+        let function = "shape".to_owned();
+        let sources = Sources::from_text("test.rhai", "fn iteration() {}");
+        let variables = Arc::new([("X".to_owned(), Value::List(vec![Value::Int(1)]))].into());
+        let commands = [
+            Command::Setup,
+            Command::Start { data: Arc::new(Value::Map(vec![("k".into(), Value::Bytes(vec![1]))])) },
+            Command::Begin { lane: 1, schedule: schedule.clone(), is_open: true },
+            Command::Follow { lane: 1, schedule },
+            Command::AskShape { lane: 0, function, elapsed: 1.5, last },
+            Command::Finish,
+            Command::Stop,
+            Command::StopNow,
+            Command::Announce(ScriptEvent::Stage, fields),
+            Command::Reload(Reloaded { sources, variables, other_scenarios: true }),
+            Command::Flush { number: 7 },
+            Command::Teardown,
+        ];
+        for command in commands {
+            let text = serde_json::to_string(&command).unwrap();
+            let back: Command = serde_json::from_str(&text).unwrap();
+            assert_eq!(format!("{back:?}"), format!("{command:?}"), "{text}");
+        }
+    }
+}
