@@ -12,11 +12,16 @@ use crate::metrics::{
     ThresholdState, ThresholdStats, Thresholds, Tick,
 };
 use crate::metrics::{ErrorKind, Known, OwnMetric, Protocol, Quantity, ThresholdText, Timings, resolve};
-use crate::plan::{Commit, Machine, Origin, RunInfo};
+use crate::plan::{Commit, EndedBy, Machine, Origin, RunInfo, RunRecord};
 
 /// 2026-11-23T17:45:04.250Z
 pub(crate) fn started_at() -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_455_904_250)
+}
+
+/// The record of a run that ended so, or goes on.
+pub(crate) fn record(ended_by: impl Into<Option<EndedBy>>, snapshot: &Snapshot) -> RunRecord {
+    RunRecord::new(info(), ended_by, snapshot.clone())
 }
 
 pub(crate) fn info() -> RunInfo {

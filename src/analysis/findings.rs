@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::leak::{leak, steady_memory};
 use super::stall::{Stall, median, stalls};
 use crate::metrics::{EndpointStats, HistoryPoint, Percentile, Phase, Snapshot};
-use crate::plan::{EndedBy, RunInfo};
+use crate::plan::{EndedBy, RunRecord};
 use crate::text::format;
 use crate::text::format_clock;
 
@@ -53,19 +53,20 @@ impl Finding {
 }
 
 /// The findings of a run, the most telling first: the same wherever they are told.
-pub fn findings(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot) -> Vec<Finding> {
+pub fn findings(record: &RunRecord) -> Vec<Finding> {
+    let snapshot = &*record.snapshot;
     let history = snapshot.history.since(0);
     let points: Vec<&HistoryPoint> = history.iter().map(|point| &**point).collect();
     let stalls = stalls(&points);
     let mut all = Vec::new();
-    all.extend(unfinished(ended_by, snapshot));
+    all.extend(unfinished(record));
     all.extend(stalls.iter().take(2).map(|stall| stall.finding()));
     all.extend(failing(snapshot));
     all.extend(leak(&steady_memory(snapshot)));
     all.extend(generator(snapshot));
     all.extend(burst(snapshot, &points));
     all.extend(knee(&points, &stalls));
-    all.extend(load(info, ended_by, snapshot));
+    all.extend(load(record));
     all.extend(first_error(snapshot).filter(|_| !is_first_failure_told(snapshot)));
     all.extend(few_samples(snapshot));
     all.truncate(MOST);
@@ -76,10 +77,10 @@ pub(crate) fn plural(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", format::count(count), if count == 1 { "" } else { "s" })
 }
 
-fn unfinished(ended_by: Option<&EndedBy>, snapshot: &Snapshot) -> Option<Finding> {
-    (ended_by == Some(&EndedBy::Unfinished)).then(|| Finding {
+fn unfinished(record: &RunRecord) -> Option<Finding> {
+    (record.ended_by == Some(EndedBy::Unfinished)).then(|| Finding {
         kind: "unfinished",
-        at: Some(snapshot.elapsed),
+        at: Some(record.snapshot.elapsed),
         until: None,
         text: "the last second that was written: the run was killed, or still goes on".to_owned(),
     })
@@ -244,8 +245,9 @@ fn knee(points: &[&HistoryPoint], stalls: &[Stall]) -> Option<Finding> {
 }
 
 /// Less load than was asked for.
-fn load(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot) -> Option<Finding> {
-    let came_to_its_time = matches!(ended_by, Some(EndedBy::RunTime));
+fn load(record: &RunRecord) -> Option<Finding> {
+    let RunRecord { info, snapshot, .. } = record;
+    let came_to_its_time = record.ended_by == Some(EndedBy::RunTime);
     let is_less = snapshot.total.requests > 0 && snapshot.users_max < info.users;
     (came_to_its_time && is_less).then(|| Finding {
         kind: "load",
@@ -296,7 +298,7 @@ mod tests {
     use crate::fixture::{self, Load, Verdict};
 
     fn kinds(snapshot: &Snapshot) -> Vec<&'static str> {
-        let found = findings(&fixture::info(), Some(&EndedBy::RunTime), snapshot);
+        let found = findings(&fixture::record(EndedBy::RunTime, snapshot));
         found.iter().map(|finding| finding.kind).collect()
     }
 
@@ -328,7 +330,7 @@ mod tests {
                 _ => second(&mut load, 50, 5_000, 10, 2),
             });
         }
-        let found = findings(&fixture::info(), None, &last.unwrap());
+        let found = findings(&fixture::record(None, &last.unwrap()));
         assert_eq!(found.len(), 1, "{found:?}");
         assert_eq!(found[0].sentence(), "00:09-00:11 stall: 1 response in 2 s, up to 10 requests in flight");
     }
@@ -342,7 +344,7 @@ mod tests {
             let us = if users > 40 { 20_000 } else { 5_000 };
             last = Some(second(&mut load, 50, us, users, users / 5));
         }
-        let found = findings(&fixture::info(), None, &last.unwrap());
+        let found = findings(&fixture::record(None, &last.unwrap()));
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(
             found[0].text.contains("below 38 users") || found[0].text.contains("below 45 users"),
@@ -363,7 +365,7 @@ mod tests {
             }
             last = Some(second(&mut load, 50, 5_000, 10, 2));
         }
-        let found = findings(&fixture::info(), None, &last.unwrap());
+        let found = findings(&fixture::record(None, &last.unwrap()));
         let kinds: Vec<_> = found.iter().map(|finding| finding.kind).collect();
         assert_eq!(kinds, ["failing", "burst"], "the first failure is not told twice: {found:?}");
         assert!(
@@ -387,7 +389,7 @@ mod tests {
         let (key, seldom) = &mut snapshot.failures[1];
         assert_eq!(&*key.name, "/seldom");
         seldom.first_seen = fixture::started_at();
-        let found = findings(&fixture::info(), None, &snapshot);
+        let found = findings(&fixture::record(None, &snapshot));
         let first = found.iter().find(|finding| finding.kind == "first-error").unwrap();
         assert!(first.text.starts_with("first failure: GET /seldom, "), "{found:?}");
     }

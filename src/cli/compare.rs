@@ -164,7 +164,7 @@ pub(super) fn baseline_of(named: &str, script: &str, results: &Path) -> Result<P
 /// The course of the run that another one is compared with; what cannot be read is left out.
 pub(super) fn baseline_curves(folder: &Path) -> Option<BaselineCurves> {
     let run = StoredRun::read(folder).ok()?;
-    Some(BaselineCurves::new(&run.snapshot, &run.recording.intervals))
+    Some(BaselineCurves::new(&run.record.snapshot, &run.recording.intervals))
 }
 
 fn look() -> Look {

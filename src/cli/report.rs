@@ -68,7 +68,8 @@ fn find(named: &Path, results: &Path) -> Result<PathBuf, String> {
 }
 
 fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
-    let baseline = args.baseline.as_ref().map(|named| baseline_of(named, &run.info.name, &args.results_dir));
+    let baseline =
+        args.baseline.as_ref().map(|named| baseline_of(named, &run.record.info.name, &args.results_dir));
     let baseline = baseline.transpose()?;
     let comparison = baseline
         .as_ref()
@@ -80,7 +81,7 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
         made = true;
         output::err(&format!("{what}: {}\n", path.display()));
     };
-    let model = Model::new(&run.info, &run.ended_by, &run.snapshot, &run.recording.intervals, &run.problems);
+    let model = Model::new(&run.record, &run.recording.intervals, &run.problems);
     let model = match (&comparison, &baseline) {
         (Some(comparison), Some(baseline)) => model.compared(comparison, baseline_curves(baseline)),
         _ => model,
@@ -90,13 +91,13 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
         write_file(path, html_report(&model).as_bytes())?;
         tell("report", path);
     }
-    let (info, ended_by, snapshot) = (&run.info, &run.ended_by, &run.snapshot);
+    let record = &run.record;
     if let Some(path) = &args.junit {
-        write_file(path, junit(info, ended_by, snapshot).as_bytes())?;
+        write_file(path, junit(record).as_bytes())?;
         tell("JUnit", path);
     }
     if let Some(path) = &args.markdown {
-        write_file(path, compared_markdown(info, ended_by, snapshot, comparison.as_ref()).as_bytes())?;
+        write_file(path, compared_markdown(record, comparison.as_ref()).as_bytes())?;
         tell("Markdown", path);
     }
     if let Some(folder) = &args.svg {
@@ -109,10 +110,10 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
         tell("charts", folder);
     }
     if let Some(prefix) = &args.csv {
-        write_csv_files(prefix, &run.snapshot).map_err(|error| error.to_string())?;
+        write_csv_files(prefix, &run.record.snapshot).map_err(|error| error.to_string())?;
         tell("CSV files", prefix);
     }
-    let json = || format!("{:#}\n", compared_run_json(info, Some(ended_by), snapshot, comparison.as_ref()));
+    let json = || format!("{:#}\n", compared_run_json(record, comparison.as_ref()));
     if let Some(path) = &args.summary_export {
         write_file(path, json().as_bytes())?;
         tell("JSON", path);
@@ -121,7 +122,7 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
         output::out(&json());
     } else if !made {
         let look = Look::detect(ColorChoice::Auto, std::io::stdout().is_terminal());
-        output::out(&compared_summary(info, ended_by, snapshot, comparison.as_ref(), look));
+        output::out(&compared_summary(record, comparison.as_ref(), look));
     }
     Ok(())
 }
@@ -139,7 +140,7 @@ fn window(args: &ReportArgs) -> Option<Window> {
 
 /// Figures of a part of the run, of endpoints or tags whose name holds a text.
 fn show_window(args: &ReportArgs, run: &StoredRun, window: Window) -> Exit {
-    let end = run.snapshot.elapsed;
+    let end = run.record.snapshot.elapsed;
     let is_empty = window.from >= window.to.unwrap_or(end).min(end);
     if is_empty {
         output::error(&format!(

@@ -13,7 +13,7 @@ use crate::analysis::capacity::{self, answer, measured, outcome};
 use crate::analysis::thresholds;
 use crate::credentials::masked;
 use crate::metrics::{CapacityStep, EndpointStats, Snapshot, ThresholdState, ThresholdStats};
-use crate::plan::{EndedBy, RunInfo};
+use crate::plan::{EndedBy, RunRecord};
 use crate::text::format;
 use crate::text::utc::utc;
 use crate::text::{clean_line, clean_lines};
@@ -26,7 +26,8 @@ const MOST_KINDS: usize = 10;
 /// Limits that were not kept are failures. Failed checks and failed requests are failures unless a limit on
 /// `checks` or `http_req_failed` says how many are too many; then they are only told. A run that could not be made
 /// is an error.
-pub fn junit(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
+pub fn junit(record: &RunRecord) -> String {
+    let (RunRecord { info, snapshot, .. }, ended_by) = (record, record.ended_by());
     let suites = [
         ("run", run(ended_by, snapshot)),
         ("limits", limit_cases(snapshot)),
@@ -241,16 +242,17 @@ fn lines(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::fixture::{self, assert_golden};
+    use crate::plan::EndedBy;
 
     #[test]
     fn a_run_as_ci_tools_read_it() {
         let run = fixture::limited();
-        assert_golden("junit.xml", &junit(&fixture::info(), &EndedBy::RunTime, run.last().unwrap()));
+        assert_golden("junit.xml", &junit(&fixture::record(EndedBy::RunTime, run.last().unwrap())));
     }
 
     #[test]
     fn without_limits_failed_checks_and_requests_are_failures() {
-        let xml = junit(&fixture::info(), &EndedBy::RunTime, &fixture::finished());
+        let xml = junit(&fixture::record(EndedBy::RunTime, &fixture::finished()));
         assert!(
             xml.contains(
                 "<testsuites name=\"shop\" tests=\"4\" skipped=\"0\" failures=\"2\" errors=\"0\" time=\"12.400\">"
@@ -267,7 +269,7 @@ mod tests {
         let case = |capacity| {
             let mut snapshot = fixture::partial_second();
             snapshot.capacity = Some(std::sync::Arc::new(capacity));
-            junit(&fixture::info(), &EndedBy::CapacityFound, &snapshot)
+            junit(&fixture::record(EndedBy::CapacityFound, &snapshot))
         };
         let found = case(fixture::capacity());
         assert!(found.contains("tests=\"2\" skipped=\"0\" failures=\"0\" errors=\"0\""), "{found}");
@@ -290,7 +292,7 @@ mod tests {
         let case = |completed, failed| {
             let mut snapshot = fixture::finished();
             (snapshot.iterations.completed, snapshot.iterations.failed) = (completed, failed);
-            let xml = junit(&fixture::info(), &EndedBy::RunTime, &snapshot);
+            let xml = junit(&fixture::record(EndedBy::RunTime, &snapshot));
             let case = xml.split("name=\"the run\"").nth(1).unwrap().split("</testcase>").next().unwrap();
             (case.to_owned(), snapshot)
         };
@@ -317,7 +319,7 @@ mod tests {
             (EndedBy::RunTime, "no requests"),
         ] {
             let snapshot = if kind == "no requests" { fixture::empty() } else { fixture::partial_second() };
-            let xml = junit(&fixture::info(), &ended_by, &snapshot);
+            let xml = junit(&fixture::record(ended_by.clone(), &snapshot));
             assert!(xml.contains(&format!(" type=\"{kind}\">")) && xml.contains("errors=\"1\""), "{xml}");
         }
     }

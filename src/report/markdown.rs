@@ -15,7 +15,7 @@ use crate::analysis::warnings::warnings;
 use crate::analysis::{ChangeVerdict, Comparison, FigureComparison};
 use crate::credentials::masked;
 use crate::metrics::{EndpointStats, Percentile, Snapshot, ThresholdState, ThresholdStats};
-use crate::plan::{EndedBy, RunInfo};
+use crate::plan::RunRecord;
 use crate::text::format;
 use crate::text::{clean_line, cut_middle};
 
@@ -39,20 +39,16 @@ const FINDING_COLUMNS: usize = 400;
 const MOST_BYTES: usize = 60_000;
 
 /// A run as Markdown, in GitHub's dialect.
-pub fn markdown(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
-    compared_markdown(info, ended_by, snapshot, None)
+pub fn markdown(record: &RunRecord) -> String {
+    compared_markdown(record, None)
 }
 
 /// The same with what changed since an earlier run.
-pub fn compared_markdown(
-    info: &RunInfo,
-    ended_by: &EndedBy,
-    snapshot: &Snapshot,
-    comparison: Option<&Comparison>,
-) -> String {
+pub fn compared_markdown(record: &RunRecord, comparison: Option<&Comparison>) -> String {
+    let snapshot = &*record.snapshot;
     let sections = [
-        head(info, ended_by, snapshot),
-        what_happened(info, ended_by, snapshot),
+        head(record),
+        what_happened(record),
         limit_table(snapshot),
         capacity(snapshot),
         comparison.map_or_else(String::new, comparison_part),
@@ -103,8 +99,9 @@ fn compared_cell(figure: &FigureComparison) -> String {
     format!("{then} → {now}{change}")
 }
 
-fn head(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
-    let verdict = Verdict::of(ended_by, snapshot);
+fn head(record: &RunRecord) -> String {
+    let RunRecord { info, snapshot, .. } = record;
+    let verdict = Verdict::of(record.ended_by(), snapshot);
     let sign = match verdict {
         Verdict::LimitsKept(_) | Verdict::Capacity(true) => "✅",
         Verdict::NoLimitsSet => "⚪",
@@ -117,7 +114,7 @@ fn head(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
     };
     let host = info.host.as_ref().map_or_else(String::new, |host| format!(" → {}", text(host)));
     let label = info.origin.label.as_ref().map_or_else(String::new, |label| format!(" · {}", text(label)));
-    let (_, sentence) = verdict_of(info, ended_by, snapshot);
+    let (_, sentence) = verdict_of(record);
     let total = &snapshot.total;
     let mut facts = vec![
         format!("**{}** requests", format::count(total.requests)),
@@ -141,8 +138,8 @@ fn head(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
 }
 
 /// What makes the figures doubtful, and then what was found in them.
-fn what_happened(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> String {
-    let warnings = warnings(snapshot);
+fn what_happened(record: &RunRecord) -> String {
+    let warnings = warnings(&record.snapshot);
     let mut lines: Vec<String> = warnings
         .iter()
         .take(MOST_WARNINGS)
@@ -151,7 +148,7 @@ fn what_happened(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> Str
     if warnings.len() > MOST_WARNINGS {
         lines.push(format!("- {} more warnings are in the other reports.", warnings.len() - MOST_WARNINGS));
     }
-    let findings = findings(info, Some(ended_by), snapshot);
+    let findings = findings(record);
     lines
         .extend(findings.iter().map(|finding| format!("- {}", within(&finding.sentence(), FINDING_COLUMNS))));
     if lines.is_empty() { String::new() } else { format!("#### What happened\n\n{}", lines.join("\n")) }
@@ -347,12 +344,13 @@ fn cut(text: String) -> String {
 mod tests {
     use super::*;
     use crate::fixture::{self, assert_golden};
+    use crate::plan::EndedBy;
 
     #[test]
     fn a_run_in_a_comment() {
         let run = fixture::limited();
-        assert_golden("run.md", &markdown(&fixture::info(), &EndedBy::RunTime, run.last().unwrap()));
-        assert_golden("run_empty.md", &markdown(&fixture::info(), &EndedBy::RunTime, &fixture::empty()));
+        assert_golden("run.md", &markdown(&fixture::record(EndedBy::RunTime, run.last().unwrap())));
+        assert_golden("run_empty.md", &markdown(&fixture::record(EndedBy::RunTime, &fixture::empty())));
     }
 
     #[test]
@@ -361,17 +359,17 @@ mod tests {
         run.notes = vec!["scenario '@all': <b> 7 of 10\nsamples".to_owned(); MOST_WARNINGS];
         run.interrupted_requests = 1_200;
         run.series_folded = true;
-        let whole = markdown(&fixture::info(), &EndedBy::RunTime, &run);
+        let whole = markdown(&fixture::record(EndedBy::RunTime, &run));
         let part = whole.split("#### What happened\n\n").nth(1).unwrap().split("\n\n").next().unwrap();
         let lines: Vec<&str> = part.lines().collect();
         assert!(lines.iter().all(|line| line.starts_with("- ")), "{part}");
         assert!(lines[0].starts_with("- ⚠️ scenario '&#64;all': &#60;b&#62; 7 of 10"), "{part}");
         assert_eq!(lines[MOST_WARNINGS], "- 2 more warnings are in the other reports.");
-        let found = findings(&fixture::info(), Some(&EndedBy::RunTime), &run);
+        let found = findings(&fixture::record(EndedBy::RunTime, &run));
         assert!((1..=7).contains(&found.len()), "{found:?}");
         assert_eq!(lines.len(), MOST_WARNINGS + 1 + found.len(), "{part}");
         run.notes.truncate(0);
-        let whole = markdown(&fixture::info(), &EndedBy::RunTime, &run);
+        let whole = markdown(&fixture::record(EndedBy::RunTime, &run));
         assert!(
             whole.contains(
                 "- ⚠️ 1,200 requests had no response when the run stopped; they are not counted\n\
@@ -380,14 +378,14 @@ mod tests {
             "{whole}"
         );
         // Nothing happened: nothing is said.
-        assert!(what_happened(&fixture::info(), &EndedBy::RunTime, &fixture::empty()).is_empty());
+        assert!(what_happened(&fixture::record(EndedBy::RunTime, &fixture::empty())).is_empty());
     }
 
     #[test]
     fn a_search_in_a_comment() {
         let mut run = fixture::finished();
         run.capacity = Some(fixture::capacity().into());
-        let whole = markdown(&fixture::info(), &EndedBy::CapacityFound, &run);
+        let whole = markdown(&fixture::record(EndedBy::CapacityFound, &run));
         let part = whole.split("#### ").nth(2).unwrap();
         assert!(
             part.starts_with(
@@ -405,7 +403,7 @@ mod tests {
         let many = (1..=100).map(|rate| fixture::capacity_step(f64::from(rate), Some(1.0), None));
         let many = crate::metrics::CapacityStats { steps: many.collect(), ..fixture::capacity() };
         run.capacity = Some(many.into());
-        let whole = markdown(&fixture::info(), &EndedBy::CapacityFound, &run);
+        let whole = markdown(&fixture::record(EndedBy::CapacityFound, &run));
         assert!(whole.contains("| ✅ | 61.0 |") && !whole.contains("| ✅ | 60.0 |"), "the highest are there");
         assert!(whole.contains("60 more are in the other reports."), "{whole}");
     }
@@ -415,8 +413,8 @@ mod tests {
         let comparison = crate::analysis::made_comparison("GET", "/a|b");
         assert_golden("comparison.md", &comparison_markdown(&comparison));
         let run = fixture::limited();
-        let (info, ended_by) = (fixture::info(), EndedBy::RunTime);
-        let whole = compared_markdown(&info, &ended_by, run.last().unwrap(), Some(&comparison));
+        let record = fixture::record(EndedBy::RunTime, run.last().unwrap());
+        let whole = compared_markdown(&record, Some(&comparison));
         assert!(whole.contains(comparison_markdown(&comparison).trim_end()), "{whole}");
     }
 
@@ -436,7 +434,7 @@ mod tests {
     #[test]
     fn it_fits_into_a_comment_however_large_the_run() {
         let snapshot = fixture::many_endpoints(500, 2).pop().unwrap();
-        let whole = markdown(&fixture::info(), &EndedBy::RunTime, &snapshot);
+        let whole = markdown(&fixture::record(EndedBy::RunTime, &snapshot));
         assert!(
             whole.len() < MOST_BYTES && whole.contains("460 more are in the other reports."),
             "{}",

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::csv_files::{CsvFiles, FirstError, RewritePace};
@@ -16,7 +17,7 @@ use super::state_file::{self, state_json};
 use super::timeline_file::TimelineFile;
 use crate::analysis::Comparison;
 use crate::metrics::Snapshot;
-use crate::plan::{EndedBy, RunInfo};
+use crate::plan::{RunInfo, RunRecord};
 use crate::text::utc::utc;
 
 /// Runs of one script that may begin in one second.
@@ -29,7 +30,7 @@ const LONGEST_NAME: usize = 80;
 #[derive(Debug)]
 pub struct RunDirectory {
     path: PathBuf,
-    info: RunInfo,
+    info: Arc<RunInfo>,
     csv: CsvFiles,
     hlog: HlogFile,
     timeline: TimelineFile,
@@ -53,7 +54,7 @@ impl RunDirectory {
             hlog: HlogFile::create(path.join("latency.hlog"))?,
             timeline: TimelineFile::create(path.join("timeline.csv"))?,
             path,
-            info: info.clone(),
+            info: Arc::new(info.clone()),
             csv,
             resources,
             pace: RewritePace::default(),
@@ -83,10 +84,10 @@ impl RunDirectory {
     ///
     /// # Errors
     /// The first [`ResultsError`] of the run; the run can go on, everything is tried again.
-    pub fn update(&mut self, snapshot: &Snapshot) -> Result<(), ResultsError> {
+    pub fn update(&mut self, snapshot: &Arc<Snapshot>) -> Result<(), ResultsError> {
         let csv = self.csv.update(snapshot);
         let json = if self.pace.is_due(snapshot) {
-            write_json(&self.path, &self.info, None, snapshot)
+            write_json(&self.path, &RunRecord::new(self.info.clone(), None, snapshot.clone()))
         } else {
             Ok(())
         };
@@ -100,17 +101,13 @@ impl RunDirectory {
     ///
     /// # Errors
     /// [`ResultsError`] when a file does not hold it. The other files are written all the same.
-    pub fn finish(
-        &mut self,
-        info: &RunInfo,
-        ended_by: &EndedBy,
-        snapshot: &Snapshot,
-    ) -> Result<(), ResultsError> {
+    pub fn finish(&mut self, record: &RunRecord) -> Result<(), ResultsError> {
+        let snapshot = &*record.snapshot;
         let csv = self.csv.finish(snapshot);
         let hlog = self.hlog.finish(snapshot);
         let timeline = self.timeline.update(snapshot);
         let resources = self.resources.update(&snapshot.resources.samples, snapshot.started_at);
-        let json = write_json(&self.path, info, Some(ended_by), snapshot);
+        let json = write_json(&self.path, record);
         csv.and(hlog).and(timeline).and(resources).and(json)
     }
 
@@ -120,12 +117,10 @@ impl RunDirectory {
     /// [`ResultsError`] when the file does not hold it; it holds the run all the same.
     pub fn add_comparison(
         &mut self,
-        info: &RunInfo,
-        ended_by: &EndedBy,
-        snapshot: &Snapshot,
+        record: &RunRecord,
         comparison: &Comparison,
     ) -> Result<(), ResultsError> {
-        let json = compared_run_json(info, Some(ended_by), snapshot, Some(comparison));
+        let json = compared_run_json(record, Some(comparison));
         replace(&self.path.join("run.json"), format!("{json:#}\n").as_bytes())
     }
 }
@@ -160,14 +155,9 @@ pub fn run_folder(root: &Path, name: &str, started_at: SystemTime) -> Result<Pat
     }
 }
 
-fn write_json(
-    folder: &Path,
-    info: &RunInfo,
-    ended_by: Option<&EndedBy>,
-    snapshot: &Snapshot,
-) -> Result<(), ResultsError> {
-    let text = format!("{:#}\n", run_json(info, ended_by, snapshot));
+fn write_json(folder: &Path, record: &RunRecord) -> Result<(), ResultsError> {
+    let text = format!("{:#}\n", run_json(record));
     let json = replace(&folder.join("run.json"), text.as_bytes());
-    let state = replace(&folder.join(state_file::NAME), &state_json(info, ended_by, snapshot));
+    let state = replace(&folder.join(state_file::NAME), &state_json(record));
     json.and(state)
 }

@@ -18,12 +18,14 @@ use crate::metrics::{
     PhaseSpan, ResourceInfo, SampleFileStats, Saturation, ScenarioStats, ScriptErrorCount, Snapshot, Summary,
     ms,
 };
-use crate::plan::{EndedBy, Machine, Origin, RunInfo};
+use crate::plan::{EndedBy, Machine, Origin, RunInfo, RunRecord};
 use crate::text::format::round;
 use crate::text::utc::utc;
 
-/// A run as JSON; `ended_by` is `None` while it goes on.
-pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot) -> Value {
+/// A run as JSON.
+pub fn run_json(record: &RunRecord) -> Value {
+    let RunRecord { info, snapshot, .. } = record;
+    let ended_by = record.ended_by.as_ref();
     let script = info.script.display().to_string();
     json!({
         "rhaid": { "version": env!("CARGO_PKG_VERSION") },
@@ -50,7 +52,7 @@ pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot)
         "script_errors": snapshot.script_errors.iter().map(script_error).collect::<Vec<_>>(),
         "notes": snapshot.notes,
         "samples": snapshot.samples.iter().map(sample_file).collect::<Vec<_>>(),
-        "findings": findings(info, ended_by, snapshot).iter().map(finding).collect::<Vec<_>>(),
+        "findings": findings(record).iter().map(finding).collect::<Vec<_>>(),
         "marks": snapshot.marks.iter().map(mark).collect::<Vec<_>>(),
         "resources": snapshot.resources.info.as_deref().map(resources),
         "capacity": snapshot.capacity.as_deref().map(capacity),
@@ -62,13 +64,8 @@ pub fn run_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot)
 }
 
 /// The same with what changed since an earlier run.
-pub fn compared_run_json(
-    info: &RunInfo,
-    ended_by: Option<&EndedBy>,
-    snapshot: &Snapshot,
-    comparison: Option<&Comparison>,
-) -> Value {
-    let mut json = run_json(info, ended_by, snapshot);
+pub fn compared_run_json(record: &RunRecord, comparison: Option<&Comparison>) -> Value {
+    let mut json = run_json(record);
     if let Some(comparison) = comparison {
         json["comparison"] = comparison.json();
     }

@@ -9,7 +9,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::metrics::Snapshot;
-use crate::plan::{EndedBy, RunInfo};
+use crate::plan::{EndedBy, RunInfo, RunRecord};
 
 /// Its name in the run directory.
 pub(crate) const NAME: &str = "state.json";
@@ -31,9 +31,11 @@ pub(crate) struct State {
     pub(crate) snapshot: Snapshot,
 }
 
-/// The file's content; `ended_by` is `None` while the run goes on.
-pub(crate) fn state_json(info: &RunInfo, ended_by: Option<&EndedBy>, snapshot: &Snapshot) -> Vec<u8> {
-    let state = Written { version: env!("CARGO_PKG_VERSION"), info, ended_by, snapshot };
+/// The file's content.
+pub(crate) fn state_json(record: &RunRecord) -> Vec<u8> {
+    let RunRecord { info, ended_by, snapshot } = record;
+    let (version, ended_by) = (env!("CARGO_PKG_VERSION"), ended_by.as_ref());
+    let state = Written { version, info, ended_by, snapshot };
     // Fails for a map with keys that are no text, and there is none.
     serde_json::to_vec(&state).unwrap_or_default()
 }
@@ -66,7 +68,7 @@ mod tests {
         snapshot.interrupted_requests = 3;
         snapshot.series_folded = true;
         snapshot.capacity = Some(fixture::capacity().into());
-        serde_json::from_slice(&state_json(&fixture::info(), Some(&EndedBy::RunTime), &snapshot)).unwrap()
+        serde_json::from_slice(&state_json(&fixture::record(EndedBy::RunTime, &snapshot))).unwrap()
     }
 
     #[test]

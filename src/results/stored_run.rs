@@ -20,19 +20,16 @@ use crate::metrics::{
     IntervalKey, IntervalKind, IntervalSeries, IntervalStats, Phase, PhaseSpan, RequestCounts, Snapshot,
     TotalsSoFar,
 };
-use crate::plan::{Commit, EndedBy, Machine, Origin, RunInfo};
+use crate::plan::{Commit, EndedBy, Machine, Origin, RunInfo, RunRecord};
 
 /// See the module's description.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct StoredRun {
     /// Its directory.
     pub folder: PathBuf,
-    /// What was run, and how.
-    pub info: RunInfo,
-    /// Why it ended.
-    pub ended_by: EndedBy,
-    /// Its figures, with the history of its seconds.
-    pub snapshot: Snapshot,
+    /// What was run, how it ended, and its figures with the history of its seconds.
+    pub record: RunRecord,
     /// The histograms of its intervals.
     pub recording: Recording,
     /// What was missing or could not be read, in words.
@@ -87,13 +84,14 @@ impl StoredRun {
         if !is_whole {
             refresh(&mut snapshot, &recording);
         }
-        Ok(StoredRun { folder: folder.to_owned(), info, ended_by, snapshot, recording, problems })
+        let record = RunRecord::new(info, ended_by, snapshot);
+        Ok(StoredRun { folder: folder.to_owned(), record, recording, problems })
     }
 
     /// Figures of the endpoints in a part of the run, sorted as in the snapshot; the total is last. Bytes,
     /// statuses and phases are not recorded by the second and stay empty.
     pub fn endpoints_in(&self, window: Window) -> Vec<EndpointStats> {
-        let end = window.to.unwrap_or(self.snapshot.elapsed).min(self.snapshot.elapsed);
+        let end = window.to.unwrap_or(self.record.snapshot.elapsed).min(self.record.snapshot.elapsed);
         let time = end.saturating_sub(window.from);
         let mut rows = grouped(&self.recording, window, time, |series| match series {
             IntervalSeries::Requests { method, name, .. } => Some((name.clone(), method.clone())),
@@ -105,7 +103,7 @@ impl StoredRun {
 
     /// Figures of the tags in a part of the run: the method is the tag's key, the name its value.
     pub fn tags_in(&self, window: Window) -> Vec<EndpointStats> {
-        let end = window.to.unwrap_or(self.snapshot.elapsed).min(self.snapshot.elapsed);
+        let end = window.to.unwrap_or(self.record.snapshot.elapsed).min(self.record.snapshot.elapsed);
         grouped(&self.recording, window, end.saturating_sub(window.from), |series| match series {
             IntervalSeries::Tag { key, value } => Some((value.clone(), key.clone())),
             _ => None,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -129,13 +130,10 @@ fn a_run_comes_back_as_it_ended() {
     let run = recorded(root.path(), &fixture::snapshots(), false);
     let (stored, snapshot) = (StoredRun::read(&run).unwrap(), fixture::finished());
     assert_eq!(stored.problems, Vec::<String>::new());
-    assert_eq!(stored.ended_by, EndedBy::RunTime);
-    let json = |info, ended_by, snapshot| format!("{:#}", run_json(info, ended_by, snapshot));
-    assert_eq!(
-        json(&stored.info, Some(&stored.ended_by), &stored.snapshot),
-        json(&fixture::info(), Some(&EndedBy::RunTime), &snapshot)
-    );
-    let (read, made) = (stored.snapshot.history.since(0), snapshot.history.since(0));
+    assert_eq!(stored.record.ended_by, Some(EndedBy::RunTime));
+    let json = |record| format!("{:#}", run_json(record));
+    assert_eq!(json(&stored.record), json(&fixture::record(EndedBy::RunTime, &snapshot)));
+    let (read, made) = (stored.record.snapshot.history.since(0), snapshot.history.since(0));
     assert_eq!(read.len(), made.len());
     for (read, made) in read.iter().zip(&made) {
         assert_eq!(
@@ -159,8 +157,8 @@ fn a_run_of_an_older_version_has_the_machine_of_its_run_json() {
     fs::write(run.join("state.json"), state.to_string()).unwrap();
     let stored = StoredRun::read(&run).unwrap();
     assert_eq!(stored.problems, Vec::<String>::new());
-    assert_eq!(stored.info.machine, fixture::info().machine);
-    assert_eq!(stored.snapshot.failures.len(), fixture::finished().failures.len());
+    assert_eq!(stored.record.info.machine, fixture::info().machine);
+    assert_eq!(stored.record.snapshot.failures.len(), fixture::finished().failures.len());
 }
 
 #[test]
@@ -169,23 +167,26 @@ fn a_killed_run_comes_back_with_all_seconds_it_wrote() {
     let mut directory = RunDirectory::create(root.path(), &fixture::info()).unwrap();
     let snapshots = fixture::snapshots();
     for snapshot in &snapshots[..13] {
-        directory.update(snapshot).unwrap();
+        directory.update(&Arc::new(snapshot.clone())).unwrap();
     }
     let run = directory.path().to_owned();
     drop(directory);
     let last = fixture::finished();
     let stored = StoredRun::read(&run).unwrap();
-    assert_eq!(stored.ended_by, EndedBy::Unfinished);
-    assert_eq!(stored.snapshot.total.requests, last.total.requests, "state.json is older");
-    assert_eq!(stored.snapshot.total.ok.unwrap().percentiles_us, last.total.ok.unwrap().percentiles_us);
-    assert_eq!(stored.snapshot.elapsed, last.elapsed);
+    assert_eq!(stored.record.ended_by, Some(EndedBy::Unfinished));
+    assert_eq!(stored.record.snapshot.total.requests, last.total.requests, "state.json is older");
+    assert_eq!(
+        stored.record.snapshot.total.ok.unwrap().percentiles_us,
+        last.total.ok.unwrap().percentiles_us
+    );
+    assert_eq!(stored.record.snapshot.elapsed, last.elapsed);
 
     fs::remove_file(run.join("state.json")).unwrap();
     let poorer = StoredRun::read(&run).unwrap();
     assert_eq!(poorer.problems.len(), 1, "{:?}", poorer.problems);
-    assert_eq!((poorer.info.name.as_str(), poorer.info.users), ("shop", 10));
+    assert_eq!((poorer.record.info.name.as_str(), poorer.record.info.users), ("shop", 10));
     let counts = |stored: &StoredRun| -> Vec<(String, u64, u64)> {
-        let endpoints = stored.snapshot.endpoints.iter();
+        let endpoints = stored.record.snapshot.endpoints.iter();
         endpoints.map(|stats| (stats.name.to_string(), stats.requests, stats.failures)).collect()
     };
     assert_eq!(counts(&poorer), counts(&stored));
@@ -201,7 +202,7 @@ fn iterations_that_were_due_come_back_and_older_files_have_none() {
     let due = |run: &Path| -> Vec<Option<u64>> {
         let stored = StoredRun::read(run).unwrap();
         assert!(stored.problems.is_empty(), "{:?}", stored.problems);
-        stored.snapshot.history.since(0).iter().map(|point| point.iterations_planned).collect()
+        stored.record.snapshot.history.since(0).iter().map(|point| point.iterations_planned).collect()
     };
     let written = fixture::open().pop().unwrap().history.since(0);
     assert_eq!(due(&run), written.iter().map(|point| point.iterations_planned).collect::<Vec<_>>());
@@ -232,6 +233,6 @@ fn figures_of_a_window_are_those_of_its_seconds() {
     let whole = stored.endpoints_in(Window::default());
     assert_eq!(
         whole.last().unwrap().ok.unwrap().percentiles_us,
-        stored.snapshot.total.ok.unwrap().percentiles_us
+        stored.record.snapshot.total.ok.unwrap().percentiles_us
     );
 }

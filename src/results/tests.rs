@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -17,9 +18,9 @@ use crate::text::format::count;
 pub(super) fn recorded(root: &Path, snapshots: &[Snapshot], full_history: bool) -> PathBuf {
     let mut directory = RunDirectory::create(root, &fixture::info()).unwrap().full_history(full_history);
     for snapshot in snapshots {
-        directory.update(snapshot).unwrap();
+        directory.update(&Arc::new(snapshot.clone())).unwrap();
     }
-    directory.finish(&fixture::info(), &EndedBy::RunTime, snapshots.last().unwrap()).unwrap();
+    directory.finish(&fixture::record(EndedBy::RunTime, snapshots.last().unwrap())).unwrap();
     directory.path().to_owned()
 }
 
@@ -90,7 +91,7 @@ fn all_outputs_agree_on_the_counts() {
         assert_eq!(failed["passes"], passes);
 
         let look = Look { width: 80, unicode: true, color: false };
-        let text = summary(&fixture::info(), &EndedBy::RunTime, snapshot, look);
+        let text = summary(&fixture::record(EndedBy::RunTime, snapshot), look);
         if total.requests > 0 {
             let words = format!("{} requests in", count(total.requests));
             assert!(text.contains(&words), "{text}");
@@ -171,7 +172,7 @@ fn a_killed_run_keeps_what_it_had() {
     let mut directory = RunDirectory::create(root.path(), &fixture::info()).unwrap();
     let snapshots = fixture::snapshots();
     for snapshot in &snapshots[..8] {
-        directory.update(snapshot).unwrap();
+        directory.update(&Arc::new(snapshot.clone())).unwrap();
     }
     let run = directory.path().to_owned();
     drop(directory);
@@ -232,13 +233,13 @@ fn a_write_error_is_told_once_and_made_good_later() {
     // A folder in the place of a file cannot be replaced by one.
     fs::remove_file(run.join("stats.csv")).unwrap();
     fs::create_dir(run.join("stats.csv")).unwrap();
-    let text = directory.update(&snapshots[0]).unwrap_err().to_string();
+    let text = directory.update(&Arc::new(snapshots[0].clone())).unwrap_err().to_string();
     assert!(text.contains("stats.csv"), "{text}");
     for snapshot in &snapshots[1..8] {
-        directory.update(snapshot).unwrap();
+        directory.update(&Arc::new(snapshot.clone())).unwrap();
     }
     let last = snapshots.last().unwrap();
-    let finish = |directory: &mut RunDirectory| directory.finish(&fixture::info(), &EndedBy::Signal, last);
+    let finish = |directory: &mut RunDirectory| directory.finish(&fixture::record(EndedBy::Signal, last));
     assert!(finish(&mut directory).is_err(), "what is still wrong at the end is told again");
     assert_eq!(json_of(&run)["ended_by"], "signal", "the other files are written all the same");
     fs::remove_dir(run.join("stats.csv")).unwrap();
@@ -248,7 +249,7 @@ fn a_write_error_is_told_once_and_made_good_later() {
 
 #[test]
 fn metrics_are_named_and_counted_as_in_k6() {
-    let json = run_json(&fixture::info(), None, &fixture::finished());
+    let json = run_json(&fixture::record(None, &fixture::finished()));
     let metrics = json["metrics"].as_object().unwrap();
     for name in [
         "http_reqs{name:/health,method:GET}",
@@ -269,7 +270,7 @@ fn metrics_are_named_and_counted_as_in_k6() {
 #[test]
 fn thresholds_are_in_a_list_and_where_k6_has_them() {
     let run = fixture::limited();
-    let json = run_json(&fixture::info(), Some(&EndedBy::RunTime), run.last().unwrap());
+    let json = run_json(&fixture::record(EndedBy::RunTime, run.last().unwrap()));
     let ok: Vec<&Value> = json["thresholds"].as_array().unwrap().iter().map(|t| &t["ok"]).collect();
     assert_eq!(ok, [true, false, false, false, true, true, false, true, true]);
     let metrics = &json["metrics"];
@@ -283,7 +284,7 @@ fn thresholds_are_in_a_list_and_where_k6_has_them() {
     assert_eq!(metrics[health]["thresholds"], json!({ "p(99.9) < 4.805ms over 3s": { "ok": false } }));
     let nothing = &metrics["http_req_duration{name:/nosuch}"];
     assert_eq!((&nothing["type"], &nothing["values"]), (&json!("trend"), &json!({})));
-    let live = run_json(&fixture::info(), None, &run[3]);
+    let live = run_json(&fixture::record(None, &run[3]));
     assert!(live["thresholds"][3]["ok"].is_null() && live["thresholds"][3]["state"] == "no data");
 }
 
@@ -298,13 +299,13 @@ fn the_schema_describes_every_key() {
         (Some(EndedBy::Threshold("why".into())), fixture::limited().pop().unwrap()),
         (None, fixture::limited().swap_remove(3)),
     ] {
-        let json = run_json(&fixture::info(), ended_by.as_ref(), &snapshot);
+        let json = run_json(&fixture::record(ended_by.clone(), &snapshot));
         let mut problems = Vec::new();
         compare(&json, &schema, &schema, "run.json", &mut problems);
         assert!(problems.is_empty(), "{problems:#?}");
     }
     let compared = crate::analysis::made_comparison("GET", "/x");
-    let json = compared_run_json(&fixture::info(), None, &fixture::finished(), Some(&compared));
+    let json = compared_run_json(&fixture::record(None, &fixture::finished()), Some(&compared));
     assert_eq!(json["comparison"]["endpoints"][1]["figures"]["p95"]["verdict"], "worse");
     let mut problems = Vec::new();
     compare(&json, &schema, &schema, "run.json", &mut problems);
@@ -366,7 +367,7 @@ fn a_tag_cannot_replace_a_figure_of_the_engine() {
     let mut snapshot = fixture::finished();
     snapshot.tags[0].key = "scenario".into();
     snapshot.tags[0].value = "buy".into();
-    let json = run_json(&fixture::info(), None, &snapshot);
+    let json = run_json(&fixture::record(None, &snapshot));
     let buy = snapshot.scenarios.iter().find(|scenario| &*scenario.name == "buy").unwrap();
     assert_ne!(buy.requests.requests, snapshot.tags[0].requests.requests);
     assert_eq!(json["metrics"]["http_reqs{scenario:buy}"]["values"]["count"], buy.requests.requests);
@@ -377,13 +378,13 @@ fn half_a_row_of_a_failed_write_is_cut_off() {
     let root = tempfile::tempdir().unwrap();
     let mut directory = RunDirectory::create(root.path(), &fixture::info()).unwrap();
     let snapshots = fixture::snapshots();
-    directory.update(&snapshots[0]).unwrap();
+    directory.update(&Arc::new(snapshots[0].clone())).unwrap();
     let path = directory.path().join("stats_history.csv");
     let mut text = fs::read(&path).unwrap();
     // Longer than the row that comes next, so that overwriting alone does not hide it.
     text.extend(b"1795455906,10,,Aggr".repeat(100));
     fs::write(&path, text).unwrap();
-    directory.update(&snapshots[1]).unwrap();
+    directory.update(&Arc::new(snapshots[1].clone())).unwrap();
     let history = rows(&path);
     assert_eq!(history.len(), 2);
     assert_eq!(&history[1][17], "220");

@@ -10,7 +10,8 @@ use super::driver::Ending;
 use super::error::RunError;
 use super::requests::{Hold, Request};
 use crate::metrics::Snapshot;
-use crate::plan::{EndedBy, RunInfo};
+use crate::plan::{EndedBy, RunInfo, RunRecord};
+use crate::results::run_json;
 
 /// A running load test. Dropping it, or the future of [`RunHandle::wait`], ends the run at once, as a second
 /// [`RunHandle::stop`] does; [`RunHandle::detach`] lets it go on unwatched.
@@ -168,9 +169,7 @@ impl RunHandle {
             return Err(RunError::Misconfigured(error));
         }
         Ok(Report {
-            info: self.info,
-            ended_by: ending.ended_by,
-            snapshot: ending.snapshot,
+            record: RunRecord::new(self.info, ending.ended_by, ending.snapshot),
             teardown_error: ending.teardown_error,
         })
     }
@@ -179,26 +178,34 @@ impl RunHandle {
 /// What came of a run.
 #[derive(Clone, Debug)]
 pub struct Report {
-    info: Arc<RunInfo>,
-    ended_by: EndedBy,
-    snapshot: Arc<Snapshot>,
+    record: RunRecord,
     teardown_error: Option<String>,
 }
 
 impl Report {
+    /// What is kept of the run, for `report` and `results`.
+    pub fn record(&self) -> &RunRecord {
+        &self.record
+    }
+
+    /// The run as JSON: what the command writes to `run.json`.
+    pub fn to_json(&self) -> serde_json::Value {
+        run_json(&self.record)
+    }
+
     /// What was run, and how.
     pub fn info(&self) -> &RunInfo {
-        &self.info
+        &self.record.info
     }
 
     /// Why the run ended.
     pub fn ended_by(&self) -> &EndedBy {
-        &self.ended_by
+        self.record.ended_by()
     }
 
     /// The final figures.
     pub fn snapshot(&self) -> &Snapshot {
-        &self.snapshot
+        &self.record.snapshot
     }
 
     /// Why `teardown` failed, if it did.
@@ -211,9 +218,9 @@ impl Report {
     /// capacity passes when some rate held. Failed requests do not change that: how many are
     /// too many is for thresholds to say. A run that was stopped early passes too; see [`Report::ended_by`].
     pub fn passed(&self) -> bool {
-        let planned = !matches!(self.ended_by, EndedBy::Aborted(_) | EndedBy::SetupFailed(_));
-        let found = self.snapshot.capacity.as_ref().is_none_or(|capacity| capacity.best.is_some());
-        let kept = found && self.snapshot.broken_thresholds().next().is_none();
-        planned && kept && self.snapshot.total.requests > 0
+        let planned = !matches!(self.ended_by(), EndedBy::Aborted(_) | EndedBy::SetupFailed(_));
+        let found = self.snapshot().capacity.as_ref().is_none_or(|capacity| capacity.best.is_some());
+        let kept = found && self.snapshot().broken_thresholds().next().is_none();
+        planned && kept && self.snapshot().total.requests > 0
     }
 }

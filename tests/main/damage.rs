@@ -93,13 +93,8 @@ fn every_beginning_of_every_file_gives_a_report_or_a_clear_error() {
             let stored = read.unwrap_or_else(|error| panic!("{name} cut at {place}: {error}"));
             assert!(name != "state.json" || !stored.problems.is_empty(), "{name} cut at {place}");
             if place % 5 == 0 {
-                let model = rhaid::report::Model::new(
-                    &stored.info,
-                    &stored.ended_by,
-                    &stored.snapshot,
-                    &stored.recording.intervals,
-                    &stored.problems,
-                );
+                let model =
+                    rhaid::report::Model::new(&stored.record, &stored.recording.intervals, &stored.problems);
                 assert!(rhaid::report::html_report(&model).ends_with("</html>\n"), "{name} cut at {place}");
             }
         }

@@ -16,8 +16,8 @@ fn of_run(snapshots: &[Snapshot]) -> Vec<Chart> {
 }
 
 fn of(snapshot: &Snapshot, intervals: &[IntervalHistograms]) -> Vec<Chart> {
-    let (info, ended_by) = (fixture::info(), EndedBy::RunTime);
-    let model = Model::new(&info, &ended_by, snapshot, intervals, &[]);
+    let record = fixture::record(EndedBy::RunTime, snapshot);
+    let model = Model::new(&record, intervals, &[]);
     let endpoints = model.endpoints.iter().filter_map(|view| endpoint_charts(&model, view));
     timeline_charts(&model).into_iter().chain(distribution_charts(&model)).chain(endpoints).collect()
 }

@@ -66,8 +66,8 @@ mod tests {
 
     fn page(snapshot: &Snapshot, ended_by: EndedBy) -> String {
         let intervals = snapshot.intervals.taker().take();
-        let info = fixture::info();
-        html_report(&Model::new(&info, &ended_by, snapshot, &intervals, &[]))
+        let record = fixture::record(ended_by, snapshot);
+        html_report(&Model::new(&record, &intervals, &[]))
     }
 
     fn section_of(capacity: CapacityStats) -> Option<String> {

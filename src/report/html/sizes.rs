@@ -10,8 +10,8 @@ use crate::plan::EndedBy;
 fn page(endpoints: u64, seconds: u64, step_s: u64) -> String {
     let (snapshot, intervals) = fixture::long_run(endpoints, seconds, step_s);
     assert_eq!((snapshot.endpoints.len() as u64, snapshot.elapsed.as_secs()), (endpoints, seconds));
-    let (info, ended_by) = (fixture::info(), EndedBy::RunTime);
-    let model = Model::new(&info, &ended_by, &snapshot, &intervals, &[]);
+    let record = fixture::record(EndedBy::RunTime, &snapshot);
+    let model = Model::new(&record, &intervals, &[]);
     let page = html_report(&model.among(fixture::last_runs(20)));
     if let Some(folder) = std::env::var_os("RHAID_SIZES") {
         let name = format!("{endpoints}-endpoints-{seconds}-s.html");

@@ -8,8 +8,8 @@ use crate::plan::EndedBy;
 
 fn page_of(snapshot: &Snapshot) -> String {
     let intervals = snapshot.intervals.taker().take();
-    let (info, ended_by) = (fixture::info(), EndedBy::RunTime);
-    html_report(&Model::new(&info, &ended_by, snapshot, &intervals, &[]))
+    let record = fixture::record(EndedBy::RunTime, snapshot);
+    html_report(&Model::new(&record, &intervals, &[]))
 }
 
 /// As it stands in a page.
@@ -110,10 +110,10 @@ fn cells(row: &str) -> Vec<String> {
 fn what_changed_is_in_tiles_tables_charts_and_a_section() {
     let snapshot = fixture::finished();
     let intervals = snapshot.intervals.taker().take();
-    let (info, ended_by) = (fixture::info(), EndedBy::RunTime);
+    let record = fixture::record(EndedBy::RunTime, &snapshot);
     let stats = &snapshot.endpoints[0];
     let comparison = crate::analysis::made_comparison(&stats.method, &stats.name);
-    let model = || Model::new(&info, &ended_by, &snapshot, &intervals, &[]);
+    let model = || Model::new(&record, &intervals, &[]);
     let curves = crate::report::BaselineCurves::new(&snapshot, &intervals);
     let page = html_report(&model().compared(&comparison, Some(curves)));
     assert!(page.contains("<dd class=\"change\">✗ +20% worse</dd>"), "the tile of p95");

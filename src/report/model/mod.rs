@@ -20,7 +20,7 @@ use crate::analysis::{Comparison, TrendPoint};
 use crate::metrics::{
     IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries, Percentile, Snapshot, Sparse,
 };
-use crate::plan::{EndedBy, RunInfo};
+use crate::plan::{EndedBy, RunInfo, RunRecord};
 use crate::text::format;
 
 pub use baseline::BaselineCurves;
@@ -99,20 +99,15 @@ pub struct Model<'a> {
 
 impl<'a> Model<'a> {
     /// The model of a run.
-    pub fn new(
-        info: &'a RunInfo,
-        ended_by: &'a EndedBy,
-        snapshot: &'a Snapshot,
-        intervals: &[IntervalHistograms],
-        problems: &'a [String],
-    ) -> Model<'a> {
+    pub fn new(record: &'a RunRecord, intervals: &[IntervalHistograms], problems: &'a [String]) -> Model<'a> {
+        let (snapshot, ended_by) = (&*record.snapshot, record.ended_by());
         let timeline = Timeline::new(snapshot, intervals);
         let all = |kind| whole_run(intervals, kind);
         let (ok, failed) = (all(IntervalKind::Ok), all(IntervalKind::Failed));
-        let findings = findings(info, Some(ended_by), snapshot);
+        let findings = findings(record);
         let (verdict_tone, sentence) = verdict_sentence(ended_by, snapshot, &findings);
         Model {
-            info,
+            info: &record.info,
             ended_by,
             snapshot,
             problems,
@@ -165,8 +160,8 @@ fn whole_run(intervals: &[IntervalHistograms], kind: IntervalKind) -> Sparse {
 }
 
 /// The verdict of a run: how it is to be taken, and its reason in one sentence.
-pub(super) fn verdict_of(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot) -> (Judgement, String) {
-    verdict_sentence(ended_by, snapshot, &findings(info, Some(ended_by), snapshot))
+pub(super) fn verdict_of(record: &RunRecord) -> (Judgement, String) {
+    verdict_sentence(record.ended_by(), &record.snapshot, &findings(record))
 }
 
 fn verdict_sentence(ended_by: &EndedBy, snapshot: &Snapshot, findings: &[Finding]) -> (Judgement, String) {

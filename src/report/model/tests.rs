@@ -11,8 +11,8 @@ fn buckets_add_up_to_the_totals_and_gaps_stay() {
     let snapshots = fixture::snapshots();
     let snapshot = snapshots.last().unwrap();
     let intervals = snapshot.intervals.taker().take();
-    let (info, ended_by) = (fixture::info(), EndedBy::RunTime);
-    let model = Model::new(&info, &ended_by, snapshot, &intervals, &[]);
+    let record = fixture::record(EndedBy::RunTime, snapshot);
+    let model = Model::new(&record, &intervals, &[]);
     let buckets = &model.timeline.buckets;
     assert_eq!((buckets.len(), model.timeline.width_s), (13, 1));
     let ok: u64 = buckets.iter().map(|bucket| bucket.ok.count()).sum();
@@ -46,8 +46,8 @@ fn no_chart_has_more_than_300_points() {
 
 #[test]
 fn an_empty_run_has_a_model() {
-    let (info, ended_by, snapshot) = (fixture::info(), EndedBy::Stopped, fixture::empty());
-    let model = Model::new(&info, &ended_by, &snapshot, &[], &[]);
+    let record = fixture::record(EndedBy::Stopped, &fixture::empty());
+    let model = Model::new(&record, &[], &[]);
     assert_eq!((model.verdict, model.verdict_tone), ("NO REQUESTS", Judgement::Bad));
     assert!(model.heat.is_none() && model.endpoints.is_empty());
     assert_eq!(model.tiles[3].value, "-");

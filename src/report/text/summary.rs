@@ -20,7 +20,7 @@ use crate::metrics::{
     CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, Percentile, ScriptErrorCount,
     Snapshot,
 };
-use crate::plan::{EndedBy, RunInfo};
+use crate::plan::{EndedBy, RunInfo, RunRecord};
 use crate::text::format;
 use crate::text::format_clock;
 use crate::text::{clean_lines, cut_middle};
@@ -46,20 +46,15 @@ const MESSAGE_COLUMNS: usize = 300;
 /// What a person reads when the run is over; ends with the verdict and a line break.
 ///
 /// Figures cover the whole run. Latencies are those of successful requests.
-pub fn summary(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> String {
-    compared_summary(info, ended_by, snapshot, None, look)
+pub fn summary(record: &RunRecord, look: Look) -> String {
+    compared_summary(record, None, look)
 }
 
 /// The same with a comparison above the verdict.
-pub fn compared_summary(
-    info: &RunInfo,
-    ended_by: &EndedBy,
-    snapshot: &Snapshot,
-    comparison: Option<&Comparison>,
-    look: Look,
-) -> String {
+pub fn compared_summary(record: &RunRecord, comparison: Option<&Comparison>, look: Look) -> String {
+    let (snapshot, ended_by) = (&*record.snapshot, record.ended_by());
     let sections = [
-        endpoints(info, ended_by, snapshot, look),
+        endpoints(record, look),
         distribution(&busiest(snapshot), look),
         failures(snapshot, look),
         script_errors(snapshot, look),
@@ -68,7 +63,7 @@ pub fn compared_summary(
         custom(snapshot, look),
         iterations_and_data(snapshot, look),
         resource_table(&snapshot.resources, look),
-        what_happened(info, ended_by, snapshot, look),
+        what_happened(record, look),
         warnings(snapshot, look),
         setup_error(ended_by, look),
         comparison.map_or_else(Vec::new, |comparison| comparison_table(comparison, look)),
@@ -80,7 +75,8 @@ pub fn compared_summary(
 }
 
 /// The same without figures: what one iteration took says nothing about a service.
-pub fn short_summary(_: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> String {
+pub fn short_summary(record: &RunRecord, look: Look) -> String {
+    let (snapshot, ended_by) = (&*record.snapshot, record.ended_by());
     joined(&[
         failures(snapshot, look),
         script_errors(snapshot, look),
@@ -114,13 +110,14 @@ fn busiest(snapshot: &Snapshot) -> Vec<EndpointStats> {
     busy.take(MOST_ENDPOINTS).cloned().collect()
 }
 
-fn endpoints(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> Vec<String> {
+fn endpoints(record: &RunRecord, look: Look) -> Vec<String> {
+    let RunRecord { info, snapshot, .. } = record;
     let mut lines = vec![look.paint(Tone::Strong, &format!(" {}", subject(info, look)))];
     let facts = format!(
         " whole run: {}, up to {} users, end: {}; latency of successes",
         format::run_length(snapshot.elapsed),
         format::count(snapshot.users_max),
-        ended_by.as_str(),
+        record.ended_by().as_str(),
     );
     lines.push(look.paint(Tone::Faint, &facts));
     if snapshot.total.requests > 0 {
@@ -372,11 +369,11 @@ fn amount(bytes: u64, time: Duration) -> String {
 }
 
 /// The findings; those that the lists above tell better are left to them.
-fn what_happened(info: &RunInfo, ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> Vec<String> {
+fn what_happened(record: &RunRecord, look: Look) -> Vec<String> {
     let line = |finding: Finding| {
         format!(" {} {}", look.paint(Tone::Warning, "!"), one_message(&finding.sentence(), look))
     };
-    findings(info, Some(ended_by), snapshot).into_iter().map(line).collect()
+    findings(record).into_iter().map(line).collect()
 }
 
 fn warnings(snapshot: &Snapshot, look: Look) -> Vec<String> {

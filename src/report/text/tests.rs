@@ -12,7 +12,7 @@ const ASCII: Look = Look { width: 80, unicode: false, color: false };
 const WIDE_COLOR: Look = Look { width: 120, unicode: true, color: true };
 
 fn text(look: Look) -> String {
-    summary(&fixture::info(), &EndedBy::RunTime, &fixture::finished(), look)
+    summary(&fixture::record(EndedBy::RunTime, &fixture::finished()), look)
 }
 
 #[test]
@@ -61,14 +61,14 @@ fn the_summary_shows_the_exact_counts_and_ends_with_the_verdict() {
 
 #[test]
 fn a_run_of_a_part_of_a_second() {
-    let text = summary(&fixture::info(), &EndedBy::Iterations, &fixture::partial_second(), LOOK);
+    let text = summary(&fixture::record(EndedBy::Iterations, &fixture::partial_second()), LOOK);
     assert_golden("summary_partial_second.txt", &text);
 }
 
 #[test]
 fn every_way_to_end_has_its_verdict() {
     let verdict = |ended_by: &EndedBy, snapshot| {
-        let text = summary(&fixture::info(), ended_by, &snapshot, LOOK);
+        let text = summary(&fixture::record(ended_by.clone(), &snapshot), LOOK);
         text.lines().last().unwrap().trim().to_owned()
     };
     assert_eq!(
@@ -92,7 +92,7 @@ fn every_way_to_end_has_its_verdict() {
 
 #[test]
 fn an_empty_run_shows_no_figure_it_does_not_have() {
-    let text = summary(&fixture::info(), &EndedBy::RunTime, &fixture::empty(), LOOK);
+    let text = summary(&fixture::record(EndedBy::RunTime, &fixture::empty()), LOOK);
     assert_golden("summary_empty.txt", &text);
     assert!(!text.contains("p95"), "{text}");
 }
@@ -152,7 +152,7 @@ fn long_lists_are_cut_and_say_so() {
         load.request("browse", ("GET", &name), 1_000, kind);
     }
     let snapshot = load.close(1_000, crate::metrics::Phase::Steady, 1);
-    let text = summary(&fixture::info(), &EndedBy::RunTime, &snapshot, LOOK);
+    let text = summary(&fixture::record(EndedBy::RunTime, &snapshot), LOOK);
     assert!(text.contains("GET /item/24"), "the table has all endpoints: {text}");
     assert!(text.contains("\n   + 5 more\n"), "the distribution has twenty: {text}");
     assert!(text.contains("\n   + 2 more kinds of failure\n"), "{text}");
@@ -166,7 +166,7 @@ fn limits_come_last_before_the_verdict() {
     let run = fixture::limited();
     let looks = [("limits", LOOK), ("limits_ascii", Look { unicode: false, ..LOOK })];
     for (name, look) in looks {
-        let text = summary(&fixture::info(), &EndedBy::RunTime, run.last().unwrap(), look);
+        let text = summary(&fixture::record(EndedBy::RunTime, run.last().unwrap()), look);
         let at = text.find("   limits").unwrap();
         let lines: Vec<String> = live(&fixture::info(), &run[10], None, look);
         let from = lines.iter().position(|line| line.starts_with(" limits")).unwrap();
@@ -184,7 +184,7 @@ fn limits_come_last_before_the_verdict() {
 fn a_run_that_keeps_its_limits_has_passed() {
     let mut snapshot = fixture::limited().pop().unwrap();
     snapshot.thresholds.retain(|stats| stats.holds());
-    let text = summary(&fixture::info(), &EndedBy::RunTime, &snapshot, Look { color: true, ..LOOK });
+    let text = summary(&fixture::record(EndedBy::RunTime, &snapshot), Look { color: true, ..LOOK });
     let verdict = text.lines().last().unwrap();
     assert!(
         verdict.starts_with(" \u{1b}[32mPASSED\u{1b}[0m: all limits are kept; 1,325 requests"),

@@ -1,0 +1,137 @@
+//! The end of a run: what it is compared with, what is printed and written, and the exit code.
+
+use std::path::PathBuf;
+
+use super::files::{Files, json_text};
+use super::look_of;
+use crate::analysis::{Comparison, DEFAULT_NOISE};
+use crate::cli::alerts::Alerts;
+use crate::cli::args::OutputArgs;
+use crate::cli::exit::Exit;
+use crate::cli::output;
+use crate::report::{compared_summary, short_summary};
+use crate::{Report, results};
+
+/// How a run ended.
+pub(in crate::cli) struct Ended {
+    pub(in crate::cli) exit: Exit,
+    /// The one line that is the verdict; empty when there was no run, which `profiles` goes by.
+    pub(in crate::cli) verdict: String,
+}
+
+impl From<Exit> for Ended {
+    fn from(exit: Exit) -> Ended {
+        Ended { exit, verdict: String::new() }
+    }
+}
+
+/// See the module's description.
+pub(super) struct Ending {
+    pub(super) report: Report,
+    pub(super) output: OutputArgs,
+    /// The script was tried out: a short summary, and any failure counts.
+    pub(super) once: bool,
+    pub(super) files: Files,
+    /// The run that this one is compared with.
+    pub(super) baseline: Option<PathBuf>,
+    pub(super) alerts: Alerts,
+}
+
+impl Ending {
+    /// Writes and prints what came of the run.
+    pub(super) fn told(mut self) -> Ended {
+        let mut unwritten = self.files.finish(self.report.record());
+        let mut alerts = std::mem::take(&mut self.alerts);
+        let mut trouble = alerts.look(self.report.info(), self.report.snapshot());
+        // The two runs are read from their folders, so this one has to be written.
+        let comparison = self.compare();
+        unwritten.extend(self.files.finish_singles(self.report.record(), comparison.as_ref()));
+        let text = self.summary(comparison.as_ref());
+        self.print(&text, comparison.as_ref());
+        unwritten.iter().for_each(|error| output::error(&error.to_string()));
+        let all = if unwritten.is_empty() { "results" } else { "results, not all" };
+        output::err(&format!("{all}: {}\n", self.files.directory.path().display()));
+        let mut is_complete = unwritten.is_empty() & self.samples_are_complete();
+        // What one iteration took is no picture of anything.
+        if !self.once || self.output.html.is_some() {
+            is_complete &= self.write_html(comparison.as_ref());
+        }
+        // To have been asked to judge a change and not to know is no pass.
+        is_complete &= comparison.is_some() || !self.output.fail_on_regression;
+        // Told while the summary was printed; the last ones may still be under way.
+        trouble.extend(alerts.finish());
+        trouble.iter().for_each(|problem| output::err(&format!("{problem}\n")));
+        let is_worse = comparison.is_some_and(|comparison| comparison.has_regression());
+        let mut verdict = text.lines().last().unwrap_or_default().to_owned();
+        let exit = match Exit::of(&self.report, self.output.exit_code_on_error || self.once) {
+            Exit::Passed if self.output.fail_on_regression && is_worse => Exit::Regression,
+            Exit::Passed if self.once && has_failed_check(&self.report) => Exit::Errors,
+            Exit::Passed if !is_complete => {
+                verdict.push_str("; but its results are not complete");
+                Exit::Configuration
+            }
+            exit => exit,
+        };
+        Ended { exit, verdict }
+    }
+
+    /// What a person reads of the run; the last line is the verdict.
+    fn summary(&self, comparison: Option<&Comparison>) -> String {
+        let (record, look) = (self.report.record(), look_of(&self.output));
+        let text =
+            if self.once { short_summary(record, look) } else { compared_summary(record, comparison, look) };
+        if self.output.quiet { text.lines().last().unwrap_or_default().to_owned() + "\n" } else { text }
+    }
+
+    fn print(&self, text: &str, comparison: Option<&Comparison>) {
+        if self.output.json {
+            output::out(&json_text(self.report.record(), comparison));
+        }
+        if self.output.stdout_is_taken() {
+            output::err(text);
+        } else {
+            output::out(text);
+        }
+        if let Some(error) = self.report.teardown_error() {
+            output::err(&format!("warning: teardown failed: {error}\n"));
+        }
+    }
+
+    /// Says which files of samples are not complete: also with --quiet, which leaves out the summary that says it.
+    fn samples_are_complete(&self) -> bool {
+        let files = self.report.snapshot().samples.iter();
+        let problems: Vec<_> = files.filter_map(|file| Some((&file.name, file.problem.as_ref()?))).collect();
+        for (name, problem) in &problems {
+            output::error(&format!("the samples in {name} are not complete: {problem}"));
+        }
+        problems.is_empty()
+    }
+
+    /// Writes the report; false when one that was asked for is missing.
+    fn write_html(&self, comparison: Option<&Comparison>) -> bool {
+        let (path, written, is_asked_for) =
+            self.files.write_html(&self.output, comparison.zip(self.baseline.as_deref()));
+        match &written {
+            Ok(()) => output::err(&format!("report: {}\n", path.display())),
+            Err(problem) if is_asked_for => output::error(&format!("there is no report: {problem}")),
+            Err(problem) => output::err(&format!("warning: there is no report: {problem}\n")),
+        }
+        written.is_ok() || !is_asked_for
+    }
+
+    /// Compares the run, as its files have it now, with the baseline.
+    fn compare(&self) -> Option<Comparison> {
+        let baseline = self.baseline.as_ref()?;
+        match results::compare(baseline, self.files.directory.path(), DEFAULT_NOISE) {
+            Ok(comparison) => Some(comparison),
+            Err(error) => {
+                output::err(&format!("warning: not compared with the baseline: {error}\n"));
+                None
+            }
+        }
+    }
+}
+
+fn has_failed_check(report: &Report) -> bool {
+    report.snapshot().checks.iter().any(|(_, count)| count.fails > 0)
+}

@@ -1,0 +1,140 @@
+//! The files of a run: its folder, the CSV files and single files that flags ask for, its report.
+//!
+//! Owns that places which cannot be written to are told before the run. One place that fails does not keep the others
+//! from being written.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::analysis::Comparison;
+use crate::cli::args::OutputArgs;
+use crate::cli::compare::baseline_curves;
+use crate::cli::report::{LAST_RUNS, write_file};
+use crate::metrics::Snapshot;
+use crate::plan::{RunInfo, RunRecord};
+use crate::report::{Model, compared_markdown, html_report, junit};
+use crate::results::{CsvFiles, ResultsError, RunDirectory, StoredRun, Trend, compared_run_json};
+
+/// Where runs are kept unless it is said otherwise.
+const RESULTS_DIR: &str = "performance/results";
+
+/// Where their reports are.
+const REPORTS_DIR: &str = "performance/reports";
+
+/// A report that is one text.
+type Single = fn(&RunRecord, Option<&Comparison>) -> String;
+
+pub(super) fn json_text(record: &RunRecord, comparison: Option<&Comparison>) -> String {
+    format!("{:#}\n", compared_run_json(record, comparison))
+}
+
+/// What changed has no test case: a limit on it is `--fail-on-regression`.
+fn junit_text(record: &RunRecord, _: Option<&Comparison>) -> String {
+    junit(record)
+}
+
+/// The folder of results.
+pub(super) fn results_dir(output: &OutputArgs) -> &Path {
+    output.results_dir.as_deref().unwrap_or(Path::new(RESULTS_DIR))
+}
+
+/// The files of a run.
+pub(super) struct Files {
+    pub(super) directory: RunDirectory,
+    csv: Option<CsvFiles>,
+    /// Single files that are written at the end, and what makes them.
+    singles: Vec<(PathBuf, Single)>,
+    /// The last problem with writing, told once.
+    problem: Option<String>,
+}
+
+impl Files {
+    /// Makes them.
+    ///
+    /// # Errors
+    /// When a place cannot be written to.
+    pub(super) fn create(output: &OutputArgs, info: &RunInfo) -> Result<Files, ResultsError> {
+        let singles: [(&Option<PathBuf>, Single); 3] = [
+            (&output.summary_export, json_text),
+            (&output.junit, junit_text),
+            (&output.markdown, compared_markdown),
+        ];
+        let mut asked = Vec::new();
+        for (path, single) in singles {
+            let Some(path) = path else { continue };
+            // A place that cannot be written to is told before the run, not after it.
+            write_file(path, b"").map_err(ResultsError::Place)?;
+            asked.push((path.clone(), single));
+        }
+        if let Some(path) = &output.html {
+            write_file(path, b"").map_err(ResultsError::Place)?;
+        }
+        let directory =
+            RunDirectory::create(results_dir(output), info)?.full_history(output.csv_full_history);
+        let csv = output.csv.as_deref().map(CsvFiles::create).transpose()?;
+        let csv = csv.map(|csv| csv.full_history(output.csv_full_history));
+        Ok(Files { directory, csv, singles: asked, problem: None })
+    }
+
+    /// Writes what is new; gives a problem the first time there is one.
+    pub(super) fn update(&mut self, snapshot: &Arc<Snapshot>) -> Option<String> {
+        let written = self.directory.update(snapshot).and_then(|()| match &mut self.csv {
+            Some(csv) => csv.update(snapshot),
+            None => Ok(()),
+        });
+        let problem = written.err()?.to_string();
+        let is_new = self.problem.is_none();
+        self.problem = Some(problem.clone());
+        is_new.then_some(problem)
+    }
+
+    /// Gives what could not be written. One place that fails does not keep the others from being written.
+    pub(super) fn finish(&mut self, record: &RunRecord) -> Vec<ResultsError> {
+        let directory = self.directory.finish(record);
+        let csv = self.csv.as_mut().map_or(Ok(()), |csv| csv.finish(&record.snapshot));
+        [directory, csv].into_iter().filter_map(Result::err).collect()
+    }
+
+    /// Writes what needs the whole run, and what it is like against another one; gives what could not be written.
+    pub(super) fn finish_singles(
+        &mut self,
+        record: &RunRecord,
+        comparison: Option<&Comparison>,
+    ) -> Vec<ResultsError> {
+        let compared = comparison.map_or(Ok(()), |compared| self.directory.add_comparison(record, compared));
+        let singles = self.singles.iter().map(|(path, single)| {
+            let text = single(record, comparison);
+            write_file(path, text.as_bytes()).map_err(ResultsError::Place)
+        });
+        std::iter::once(compared).chain(singles).filter_map(Result::err).collect()
+    }
+
+    /// Writes the report, from what the run's folder holds now: as `rhaid report` would. Gives where, what went wrong, and
+    /// whether this report was asked for.
+    pub(super) fn write_html(
+        &self,
+        output: &OutputArgs,
+        compared: Option<(&Comparison, &Path)>,
+    ) -> (PathBuf, Result<(), String>, bool) {
+        let folder = self.directory.path();
+        let (path, is_asked_for) = match (&output.html, &output.results_dir) {
+            (Some(path), _) => (path.clone(), true),
+            // Who keeps results elsewhere finds the report with them.
+            (None, Some(_)) => (folder.join("report.html"), true),
+            (None, None) => {
+                let name = folder.file_name().unwrap_or_default().to_string_lossy();
+                (Path::new(REPORTS_DIR).join(format!("{name}.html")), false)
+            }
+        };
+        let written = StoredRun::read(folder).map_err(|error| error.to_string()).and_then(|run| {
+            let model = Model::new(&run.record, &run.recording.intervals, &run.problems);
+            let model = match compared {
+                Some((comparison, baseline)) => model.compared(comparison, baseline_curves(baseline)),
+                None => model,
+            };
+            let model = model.among(Trend::up_to(folder, LAST_RUNS));
+            write_file(&path, html_report(&model).as_bytes())
+        });
+        (path, written, is_asked_for)
+    }
+}

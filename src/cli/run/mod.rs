@@ -1,0 +1,147 @@
+//! `rhaid run`: what flags, environment and settings file ask for becomes a test and what is done around it.
+//!
+//! Leaves the run itself to `session`, its end to `ending`, what is written to `files`.
+
+mod ending;
+mod files;
+mod refused;
+mod session;
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+pub(super) use self::ending::Ended;
+use self::ending::Ending;
+use self::files::{Files, results_dir};
+use self::refused::Refused;
+use self::session::Session;
+use super::alerts::Alerts;
+use super::args::{OutputArgs, RunArgs};
+use super::compare::baseline_of;
+use super::exit::Exit;
+use super::origin::origin;
+use super::progress::ColorChoice;
+use super::{config_file, event_loop, messages, output, profiles, resources};
+use crate::metrics::ThresholdText;
+use crate::plan::Options;
+use crate::report::Look;
+use crate::results::{ResultsError, SamplesFile};
+use crate::{LoadTest, Prepared};
+
+/// Runs the test that the arguments and the settings file describe.
+pub(super) fn run(args: &RunArgs) -> Exit {
+    run_as_told(args).unwrap_or_else(Refused::tell)
+}
+
+fn run_as_told(args: &RunArgs) -> Result<Exit, Refused> {
+    let config = config_file::load(args.config.as_ref())?;
+    let Some(script) = args.script().or(config.args.script()).cloned() else {
+        let text = "no script: name one, as in rhaid run scripts/quickstart.rhai (rhaid run --help)";
+        return Err(Refused::Usage(text.to_owned()));
+    };
+    let file_options = config.options();
+    let mut args = RunArgs {
+        script: Some(script.clone()),
+        script_flag: None,
+        once: args.once || config.args.once,
+        http_debug: args.http_debug.clone().or(config.args.http_debug),
+        output: args.output.clone().or(config.args.output),
+        resources: args.resources.clone().or(config.args.resources),
+        ..args.clone()
+    };
+    // What is tried out is read as it goes; a live table would be in the way.
+    args.output.only_summary |= args.once;
+    let named = args.load.profile.as_ref().or(config.args.load.profile.as_ref());
+    let scale = args.load.time_scale.or(config.args.load.time_scale);
+    let shapes = named.map(|named| profiles::shapes(named, scale.unwrap_or(1.0))).transpose()?;
+    if scale.is_some() && shapes.is_none() {
+        let text = "--time-scale changes the times of a profile; name one with --profile";
+        return Err(Refused::Usage(text.to_owned()));
+    }
+    let roots = if args.lib.is_empty() { &config.args.lib } else { &args.lib };
+    let run = |load: &Options, limits: &[ThresholdText], args: &RunArgs| {
+        let test = match LoadTest::from_file(&script) {
+            Ok(test) => test,
+            Err(error) => return Refused::from(error).tell().into(),
+        };
+        let test = roots
+            .iter()
+            .fold(test, |test, root| test.lib_root(root))
+            .http_debug(args.http_debug())
+            .watch(args.watch || config.args.watch)
+            .defaults(Options { thresholds: limits.to_vec(), ..Options::default() });
+        execute(test.options(args.options().or(load.clone()).or(file_options.clone())), args)
+    };
+    Ok(match shapes {
+        Some(shapes) => profiles::run_each(shapes, &args, run),
+        None => run(&Options::default(), &[], &args).exit,
+    })
+}
+
+/// Runs a test and does everything around it that flags ask for.
+pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Ended {
+    execute_as_told(test, args).unwrap_or_else(|refused| refused.tell().into())
+}
+
+fn execute_as_told(test: LoadTest, args: &RunArgs) -> Result<Ended, Refused> {
+    let (send, messages) = messages::channel();
+    let folder = args.script().and_then(|script| script.parent()).unwrap_or(Path::new(""));
+    let prepared = test.origin(origin(&args.output, folder)).on_message(send).prepare()?;
+    let prepared = resources::watch(prepared, &args.resources)?;
+    let baseline = baseline(&args.output, &prepared)?;
+    let alerts = Alerts::new(&args.output)?;
+    if alerts.are_asked_for() && !prepared.has_thresholds() {
+        output::err("warning: there is no limit, so --on-breach is never called (see --threshold)\n");
+    }
+    if let Some(problem) = args.output.conflict() {
+        return Err(Refused::Usage(problem));
+    }
+    let prepared = with_samples(prepared, &args.output)?;
+    let files = Files::create(&args.output, prepared.info())?;
+    // Each user holds a connection, and the default of many systems is 1,024 files. Where the limit stays,
+    // the requests that meet it say so.
+    let _ = rlimit::increase_nofile_limit(rlimit::INFINITY);
+    let session = Session { rate: args.load.rate, output: args.output.clone(), files, messages, alerts };
+    let (session, report) = event_loop()?.block_on(session.run(prepared))?;
+    let Session { output, files, alerts, .. } = session;
+    Ok(Ending { report, output, once: args.once, files, baseline, alerts }.told())
+}
+
+/// Makes the files that every sample goes to.
+fn with_samples(prepared: Prepared, output: &OutputArgs) -> Result<Prepared, ResultsError> {
+    output.out.iter().try_fold(prepared, |prepared, target| {
+        let file = if target.is_stdout() {
+            SamplesFile::to(target.format, "standard output", std::io::stdout())
+        } else {
+            SamplesFile::create(target.format, &target.path)?
+        };
+        Ok(prepared.samples(file))
+    })
+}
+
+/// The run that is to be compared with; found before the run, so that a typing error costs none.
+fn baseline(output: &OutputArgs, prepared: &Prepared) -> Result<Option<PathBuf>, String> {
+    let Some(named) = &output.baseline else {
+        return if output.fail_on_regression {
+            Err("--fail-on-regression needs a --baseline to compare with".to_owned())
+        } else {
+            Ok(None)
+        };
+    };
+    baseline_of(named, &prepared.info().name, results_dir(output)).map(Some)
+}
+
+/// What the terminal that the summary goes to can show.
+pub(super) fn look_of(output: &OutputArgs) -> Look {
+    look_on(output, std::io::stdout().is_terminal())
+}
+
+fn look_on(output: &OutputArgs, is_terminal: bool) -> Look {
+    let choice = match output.color.as_deref() {
+        _ if output.no_color => ColorChoice::Never,
+        Some("always") => ColorChoice::Always,
+        Some("never") => ColorChoice::Never,
+        _ => ColorChoice::Auto,
+    };
+    Look::detect(choice, is_terminal)
+}

@@ -1,0 +1,74 @@
+//! Why no run was made, told in one place.
+
+use crate::RunError;
+use crate::cli::exit::Exit;
+use crate::cli::output;
+use crate::results::ResultsError;
+
+/// See the module's description.
+pub(super) enum Refused {
+    /// The arguments do not make sense together, in words.
+    Usage(String),
+    /// A setting is wrong, or a place cannot be written to, in words.
+    Settings(String),
+    /// The test cannot be run.
+    Test(Box<RunError>),
+    /// It has been told already.
+    Told(Exit),
+}
+
+impl Refused {
+    /// Says why; gives the exit code.
+    pub(super) fn tell(self) -> Exit {
+        match self {
+            Refused::Usage(problem) => {
+                output::error(&problem);
+                Exit::Usage
+            }
+            Refused::Settings(problem) => {
+                output::error(&problem);
+                Exit::Configuration
+            }
+            Refused::Test(error) => tell_error(&error),
+            Refused::Told(exit) => exit,
+        }
+    }
+}
+
+fn tell_error(error: &RunError) -> Exit {
+    output::error(&error.to_string());
+    if let RunError::Load(first, others) = error {
+        others.iter().for_each(|problem| output::error(&problem.to_string()));
+        // What else loading found stands below the first error.
+        let below = first.trace.lines().filter(|line| line.starts_with("error: ")).count();
+        let problems = 1 + below + others.len();
+        if problems > 1 {
+            output::err(&format!("{problems} problems; nothing was run\n"));
+        }
+    }
+    Exit::from(error)
+}
+
+impl From<String> for Refused {
+    fn from(problem: String) -> Refused {
+        Refused::Settings(problem)
+    }
+}
+
+impl From<ResultsError> for Refused {
+    fn from(error: ResultsError) -> Refused {
+        Refused::Settings(error.to_string())
+    }
+}
+
+impl From<RunError> for Refused {
+    fn from(error: RunError) -> Refused {
+        Refused::Test(Box::new(error))
+    }
+}
+
+impl From<Exit> for Refused {
+    fn from(exit: Exit) -> Refused {
+        Refused::Told(exit)
+    }
+}

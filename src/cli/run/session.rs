@@ -1,0 +1,115 @@
+//! A run while it goes on: its progress on the terminal, its files once a second, keys, signals and messages.
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::files::Files;
+use super::look_on;
+use crate::cli::alerts::Alerts;
+use crate::cli::args::OutputArgs;
+use crate::cli::keys::{HINT, Keys, Wishes};
+use crate::cli::messages::Messages;
+use crate::cli::progress::{Progress, ProgressKind};
+use crate::cli::signals::Signals;
+use crate::metrics::Snapshot;
+use crate::plan::RunInfo;
+use crate::{Prepared, Report, RunError};
+
+/// How often messages from scripts are looked for.
+const MESSAGES_EVERY: Duration = Duration::from_millis(100);
+
+/// See the module's description.
+pub(super) struct Session {
+    pub(super) output: OutputArgs,
+    /// Iterations per second that the caller asked for.
+    pub(super) rate: Option<f64>,
+    pub(super) files: Files,
+    pub(super) messages: Messages,
+    pub(super) alerts: Alerts,
+}
+
+impl Session {
+    /// Runs the test to its end.
+    ///
+    /// # Errors
+    /// When it cannot start, or its script shows that it is set up wrongly; then nothing of it is kept.
+    pub(super) async fn run(mut self, prepared: Prepared) -> Result<(Session, Report), RunError> {
+        // Before the start: a signal that comes with the first request has to find somebody.
+        let mut signals = Signals::new();
+        let handle = prepared.start().await?;
+        let info = handle.info().clone();
+        let stopper = handle.stopper();
+        let mut stops = 0;
+        let mut progress =
+            Progress::new(self.progress_kind(), look_on(&self.output, std::io::stderr().is_terminal()));
+        // Keys are read where their effect is seen; what is tried out, or quiet, is left alone.
+        let is_live = self.progress_kind() == ProgressKind::Live;
+        let mut keys = if is_live { Keys::read() } else { Keys::none() };
+        if keys.are_read() {
+            progress.hint(HINT);
+            // Otherwise it would leave the terminal as the keys need it.
+            signals.listen_to_quit();
+        }
+        let mut wishes = Wishes::default();
+        let mut snapshots = handle.snapshots();
+        let mut result = std::pin::pin!(handle.wait());
+        let mut messages_due = tokio::time::interval(MESSAGES_EVERY);
+        let result = loop {
+            tokio::select! {
+                result = &mut result => break result,
+                Ok(()) = snapshots.changed() => {
+                    let snapshot = snapshots.borrow_and_update().clone();
+                    self.show(&mut progress, &info, &snapshot);
+                }
+                at_once = signals.next_or_quit() => {
+                    stopper.stop_on_signal();
+                    if at_once {
+                        stopper.stop_on_signal();
+                        continue;
+                    }
+                    stops += 1;
+                    if stops == 1 {
+                        progress.message("stopping: running iterations may end; once more ends them at once");
+                    }
+                }
+                key = keys.next() => {
+                    let snapshot = snapshots.borrow().clone();
+                    if let Some(text) = wishes.act(key, &stopper, &snapshot, self.rate).await {
+                        progress.message(&text);
+                    }
+                }
+                _ = messages_due.tick() => self.messages.take().iter().for_each(|line| progress.message(line)),
+            }
+        };
+        self.messages.take().iter().for_each(|line| progress.message(line));
+        // Before anything else is printed: the terminal is as it was.
+        drop(keys);
+        progress.finish();
+        match result {
+            Ok(report) => Ok((self, report)),
+            Err(error) => {
+                self.files.directory.discard();
+                Err(error)
+            }
+        }
+    }
+
+    fn show(&mut self, progress: &mut Progress, info: &RunInfo, snapshot: &Arc<Snapshot>) {
+        progress.update(info, snapshot, info.planned);
+        if let Some(problem) = self.files.update(snapshot) {
+            progress.message(&format!("warning: {problem}; the run goes on"));
+        }
+        self.alerts.look(info, snapshot).iter().for_each(|problem| progress.message(problem));
+    }
+
+    fn progress_kind(&self) -> ProgressKind {
+        if self.output.quiet || self.output.only_summary {
+            ProgressKind::Off
+        } else if std::io::stderr().is_terminal() {
+            ProgressKind::Live
+        } else {
+            ProgressKind::Plain
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! What is kept of a run: what was run, how it ended, and what was counted.
+
+use std::sync::Arc;
+
+use super::{EndedBy, RunInfo};
+use crate::metrics::Snapshot;
+
+/// A run as reports and results tell of it. Cheap to clone.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RunRecord {
+    /// What was run, and how.
+    pub info: Arc<RunInfo>,
+    /// Why it ended; `None` while it goes on.
+    pub ended_by: Option<EndedBy>,
+    /// Its figures.
+    pub snapshot: Arc<Snapshot>,
+}
+
+impl RunRecord {
+    /// The record of a run.
+    pub fn new(
+        info: impl Into<Arc<RunInfo>>,
+        ended_by: impl Into<Option<EndedBy>>,
+        snapshot: impl Into<Arc<Snapshot>>,
+    ) -> RunRecord {
+        RunRecord { info: info.into(), ended_by: ended_by.into(), snapshot: snapshot.into() }
+    }
+
+    /// Why it ended; one that goes on has not come to an end.
+    pub fn ended_by(&self) -> &EndedBy {
+        self.ended_by.as_ref().unwrap_or(&EndedBy::Unfinished)
+    }
+}
