@@ -31,9 +31,6 @@ impl Config {
         let (mut options, http) = (self.args.options(), self.http.clone());
         options.http.headers = http.headers;
         options.http.resolve = http.resolve;
-        options.http.user_agent = http.user_agent;
-        options.http.max_redirects = http.max_redirects;
-        options.http.connect_timeout = http.connect_timeout;
         options
     }
 }
@@ -68,7 +65,7 @@ fn from_table(table: Table) -> Result<Config, String> {
                 arguments.push(format!("--{flag}={name}={value}"));
             }
         } else if key == "http" {
-            read_http(&value, &mut http)?;
+            read_http(&mut arguments, &value, &mut http)?;
         } else if key == "thresholds" {
             push_thresholds(&mut arguments, &value)?;
         } else if known.contains(&flag) {
@@ -151,23 +148,16 @@ fn plain(key: &str, value: &Value) -> Result<String, String> {
     }
 }
 
-/// The table `[http]`: what has no flag because it has several values.
-fn read_http(value: &Value, http: &mut HttpLayer) -> Result<(), String> {
+/// The table `[http]`: what has several values, and flags that were only there once.
+fn read_http(arguments: &mut Vec<String>, value: &Value, http: &mut HttpLayer) -> Result<(), String> {
     const KEYS: [&str; 5] = ["headers", "resolve", "user_agent", "max_redirects", "connect_timeout"];
     let table = value.as_table().ok_or("[http] must be a table")?;
     for (key, value) in table {
         match key.as_str() {
             "headers" => http.headers = entries("http.headers", value)?.into_iter().collect(),
             "resolve" => http.resolve = entries("http.resolve", value)?.into_iter().collect(),
-            "user_agent" => http.user_agent = Some(plain("http.user_agent", value)?),
-            "max_redirects" => {
-                let count = value.as_integer().and_then(|count| u32::try_from(count).ok());
-                http.max_redirects =
-                    Some(count.ok_or("http.max_redirects must be a whole number of 0 or more")?);
-            }
-            "connect_timeout" => {
-                http.connect_timeout =
-                    Some(crate::text::parse_duration(&plain("http.connect_timeout", value)?)?);
+            _ if KEYS.contains(&key.as_str()) => {
+                push_flag(arguments, &format!("http.{key}"), &key.replace('_', "-"), value)?;
             }
             _ => return Err(format!("unknown key 'http.{key}'{}", did_you_mean(key, KEYS))),
         }
@@ -198,7 +188,7 @@ mod tests {
         assert_eq!(options.params["env"], "prod");
         assert_eq!(options.tags["team"], "7");
         assert!(config.args.output.quiet && !config.args.output.json);
-        assert_eq!(config.http.max_redirects, Some(3));
+        assert_eq!(options.http.max_redirects, Some(3));
         assert_eq!(config.http.headers["x-a"], "1");
     }
 
@@ -215,6 +205,8 @@ mod tests {
         check("run_time = \"5 parsecs\"", "5 parsecs");
         check("[http]\nheader = 1", "did you mean 'headers'");
         check("params = 3", "must be a table");
+        check("http_version = 3", "it is one of auto, 1.1, 2");
+        check("[http]\nmax_redirects = -1", "invalid value '-1'");
     }
 
     #[test]

@@ -47,6 +47,12 @@ pub(super) enum ColorChoice {
     Never,
 }
 
+impl ColorChoice {
+    /// The words of the flag, and what they mean.
+    pub(super) const CHOICES: [(&'static str, ColorChoice); 3] =
+        [("auto", ColorChoice::Auto), ("always", ColorChoice::Always), ("never", ColorChoice::Never)];
+}
+
 /// The display of a run on standard error.
 #[derive(Debug)]
 pub(super) struct Progress {

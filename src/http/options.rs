@@ -64,6 +64,17 @@ pub enum ProxyChoice {
     Environment,
 }
 
+impl ProxyChoice {
+    /// The proxy that settings name so: a URL, `env`, or `none`. Whether the URL is one is seen when it is used.
+    pub fn named(text: &str) -> ProxyChoice {
+        match text {
+            "" | "none" => ProxyChoice::None,
+            "env" => ProxyChoice::Environment,
+            url => ProxyChoice::Url(url.to_owned()),
+        }
+    }
+}
+
 /// Which HTTP version is spoken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum VersionChoice {
@@ -78,12 +89,24 @@ pub enum VersionChoice {
 
 impl VersionChoice {
     /// The version that settings and scripts name so: `auto`, `1.1` or `2`.
-    pub fn parse(name: &str) -> Option<VersionChoice> {
+    ///
+    /// # Errors
+    /// The names that there are, in words.
+    pub fn parse(name: &str) -> Result<VersionChoice, String> {
         match name {
-            "auto" => Some(VersionChoice::Auto),
-            "1.1" | "1" => Some(VersionChoice::Http1),
-            "2" | "2.0" => Some(VersionChoice::Http2),
-            _ => None,
+            "auto" => Ok(VersionChoice::Auto),
+            "1.1" | "1" => Ok(VersionChoice::Http1),
+            "2" | "2.0" => Ok(VersionChoice::Http2),
+            _ => Err("it is one of auto, 1.1, 2".to_owned()),
+        }
+    }
+
+    /// Its name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            VersionChoice::Auto => "auto",
+            VersionChoice::Http1 => "1.1",
+            VersionChoice::Http2 => "2",
         }
     }
 }

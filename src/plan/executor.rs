@@ -130,17 +130,9 @@ pub enum Arrivals {
 }
 
 impl Arrivals {
-    /// The words that scripts and flags use.
-    pub const WORDS: [&'static str; 2] = ["uniform", "poisson"];
-
-    /// The kind of this name.
-    pub fn named(word: &str) -> Option<Arrivals> {
-        match word {
-            "uniform" => Some(Arrivals::Uniform),
-            "poisson" => Some(Arrivals::Poisson),
-            _ => None,
-        }
-    }
+    /// The words that scripts and flags use, and what they mean.
+    pub const CHOICES: [(&'static str, Arrivals); 2] =
+        [("uniform", Arrivals::Uniform), ("poisson", Arrivals::Poisson)];
 }
 
 /// What becomes of an iteration of an open model that is due while no user is free.
@@ -154,17 +146,8 @@ pub enum Late {
 }
 
 impl Late {
-    /// The words that scripts and flags use.
-    pub const WORDS: [&'static str; 2] = ["queue", "drop"];
-
-    /// The rule of this name.
-    pub fn named(word: &str) -> Option<Late> {
-        match word {
-            "queue" => Some(Late::Queue),
-            "drop" => Some(Late::Drop),
-            _ => None,
-        }
-    }
+    /// The words that scripts and flags use, and what they mean.
+    pub const CHOICES: [(&'static str, Late); 2] = [("queue", Late::Queue), ("drop", Late::Drop)];
 }
 
 impl Executor {

@@ -57,6 +57,7 @@ pub struct RunInfo {
 
 /// Why a run ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum EndedBy {
     /// Its time was over.
     RunTime,

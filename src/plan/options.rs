@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::capacity::CapacityPlan;
 use super::executor::{Arrivals, Late};
 use super::stage::RunStages;
+use crate::http::{ProxyChoice, VersionChoice};
 use crate::metrics::ThresholdText;
 
 /// One layer of settings.
@@ -85,8 +86,8 @@ pub struct HttpLayer {
     pub ca_file: Option<PathBuf>,
     /// PEM file with certificate chain and key to present.
     pub client_cert: Option<PathBuf>,
-    /// `env` or the URL of a proxy.
-    pub proxy: Option<String>,
+    /// The proxy.
+    pub proxy: Option<ProxyChoice>,
     /// The `User-Agent` header.
     pub user_agent: Option<String>,
     /// Redirects that are followed.
@@ -95,8 +96,8 @@ pub struct HttpLayer {
     pub timeout: Option<Duration>,
     /// Time for opening a connection.
     pub connect_timeout: Option<Duration>,
-    /// `1.1`, `2` or `auto`.
-    pub http_version: Option<String>,
+    /// Which version of HTTP is spoken.
+    pub http_version: Option<VersionChoice>,
 }
 
 impl Options {

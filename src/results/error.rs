@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// A file or folder of the results could not be made or written.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ResultsError {
     /// A place for results cannot be used; found before the run.
     #[error("cannot create {what} {}: {source}; {}", .path.display(), advice(.source))]
@@ -16,9 +17,6 @@ pub enum ResultsError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// A single file cannot be written, in words.
-    #[error("{0}")]
-    Place(String),
     /// A file could not be written during the run or at its end.
     #[error("cannot write {}: {source}; {}", .path.display(), advice(.source))]
     Write {

@@ -8,6 +8,7 @@ use crate::analysis::{Comparison, MeasuredRun, RunName};
 
 /// Why a folder is no stored run.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StoredRunError {
     /// `run.json` is missing or cannot be read.
     #[error("{} is no folder of a run: cannot read its run.json: {source} (rhaid run makes such folders below performance/results)", .folder.display())]

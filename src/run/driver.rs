@@ -7,6 +7,7 @@ mod announcer;
 mod capacity;
 mod figures;
 mod fleet;
+mod hooks;
 mod load;
 mod thresholds;
 
@@ -14,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
 
 use self::announcer::Announcer;
 use self::capacity::CapacityRun;
@@ -31,7 +31,7 @@ use super::workers::{Command, Notice, ShapeAnswer, Workers};
 use crate::metrics::{ResourceSource, Snapshot, Tap, Tick};
 use crate::plan::{DEFAULT_MAX_DURATION, EndedBy};
 use crate::script::{Level, Message, Value};
-use crate::vu::{Event, HookError, Shared};
+use crate::vu::{Event, Shared};
 
 /// Length of an interval of the history.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -101,38 +101,6 @@ impl<W: Workers> Driver<W> {
             snapshot: self.figures.finish(),
             misconfigured: self.misconfigured,
             teardown_error,
-        }
-    }
-
-    /// Runs `setup` on the first worker; `None` when it failed or was stopped.
-    async fn setup(&mut self, requests: &mut Requests) -> Option<Arc<Value>> {
-        self.fleet.tell(FIRST, Command::Setup).await;
-        loop {
-            let ended_by = tokio::select! {
-                notice = self.fleet.next() => match notice {
-                    (_, Notice::Setup(Ok(value))) if self.ended_by.is_none() => return Some(Arc::new(value)),
-                    (_, Notice::Setup(Err(HookError::Aborted(reason)))) => EndedBy::Aborted(reason),
-                    (_, Notice::Setup(Err(HookError::Failed(error)))) => EndedBy::SetupFailed(error),
-                    // Stopped meanwhile; or the worker is gone, which its own message has told.
-                    (_, Notice::Setup(Ok(_))) | (FIRST, Notice::Gone) => EndedBy::Stopped,
-                    _ => continue,
-                },
-                request = requests.next() => {
-                    match request {
-                        Request::Stop(cause) => self.end(cause),
-                        Request::Abandon => self.end(EndedBy::Stopped),
-                        Request::Control(_, answer) => {
-                            reply(answer, Err(ControlError::NotBegun));
-                            continue;
-                        }
-                        Request::Reload => continue,
-                    }
-                    self.fleet.tell_all(Command::StopNow).await;
-                    continue;
-                }
-            };
-            self.end(ended_by);
-            return None;
         }
     }
 
@@ -397,41 +365,5 @@ impl<W: Workers> Driver<W> {
     /// Why the run ends; the first reason is the one.
     fn end(&mut self, cause: EndedBy) {
         self.ended_by.get_or_insert(cause);
-    }
-
-    async fn teardown(&mut self, requests: &mut Requests) -> Option<String> {
-        if self.stops > 1 {
-            return None;
-        }
-        self.fleet.tell(FIRST, Command::Teardown).await;
-        let deadline = Instant::now() + self.shared.plan.stop_timeout;
-        loop {
-            tokio::select! {
-                notice = self.fleet.next() => match notice {
-                    (_, Notice::Teardown(Err(HookError::Failed(error) | HookError::Aborted(error)))) => {
-                        return (self.stops <= 1).then_some(error);
-                    }
-                    (_, Notice::Teardown(Ok(()))) | (FIRST, Notice::Gone) => return None,
-                    _ => continue,
-                },
-                request = requests.next() => match request {
-                    Request::Stop(cause) => {
-                        self.end(cause);
-                        self.stops += 1;
-                    }
-                    Request::Abandon => self.stops = 2,
-                    Request::Control(_, answer) => reply(answer, Err(ControlError::Over)),
-                    Request::Reload => {}
-                },
-                () = sleep_until(deadline) => {
-                    self.fleet.tell_all(Command::StopNow).await;
-                    let timeout = self.shared.plan.stop_timeout;
-                    return Some(format!("teardown was not done after {timeout:?} (see stop_timeout)"));
-                }
-            }
-            if self.stops > 1 {
-                self.fleet.tell_all(Command::StopNow).await;
-            }
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Why a run cannot start. What happens during a run is in its report, not here.
 
+use crate::http::SetupError;
 use crate::metrics::ScriptError;
 use crate::plan::PlanError;
 use crate::script::Problem;
@@ -15,18 +16,18 @@ pub enum RunError {
     #[error("{}: {}{}{}", .0.position, .0.message, if .0.trace.is_empty() { "" } else { "\n" }, .0.trace)]
     Load(ScriptError, Vec<Problem>),
     /// Users, rates or scenarios are set wrongly; all problems, a line each.
-    #[error("{0}")]
+    #[error(transparent)]
     Plan(PlanError),
     /// The host is not a URL.
     #[error("{0}")]
     Host(String),
     /// Something about requests is set wrongly: a certificate, a proxy, a header.
-    #[error("{0}")]
-    Http(String),
+    #[error(transparent)]
+    Http(SetupError),
     /// The script cannot be run as it is set up; found out while it ran.
     #[error("{0}")]
     Misconfigured(String),
     /// The system refuses a thread or an event loop.
     #[error("cannot start a thread for the run: {0}")]
-    Thread(std::io::Error),
+    Thread(#[source] std::io::Error),
 }

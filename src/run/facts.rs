@@ -46,7 +46,7 @@ pub(super) fn run_info(
         params: params.iter().map(|param| (param.name.clone(), shown(param))).collect(),
         started_at: SystemTime::now(),
         is_trial: false,
-        http_version: plan.http.http_version.clone().unwrap_or_else(|| "auto".to_owned()),
+        http_version: plan.http.http_version.unwrap_or_default().as_str().to_owned(),
         machine: machine(),
         origin: Origin { command: without_secret_params(origin.command, params), ..origin },
     }

@@ -12,6 +12,7 @@ mod http_options;
 mod lanes;
 mod limits;
 mod load_test;
+mod preparation;
 mod prepared;
 mod pressure;
 mod reload;

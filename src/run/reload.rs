@@ -106,17 +106,21 @@ pub(super) struct Reloads {
     watcher: Watcher,
     /// When the files are looked at next, if that is asked for.
     next_look: Option<Duration>,
-    loaded: (mpsc::Sender<Result<Reloaded, String>>, mpsc::Receiver<Result<Reloaded, String>>),
+    /// What was loaded comes here.
+    sender: mpsc::Sender<Result<Reloaded, String>>,
+    loaded: mpsc::Receiver<Result<Reloaded, String>>,
 }
 
 impl Reloads {
     pub(super) fn new(shared: &Arc<Shared>) -> Reloads {
+        let (sender, loaded) = mpsc::channel(1);
         Reloads {
             shared: shared.clone(),
             sources: shared.sources.clone(),
             watcher: Watcher::new(&shared.sources),
             next_look: shared.watch.then_some(LOOK_EVERY),
-            loaded: mpsc::channel(1),
+            sender,
+            loaded,
         }
     }
 
@@ -135,7 +139,7 @@ impl Reloads {
 
     /// Loads the script as its files are now, on a thread of its own: the run keeps its time meanwhile.
     pub(super) fn begin(&self) {
-        let (shared, sources, answer) = (self.shared.clone(), self.sources.clone(), self.loaded.0.clone());
+        let (shared, sources, answer) = (self.shared.clone(), self.sources.clone(), self.sender.clone());
         let load = move || {
             let reloaded =
                 reload(&sources, shared.extensions.clone(), shared.inputs.clone(), &shared.declared);
@@ -150,7 +154,7 @@ impl Reloads {
 
     /// The next script that was loaded, or why it was not. Can be dropped without losing one.
     pub(super) async fn next(&mut self) -> Result<Reloaded, String> {
-        match self.loaded.1.recv().await {
+        match self.loaded.recv().await {
             Some(reloaded) => reloaded,
             None => std::future::pending().await,
         }

@@ -13,6 +13,6 @@ pub(crate) mod utc;
 pub use count::format_count;
 pub use duration::{format_clock, format_duration, parse_duration};
 pub use shell::shell_word;
-pub(crate) use suggest::{did_you_mean, nearest};
+pub(crate) use suggest::{did_you_mean, nearest, one_of};
 pub(crate) use user_text::char_width;
 pub use user_text::{clean_line, clean_lines, cut_middle, width};

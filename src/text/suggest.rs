@@ -21,6 +21,16 @@ pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a s
     }
 }
 
+/// The choice of this name; otherwise the names that there are, in words.
+pub(crate) fn one_of<T: Copy>(name: &str, choices: &[(&str, T)]) -> Result<T, String> {
+    let known = || choices.iter().map(|(known, _)| *known);
+    let found = choices.iter().find(|(known, _)| *known == name).map(|&(_, choice)| choice);
+    found.ok_or_else(|| {
+        let words: Vec<&str> = known().collect();
+        format!("it is one of {}{}", words.join(", "), did_you_mean(name, known()))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -56,6 +56,9 @@ fn every_kind_of_setting_can_stand_in_the_file() {
     assert_eq!((seen.header("user-agent"), seen.header("x-file")), ("from-file", "1"));
     assert_eq!(server.total(), 4, "redirects are not followed");
     assert_eq!(std::fs::read_dir(sandbox.path().join("elsewhere")).unwrap().count(), 1);
+    sandbox.run(&["run", "test.rhai", "--max-redirects", "1", "--user-agent", "from-flag"]).expect_code(0);
+    assert_eq!(server.seen()[4].header("user-agent"), "from-flag");
+    assert_eq!(server.total(), 12, "a flag wins over the file: one redirect each");
 }
 
 #[test]

@@ -249,13 +249,21 @@ fn values_that_mean_nothing() {
         ("--param", "=x", "NAME=VALUE"),
         ("--seed", "x", "--seed"),
         ("--color", "pink", "always"),
+        ("--http-version", "3", "auto, 1.1, 2"),
+        ("--connect-timeout", "soon", "1m30s"),
+        ("--max-redirects", "many", "--max-redirects"),
     ] {
         sandbox.run(&["run", "test.rhai", flag, value]).expect_stderr(&["error: ", words]).expect_code(2);
     }
     let output = sandbox.run(&["run", "test.rhai", "--run-time", "0"]);
     output.expect_stderr(&["run_time is 0"]).expect_code(104);
-    let output = sandbox.run(&["run", "test.rhai", "--http-version", "3", "-H", "http://127.0.0.1:1"]);
-    output.expect_stderr(&["auto, 1.1 or 2"]).expect_code(104);
+    sandbox.write("rhaid.toml", "http_version = 3\n");
+    let output = sandbox.run(&["run", "test.rhai", "-H", "http://127.0.0.1:1"]);
+    output.expect_stderr(&["rhaid.toml", "auto, 1.1, 2"]).expect_code(104);
+    sandbox.write("rhaid.toml", "");
+    sandbox.write("test.rhai", "options(#{ http: #{ http_version: 3 } });\nfn iteration() {}");
+    let output = sandbox.run(&["run", "test.rhai", "-H", "http://127.0.0.1:1"]);
+    output.expect_stderr(&["options.http.http_version", "\"1.1\""]).expect_code(104);
 }
 
 #[test]

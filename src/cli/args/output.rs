@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
+use super::values::choice;
+use crate::cli::progress::ColorChoice;
 use crate::results::SamplesFormat;
 
 /// What is shown and written.
@@ -72,8 +74,8 @@ pub(in crate::cli) struct OutputArgs {
     pub(in crate::cli) only_summary: bool,
 
     /// When to use colours: auto, always or never
-    #[arg(long, value_name = "WHEN", env = "RHAID_COLOR", value_parser = ["auto", "always", "never"])]
-    pub(in crate::cli) color: Option<String>,
+    #[arg(long, value_name = "WHEN", env = "RHAID_COLOR", value_parser = choice(&ColorChoice::CHOICES))]
+    pub(in crate::cli) color: Option<ColorChoice>,
 
     /// The same as --color never
     #[arg(long, env = "RHAID_NO_COLOR", value_parser = BoolishValueParser::new())]

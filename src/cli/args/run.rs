@@ -1,5 +1,6 @@
 //! Arguments of `rhaid run`: the script, its load, its requests, and the options they stand for.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,8 +9,9 @@ use clap::builder::BoolishValueParser;
 
 use super::output::OutputArgs;
 use super::resources::ResourceArgs;
-use super::values::{key_value, positive_rate, rate, threads, time_scale};
+use super::values::{choice, key_value, positive_rate, rate, threads, time_scale};
 use crate::HttpDebug;
+use crate::http::{ProxyChoice, VersionChoice};
 use crate::metrics::ThresholdText;
 use crate::plan::{Arrivals, CapacityPlan, HttpLayer, Late, Options, RunStages, parse_stages};
 use crate::text::parse_duration;
@@ -73,8 +75,8 @@ pub(in crate::cli) struct RunArgs {
     /// Show requests and responses with headers and times, with =full also bodies up to 4 kB; credentials are
     /// masked
     #[arg(long, value_name = "HOW", env = "RHAID_HTTP_DEBUG", num_args = 0..=1, require_equals = true,
-          default_missing_value = "headers", value_parser = ["headers", "full"])]
-    pub(in crate::cli) http_debug: Option<String>,
+          default_missing_value = "headers", value_parser = choice(&HTTP_DEBUG))]
+    pub(in crate::cli) http_debug: Option<HttpDebug>,
 
     /// Use a script that is saved during the run from the next iterations on
     #[arg(long, env = "RHAID_WATCH", value_parser = BoolishValueParser::new())]
@@ -188,12 +190,12 @@ pub(in crate::cli) struct LoadArgs {
     pub(in crate::cli) pre_allocated_vus: Option<u64>,
 
     /// With a rate, how iterations are spread over time: evenly, or as independent arrivals are [default: uniform]
-    #[arg(long, value_name = "HOW", env = "RHAID_ARRIVALS", value_parser = Arrivals::WORDS)]
-    pub(in crate::cli) arrivals: Option<String>,
+    #[arg(long, value_name = "HOW", env = "RHAID_ARRIVALS", value_parser = choice(&Arrivals::CHOICES))]
+    pub(in crate::cli) arrivals: Option<Arrivals>,
 
     /// With a rate, what becomes of an iteration that nobody is free for: it waits, or it is dropped [default: queue]
-    #[arg(long, value_name = "WHAT", env = "RHAID_LATE", value_parser = Late::WORDS)]
-    pub(in crate::cli) late: Option<String>,
+    #[arg(long, value_name = "WHAT", env = "RHAID_LATE", value_parser = choice(&Late::CHOICES))]
+    pub(in crate::cli) late: Option<Late>,
 }
 
 /// How requests are made.
@@ -213,16 +215,35 @@ pub(in crate::cli) struct HttpArgs {
     pub(in crate::cli) client_cert: Option<PathBuf>,
 
     /// URL of a proxy, or `env` to use HTTP_PROXY, HTTPS_PROXY and NO_PROXY [default: none]
-    #[arg(long, value_name = "URL", env = "RHAID_PROXY")]
-    pub(in crate::cli) proxy: Option<String>,
+    #[arg(long, value_name = "URL", env = "RHAID_PROXY", value_parser = proxy)]
+    pub(in crate::cli) proxy: Option<ProxyChoice>,
 
     /// HTTP version: auto, 1.1 or 2 [default: auto]
-    #[arg(long, value_name = "VERSION", env = "RHAID_HTTP_VERSION")]
-    pub(in crate::cli) http_version: Option<String>,
+    #[arg(long, value_name = "VERSION", env = "RHAID_HTTP_VERSION", value_parser = VersionChoice::parse)]
+    pub(in crate::cli) http_version: Option<VersionChoice>,
 
     /// Time for a whole request [default: 60s]
     #[arg(long, value_name = "TIME", env = "RHAID_TIMEOUT", value_parser = parse_duration)]
     pub(in crate::cli) timeout: Option<Duration>,
+
+    /// Time for opening a connection: DNS, TCP, proxy and TLS together [default: 10s]
+    #[arg(long, value_name = "TIME", env = "RHAID_CONNECT_TIMEOUT", value_parser = parse_duration)]
+    pub(in crate::cli) connect_timeout: Option<Duration>,
+
+    /// Most redirects that are followed [default: 10]
+    #[arg(long, value_name = "N", env = "RHAID_MAX_REDIRECTS")]
+    pub(in crate::cli) max_redirects: Option<u32>,
+
+    /// The header User-Agent [default: rhaid/VERSION]
+    #[arg(long, value_name = "TEXT", env = "RHAID_USER_AGENT")]
+    pub(in crate::cli) user_agent: Option<String>,
+}
+
+/// What `--http-debug` may be.
+const HTTP_DEBUG: [(&str, HttpDebug); 2] = [("headers", HttpDebug::Headers), ("full", HttpDebug::Full)];
+
+fn proxy(text: &str) -> Result<ProxyChoice, Infallible> {
+    Ok(ProxyChoice::named(text))
 }
 
 const RUN_HELP: &str = "\
@@ -243,12 +264,7 @@ impl RunArgs {
 
     /// What is shown of each request.
     pub(in crate::cli) fn http_debug(&self) -> HttpDebug {
-        match self.http_debug.as_deref() {
-            Some("full") => HttpDebug::Full,
-            Some(_) => HttpDebug::Headers,
-            None if self.once => HttpDebug::Lines,
-            None => HttpDebug::Off,
-        }
+        self.http_debug.unwrap_or(if self.once { HttpDebug::Lines } else { HttpDebug::Off })
     }
 
     fn thresholds(&self) -> Vec<ThresholdText> {
@@ -267,8 +283,8 @@ impl RunArgs {
             shape: self.load.shape.clone(),
             max_vus: self.load.max_vus,
             pre_allocated_vus: self.load.pre_allocated_vus,
-            arrivals: self.load.arrivals.as_deref().and_then(Arrivals::named),
-            late: self.load.late.as_deref().and_then(Late::named),
+            arrivals: self.load.arrivals,
+            late: self.load.late,
             run_time: self.run_time,
             hold: self.load.hold,
             capacity: self.load.capacity(),
@@ -290,8 +306,11 @@ impl RunArgs {
                 ca_file: self.http.ca_file.clone(),
                 client_cert: self.http.client_cert.clone(),
                 proxy: self.http.proxy.clone(),
-                http_version: self.http.http_version.clone(),
+                http_version: self.http.http_version,
                 timeout: self.http.timeout,
+                connect_timeout: self.http.connect_timeout,
+                max_redirects: self.http.max_redirects,
+                user_agent: self.http.user_agent.clone(),
                 ..HttpLayer::default()
             },
         }

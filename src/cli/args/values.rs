@@ -2,7 +2,18 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
 use crate::plan::parse_rate;
+use crate::text::one_of;
+
+/// A flag that takes one of these words.
+pub(super) fn choice<T: Copy + Send + Sync + 'static>(
+    choices: &'static [(&'static str, T)],
+) -> impl TypedValueParser<Value = T> {
+    let words = PossibleValuesParser::new(choices.iter().map(|(word, _)| *word));
+    words.try_map(move |word| one_of(&word, choices))
+}
 
 pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {

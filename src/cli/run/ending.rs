@@ -48,7 +48,7 @@ impl Ending {
         unwritten.extend(self.files.finish_singles(self.report.record(), comparison.as_ref()));
         let text = self.summary(comparison.as_ref());
         self.print(&text, comparison.as_ref());
-        unwritten.iter().for_each(|error| output::error(&error.to_string()));
+        unwritten.iter().for_each(|error| output::error(error));
         let all = if unwritten.is_empty() { "results" } else { "results, not all" };
         output::err(&format!("{all}: {}\n", self.files.directory.path().display()));
         let mut is_complete = unwritten.is_empty() & self.samples_are_complete();

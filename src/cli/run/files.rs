@@ -33,6 +33,10 @@ fn junit_text(record: &RunRecord, _: Option<&Comparison>) -> String {
     junit(record)
 }
 
+fn text(error: ResultsError) -> String {
+    error.to_string()
+}
+
 /// The folder of results.
 pub(super) fn results_dir(output: &OutputArgs) -> &Path {
     output.results_dir.as_deref().unwrap_or(Path::new(RESULTS_DIR))
@@ -53,7 +57,7 @@ impl Files {
     ///
     /// # Errors
     /// When a place cannot be written to.
-    pub(super) fn create(output: &OutputArgs, info: &RunInfo) -> Result<Files, ResultsError> {
+    pub(super) fn create(output: &OutputArgs, info: &RunInfo) -> Result<Files, String> {
         let singles: [(&Option<PathBuf>, Single); 3] = [
             (&output.summary_export, json_text),
             (&output.junit, junit_text),
@@ -63,15 +67,16 @@ impl Files {
         for (path, single) in singles {
             let Some(path) = path else { continue };
             // A place that cannot be written to is told before the run, not after it.
-            write_file(path, b"").map_err(ResultsError::Place)?;
+            write_file(path, b"")?;
             asked.push((path.clone(), single));
         }
         if let Some(path) = &output.html {
-            write_file(path, b"").map_err(ResultsError::Place)?;
+            write_file(path, b"")?;
         }
-        let directory =
-            RunDirectory::create(results_dir(output), info)?.full_history(output.csv_full_history);
-        let csv = output.csv.as_deref().map(CsvFiles::create).transpose()?;
+        let directory = RunDirectory::create(results_dir(output), info)
+            .map_err(text)?
+            .full_history(output.csv_full_history);
+        let csv = output.csv.as_deref().map(CsvFiles::create).transpose().map_err(text)?;
         let csv = csv.map(|csv| csv.full_history(output.csv_full_history));
         Ok(Files { directory, csv, singles: asked, problem: None })
     }
@@ -89,10 +94,10 @@ impl Files {
     }
 
     /// Gives what could not be written. One place that fails does not keep the others from being written.
-    pub(super) fn finish(&mut self, record: &RunRecord) -> Vec<ResultsError> {
+    pub(super) fn finish(&mut self, record: &RunRecord) -> Vec<String> {
         let directory = self.directory.finish(record);
         let csv = self.csv.as_mut().map_or(Ok(()), |csv| csv.finish(&record.snapshot));
-        [directory, csv].into_iter().filter_map(Result::err).collect()
+        [directory, csv].into_iter().filter_map(Result::err).map(text).collect()
     }
 
     /// Writes what needs the whole run, and what it is like against another one; gives what could not be written.
@@ -100,11 +105,12 @@ impl Files {
         &mut self,
         record: &RunRecord,
         comparison: Option<&Comparison>,
-    ) -> Vec<ResultsError> {
-        let compared = comparison.map_or(Ok(()), |compared| self.directory.add_comparison(record, compared));
+    ) -> Vec<String> {
+        let compared = comparison
+            .map_or(Ok(()), |compared| self.directory.add_comparison(record, compared).map_err(text));
         let singles = self.singles.iter().map(|(path, single)| {
             let text = single(record, comparison);
-            write_file(path, text.as_bytes()).map_err(ResultsError::Place)
+            write_file(path, text.as_bytes())
         });
         std::iter::once(compared).chain(singles).filter_map(Result::err).collect()
     }

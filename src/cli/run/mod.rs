@@ -44,7 +44,7 @@ fn run_as_told(args: &RunArgs) -> Result<Exit, Refused> {
         script: Some(script.clone()),
         script_flag: None,
         once: args.once || config.args.once,
-        http_debug: args.http_debug.clone().or(config.args.http_debug),
+        http_debug: args.http_debug.or(config.args.http_debug),
         output: args.output.clone().or(config.args.output),
         resources: args.resources.clone().or(config.args.resources),
         ..args.clone()
@@ -137,11 +137,6 @@ pub(super) fn look_of(output: &OutputArgs) -> Look {
 }
 
 fn look_on(output: &OutputArgs, is_terminal: bool) -> Look {
-    let choice = match output.color.as_deref() {
-        _ if output.no_color => ColorChoice::Never,
-        Some("always") => ColorChoice::Always,
-        Some("never") => ColorChoice::Never,
-        _ => ColorChoice::Auto,
-    };
+    let choice = if output.no_color { ColorChoice::Never } else { output.color.unwrap_or_default() };
     Look::detect(choice, is_terminal)
 }

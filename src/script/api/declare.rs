@@ -7,9 +7,11 @@ use rhai::{Dynamic, Engine, FnPtr, ImmutableString, Map, NativeCallContext};
 
 use super::convert;
 use super::executor;
+use super::http_params;
 use super::scenario::{TASK_KEYS, scenario, task_settings};
 use super::threshold::{beside, place, read_all};
 use super::wait::{WaitSpec, wait_from};
+use crate::http::ProxyChoice;
 use crate::plan::{HttpLayer, Options};
 use crate::script::declare::TaskSettings;
 use crate::script::ending::ScriptResult;
@@ -313,7 +315,7 @@ fn http(map: &Map) -> Result<HttpLayer, String> {
             "insecure" => http.insecure = Some(convert::boolean(&what, value)?),
             "ca_file" => http.ca_file = Some(PathBuf::from(convert::text(&what, value)?)),
             "client_cert" => http.client_cert = Some(PathBuf::from(convert::text(&what, value)?)),
-            "proxy" => http.proxy = Some(convert::text(&what, value)?),
+            "proxy" => http.proxy = Some(ProxyChoice::named(&convert::text(&what, value)?)),
             "user_agent" => http.user_agent = Some(convert::text(&what, value)?),
             "max_redirects" => {
                 let count = convert::count(&what, value)?;
@@ -321,7 +323,7 @@ fn http(map: &Map) -> Result<HttpLayer, String> {
             }
             "timeout" => http.timeout = Some(convert::duration(&what, value)?),
             "connect_timeout" => http.connect_timeout = Some(convert::duration(&what, value)?),
-            "http_version" => http.http_version = Some(convert::plain(&what, value)?),
+            "http_version" => http.http_version = Some(http_params::version(&what, value)?),
             _ => return Err(HTTP_KEYS.unknown("options.http", key)),
         }
     }

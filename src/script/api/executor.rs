@@ -14,7 +14,7 @@ use crate::plan::{
     parse_stages,
 };
 use crate::script::reference::keys;
-use crate::text::did_you_mean;
+use crate::text::{did_you_mean, one_of};
 
 /// By executor, the keys it has.
 const EXECUTORS: [(&str, &[&str]); 9] = [
@@ -324,18 +324,16 @@ fn rate(what: &str, value: &Dynamic, unit: f64) -> Result<f64, String> {
 }
 
 pub(super) fn arrivals(what: &str, value: &Dynamic) -> Result<Arrivals, String> {
-    let word = convert::text(what, value)?;
-    Arrivals::named(&word).ok_or_else(|| not_one_of(what, &word, &Arrivals::WORDS))
+    choice(what, value, &Arrivals::CHOICES)
 }
 
 pub(super) fn late(what: &str, value: &Dynamic) -> Result<Late, String> {
-    let word = convert::text(what, value)?;
-    Late::named(&word).ok_or_else(|| not_one_of(what, &word, &Late::WORDS))
+    choice(what, value, &Late::CHOICES)
 }
 
-fn not_one_of(what: &str, word: &str, words: &[&str]) -> String {
-    let hint = did_you_mean(word, words.iter().copied());
-    format!("{what} is \"{word}\"; it is one of {}{hint}", words.join(", "))
+fn choice<T: Copy>(what: &str, value: &Dynamic, choices: &[(&str, T)]) -> Result<T, String> {
+    let word = convert::text(what, value)?;
+    one_of(&word, choices).map_err(|problem| format!("{what} is \"{word}\"; {problem}"))
 }
 
 /// A rate of the run: a number per second, or text with a unit.

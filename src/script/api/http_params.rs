@@ -184,7 +184,7 @@ pub(super) fn read_params(map: Map) -> Result<Params, String> {
             }
             "timeout" => params.timeout = Some(convert::duration("timeout", &value)?),
             "redirects" => params.redirects = Some(redirects(&value)?),
-            "http_version" => params.version = Some(version(&value)?),
+            "http_version" => params.version = Some(version("http_version", &value)?),
             "discard_body" => {
                 let discard = convert::boolean("discard_body", &value)?;
                 params.body_use = if discard { BodyUse::Discard } else { BodyUse::Keep };
@@ -262,11 +262,10 @@ fn redirects(value: &Dynamic) -> Result<u32, String> {
 }
 
 /// `"auto"`, `"1.1"` or `"2"`; numbers too.
-fn version(value: &Dynamic) -> Result<VersionChoice, String> {
-    convert::plain("http_version", value)
-        .ok()
+pub(super) fn version(what: &str, value: &Dynamic) -> Result<VersionChoice, String> {
+    convert::plain(what, value)
         .and_then(|text| VersionChoice::parse(&text))
-        .ok_or_else(|| convert::expected("http_version", "\"auto\", \"1.1\" or \"2\"", value))
+        .map_err(|_| convert::expected(what, "\"auto\", \"1.1\" or \"2\"", value))
 }
 
 /// A method as a script writes it.
