@@ -28,7 +28,7 @@ const LEAST_SECONDS: u64 = 3;
 const LEAST_SHARE: f64 = 0.05;
 
 /// How a worker thread did in an interval.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct WorkerHealth {
     /// CPU time it used; `None` where the system does not say.
     pub(crate) cpu: Option<Duration>,

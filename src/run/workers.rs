@@ -46,6 +46,7 @@ pub(super) enum Command {
 }
 
 /// What a worker says.
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Notice {
     /// Something that the run has to act on.
     Event(Event),
@@ -84,7 +85,10 @@ pub(super) trait Workers {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Debug;
     use std::time::Duration;
+
+    use serde::de::DeserializeOwned;
 
     use super::*;
     use crate::executor::curve::{Curve, Stretch};
@@ -114,10 +118,36 @@ mod tests {
             Command::Flush { number: 7 },
             Command::Teardown,
         ];
-        for command in commands {
-            let text = serde_json::to_string(&command).unwrap();
-            let back: Command = serde_json::from_str(&text).unwrap();
-            assert_eq!(format!("{back:?}"), format!("{command:?}"), "{text}");
-        }
+        commands.iter().for_each(is_the_same_after_a_journey);
+    }
+
+    #[test]
+    fn so_is_a_notice() {
+        let mut recorder = crate::metrics::Recorder::new(1);
+        recorder.dropped_iterations(&"buy".into(), 3);
+        let interval = Interval {
+            delta: recorder.take(),
+            users: 2,
+            users_peak: 3,
+            in_flight: 1,
+            interrupted_requests: 0,
+            health: crate::metrics::WorkerHealth::default(),
+        };
+        let answer = Ok(Answer::Users { users: 5, spawn_rate: None, scenarios: None });
+        let notices = [
+            Notice::Event(Event::LaneIdle { lane: 1, worker: 0, generation: Some(2) }),
+            Notice::Setup(Ok(Value::Int(7))),
+            Notice::Shape { lane: 0, answer },
+            Notice::Interval { number: 4, interval: Box::new(interval) },
+            Notice::Teardown(Err(HookError::Failed("odd".to_owned()))),
+            Notice::Gone,
+        ];
+        notices.iter().for_each(is_the_same_after_a_journey);
+    }
+
+    fn is_the_same_after_a_journey<T: Serialize + DeserializeOwned + Debug>(message: &T) {
+        let text = serde_json::to_string(message).unwrap();
+        let back: T = serde_json::from_str(&text).unwrap();
+        assert_eq!(format!("{back:?}"), format!("{message:?}"), "{text}");
     }
 }

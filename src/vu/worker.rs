@@ -93,6 +93,7 @@ pub(crate) struct Seat {
 }
 
 /// A worker's figures at the end of an interval.
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Interval {
     pub(crate) delta: Delta,
     pub(crate) users: u64,
