@@ -1,8 +1,8 @@
-//! A load test inside a program of one's own: script as text, two host functions, totals at the end.
+//! A load test embedded in a program: the script as text, two host functions, totals at the end.
 //!
 //! Run it with `cargo run --example embed`. It starts the demo application in this process, so it needs no
-//! server, and ends by itself within a second or two.
-#![allow(clippy::print_stdout, reason = "an example shows what it found; the library itself never prints")]
+//! server, and finishes within a second or two.
+#![allow(clippy::print_stdout, reason = "the example prints its results; the library itself never prints")]
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ const SCRIPT: &str = r#"
     fn look() { http::get("/quality/insights"); }
 "#;
 
-/// A plain host function: it computes and returns at once.
+/// A plain host function: it computes a value and returns immediately.
 fn sign(text: ImmutableString) -> String {
     // FNV-1a; a real program would use its own signature here.
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -37,10 +37,10 @@ fn sign(text: ImmutableString) -> String {
     format!("{hash:016x}")
 }
 
-/// An asynchronous host function: the virtual user waits, its thread does not.
+/// An asynchronous host function: the virtual user waits, but its thread does not.
 async fn fetch_quote(call: AsyncCall) -> Result<Dynamic, String> {
     let started = Instant::now();
-    // Stands for a client of another protocol.
+    // Stands in for a client of another protocol.
     tokio::time::sleep(Duration::from_millis(5)).await;
     let Some(symbol) = call.args.first().and_then(|argument| argument.clone().into_string().ok()) else {
         return Err("fetch_quote takes a symbol as text".to_owned());

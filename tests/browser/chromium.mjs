@@ -1,6 +1,6 @@
-// Chromium, driven over its debugging pipe: no port, no library.
+// Drives Chromium over its debugging pipe: no port, no library.
 //
-// Owns the process and its messages. Leaves what is checked to report.mjs.
+// Owns the process and its messages. The checks are in report.mjs.
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { delimiter, join } from "node:path";
@@ -22,7 +22,7 @@ export class Chromium {
     this.profile = mkdtempSync(join(tmpdir(), "rhaid-browser-"));
     const flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
       "--disable-background-networking", "--remote-debugging-pipe", `--user-data-dir=${this.profile}`, "about:blank"];
-    // The browser reads commands from descriptor 3 and writes answers to 4, each ended by a zero byte.
+    // The browser reads commands from descriptor 3 and writes responses to 4, each terminated by a zero byte.
     this.process = spawn(executable(), flags, { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] });
     this.waiting = new Map();
     this.listeners = [];

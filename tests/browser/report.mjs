@@ -1,7 +1,7 @@
-// What a browser shows of a report: node report.mjs REPORT.html AXE.js [PICTURES]
+// How a report looks and behaves in a browser: node report.mjs REPORT.html AXE.js [SCREENSHOTS]
 //
-// Checks accessibility in both themes, that nothing is asked for or logged, what is there without script, narrow
-// windows, print, and what the script adds. With a folder as third argument it leaves pictures to look at.
+// Checks accessibility in both themes, that nothing is requested or logged, the page without JavaScript, narrow
+// windows, print, and what the script adds. With a folder as third argument, it saves screenshots there.
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -34,24 +34,24 @@ const contents = `({
 })`;
 
 const checks = {
-  async "the first screen names stall, failing route and leak with their times"() {
+  async "the first screen shows the stall, failing route and leak with their times"() {
     const page = await open(1280, "light");
     const seen = await page.value(`[...document.querySelectorAll("h2, .findings li")].filter((element) => {
       const box = element.getBoundingClientRect();
       return box.height > 0 && box.bottom <= innerHeight;
     }).map((element) => element.textContent)`);
-    // The target counts from its first request, and a slow machine is late by a second.
+    // The target counts from its first request, and a slow machine may be a second late.
     for (const told of [/FAILED/, /^00:1[1-3]-00:1[3-6] stall: .* in flight/, /^00:0\d GET \/quality\/insights failed/, /^00:0\d-00:[34]\d memory of the target rises/]) {
-      assert.ok(seen.some((text) => told.test(text.trim())), `${told} is not among ${JSON.stringify(seen)}`);
+      assert.ok(seen.some((text) => told.test(text.trim())), `${told} is missing from ${JSON.stringify(seen)}`);
     }
   },
 
-  async "axe finds no violation, nothing is asked for, nothing is logged"() {
+  async "axe finds no violations, nothing is requested, nothing is logged"() {
     for (const theme of ["light", "dark"]) {
       const page = await open(1280, theme);
       await picture(page, theme);
       assert.deepEqual(page.requests, [url], "requests");
-      // All of it, what is folded away too.
+      // Include collapsed details.
       await page.value(`document.querySelectorAll("details").forEach((details) => (details.open = true))`);
       assert.deepEqual(page.messages, [], "messages");
       await page.value(`${axeSource};0`);
@@ -62,7 +62,7 @@ const checks = {
     }
   },
 
-  async "without script all sections, tables and charts are there"() {
+  async "without JavaScript all sections, tables and charts are there"() {
     const page = await open(1280, "light", (page) => page.send("Emulation.setScriptExecutionDisabled", { value: true }));
     const without = await page.value(contents);
     assert.ok(without.sections.length >= 8 && without.tables.length >= 4 && without.charts.length >= 8, JSON.stringify(without));
@@ -81,14 +81,14 @@ const checks = {
     }
   },
 
-  async "on paper no figure is cut, and tables have their heads"() {
+  async "in print no figure is cut off, and tables have headers"() {
     const page = await open(1280, "dark");
     const { data } = await page.send("Page.printToPDF", { preferCSSPageSize: true, printBackground: true });
     const pdf = Buffer.from(data, "base64");
     if (pictures) writeFileSync(join(pictures, "report.pdf"), pdf);
     const pages = pdf.toString("latin1").match(/\/Type\s*\/Page\b/g)?.length ?? 0;
     assert.ok(pages >= 3 && pages <= 60, `${pages} pages`);
-    // A4 without its margins of 12 mm, in CSS pixels.
+    // A4 minus its margins of 12 mm, in CSS pixels.
     const [paperWidth, paperHeight] = [186, 273].map((mm) => (mm / 25.4) * 96);
     await page.send("Emulation.setEmulatedMedia", { media: "print" });
     await page.width(Math.floor(paperWidth));
@@ -100,12 +100,12 @@ const checks = {
       assert.ok(height < paperHeight && right <= paperWidth + 1, `${id}: ${height} px high, to ${right} px`);
     }
     const heads = await page.value(`[...document.querySelectorAll("#endpoint-table thead th")].map((th) => th.innerText.trim())`);
-    assert.ok(heads.includes("Requests") && heads.includes("p95"), `heads of the endpoints: ${heads}`);
+    assert.ok(heads.includes("Requests") && heads.includes("p95"), `headers of the endpoints table: ${heads}`);
     const sizes = await page.value(`[...new Set([...document.querySelectorAll("td")].map((td) => getComputedStyle(td).fontSize))]`);
-    assert.equal(sizes.length, 1, `sizes of letters in tables: ${sizes}`);
+    assert.equal(sizes.length, 1, `font sizes in tables: ${sizes}`);
   },
 
-  async "sorting, filter, theme, scale and data work"() {
+  async "sorting, filter, theme, scale and downloads work"() {
     const page = await open(1280, "light");
     const column = `[...document.querySelectorAll("#endpoint-table thead th")].find((th) => th.textContent.startsWith("Requests"))`;
     const counts = `[...document.querySelectorAll("#endpoint-table tbody tr")].map((row) => Number(row.cells[1].dataset.k))`;
@@ -132,7 +132,7 @@ const checks = {
     await page.value(`document.querySelector("#latency button").click()`);
     assert.deepEqual(await page.value(hidden), [true, false]);
 
-    // What a button hands to the browser to keep.
+    // What a download button passes to the browser.
     await page.value(`URL.createObjectURL = (blob) => { window.made = blob.text(); return "#"; }`);
     const made = async (kind) => {
       await page.value(`document.querySelector("[data-download=${kind}]").click()`);
@@ -144,7 +144,7 @@ const checks = {
     assert.deepEqual(page.messages, []);
   },
 
-  async "a part of the run can be chosen and drawn, and the whole comes back"() {
+  async "a part of the run can be selected and shown, and the whole run restored"() {
     const page = await open(1280, "light");
     const drawn = `[...document.querySelectorAll("#latency svg[role=img] path:not(.cursor, .selection)")].map((path) => path.getAttribute("d"))`;
     const times = `[...document.querySelectorAll("#latency svg[role=img] text.m")]
@@ -169,7 +169,7 @@ const checks = {
     assert.deepEqual(await page.value(drawn), before);
     assert.deepEqual([await page.value(times), await page.value(shown)], [allTimes, ""]);
 
-    // With the mouse, over the middle third of the plot: in every chart of the run's time.
+    // Drag over the middle third of the plot: every time chart shows the selection.
     await page.value(`document.getElementById("timeline").scrollIntoView({ behavior: "instant" })`);
     const box = await page.value(`(() => { const box = document.querySelector("#load svg[role=img]").getBoundingClientRect(); return [box.left, box.top, box.width, box.height]; })()`);
     const at = (share) => box[0] + (box[2] * (120 + share * 1280)) / 1520;
