@@ -37,7 +37,7 @@ export class Chromium {
       rest.push(bytes.subarray(from));
     });
     const gone = (why) => {
-      this.waiting.forEach(({ reject }) => reject(new Error(`the browser ended: ${why}`)));
+      this.waiting.forEach(({ reject }) => reject(new Error(`the browser exited: ${why}`)));
       this.waiting.clear();
     };
     this.process.on("error", gone);
@@ -56,7 +56,7 @@ export class Chromium {
   send(method, params = {}, sessionId = undefined) {
     const id = ++this.last;
     return new Promise((resolve, reject) => {
-      const late = () => reject(new Error(`${method}: no answer in ${PATIENCE_MS / 1000} s`));
+      const late = () => reject(new Error(`${method}: no response within ${PATIENCE_MS / 1000} s`));
       this.waiting.set(id, { resolve, reject, method, timer: setTimeout(late, PATIENCE_MS) });
       this.process.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
     });
@@ -101,7 +101,7 @@ class Page {
 
   event(name) {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`${name} did not come`)), PATIENCE_MS);
+      const timer = setTimeout(() => reject(new Error(`${name} did not arrive`)), PATIENCE_MS);
       this.browser.listeners.push(({ method, sessionId }) => {
         if (method !== name || sessionId !== this.session) return;
         clearTimeout(timer);
