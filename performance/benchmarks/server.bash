@@ -1,12 +1,12 @@
-# What the measurements share: the build, the local server and the clean-up. Sourced, not run.
+# Shared by the benchmarks: the build, the local server and the clean-up. Sourced, not run.
 #
-# Owns every process and file that a measurement needs and does not measure. Each process is ended by the id it was
-# started with, and everything is on 127.0.0.1.
+# Owns every process and file that a benchmark needs but does not measure. Processes are stopped by id, and everything
+# is on 127.0.0.1.
 #
-# Sets BENCHMARKS (this folder), WORK (a temporary directory, gone at exit), RHAID, BARE_REQWEST and BARE_HYPER (the
+# Sets BENCHMARKS (this folder), WORK (a temporary directory, removed at exit), RHAID, BARE_REQWEST and BARE_HYPER (the
 # programs), and with `start_server` URL, PORT and SERVER (`nginx` or `rhaid target`).
-# RHAID_BIN and BARE_BIN_DIR name programs that are already built, for instance those of an older version; with both
-# of them nothing is built.
+# RHAID_BIN and BARE_BIN_DIR name programs that are already built, for instance those of an older version; if both
+# are set, nothing is built.
 
 BENCHMARKS=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/rhaid-benchmark.XXXXXX")
@@ -26,7 +26,7 @@ trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-# Says why nothing could be measured, and ends with the status that means so.
+# Says why nothing could be measured, and exits with the corresponding status.
 give_up() {
     printf '%s: %s\n' "${0##*/}" "$1" >&2
     exit 2
@@ -44,7 +44,7 @@ build() {
         say "building rhaid"
         (cd -- "$root" && cargo build --quiet --release --package rhaid --bin rhaid) || give_up "rhaid does not build"
     fi
-    # Apart from rhaid, so that neither's choice of features reaches the other's dependencies.
+    # Built separately from rhaid, so that their features do not affect each other's dependencies.
     if [[ -z ${BARE_BIN_DIR:-} ]]; then
         say "building the bare loops"
         (cd -- "$root" && cargo build --quiet --release --package rhaid-benchmarks --bins) ||
@@ -76,7 +76,7 @@ free_port() {
     return 1
 }
 
-# Starts nginx, or rhaid's own target without latency when there is no nginx, and waits until it accepts.
+# Starts nginx, or rhaid's own target without latency if nginx is not installed, and waits until it accepts connections.
 start_server() {
     PORT=$(free_port) || give_up "found no free port"
     URL=http://127.0.0.1:$PORT/
@@ -93,7 +93,8 @@ start_server() {
     wait_until_it_listens "$SERVER"
 }
 
-# Starts the server that knows what its answers took, with the arguments given, and waits until it accepts. Sets PORT.
+# Starts the server that records its true response times, with the given arguments, and waits until it accepts
+# connections. Sets PORT.
 start_truth() {
     local truth
     truth=$(dirname -- "$BARE_REQWEST")/truth
@@ -113,7 +114,7 @@ wait_until_it_listens() {
     give_up "$1 does not listen on port $PORT: $(tail -n 3 "$WORK/server.log")"
 }
 
-# One worker that answers 38 bytes from memory, never closes a connection and counts what it serves.
+# One worker that responds with 38 bytes from memory, never closes a connection and counts what it serves.
 write_nginx_conf() {
     local files
     files=$(ulimit -n)
@@ -148,8 +149,8 @@ http {
 CONF
 }
 
-# Prints what nginx counts, as "CONNECTIONS REQUESTS": those open now and those served since its start. The call itself
-# is one of each. Prints "- -" when the server is not nginx.
+# Prints nginx's counters as "CONNECTIONS REQUESTS": those open now and those served since its start. The call itself
+# is one of each. Prints "- -" if the server is not nginx.
 served() {
     if [[ $SERVER != nginx ]]; then
         echo '- -'

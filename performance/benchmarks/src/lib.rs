@@ -1,9 +1,9 @@
-//! What the bare loops share: their arguments, the quota of requests and the start of the users.
+//! Shared by the bare loops: their arguments, the quota of requests and starting the users.
 //!
-//! Owns everything around the request, so that the loops differ in the request alone. Leaves the request to each
-//! binary and the measuring to the scripts beside this crate.
+//! Owns everything around the request, so that the loops differ only in the request. Leaves the request to each
+//! binary and measuring to the scripts next to this crate.
 //!
-//! Invariant: everything runs on one thread, and exactly the requests asked for are sent.
+//! Invariant: everything runs on one thread, and exactly the requested number of requests is sent.
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -20,11 +20,11 @@ pub type Error = Box<dyn std::error::Error + Send + Sync>;
 pub struct Settings {
     /// The URL that every request gets.
     pub url: String,
-    /// Users, each with a connection of its own.
+    /// Users, each with its own connection.
     pub users: u64,
-    /// Requests of all users together.
+    /// Total requests of all users.
     pub requests: u64,
-    /// How long a user waits after each request; zero sends the next at once.
+    /// How long a user waits after each request; with zero, it sends the next immediately.
     pub think: Duration,
 }
 
@@ -32,7 +32,7 @@ impl Settings {
     /// Reads `--url URL --users N --requests TOTAL [--think SECONDS]`, in any order.
     ///
     /// # Errors
-    /// A sentence for a person: the flag, what was expected and what came.
+    /// A sentence for a person: the flag, what was expected and what was found.
     pub fn from_args(args: impl IntoIterator<Item = String>) -> Result<Settings, String> {
         let (mut url, mut users, mut requests, mut think) = (None, None, None, 0.0);
         let mut args = args.into_iter();
@@ -59,21 +59,21 @@ fn number<T: FromStr<Err: Display>>(flag: &str, value: &str) -> Result<T, String
     value.parse().map_err(|error| format!("{flag}: expected a number, got `{value}` ({error})"))
 }
 
-/// The requests that are left, shared by all users.
+/// The remaining requests, shared by all users.
 #[derive(Debug)]
 pub struct Quota(AtomicU64);
 
 impl Quota {
-    /// Takes one request; `false` when none is left.
+    /// Takes one request; `false` if none is left.
     pub fn take(&self) -> bool {
         self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
     }
 }
 
-/// Runs `user` once for each user on a runtime of one thread until the quota is used up, and prints what was done.
-/// Arguments come from the command line. A user that fails ends the run with status 1, wrong arguments with 2.
+/// Runs `user` once for each user on a single-threaded runtime until the quota is used up, and prints the totals.
+/// Arguments come from the command line. A user that fails ends the run with status 1, invalid arguments with 2.
 ///
-/// Users start at once; with a think time they start spread over it, as they would be after a while anyway.
+/// Users start immediately; with a think time, their starts are spread over it, as they would be after a while anyway.
 pub fn drive<F>(user: impl Fn(Arc<Settings>, Arc<Quota>) -> F) -> ExitCode
 where
     F: Future<Output = Result<(), Error>> + Send + 'static,

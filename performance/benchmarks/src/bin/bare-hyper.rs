@@ -1,4 +1,4 @@
-//! A load loop on a bare hyper connection: the floor that no HTTP/1.1 client built on hyper can get below.
+//! A load loop on a bare hyper connection: the lower bound for any HTTP/1.1 client built on hyper.
 //!
 //! No pool, no redirects, no URL handling: each user opens one connection and sends on it until the quota is used up.
 //! A server that closes it ends the run with an error.
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
             if status != 200 {
                 return Err(Error::from(format!("expected status 200, got {status}")));
             }
-            // The connection may still be handing its state back after the end of the body.
+            // The connection may still be returning its state after the end of the body.
             sender.ready().await?;
             if !settings.think.is_zero() {
                 tokio::time::sleep(settings.think).await;

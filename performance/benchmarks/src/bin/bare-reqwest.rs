@@ -1,15 +1,15 @@
-//! A load loop on reqwest and nothing else: what a request costs before an engine is put around it.
+//! A load loop on reqwest and nothing else: what a request costs without an engine around it.
 //!
-//! It does what `rhaid run get.rhai --threads 1` does, less the script, the recording and the tags: one thread, for each
-//! user a client with its own connection, GET, the body read to its end, the status checked.
+//! It does what `rhaid run get.rhai --threads 1` does, without the script, recording and tags: one thread, a client with
+//! its own connection for each user, GET, read the body to its end, check the status.
 
 use rhaid_benchmarks::{Error, drive};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 fn main() -> ExitCode {
-    // One TLS configuration for all clients, trusting nobody since the loop speaks plain HTTP: each client would
-    // otherwise load the machine's certificates for itself, which is neither the loop's cost nor its memory.
+    // One TLS configuration for all clients, without trusted roots, since the loop uses plain HTTP: otherwise each
+    // client would load the machine's certificates, which should count neither as cost nor as memory of the loop.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls =
         match rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions() {

@@ -1,12 +1,12 @@
-//! A server that knows the truth: it answers after a log-normal time and remembers how long each answer really took.
+//! A server that knows the truth: it responds after a log-normal time and records how long each response really took.
 //!
-//! `truth --port PORT [--median MS] [--sigma N] [--seed N]`. Any GET is answered; `GET /truth` gives what was answered
-//! since the last time it was asked, as `COUNT P50_MS P99_MS`, and begins anew. After `GET /freeze/MS` nothing is answered
-//! for so many milliseconds; connections are accepted all the same.
+//! `truth --port PORT [--median MS] [--sigma N] [--seed N]`. Any GET gets a response; `GET /truth` returns the figures
+//! since its previous call, as `COUNT P50_MS P99_MS`, and starts over. After `GET /freeze/MS`, the server sends no responses
+//! for that many milliseconds; it still accepts connections.
 //!
-//! A time is measured from the request's last byte being read to the answer being written, whatever the server's own
-//! timer made of the time that was drawn. So what a client reports beyond it is the way through the kernel and the
-//! client's own. Single-threaded, HTTP/1.1 with kept connections, requests without a body.
+//! A time is measured from reading the last byte of the request to writing the response, whatever the server's own
+//! timer made of the drawn time. So anything that a client reports beyond it is the way through the kernel and the
+//! client's own delay. Single-threaded, HTTP/1.1 with keep-alive, requests without a body.
 
 use std::cell::RefCell;
 use std::process::ExitCode;
@@ -20,7 +20,7 @@ use rhaid_benchmarks::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// A request head longer than this is none of a load generator.
+/// A request head longer than this does not come from a load generator.
 const LONGEST_HEAD: usize = 16 << 10;
 
 struct Truth {
@@ -67,7 +67,7 @@ fn serve() -> Result<(), Error> {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
             let truth = truth.clone();
-            // A client that goes away in the middle is no matter of the server's.
+            // A client that disconnects in the middle is not the server's problem.
             tokio::task::spawn_local(async move { drop(answer(stream, truth).await) });
         }
     })
@@ -97,7 +97,7 @@ async fn answer(mut stream: TcpStream, truth: Rc<RefCell<Truth>>) -> Result<(), 
                 let truth = &mut *truth.borrow_mut();
                 truth.times.sample(&mut truth.rng)
             };
-            // The timer's own granularity is a millisecond; what is far below it is none at all.
+            // The timer has a granularity of a millisecond; much shorter times are no wait at all.
             if time > 1e-4 {
                 tokio::time::sleep(Duration::from_secs_f64(time)).await;
             }
@@ -113,7 +113,7 @@ async fn answer(mut stream: TcpStream, truth: Rc<RefCell<Truth>>) -> Result<(), 
     }
 }
 
-/// How long `GET /freeze/MS` asks for.
+/// The time requested by `GET /freeze/MS`.
 fn freeze_time(head: &[u8]) -> Option<Duration> {
     let rest = head.strip_prefix(b"GET /freeze/")?;
     let end = rest.iter().position(|&byte| byte == b' ')?;
