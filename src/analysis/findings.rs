@@ -29,6 +29,7 @@ const MOST_FAILING: usize = 2;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Finding {
     /// A short stable word: `stall`, `failing`, `burst`, `knee`, `leak`, `generator`, `load`, `first-error`,
     /// `few-samples`, `unfinished`.

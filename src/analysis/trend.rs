@@ -2,6 +2,7 @@
 
 /// The headline of one run.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct TrendPoint {
     /// Name of its folder.
     pub folder: String,

@@ -5,6 +5,7 @@ use crate::plan::EndedBy;
 
 /// How a run is to be judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Verdict<'a> {
     /// `setup` failed with this error, so no load was made.
     SetupFailed(&'a str),

@@ -17,6 +17,7 @@ pub(super) use crate::metrics::ErrorKind;
 /// Why a request has no usable response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
+#[non_exhaustive]
 pub struct HttpError {
     /// The stable class of the cause.
     pub kind: ErrorKind,

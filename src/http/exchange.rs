@@ -14,6 +14,7 @@ use crate::metrics::Timings;
 
 /// What came of one request with all its redirects. Never an `Err`: a failure is a sample too.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Exchange {
     /// Status of the last response; 0 when the request failed, also when it failed inside the body.
     pub status: u16,
@@ -57,6 +58,7 @@ impl Exchange {
 
 /// One redirect that was followed.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Hop {
     /// The redirecting status, 301 to 308.
     pub status: u16,

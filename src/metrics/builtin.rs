@@ -14,6 +14,7 @@ use super::threshold::{Aggregation, Quantity};
 
 /// What a metric does with its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum MetricKind {
     /// Adds them up.
     Counter,

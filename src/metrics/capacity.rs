@@ -9,6 +9,7 @@ use crate::metrics::Quantity;
 /// A search for the highest rate at which a limit holds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct CapacityStats {
     /// The limit, as it was given.
     pub limit: String,
@@ -37,6 +38,7 @@ impl CapacityStats {
 
 /// Why a rate did not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum NotHeld {
     /// What was measured is on the wrong side of the limit.
     #[serde(rename = "the limit is broken")]
@@ -76,6 +78,7 @@ impl NotHeld {
 
 /// One rate of a search.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CapacityStep {
     /// Iterations per second that were to be started.
     pub rate: f64,

@@ -15,6 +15,7 @@ use super::sparse::Sparse;
 /// See the module's description.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct RequestCounts<T> {
     /// Requests that got a verdict.
     pub requests: u64,

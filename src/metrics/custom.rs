@@ -120,6 +120,7 @@ impl CustomValues {
 
 /// A script's own metric in a snapshot.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct CustomStats {
     /// Its name.
     pub name: Arc<str>,
@@ -133,6 +134,7 @@ pub struct CustomStats {
 
 /// What the values of a metric add up to.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum CustomFigures {
     /// The sum, and the sum per second of the run.
     Counter {

@@ -27,6 +27,7 @@ pub struct Distribution {
 
 /// The figures of a distribution that outputs show.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct DistributionSummary {
     /// Number of values, at least 1.
     pub count: u64,

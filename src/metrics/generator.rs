@@ -39,6 +39,7 @@ pub(crate) struct WorkerHealth {
 /// The generator in one second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct GeneratorPoint {
     /// Share of its cores that the process used, 0 to 1.
     pub cpu: Option<f64>,
@@ -59,6 +60,7 @@ impl GeneratorPoint {
 /// The generator over the whole load.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct GeneratorStats {
     /// Cores that the process may use.
     pub cores: usize,
@@ -84,6 +86,7 @@ pub struct GeneratorStats {
 
 /// Why a generator counts as saturated.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Saturation {
     /// The process used this share of its cores, and more than [`CPU_LIMIT`] in so many seconds.
     Cpu {

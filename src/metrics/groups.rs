@@ -34,6 +34,7 @@ pub struct CheckCount {
 
 /// What failed requests are grouped by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct FailureKey {
     /// Method of the request.
     pub method: Arc<str>,
@@ -47,6 +48,7 @@ pub struct FailureKey {
 
 /// A group of failed requests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct FailureCount {
     /// How many.
     pub count: u64,
@@ -64,6 +66,7 @@ pub struct FailureCount {
 
 /// A failed request as it can be looked at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct FailureSample {
     /// When it was counted.
     pub seen: SystemTime,
@@ -85,6 +88,7 @@ pub(crate) const SAMPLE_SEARCHED: usize = 8 * SAMPLE_BODY;
 
 /// A group of script errors with one message at one place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ScriptErrorCount {
     /// How many.
     pub count: u64,

@@ -218,6 +218,7 @@ pub(super) fn new_buckets() -> Box<Hdr<u32>> {
 
 /// What a set of durations looks like; microseconds throughout.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Summary {
     /// Number of values, at least 1.
     pub count: u64,

@@ -18,6 +18,7 @@ const MOST_HISTOGRAMS: usize = 20_000;
 
 /// What a histogram of an interval is of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum IntervalSeries {
     /// All requests of the run.
     All,
@@ -45,6 +46,7 @@ pub enum IntervalSeries {
 
 /// Which time of its series a histogram holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum IntervalKind {
     /// Service time of successes; of a transaction, its duration.
     Ok,

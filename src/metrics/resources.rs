@@ -164,6 +164,7 @@ impl SystemUse {
 
 /// Statistics of one resource metric over a run; of a gauge, so there is no sum.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct GaugeStats {
     /// Which metric.
     pub metric: &'static Builtin,

@@ -86,6 +86,7 @@ pub const PHASES: [&str; 7] =
 /// Where the time of a request went, summed over its redirects; exact to the microsecond. The parts never add up to more than
 /// the total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Timings {
     /// From the call until a connection was there, without `dns`, `connecting` and `tls`.
     pub blocked: Duration,

@@ -7,6 +7,7 @@ use crate::text::format_count;
 /// One file of samples at the end of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct SampleFileStats {
     /// Its name.
     pub name: String,

@@ -28,6 +28,7 @@ pub(super) const AGGREGATED: &str = "Aggregated";
 /// One that an older version stored is read with what it has: a figure that came later is as in a run without it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct Snapshot {
     /// When the load began.
     pub started_at: SystemTime,
@@ -169,6 +170,7 @@ impl Snapshot {
 
 /// A stretch of a run in one phase and one stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PhaseSpan {
     /// What the run was doing.
     pub phase: Phase,
@@ -182,6 +184,7 @@ pub struct PhaseSpan {
 
 /// Something that happened at an instant of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Mark {
     /// Time since the load began.
     pub at: Duration,
@@ -191,6 +194,7 @@ pub struct Mark {
 
 /// What a run is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Phase {
     /// `setup` runs, or virtual users are being prepared.
     Starting,
@@ -227,6 +231,7 @@ impl Phase {
 /// Figures of one kind of request; reads as its counts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct EndpointStats {
     /// What its requests are made over; in a total over several, HTTP.
     pub protocol: Protocol,
@@ -260,6 +265,7 @@ impl DerefMut for EndpointStats {
 /// Figures of one scenario.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct ScenarioStats {
     /// Name of the scenario.
     pub name: Arc<str>,
@@ -272,6 +278,7 @@ pub struct ScenarioStats {
 /// Figures of the requests with one tag.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct TagStats {
     /// Key of the tag.
     pub key: Arc<str>,
@@ -284,6 +291,7 @@ pub struct TagStats {
 /// The last seconds of a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct RecentStats {
     /// How many seconds it covers, at most ten; 0 before the first full second.
     pub seconds: u32,
@@ -298,6 +306,7 @@ pub struct RecentStats {
 /// Figures of the iterations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
+#[non_exhaustive]
 pub struct IterationStats {
     /// Those that were due so far; `None` where iterations start when a user is free, so that none is ever due.
     pub planned: Option<u64>,
@@ -328,6 +337,7 @@ impl IterationStats {
 
 /// One second of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct HistoryPoint {
     /// End of the second, as time since the start; the last one may be shorter.
     pub at: Duration,
@@ -362,6 +372,7 @@ pub struct HistoryPoint {
 
 /// Requests of one interval.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct IntervalStats {
     /// Requests that got their verdict in it.
     pub requests: i64,
@@ -373,6 +384,7 @@ pub struct IntervalStats {
 
 /// Figures since the start.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct TotalsSoFar {
     /// Requests.
     pub requests: u64,

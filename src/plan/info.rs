@@ -8,6 +8,7 @@ use super::origin::{Machine, Origin};
 
 /// What a run was asked to do and on what machine.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct RunInfo {
     /// Name of the script without folder and extension.
     pub name: String,

@@ -19,6 +19,7 @@ const LONGEST_LINE: u64 = 2 << 20;
 
 /// See the module's description.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Recording {
     /// When the load began, as the log says.
     pub started_at: Option<SystemTime>,

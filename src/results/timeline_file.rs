@@ -15,6 +15,7 @@ pub(crate) const HEADER: &str =
 
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct TimelineRow {
     /// End of the interval, as time since the start of the load.
     pub at: Duration,

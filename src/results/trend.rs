@@ -14,6 +14,7 @@ use crate::analysis::{RunFacts, TrendPoint, circumstances};
 
 /// The runs below a folder.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Trend {
     /// Oldest first.
     pub points: Vec<TrendPoint>,

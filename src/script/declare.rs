@@ -30,6 +30,7 @@ pub(crate) struct TaskSettings {
 
 /// A parameter of the script.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Param {
     /// Its name.
     pub name: String,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 /// A line from a script, or from the engine about a script.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Message {
     /// How much it matters.
     pub level: Level,
@@ -20,6 +21,7 @@ pub struct Message {
 
 /// How much a message matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Level {
     /// From `debug`.
     Debug,

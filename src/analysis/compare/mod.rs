@@ -51,6 +51,7 @@ pub struct Comparison {
 
 /// Which run it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RunName {
     /// Name of its folder.
     pub folder: String,
@@ -60,6 +61,7 @@ pub struct RunName {
 
 /// The figures of one endpoint in both runs.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct EndpointComparison {
     /// HTTP method; empty for all requests together.
     pub method: String,
@@ -73,6 +75,7 @@ pub struct EndpointComparison {
 
 /// Which of two runs has an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Presence {
     /// Both.
     Both,
@@ -84,6 +87,7 @@ pub enum Presence {
 
 /// One figure in both runs.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct FigureComparison {
     /// Which figure.
     pub figure: Figure,
@@ -101,6 +105,7 @@ pub struct FigureComparison {
 
 /// What a difference between two runs is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ChangeVerdict {
     /// Faster, fewer failures, or a higher rate.
     Better,

@@ -114,6 +114,7 @@ impl Threshold {
 
 /// A figure of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Aggregation {
     /// Mean.
     Avg,

@@ -38,6 +38,7 @@ const DROPPED: Source = Source::Iterations(IterationFigure::Dropped);
 
 /// A threshold and how it stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct ThresholdStats {
     /// What it demands.
     pub threshold: Arc<Threshold>,
@@ -84,6 +85,7 @@ pub(crate) struct ThresholdEvent {
 
 /// Figures of the samples that a threshold selects by tags, and of gauges: over the whole run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct SubmetricStats {
     /// As k6 writes it: `http_req_duration{name:/x}`.
     pub selector: String,
@@ -95,6 +97,7 @@ pub struct SubmetricStats {
 
 /// See [`SubmetricStats::figures`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum SubmetricFigures {
     /// Times.
     Times(Summary),

@@ -18,6 +18,7 @@ const RECOVERY_AFTER: u32 = 5;
 
 /// Whether a threshold holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum ThresholdState {
     /// There is nothing to judge yet; at the end of a run this is a failure.
     NoData,

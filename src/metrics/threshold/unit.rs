@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a figure is, and so its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Quantity {
     /// Milliseconds.
     Time,
