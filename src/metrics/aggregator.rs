@@ -68,6 +68,9 @@ pub struct Aggregator {
     /// By worker, which of its deltas are here.
     arrivals: Vec<Arrivals>,
     total: Totals,
+    /// The protocol of all requests so far, of which `total` is the total too; see `protocols`.
+    only_protocol: Option<Protocol>,
+    /// Empty until there is a second protocol: most runs have one, and its histograms would be merged twice.
     protocols: Table<Protocol, Totals>,
     endpoints: Table<Endpoint, Totals>,
     scenarios: Table<Arc<str>, Scenario>,
@@ -121,6 +124,7 @@ impl Aggregator {
             started_at,
             arrivals: (0..workers).map(|_| Arrivals::default()).collect(),
             total: Totals::default(),
+            only_protocol: None,
             protocols: Table::default(),
             endpoints: Table::default(),
             scenarios: Table::default(),
@@ -243,8 +247,14 @@ impl Aggregator {
             endpoint.2 = OTHER.into();
             self.series_folded = true;
         }
+        let only = *self.only_protocol.get_or_insert(key.protocol);
+        if only != key.protocol && self.protocols.len() == 0 {
+            *self.protocols.of(&only) = self.total.clone();
+        }
+        if self.protocols.len() > 0 {
+            act(self.protocols.of(&key.protocol));
+        }
         act(&mut self.total);
-        act(self.protocols.of(&key.protocol));
         act(self.endpoints.of(&endpoint));
         act(&mut self.scenarios.of(&key.scenario).requests);
     }
@@ -418,6 +428,10 @@ impl Aggregator {
             .filter(|stats| stats.requests != 0)
             .collect();
         protocols.sort_by_key(|stats| stats.protocol);
+        let total = self.total.stats(Protocol::Http, &empty, &all, tick.at);
+        if let (true, true, Some(protocol)) = (protocols.is_empty(), total.requests > 0, self.only_protocol) {
+            protocols.push(EndpointStats { protocol, ..total.clone() });
+        }
         Snapshot {
             started_at: self.started_at,
             elapsed: tick.at,
@@ -427,7 +441,7 @@ impl Aggregator {
             users_target: tick.users_target,
             users_max: self.users_max,
             in_flight: tick.in_flight,
-            total: self.total.stats(Protocol::Http, &empty, &all, tick.at),
+            total,
             protocols,
             endpoints,
             scenarios: self

@@ -190,9 +190,10 @@ impl IntervalFeed {
             return;
         }
         feed.takers.retain(|taker| taker.strong_count() > 0);
-        for taker in feed.takers.iter().filter_map(Weak::upgrade) {
-            locked(&taker).push(interval.clone());
-        }
+        let mut takers = feed.takers.iter().filter_map(Weak::upgrade);
+        let Some(first) = takers.next() else { return };
+        takers.for_each(|taker| locked(&taker).push(interval.clone()));
+        locked(&first).push(interval);
     }
 
     /// Another taker: the first gets all intervals from the start, a later one those from now on.

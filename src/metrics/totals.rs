@@ -9,7 +9,7 @@ use super::sample::Protocol;
 use super::snapshot::{EndpointStats, IntervalStats};
 use super::sparse::Sparse;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Totals {
     pub(super) counts: RequestCounts<Histogram>,
     pub(super) interval: IntervalTotals,
@@ -17,7 +17,7 @@ pub(super) struct Totals {
 }
 
 /// Requests of an interval; fewer than none when verdicts of earlier ones changed.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct IntervalTotals {
     pub(super) requests: i64,
     pub(super) failures: i64,
