@@ -1,8 +1,8 @@
-//! Alerts: what `--on-breach` and `--on-breach-url` do when a limit is broken, and when it holds again.
+//! Alerts: what `--on-breach` and `--on-breach-url` do when a threshold is breached, and when it recovers.
 //!
-//! Owns telling: a command, or a POST, one after the other on a thread of their own. Leaves to the thresholds when
-//! something is to be told. Invariants: the run never waits for an alert; what waits is bounded, and so is the time that
-//! one takes; an alert that fails is told and changes nothing else.
+//! Owns delivery: a command, or a POST, one after the other on a thread of its own. Leaves to the thresholds when
+//! to alert. Invariants: the run never waits for an alert; the queue is bounded, and so is the time that
+//! one takes; a failed alert is reported and changes nothing else.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -24,33 +24,33 @@ use crate::report::masked;
 use crate::results::threshold_json;
 use crate::text::clean_line;
 
-/// Alerts that may wait for the one that is being told, for each way of telling.
+/// Maximum queue length, for each way of delivery.
 const WAITING: usize = 16;
 
-/// Longest time that telling one may take.
+/// Maximum time for delivering one alert.
 const TIME_TO_TELL: Duration = Duration::from_secs(10);
 
-/// Longest time after the run until all have been told.
+/// Maximum time after the run for delivering all of them.
 const TIME_AT_THE_END: Duration = Duration::from_secs(15);
 
-/// How often it is looked whether a command has ended.
+/// How often to check whether a command has exited.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// Bytes of a command's standard error that are kept for the message.
 const MOST_OUTPUT: usize = 4096;
 
-/// Something to be told.
+/// An alert to deliver.
 #[derive(Clone)]
 struct Alert {
     variables: Vec<(&'static str, String)>,
     json: String,
 }
 
-/// Tells breaches and recoveries of a run.
+/// Delivers breaches and recoveries of a run.
 #[derive(Default)]
 pub(super) struct Alerts {
     tellers: Vec<Teller>,
-    /// By limit: breaches that were told so far, and whether the last one goes on.
+    /// By threshold: breaches reported so far, and whether the last one continues.
     seen: HashMap<String, (u32, bool)>,
     /// What went wrong.
     problems: Option<Receiver<String>>,
@@ -59,7 +59,7 @@ pub(super) struct Alerts {
 struct Teller {
     flag: &'static str,
     alerts: SyncSender<Alert>,
-    /// Closed when everything has been told.
+    /// Closed when everything has been delivered.
     done: Receiver<()>,
 }
 
@@ -67,7 +67,7 @@ impl Alerts {
     /// The alerts that the flags ask for.
     ///
     /// # Errors
-    /// When the URL is none, in words.
+    /// If the URL is not valid, with the reason.
     pub(super) fn new(output: &OutputArgs) -> Result<Alerts, String> {
         let (problem, problems) = channel();
         let mut tellers = Vec::new();
@@ -78,18 +78,18 @@ impl Alerts {
         if let Some(url) = &output.on_breach_url {
             let flag = "--on-breach-url";
             // Not what was typed: it may be a secret with a slip in it.
-            let url = outbound::parse_url(url).map_err(|why| format!("{flag}: this is no URL: {why}"))?;
+            let url = outbound::parse_url(url).map_err(|why| format!("{flag}: not a valid URL: {why}"))?;
             tellers.push(Teller::start(flag, problem, move || poster(url))?);
         }
         Ok(Alerts { tellers, seen: HashMap::new(), problems: Some(problems) })
     }
 
-    /// Whether there is a way to tell anything.
+    /// Whether any way of delivery is set.
     pub(super) fn are_asked_for(&self) -> bool {
         !self.tellers.is_empty()
     }
 
-    /// Tells what has changed with a snapshot; gives what could not be told, and what went wrong before.
+    /// Delivers what has changed with a snapshot; returns what could not be delivered, and earlier problems.
     pub(super) fn look(&mut self, info: &RunInfo, snapshot: &Snapshot) -> Vec<String> {
         if self.tellers.is_empty() {
             return Vec::new();
@@ -110,7 +110,7 @@ impl Alerts {
             for teller in &self.tellers {
                 if let Err(TrySendError::Full(_)) = teller.alerts.try_send(alert.clone()) {
                     trouble.push(format!(
-                        "warning: {}: {WAITING} alerts wait already; a {event} is not told",
+                        "warning: {}: {WAITING} alerts are already waiting; a {event} alert was dropped",
                         teller.flag
                     ));
                 }
@@ -123,7 +123,7 @@ impl Alerts {
         self.problems.iter().flat_map(Receiver::try_iter).collect()
     }
 
-    /// Waits until everything has been told, for some seconds; gives what went wrong.
+    /// Waits some seconds until everything has been delivered; returns what went wrong.
     pub(super) fn finish(mut self) -> Vec<String> {
         let deadline = Instant::now() + TIME_AT_THE_END;
         let mut late = Vec::new();
@@ -131,7 +131,7 @@ impl Alerts {
             drop(alerts);
             let left = deadline.saturating_duration_since(Instant::now());
             if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = done.recv_timeout(left) {
-                late.push(format!("warning: {flag}: the last alerts were not told in time"));
+                late.push(format!("warning: {flag}: the last alerts were not delivered in time"));
             }
         }
         let mut trouble = self.problems();
@@ -141,7 +141,7 @@ impl Alerts {
 }
 
 impl Teller {
-    /// Starts a thread that tells one alert after the other; `make` gives what does it, on that thread.
+    /// Starts a thread that delivers one alert after the other with what `make` returns on that thread.
     fn start<T: FnMut(&Alert) -> Result<(), String>>(
         flag: &'static str,
         problem: Sender<String>,
@@ -173,7 +173,7 @@ impl Teller {
 fn alert(event: &'static str, info: &RunInfo, snapshot: &Snapshot, stats: &ThresholdStats) -> Alert {
     let sentence = match event {
         "recovery" => {
-            format!("{} holds again: {}", thresholds::whole(&stats.threshold), thresholds::measured(stats))
+            format!("{} recovered: {}", thresholds::whole(&stats.threshold), thresholds::measured(stats))
         }
         _ => limit_sentence(stats),
     };
@@ -211,7 +211,7 @@ fn run_command(command: &str, alert: &Alert) -> Result<(), String> {
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
-    let mut child = shell.spawn().map_err(|error| format!("the command does not start: {error}"))?;
+    let mut child = shell.spawn().map_err(|error| format!("the command did not start: {error}"))?;
     if let Some(mut stdin) = child.stdin.take() {
         // It need not read it; what is written fits into the pipe.
         let _ = stdin.write_all(alert.json.as_bytes());
@@ -224,9 +224,12 @@ fn run_command(command: &str, alert: &Alert) -> Result<(), String> {
             Ok(None) if Instant::now() < deadline => std::thread::sleep(LOOK_EVERY),
             Ok(None) => {
                 end(&mut child);
-                return Err(format!("the command was ended: it took more than {} s", TIME_TO_TELL.as_secs()));
+                return Err(format!(
+                    "the command was killed: it took more than {} s",
+                    TIME_TO_TELL.as_secs()
+                ));
             }
-            Err(error) => return Err(format!("the command is lost: {error}")),
+            Err(error) => return Err(format!("waiting for the command failed: {error}")),
         }
     };
     if status.success() {
@@ -293,9 +296,9 @@ fn poster(url: Url) -> Result<impl FnMut(&Alert) -> Result<(), String>, String> 
     Ok(move |alert: &Alert| {
         let host = url.host_str().unwrap_or_default();
         match client.post_json(&url, alert.json.clone()) {
-            Err(why) => Err(format!("{host} was not reached: {why}")),
+            Err(why) => Err(format!("cannot reach {host}: {why}")),
             Ok(answer) if (200..300).contains(&answer.status) => Ok(()),
-            Ok(answer) => Err(format!("{host} answered with status {}", answer.status)),
+            Ok(answer) => Err(format!("{host} responded with status {}", answer.status)),
         }
     })
 }

@@ -1,4 +1,4 @@
-//! `rhaid check`: what is wrong with scripts, found without running them.
+//! `rhaid check`: finds problems in scripts without running them.
 //!
 //! Problems go to standard output, so that a good script prints nothing there; the count goes to standard error.
 
@@ -123,9 +123,9 @@ impl Checked {
         };
         let libraries = match self.libraries.as_slice() {
             [] => String::new(),
-            [one] => format!(" ({one} declares nothing to run: it can only be imported)"),
+            [one] => format!(" ({one} declares nothing to run and can only be imported)"),
             several => {
-                format!(" ({} of them declare nothing to run: they can only be imported)", several.len())
+                format!(" ({} of them declare nothing to run and can only be imported)", several.len())
             }
         };
         format!("{scripts} checked: {found}{libraries}\n")

@@ -1,4 +1,4 @@
-//! `rhaid compare`, `rhaid baseline` and `rhaid trend`: runs against each other.
+//! `rhaid compare`, `rhaid baseline` and `rhaid trend`: comparing runs.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -66,7 +66,7 @@ pub(super) fn baseline(command: &BaselineCommand) -> Exit {
             match save_baseline(&run, name.as_deref(), &places.baselines_dir) {
                 Ok(place) => {
                     output::out(&format!(
-                        "{}\nnow: rhaid run SCRIPT --baseline --fail-on-regression\n",
+                        "{}\nnext: rhaid run SCRIPT --baseline --fail-on-regression\n",
                         place.display()
                     ));
                     Exit::Passed
@@ -77,7 +77,7 @@ pub(super) fn baseline(command: &BaselineCommand) -> Exit {
         BaselineCommand::List { places } => {
             let names = baseline_names(&places.baselines_dir);
             if names.is_empty() {
-                output::err(&format!("there is no baseline in {}\n", places.baselines_dir.display()));
+                output::err(&format!("no baselines in {}\n", places.baselines_dir.display()));
             }
             names.iter().for_each(|name| output::out(&format!("{name}\n")));
             Exit::Passed
@@ -85,16 +85,16 @@ pub(super) fn baseline(command: &BaselineCommand) -> Exit {
     }
 }
 
-/// Shows the course of many runs.
+/// Shows the trend over many runs.
 pub(super) fn trend(args: &TrendArgs) -> Exit {
     let trend = match Trend::read(&args.folder, args.name.as_deref()) {
         Ok(trend) => trend,
         Err(error) => return refuse(&format!("cannot read {}: {error}", args.folder.display())),
     };
-    trend.problems.iter().for_each(|problem| output::err(&format!("warning: left out: {problem}\n")));
+    trend.problems.iter().for_each(|problem| output::err(&format!("warning: skipped: {problem}\n")));
     if trend.points.is_empty() {
         let of = args.name.as_ref().map_or_else(String::new, |name| format!(" of the test '{name}'"));
-        return refuse(&format!("there is no run{of} in {}", args.folder.display()));
+        return refuse(&format!("no runs{of} in {}", args.folder.display()));
     }
     match trend_files(args, &trend) {
         Ok(true) => return Exit::Passed,
@@ -110,7 +110,7 @@ pub(super) fn trend(args: &TrendArgs) -> Exit {
     Exit::Passed
 }
 
-/// Writes the files that were asked for; whether there was one.
+/// Writes the requested files; whether there was one.
 fn trend_files(args: &TrendArgs, trend: &Trend) -> Result<bool, String> {
     let tests: Vec<_> = trend.names().into_iter().map(|name| (name, trend.last(name, args.last))).collect();
     if let Some(path) = &args.html {
@@ -155,13 +155,13 @@ fn report_link(page: &Path, runs: &Path, reports: &Path, run: &str) -> Option<St
 /// The run that `--baseline` names: by its path or name, or the baseline of the script's name.
 ///
 /// # Errors
-/// When there is none, in words.
+/// If there is none, with the reason.
 pub(super) fn baseline_of(named: &str, script: &str, results: &Path) -> Result<PathBuf, String> {
     let named = if named.is_empty() { script } else { named };
     find_run(named, Path::new(BASELINES_DIR), results)
 }
 
-/// The course of the run that another one is compared with; what cannot be read is left out.
+/// The timeline of the baseline run; what cannot be read is skipped.
 pub(super) fn baseline_curves(folder: &Path) -> Option<BaselineCurves> {
     let run = StoredRun::read(folder).ok()?;
     Some(BaselineCurves::new(&run.record.snapshot, &run.recording.intervals))

@@ -1,7 +1,7 @@
 //! `rhaid.toml`: the flags of `run` by their long names, and tables for what has several values.
 //!
-//! The file becomes arguments and is read by the same parser as the command line, so a key means what the
-//! flag of that name means, and a mistake gets the same answer.
+//! The file is turned into arguments for the same parser as the command line, so a key means what the
+//! flag of that name means, and mistakes get the same messages.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use super::args::{Cli, Command, RunArgs};
 use crate::plan::{HttpLayer, Options};
 use crate::text::did_you_mean;
 
-/// The file that is read when none is named.
+/// The file that is read by default.
 const DEFAULT_FILE: &str = "rhaid.toml";
 
 /// Tables of names and values; each entry is one use of the flag.
@@ -26,7 +26,7 @@ pub(super) struct Config {
 }
 
 impl Config {
-    /// The settings of a run that it stands for.
+    /// The run settings that it contains.
     pub(super) fn options(&self) -> Options {
         let (mut options, http) = (self.args.options(), self.http.clone());
         options.http.headers = http.headers;
@@ -38,7 +38,7 @@ impl Config {
 /// Reads the settings file: the one that is named, or `rhaid.toml` if it exists.
 ///
 /// # Errors
-/// When it cannot be read or says something that means nothing, in words.
+/// If it cannot be read or has an invalid setting, with the reason.
 pub(super) fn load(named: Option<&PathBuf>) -> Result<Config, String> {
     let path = match named {
         Some(path) => path.as_path(),
@@ -47,7 +47,7 @@ pub(super) fn load(named: Option<&PathBuf>) -> Result<Config, String> {
     };
     let shown = path.display();
     let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("cannot read the settings '{shown}': {error}"))?;
+        .map_err(|error| format!("cannot read the settings file '{shown}': {error}"))?;
     let table: Table = text.parse().map_err(|error| format!("{shown}: {error}"))?;
     from_table(table).map_err(|problem| format!("{shown}: {problem}"))
 }
@@ -78,7 +78,7 @@ fn from_table(table: Table) -> Result<Config, String> {
     }
     match Cli::try_parse_from(arguments) {
         Ok(Cli { command: Command::Run(args) }) => Ok(Config { args: *args, http }),
-        Ok(_) => Err("the file holds no settings of a run".to_owned()),
+        Ok(_) => Err("the file has no settings for a run".to_owned()),
         // The first line says what is wrong; the rest is about the command line.
         Err(error) => {
             let text = error.to_string();
@@ -104,16 +104,16 @@ fn push_flag(arguments: &mut Vec<String>, key: &str, flag: &str, value: &Value) 
     Ok(())
 }
 
-/// The table `[thresholds]`: metrics with one limit or a list of them.
+/// The table `[thresholds]`: metrics, each with one threshold or a list of them.
 fn push_thresholds(arguments: &mut Vec<String>, value: &Value) -> Result<(), String> {
-    let table = value.as_table().ok_or("[thresholds] must be a table of metrics and limits")?;
+    let table = value.as_table().ok_or("[thresholds] must be a table of metrics and their thresholds")?;
     for (metric, limits) in table {
         let limits = match limits {
             Value::Array(limits) => limits.as_slice(),
             limit => std::slice::from_ref(limit),
         };
         for limit in limits {
-            let limit = limit.as_str().ok_or_else(|| format!("the limit on '{metric}' must be text"))?;
+            let limit = limit.as_str().ok_or_else(|| format!("the threshold on '{metric}' must be text"))?;
             arguments.push(format!("--threshold={metric}: {limit}"));
         }
     }
@@ -144,7 +144,7 @@ fn plain(key: &str, value: &Value) -> Result<String, String> {
     match value {
         Value::String(text) => Ok(text.clone()),
         Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => Ok(value.to_string()),
-        _ => Err(format!("'{key}' must be text, a number or true/false")),
+        _ => Err(format!("'{key}' must be text, a number, true or false")),
     }
 }
 

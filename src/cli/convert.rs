@@ -1,4 +1,4 @@
-//! `rhaid convert`: scripts from what others wrote.
+//! `rhaid convert`: scripts from recordings, curl commands and API descriptions.
 //!
 //! Owns reading the input and writing the script. Invariant: the script goes to standard output or to a file, what is
 //! to be known about it to standard error; a file that exists is not overwritten without `--force`.
@@ -25,9 +25,9 @@ pub(super) struct ConvertArgs {
 
 #[derive(Clone, Debug, Subcommand)]
 enum From {
-    /// A browser's recording (HAR): the network panel's "Save all as HAR"
+    /// A browser recording (HAR): "Save all as HAR" in the network panel
     Har {
-        /// The file, or `-` for standard input
+        /// File to convert, or `-` for standard input
         #[arg(value_name = "INPUT")]
         input: String,
 
@@ -35,7 +35,7 @@ enum From {
         #[arg(long)]
         keep_assets: bool,
 
-        /// Convert requests to this host, instead of those of the pages; can be given several times
+        /// Convert requests to this host instead of the hosts of the pages; can be repeated
         #[arg(long, value_name = "HOST", value_delimiter = ',')]
         host: Vec<String>,
 
@@ -43,25 +43,25 @@ enum From {
         #[arg(long, conflicts_with = "host")]
         all_hosts: bool,
 
-        /// Longest pause between requests, in seconds; 0 is none
+        /// Maximum pause between requests, in seconds; 0 means no pauses
         #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(0..=3600))]
         max_think: u32,
 
         #[command(flatten)]
         out: OutArgs,
     },
-    /// curl commands, as browsers copy them ("Copy as cURL")
+    /// curl commands, such as those from a browser's "Copy as cURL"
     Curl {
-        /// A file of commands, `-` for standard input, or the command itself in quotes
+        /// File with commands, `-` for standard input, or the command itself in quotes
         #[arg(value_name = "COMMAND", default_value = "-")]
         input: String,
 
         #[command(flatten)]
         out: OutArgs,
     },
-    /// The description of an API: OpenAPI 3.0 or 3.1, JSON or YAML
+    /// An API description: OpenAPI 3.0 or 3.1, JSON or YAML
     Openapi {
-        /// The file, or `-` for standard input
+        /// File to convert, or `-` for standard input
         #[arg(value_name = "INPUT")]
         input: String,
 
@@ -114,7 +114,7 @@ fn curl(input: &str) -> Result<Converted, String> {
     converted(input, "the curl command", convert_curl)
 }
 
-/// What an input is as a script; what is wrong with it is told with its name.
+/// Converts an input to a script; errors name the input.
 fn converted(
     input: &str,
     what: &str,
@@ -145,7 +145,7 @@ fn read(input: &str, what: &str) -> Result<String, String> {
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        format!("{name} is not text in UTF-8: byte {at} begins no character; save it as UTF-8")
+        format!("{name} is not valid UTF-8 at byte {at}; save it as UTF-8")
     })
 }
 
@@ -166,7 +166,10 @@ fn write(converted: Converted, out: &OutArgs) -> Result<(), String> {
             let written = options.open(path).and_then(|mut file| file.write_all(converted.script.as_bytes()));
             written.map_err(|error| match error.kind() {
                 std::io::ErrorKind::AlreadyExists => {
-                    format!("{} exists; overwrite it with --force, or choose another name", path.display())
+                    format!(
+                        "{} already exists; overwrite it with --force, or choose another name",
+                        path.display()
+                    )
                 }
                 _ => format!("cannot write {}: {error}", path.display()),
             })?;
@@ -179,6 +182,6 @@ fn write(converted: Converted, out: &OutArgs) -> Result<(), String> {
     }
     let params: String = converted.required.iter().map(|name| format!(" --param {name}=…")).collect();
     let host = if converted.has_host { "" } else { " --host URL" };
-    output::err(&format!("Try it out: rhaid run {script} --once{host}{params}\n"));
+    output::err(&format!("Try it: rhaid run {script} --once{host}{params}\n"));
     Ok(())
 }

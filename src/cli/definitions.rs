@@ -9,13 +9,13 @@ use crate::script_reference::{DefinitionFile, MARK, definitions as files};
 /// Writes the definition files; those that are there already are written again, files of others are not.
 pub(super) fn definitions(folder: &Path) -> Exit {
     if folder.exists() && !folder.is_dir() {
-        output::error(&format!("'{}' is a file; the definitions are written to a folder", folder.display()));
+        output::error(&format!("'{}' is a file; give a directory for the definitions", folder.display()));
         return Exit::Usage;
     }
     let files = files();
     if let Some((name, _)) = files.iter().find(|(name, _)| is_foreign(&folder.join(name))) {
         output::error(&format!(
-            "'{}' was not written by `rhaid definitions`; rename it, or give another folder",
+            "'{}' was not written by `rhaid definitions`; rename it, or choose another directory",
             folder.join(name).display()
         ));
         return Exit::Usage;

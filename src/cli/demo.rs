@@ -1,4 +1,4 @@
-//! `rhaid demo`: the whole product with no set-up.
+//! `rhaid demo`: a load test without any setup.
 
 use super::args::{DemoArgs, RunArgs};
 use super::exit::Exit;
@@ -38,7 +38,7 @@ pub(super) fn demo(args: &DemoArgs) -> Exit {
     let exit = run::execute(test, &RunArgs { output: args.output.clone(), ..RunArgs::default() }).exit;
     if exit == Exit::Passed && !args.output.quiet {
         output::err(
-            "\nNow your own: write a script (scripts/quickstart.rhai has twelve lines) and\n  \
+            "\nNext, write your own script (scripts/quickstart.rhai has twelve lines) and run it:\n  \
              rhaid run SCRIPT --host http://127.0.0.1:8000 --users 10 --run-time 30s\n",
         );
     }

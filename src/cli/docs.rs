@@ -48,7 +48,7 @@ fn about(metric: &Builtin) -> String {
         unit => format!(", in {unit}"),
     };
     format!(
-        "{} — {}{unit}\n  {}.\n  Thresholds take its {}; see docs/metrics.md.\n",
+        "{} — {}{unit}\n  {}.\n  Thresholds can use its {}; see docs/metrics.md.\n",
         metric.name,
         metric.kind(),
         metric.description.replace('`', ""),
@@ -58,7 +58,7 @@ fn about(metric: &Builtin) -> String {
 
 fn unknown(asked: &str) -> String {
     let hint = match meant(asked) {
-        Some((name, true)) => format!(" — what others call so is here: rhaid docs {name}"),
+        Some((name, true)) => format!(" — here it is called {name}: rhaid docs {name}"),
         Some((name, false)) => format!(" — did you mean '{name}'?"),
         None => String::new(),
     };

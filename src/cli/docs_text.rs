@@ -16,16 +16,16 @@ const WIDEST: usize = 100;
 pub(super) fn contents(look: Look) -> String {
     let parts = sections();
     let widest = parts.iter().map(|part| part.name.len()).max().unwrap_or(0);
-    let mut text = format!("{}\n\n", look.paint(Tone::Strong, "What a script can call and give"));
+    let mut text = format!("{}\n\n", look.paint(Tone::Strong, "Script API"));
     for part in &parts {
         let name = look.paint(Tone::Strong, &part.name);
         let gap = " ".repeat(widest - part.name.len());
         let head = format!("{INDENT}{name}{gap}  ");
         hang(&mut text, look, &head, widest + 4, &part.about);
     }
-    text.push_str("\nrhaid docs http             what is in a module, of a type, or of a map\n");
-    text.push_str("rhaid docs http::get        all about one function\n");
-    text.push_str("rhaid docs globals          the functions without a module\n");
+    text.push_str("\nrhaid docs http             a module, a type, or a map\n");
+    text.push_str("rhaid docs http::get        a function in detail\n");
+    text.push_str("rhaid docs globals          functions without a module\n");
     ascii(look, text)
 }
 
@@ -51,7 +51,7 @@ pub(super) fn part(look: Look, part: &Part) -> String {
     let more = part.entries().filter(|entry| !is_namesake(part, entry)).find(has_more);
     if let Some(entry) = more {
         let path = entry.path(part, entry.forms[0].name);
-        text.push_str(&format!("\nErrors and examples: rhaid docs {path}, and so on\n"));
+        text.push_str(&format!("\nFor errors and examples: rhaid docs {path}, and so on\n"));
     }
     ascii(look, text)
 }

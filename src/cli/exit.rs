@@ -8,17 +8,17 @@ use crate::{Report, RunError};
 /// How the command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
-    /// The run came to its planned end with at least one request.
+    /// The run reached its planned end with at least one request.
     Passed = 0,
-    /// Requests failed or scripts erred, and `--exit-code-on-error` was given.
+    /// Requests or scripts failed, and `--exit-code-on-error` was given.
     Errors = 1,
-    /// The arguments do not make sense together; single ones are refused by `clap` with the same code.
+    /// The arguments contradict each other; `clap` rejects single ones with the same code.
     Usage = 2,
     /// The run made no request at all.
     NoRequests = 97,
-    /// Something got worse than in the baseline, and `--fail-on-regression` was given.
+    /// Something is worse than the baseline, and `--fail-on-regression` was given.
     Regression = 98,
-    /// A threshold was broken, or had no data.
+    /// A threshold was breached or had no data.
     Threshold = 99,
     /// A setting is wrong, or the script does not load; or the run passed, and not all of its results that were
     /// asked for could be written or compared.

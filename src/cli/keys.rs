@@ -1,4 +1,4 @@
-//! Keys that change a run: read on a thread of their own, and what they ask of the run.
+//! Keys that control a run: read on a thread of their own, and applied to the run.
 //!
 //! Only where standard input and standard error are a terminal. Invariant: the terminal is as it was found when
 //! this is dropped, whatever ended the run.
@@ -162,14 +162,14 @@ impl Wishes {
                 if done.is_ok() {
                     self.is_paused = !self.is_paused;
                 }
-                done.map(|()| if self.is_paused { "paused; p goes on" } else { "going on" }.to_owned())
+                done.map(|()| if self.is_paused { "paused; press p to resume" } else { "resumed" }.to_owned())
             }
             Key::NextStage => {
-                stopper.control(Control::NextStage).await.map(|()| "went on to the next stage".to_owned())
+                stopper.control(Control::NextStage).await.map(|()| "skipped to the next stage".to_owned())
             }
             Key::Stop => {
                 stopper.stop();
-                Ok("stopping: running iterations may end; once more ends them at once".to_owned())
+                Ok("stopping: waiting for running iterations; press q again to stop at once".to_owned())
             }
         };
         Some(done.unwrap_or_else(|why| format!("not possible now: {why}")))

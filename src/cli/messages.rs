@@ -1,4 +1,4 @@
-//! Messages from scripts on their way to the terminal: bounded, and repeats folded.
+//! Messages from scripts to the terminal: bounded, with repeats folded.
 //!
 //! Invariant: a script that prints or fails a thousand times a second costs neither memory nor a readable
 //! terminal; what is not shown is counted.
@@ -54,12 +54,12 @@ impl Messages {
         }
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
-            lines.push(format!("({dropped} more messages came faster than they could be shown)"));
+            lines.push(format!("({dropped} more messages arrived too fast to show)"));
         }
         lines
     }
 
-    /// An error is told by its first line: place and message.
+    /// An error is identified by its first line: position and message.
     fn is_new(&mut self, text: &str) -> bool {
         let first_line = text.lines().next().unwrap_or_default();
         self.shown_errors.len() < MOST_ERRORS && self.shown_errors.insert(first_line.to_owned())

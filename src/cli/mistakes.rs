@@ -1,6 +1,6 @@
-//! Arguments that the parser refuses for a reason that its own words do not tell.
+//! Better messages for some arguments that the parser rejects.
 //!
-//! Owns what is said of a value without its `=` and of an input whose kind is not named. Leaves all else to the parser.
+//! Owns the messages for a value without its `=` and for an input without its kind. Leaves everything else to the parser.
 //! Invariant: nothing is accepted here; a mistake is only explained.
 
 use std::ffi::OsString;
@@ -11,7 +11,7 @@ use clap::{Command, CommandFactory, Error};
 use super::args::Cli;
 use crate::text::shell_word;
 
-/// The error as a person is told it: the parser's, or one that says what to write instead.
+/// The error to show: the parser's, or one that says what to write instead.
 pub(super) fn explained(error: Error, arguments: &[OsString]) -> Error {
     let arguments: Vec<String> =
         arguments.iter().skip(1).map(|argument| argument.to_string_lossy().into_owned()).collect();

@@ -1,4 +1,4 @@
-//! `rhaid monitor`: resources alone, shown and written, or told to a run on another machine.
+//! `rhaid monitor`: resources without a run, shown and written, or served to a run on another machine.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -25,7 +25,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Measures for the time that was given, or until a signal.
 pub(super) fn monitor(args: &MonitorArgs) -> Exit {
     if args.csv.is_some() && args.csv == args.svg {
-        output::error("--csv and --svg name the same file: give each one of its own");
+        output::error("--csv and --svg name the same file; use different files");
         return Exit::Usage;
     }
     let sampler = Sampler::new();
@@ -47,7 +47,7 @@ pub(super) fn monitor(args: &MonitorArgs) -> Exit {
         Some(address) => {
             if !address.ip().is_loopback() && args.token.is_none() {
                 output::error(&format!(
-                    "{address} can be reached from other machines: give a --token that callers have to show"
+                    "{address} is reachable from other machines; set a --token that callers must send"
                 ));
                 return Exit::Usage;
             }
@@ -67,11 +67,11 @@ pub(super) fn monitor(args: &MonitorArgs) -> Exit {
 async fn serve(args: &MonitorArgs, address: std::net::SocketAddr, sampler: Sampler) -> Result<(), String> {
     let listener = TcpListener::bind(address)
         .await
-        .map_err(|error| format!("cannot listen on {address}: {error} (another port with --serve)"))?;
+        .map_err(|error| format!("cannot listen on {address}: {error} (choose another port with --serve)"))?;
     let mut signals = Signals::new();
     let address = listener.local_addr().unwrap_or(address);
     output::out(&format!(
-        "rhaid monitor tells its figures on http://{address}; there: rhaid run SCRIPT --target-monitor http://{address}\n"
+        "rhaid monitor listens on http://{address}; on the other machine: rhaid run SCRIPT --target-monitor http://{address}\n"
     ));
     let end = end_of(args.seconds);
     let stop = async move {
@@ -82,7 +82,7 @@ async fn serve(args: &MonitorArgs, address: std::net::SocketAddr, sampler: Sampl
     };
     serve_monitor(listener, sampler, args.token.clone(), stop)
         .await
-        .map_err(|error| format!("the monitor ended: {error}"))
+        .map_err(|error| format!("the monitor failed: {error}"))
 }
 
 async fn measure(args: &MonitorArgs, sampler: Sampler) -> Result<(), String> {
@@ -129,7 +129,7 @@ async fn measure(args: &MonitorArgs, sampler: Sampler) -> Result<(), String> {
     progress.finish();
     if resources.stats.is_empty() {
         places.clear();
-        output::err("nothing was measured: the first sample is taken after a second\n");
+        output::err("nothing was measured: the first sample is taken after one second\n");
         return Ok(());
     }
     let look = Look::detect(ColorChoice::Auto, std::io::stdout().is_terminal());

@@ -1,4 +1,4 @@
-//! `rhaid new FILE`: a script to begin with, ready to run against the demo application.
+//! `rhaid new FILE`: a script from a template, ready to run against the demo application.
 //!
 //! Owns the templates, where their files go, and what is said about them. Invariant: nothing that exists is
 //! overwritten without `--force`, and either all files of a template are written or none was begun.
@@ -18,15 +18,15 @@ use crate::text::did_you_mean;
 #[derive(Clone, Debug, Args)]
 #[command(after_help = TEMPLATE_HELP)]
 pub(super) struct NewArgs {
-    /// The script to write; without an extension it gets `.rhai`
+    /// Script to write; `.rhai` is added if there is no extension
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// What to begin with, one of those below
+    /// Template to use, one of those listed below
     #[arg(short, long, value_name = "TEMPLATE", default_value = "quickstart")]
     template: String,
 
-    /// Overwrite files that exist
+    /// Overwrite existing files
     #[arg(long)]
     force: bool,
 }
@@ -34,13 +34,13 @@ pub(super) struct NewArgs {
 /// What the help says; a test holds it to [`TEMPLATES`].
 const TEMPLATE_HELP: &str = "\
 Templates:
-  quickstart  two tasks with weights, a login kept for each user
+  quickstart  two weighted tasks and a login per user
   rest        a JSON API: parameters, queries, bodies, checks and expectations
-  login       users who log in with a form and its hidden token; a secret parameter
-  csv         users from a CSV file, which is written too
+  login       form login with a hidden token; a secret parameter
+  csv         users from a CSV file, which is created too
   open        an arrival rate: iterations start when they are due
   websocket   a conversation over a websocket
-  library     functions that several tests share, and a test that imports them";
+  library     functions shared by several tests, and a test that imports them";
 
 /// One template.
 struct Template {
@@ -54,7 +54,7 @@ struct Template {
 const TEMPLATES: &[Template] = &[
     Template {
         name: "quickstart",
-        about: "two tasks with weights, a login kept for each user",
+        about: "two weighted tasks and a login per user",
         script: include_str!("templates/quickstart.rhai"),
         companion: None,
     },
@@ -66,13 +66,13 @@ const TEMPLATES: &[Template] = &[
     },
     Template {
         name: "login",
-        about: "users who log in with a form and its hidden token; a secret parameter",
+        about: "form login with a hidden token; a secret parameter",
         script: include_str!("templates/login.rhai"),
         companion: None,
     },
     Template {
         name: "csv",
-        about: "users from a CSV file, which is written too",
+        about: "users from a CSV file, which is created too",
         script: include_str!("templates/csv.rhai"),
         companion: Some(("-users.csv", include_str!("templates/csv.users.csv"), false)),
     },
@@ -90,7 +90,7 @@ const TEMPLATES: &[Template] = &[
     },
     Template {
         name: "library",
-        about: "functions that several tests share, and a test that imports them",
+        about: "functions shared by several tests, and a test that imports them",
         script: include_str!("templates/library.rhai"),
         companion: Some(("-test.rhai", include_str!("templates/library.test.rhai"), true)),
     },
@@ -100,7 +100,7 @@ const TEMPLATES: &[Template] = &[
 pub(super) fn new(args: &NewArgs) -> Exit {
     let Some(template) = TEMPLATES.iter().find(|template| template.name == args.template) else {
         let near = did_you_mean(&args.template, TEMPLATES.iter().map(|template| template.name));
-        output::error(&format!("there is no template '{}'{near}\n\n{TEMPLATE_HELP}", args.template));
+        output::error(&format!("unknown template '{}'{near}\n\n{TEMPLATE_HELP}", args.template));
         return Exit::Usage;
     };
     let files = match files(template, &args.file) {
@@ -136,7 +136,7 @@ fn files(template: &Template, wanted: &Path) -> Result<Vec<NewFile>, String> {
     let (Some(stem), false) =
         (wanted.file_stem(), wanted.as_os_str().to_string_lossy().ends_with(['/', '\\']))
     else {
-        return Err(format!("{shown} is not the name of a file; write, for example, rhaid new shop.rhai"));
+        return Err(format!("{shown} is not a file name; write for example: rhaid new shop.rhai"));
     };
     let path = match wanted.extension() {
         Some(_) => wanted.to_owned(),
@@ -185,7 +185,7 @@ fn write_all(files: &[NewFile], force: bool) -> Result<(), String> {
     for file in files {
         if file.path.exists() && !force {
             return Err(format!(
-                "{} exists; overwrite it with --force, or choose another name",
+                "{} already exists; overwrite it with --force, or choose another name",
                 file.path.display()
             ));
         }
@@ -194,7 +194,10 @@ fn write_all(files: &[NewFile], force: bool) -> Result<(), String> {
         let mut file =
             open(path, force).map_err(|error| match path.parent().filter(|folder| !folder.exists()) {
                 Some(folder) => {
-                    format!("the folder {0} does not exist; make it first: mkdir -p {0}", folder.display())
+                    format!(
+                        "the directory {0} does not exist; create it first: mkdir -p {0}",
+                        folder.display()
+                    )
                 }
                 None => format!("cannot write {}: {error}", path.display()),
             })?;

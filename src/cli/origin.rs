@@ -1,4 +1,4 @@
-//! Where a run was made and of what: the command, the commit, and what flags say of the environment.
+//! The origin of a run: the command, the commit, the environment label and notes.
 //!
 //! Invariant: looking for the commit never fails and never takes long; what is not known is left out. Credentials in the
 //! command are masked here by the names of flags and variables, and once more by the engine.

@@ -1,4 +1,4 @@
-//! Printing that survives a closed terminal (nobody reading is no reason to lose a run), and files as a whole.
+//! Printing that survives a closed terminal (a run must not be lost because nobody reads), and writing whole files.
 
 use std::fs;
 use std::io::Write;

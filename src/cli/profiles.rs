@@ -1,4 +1,4 @@
-//! `--profile`: a load with a name, or one of a file; several are run one after the other with one verdict on all.
+//! `--profile`: a named load, or one from a file; several run one after the other, with one overall verdict.
 
 use std::path::{Path, PathBuf};
 
@@ -23,11 +23,11 @@ pub(super) struct Shape {
     /// Its name, for files and the verdict.
     pub(super) name: String,
     pub(super) options: Options,
-    /// Limits that hold where nobody sets others.
+    /// Default thresholds, used where none are set.
     pub(super) limits: Vec<ThresholdText>,
 }
 
-/// The loads that a word or a path stands for, in `scale` times their time.
+/// The loads that a name or a path stands for, with times multiplied by `scale`.
 ///
 /// # Errors
 /// A sentence that says what is accepted, or what is wrong with the file.
@@ -52,7 +52,7 @@ fn of_file(named: &str, scale: f64) -> Result<Shape, String> {
         let names = Profile::ALL.map(Profile::name).into_iter().chain([ALL]);
         let words: Vec<&str> = names.clone().collect();
         return Err(format!(
-            "there is no profile '{named}'{} (there are {}; a file is named like ./mine.rhai)",
+            "unknown profile '{named}'{} (profiles are {}; a file is given like ./mine.rhai)",
             crate::text::did_you_mean(named, names),
             words.join(", ")
         ));
@@ -107,7 +107,7 @@ pub(super) fn run_each(
     let find = |wanted: fn(Exit) -> bool| {
         failed.iter().filter_map(|(_, outcome)| exit(outcome)).find(|&exit| wanted(exit))
     };
-    // A file that could not be written hides no broken limit.
+    // A file that could not be written must not hide a breached threshold.
     let first = find(|exit| exit == Exit::Signal)
         .or_else(|| find(|exit| exit != Exit::Configuration))
         .or_else(|| find(|_| true));

@@ -1,4 +1,4 @@
-//! What is shown while a run goes on: a live block on a terminal, a line each ten seconds elsewhere.
+//! Progress during a run: a live block on a terminal, a line every ten seconds elsewhere.
 //!
 //! Owns standard error during a run, and finding out what a terminal can show. Leaves wording and
 //! layout to `report`. Invariant: a closed standard error never stops a run, and nothing here reads
@@ -29,7 +29,7 @@ const DEFAULT_WIDTH: usize = 80;
 pub(super) enum ProgressKind {
     /// A block that is redrawn in place; needs a terminal.
     Live,
-    /// A line each ten seconds, for logs.
+    /// A line every ten seconds, for logs.
     Plain,
     /// No progress (`--quiet`, `--only-summary`); messages are still shown.
     Off,

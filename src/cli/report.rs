@@ -1,4 +1,4 @@
-//! `rhaid report RUN`: every format again, from the run's folder alone; and percentiles of a part of it.
+//! `rhaid report RUN`: recreates every format from the run directory, and shows percentiles for part of a run.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -63,7 +63,7 @@ fn find(named: &Path, results: &Path) -> Result<PathBuf, String> {
     } else if among_results.is_dir() {
         Ok(among_results)
     } else {
-        Err(format!("there is no run '{}', neither here nor in {}", named.display(), results.display()))
+        Err(format!("no run '{}' here or in {}", named.display(), results.display()))
     }
 }
 
@@ -144,7 +144,7 @@ fn show_window(args: &ReportArgs, run: &StoredRun, window: Window) -> Exit {
     let is_empty = window.from >= window.to.unwrap_or(end).min(end);
     if is_empty {
         output::error(&format!(
-            "nothing lies between --from and --to: the run took {}",
+            "--from and --to select nothing: the run took {}",
             crate::text::format::run_length(end)
         ));
         return Exit::Usage;
@@ -154,8 +154,8 @@ fn show_window(args: &ReportArgs, run: &StoredRun, window: Window) -> Exit {
         None => (run.endpoints_in(window), args.endpoint.as_ref()),
     };
     let mut nothing = match args.tag {
-        Some(_) => "no request with a tag is in this part of the run".to_owned(),
-        None => "no request of the run is in this part of it".to_owned(),
+        Some(_) => "this part of the run has no tagged requests".to_owned(),
+        None => "this part of the run has no requests".to_owned(),
     };
     if let Some(wanted) = wanted {
         if !rows.is_empty() {
@@ -191,10 +191,7 @@ fn nothing_called(wanted: &str, is_tag: bool, rows: &[EndpointStats]) -> String 
     let names = masked(&clean_line(&names.collect::<Vec<_>>().join(", "))).into_owned();
     let more = all().count().saturating_sub(MOST_NAMED);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!(
-        "no {what} of this part of the run has '{}' in its name; there are {names}{more}",
-        clean_line(wanted)
-    )
+    format!("no {what} in this part of the run contains '{}'; found {names}{more}", clean_line(wanted))
 }
 
 fn seconds(time: Duration) -> String {

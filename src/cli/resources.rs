@@ -1,4 +1,4 @@
-//! Whose resources a run measures, from its flags and its host.
+//! Which processes a run monitors, from its flags and its host.
 
 use std::net::IpAddr;
 
@@ -9,11 +9,11 @@ use crate::resources::{Monitor, RemoteTarget, Sampler, Target};
 /// Adds a monitor to a test, as its flags say.
 ///
 /// # Errors
-/// When a target that was named is not found, in words.
+/// If a given target is not found, with the reason.
 pub(super) fn watch(prepared: Prepared, args: &ResourceArgs) -> Result<Prepared, String> {
     if args.no_resources {
         return if args.names_target() {
-            Err("--no-resources measures nothing, so naming the target means nothing; leave one of them out"
+            Err("--no-resources turns monitoring off, so it cannot be combined with a target; remove one of them"
                 .to_owned())
         } else {
             Ok(prepared)

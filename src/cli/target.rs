@@ -36,18 +36,20 @@ pub(super) fn target(args: &TargetArgs) -> Exit {
         let listener = match TcpListener::bind(address).await {
             Ok(listener) => listener,
             Err(error) => {
-                output::error(&format!("cannot listen on {address}: {error} (another one with --port)"));
+                output::error(&format!(
+                    "cannot listen on {address}: {error} (choose another port with --port)"
+                ));
                 return Exit::Configuration;
             }
         };
         let mut signals = Signals::new();
         // With port 0 the system chooses; this line is how to learn it.
         let address = listener.local_addr().unwrap_or(address);
-        output::out(&format!("rhaid target listens on http://{address} (Ctrl-C ends it)\n"));
+        output::out(&format!("rhaid target listens on http://{address} (Ctrl-C stops it)\n"));
         match serve(listener, options, async move { signals.next().await }).await {
             Ok(()) => Exit::Passed,
             Err(error) => {
-                output::error(&format!("the target ended: {error}"));
+                output::error(&format!("the target failed: {error}"));
                 Exit::Configuration
             }
         }

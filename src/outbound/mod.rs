@@ -1,8 +1,8 @@
-//! HTTP that is not load: webhooks and the monitor on another machine.
+//! HTTP calls that are not load: webhooks and the monitor on another machine.
 //!
-//! Owns the one client for it: roots of trust, proxies, time limits, and what an error says. Leaves to the callers what is
-//! asked and what an answer means. The only folder that knows `reqwest`. Invariants: a call blocks its thread, for no longer
-//! than the time limit; a message never holds the URL, whose path or query is often the secret.
+//! Owns the only client for them: trusted roots, proxies, timeouts, and error messages. Leaves to the callers what is
+//! requested and what a response means. The only folder that knows `reqwest`. Invariants: a call blocks its thread, for no longer
+//! than the timeout; a message never contains the URL, whose path or query is often the secret.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -52,7 +52,7 @@ impl Client {
     /// # Errors
     /// When the system refuses what it needs.
     pub(crate) fn new(time_limit: Duration, proxies: Proxies) -> Result<Client, String> {
-        let cannot = |error: &dyn Error| format!("cannot make an HTTP client: {error}");
+        let cannot = |error: &dyn Error| format!("cannot create an HTTP client: {error}");
         // A process-wide provider of cryptography would be a global that an embedding program may want to set.
         let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -100,7 +100,7 @@ impl Client {
             let mut answer = Answer { status: response.status().as_u16(), body: Vec::new() };
             while let Some(chunk) = response.chunk().await.map_err(|error| self.reason(error))? {
                 if answer.body.len() + chunk.len() > LONGEST_ANSWER {
-                    return Err(format!("the answer is longer than {LONGEST_ANSWER} bytes"));
+                    return Err(format!("the response is longer than {LONGEST_ANSWER} bytes"));
                 }
                 answer.body.extend_from_slice(&chunk);
             }
@@ -111,7 +111,7 @@ impl Client {
     /// The last cause of an error: those before it only say what was being done.
     fn reason(&self, error: reqwest::Error) -> String {
         if error.is_timeout() {
-            return format!("no answer within {:?}", self.time_limit);
+            return format!("no response within {:?}", self.time_limit);
         }
         let hint = if error.is_connect() { " (is a server running there?)" } else { "" };
         let error = error.without_url();
@@ -132,7 +132,7 @@ pub(crate) fn parse_url(text: &str) -> Result<Url, String> {
         Ok(url) if matches!(url.scheme(), "http" | "https") => Ok(url),
         // In `localhost:8090` and `10.0.0.7:8090` the parser sees a scheme or none.
         Ok(_) | Err(ParseError::RelativeUrlWithoutBase) if !text.contains("://") => {
-            Err("write http:// or https:// before it".to_owned())
+            Err("start it with http:// or https://".to_owned())
         }
         Ok(_) => Err("its scheme must be http or https".to_owned()),
         Err(error) => Err(error.to_string()),
@@ -172,7 +172,7 @@ mod tests {
         for (answer, limit, says) in [
             (None, long, "refused"),
             (None, long, "(is a server running there?)"),
-            (Some(Vec::new()), Duration::from_millis(50), "no answer within 50ms"),
+            (Some(Vec::new()), Duration::from_millis(50), "no response within 50ms"),
             (
                 Some(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf".to_vec()),
                 Duration::from_millis(50),
@@ -198,9 +198,9 @@ mod tests {
     #[test]
     fn what_is_no_url_of_a_service_is_told_without_it() {
         for (text, says) in [
-            ("nonsense", "write http:// or https://"),
-            ("localhost:8090", "write http:// or https://"),
-            ("10.0.0.7:8090", "write http:// or https://"),
+            ("nonsense", "start it with http:// or https://"),
+            ("localhost:8090", "start it with http:// or https://"),
+            ("10.0.0.7:8090", "start it with http:// or https://"),
             ("ftp://secret/", "scheme must be http or https"),
             ("http://", "empty host"),
         ] {

@@ -1,4 +1,4 @@
-//! What a machine as a whole does: CPU, memory, network interfaces, disks.
+//! Resource usage of a machine as a whole: CPU, memory, network interfaces, disks.
 
 use std::collections::HashSet;
 use std::time::Duration;

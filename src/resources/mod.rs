@@ -1,7 +1,7 @@
 //! CPU, memory, network and disk: of this machine, of this process, of the process under test with its children.
 //!
-//! [`Monitor`] samples on a thread of its own and is given to [`LoadTest::resources`](crate::LoadTest::resources);
-//! [`Sampler`] is the same without a run. The figures themselves are plain data in `metrics`. The only folder that
+//! [`Monitor`] samples on its own thread and is passed to [`LoadTest::resources`](crate::LoadTest::resources);
+//! [`Sampler`] does the same without a run. The figures themselves are plain data in `metrics`. The only folder that
 //! knows `sysinfo` and `listeners`. Invariant: what could not be measured is `None`, never 0.
 
 mod machine;

@@ -1,4 +1,4 @@
-//! Samples once a second beside a run, on a thread of its own.
+//! Samples resources once a second during a run, on a thread of its own.
 //!
 //! Owns the thread and its clock. Invariants: what was sampled and not taken is bounded; the thread ends with
 //! the monitor.
@@ -17,7 +17,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// How many samples wait to be taken at most; a driver that is that late has other worries.
 const MOST_WAITING: usize = 600;
 
-/// A [`ResourceSource`] of this machine, this process and, if it has been told of one, the target.
+/// A [`ResourceSource`] for this machine, this process and, if given, the target.
 ///
 /// ```no_run
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -49,7 +49,7 @@ impl Monitor {
     /// Takes target and machine from a monitor on the target's machine (`rhaid monitor --serve`).
     ///
     /// # Errors
-    /// When it does not answer now, in words: better before the run than after it.
+    /// If it does not respond: better before the run than after it.
     pub fn with_remote(mut self, remote: RemoteTarget) -> Result<Monitor, String> {
         let mut remote = RemoteMonitor::new(&remote)?;
         if let Some(first) = remote.fetch()? {
@@ -82,7 +82,7 @@ impl ResourceSource for Monitor {
                     if fetched.is_err() != remote_fails {
                         remote_fails = fetched.is_err();
                         events.push(match &fetched {
-                            Ok(_) => "the target's monitor answers again".to_owned(),
+                            Ok(_) => "the target's monitor is responding again".to_owned(),
                             Err(error) => error.clone(),
                         });
                     }
@@ -100,7 +100,7 @@ impl ResourceSource for Monitor {
             Ok(thread) => self.running = Some((sender, thread)),
             Err(error) => lock(&self.waiting).events.push((
                 Duration::ZERO,
-                format!("resources are not measured: the system refuses a thread: {error}"),
+                format!("resources are not monitored: cannot start a thread: {error}"),
             )),
         }
     }

@@ -1,4 +1,4 @@
-//! What a group of processes uses: their CPU time, memory, threads, files and disk, summed.
+//! Resource usage of a group of processes: CPU time, memory, threads, files and disk, summed.
 //!
 //! Invariant: CPU time and bytes are differences of what the system counts for each process, so a process that
 //! came or went in between does not make the sum jump.

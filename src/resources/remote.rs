@@ -1,4 +1,4 @@
-//! Resources of another machine: what `rhaid monitor --serve` there answers, fetched here.
+//! Resources of another machine, fetched from a `rhaid monitor --serve` running there.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ pub const REMOTE_PATH: &str = "/sample";
 /// How long an answer may take: it must be here before the next one is asked for.
 const TIMEOUT: Duration = Duration::from_millis(900);
 
-/// Where a monitor serves, and what it wants to be shown.
+/// Address and token of a monitor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RemoteTarget {
     /// Base URL, such as `http://10.0.0.7:8090`.
     pub url: String,
-    /// Its token, if it asks for one.
+    /// Its token, if it requires one.
     pub token: Option<String>,
 }
 
@@ -31,7 +31,7 @@ pub struct RemoteSample {
     pub number: u64,
     /// Its machine.
     pub machine: MachineInfo,
-    /// The process it watches, in words.
+    /// A description of the process it monitors.
     pub target: Option<String>,
     /// What its machine does.
     pub system: SystemUse,
@@ -51,7 +51,7 @@ impl RemoteMonitor {
     /// Prepares without asking anything.
     ///
     /// # Errors
-    /// When the URL or the token cannot be used, in words.
+    /// If the URL or the token cannot be used, with the reason.
     pub(super) fn new(remote: &RemoteTarget) -> Result<RemoteMonitor, String> {
         let mut url = outbound::parse_url(&remote.url)
             .map_err(|why| format!("the monitor's URL '{}' cannot be used: {why}", remote.url))?;
@@ -60,7 +60,7 @@ impl RemoteMonitor {
             remote.token.as_ref().map(|token| HeaderValue::from_str(&format!("Bearer {token}")));
         let authorization = authorization
             .transpose()
-            .map_err(|_| "the monitor's token holds letters that a header cannot".to_owned())?;
+            .map_err(|_| "the monitor's token has characters that are not allowed in a header".to_owned())?;
         // A monitor stands beside the target, and load goes there directly too.
         let client = Client::new(TIMEOUT, Proxies::Ignored)?;
         Ok(RemoteMonitor { client, url, authorization, last_number: None })
@@ -69,19 +69,19 @@ impl RemoteMonitor {
     /// The newest sample; `None` when it is the one that was given last.
     ///
     /// # Errors
-    /// When the monitor does not answer, or not what a monitor answers, in words.
+    /// If the monitor cannot be reached or does not respond like a monitor, with the reason.
     pub(super) fn fetch(&mut self) -> Result<Option<RemoteSample>, String> {
         // Without user and password.
         let from = format!("the monitor at {}", self.url.origin().ascii_serialization());
         let answer = self.client.get(&self.url, self.authorization.as_ref());
-        let answer = answer.map_err(|why| format!("{from} does not answer: {why}"))?;
+        let answer = answer.map_err(|why| format!("{from} cannot be reached: {why}"))?;
         match answer.status {
             200 => {}
-            401 | 403 => return Err(format!("{from} refuses the token (--target-monitor-token)")),
-            status => return Err(format!("{from} answers with status {status}")),
+            401 | 403 => return Err(format!("{from} rejected the token (--target-monitor-token)")),
+            status => return Err(format!("{from} responded with status {status}")),
         }
         let sample: RemoteSample = serde_json::from_slice(&answer.body)
-            .map_err(|error| format!("{from} does not answer as `rhaid monitor --serve` does: {error}"))?;
+            .map_err(|error| format!("{from} is not a `rhaid monitor --serve`: {error}"))?;
         let is_new = self.last_number != Some(sample.number);
         self.last_number = Some(sample.number);
         Ok(is_new.then_some(sample))

@@ -1,4 +1,4 @@
-//! Takes samples of machine, this process and the target, whenever it is asked.
+//! Takes samples of the machine, this process and the target on demand.
 //!
 //! Leaves to others when that is. Invariant: a sample covers the time since the one before it.
 
@@ -11,8 +11,8 @@ use super::process::ProcessGroup;
 use super::target::{Target, TargetError, refresh_all, with_descendants};
 use crate::metrics::{MachineInfo, ResourceInfo, ResourceSample};
 
-/// All processes are looked through only at each so many-th sample: for new children, or for a target that
-/// has been started again.
+/// All processes are scanned only every this many samples: for new children, or for a target that
+/// was restarted.
 const LOOK_EVERY: u32 = 5;
 
 /// Samples of this machine.
@@ -39,7 +39,7 @@ struct Watched {
 }
 
 impl Sampler {
-    /// A sampler of the machine and of this process.
+    /// A sampler for the machine and this process.
     pub fn new() -> Sampler {
         let mut system = System::new();
         let machine_info = machine_info(&mut system);
@@ -58,10 +58,10 @@ impl Sampler {
         sampler
     }
 
-    /// Also watches the process under test and its children.
+    /// Also monitors the target process and its children.
     ///
     /// # Errors
-    /// When it is not found.
+    /// If it is not found.
     pub fn with_target(mut self, target: Target) -> Result<Sampler, TargetError> {
         let roots = target.find(&mut self.system)?;
         let mut watched = Watched {
@@ -78,13 +78,13 @@ impl Sampler {
         Ok(self)
     }
 
-    /// Begins a new interval, without a sample of the old one.
+    /// Starts a new interval and discards the old one.
     pub fn restart(&mut self) {
         self.sample(Duration::ZERO);
         self.samples = 0;
     }
 
-    /// What happened since the last call; `at` is what the sample says of its time.
+    /// Takes a sample covering the time since the last call; `at` is its timestamp.
     pub fn sample(&mut self, at: Duration) -> ResourceSample {
         let now = Instant::now();
         let length = now - self.last;
@@ -116,7 +116,7 @@ impl Sampler {
         let usage = watched.group.measure(&mut self.system, &watched.members, length);
         if usage.is_none() != watched.is_gone {
             watched.is_gone = usage.is_none();
-            let what = if watched.is_gone { "is gone" } else { "is watched again" };
+            let what = if watched.is_gone { "has exited" } else { "is running again" };
             self.events.push(format!("the target's process {} {what}", watched.describe()));
         }
         usage

@@ -1,4 +1,4 @@
-//! Which processes are the target: found by number, by the port they listen on, or by name, with their children.
+//! Finding the target processes by PID, by the port they listen on, or by name, with their children.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,34 +6,34 @@ use std::path::Path;
 use listeners::{Protocol, SocketState};
 use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System, UpdateKind};
 
-/// How the process under test is found.
+/// How to find the target process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// By its process id.
+    /// By PID.
     Pid(u32),
-    /// Whoever listens on this TCP port.
+    /// The process that listens on this TCP port.
     Port(u16),
-    /// By the name of its program, or by the name of a file on its command line (`app.jar`, `server.py`).
+    /// By program name, or by the name of a file on its command line (`app.jar`, `server.py`).
     Name(String),
 }
 
-/// Why the process under test is not watched.
+/// Why the target process cannot be monitored.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// No process has this number.
-    #[error("there is no process {0}; is it still running? (`ps` lists what runs)")]
+    /// No process has this PID.
+    #[error("no process with PID {0}; is it still running? (`ps` lists processes)")]
     NoSuchPid(u32),
-    /// Nobody listens on the port, or it is not seen who does.
+    /// No process listens on the port, or it is not visible.
     #[error(
-        "no process is seen that listens on port {0}: start the target first, or run this as the target's user \
+        "no visible process listens on port {0}; start the target first, or run rhaid as the target's user \
          (the processes of others are hidden), or name it with its pid"
     )]
     NobodyListens(u16),
     /// No process has the name.
-    #[error("no process is called '{0}', and none has a file of that name on its command line")]
+    #[error("no process is named '{0}' or has a file of that name on its command line")]
     NoSuchName(String),
-    /// The system does not tell.
-    #[error("cannot find out who listens on port {port}: {reason}")]
+    /// The operating system does not provide the information.
+    #[error("cannot find the process that listens on port {port}: {reason}")]
     Unknown {
         /// The port.
         port: u16,
@@ -46,7 +46,7 @@ impl Target {
     /// The processes that match, without their children; never empty.
     ///
     /// # Errors
-    /// When there is none, and why.
+    /// If there is none, with the reason.
     pub(super) fn find(&self, system: &mut System) -> Result<Vec<Pid>, TargetError> {
         refresh_all(system, matches!(self, Target::Name(_)));
         match self {

@@ -1,4 +1,4 @@
-//! Baselines: runs that later ones are compared with, kept under a name.
+//! Baselines: runs saved under a name, for later runs to be compared with.
 //!
 //! Owns where they are and what of a run is kept. Invariant: a baseline is there as a whole or not at all.
 
@@ -13,11 +13,11 @@ use super::script_copy::safe_name;
 /// What a comparison reads; the script is kept to see whether it was the same.
 const KEPT: [&str; 6] = ["run.json", "state.json", "latency.hlog", "timeline.csv", "resources.csv", "script"];
 
-/// Why a run is not kept as a baseline.
+/// Why a run cannot be saved as a baseline.
 #[derive(Debug, thiserror::Error)]
 pub enum BaselineError {
-    /// The run cannot be what others are measured by.
-    #[error("{} is no baseline: {why}", .folder.display())]
+    /// The run is not suitable as a baseline.
+    #[error("{} cannot be a baseline: {why}", .folder.display())]
     Unfit {
         /// Its folder.
         folder: PathBuf,
@@ -29,28 +29,28 @@ pub enum BaselineError {
     Write(#[from] ResultsError),
 }
 
-/// Keeps a run as the baseline `name` (its script's name, if there is none given) below `root`, in place of an older one.
-/// Gives its folder.
+/// Saves a run as the baseline `name` (by default the script's name) below `root`, replacing an older one.
+/// Returns its directory.
 ///
 /// # Errors
-/// When the run made no request, was cut off, or when files cannot be copied.
+/// If the run made no requests or did not finish, or if files cannot be copied.
 pub fn save_baseline(run: &Path, name: Option<&str>, root: &Path) -> Result<PathBuf, BaselineError> {
     let unfit = |why: String| BaselineError::Unfit { folder: run.to_owned(), why };
     let text = fs::read(run.join("run.json"))
         .map_err(|error| unfit(format!("its run.json cannot be read: {error}")))?;
-    let json: Value =
-        serde_json::from_slice(&text).map_err(|error| unfit(format!("its run.json is broken: {error}")))?;
+    let json: Value = serde_json::from_slice(&text)
+        .map_err(|error| unfit(format!("its run.json is not valid JSON: {error}")))?;
     if json["ended_by"].is_null() {
-        return Err(unfit("the run was cut off, or still goes on".to_owned()));
+        return Err(unfit("the run did not finish or is still running".to_owned()));
     }
     if json["total"]["requests"].as_u64().unwrap_or(0) == 0 {
-        return Err(unfit("it made no request".to_owned()));
+        return Err(unfit("it made no requests".to_owned()));
     }
     let name = safe_name(name.or(json["name"].as_str()).unwrap_or_default());
     // A name of dots alone would be another folder.
     let name = name.trim_start_matches('.');
     if name.is_empty() {
-        return Err(unfit("it has no name; give it one (--name)".to_owned()));
+        return Err(unfit("it has no name; set one with --name".to_owned()));
     }
     let place = root.join(name);
     let new = root.join(format!(".{name}.{}.new", std::process::id()));
@@ -69,10 +69,10 @@ pub fn save_baseline(run: &Path, name: Option<&str>, root: &Path) -> Result<Path
     Ok(place)
 }
 
-/// The folder of a run that is named by its path, as a baseline below `baselines`, or as a run below `results`.
+/// The directory of a run given by path, by its name as a baseline below `baselines`, or as a run below `results`.
 ///
 /// # Errors
-/// A sentence that says where it was looked for and which there are.
+/// A sentence that says where it was searched and what exists.
 pub fn find_run(named: &str, baselines: &Path, results: &Path) -> Result<PathBuf, String> {
     let places = [PathBuf::from(named), baselines.join(named), results.join(named)];
     if let Some(found) = places.iter().find(|place| place.join("run.json").is_file()) {
@@ -80,11 +80,11 @@ pub fn find_run(named: &str, baselines: &Path, results: &Path) -> Result<PathBuf
     }
     let known = baseline_names(baselines);
     let known = if known.is_empty() {
-        format!("there is no baseline in {} (rhaid baseline save RUN keeps one)", baselines.display())
+        format!("no baselines in {} (save one with `rhaid baseline save RUN`)", baselines.display())
     } else {
         format!("baselines in {}: {}", baselines.display(), known.join(", "))
     };
-    Err(format!("'{named}' is neither a folder of a run nor the name of a baseline; {known}"))
+    Err(format!("'{named}' is neither a run directory nor the name of a baseline; {known}"))
 }
 
 /// The names of the baselines below a folder, in A-Z order.

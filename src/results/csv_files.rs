@@ -1,4 +1,4 @@
-//! The four CSV files of a run, named as Locust names them.
+//! The four CSV files of a run, with Locust's names.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::metrics::Snapshot;
 /// How often files that are rewritten as a whole are rewritten: they grow with the number of endpoints.
 const REWRITE_EVERY: Duration = Duration::from_secs(5);
 
-/// `stats.csv`, `stats_history.csv`, `failures.csv` and `exceptions.csv` at one place.
+/// `stats.csv`, `stats_history.csv`, `failures.csv` and `exceptions.csv` of one run.
 #[derive(Debug)]
 pub struct CsvFiles {
     stats: PathBuf,
@@ -25,10 +25,10 @@ pub struct CsvFiles {
 }
 
 impl CsvFiles {
-    /// The files of `--csv PREFIX`: `PREFIX_stats.csv` and so on. They are made at once, with their headers.
+    /// The files of `--csv PREFIX`: `PREFIX_stats.csv` and so on. They are created immediately, with their headers.
     ///
     /// # Errors
-    /// [`ResultsError`] when a file cannot be made.
+    /// [`ResultsError`] if a file cannot be created.
     pub fn create(prefix: &Path) -> Result<Self, ResultsError> {
         let mut base = prefix.as_os_str().to_owned();
         base.push("_");
@@ -67,21 +67,21 @@ impl CsvFiles {
         self
     }
 
-    /// Brings the files up to a snapshot; to be called once a second. History grows each time, the
+    /// Updates the files from a snapshot; call it once a second. The history grows with each call, the
     /// other files are rewritten every five seconds.
     ///
     /// # Errors
-    /// The first [`ResultsError`] of the run. A later one is not returned, but everything is tried again
-    /// with each call, so that nothing is missing when a full disk has room again.
+    /// The first [`ResultsError`] of the run. Later ones are not returned, but every write is retried
+    /// with each call, so nothing is missing once a full disk has space again.
     pub fn update(&mut self, snapshot: &Snapshot) -> Result<(), ResultsError> {
         let written = self.try_update(snapshot);
         self.trouble.only_once(written)
     }
 
-    /// Writes the last state of everything.
+    /// Writes the final state of all files.
     ///
     /// # Errors
-    /// [`ResultsError`] when a file does not hold it. The other files are written all the same.
+    /// [`ResultsError`] if a file could not be written. The other files are written anyway.
     pub fn finish(&mut self, snapshot: &Snapshot) -> Result<(), ResultsError> {
         let history = self.history.update(snapshot);
         history.and(self.rewrite(Some(snapshot)))
@@ -104,7 +104,7 @@ impl CsvFiles {
 /// Writes the files of `--csv PREFIX` from a stored run's snapshot, whose history has no rows of endpoints.
 ///
 /// # Errors
-/// [`ResultsError`] when a file cannot be written.
+/// [`ResultsError`] if a file cannot be written.
 pub fn write_csv_files(prefix: &Path, snapshot: &Snapshot) -> Result<(), ResultsError> {
     CsvFiles::create(prefix)?.finish(snapshot)
 }
@@ -126,7 +126,7 @@ impl RewritePace {
     }
 }
 
-/// Lets the first error through: a full disk is told once, not every second.
+/// Passes on only the first error: a full disk is reported once, not every second.
 #[derive(Debug, Default)]
 pub(crate) struct FirstError {
     told: bool,

@@ -1,4 +1,4 @@
-//! The run directory: one folder that holds everything about one run.
+//! The run directory, which holds everything about one run.
 
 use std::fs;
 use std::io;
@@ -40,11 +40,11 @@ pub struct RunDirectory {
 }
 
 impl RunDirectory {
-    /// Makes `<root>/<UTC time>_<script name>/` with the script's files in it. A folder that exists is
-    /// left alone: the new one gets `-2`, `-3` … at its end.
+    /// Creates `<root>/<UTC time>_<script name>/` with the script's files in it. An existing directory is
+    /// left alone: the new one gets the suffix `-2`, `-3` and so on.
     ///
     /// # Errors
-    /// [`ResultsError`] when the place cannot be written to; better now than after the run.
+    /// [`ResultsError`] if the directory cannot be written; better now than after the run.
     pub fn create(root: &Path, info: &RunInfo) -> Result<Self, ResultsError> {
         let path = run_folder(root, &info.name, info.started_at)?;
         copy_files(&path.join("script"), &info.files)?;
@@ -69,21 +69,21 @@ impl RunDirectory {
         self
     }
 
-    /// Takes the folder away again: for a run that turned out not to be one.
+    /// Removes the directory again, for a run that never started.
     pub fn discard(self) {
         // What cannot be removed does no harm.
         let _ = std::fs::remove_dir_all(&self.path);
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Brings the files up to a snapshot; to be called once a second, see [`CsvFiles::update`].
+    /// Updates the files from a snapshot; call it once a second, see [`CsvFiles::update`].
     ///
     /// # Errors
-    /// The first [`ResultsError`] of the run; the run can go on, everything is tried again.
+    /// The first [`ResultsError`] of the run; the run can continue, and every write is retried.
     pub fn update(&mut self, snapshot: &Arc<Snapshot>) -> Result<(), ResultsError> {
         let csv = self.csv.update(snapshot);
         let json = if self.pace.is_due(snapshot) {
@@ -97,10 +97,10 @@ impl RunDirectory {
         self.trouble.only_once(csv.and(json).and(hlog).and(timeline).and(resources))
     }
 
-    /// Writes the last state of everything.
+    /// Writes the final state of all files.
     ///
     /// # Errors
-    /// [`ResultsError`] when a file does not hold it. The other files are written all the same.
+    /// [`ResultsError`] if a file could not be written. The other files are written anyway.
     pub fn finish(&mut self, record: &RunRecord) -> Result<(), ResultsError> {
         let snapshot = &*record.snapshot;
         let csv = self.csv.finish(snapshot);
@@ -111,10 +111,10 @@ impl RunDirectory {
         csv.and(hlog).and(timeline).and(resources).and(json)
     }
 
-    /// Writes what the finished run is like against an earlier one into its `run.json`.
+    /// Adds the comparison of the finished run with an earlier one to its `run.json`.
     ///
     /// # Errors
-    /// [`ResultsError`] when the file does not hold it; it holds the run all the same.
+    /// [`ResultsError`] if the file could not be written; it still holds the run without the comparison.
     pub fn add_comparison(
         &mut self,
         record: &RunRecord,
@@ -137,7 +137,7 @@ pub(super) fn script_part(name: &str) -> String {
 /// # Errors
 /// [`ResultsError`] when the place cannot be written to.
 pub fn run_folder(root: &Path, name: &str, started_at: SystemTime) -> Result<PathBuf, ResultsError> {
-    fs::create_dir_all(root).map_err(ResultsError::create("the results folder", root))?;
+    fs::create_dir_all(root).map_err(ResultsError::create("the results directory", root))?;
     // A colon is not allowed in names on Windows, and needs quoting elsewhere.
     let time = utc(started_at).replace(':', "-");
     let name = script_part(name);
@@ -150,7 +150,7 @@ pub fn run_folder(root: &Path, name: &str, started_at: SystemTime) -> Result<Pat
                 n += 1;
                 path = root.join(format!("{time}_{name}-{n}"));
             }
-            Err(error) => return Err(ResultsError::create("the run folder", &path)(error)),
+            Err(error) => return Err(ResultsError::create("the run directory", &path)(error)),
         }
     }
 }

@@ -1,16 +1,16 @@
-//! Why results could not be written.
+//! Errors when writing results.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// A file or folder of the results could not be made or written.
+/// A file or directory of the results could not be created or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ResultsError {
-    /// A place for results cannot be used; found before the run.
+    /// An output path cannot be used; found before the run.
     #[error("cannot create {what} {}: {source}; {}", .path.display(), advice(.source))]
     Create {
-        /// What was to be made there.
+        /// What should have been created there.
         what: &'static str,
         /// Where.
         path: PathBuf,
@@ -41,17 +41,17 @@ impl ResultsError {
     }
 }
 
-/// What a person can do about it.
+/// What the user can do about it.
 pub(super) fn advice(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "choose a folder that may be written to (--results-dir, or the flag that named the file)"
+            "choose a writable directory (--results-dir, or the flag that names the file)"
         }
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "make room on the disk",
-        io::ErrorKind::NotFound => "create the folder first",
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some disk space",
+        io::ErrorKind::NotFound => "create the directory first",
         io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-            "a file is in the way; choose another place (--results-dir, or the flag that named the file)"
+            "a file is in the way; choose another path (--results-dir, or the flag that names the file)"
         }
-        _ => "check the place or choose another one (--results-dir, or the flag that named the file)",
+        _ => "check the path or choose another one (--results-dir, or the flag that names the file)",
     }
 }

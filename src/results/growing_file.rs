@@ -1,4 +1,4 @@
-//! A file that grows while the run goes on, and holds whole pieces only.
+//! A file that grows during the run and only ever holds complete records.
 //!
 //! Owns what has been written in full. Invariant: up to `good_bytes` the file holds whole pieces, each
 //! once, even when the disk was full in between.

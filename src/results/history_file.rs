@@ -1,4 +1,4 @@
-//! `stats_history.csv`: a file that grows by a second at a time.
+//! `stats_history.csv`: a file that grows by one second at a time.
 //!
 //! Owns which points are in it. Invariant: each point is in it once, also when the disk was full in between.
 

@@ -13,7 +13,7 @@ use crate::metrics::{
     IntervalHistograms, IntervalQueue, IntervalSeries, IntervalTaker, Snapshot, log_header, log_lines,
 };
 
-/// Up to so many histograms of endpoints in a second, each second of them has lines of its own.
+/// Up to this many endpoint histograms per second, each second has its own lines.
 const MOST_EACH_SECOND: usize = 120;
 
 /// Beyond, intervals of five seconds, and beyond this of ten: 500 endpoints fill a disk otherwise.

@@ -1,4 +1,4 @@
-//! A stored run, read for a comparison.
+//! A stored run, read for comparison.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use super::recording::Recording;
 use crate::analysis::{Comparison, MeasuredRun, RunName};
 
-/// Why a folder is no stored run.
+/// Why a directory is not a stored run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoredRunError {
     /// `run.json` is missing or cannot be read.
-    #[error("{} is no folder of a run: cannot read its run.json: {source} (rhaid run makes such folders below performance/results)", .folder.display())]
+    #[error("{} is not a run directory: cannot read its run.json: {source} (`rhaid run` creates run directories in performance/results)", .folder.display())]
     Unreadable {
         /// The folder.
         folder: PathBuf,
@@ -28,11 +28,11 @@ pub enum StoredRunError {
     },
 }
 
-/// Compares two run directories. `noise` is the relative difference that equal runs show anyway, see
+/// Compares two run directories. `noise` is the relative difference to expect between identical runs, see
 /// [`DEFAULT_NOISE`](crate::analysis::DEFAULT_NOISE).
 ///
 /// # Errors
-/// When one of them is no run directory.
+/// If one of them is not a run directory.
 pub fn compare(before: &Path, after: &Path, noise: f64) -> Result<Comparison, StoredRunError> {
     Ok(Comparison::between(&read(before)?, &read(after)?, noise))
 }

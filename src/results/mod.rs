@@ -1,6 +1,6 @@
-//! What a run leaves behind as files: the run directory, and CSV files where `--csv` says.
+//! The files that a run writes: the run directory, and CSV files for `--csv`.
 //!
-//! Owns file formats and how they are kept whole while a run goes on. Leaves all counting to
+//! Owns file formats and keeping files consistent during a run. Leaves all counting to
 //! `metrics` and all views for people to `report`. The formats are described in `docs/results.md` and
 //! `docs/run.schema.json`. Invariant: after `finish`, every file holds the final snapshot's counts.
 

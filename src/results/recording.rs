@@ -1,7 +1,7 @@
 //! The seconds of a stored run, read back: `latency.hlog` and `timeline.csv`.
 //!
-//! Owns what counts as damage. Invariant: reading never fails; what is missing or broken is left out and
-//! said in `problems`. The last line of a run that was killed may be half a line: that is no damage.
+//! Owns what counts as damage. Invariant: reading never fails; missing or damaged parts are skipped and
+//! listed in `problems`. The last line of a run that was killed may be half a line: that is no damage.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -27,7 +27,7 @@ pub struct Recording {
     pub intervals: Vec<IntervalHistograms>,
     /// What the run was doing, second by second.
     pub timeline: Vec<TimelineRow>,
-    /// What was missing or could not be read, in words.
+    /// What was missing or could not be read, as sentences.
     pub problems: Vec<String>,
 }
 
@@ -49,7 +49,7 @@ impl Window {
 }
 
 impl Recording {
-    /// Reads what a run directory holds of them.
+    /// Reads both from a run directory.
     pub fn read(folder: &Path) -> Recording {
         let mut recording = Recording::default();
         recording.read_log(folder);
@@ -120,7 +120,7 @@ impl Recording {
         }
         if let [first, rest @ ..] = damage {
             let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
-            self.problems.push(format!("{name}: line {first}{more} cannot be read and is left out"));
+            self.problems.push(format!("{name}: line {first}{more} cannot be read and was skipped"));
         }
     }
 }

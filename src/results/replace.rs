@@ -1,4 +1,4 @@
-//! Replacing a file as a whole: whoever reads it, and whenever the run is killed, sees old or new.
+//! Atomic replacement of a file: a reader sees the old or the new version, even if the run is killed.
 
 use std::fs;
 use std::io;

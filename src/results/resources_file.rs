@@ -16,13 +16,13 @@ use crate::text::utc::epoch_seconds;
 #[derive(Debug)]
 pub struct ResourcesFile {
     path: PathBuf,
-    /// Made with the first sample: a run that watches nothing has no file.
+    /// Created with the first sample: a run that monitors nothing has no file.
     file: Option<GrowingFile>,
     samples: usize,
 }
 
 impl ResourcesFile {
-    /// The file at this path; it is made with the first sample.
+    /// The file at this path; it is created with the first sample.
     pub fn new(path: &Path) -> ResourcesFile {
         ResourcesFile { path: path.to_owned(), file: None, samples: 0 }
     }
@@ -30,7 +30,7 @@ impl ResourcesFile {
     /// Appends the samples that are not in it yet. `started_at` is what their time counts from.
     ///
     /// # Errors
-    /// [`ResultsError`] when the file cannot be made or written; what is missing is written with the next call.
+    /// [`ResultsError`] if the file cannot be created or written; the next call writes what is missing.
     pub fn update(
         &mut self,
         samples: &Log<ResourceSample>,
@@ -56,7 +56,7 @@ impl ResourcesFile {
     }
 }
 
-/// The samples of a `resources.csv`, as far as its rows are whole.
+/// The samples of a `resources.csv`, up to the last complete row.
 pub(crate) fn read_resources(path: &Path) -> Result<Vec<ResourceSample>, String> {
     let text = std::fs::read(path).map_err(|error| error.to_string())?;
     let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_slice());

@@ -1,4 +1,4 @@
-//! `run.json`: everything about a run for programs, with `metrics` as k6's end-of-test summary has them.
+//! `run.json`: everything about a run in machine-readable form, with `metrics` as in k6's end-of-test summary.
 //!
 //! Pure. Schema: `docs/run.schema.json`. Times are milliseconds with microsecond precision unless a
 //! name ends in `_s`. Invariant: a time without a sample is absent or null, never 0.

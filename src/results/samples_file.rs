@@ -1,6 +1,6 @@
 //! Every sample of a run as a file, in the two forms of k6: JSON lines and CSV.
 //!
-//! Owns the forms. Leaves to the run which samples come, and what becomes of one that comes too fast. Invariants: a
+//! Owns the formats. Leaves to the run which samples are written, and what happens when they come too fast. Invariants: a
 //! plain file holds whole lines only, also when its disk was full; what waits in memory is bounded.
 
 use std::collections::HashSet;
@@ -74,14 +74,14 @@ enum Out {
 }
 
 impl SamplesFile {
-    /// Makes the file, with the folders it needs, over an older one. A name that ends in `.gz` is compressed.
+    /// Creates the file and its parent directories, replacing an older file. A name ending in `.gz` is compressed.
     ///
     /// # Errors
-    /// [`ResultsError`] when it cannot be made.
+    /// [`ResultsError`] if it cannot be created.
     pub fn create(format: SamplesFormat, path: &Path) -> Result<SamplesFile, ResultsError> {
         let failed = |error| ResultsError::create("the file", path)(error);
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::create_dir_all(folder).map_err(ResultsError::create("the folder", folder))?;
+            fs::create_dir_all(folder).map_err(ResultsError::create("the directory", folder))?;
         }
         let file = File::create(path).map_err(failed)?;
         let is_plain = file.metadata().is_ok_and(|metadata| metadata.is_file());
@@ -338,10 +338,10 @@ mod tests {
     #[test]
     fn a_full_disk_is_an_error_with_advice() {
         let error = SamplesFile::create(SamplesFormat::Csv, Path::new("/dev/full")).err().unwrap();
-        assert!(error.to_string().contains("make room on the disk"), "{error}");
+        assert!(error.to_string().contains("free some disk space"), "{error}");
         let mut file = SamplesFile::create(SamplesFormat::Json, Path::new("/dev/full")).unwrap();
         file.write(&group()).unwrap();
         let error = file.flush().unwrap_err();
-        assert!(error.to_string().contains("make room on the disk"), "{error}");
+        assert!(error.to_string().contains("free some disk space"), "{error}");
     }
 }

@@ -11,7 +11,7 @@ const LONGEST_NAME: usize = 150;
 
 /// Writes each `(name, text)` into `folder`.
 pub(crate) fn copy_files(folder: &Path, files: &[(String, String)]) -> Result<(), ResultsError> {
-    fs::create_dir(folder).map_err(ResultsError::create("the folder", folder))?;
+    fs::create_dir(folder).map_err(ResultsError::create("the directory", folder))?;
     let mut taken = HashSet::new();
     for (name, text) in files {
         let path = folder.join(copy_name(name, &mut taken));

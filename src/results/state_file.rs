@@ -1,4 +1,4 @@
-//! `state.json`: the run's figures with everything in them, for `rhaid report`.
+//! `state.json`: the complete figures of a run, for `rhaid report`.
 //!
 //! `run.json` is for other programs and keeps its form; this file is for rhaid itself and follows its types,
 //! so it may look different after an update. Figures that came after the version that wrote it are missing from it, and
@@ -40,11 +40,12 @@ pub(crate) fn state_json(record: &RunRecord) -> Vec<u8> {
     serde_json::to_vec(&state).unwrap_or_default()
 }
 
-/// Reads it; the error is in words.
+/// Reads it; the error is a message.
 pub(crate) fn read_state(folder: &Path) -> Result<State, String> {
     let bytes =
         std::fs::read(folder.join(NAME)).map_err(|error| format!("{NAME} cannot be read: {error}"))?;
-    serde_json::from_slice(&bytes).map_err(|error| format!("{NAME} is not what this version wrote: {error}"))
+    serde_json::from_slice(&bytes)
+        .map_err(|error| format!("{NAME} is damaged or from another version: {error}"))
 }
 
 #[cfg(test)]
@@ -127,7 +128,7 @@ mod tests {
         state["snapshot"]["users"] = "many".into();
         let error = read(&state).unwrap_err();
         assert!(
-            error.starts_with("state.json is not what this version wrote: ") && error.contains("many"),
+            error.starts_with("state.json is damaged or from another version: ") && error.contains("many"),
             "{error}"
         );
     }

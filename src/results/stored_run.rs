@@ -1,6 +1,6 @@
-//! A run read back from its directory, as whole as what is there allows.
+//! A run read back from its directory, as completely as its files allow.
 //!
-//! Owns what stands in for a missing file. Leaves files to their own modules. Invariant: the snapshot of a
+//! Owns the fallbacks for missing files. Leaves file formats to their own modules. Invariant: the snapshot of a
 //! run that ended is the one it ended with; of a run that was killed, its counts and latencies are those of
 //! the histogram log, which is newer than the rest.
 
@@ -32,17 +32,17 @@ pub struct StoredRun {
     pub record: RunRecord,
     /// The histograms of its intervals.
     pub recording: Recording,
-    /// What was missing or could not be read, in words.
+    /// What was missing or could not be read, as sentences.
     pub problems: Vec<String>,
 }
 
-/// A folder is no run directory.
+/// A directory is not a run directory.
 #[derive(Debug, thiserror::Error)]
-#[error("{} is no run directory: it has neither {}, run.json nor latency.hlog; runs are in performance/results/", .0.display(), state_file::NAME)]
+#[error("{} is not a run directory: it has no {}, run.json or latency.hlog; runs are stored in performance/results/", .0.display(), state_file::NAME)]
 pub struct NoRun(PathBuf);
 
 impl StoredRun {
-    /// Reads a run directory. What is missing or damaged is said in `problems`.
+    /// Reads a run directory. Missing or damaged parts are listed in `problems`.
     ///
     /// # Errors
     /// When the folder holds nothing of a run.
@@ -57,7 +57,7 @@ impl StoredRun {
         let (info, ended_by, mut snapshot, is_whole) = match read_state(folder) {
             Ok(state) => {
                 if state.version != env!("CARGO_PKG_VERSION") {
-                    problems.push(format!("the run was made by version {}", state.version));
+                    problems.push(format!("the run was recorded by version {}", state.version));
                 }
                 let is_whole = state.ended_by.is_some();
                 let mut info = state.info;
@@ -69,7 +69,7 @@ impl StoredRun {
             }
             Err(problem) => {
                 problems.push(format!(
-                    "{problem}; figures are those of latency.hlog, without failures, checks and script errors"
+                    "{problem}; figures come from latency.hlog, without failures, checks and script errors"
                 ));
                 let info = facts(folder, recording.started_at);
                 let started_at = recording.started_at.unwrap_or(info.started_at);

@@ -192,7 +192,7 @@ fn a_killed_run_comes_back_with_all_seconds_it_wrote() {
     assert_eq!(counts(&poorer), counts(&stored));
     fs::remove_file(run.join("latency.hlog")).unwrap();
     fs::remove_file(run.join("run.json")).unwrap();
-    assert!(StoredRun::read(&run).unwrap_err().to_string().contains("is no run directory"));
+    assert!(StoredRun::read(&run).unwrap_err().to_string().contains("is not a run directory"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The rows of the CSV files, in the columns of Locust so that its users' tools read them. Pure.
+//! The rows of the CSV files, with Locust's columns so that existing tools can read them. Pure.
 //!
 //! Times are milliseconds with up to three decimals and describe successful requests. A figure
 //! without data is `N/A`, never 0. Invariant: a row has exactly the columns of its header.
@@ -12,7 +12,7 @@ use crate::metrics::{
 };
 use crate::text::utc::{epoch_seconds, utc};
 
-/// Stands for a figure without data.
+/// Placeholder for a figure without data.
 pub(super) const NO_DATA: &str = "N/A";
 
 /// Name of the row of all requests together.

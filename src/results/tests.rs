@@ -221,7 +221,10 @@ fn a_bad_place_fails_before_the_run_and_says_what_to_do() {
     assert!(matches!(error, ResultsError::Create { .. }));
     assert!(text.contains(file.to_str().unwrap()) && text.contains("--results-dir"), "{text}");
     let text = CsvFiles::create(&root.path().join("no/such/prefix")).unwrap_err().to_string();
-    assert!(text.contains("prefix_stats_history.csv") && text.contains("create the folder first"), "{text}");
+    assert!(
+        text.contains("prefix_stats_history.csv") && text.contains("create the directory first"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
-//! Many runs of a test, in the order of their time: what is read of each.
+//! Many runs of a test in chronological order, with the headline figures of each.
 //!
-//! Owns reading the headline figures. Leaves wording and charts to `report`. Invariant: a folder that is no run, or
-//! cannot be read, is left out and named.
+//! Owns reading the headline figures. Leaves wording and charts to `report`. Invariant: a directory that is not a run, or
+//! cannot be read, is skipped and reported.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,21 +12,21 @@ use super::directory::script_part;
 use super::measured_run::script_hash;
 use crate::analysis::{RunFacts, TrendPoint, circumstances};
 
-/// The runs below a folder.
+/// The runs in a directory.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Trend {
     /// Oldest first.
     pub points: Vec<TrendPoint>,
-    /// Folders with a `run.json` that could not be read, and why.
+    /// Directories with a `run.json` that could not be read, and why.
     pub problems: Vec<String>,
 }
 
 impl Trend {
-    /// Reads every run directly below `root`: of the test with this name, or of all. Runs with `--once` are no part of it.
+    /// Reads every run directly below `root`: of the test with this name, or of all tests. Runs with `--once` are skipped.
     ///
     /// # Errors
-    /// When the folder itself cannot be read.
+    /// If the directory itself cannot be read.
     pub fn read(root: &Path, name: Option<&str>) -> std::io::Result<Trend> {
         let mut trend = Trend::default();
         let mut runs = Vec::new();

@@ -1,10 +1,10 @@
-//! Durations and sizes of time as people write them: `300ms`, `90`, `1.5`, `1m30s`, `2h`.
+//! Durations as people write them: `300ms`, `90`, `1.5`, `1m30s`, `2h`.
 //!
 //! Pure. A bare number is seconds.
 
 use std::time::Duration;
 
-/// Longest duration that is accepted: a year. Beyond it, a typing error is likelier than a wish.
+/// Longest duration accepted: a year. Anything longer is most likely a typing error.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Reads a duration: a bare number of seconds (`90`, `0.5`) or numbers with units (`300ms`, `1m30s`, `1.5h`).

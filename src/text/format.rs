@@ -1,4 +1,4 @@
-//! Figures as people read them: counts, latencies, rates, shares, sizes, each rounded in one place.
+//! Human-readable figures: counts, latencies, rates, shares, sizes, each rounded in one place.
 //!
 //! Owns rounding and units. Leaves colours and columns to the views. Invariant: a figure is never
 //! rounded across a border that matters: a share is only 0 or 100 % when it is exactly that.
@@ -32,7 +32,7 @@ fn three_digits(us: u64) -> u64 {
     us.saturating_add(step / 2) / step * step
 }
 
-/// A number of a script: whole ones with separators, others with four significant digits.
+/// A number from a script: integers with separators, others with four significant digits.
 pub(crate) fn number(value: f64) -> String {
     if value.fract() == 0.0 && value.abs() < 9e15 {
         let sign = if value < 0.0 { "-" } else { "" };
@@ -54,7 +54,7 @@ pub fn rate(per_s: f64) -> String {
     if per_s < 999.95 { format!("{per_s:.1}") } else { count(per_s.round() as u64) }
 }
 
-/// A share of 0 to 1 in per cent, without the sign: `0.0`, `0.25`, `7.3`, `46.3`, `100`.
+/// A share from 0 to 1 as a percentage, without the sign: `0.0`, `0.25`, `7.3`, `46.3`, `100`.
 pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     if percent <= 0.0 {
@@ -95,7 +95,7 @@ pub fn run_length(time: Duration) -> String {
     }
 }
 
-/// Rounded to so many decimals, so that 0.1 + 0.2 is written as 0.3.
+/// Rounds to this many decimals, so that 0.1 + 0.2 is written as 0.3.
 pub(crate) fn round(value: f64, decimals: i32) -> f64 {
     let scale = 10_f64.powi(decimals);
     (value * scale).round() / scale

@@ -1,4 +1,4 @@
-//! Text as people read and write it: counts, durations, moments, figures with units, shell words, near names.
+//! Human-readable text: counts, durations, timestamps, figures with units, shell words, name suggestions.
 //!
 //! Owns rounding, units and cleaning. A leaf: it imports nothing of the crate, so that everything may use it.
 

@@ -1,4 +1,4 @@
-//! "Did you mean …?": the nearest of the names that exist.
+//! "Did you mean …?": the nearest existing name.
 
 /// The known name that `name` was most likely meant to be, if one is near.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -21,7 +21,7 @@ pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a s
     }
 }
 
-/// The choice of this name; otherwise the names that there are, in words.
+/// The choice with this name; otherwise a message with the valid names.
 pub(crate) fn one_of<T: Copy>(name: &str, choices: &[(&str, T)]) -> Result<T, String> {
     let known = || choices.iter().map(|(known, _)| *known);
     let found = choices.iter().find(|(known, _)| *known == name).map(|&(_, choice)| choice);

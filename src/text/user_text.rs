@@ -1,6 +1,6 @@
-//! Text that came from outside (names, error messages, response bodies) made safe to show in a terminal.
+//! Untrusted text (names, error messages, response bodies) made safe to show in a terminal.
 //!
-//! Pure. Owns cleaning, measuring and cutting. Invariant: what leaves here holds no control character,
+//! Pure. Owns cleaning, measuring and cutting. Invariant: the result contains no control characters,
 //! so no response can colour, clear or rewrite the terminal.
 
 use unicode_width::UnicodeWidthChar;

@@ -1,4 +1,4 @@
-//! Moments as text, always in UTC.
+//! Timestamps as text, always in UTC.
 
 use std::time::{Duration, SystemTime};
 

@@ -1,4 +1,4 @@
-//! What is served over HTTP about runs and machines. Absent: any decision about load, files.
+//! HTTP endpoints that rhaid serves about runs and machines. Absent: any decision about load, files.
 
 mod monitor;
 

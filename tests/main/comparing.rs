@@ -31,7 +31,7 @@ fn a_slower_run_is_a_regression_against_the_baseline() {
     let worse = run(&sandbox, &server, 20, &["--baseline", "--fail-on-regression"]).expect_code(98);
     assert!(worse.stdout.contains("REGRESSION: p"), "{}", worse.shown());
     let last = worse.stdout.lines().last().unwrap();
-    assert!(last.contains("NO LIMITS SET"), "the verdict stays last: {}", worse.shown());
+    assert!(last.contains("NO THRESHOLDS SET"), "the verdict stays last: {}", worse.shown());
 
     let own: Value =
         serde_json::from_str(&std::fs::read_to_string(sandbox.runs()[1].0.join("run.json")).unwrap())
@@ -73,7 +73,7 @@ fn a_slower_run_is_a_regression_against_the_baseline() {
     assert!(back.stdout.contains("better: p"), "{}", back.shown());
     // A run is itself.
     let same = sandbox.run(&["compare", &first, "test", "--fail-on-regression"]).expect_code(0);
-    assert!(same.stdout.contains("no change beyond noise"), "{}", same.shown());
+    assert!(same.stdout.contains("no significant change"), "{}", same.shown());
 
     let trend = sandbox.run(&["trend", runs]).expect_code(0);
     assert!(trend.stdout.contains("test: 2 runs"), "{}", trend.shown());
@@ -89,12 +89,12 @@ fn what_cannot_be_compared_says_why() {
         (
             &["compare", "nothing", "nowhere"][..],
             104,
-            "'nothing' is neither a folder of a run nor the name of a baseline",
+            "'nothing' is neither a run directory nor the name of a baseline",
         ),
         (&["compare", "nothing"][..], 2, "AFTER"),
-        (&["baseline", "save", "nothing"][..], 104, "rhaid baseline save RUN keeps one"),
+        (&["baseline", "save", "nothing"][..], 104, "save one with `rhaid baseline save RUN`"),
         (&["trend", "nowhere"][..], 104, "cannot read nowhere"),
-        (&["trend", "."][..], 104, "there is no run in ."),
+        (&["trend", "."][..], 104, "no runs in ."),
         (&["run", "test.rhai", "-H", &url, "-i", "1", "--baseline"][..], 104, "'test' is neither"),
         (&["run", "test.rhai", "-H", &url, "-i", "1", "--fail-on-regression"][..], 104, "needs a --baseline"),
         (&["compare", "a", "b", "--noise", "often"][..], 2, "a percentage from 0 to 100"),
@@ -112,12 +112,12 @@ fn what_cannot_be_compared_says_why() {
     );
     sandbox.write("performance/results/broken/run.json", "{ \"name\": ");
     for (run, expected) in
-        [("cut", "the run was cut off"), ("none", "made no request"), ("broken", "is broken")]
+        [("cut", "the run did not finish"), ("none", "made no requests"), ("broken", "is not valid JSON")]
     {
         sandbox.run(&["baseline", "save", run]).expect_code(104).expect_stderr(&[expected]);
     }
     sandbox.run(&["compare", "cut", "broken"]).expect_code(104).expect_stderr(&["run.json"]);
-    let trend = sandbox.run(&["trend"]).expect_code(0).expect_stderr(&["left out", "broken"]);
+    let trend = sandbox.run(&["trend"]).expect_code(0).expect_stderr(&["skipped", "broken"]);
     assert!(trend.stdout.contains("cut: 1 run"), "{}", trend.shown());
     // Runs without their logs have nothing to compare, and say so.
     let compared = sandbox.run(&["compare", "cut", "none"]).expect_code(0);
@@ -149,10 +149,10 @@ fn a_trend_is_a_page_and_pictures() {
     sandbox.write("performance/results/broken/run.json", "{");
     sandbox.write("performance/results/run-000/report.html", "a report");
     let one = sandbox.run(&arguments).expect_code(0);
-    one.expect_stderr(&["left out: performance/results/broken", "trend: out/trend.html", "charts: out/svg"]);
+    one.expect_stderr(&["skipped: performance/results/broken", "trend: out/trend.html", "charts: out/svg"]);
     let page = read("out/trend.html");
     assert!(page.contains("href=\"./../performance/results/run-000/report.html\""), "the way to its report");
-    assert!(page.contains("! left out: performance/results/broken"), "a page says what it lacks");
+    assert!(page.contains("! skipped: performance/results/broken"), "a page says what it lacks");
     assert!(!page.contains("l flag"), "nothing changed");
 
     // Many: one without a success, and more users from the hundredth on.

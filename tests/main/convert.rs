@@ -131,7 +131,7 @@ fn curl_that_cannot_be_converted() {
     let sandbox = Sandbox::new();
     sandbox.run(&["convert", "curl", "nosuch.sh"]).expect_code(104).expect_stderr(&["cannot read nosuch.sh"]);
     std::fs::write(sandbox.path().join("bin"), [b'c', 0xff]).unwrap();
-    sandbox.run(&["convert", "curl", "bin"]).expect_code(104).expect_stderr(&["not text in UTF-8: byte 1"]);
+    sandbox.run(&["convert", "curl", "bin"]).expect_code(104).expect_stderr(&["not valid UTF-8 at byte 1"]);
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn the_command_itself_and_a_file_to_write() {
     assert!(!output.stderr.contains("--host"), "{}", output.stderr);
     let script = std::fs::read_to_string(sandbox.path().join("login.rhai")).unwrap();
     assert!(script.contains("http::post(\"/login\", #{ form: #{ user: \"ann\" } });"), "{script}");
-    sandbox.run(&arguments).expect_code(104).expect_stderr(&["login.rhai exists", "--force"]);
+    sandbox.run(&arguments).expect_code(104).expect_stderr(&["login.rhai already exists", "--force"]);
     sandbox.run(&[&arguments[..], &["--force"]].concat()).expect_code(0);
 }
 

@@ -181,7 +181,11 @@ fn a_file_that_is_missing_is_no_pass_and_hides_no_other_verdict() {
     }
     let json = ["-i", "1", "-q", "--json", "--junit", "/dev/full"];
     let output = sandbox.run_against(&url, &json).expect_code(104);
-    assert!(output.stderr.contains("NO LIMITS SET"), "the verdict is that of the run: {}", output.shown());
+    assert!(
+        output.stderr.contains("NO THRESHOLDS SET"),
+        "the verdict is that of the run: {}",
+        output.shown()
+    );
     for (arguments, code) in [
         (&["--exit-code-on-error"][..], 1),
         (&["--threshold", "http_req_failed: rate < 1%"], 99),
@@ -205,7 +209,7 @@ fn a_run_whose_folder_goes_away_is_no_pass() {
     let folder = sandbox.runs().remove(0).0;
     fs::rename(&folder, sandbox.path().join("elsewhere")).unwrap();
     let output = run.wait().expect_code(104).expect_stderr(&["results, not all: "]);
-    assert!(output.stdout.contains("NO LIMITS SET: "), "the summary is there: {}", output.shown());
+    assert!(output.stdout.contains("NO THRESHOLDS SET: "), "the summary is there: {}", output.shown());
 }
 
 #[cfg(target_os = "linux")]

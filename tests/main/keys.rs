@@ -96,14 +96,16 @@ fn keys_change_users_pause_and_stop() {
     let mut terminal = Terminal::run(&sandbox, &["run", "test.rhai", "-H", &host, "-u", "5", "-r", "100"]);
     terminal.wait_for("keys: + - load");
     assert!(!terminal.reads_lines(), "keys come one by one");
-    for (key, said) in [("+", "6 users"), ("+", "7 users"), ("-", "6 users"), ("p", "paused; p goes on")] {
+    for (key, said) in
+        [("+", "6 users"), ("+", "7 users"), ("-", "6 users"), ("p", "paused; press p to resume")]
+    {
         terminal.press(key);
         terminal.wait_for(said);
     }
     terminal.press("+");
     terminal.wait_for("not possible now: the run is paused");
     terminal.press("xp");
-    terminal.wait_for("going on");
+    terminal.wait_for("resumed");
     terminal.press("q");
     let output = terminal.end(0);
     let json = output.run_dir().json();
@@ -122,7 +124,7 @@ fn a_key_goes_on_to_the_next_stage_and_changes_a_rate() {
     let mut terminal = Terminal::run(&sandbox, &stages);
     terminal.wait_for("keys:");
     terminal.press("s");
-    terminal.wait_for("went on to the next stage");
+    terminal.wait_for("skipped to the next stage");
     terminal.end(0);
     let mut terminal = Terminal::run(&sandbox, &["run", "test.rhai", "-H", &host, "--rate", "30"]);
     terminal.wait_for("keys:");

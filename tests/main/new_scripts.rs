@@ -80,12 +80,15 @@ fn a_template_for_every_name_in_the_help() {
 #[test]
 fn nothing_is_overwritten_unless_told_to() {
     let sandbox = Sandbox::with("// mine");
-    sandbox.run(&["new", "test"]).expect_code(104).expect_stderr(&["test.rhai exists", "--force"]);
+    sandbox.run(&["new", "test"]).expect_code(104).expect_stderr(&["test.rhai already exists", "--force"]);
     assert_eq!(std::fs::read_to_string(sandbox.path().join("test.rhai")).unwrap(), "// mine");
 
     // The second file of a template counts too, and then the first is not begun.
     sandbox.write("shop-users.csv", "mine");
-    sandbox.run(&["new", "shop", "-t", "csv"]).expect_code(104).expect_stderr(&["shop-users.csv exists"]);
+    sandbox
+        .run(&["new", "shop", "-t", "csv"])
+        .expect_code(104)
+        .expect_stderr(&["shop-users.csv already exists"]);
     assert!(!sandbox.path().join("shop.rhai").exists());
     sandbox.run(&["new", "shop", "-t", "csv", "--force"]).expect_code(0);
     assert!(
@@ -97,10 +100,14 @@ fn nothing_is_overwritten_unless_told_to() {
 fn what_cannot_be_written_is_said() {
     let sandbox = Sandbox::new();
     let output = sandbox.run(&["new", "a.rhai", "-t", "libary"]).expect_code(2);
-    output.expect_stderr(&["no template 'libary'", "did you mean 'library'?", "  csv         users from"]);
+    output.expect_stderr(&[
+        "unknown template 'libary'",
+        "did you mean 'library'?",
+        "  csv         users from",
+    ]);
     sandbox
         .run(&["new", "no/where.rhai"])
         .expect_code(104)
-        .expect_stderr(&["folder no does not exist", "mkdir"]);
-    sandbox.run(&["new", "no/"]).expect_code(2).expect_stderr(&["no/ is not the name of a file"]);
+        .expect_stderr(&["directory no does not exist", "mkdir"]);
+    sandbox.run(&["new", "no/"]).expect_code(2).expect_stderr(&["no/ is not a file name"]);
 }

@@ -95,7 +95,7 @@ fn a_run_tells_its_command_environment_and_notes() {
             "<dt>Note</dt><dd>index rebuilt</dd>",
             "--note 'the cache is &lt;b&gt;cold&lt;/b&gt;' '--note=index rebuilt' -e 'API_TOKEN=***'",
             "<dt>HTTP version</dt><dd>auto</dd>",
-            "<dt>Generator</dt><dd>",
+            "<dt>Generator machine</dt><dd>",
         ] {
             assert!(page.contains(fact), "{fact}");
         }
@@ -121,7 +121,7 @@ fn a_run_names_the_commit_of_its_script() {
     sandbox.run_against(&server.url(), &["-i", "1", "--html", "r.html"]).expect_code(0);
     assert_eq!(origin_of(&sandbox)["commit"]["has_changes"], true);
     let page = std::fs::read_to_string(sandbox.path().join("r.html")).unwrap();
-    let fact = format!("<code>{hash}</code> on trunk, with changes that were not committed");
+    let fact = format!("<code>{hash}</code> on trunk, with uncommitted changes");
     assert!(page.contains(&fact), "{fact}");
 
     // Where there is no git, a CI service names the commit.

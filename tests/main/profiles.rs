@@ -127,7 +127,11 @@ fn what_is_no_profile_is_refused_before_anything_runs() {
         let all = [&["run", "test.rhai", "-H", &host], arguments].concat();
         sandbox.run(&all).expect_code(code).expect_stderr(says);
     };
-    refuse(&["--no-resources", "--profile", "strees"], 104, &["no profile 'strees' — did you mean 'stress'"]);
+    refuse(
+        &["--no-resources", "--profile", "strees"],
+        104,
+        &["unknown profile 'strees' — did you mean 'stress'"],
+    );
     refuse(&["--no-resources", "--profile", "none.rhai"], 104, &["the profile:", "none.rhai"]);
     refuse(&["--time-scale", "0.5"], 2, &["name one with --profile"]);
     refuse(&["--no-resources", "--profile", "load", "--time-scale", "0"], 2, &["a factor from 0.0001"]);

@@ -90,13 +90,13 @@ fn a_named_target_is_found_by_pid_port_and_name() {
 fn a_target_that_is_not_there_is_told_before_the_run() {
     let server = Server::start();
     for (flags, expected) in [
-        (["--target-pid", "4194304"], "there is no process 4194304"),
-        (["--target-port", "1"], "no process is seen that listens on port 1"),
-        (["--target-name", "no-such-program"], "no process is called 'no-such-program'"),
-        (["--target-monitor", "http://127.0.0.1:1"], "does not answer"),
+        (["--target-pid", "4194304"], "no process with PID 4194304"),
+        (["--target-port", "1"], "no visible process listens on port 1"),
+        (["--target-name", "no-such-program"], "no process is named 'no-such-program'"),
+        (["--target-monitor", "http://127.0.0.1:1"], "cannot be reached"),
         (
             ["--target-monitor", "127.0.0.1:1"],
-            "'127.0.0.1:1' cannot be used: write http:// or https:// before it",
+            "'127.0.0.1:1' cannot be used: start it with http:// or https://",
         ),
     ] {
         let sandbox = Sandbox::with(SCRIPT);
@@ -123,7 +123,7 @@ fn who_starts_the_command_is_not_the_target() {
         .unwrap();
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(104), "{told}");
-    assert!(told.contains("no process is called 'no-such-program'"), "{told}");
+    assert!(told.contains("no process is named 'no-such-program'"), "{told}");
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_target_that_dies_is_marked_and_has_no_figures_from_then_on() {
     running.wait().expect_code(0);
     let json = folder.json();
     let marks = json["marks"].as_array().unwrap();
-    assert!(marks.iter().any(|mark| mark["text"].as_str().unwrap().contains("is gone")), "{marks:?}");
+    assert!(marks.iter().any(|mark| mark["text"].as_str().unwrap().contains("has exited")), "{marks:?}");
     let samples = folder.csv("resources.csv");
     assert_ne!(samples[0]["target_memory"], "N/A");
     assert_eq!(samples.last().unwrap()["target_memory"], "N/A");
@@ -172,7 +172,7 @@ fn a_monitor_elsewhere_tells_the_target() {
         let arguments = ["run", "test.rhai", "-H", &target.url, "-t", "4", "--target-monitor", &monitor.url];
         sandbox.run_with(&arguments, &[("RHAID_TARGET_MONITOR_TOKEN", token)])
     };
-    run("wrong").expect_code(104).expect_stderr(&["refuses the token"]);
+    run("wrong").expect_code(104).expect_stderr(&["rejected the token"]);
     let output = run("s3cret").expect_code(0);
     let json = output.run_dir().json();
     let described = json["resources"]["target"].as_str().unwrap();
@@ -191,9 +191,9 @@ fn a_monitor_behind_tls_is_trusted_as_the_system_says() {
     let url = format!("https://{}", server.addr);
     let arguments = ["run", "test.rhai", "-H", "http://127.0.0.1:1", "-t", "1", "--target-monitor", &url];
     let untrusted = sandbox.run(&arguments).expect_code(104);
-    untrusted.expect_stderr(&["does not answer: invalid peer certificate"]);
+    untrusted.expect_stderr(&["cannot be reached: invalid peer certificate"]);
     let trusted = sandbox.run_with(&arguments, &[("SSL_CERT_FILE", &root)]).expect_code(104);
-    trusted.expect_stderr(&["does not answer as `rhaid monitor --serve` does"]);
+    trusted.expect_stderr(&["is not a `rhaid monitor --serve`"]);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn monitor_measures_without_any_load() {
     assert!(!samples.is_empty() && samples.len() <= 3, "{samples:?}");
     assert!(samples[0]["target_memory"].parse::<f64>().unwrap() > 1e6, "{samples:?}");
     for (arguments, code, expected) in [
-        (&["monitor", "2", "--pid", "4194304"][..], 104, "there is no process 4194304"),
+        (&["monitor", "2", "--pid", "4194304"][..], 104, "no process with PID 4194304"),
         (&["monitor", "5 parsecs"][..], 2, "5 parsecs"),
         (&["monitor", "--serve", "0.0.0.0:0"][..], 2, "--token"),
         (&["monitor", "--pid", "1", "--port", "2"][..], 2, "cannot be used with"),
@@ -281,7 +281,7 @@ fn monitor_writes_where_it_is_told() {
     assert!(!there("performance"), "no folder is needed");
     let svg = std::fs::read_to_string(sandbox.path().join("out/b.svg")).unwrap();
     elements(&svg);
-    assert!(svg.contains("The machine alone") && !svg.contains("of the target"), "{svg}");
+    assert!(svg.contains("Machine only") && !svg.contains("of the target"), "{svg}");
     assert!(std::fs::read_to_string(sandbox.path().join("out/a.csv")).unwrap().starts_with("Timestamp,"));
 
     // Nothing is measured in no time: neither file nor folder is left.
@@ -298,7 +298,7 @@ fn monitor_tells_a_bad_place_before_it_measures() {
     for (flags, code, expected) in [
         (&["--svg", "file/a.svg"][..], 104, "cannot write file/a.svg"),
         (&["--csv", "file/a.csv"][..], 104, "cannot write file/a.csv"),
-        (&["--results-dir", "file/results"][..], 104, "cannot create the results folder file/results"),
+        (&["--results-dir", "file/results"][..], 104, "cannot create the results directory file/results"),
         (&["--csv", "a", "--svg", "a"][..], 2, "name the same file"),
         (&["--svg", "a", "--serve", "0"][..], 2, "cannot be used with"),
     ] {

@@ -225,12 +225,12 @@ fn what_cannot_be_is_said_before_any_load() {
         (&["cvs=x"], &[], 2, "did you mean 'csv'"),
         (&["influxdb=http://x"], &[], 2, "json=FILE or csv=FILE"),
         (&["json=-"], &["--json"], 2, "both write to standard output"),
-        (&["json=-", "csv=-"], &[], 2, "two --out write to standard output"),
+        (&["json=-", "csv=-"], &[], 2, "two --out options write to standard output"),
         (&["json=a", "csv=a"], &[], 2, "give each its own file"),
         (&["csv=test.rhai/x.csv"], &[], 104, "a file is in the way"),
         (&["json=."], &[], 104, "cannot create the file ."),
         #[cfg(target_os = "linux")]
-        (&["csv=/dev/full"], &[], 104, "make room on the disk"),
+        (&["csv=/dev/full"], &[], 104, "free some disk space"),
     ] {
         let (sandbox, output) = with_out(out, others);
         let output = output.expect_code(code).expect_stderr(&[parts]);
@@ -269,7 +269,7 @@ fn a_disk_that_is_full_is_told_once_and_counted_and_the_run_goes_on() {
     assert!(output.stdout.contains("/dev/full: No space left"), "{}", output.shown());
     let json = output.run_dir().json();
     assert_eq!(json["total"]["requests"], 5);
-    assert!(json["samples"][0]["problem"].as_str().unwrap().contains("make room on the disk"));
+    assert!(json["samples"][0]["problem"].as_str().unwrap().contains("free some disk space"));
     assert!(json["samples"][1]["problem"].is_null() && json["samples"][1]["lost"] == 0);
     assert!(json["notes"][0].as_str().unwrap().contains("/dev/full"), "{}", json["notes"]);
 }

@@ -119,7 +119,7 @@ fn definitions_do_not_replace_what_others_wrote() {
     let sandbox = Sandbox::new();
     sandbox.write("a-file", "x");
     let output = sandbox.run(&["definitions", "a-file"]).expect_code(2);
-    output.expect_stderr(&["error: 'a-file' is a file; the definitions are written to a folder"]);
+    output.expect_stderr(&["error: 'a-file' is a file; give a directory for the definitions"]);
     sandbox.write("editor/http.d.rhai", "module http;\n");
     let output = sandbox.run(&["definitions", "editor"]).expect_code(2);
     output.expect_stderr(&["http.d.rhai' was not written by `rhaid definitions`"]);

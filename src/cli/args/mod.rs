@@ -1,4 +1,4 @@
-//! What was typed: the arguments, their help, and the options they stand for.
+//! Command-line arguments: their help, and the options they stand for.
 //!
 //! One file a family of commands; `values.rs` reads what several flags take. Every flag of `run` can be set by an
 //! environment variable `RHAID_…` and, by its long name, in `rhaid.toml`.
@@ -24,7 +24,7 @@ pub(super) use run::RunArgs;
 pub(super) use stored::{BaselineCommand, CompareArgs, ReportArgs, TrendArgs};
 pub(super) use tools::{CheckArgs, DemoArgs, DocsArgs, TargetArgs};
 
-/// Load tests whose virtual users are Rhai scripts.
+/// Load testing with virtual users scripted in Rhai.
 #[derive(Debug, Parser)]
 #[command(name = "rhaid", version, about, propagate_version = true, max_term_width = 100)]
 pub(super) struct Cli {
@@ -36,36 +36,36 @@ pub(super) struct Cli {
 pub(super) enum Command {
     /// Run a load test
     Run(Box<RunArgs>),
-    /// Show the whole product with no set-up: a demo application is started here and put under load
+    /// See rhaid at work without any setup: start the demo application and load-test it
     Demo(DemoArgs),
-    /// Serve the demo application alone
+    /// Serve only the demo application
     Target(TargetArgs),
-    /// Measure CPU, memory, network and disk without any load
+    /// Measure CPU, memory, network and disk without generating load
     Monitor(MonitorArgs),
-    /// Write a script to begin with
+    /// Create a script from a template
     New(NewArgs),
-    /// Make a script of a recording, of curl commands or of an API's description
+    /// Convert a recording, curl commands or an API description to a script
     Convert(ConvertArgs),
-    /// Show what a script can call: the modules, one of them, or a function
+    /// Show the script API: all modules, one module, or one function
     Docs(DocsArgs),
-    /// Write definitions of the script API for Rhai's language server, so that an editor knows it
+    /// Write definitions of the script API for the Rhai language server, for completion in editors
     Definitions {
-        /// Folder to write them to; it is made when it is not there
+        /// Directory to write them to; created if it does not exist
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
-    /// Make the reports of a stored run again, or show percentiles of a part of it
+    /// Recreate the reports of a stored run, or show percentiles for part of it
     Report(ReportArgs),
-    /// Compare two stored runs, endpoint by endpoint, and tell changes from noise
+    /// Compare two stored runs by endpoint, and tell changes from noise
     Compare(CompareArgs),
-    /// Keep a run as what later ones are compared with
+    /// Save a run as a baseline for later runs
     #[command(subcommand)]
     Baseline(BaselineCommand),
-    /// Show the course of many stored runs
+    /// Show the trend over many stored runs
     Trend(TrendArgs),
-    /// Find what is wrong with scripts, without running them
+    /// Find problems in scripts without running them
     Check(CheckArgs),
-    /// Print a completion script for a shell
+    /// Print a shell completion script
     Completions {
         /// The shell
         shell: Shell,

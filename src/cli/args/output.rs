@@ -1,4 +1,4 @@
-//! What is shown and written of a run.
+//! Arguments for the output of a run.
 
 use std::path::{Path, PathBuf};
 
@@ -9,51 +9,51 @@ use super::values::choice;
 use crate::cli::progress::ColorChoice;
 use crate::results::SamplesFormat;
 
-/// What is shown and written.
+/// Output of a run.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub(in crate::cli) struct OutputArgs {
-    /// Folder that each run gets a folder of its own in [default: performance/results]
+    /// Directory in which each run creates its own directory [default: performance/results]
     #[arg(long, value_name = "DIR", env = "RHAID_RESULTS_DIR")]
     pub(in crate::cli) results_dir: Option<PathBuf>,
 
-    /// The environment that is tested, such as staging, for reports; runs with different ones are not alike
+    /// Name of the tested environment, such as staging; comparisons warn if it differs
     #[arg(long, value_name = "WORD", env = "RHAID_LABEL")]
     pub(in crate::cli) label: Option<String>,
 
-    /// What else the reader of a report should know; can be given several times
+    /// Note for the reader of the report; can be repeated
     #[arg(long, value_name = "TEXT", env = "RHAID_NOTE")]
     pub(in crate::cli) note: Vec<String>,
 
-    /// The report as one HTML file [default: performance/reports/RUN.html]
+    /// Write the report to this HTML file [default: performance/reports/RUN.html]
     #[arg(long, value_name = "FILE", env = "RHAID_HTML")]
     pub(in crate::cli) html: Option<PathBuf>,
 
-    /// Also write PREFIX_stats.csv and its fellows, with Locust's columns
+    /// Also write PREFIX_stats.csv, PREFIX_failures.csv and so on, with Locust's columns
     #[arg(long, value_name = "PREFIX", env = "RHAID_CSV")]
     pub(in crate::cli) csv: Option<PathBuf>,
 
-    /// Rows for each endpoint, not only for the sum, in stats_history.csv
+    /// Add a row for each endpoint to stats_history.csv, not only the total
     #[arg(long, env = "RHAID_CSV_FULL_HISTORY", value_parser = BoolishValueParser::new())]
     pub(in crate::cli) csv_full_history: bool,
 
-    /// Write every sample: json=FILE or csv=FILE, as k6 does; FILE.gz compresses, - is standard output
+    /// Write every sample in k6's format: json=FILE or csv=FILE; FILE.gz is compressed, - is standard output
     #[arg(long, value_name = "FORMAT=FILE", env = "RHAID_OUT", value_delimiter = ',', value_parser = sample_target)]
     pub(in crate::cli) out: Vec<SampleTarget>,
 
-    /// Write a test case for each limit, check and failing endpoint as JUnit XML, for CI
+    /// Write JUnit XML for CI, with a test case for each threshold, check and failing endpoint
     #[arg(long, value_name = "FILE", env = "RHAID_JUNIT")]
     pub(in crate::cli) junit: Option<PathBuf>,
 
-    /// Write verdict, limits, endpoints and errors as Markdown, for a comment on a pull request
+    /// Write verdict, thresholds, endpoints and errors as Markdown, for a pull request comment
     #[arg(long, value_name = "FILE", env = "RHAID_MARKDOWN")]
     pub(in crate::cli) markdown: Option<PathBuf>,
 
-    /// A command of the shell that is run when a limit is broken, and when it holds again
+    /// Shell command to run when a threshold is breached and when it recovers
     #[arg(long, value_name = "COMMAND", env = "RHAID_ON_BREACH")]
     pub(in crate::cli) on_breach: Option<String>,
 
-    /// A URL that the same is posted to as JSON
+    /// URL to post the same events to, as JSON
     #[arg(long, value_name = "URL", env = "RHAID_ON_BREACH_URL", hide_env_values = true)]
     pub(in crate::cli) on_breach_url: Option<String>,
 
@@ -65,11 +65,11 @@ pub(in crate::cli) struct OutputArgs {
     #[arg(long, value_name = "FILE", env = "RHAID_SUMMARY_EXPORT")]
     pub(in crate::cli) summary_export: Option<PathBuf>,
 
-    /// No progress and no summary, only the verdict
+    /// Show only the verdict, without progress and summary
     #[arg(short, long, env = "RHAID_QUIET", value_parser = BoolishValueParser::new())]
     pub(in crate::cli) quiet: bool,
 
-    /// No progress, only the summary at the end
+    /// Show only the final summary, without progress
     #[arg(long, env = "RHAID_ONLY_SUMMARY", value_parser = BoolishValueParser::new())]
     pub(in crate::cli) only_summary: bool,
 
@@ -81,30 +81,30 @@ pub(in crate::cli) struct OutputArgs {
     #[arg(long, env = "RHAID_NO_COLOR", value_parser = BoolishValueParser::new())]
     pub(in crate::cli) no_color: bool,
 
-    /// Exit with 1 when requests failed or scripts erred
+    /// Exit with code 1 if requests or scripts failed
     #[arg(long, env = "RHAID_EXIT_CODE_ON_ERROR", value_parser = BoolishValueParser::new())]
     pub(in crate::cli) exit_code_on_error: bool,
 
-    /// Compare with this run at the end: its folder, the name of a baseline, or without a value the baseline of
-    /// the script's name
+    /// Compare with this run at the end: its directory or the name of a baseline; without a value, the baseline
+    /// with the script's name
     #[arg(long, value_name = "RUN", env = "RHAID_BASELINE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(in crate::cli) baseline: Option<String>,
 
-    /// Exit with 98 when anything got worse than in the baseline
+    /// Exit with code 98 if anything is worse than the baseline
     #[arg(long, env = "RHAID_FAIL_ON_REGRESSION", value_parser = BoolishValueParser::new())]
     pub(in crate::cli) fail_on_regression: bool,
 
-    /// Accepted for Locust's users: there is no page to start from yet, so every run is headless
+    /// Accepted for Locust compatibility; every run is headless
     #[arg(long, hide = true)]
     pub(in crate::cli) headless: bool,
 
-    /// Accepted for Locust's users: every run starts by itself
+    /// Accepted for Locust compatibility; every run starts immediately
     #[arg(long, hide = true)]
     pub(in crate::cli) autostart: bool,
 }
 
 impl OutputArgs {
-    /// These settings over those of a file.
+    /// These settings, which override those of a file.
     pub(in crate::cli) fn or(self, file: OutputArgs) -> OutputArgs {
         OutputArgs {
             results_dir: self.results_dir.or(file.results_dir),
@@ -144,18 +144,20 @@ impl OutputArgs {
         let to_stdout = self.out.iter().filter(|target| target.is_stdout()).count();
         if to_stdout > 0 && self.json {
             return Some(
-                "--json and --out …=- both write to standard output; give one of them a file".to_owned(),
+                "--json and --out …=- both write to standard output; give one of them a file name".to_owned(),
             );
         }
         if to_stdout > 1 {
-            return Some("two --out write to standard output; give one of them a file".to_owned());
+            return Some(
+                "two --out options write to standard output; give one of them a file name".to_owned(),
+            );
         }
         let twice = self
             .out
             .iter()
             .enumerate()
             .find(|(index, target)| self.out[..*index].iter().any(|other| other.path == target.path))?;
-        Some(format!("two --out write to {}; give each its own file", twice.1.path.display()))
+        Some(format!("two --out options write to {}; give each its own file", twice.1.path.display()))
     }
 }
 
@@ -180,11 +182,13 @@ fn sample_target(text: &str) -> Result<SampleTarget, String> {
         "csv" => SamplesFormat::Csv,
         _ => {
             let hint = crate::text::did_you_mean(word, ["json", "csv"]);
-            return Err(format!("samples are written as json=FILE or csv=FILE, not as '{word}'{hint}"));
+            return Err(format!("expected json=FILE or csv=FILE, not '{word}'{hint}"));
         }
     };
     if path.is_empty() {
-        return Err(format!("a file is missing: {word}=samples.{word}, or {word}=- for standard output"));
+        return Err(format!(
+            "the file name is missing; write {word}=samples.{word}, or {word}=- for standard output"
+        ));
     }
     Ok(SampleTarget { format, path: path.into() })
 }

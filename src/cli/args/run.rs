@@ -20,39 +20,39 @@ use crate::text::parse_duration;
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_help = RUN_HELP)]
 pub(in crate::cli) struct RunArgs {
-    /// The script (`rhaid run SCRIPT --help` lists its parameters)
+    /// Script to run (`rhaid run SCRIPT --help` lists its parameters)
     #[arg(value_name = "SCRIPT", env = "RHAID_SCRIPT")]
     pub(in crate::cli) script: Option<PathBuf>,
 
-    /// The script, as Locust's users write it
+    /// Same as SCRIPT, as in Locust
     #[arg(short = 'f', long = "script", value_name = "SCRIPT", alias = "locustfile", id = "script_flag")]
     pub(in crate::cli) script_flag: Option<PathBuf>,
 
-    /// Base URL that relative URLs of the script are joined to
+    /// Base URL for relative URLs in the script
     #[arg(short = 'H', long, value_name = "URL", env = "RHAID_HOST")]
     pub(in crate::cli) host: Option<String>,
 
-    /// Most virtual users at once [default: 1]
+    /// Number of virtual users [default: 1]
     #[arg(short, long, visible_alias = "vus", value_name = "N", env = "RHAID_USERS", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(in crate::cli) users: Option<u64>,
 
-    /// Virtual users started, and at the end taken away, per second [default: 1]
+    /// Virtual users to start per second, and to stop per second at the end [default: 1]
     #[arg(short = 'r', long, value_name = "N", env = "RHAID_SPAWN_RATE", value_parser = rate)]
     pub(in crate::cli) spawn_rate: Option<f64>,
 
-    /// Time until the users are taken away, such as 300ms, 90, 1m30s or 2h [default: until stopped]
+    /// Time until ramp-down starts, such as 300ms, 90, 1m30s or 2h [default: until stopped]
     #[arg(short = 't', long, visible_alias = "duration", value_name = "TIME", env = "RHAID_RUN_TIME", value_parser = parse_duration)]
     pub(in crate::cli) run_time: Option<Duration>,
 
-    /// Iterations of all users together, after which the run ends
+    /// Stop after this many iterations, summed over all users
     #[arg(short, long, value_name = "N", env = "RHAID_ITERATIONS", value_parser = clap::value_parser!(u64).range(1..))]
     pub(in crate::cli) iterations: Option<u64>,
 
-    /// Run only this scenario; can be given several times
+    /// Run only this scenario; can be repeated
     #[arg(long, value_name = "NAME", env = "RHAID_SCENARIO", value_delimiter = ',')]
     pub(in crate::cli) scenario: Vec<String>,
 
-    /// Run only tasks with one of these tags; can be given several times
+    /// Run only tasks with one of these tags; can be repeated
     #[arg(
         short = 'T',
         long,
@@ -63,50 +63,50 @@ pub(in crate::cli) struct RunArgs {
     )]
     pub(in crate::cli) tags: Vec<String>,
 
-    /// Leave out tasks with one of these tags, even if --tags names them
+    /// Skip tasks with one of these tags, even if --tags selects them
     #[arg(short = 'E', long, value_name = "TAG,…", env = "RHAID_EXCLUDE_TAGS", value_delimiter = ',')]
     pub(in crate::cli) exclude_tags: Vec<String>,
 
-    /// Try the script out: one user, one iteration (of a sequence all steps), every request shown; exit with 1
-    /// when anything failed
+    /// Try the script: one user, one iteration (or all steps of a sequence), every request shown; exit with code 1
+    /// if anything failed
     #[arg(long, env = "RHAID_ONCE", value_parser = BoolishValueParser::new())]
     pub(in crate::cli) once: bool,
 
-    /// Show requests and responses with headers and times, with =full also bodies up to 4 kB; credentials are
+    /// Show requests and responses with headers and timings; =full adds bodies up to 4 kB; credentials are
     /// masked
     #[arg(long, value_name = "HOW", env = "RHAID_HTTP_DEBUG", num_args = 0..=1, require_equals = true,
           default_missing_value = "headers", value_parser = choice(&HTTP_DEBUG))]
     pub(in crate::cli) http_debug: Option<HttpDebug>,
 
-    /// Use a script that is saved during the run from the next iterations on
+    /// Reload the script when it is saved; new iterations use the new version
     #[arg(long, env = "RHAID_WATCH", value_parser = BoolishValueParser::new())]
     pub(in crate::cli) watch: bool,
 
-    /// A further folder that imports are looked for in; can be given several times
+    /// Additional directory to search for imports; can be repeated
     #[arg(long, value_name = "DIR", env = "RHAID_LIB", value_delimiter = ':')]
     pub(in crate::cli) lib: Vec<PathBuf>,
 
-    /// A variable that the script reads with env::get
+    /// Set a variable that the script reads with env::get
     #[arg(short = 'e', long = "env", value_name = "KEY=VALUE", value_parser = key_value)]
     pub(in crate::cli) env: Vec<(String, String)>,
 
-    /// A parameter that the script declares with param
+    /// Set a parameter that the script declares with param
     #[arg(long, value_name = "NAME=VALUE", value_parser = key_value)]
     pub(in crate::cli) param: Vec<(String, String)>,
 
-    /// A folder that the script may read data files from, besides its own; can be given several times
+    /// Additional directory from which the script may read data files; can be repeated
     #[arg(long, value_name = "DIR", env = "RHAID_DATA", value_delimiter = ',')]
     pub(in crate::cli) data: Vec<PathBuf>,
 
-    /// A tag of every request
+    /// Tag to add to every request
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     pub(in crate::cli) tag: Vec<(String, String)>,
 
-    /// A limit such as 'http_req_duration: p(95) < 200ms'; several with ; or by several flags
-    #[arg(long, value_name = "METRIC: LIMIT", env = "RHAID_THRESHOLD", value_delimiter = ';')]
+    /// Threshold such as 'http_req_duration: p(95) < 200ms'; separate several with ; or repeat the flag
+    #[arg(long, value_name = "METRIC: EXPRESSION", env = "RHAID_THRESHOLD", value_delimiter = ';')]
     pub(in crate::cli) threshold: Vec<String>,
 
-    /// Seed of everything random; without one each run has its own
+    /// Random seed [default: a new one for each run]
     #[arg(long, value_name = "N", env = "RHAID_SEED")]
     pub(in crate::cli) seed: Option<u64>,
 
@@ -114,11 +114,11 @@ pub(in crate::cli) struct RunArgs {
     #[arg(long, value_name = "N", env = "RHAID_THREADS", value_parser = threads)]
     pub(in crate::cli) threads: Option<usize>,
 
-    /// Time that running iterations get when the run stops [default: 30s]
+    /// Time that running iterations get to finish when the run stops [default: 30s]
     #[arg(short = 's', long, value_name = "TIME", env = "RHAID_STOP_TIMEOUT", value_parser = parse_duration)]
     pub(in crate::cli) stop_timeout: Option<Duration>,
 
-    /// Settings file [default: rhaid.toml, if there is one]
+    /// Settings file [default: rhaid.toml, if it exists]
     #[arg(long, value_name = "FILE", env = "RHAID_CONFIG")]
     pub(in crate::cli) config: Option<PathBuf>,
 
@@ -135,65 +135,65 @@ pub(in crate::cli) struct RunArgs {
     pub(in crate::cli) output: OutputArgs,
 }
 
-/// What load is made, of the scenarios that have no executor of their own.
+/// The load for scenarios without an executor of their own.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Load")]
 pub(in crate::cli) struct LoadArgs {
-    /// Iterations started per second, whatever the target does: 50, 137/s, 600/m
+    /// Arrival rate: iterations started per second, however slow the target is: 50, 137/s, 600/m
     #[arg(long, value_name = "RATE", env = "RHAID_RATE", value_parser = positive_rate, allow_hyphen_values = true)]
     pub(in crate::cli) rate: Option<f64>,
 
-    /// Stages that the users follow, or the rate: 30s:20,1m:20,10s:0 or 30s:100/s,1m:100/s; NAME=30s:20 names one
+    /// Stages of users or of the rate: 30s:20,1m:20,10s:0 or 30s:100/s,1m:100/s; NAME=30s:20 names a stage
     #[arg(long, value_name = "TIME:TARGET,…", env = "RHAID_STAGES", value_parser = parse_stages)]
     pub(in crate::cli) stages: Option<RunStages>,
 
-    /// Search for the highest rate at which this limit holds, such as 'http_resp_time: p(95) < 200ms'
-    #[arg(long, value_name = "METRIC: LIMIT", env = "RHAID_FIND_CAPACITY",
+    /// Find the highest rate that meets this threshold, such as 'http_resp_time: p(95) < 200ms'
+    #[arg(long, value_name = "METRIC: EXPRESSION", env = "RHAID_FIND_CAPACITY",
           conflicts_with_all = ["profile", "rate", "stages", "shape", "hold", "users", "run_time"])]
     pub(in crate::cli) find_capacity: Option<String>,
 
-    /// With --find-capacity, the first rate [default: 10/s]
+    /// With --find-capacity, the rate to start with [default: 10/s]
     #[arg(long, value_name = "RATE", env = "RHAID_MIN_RATE", value_parser = positive_rate, requires = "find_capacity")]
     pub(in crate::cli) min_rate: Option<f64>,
 
-    /// With --find-capacity, no rate above this one is tried [default: 100000/s]
+    /// With --find-capacity, the highest rate to try [default: 100000/s]
     #[arg(long, value_name = "RATE", env = "RHAID_MAX_RATE", value_parser = positive_rate, requires = "find_capacity")]
     pub(in crate::cli) max_rate: Option<f64>,
 
-    /// With --find-capacity, how long each rate is judged [default: 10s]
+    /// With --find-capacity, how long to evaluate each rate [default: 10s]
     #[arg(long, value_name = "TIME", env = "RHAID_STEP_TIME", value_parser = parse_duration, requires = "find_capacity")]
     pub(in crate::cli) step_time: Option<Duration>,
 
-    /// A load with a name: load, stress, spike, endurance, all of them one after the other, or a file that declares
+    /// Load profile: load, stress, spike, endurance, all (one after the other), or a file that declares
     /// options(…)
     #[arg(long, value_name = "NAME|FILE", env = "RHAID_PROFILE")]
     pub(in crate::cli) profile: Option<String>,
 
-    /// With --profile, shorten (or lengthen) its times: 0.1 takes a tenth of them
+    /// With --profile, scale its times: 0.1 takes a tenth of the time
     #[arg(long, value_name = "FACTOR", env = "RHAID_TIME_SCALE", value_parser = time_scale)]
     pub(in crate::cli) time_scale: Option<f64>,
 
-    /// A function of the script that says each second how many users there are, or what the rate is
+    /// Script function that returns the number of users or the rate, called every second
     #[arg(long, value_name = "FUNCTION", env = "RHAID_SHAPE")]
     pub(in crate::cli) shape: Option<String>,
 
-    /// As --run-time, but counted from the moment when all users are there
+    /// Like --run-time, but counted from the end of ramp-up
     #[arg(long, value_name = "TIME", env = "RHAID_HOLD", value_parser = parse_duration)]
     pub(in crate::cli) hold: Option<Duration>,
 
-    /// With a rate, most virtual users at once [default: 1000]
+    /// With a rate, maximum number of virtual users [default: 1000]
     #[arg(long, value_name = "N", env = "RHAID_MAX_VUS", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(in crate::cli) max_vus: Option<u64>,
 
-    /// With a rate, virtual users that are there from the start [default: 0]
+    /// With a rate, virtual users to start with [default: 0]
     #[arg(long, value_name = "N", env = "RHAID_PRE_ALLOCATED_VUS", value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
     pub(in crate::cli) pre_allocated_vus: Option<u64>,
 
-    /// With a rate, how iterations are spread over time: evenly, or as independent arrivals are [default: uniform]
+    /// With a rate, how iterations are spread over time: evenly or as independent arrivals [default: uniform]
     #[arg(long, value_name = "HOW", env = "RHAID_ARRIVALS", value_parser = choice(&Arrivals::CHOICES))]
     pub(in crate::cli) arrivals: Option<Arrivals>,
 
-    /// With a rate, what becomes of an iteration that nobody is free for: it waits, or it is dropped [default: queue]
+    /// With a rate, whether an iteration waits or is dropped if no user is free [default: queue]
     #[arg(long, value_name = "WHAT", env = "RHAID_LATE", value_parser = choice(&Late::CHOICES))]
     pub(in crate::cli) late: Option<Late>,
 }
@@ -206,15 +206,15 @@ pub(in crate::cli) struct HttpArgs {
     #[arg(long, env = "RHAID_INSECURE", value_parser = BoolishValueParser::new())]
     pub(in crate::cli) insecure: bool,
 
-    /// PEM file of certificates to trust besides the system's
+    /// PEM file with certificates to trust in addition to the system's
     #[arg(long, value_name = "FILE", env = "RHAID_CA_FILE")]
     pub(in crate::cli) ca_file: Option<PathBuf>,
 
-    /// PEM file with a certificate chain and its key to present
+    /// PEM file with a client certificate chain and its key
     #[arg(long, value_name = "FILE", env = "RHAID_CLIENT_CERT")]
     pub(in crate::cli) client_cert: Option<PathBuf>,
 
-    /// URL of a proxy, or `env` to use HTTP_PROXY, HTTPS_PROXY and NO_PROXY [default: none]
+    /// Proxy URL, or `env` to use HTTP_PROXY, HTTPS_PROXY and NO_PROXY [default: none]
     #[arg(long, value_name = "URL", env = "RHAID_PROXY", value_parser = proxy)]
     pub(in crate::cli) proxy: Option<ProxyChoice>,
 
@@ -222,19 +222,19 @@ pub(in crate::cli) struct HttpArgs {
     #[arg(long, value_name = "VERSION", env = "RHAID_HTTP_VERSION", value_parser = VersionChoice::parse)]
     pub(in crate::cli) http_version: Option<VersionChoice>,
 
-    /// Time for a whole request [default: 60s]
+    /// Timeout for a whole request [default: 60s]
     #[arg(long, value_name = "TIME", env = "RHAID_TIMEOUT", value_parser = parse_duration)]
     pub(in crate::cli) timeout: Option<Duration>,
 
-    /// Time for opening a connection: DNS, TCP, proxy and TLS together [default: 10s]
+    /// Timeout for opening a connection: DNS, TCP, proxy and TLS together [default: 10s]
     #[arg(long, value_name = "TIME", env = "RHAID_CONNECT_TIMEOUT", value_parser = parse_duration)]
     pub(in crate::cli) connect_timeout: Option<Duration>,
 
-    /// Most redirects that are followed [default: 10]
+    /// Maximum number of redirects to follow [default: 10]
     #[arg(long, value_name = "N", env = "RHAID_MAX_REDIRECTS")]
     pub(in crate::cli) max_redirects: Option<u32>,
 
-    /// The header User-Agent [default: rhaid/VERSION]
+    /// Value of the User-Agent header [default: rhaid/VERSION]
     #[arg(long, value_name = "TEXT", env = "RHAID_USER_AGENT")]
     pub(in crate::cli) user_agent: Option<String>,
 }
@@ -247,13 +247,13 @@ fn proxy(text: &str) -> Result<ProxyChoice, Infallible> {
 }
 
 const RUN_HELP: &str = "\
-Every flag but -e, --param and --tag can be set as RHAID_… in the environment (a parameter as
-RHAID_PARAM_NAME), and by its long name in rhaid.toml; there, the tables [params], [env] and [tags].
-A flag wins over the environment, that over the file, that over the script, that over the default.
+Every flag except -e, --param and --tag can also be set in the environment as RHAID_… and in rhaid.toml
+by its long name. Parameters are set as RHAID_PARAM_NAME or in [params]; rhaid.toml also has [env] and [tags].
+Order of precedence: flag, environment, file, script, default.
 
-Exit codes: 0 passed · 1 errors, with --exit-code-on-error · 2 wrong usage ·
-97 no request was made · 98 worse than the baseline, with --fail-on-regression ·
-99 a threshold was broken · 104 wrong settings or script, or a file could not be written ·
+Exit codes: 0 passed · 1 errors, with --exit-code-on-error · 2 invalid usage ·
+97 no requests were made · 98 worse than the baseline, with --fail-on-regression ·
+99 a threshold was breached · 104 invalid settings or script, or a file could not be written ·
 105 stopped by a signal · 107 setup failed · 108 aborted by the script";
 
 impl RunArgs {

@@ -8,10 +8,10 @@ use clap::{Args, Subcommand};
 use super::values::{at_least_one, noise};
 use crate::text::parse_duration;
 
-/// Where stored runs are looked for by their names.
+/// Where to look for stored runs by name.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct RunPlaces {
-    /// Folder of the baselines
+    /// Directory of baselines
     #[arg(
         long,
         value_name = "DIR",
@@ -20,7 +20,7 @@ pub(in crate::cli) struct RunPlaces {
     )]
     pub(in crate::cli) baselines_dir: PathBuf,
 
-    /// Folder of the runs
+    /// Directory of runs
     #[arg(long, value_name = "DIR", env = "RHAID_RESULTS_DIR", default_value = "performance/results")]
     pub(in crate::cli) results_dir: PathBuf,
 }
@@ -28,31 +28,31 @@ pub(in crate::cli) struct RunPlaces {
 /// Arguments of `rhaid report`.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct ReportArgs {
-    /// The run: its folder, or its name among the results
+    /// The run: its directory, or its name in the results directory
     #[arg(value_name = "RUN")]
     pub(in crate::cli) run: PathBuf,
 
-    /// Where runs are looked for by name
+    /// Where to look for runs by name
     #[arg(long, value_name = "DIR", env = "RHAID_RESULTS_DIR", default_value = "performance/results")]
     pub(in crate::cli) results_dir: PathBuf,
 
-    /// Write the report as one HTML file
+    /// Write the report to this HTML file
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) html: Option<PathBuf>,
 
-    /// Write a test case for each limit, check and failing endpoint as JUnit XML
+    /// Write JUnit XML, with a test case for each threshold, check and failing endpoint
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) junit: Option<PathBuf>,
 
-    /// Write verdict, limits, endpoints and errors as Markdown
+    /// Write verdict, thresholds, endpoints and errors as Markdown
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) markdown: Option<PathBuf>,
 
-    /// Compare with this run or baseline, by its path or name [default: the baseline of the script's name]
+    /// Compare with this run or baseline, given by path or name [default: the baseline with the script's name]
     #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
     pub(in crate::cli) baseline: Option<String>,
 
-    /// Write each chart as an SVG file into this folder
+    /// Write each chart as an SVG file to this directory
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) svg: Option<PathBuf>,
 
@@ -60,7 +60,7 @@ pub(in crate::cli) struct ReportArgs {
     #[arg(long, value_name = "PREFIX")]
     pub(in crate::cli) csv: Option<PathBuf>,
 
-    /// Print run.json, or the figures of the part, to standard output
+    /// Print run.json, or the figures of the selected part, to standard output
     #[arg(long)]
     pub(in crate::cli) json: bool,
 
@@ -68,7 +68,7 @@ pub(in crate::cli) struct ReportArgs {
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) summary_export: Option<PathBuf>,
 
-    /// Only requests from this time of the run on, such as 1m30s
+    /// Only requests from this time of the run onwards, such as 1m30s
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(in crate::cli) from: Option<Duration>,
 
@@ -76,11 +76,11 @@ pub(in crate::cli) struct ReportArgs {
     #[arg(long, value_name = "TIME", value_parser = parse_duration)]
     pub(in crate::cli) to: Option<Duration>,
 
-    /// Only endpoints whose method and name hold this text
+    /// Only endpoints whose method and name contain this text
     #[arg(long, value_name = "TEXT")]
     pub(in crate::cli) endpoint: Option<String>,
 
-    /// Tags whose key:value holds this text, instead of endpoints
+    /// Show tags whose key:value contains this text, instead of endpoints
     #[arg(long, value_name = "TEXT", conflicts_with = "endpoint")]
     pub(in crate::cli) tag: Option<String>,
 }
@@ -88,7 +88,7 @@ pub(in crate::cli) struct ReportArgs {
 /// Arguments of `rhaid compare`.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct CompareArgs {
-    /// The earlier run: its folder, or the name of a run or baseline
+    /// The earlier run: its directory, or the name of a run or baseline
     #[arg(value_name = "BEFORE")]
     pub(in crate::cli) before: String,
 
@@ -100,19 +100,19 @@ pub(in crate::cli) struct CompareArgs {
     #[arg(long)]
     pub(in crate::cli) json: bool,
 
-    /// Write the comparison as one HTML file
+    /// Write the comparison to this HTML file
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) html: Option<PathBuf>,
 
-    /// Write the comparison as Markdown that fits a comment on a pull request
+    /// Write the comparison as Markdown, for a pull request comment
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) markdown: Option<PathBuf>,
 
-    /// Relative difference that equal runs show anyway, such as 3%
+    /// Relative difference to expect between identical runs, such as 3%
     #[arg(long, value_name = "PERCENT", default_value = "3%", value_parser = noise)]
     pub(in crate::cli) noise: f64,
 
-    /// Exit with 98 when anything got worse
+    /// Exit with code 98 if anything got worse
     #[arg(long)]
     pub(in crate::cli) fail_on_regression: bool,
 
@@ -123,9 +123,9 @@ pub(in crate::cli) struct CompareArgs {
 /// What `rhaid baseline` does.
 #[derive(Clone, Debug, Subcommand)]
 pub(in crate::cli) enum BaselineCommand {
-    /// Keep a run, in place of an older baseline of that name
+    /// Save a run as a baseline, replacing an older one with that name
     Save {
-        /// The run: its folder, or its name below performance/results
+        /// The run: its directory, or its name in performance/results
         #[arg(value_name = "RUN")]
         run: String,
 
@@ -146,23 +146,23 @@ pub(in crate::cli) enum BaselineCommand {
 /// Arguments of `rhaid trend`.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct TrendArgs {
-    /// Folder of the runs
+    /// Directory of runs
     #[arg(value_name = "DIR", default_value = "performance/results")]
     pub(in crate::cli) folder: PathBuf,
 
-    /// Only the test of this name
+    /// Only the test with this name
     #[arg(long, value_name = "NAME")]
     pub(in crate::cli) name: Option<String>,
 
-    /// How many runs of each test at most, the newest ones
+    /// Maximum number of runs per test; the latest ones are shown
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = at_least_one)]
     pub(in crate::cli) last: usize,
 
-    /// Write charts and a table of the runs as one HTML file
+    /// Write charts and a table of the runs to this HTML file
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) html: Option<PathBuf>,
 
-    /// Write each chart as an SVG file into this folder
+    /// Write each chart as an SVG file to this directory
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) svg: Option<PathBuf>,
 }

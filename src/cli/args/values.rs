@@ -1,4 +1,4 @@
-//! What flags take, read at the edge: a value that is here is right.
+//! Parsers for flag values, so that later code only sees valid ones.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -25,35 +25,35 @@ pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
 pub(super) fn time_scale(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(scale) if (0.000_1..=10_000.0).contains(&scale) => Ok(scale),
-        _ => Err("it is a factor from 0.0001 to 10000, such as 0.1 for a tenth of the time".to_owned()),
+        _ => Err("expected a factor from 0.0001 to 10000, such as 0.1 for a tenth of the time".to_owned()),
     }
 }
 
 pub(super) fn positive_rate(text: &str) -> Result<f64, String> {
     match parse_rate(text)? {
         rate if rate > 0.0 => Ok(rate),
-        _ => Err("a rate of 0 starts nothing; it must be above 0".to_owned()),
+        _ => Err("the rate must be above 0".to_owned()),
     }
 }
 
 pub(super) fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
-        _ => Err("it is a number per second and must be above 0".to_owned()),
+        _ => Err("the number per second must be above 0".to_owned()),
     }
 }
 
 pub(super) fn noise(text: &str) -> Result<f64, String> {
     match text.trim_end_matches('%').trim().parse::<f64>() {
         Ok(percent) if (0.0..=100.0).contains(&percent) => Ok(percent / 100.0),
-        _ => Err("it is a percentage from 0 to 100, such as 3%".to_owned()),
+        _ => Err("expected a percentage from 0 to 100, such as 3%".to_owned()),
     }
 }
 
 pub(super) fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(count) if count > 0 => Ok(count),
-        _ => Err("it is a number of 1 or more".to_owned()),
+        _ => Err("expected a number of 1 or more".to_owned()),
     }
 }
 
@@ -66,6 +66,6 @@ pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
 pub(super) fn threads(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(threads) if (1..=1024).contains(&threads) => Ok(threads),
-        _ => Err("it is a number from 1 to 1024".to_owned()),
+        _ => Err("expected a number from 1 to 1024".to_owned()),
     }
 }

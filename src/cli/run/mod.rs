@@ -91,7 +91,7 @@ fn execute_as_told(test: LoadTest, args: &RunArgs) -> Result<Ended, Refused> {
     let baseline = baseline(&args.output, &prepared)?;
     let alerts = Alerts::new(&args.output)?;
     if alerts.are_asked_for() && !prepared.has_thresholds() {
-        output::err("warning: there is no limit, so --on-breach is never called (see --threshold)\n");
+        output::err("warning: no thresholds are set, so --on-breach is never called (see --threshold)\n");
     }
     if let Some(problem) = args.output.conflict() {
         return Err(Refused::Usage(problem));

@@ -70,7 +70,7 @@ impl Session {
                     }
                     stops += 1;
                     if stops == 1 {
-                        progress.message("stopping: running iterations may end; once more ends them at once");
+                        progress.message("stopping: waiting for running iterations; repeat to stop at once");
                     }
                 }
                 key = keys.next() => {
