@@ -1,7 +1,7 @@
-//! A search for the capacity in words: the answer, and the figures of a step.
+//! The wording of a capacity search: the answer, and the figures of a step.
 //!
-//! Pure. Owns how both are written. Leaves layout to the views. Invariant: what was measured in a step that did not hold
-//! is never written like the limit.
+//! Pure. Owns how both are written. Leaves layout to the views. Invariant: the actual value of a step that did not hold
+//! is never written like the threshold.
 
 use super::thresholds::{amount, told_apart};
 use crate::metrics::{CapacityStats, CapacityStep, NotHeld};
@@ -14,30 +14,30 @@ pub(crate) fn answer(capacity: &CapacityStats) -> (String, bool) {
         return match lowest {
             Some(rate) => (
                 format!(
-                    "no rate held {}; the lowest that was tried is {}/s",
+                    "no rate held {}; the lowest rate tried was {}/s",
                     capacity.limit,
                     format::rate(rate)
                 ),
                 false,
             ),
-            None => ("the search ended before a rate was judged".to_owned(), false),
+            None => ("the search ended before any rate was evaluated".to_owned(), false),
         };
     };
     let mut text = format!("{}/s held {}", format::rate(best), capacity.limit);
     // Errors are answered fast, so a limit on times alone holds for them.
     let failed = capacity.steps.iter().find(|step| step.rate == best).and_then(|step| step.failed_share);
     if let Some(share) = failed.filter(|share| *share > 0.0) {
-        text.push_str(&format!(" while {} % of its requests failed", format::percent(share)));
+        text.push_str(&format!(" with {} % of requests failing", format::percent(share)));
     }
     let broke =
         capacity.steps.iter().filter(|step| step.why_not.is_some() && step.rate > best).map(|step| step.rate);
     match broke.reduce(f64::min) {
         Some(broke) => text.push_str(&format!(", {}/s did not", format::rate(broke))),
-        None if capacity.is_at_max => text.push_str("; it is the highest that was allowed"),
-        None => text.push_str("; the search ended before a rate did not"),
+        None if capacity.is_at_max => text.push_str("; this is the highest rate allowed"),
+        None => text.push_str("; the search ended before a rate failed to hold"),
     }
     if capacity.steps.iter().any(|step| step.generator_saturated && step.why_not.is_some()) {
-        text.push_str(" (while the generator was saturated: the target may hold more)");
+        text.push_str(" (the generator was saturated: the target may hold more)");
     }
     (text, true)
 }
@@ -77,7 +77,7 @@ mod tests {
         assert!(held);
         assert_eq!(
             sentence,
-            "120.0/s held http_resp_time: p(95) < 200ms while 0.25 % of its requests failed, 140.0/s did not (while the generator was saturated: the target \
+            "120.0/s held http_resp_time: p(95) < 200ms with 0.25 % of requests failing, 140.0/s did not (the generator was saturated: the target \
              may hold more)"
         );
         let none = CapacityStats {
@@ -92,7 +92,7 @@ mod tests {
             is_at_max: true,
             ..capacity()
         };
-        assert!(answer(&most).0.ends_with("it is the highest that was allowed"));
+        assert!(answer(&most).0.ends_with("this is the highest rate allowed"));
         assert!(!answer(&CapacityStats { steps: Vec::new(), best: None, ..capacity() }).1);
     }
 

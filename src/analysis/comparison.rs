@@ -1,4 +1,4 @@
-//! A comparison of two runs in words: the same in the terminal, in Markdown and on a page.
+//! The wording of a comparison of two runs, shared by terminal, Markdown and HTML.
 //!
 //! Pure. Leaves the figures to `results::compare` and the layout to each report.
 
@@ -6,7 +6,7 @@ use crate::analysis::{ChangeVerdict, ComparedFigure, Comparison, EndpointCompari
 use crate::text::clean_line;
 use crate::text::format;
 
-/// What the comparison comes to, in a sentence.
+/// The result of the comparison in one sentence.
 pub fn comparison_sentence(comparison: &Comparison) -> String {
     let changes = |verdict: ChangeVerdict| -> Vec<String> {
         let mut all: Vec<_> = comparison.changes(verdict).collect();
@@ -25,7 +25,7 @@ pub fn comparison_sentence(comparison: &Comparison) -> String {
     };
     let (worse, better) = (changes(ChangeVerdict::Worse), changes(ChangeVerdict::Better));
     match (worse.is_empty(), better.is_empty()) {
-        (true, true) => "no change beyond noise".to_owned(),
+        (true, true) => "no significant change".to_owned(),
         (false, true) => format!("REGRESSION: {}", listed(worse)),
         (true, false) => format!("better: {}", listed(better)),
         (false, false) => format!("REGRESSION: {}; better: {}", listed(worse), listed(better)),
@@ -44,7 +44,7 @@ pub(crate) fn endpoint_name(endpoint: &EndpointComparison) -> String {
     }
 }
 
-/// The endpoints that a report has room for: all requests together, then those that changed, then the others.
+/// The endpoints that fit into a report: all requests together, then those that changed, then the others.
 pub(crate) fn shown(comparison: &Comparison, most: usize) -> Vec<&EndpointComparison> {
     let mut all: Vec<&EndpointComparison> = comparison.endpoints.iter().collect();
     let has = |endpoint: &EndpointComparison, verdict| endpoint.figures.iter().any(|f| f.verdict == verdict);
@@ -89,13 +89,13 @@ pub(crate) fn interval_text(figure: &FigureComparison) -> String {
     )
 }
 
-/// A change with what it means: `+12% worse`, `+0.4% noise`; nothing without data to judge.
+/// A change with its verdict: `+12% worse`, `+0.4% noise`; `None` without enough data.
 pub(crate) fn judged_change(figure: &FigureComparison) -> Option<String> {
     let change = figure.change.filter(|_| figure.verdict != ChangeVerdict::TooLittleData)?;
     Some(format!("{} {}", change_text(figure.figure, change), figure.verdict.as_str()))
 }
 
-/// A sign for each verdict, since colour is never alone.
+/// A sign for each verdict, since colour never carries meaning alone.
 pub(crate) fn sign(verdict: ChangeVerdict) -> &'static str {
     match verdict {
         ChangeVerdict::Better => "✓",

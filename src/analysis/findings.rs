@@ -1,6 +1,6 @@
-//! What happened in a run, found without being asked: at most seven sentences, each with its time.
+//! What happened in a run, found automatically: at most seven sentences, each with its time.
 //!
-//! Pure: a function of the snapshot and what was planned. Owns the rules and their words. Invariant: a
+//! Pure: a function of the snapshot and the plan. Owns the rules and their wording. Invariant: a
 //! finding states figures of the run; when nothing happened there is none.
 
 use std::time::Duration;
@@ -12,19 +12,19 @@ use crate::plan::{EndedBy, RunRecord};
 use crate::text::format;
 use crate::text::format_clock;
 
-/// Most findings that are told.
+/// Maximum number of findings reported.
 const MOST: usize = 7;
 
-/// Iterations that start so late at the 99th percentile make the numbers doubtful.
+/// A start delay above this at the 99th percentile makes the figures unreliable.
 const LATE_US: u64 = 10_000;
 
 /// Fewest requests with which tail percentiles mean something.
 const FEW_REQUESTS: u64 = 100;
 
-/// Share of failed requests from which an endpoint is named.
+/// Share of failed requests above which an endpoint is reported as failing.
 const FAILING_SHARE: f64 = 0.05;
 
-/// Most failing endpoints that are named.
+/// Maximum number of failing endpoints reported.
 const MOST_FAILING: usize = 2;
 
 /// One thing that happened.
@@ -36,14 +36,14 @@ pub struct Finding {
     pub kind: &'static str,
     /// When it began, as time since the start of the load; `None` for the whole run.
     pub at: Option<Duration>,
-    /// When it ended.
+    /// When it ended; `None` if it has no end.
     pub until: Option<Duration>,
-    /// One sentence; names of requests stand in it as they are.
+    /// One sentence. Request names in it are not escaped.
     pub text: String,
 }
 
 impl Finding {
-    /// The sentence with its time before it.
+    /// The sentence, prefixed with its time.
     pub fn sentence(&self) -> String {
         match (self.at, self.until) {
             (Some(at), Some(until)) => format!("{}-{} {}", format_clock(at), format_clock(until), self.text),
@@ -53,7 +53,7 @@ impl Finding {
     }
 }
 
-/// The findings of a run, the most telling first: the same wherever they are told.
+/// The findings of a run, most important first. Every output shows the same list.
 pub fn findings(record: &RunRecord) -> Vec<Finding> {
     let snapshot = &*record.snapshot;
     let history = snapshot.history.since(0);
@@ -83,7 +83,7 @@ fn unfinished(record: &RunRecord) -> Option<Finding> {
         kind: "unfinished",
         at: Some(record.snapshot.elapsed),
         until: None,
-        text: "the last second that was written: the run was killed, or still goes on".to_owned(),
+        text: "the recording ends here: the run was killed or is still running".to_owned(),
     })
 }
 
@@ -91,7 +91,7 @@ fn endpoint_name(stats: &EndpointStats) -> String {
     format!("{} {}", stats.method, stats.name)
 }
 
-/// Whether the endpoint of the first failure is named as failing, since that finding begins with the same failure.
+/// Whether the endpoint of the first failure is already reported as failing.
 fn is_first_failure_told(snapshot: &Snapshot) -> bool {
     let first = snapshot.failures.iter().min_by_key(|(_, group)| group.first_seen).map(|(key, _)| key);
     first.is_some_and(|key| {
@@ -100,7 +100,7 @@ fn is_first_failure_told(snapshot: &Snapshot) -> bool {
     })
 }
 
-/// The endpoints that fail often, that with the most failures first.
+/// The endpoints that fail often, most failures first.
 fn failing_endpoints(snapshot: &Snapshot) -> Vec<&EndpointStats> {
     let is_failing = |stats: &&EndpointStats| {
         stats.failures >= 5 && stats.failed_share().is_some_and(|share| share >= FAILING_SHARE)
@@ -125,7 +125,7 @@ fn failing(snapshot: &Snapshot) -> Vec<Finding> {
             cause(snapshot, stats).map(|cause| format!(": {cause}")).unwrap_or_default()
         );
         if index + 1 == MOST_FAILING && more > 0 {
-            text.push_str(&format!("; {} like it", plural(more as u64, "more endpoint")));
+            text.push_str(&format!("; {} with many failures", plural(more as u64, "more endpoint")));
         }
         Finding { kind: "failing", at: first_failure(snapshot, stats), until: None, text }
     };
@@ -157,8 +157,8 @@ fn generator(snapshot: &Snapshot) -> Option<Finding> {
         at: None,
         until: None,
         text: format!(
-            "the load generator was late: 1 % of the iterations started more than {} after they were due; \
-             its own delay is in the response times",
+            "the load generator fell behind: 1 % of iterations started more than {} late; \
+             response times include this delay",
             format::latency(late)
         ),
     })
@@ -189,15 +189,15 @@ fn burst(snapshot: &Snapshot, points: &[&HistoryPoint]) -> Option<Finding> {
         at: Some(from),
         until: Some(to),
         text: format!(
-            "burst of failures: {} of all {}{}",
+            "burst of failures: {} of {}{}",
             format::count(count),
             format::count(all),
-            kinds.map(|kind| format!(", most of them {kind}")).unwrap_or_default()
+            kinds.map(|kind| format!(", mostly {kind}")).unwrap_or_default()
         ),
     })
 }
 
-/// The number of users from which on p95 is more than twice that under little load.
+/// The number of users above which p95 is more than twice its value under light load.
 fn knee(points: &[&HistoryPoint], stalls: &[Stall]) -> Option<Finding> {
     let near_stall = |point: &HistoryPoint| stalls.iter().any(|stall| stall.is_near(point));
     let mut by_users: Vec<(u64, f64)> = points
@@ -236,7 +236,7 @@ fn knee(points: &[&HistoryPoint], stalls: &[Stall]) -> Option<Finding> {
         at,
         until: None,
         text: format!(
-            "p95 rises with the load: about {} below {} users, {} at {}",
+            "p95 rises with load: about {} below {} users, {} at {}",
             format::latency(calm.round() as u64),
             format::count(users),
             format::latency(busy.round() as u64),
@@ -245,7 +245,7 @@ fn knee(points: &[&HistoryPoint], stalls: &[Stall]) -> Option<Finding> {
     })
 }
 
-/// Less load than was asked for.
+/// Less load than planned.
 fn load(record: &RunRecord) -> Option<Finding> {
     let RunRecord { info, snapshot, .. } = record;
     let came_to_its_time = record.ended_by == Some(EndedBy::RunTime);
@@ -255,7 +255,7 @@ fn load(record: &RunRecord) -> Option<Finding> {
         at: None,
         until: None,
         text: format!(
-            "the load was less than planned: at most {} of {} users ran at once",
+            "load below plan: at most {} of {} users ran at the same time",
             format::count(snapshot.users_max),
             format::count(info.users)
         ),
@@ -286,10 +286,7 @@ fn few_samples(snapshot: &Snapshot) -> Option<Finding> {
         kind: "few-samples",
         at: None,
         until: None,
-        text: format!(
-            "only {}: p99 and what lies beyond cannot be told from so few",
-            plural(requests, "request")
-        ),
+        text: format!("only {}: too few for p99 and higher percentiles", plural(requests, "request")),
     })
 }
 
@@ -373,7 +370,7 @@ mod tests {
             found[0].text.starts_with("GET /b failed 100 % of the time (60 of 60): status 503"),
             "{found:?}"
         );
-        assert!(found[1].sentence().starts_with("00:20-00:22 burst of failures: 60 of all 60"), "{found:?}");
+        assert!(found[1].sentence().starts_with("00:20-00:22 burst of failures: 60 of 60"), "{found:?}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Leaks: memory of the target that rises for as long as all users run.
+//! Leaks: memory of the target that grows for as long as all users run.
 //!
-//! Pure. Owns what is called a leak and its words; leaves the line and its confidence to `regression`.
-//! Invariant: what fills up and then stays, and what goes up and down, is none.
+//! Pure. Owns what counts as a leak and its wording; leaves the line and its confidence to `slope`.
+//! Invariant: memory that levels off, or goes up and down, is not a leak.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::slope::trend;
 use crate::metrics::{Phase, Snapshot};
 use crate::text::format;
 
-/// Fewest seconds of memory that a leak is told from.
+/// Minimum number of seconds needed to detect a leak.
 const FEWEST_SAMPLES: usize = 20;
 
 /// Share of the whole rise that the second half of a leak has, a second.
@@ -32,7 +32,7 @@ pub(crate) fn steady_memory(snapshot: &Snapshot) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// Memory of the target that rises steadily; points are (seconds since the start, bytes) of the steady phase.
+/// A steady growth of the target's memory; points are (seconds since the start, bytes) of the steady phase.
 pub fn leak(points: &[(f64, f64)]) -> Option<Finding> {
     if points.len() < FEWEST_SAMPLES {
         return None;
@@ -54,7 +54,7 @@ pub fn leak(points: &[(f64, f64)]) -> Option<Finding> {
         at: Some(Duration::from_secs_f64(from.max(0.0))),
         until: Some(Duration::from_secs_f64(to.max(0.0))),
         text: format!(
-            "memory of the target rises steadily: {} to {}, {}/min (95 % sure of {} to {}); a leak, or a cache without a limit",
+            "target memory grows steadily: {} to {}, {}/min (95 % confidence: {} to {}); a leak or an unbounded cache",
             size(line.first),
             size(line.last),
             size(line.slope * 60.0),
@@ -73,9 +73,9 @@ mod tests {
         let rising: Vec<_> = (0..60).map(|s| (f64::from(s), 100e6 + 1e6 * f64::from(s))).collect();
         let found = leak(&rising).unwrap();
         assert!(
-            found.sentence().starts_with(
-                "00:00-00:59 memory of the target rises steadily: 100.0 MB to 159.0 MB, 60.0 MB/min"
-            ),
+            found
+                .sentence()
+                .starts_with("00:00-00:59 target memory grows steadily: 100.0 MB to 159.0 MB, 60.0 MB/min"),
             "{found:?}"
         );
         let flat: Vec<_> = (0..60).map(|s| (f64::from(s), 100e6 + f64::from(s % 7) * 1e5)).collect();
@@ -102,7 +102,10 @@ mod tests {
     #[test]
     fn a_leak_is_told_although_a_stall_interrupts_it() {
         let found = leak(&by_second(LEAK_WITH_A_STALL)).unwrap();
-        assert!(found.text.contains("50.1 MB to 132.3 MB, 214.4 MB/min (95 % sure of 159.6 MB"), "{found:?}");
+        assert!(
+            found.text.contains("50.1 MB to 132.3 MB, 214.4 MB/min (95 % confidence: 159.6 MB"),
+            "{found:?}"
+        );
         // Wherever the two seconds lie.
         for pause in 2..38 {
             let level =

@@ -1,4 +1,4 @@
-//! What a run means: findings, warnings, the verdict, thresholds in words, and two runs against each other.
+//! What a run means: findings, warnings, the verdict, the wording of thresholds, and the comparison of two runs.
 //!
 //! Pure functions of snapshot and run facts. Owns the rules and their sentences. Leaves layout to `report` and files to
 //! `results`; imports neither.

@@ -1,14 +1,14 @@
-//! Whether a series of measurements rises steadily: a straight line with the confidence of its slope. Pure.
+//! Whether a series of measurements rises steadily: a linear fit with a confidence interval for its slope. Pure.
 //!
-//! Least squares. Successive measurements of memory are alike, so they count as fewer than they are: the
-//! number of independent ones is reduced by the correlation of neighbouring residuals (Bartlett's formula
-//! for a first-order process). Without that, every slow wave would be a certain leak.
+//! Least squares. Successive measurements of memory are correlated, so they carry less information: the
+//! effective sample size is reduced by the correlation of neighbouring residuals (Bartlett's formula
+//! for a first-order process). Without that, every slow wave would look like a leak.
 //!
-//! Where neighbours are alike for the most part, the level wanders: what shifted it once, a pause of two
-//! seconds, say, shifts all that comes after. Then hardly anything would count, and the confidence comes from
+//! Where neighbours are strongly correlated, the level wanders: what shifted it once, a pause of two
+//! seconds, say, shifts everything after it. Then hardly any sample would count, and the confidence comes from
 //! the steps from one measurement to the next instead. They tell a steady rise with a pause from a wave.
 
-/// A slope and what is known of it.
+/// A slope and its confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Trend {
     /// Value per unit of x.
@@ -25,10 +25,10 @@ pub(crate) struct Trend {
     pub last: f64,
 }
 
-/// Fewest points a slope is computed from.
+/// Minimum number of points for a slope.
 const FEWEST: usize = 8;
 
-/// Correlation of neighbouring residuals from which on the level is taken to wander.
+/// Correlation of neighbouring residuals above which the level is assumed to wander.
 const WANDERING: f64 = 0.5;
 
 /// The line through the points, which ascend in x; `None` for too few of them, or all at one x.

@@ -1,4 +1,4 @@
-//! Stalls: stretches in which almost nothing came back although much was asked for.
+//! Stalls: periods with almost no responses although many requests were in flight.
 //!
 //! Pure: a function of the seconds of a run. Owns where a stall begins and ends; leaves what else happened to
 //! `findings`. Invariant: a stall covers at least one second with a tenth of the usual responses, or fewer.
@@ -15,11 +15,11 @@ use crate::text::format;
 
 /// See the module's description.
 pub(crate) struct Stall {
-    /// Its begin, seconds since the start of the load.
+    /// When it began, seconds since the start of the load.
     from_s: f64,
-    /// Its end.
+    /// When it ended.
     to_s: f64,
-    /// What came back in its whole seconds.
+    /// Responses received in its whole seconds.
     responses: u64,
     in_flight: u64,
 }

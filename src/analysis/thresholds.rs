@@ -1,7 +1,7 @@
-//! Thresholds in words: "limit" is what a person calls them.
+//! The wording of thresholds.
 //!
-//! Pure. Owns how a limit, what was measured and the distance between them are written. Leaves layout to the
-//! views. Invariant: two values on the two sides of a limit are never written alike.
+//! Pure. Owns how a threshold, its actual value and the margin between them are written. Leaves layout to the
+//! views. Invariant: values on opposite sides of a threshold are never written alike.
 
 use crate::metrics::{Aggregation, Quantity, Threshold};
 use crate::metrics::{ThresholdState, ThresholdStats};
@@ -23,12 +23,12 @@ pub fn amount(value: f64, quantity: Quantity) -> String {
     }
 }
 
-/// Three digits are enough for per cent of a processor.
+/// Three digits are enough for CPU percentages.
 fn short(value: f64) -> String {
     if value.abs() < 99.95 { format!("{value:.1}") } else { format::number(value.round()) }
 }
 
-/// What was measured; with as many digits as it takes to tell it from the limit, `no data` without any.
+/// The actual value, with as many digits as it takes to tell it from the threshold; `no data` without one.
 pub fn measured(stats: &ThresholdStats) -> String {
     let threshold = &stats.threshold;
     stats
@@ -36,7 +36,7 @@ pub fn measured(stats: &ThresholdStats) -> String {
         .map_or_else(|| "no data".to_owned(), |value| told_apart(value, threshold.limit, threshold.quantity))
 }
 
-/// A value with as many digits as it takes to tell it from a limit.
+/// A value with as many digits as it takes to tell it from a threshold.
 pub(crate) fn told_apart(value: f64, limit: f64, quantity: Quantity) -> String {
     let text = amount(value, quantity);
     if value == limit || text != amount(limit, quantity) {
@@ -50,12 +50,12 @@ pub(crate) fn told_apart(value: f64, limit: f64, quantity: Quantity) -> String {
     format!("{}{unit}", trimmed(scaled))
 }
 
-/// The limit with its comparison: `< 200ms`.
+/// The comparison and the value it demands: `< 200ms`.
 pub fn demanded(threshold: &Threshold) -> String {
     format!("{} {}", threshold.comparison.as_str(), set(threshold.limit, threshold.quantity))
 }
 
-/// A limit as it was set, without rounding: `200ms`, `1.5s`, `0.1 %`, `1GB`.
+/// The value of a threshold as it was set, without rounding: `200ms`, `1.5s`, `0.1 %`, `1GB`.
 pub(crate) fn set(limit: f64, quantity: Quantity) -> String {
     const BYTES: [(f64, &str); 4] = [(1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")];
     let size = limit.abs();
@@ -75,13 +75,13 @@ pub(crate) fn set(limit: f64, quantity: Quantity) -> String {
     }
 }
 
-/// At most six decimals, none that says nothing.
+/// At most six decimals, without trailing zeros.
 fn trimmed(value: f64) -> String {
     let text = format!("{value:.6}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// How far the measured value is on the right side of the limit, in per cent of it: `58 %`, `-12 %`, `-`.
+/// How far the actual value is from breaching the threshold, in percent of it: `58 %`, `-12 %`, `-`.
 pub fn margin(stats: &ThresholdStats) -> String {
     match stats.margin() {
         None => "-".to_owned(),
@@ -96,17 +96,17 @@ pub fn margin(stats: &ThresholdStats) -> String {
     }
 }
 
-/// When it was broken first: `00:11`, `-`.
+/// When it was first breached: `00:11`, `-`.
 pub fn first_broken(stats: &ThresholdStats) -> String {
     stats.first_broken.map_or_else(|| "-".to_owned(), format_clock)
 }
 
-/// The whole of a limit: `http_req_duration{name:/x}: p(95) < 200ms over 30s`.
+/// The full text of a threshold: `http_req_duration{name:/x}: p(95) < 200ms over 30s`.
 pub fn whole(threshold: &Threshold) -> String {
     format!("{}: {}", threshold.selector(), threshold.expression)
 }
 
-/// A figure of a metric in a word: `p95`, `max`.
+/// The short name of an aggregation: `p95`, `max`.
 pub(crate) fn figure(aggregation: Aggregation) -> String {
     match aggregation {
         Aggregation::Avg => "avg".to_owned(),
@@ -121,7 +121,7 @@ pub(crate) fn figure(aggregation: Aggregation) -> String {
     }
 }
 
-/// What is limited, in a word or two: `p95`, `failed`, `p95(/health)`, `target_cpu avg`.
+/// The short name of what a threshold is on: `p95`, `failed`, `p95(/health)`, `target_cpu avg`.
 pub fn short_name(threshold: &Threshold) -> String {
     let figure = figure(threshold.aggregation);
     let name = match (threshold.metric.as_str(), threshold.aggregation) {
@@ -142,7 +142,7 @@ pub fn short_name(threshold: &Threshold) -> String {
     format!("{name}({})", values.join(", "))
 }
 
-/// A limit and what was measured: `p95(/health) < 50ms: 10ms`.
+/// A threshold and its actual value: `p95(/health) < 50ms: 10ms`.
 pub fn short_line(stats: &ThresholdStats) -> String {
     let threshold = &stats.threshold;
     let measured = match stats.state {
@@ -157,7 +157,7 @@ pub fn short_line(stats: &ThresholdStats) -> String {
     format!("{} {}{scope}: {measured}", short_name(threshold), demanded(threshold))
 }
 
-/// A limit that is not kept, as part of a sentence: `p95(/health) is 1.20s, limit < 500ms`.
+/// A threshold that was not met, as part of a sentence: `p95(/health) is 1.20s, threshold < 500ms`.
 pub fn limit_sentence(stats: &ThresholdStats) -> String {
     let threshold = &stats.threshold;
     let scope = if threshold.window.is_some() || threshold.phase.is_some() {
@@ -166,9 +166,14 @@ pub fn limit_sentence(stats: &ThresholdStats) -> String {
         String::new()
     };
     match stats.measured {
-        None => format!("{} has no data, limit {}{scope}", short_name(threshold), demanded(threshold)),
+        None => format!("{} has no data, threshold {}{scope}", short_name(threshold), demanded(threshold)),
         Some(_) => {
-            format!("{} is {}, limit {}{scope}", short_name(threshold), measured(stats), demanded(threshold))
+            format!(
+                "{} is {}, threshold {}{scope}",
+                short_name(threshold),
+                measured(stats),
+                demanded(threshold)
+            )
         }
     }
 }
@@ -235,9 +240,12 @@ mod tests {
     #[test]
     fn sentences() {
         let broken = stats(Quantity::Time, 500.0, Some(1200.0));
-        assert_eq!(limit_sentence(&broken), "p95(/x) is 1.20s, limit < 500ms");
+        assert_eq!(limit_sentence(&broken), "p95(/x) is 1.20s, threshold < 500ms");
         assert_eq!(short_line(&broken), "p95(/x) < 500ms: 1.20s");
-        assert_eq!(limit_sentence(&stats(Quantity::Time, 500.0, None)), "p95(/x) has no data, limit < 500ms");
+        assert_eq!(
+            limit_sentence(&stats(Quantity::Time, 500.0, None)),
+            "p95(/x) has no data, threshold < 500ms"
+        );
         for (limit, quantity, text) in [
             (4.805, Quantity::Time, "4.805ms"),
             (90_000.0, Quantity::Time, "90s"),

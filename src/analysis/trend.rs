@@ -1,6 +1,6 @@
 //! One run among many of the same test. Pure data.
 
-/// The headline of one run.
+/// The headline figures of one run.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TrendPoint {
@@ -8,9 +8,9 @@ pub struct TrendPoint {
     pub folder: String,
     /// Name of the script.
     pub name: String,
-    /// When it began; UTC, RFC 3339.
+    /// When it started; UTC, RFC 3339.
     pub started_at: String,
-    /// Most virtual users it was to have; `None` for a run that does not say.
+    /// Maximum number of virtual users planned; `None` if the run does not record it.
     pub users: Option<u64>,
     /// Requests.
     pub requests: u64,
@@ -18,12 +18,12 @@ pub struct TrendPoint {
     pub rate: f64,
     /// Share of failed requests; `None` without a request.
     pub failed_share: Option<f64>,
-    /// Service time of the successes, milliseconds: median, 95th and 99th percentile; `None` without a success.
+    /// Service time of successful requests in milliseconds: median, 95th and 99th percentile; `None` without one.
     pub latency_ms: Option<[f64; 3]>,
-    /// Whether all its thresholds held; `None` when it had none, or was cut off.
+    /// Whether all its thresholds were met; `None` if it had none or did not finish.
     pub passed: Option<bool>,
-    /// Hash of the commit that its script was of, if it says so.
+    /// Hash of the commit of its script, if recorded.
     pub commit: Option<String>,
-    /// What it was made with that the run of this test before it was not: script, load, host, machine; in words.
+    /// How its setup differs from the previous run of this test (script, load, host, machine), as sentences.
     pub unlike: Vec<String>,
 }

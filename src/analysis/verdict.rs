@@ -1,9 +1,9 @@
-//! The one answer of a run. Pure.
+//! The verdict on a run. Pure.
 
 use crate::metrics::Snapshot;
 use crate::plan::EndedBy;
 
-/// How a run is to be judged.
+/// The overall result of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Verdict<'a> {
@@ -11,24 +11,24 @@ pub enum Verdict<'a> {
     SetupFailed(&'a str),
     /// The script ended the run for this reason.
     Aborted(&'a str),
-    /// A signal ended the run before its time.
+    /// A signal ended the run early.
     StoppedBySignal,
-    /// The run was killed, or still runs: its end is not in the results.
+    /// The run was killed or is still running: the results have no end.
     Unfinished,
-    /// Not one request got its verdict: nothing was measured.
+    /// No request completed: nothing was measured.
     NoRequests,
-    /// Limits are broken, or had no data: how many, and of how many.
-    LimitsBroken(usize, usize),
-    /// All limits, so many, were kept.
-    LimitsKept(usize),
-    /// A search for the capacity is over; whether some rate held.
+    /// Thresholds were breached or had no data: how many, out of how many.
+    ThresholdsBreached(usize, usize),
+    /// All thresholds were met: how many there were.
+    ThresholdsMet(usize),
+    /// A capacity search is over: whether any rate held.
     Capacity(bool),
-    /// The run is complete and nothing says what would have been good enough.
-    NoLimitsSet,
+    /// The run is complete, but it has no thresholds to pass or fail.
+    NoThresholdsSet,
 }
 
 impl<'a> Verdict<'a> {
-    /// The verdict on a run that ended so, with these figures.
+    /// The verdict on a run with this end and these figures.
     pub fn of(ended_by: &'a EndedBy, snapshot: &Snapshot) -> Self {
         match ended_by {
             EndedBy::SetupFailed(error) => Verdict::SetupFailed(error),
@@ -47,15 +47,15 @@ impl<'a> Verdict<'a> {
                 let (broken, all) = (snapshot.broken_thresholds().count(), snapshot.thresholds.len());
                 match (snapshot.total.requests, broken, all) {
                     (0, _, _) => Verdict::NoRequests,
-                    (_, _, 0) => Verdict::NoLimitsSet,
-                    (_, 0, all) => Verdict::LimitsKept(all),
-                    (_, broken, all) => Verdict::LimitsBroken(broken, all),
+                    (_, _, 0) => Verdict::NoThresholdsSet,
+                    (_, 0, all) => Verdict::ThresholdsMet(all),
+                    (_, broken, all) => Verdict::ThresholdsBreached(broken, all),
                 }
             }
         }
     }
 
-    /// The words a person looks for.
+    /// The verdict in capital letters, as every output shows it.
     pub fn words(self) -> &'static str {
         match self {
             Verdict::SetupFailed(_) => "SETUP FAILED",
@@ -63,11 +63,11 @@ impl<'a> Verdict<'a> {
             Verdict::StoppedBySignal => "STOPPED by signal",
             Verdict::Unfinished => "NOT FINISHED",
             Verdict::NoRequests => "NO REQUESTS",
-            Verdict::LimitsBroken(_, _) => "FAILED",
-            Verdict::LimitsKept(_) => "PASSED",
+            Verdict::ThresholdsBreached(_, _) => "FAILED",
+            Verdict::ThresholdsMet(_) => "PASSED",
             Verdict::Capacity(true) => "CAPACITY",
             Verdict::Capacity(false) => "FAILED",
-            Verdict::NoLimitsSet => "NO LIMITS SET",
+            Verdict::NoThresholdsSet => "NO THRESHOLDS SET",
         }
     }
 }

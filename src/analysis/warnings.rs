@@ -1,14 +1,14 @@
-//! What makes the figures of a run doubtful or not whole: said in the summary and in the report, in the same words.
+//! What makes the figures of a run unreliable or incomplete. The summary and the report use the same wording.
 //!
 //! Leaves what the target did to `findings`. Pure.
 
 use crate::metrics::{CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, Percentile, Saturation, Snapshot};
 use crate::text::format;
 
-/// One warning: its first line says what it is, the others say more of it. Texts of the run stand in it as they are.
+/// One warning: the first line states it, the others add detail. Text from the run is not escaped.
 pub(crate) type Warning = Vec<String>;
 
-/// All of a run, the gravest first.
+/// All warnings of a run, most severe first.
 pub(crate) fn warnings(snapshot: &Snapshot) -> Vec<Warning> {
     let mut all: Vec<Warning> = saturated(&snapshot.generator).into_iter().collect();
     all.extend(snapshot.notes.iter().map(|note| vec![note.clone()]));
@@ -16,27 +16,29 @@ pub(crate) fn warnings(snapshot: &Snapshot) -> Vec<Warning> {
     if snapshot.interrupted_requests > 0 {
         let given_up = format::count(snapshot.interrupted_requests);
         all.push(vec![format!(
-            "{given_up} requests had no response when the run stopped; they are not counted"
+            "{given_up} requests had no response when the run stopped and are not counted"
         )]);
     }
     if snapshot.series_folded {
         all.push(vec![
-            "too many different request names: later ones are counted as (other);".to_owned(),
-            "give requests with ids in their path a common name".to_owned(),
+            "too many distinct request names: new ones are counted as (other)".to_owned(),
+            "give requests with IDs in their path a common name".to_owned(),
         ]);
     }
     all
 }
 
-/// That the figures of the run contain delays of the generator, why, and what helps.
+/// The warning that figures include delays of the generator, with the causes and the remedy.
 fn saturated(generator: &GeneratorStats) -> Option<Warning> {
     let causes = generator.causes();
     if causes.is_empty() {
         return None;
     }
-    let mut lines = vec!["the load generator was saturated: latencies contain delays of its own".to_owned()];
+    let mut lines = vec!["the load generator was saturated: latencies include its own delays".to_owned()];
     lines.extend(causes.into_iter().map(|cause| words(cause, generator)));
-    lines.push("less load, more cores or threads, or several machines make the figures true".to_owned());
+    lines.push(
+        "for reliable figures, reduce the load, add cores or threads, or use several machines".to_owned(),
+    );
     Some(lines)
 }
 
@@ -50,20 +52,20 @@ fn words(cause: Saturation, generator: &GeneratorStats) -> String {
             format!("it used {} of {}, {}", share(used), cores(generator), above(seconds))
         }
         Saturation::Worker { share: used, seconds } => format!(
-            "its busiest thread, of {}, used {} of a core, {}",
+            "its busiest thread (of {}) used {} of a core, {}",
             generator.threads,
             share(used),
             above(seconds)
         ),
         Saturation::Late { p99_us } => format!(
-            "what was due started late: p99 {}, limit {}",
+            "its timers fired late: p99 {}, limit {}",
             format::latency(p99_us),
             format::latency(LATENESS_LIMIT.as_micros() as u64)
         ),
     }
 }
 
-/// A sentence about response times that are far from the service times, because iterations began late.
+/// A sentence about response times far above service times because iterations started late.
 fn late_responses(snapshot: &Snapshot) -> Option<String> {
     const NOTEWORTHY_US: u64 = 50_000;
     let (service, response, lag) = (snapshot.total.ok?, snapshot.total.response?, snapshot.iterations.lag?);
@@ -76,8 +78,8 @@ fn late_responses(snapshot: &Snapshot) -> Option<String> {
         .find(|(_, pair)| differs(pair))?;
     (lag.percentile_us(percentile) > NOTEWORTHY_US).then(|| {
         format!(
-            "who came on time waited longer than the target took: {} is {} from when an iteration was due \
-             (http_resp_time) and {} from when the request was sent (http_req_duration), because iterations began late",
+            "iterations started late, so response times are longer than service times: {} is {} from when an iteration was due \
+             (http_resp_time), {} from when the request was sent (http_req_duration)",
             percentile.name(),
             format::latency(response),
             format::latency(service)
@@ -85,7 +87,7 @@ fn late_responses(snapshot: &Snapshot) -> Option<String> {
     })
 }
 
-/// A share of the time, in whole percent.
+/// A share as a whole percentage.
 pub(crate) fn share(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
@@ -116,9 +118,9 @@ mod tests {
         assert_eq!(
             warnings(&snapshot),
             [[
-                "the load generator was saturated: latencies contain delays of its own",
+                "the load generator was saturated: latencies include its own delays",
                 "it used 96 % of 2 cores, above 90 % in 12 of 12 seconds",
-                "less load, more cores or threads, or several machines make the figures true",
+                "for reliable figures, reduce the load, add cores or threads, or use several machines",
             ]]
         );
     }

@@ -58,7 +58,7 @@ impl NotHeld {
     /// The reason in words, as every report has it.
     pub fn as_str(self) -> &'static str {
         match self {
-            NotHeld::LimitBroken => "the limit is broken",
+            NotHeld::LimitBroken => "the threshold was breached",
             NotHeld::RateNotReached => "not all iterations could be started: no user was free",
             NotHeld::NothingMeasured => "nothing was measured",
             NotHeld::IterationsFailed => "most iterations failed",
@@ -68,7 +68,7 @@ impl NotHeld {
     /// The same in two words, for legends and tables.
     pub fn in_short(self) -> &'static str {
         match self {
-            NotHeld::LimitBroken => "limit broken",
+            NotHeld::LimitBroken => "threshold breached",
             NotHeld::RateNotReached => "rate not reached",
             NotHeld::NothingMeasured => "nothing measured",
             NotHeld::IterationsFailed => "iterations failed",

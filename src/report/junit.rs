@@ -1,6 +1,6 @@
-//! JUnit XML: a test case for each limit, each check and each endpoint with failures, as CI tools show them.
+//! JUnit XML: a test case for each threshold, each check and each endpoint with failures, as CI tools show them.
 //!
-//! Pure. Owns what is a failure there and what is only told. Invariants: the counts of a suite are those of its cases;
+//! Pure. Owns what counts as a failure and what is only reported. Invariants: the counts of a suite match its cases;
 //! whatever a name or a message holds, the file is well-formed XML.
 
 use std::time::Duration;
@@ -23,14 +23,14 @@ const MOST_KINDS: usize = 10;
 
 /// A run as JUnit XML.
 ///
-/// Limits that were not kept are failures. Failed checks and failed requests are failures unless a limit on
-/// `checks` or `http_req_failed` says how many are too many; then they are only told. A run that could not be made
+/// Thresholds that were not met are failures. Failed checks and failed requests are failures unless a threshold on
+/// `checks` or `http_req_failed` says how many are too many; then they are only reported. A run that could not be made
 /// is an error.
 pub fn junit(record: &RunRecord) -> String {
     let (RunRecord { info, snapshot, .. }, ended_by) = (record, record.ended_by());
     let suites = [
         ("run", run(ended_by, snapshot)),
-        ("limits", limit_cases(snapshot)),
+        ("thresholds", limit_cases(snapshot)),
         ("capacity", capacity(snapshot)),
         ("checks", checks(snapshot)),
         ("endpoints", endpoints(snapshot)),
@@ -93,10 +93,10 @@ fn run(ended_by: &EndedBy, snapshot: &Snapshot) -> Vec<TestCase> {
         Verdict::NoRequests => error("no requests", "zero requests is never a pass"),
         Verdict::StoppedBySignal => error("signal", "a signal stopped the run"),
         Verdict::Unfinished => error("unfinished", "the run was killed before its end"),
-        // Limits are cases of their own, and so is a search.
-        Verdict::LimitsBroken(_, _)
-        | Verdict::LimitsKept(_)
-        | Verdict::NoLimitsSet
+        // Thresholds are cases of their own, and so is a capacity search.
+        Verdict::ThresholdsBreached(_, _)
+        | Verdict::ThresholdsMet(_)
+        | Verdict::NoThresholdsSet
         | Verdict::Capacity(_) => nothing_done(snapshot).unwrap_or_else(TestCaseStatus::success),
     };
     let errors = snapshot.script_errors.iter().take(MOST_KINDS);
@@ -110,7 +110,7 @@ fn run(ended_by: &EndedBy, snapshot: &Snapshot) -> Vec<TestCase> {
     vec![case]
 }
 
-/// A run without an iteration that came to its end: whatever its limits say, it did nothing of what the script is for.
+/// A run without a completed iteration: whatever its thresholds say, the script did not do its job.
 fn nothing_done(snapshot: &Snapshot) -> Option<TestCaseStatus> {
     let iterations = &snapshot.iterations;
     if iterations.completed > 0 || iterations.failed == 0 {
@@ -128,14 +128,14 @@ fn nothing_done(snapshot: &Snapshot) -> Option<TestCaseStatus> {
     Some(status(NonSuccessKind::Failure, "iterations", &sentence, trace))
 }
 
-/// A search for the capacity: one case, since a rate that does not hold is what is searched for.
+/// A capacity search is one case, since finding a rate that does not hold is its purpose.
 fn capacity(snapshot: &Snapshot) -> Vec<TestCase> {
     let case = snapshot.capacity.as_deref().map(|capacity| {
         let (sentence, has_held) = answer(capacity);
         let step = |step: &CapacityStep| {
             let per_s = |rate: f64| format!("{}/s", format::rate(rate));
             format!(
-                "{}: {}, measured {}, {} started, {} requests, {} failed{}",
+                "{}: {}, actual {}, {} started, {} requests, {} failed{}",
                 per_s(step.rate),
                 outcome(step),
                 measured(capacity, step),
@@ -162,14 +162,14 @@ fn limit_cases(snapshot: &Snapshot) -> Vec<TestCase> {
             return passed(&name, snapshot.elapsed, "");
         }
         let more = format!(
-            "measured {} over {}, limit {}, margin {}, broken at {}",
+            "actual {}, scope {}, threshold {}, margin {}, first breached at {}",
             thresholds::measured(stats),
             stats.threshold.scope(),
             thresholds::demanded(&stats.threshold),
             thresholds::margin(stats),
             thresholds::first_broken(stats)
         );
-        failed(&name, snapshot.elapsed, "limit", &thresholds::limit_sentence(stats), &more)
+        failed(&name, snapshot.elapsed, "threshold", &thresholds::limit_sentence(stats), &more)
     };
     snapshot.thresholds.iter().map(case).collect()
 }
@@ -223,7 +223,7 @@ fn kinds(snapshot: &Snapshot, stats: &EndpointStats) -> String {
     its.take(MOST_KINDS).map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Whether a limit says how much of something is too much.
+/// Whether a threshold says how much of something is too much.
 fn is_limited(snapshot: &Snapshot, metric: &str) -> bool {
     snapshot.thresholds.iter().any(|stats| stats.threshold.metric == metric)
 }
@@ -233,7 +233,7 @@ fn line(text: &str) -> String {
     clean_line(&masked(text))
 }
 
-/// Lines, for what is told at length.
+/// Several lines, for details.
 fn lines(text: &str) -> String {
     clean_lines(&masked(text)).join("\n")
 }
@@ -275,9 +275,9 @@ mod tests {
         assert!(found.contains("tests=\"2\" skipped=\"0\" failures=\"0\" errors=\"0\""), "{found}");
         for expected in [
             "<testcase name=\"http_resp_time: p(95) &lt; 200ms\" classname=\"shop.capacity\" time=\"0.400\">\n            \
-             <system-out>120.0/s held http_resp_time: p(95) &lt; 200ms while 0.25 % of its requests failed, 140.0/s did not",
-            "\n120.0/s: held, measured 95.5ms, 120.0/s started, 240.0/s requests, 0.25 % failed\n",
-            "\n160.0/s: the limit is broken, measured 810ms, 160.0/s started, 320.0/s requests, 50.0 % failed, \
+             <system-out>120.0/s held http_resp_time: p(95) &lt; 200ms with 0.25 % of requests failing, 140.0/s did not",
+            "\n120.0/s: held, actual 95.5ms, 120.0/s started, 240.0/s requests, 0.25 % failed\n",
+            "\n160.0/s: the threshold was breached, actual 810ms, 160.0/s started, 320.0/s requests, 50.0 % failed, \
              the generator was saturated\n",
         ] {
             assert!(found.contains(expected), "{expected} in {found}");

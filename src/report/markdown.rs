@@ -1,6 +1,6 @@
-//! Markdown for a comment on a pull request: verdict, what happened, limits, endpoints, errors.
+//! Markdown for a comment on a pull request: verdict, what happened, thresholds, endpoints, errors.
 //!
-//! Pure. Owns what fits there and how text from outside is put so that it stays text. Leaves all else to the other
+//! Pure. Owns what fits into a comment and how untrusted text is escaped. Leaves everything else to the other
 //! reports. Invariants: less than 60,000 characters (a comment has 65,536); no name or message makes markup, mentions
 //! anybody or refers to an issue.
 
@@ -35,7 +35,7 @@ const SENTENCE_COLUMNS: usize = 1_000;
 /// Columns of what was found: two names and a message.
 const FINDING_COLUMNS: usize = 400;
 
-/// Longest comment; what is beyond it is left out at the end of a line.
+/// Maximum length of a comment; the rest is cut at the end of a line.
 const MOST_BYTES: usize = 60_000;
 
 /// A run as Markdown, in GitHub's dialect.
@@ -60,14 +60,14 @@ pub fn compared_markdown(record: &RunRecord, comparison: Option<&Comparison>) ->
     cut(sections.join("\n\n") + "\n")
 }
 
-/// Two runs against each other, for a comment of its own.
+/// The comparison of two runs as a comment of its own.
 pub fn comparison_markdown(comparison: &Comparison) -> String {
     cut(comparison_part(comparison) + "\n")
 }
 
 fn comparison_part(comparison: &Comparison) -> String {
     let sign = if comparison.has_regression() { "❌" } else { "✅" };
-    let part = if comparison.steady_only { "; steady phases alone" } else { "" };
+    let part = if comparison.steady_only { "; steady phases only" } else { "" };
     let mut lines = vec![format!(
         "#### {sign} {} against {}{part}\n\n{}",
         text(&comparison.after.folder),
@@ -103,11 +103,11 @@ fn head(record: &RunRecord) -> String {
     let RunRecord { info, snapshot, .. } = record;
     let verdict = Verdict::of(record.ended_by(), snapshot);
     let sign = match verdict {
-        Verdict::LimitsKept(_) | Verdict::Capacity(true) => "✅",
-        Verdict::NoLimitsSet => "⚪",
+        Verdict::ThresholdsMet(_) | Verdict::Capacity(true) => "✅",
+        Verdict::NoThresholdsSet => "⚪",
         Verdict::StoppedBySignal | Verdict::Unfinished => "⚠️",
         Verdict::Capacity(false)
-        | Verdict::LimitsBroken(_, _)
+        | Verdict::ThresholdsBreached(_, _)
         | Verdict::SetupFailed(_)
         | Verdict::Aborted(_)
         | Verdict::NoRequests => "❌",
@@ -137,7 +137,7 @@ fn head(record: &RunRecord) -> String {
     )
 }
 
-/// What makes the figures doubtful, and then what was found in them.
+/// Warnings about the figures, then the findings.
 fn what_happened(record: &RunRecord) -> String {
     let warnings = warnings(&record.snapshot);
     let mut lines: Vec<String> = warnings
@@ -166,10 +166,10 @@ fn limit_table(snapshot: &Snapshot) -> String {
         ])
     };
     let rows = snapshot.thresholds.iter().take(MOST_LIMITS).map(row).collect();
-    table(&["", "limit", "measured", "margin", "broken at"], rows, snapshot.thresholds.len(), MOST_LIMITS)
+    table(&["", "threshold", "actual", "margin", "breached"], rows, snapshot.thresholds.len(), MOST_LIMITS)
 }
 
-/// A search for the capacity: its answer, and the highest of the rates that were tried.
+/// A capacity search: its answer, and the highest rates tried.
 fn capacity(snapshot: &Snapshot) -> String {
     let Some(capacity) = snapshot.capacity.as_deref() else { return String::new() };
     let (sentence, has_held) = answer(capacity);
@@ -189,7 +189,7 @@ fn capacity(snapshot: &Snapshot) -> String {
             outcome,
         ])
     });
-    let columns = ["", "rate/s", "started/s", "requests/s", "failed", "measured", "outcome"];
+    let columns = ["", "rate/s", "started/s", "requests/s", "failed", "actual", "outcome"];
     let body = table(&columns, rows.collect(), steps.len(), MOST_STEPS);
     let sign = if has_held { "✅" } else { "❌" };
     format!("#### {sign} Capacity\n\n{}\n\n{body}", within(&sentence, SENTENCE_COLUMNS)).trim_end().to_owned()
@@ -261,7 +261,7 @@ fn errors(snapshot: &Snapshot) -> String {
     let left_out = more(snapshot.failures.len()) + more(snapshot.script_errors.len());
     let all = rows.len() + left_out;
     let shown = rows.len();
-    table(&["times", "error", "where", "first message"], rows, all, shown)
+    table(&["count", "error", "location", "first message"], rows, all, shown)
 }
 
 /// A table with its header; `all` rows exist, of which at most `most` are in `rows`. Nothing without a row.
@@ -274,7 +274,13 @@ fn table(columns: &[&str], rows: Vec<String>, all: usize, most: usize) -> String
     let is_name = |column: &&str| {
         matches!(
             *column,
-            "" | "limit" | "endpoint" | "failed checks" | "error" | "where" | "first message" | "outcome"
+            "" | "threshold"
+                | "endpoint"
+                | "failed checks"
+                | "error"
+                | "location"
+                | "first message"
+                | "outcome"
         )
     };
     let rule: Vec<&str> = columns.iter().map(|column| if is_name(column) { ":--" } else { "--:" }).collect();
@@ -299,7 +305,7 @@ fn folded(title: &str, body: &str, is_open: bool) -> String {
     }
 }
 
-/// Text from outside: one line, without credentials, and every character that could mean something as an entity.
+/// Untrusted text: one line, without credentials, with every special character as an entity.
 fn text(text: &str) -> String {
     within(text, NAME_COLUMNS)
 }
@@ -372,8 +378,8 @@ mod tests {
         let whole = markdown(&fixture::record(EndedBy::RunTime, &run));
         assert!(
             whole.contains(
-                "- ⚠️ 1,200 requests had no response when the run stopped; they are not counted\n\
-                 - ⚠️ too many different request names: later ones are counted as (other);"
+                "- ⚠️ 1,200 requests had no response when the run stopped and are not counted\n\
+                 - ⚠️ too many distinct request names: new ones are counted as (other); give requests"
             ),
             "{whole}"
         );
@@ -389,13 +395,13 @@ mod tests {
         let part = whole.split("#### ").nth(2).unwrap();
         assert!(
             part.starts_with(
-                "✅ Capacity\n\n120.0/s held http_resp_time: p(95) &#60; 200ms while 0.25 % of its requests failed, 140.0/s did not"
+                "✅ Capacity\n\n120.0/s held http_resp_time: p(95) &#60; 200ms with 0.25 % of requests failing, 140.0/s did not"
             ),
             "{part}"
         );
         for expected in [
             "| ✅ | 120.0 | 120.0 | 240.0 | 0.25 % | 95.5ms | held |\n",
-            "| ❌ | 160.0 | 160.0 | 320.0 | 50.0 % | 810ms | the limit is broken (the generator was saturated) |\n",
+            "| ❌ | 160.0 | 160.0 | 320.0 | 50.0 % | 810ms | the threshold was breached (the generator was saturated) |\n",
             "| ❌ | 170.0 | 170.0 | 340.0 | - | - | nothing was measured |\n",
         ] {
             assert!(part.contains(expected), "{expected} in {part}");

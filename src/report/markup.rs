@@ -1,4 +1,4 @@
-//! Text in HTML, SVG and XML: what would be markup is written so that it is not. Pure.
+//! Escaping of text for HTML, SVG and XML. Pure.
 
 /// Text for between tags and in quoted attributes.
 pub(super) fn escape(text: &str) -> String {

@@ -1,6 +1,6 @@
-//! What a run looks like to a person: views of a snapshot, made of it alone.
+//! How a run is presented to people: views made from a snapshot alone.
 //!
-//! Owns wording, rounding and layout. Leaves printing to `cli` and files to `results`.
+//! Owns layout. Leaves wording of results to `analysis`, printing to `cli` and files to `results`.
 //! Invariant: pure functions of snapshot and run facts, without clock or I/O, so that two views of
 //! one snapshot show the same figures.
 

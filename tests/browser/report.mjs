@@ -153,7 +153,7 @@ const checks = {
     const before = await page.value(drawn);
     const allTimes = await page.value(times);
     const parts = await page.value(`[...document.querySelectorAll("#part option")].map((option) => option.textContent)`);
-    assert.ok(parts[0] === "all of it" && parts.includes("steady") && parts.includes("around 1"), JSON.stringify(parts));
+    assert.ok(parts[0] === "whole run" && parts.includes("steady") && parts.includes("around 1"), JSON.stringify(parts));
 
     const choose = (name) => page.value(`(() => {
       const select = document.querySelector("#part select");

@@ -370,11 +370,11 @@ fn a_part_of_a_run_that_has_nothing_of_the_name_says_what_there_is() {
     let part = |flag: &str, wanted: &str| sandbox.run(&["report", &folder, flag, wanted]);
     let output = part("--endpoint", "pgae").expect_code(97);
     let told = output.stderr.trim();
-    assert!(told.starts_with(
-        "error: no endpoint of this part of the run has 'pgae' in its name; there are GET page 1, "
-    ));
+    assert!(
+        told.starts_with("error: no endpoint in this part of the run contains 'pgae'; found GET page 1, ")
+    );
     assert!(told.ends_with(" and 2 more") && !told.contains("Aggregated"), "{told}");
-    part("--tag", "blue").expect_code(97).expect_stderr(&["no tag of this part", "there are", "team:red"]);
+    part("--tag", "blue").expect_code(97).expect_stderr(&["no tag in this part", "found", "team:red"]);
     let output = part("--endpoint", "page 7").expect_code(0);
     assert!(output.stdout.contains("page 7") && !output.stdout.contains("page 6"), "{}", output.shown());
 }

@@ -30,8 +30,8 @@ fn written(step: &Value) -> Vec<String> {
         None => "✓ held",
         Some(why) if why.contains("no user was free") => "✗ rate not reached",
         Some(why) => {
-            assert_eq!(why, "the limit is broken");
-            "✗ limit broken"
+            assert_eq!(why, "the threshold was breached");
+            "✗ threshold breached"
         }
     };
     vec![

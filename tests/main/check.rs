@@ -482,7 +482,7 @@ fn looks_around() { here + 1 }
 fn a_library_is_looked_through_without_being_run() {
     let output = check_with("const A = 1;\nfn f() { A }", &[]).expect_code(0);
     let count =
-        "1 script checked: no problems (test.rhai declares nothing to run: it can only be imported)\n";
+        "1 script checked: no problems (test.rhai declares nothing to run and can only be imported)\n";
     assert_eq!((output.stdout.as_str(), output.stderr.as_str()), ("", count));
 }
 

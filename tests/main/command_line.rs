@@ -29,7 +29,7 @@ fn a_run_prints_its_summary_and_keeps_its_results() {
     sandbox.write("lib/hit.rhai", "fn hit() { http::get(\"/x\") }");
     let output = sandbox.run(&["run", "test.rhai", "-i", "5", "-H", &server.url()]).expect_code(0);
     let last = output.stdout.lines().last().unwrap();
-    assert!(last.contains("NO LIMITS SET: 5 requests"), "the verdict comes last: {}", output.shown());
+    assert!(last.contains("NO THRESHOLDS SET: 5 requests"), "the verdict comes last: {}", output.shown());
     assert!(
         output.stdout.contains("GET /x") && output.stdout.contains("test.rhai -> "),
         "{}",
@@ -125,7 +125,7 @@ fn json_on_standard_output_is_one_document_and_the_same_as_the_file() {
     let json: Value = serde_json::from_str(&output.stdout).unwrap();
     assert_eq!(json, output.run_dir().json());
     assert_eq!(json["total"]["requests"], 5);
-    assert!(output.stderr.contains("NO LIMITS SET"), "the summary is elsewhere: {}", output.shown());
+    assert!(output.stderr.contains("NO THRESHOLDS SET"), "the summary is elsewhere: {}", output.shown());
     let quiet =
         Sandbox::with(HIT).run(&["run", "test.rhai", "-i", "1", "-H", &server.url(), "--json", "--quiet"]);
     assert!(serde_json::from_str::<Value>(&quiet.stdout).is_ok(), "{}", quiet.shown());
@@ -229,7 +229,7 @@ fn quiet_prints_the_verdict_alone() {
         .run(&["run", "test.rhai", "-i", "3", "-H", &server.url(), "--quiet"])
         .expect_code(0);
     assert_eq!(output.stdout.lines().count(), 1, "{}", output.shown());
-    assert!(output.stdout.contains("NO LIMITS SET: 3 requests"), "{}", output.shown());
+    assert!(output.stdout.contains("NO THRESHOLDS SET: 3 requests"), "{}", output.shown());
 }
 
 #[test]
@@ -333,15 +333,15 @@ fn exit_codes_follow_what_happened() {
         assert!(last.contains(words), "{script}: no {words:?} in the last line\n{}", output.shown());
         assert!(output.run_dir().json()["elapsed_s"].is_number(), "results are written");
     };
-    exits(HIT, &["--exit-code-on-error"], 0, "NO LIMITS SET");
+    exits(HIT, &["--exit-code-on-error"], 0, "NO THRESHOLDS SET");
     let failing = "fn iteration() { http::get(\"/status/500\"); }";
-    exits(failing, &[], 0, "NO LIMITS SET");
+    exits(failing, &[], 0, "NO THRESHOLDS SET");
     exits(failing, &["--exit-code-on-error"], 1, "2 failed");
     exits(
         "fn iteration() { http::get(\"/x\"); throw \"e\"; }",
         &["--exit-code-on-error"],
         1,
-        "NO LIMITS SET",
+        "NO THRESHOLDS SET",
     );
     exits("fn iteration() {}", &[], 97, "NO REQUESTS");
     exits("fn setup() { throw \"no database\"; } fn iteration() {}", &[], 107, "SETUP FAILED");
@@ -513,7 +513,7 @@ fn a_script_that_prints_without_end_fills_neither_memory_nor_terminal() {
         .lines()
         .filter_map(|line| line.strip_prefix('(')?.split(' ').next()?.parse::<usize>().ok());
     let dropped: usize = more.sum();
-    assert!(dropped > 0 && output.stderr.contains("more messages came faster"), "{lines} lines");
+    assert!(dropped > 0 && output.stderr.contains("more messages arrived too fast"), "{lines} lines");
     assert_eq!(lines + dropped, 30_000, "what is not shown is counted");
 }
 

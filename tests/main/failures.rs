@@ -66,7 +66,7 @@ fn three_different_requests_of_a_kind_are_kept() {
         assert!(
             page.contains(&url) && page.contains(", body of 10 B</p><pre tabindex=\"0\">status 500</pre>")
         );
-        assert!(page.contains(", begin of a body of 5.0 kB</p>"));
+        assert!(page.contains(", start of a body of 5.0 kB</p>"));
         assert!(page.contains("&lt;b&gt;bold&lt;/b&gt;") && !page.contains("<b>bold"));
         assert!(!page.contains("hunter-22"));
     }

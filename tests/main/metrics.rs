@@ -171,7 +171,7 @@ fn they_are_in_run_json_and_in_the_summary() {
         }"#,
     );
     let output = sandbox.run(&["run", "test.rhai", "-H", &server.url(), "-i", "4"]).expect_code(0);
-    for part in ["transactions", "pay", "metrics of the script", "orders", "6 (", "100 %, 4 of 4"] {
+    for part in ["transactions", "pay", "custom metrics", "orders", "6 (", "100 %, 4 of 4"] {
         assert!(output.stdout.contains(part), "no {part:?} in\n{}", output.stdout);
     }
     let json = output.run_dir().json();

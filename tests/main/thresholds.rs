@@ -127,7 +127,7 @@ fn a_broken_limit_ends_the_run_and_is_told_to_the_script() {
         fn iteration() { http::get("/status/500"); sleep(0.02); }
     "#;
     let ran = run(load_test(script).host(&server.url()).users(2).run_time(Duration::from_secs(600)));
-    let sentence = "failed is 100 %, limit < 1 %";
+    let sentence = "failed is 100 %, threshold < 1 %";
     assert_eq!(*ran.report.ended_by(), EndedBy::Threshold(sentence.to_owned()));
     assert!(ran.snapshot().thresholds[0].aborted && !ran.report.passed());
     let printed = ran.printed();
@@ -146,14 +146,18 @@ fn the_command_exits_with_99_and_says_which_limit_last() {
     let arguments = ["-i", "5", "--threshold", "http_req_failed: rate < 5%; http_reqs: count > 1"];
     let output = Sandbox::with(FAILING).run_against(&url, &arguments).expect_code(99);
     let last: Vec<&str> = output.stdout.lines().rev().take(6).collect();
-    assert!(last[0].starts_with(" FAILED: failed is 100 %, limit < 5 %; 5 requests"), "{}", output.shown());
+    assert!(
+        last[0].starts_with(" FAILED: failed is 100 %, threshold < 5 %; 5 requests"),
+        "{}",
+        output.shown()
+    );
     assert!(last[2].starts_with(" ✓ http_reqs: count > 1 "), "{}", output.shown());
     assert!(last[3].starts_with(" ✗ http_req_failed: rate < 5% "), "{}", output.shown());
-    assert!(last[4].contains("limits") && last[4].contains("margin"), "{}", output.shown());
+    assert!(last[4].contains("thresholds") && last[4].contains("margin"), "{}", output.shown());
 
     let arguments = ["-i", "5", "--threshold", "http_reqs: count > 1"];
     let output = Sandbox::with(FAILING).run_against(&url, &arguments).expect_code(0);
-    assert!(output.stdout.contains(" PASSED: the limit is kept; 5 requests"), "{}", output.shown());
+    assert!(output.stdout.contains(" PASSED: the threshold was met; 5 requests"), "{}", output.shown());
 }
 
 #[test]
@@ -162,7 +166,7 @@ fn a_limit_ends_the_command_long_before_its_time() {
     let url = server.url();
     let arguments = ["-t", "10m", "--threshold", "http_req_failed: rate < 5% over 1s abort"];
     let output = Sandbox::with(FAILING).run_against(&url, &arguments).expect_code(99);
-    assert!(output.stdout.contains("it ended the run"), "{}", output.shown());
+    assert!(output.stdout.contains("stopped the run"), "{}", output.shown());
     assert_eq!(output.run_dir().json()["ended_by"], "threshold");
 }
 
@@ -284,7 +288,7 @@ fn reports_for_ci_are_written_and_a_bad_place_is_told_before_the_run() {
     let output = sandbox.run_against(&url, &arguments).expect_code(99);
     let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).unwrap();
     let (junit, markdown) = (read("ci/junit.xml"), read("ci/comment.md"));
-    assert!(junit.contains("message=\"failed is 100 %, limit &lt; 5 %\""), "{junit}");
+    assert!(junit.contains("message=\"failed is 100 %, threshold &lt; 5 %\""), "{junit}");
     assert!(markdown.contains("### ❌ FAILED"), "{markdown}");
 
     let run = output.run_dir().0;
@@ -330,7 +334,10 @@ fn a_breach_and_its_recovery_run_a_command_and_are_posted_once_each() {
     assert_eq!((json["event"].as_str(), posted[0].method.as_str()), (Some("breach"), "POST"));
     assert_eq!(json["threshold"]["metric"], "http_req_failed");
     assert!(
-        json["text"].as_str().unwrap().starts_with("test: breach: failed is 100 %, limit < 50 % in any 1s"),
+        json["text"]
+            .as_str()
+            .unwrap()
+            .starts_with("test: breach: failed is 100 %, threshold < 50 % in any 1s"),
         "{json}"
     );
     let by_command = std::fs::read_to_string(sandbox.path().join("told.json")).unwrap();
@@ -345,7 +352,7 @@ fn an_alert_that_fails_is_told_and_the_run_goes_on() {
     let url = server.url();
     let (nowhere, refused) = ("http://127.0.0.1:1/secret-path", format!("{url}/status/500?secret-path"));
     for (hook, problem) in
-        [(nowhere, "127.0.0.1 was not reached"), (refused.as_str(), "answered with status 500")]
+        [(nowhere, "cannot reach 127.0.0.1"), (refused.as_str(), "responded with status 500")]
     {
         let arguments = [
             "-i",
@@ -375,6 +382,6 @@ fn an_alert_that_takes_long_holds_up_neither_the_run_nor_its_end() {
     let arguments =
         ["-i", "5", "--threshold", "http_req_failed: rate < 5%", "--on-breach", "sleep 1000 & sleep 1000"];
     let output = sandbox.run_against(&url, &arguments).expect_code(99);
-    let output = output.expect_stderr(&["--on-breach: the command was ended: it took more than 10 s"]);
+    let output = output.expect_stderr(&["--on-breach: the command was killed: it took more than 10 s"]);
     assert_eq!(output.run_dir().json()["total"]["requests"], 5);
 }

@@ -1,4 +1,4 @@
-//! How far the figures of a run would be elsewhere had its seconds come out differently: the bootstrap.
+//! How much the figures of a run vary by chance: the bootstrap.
 //!
 //! Seconds that follow each other are alike (a stall lasts, a cache warms), so stretches of seconds are drawn
 //! with replacement, not single ones: the circular block bootstrap (Politis and Romano 1992). Pure; the

@@ -1,10 +1,10 @@
-//! What two runs do not have in common besides their figures: script, load, host, machine, version.
+//! How the setup of two runs differs: script, load, host, machine, version.
 
 use serde_json::Value;
 
 use super::measured::MeasuredRun;
 
-/// Facts of `run.json` that explain a difference when they differ: where they stand, and the sentence.
+/// Fields of `run.json` that may explain different figures: their path, and the sentence.
 const FACTS: [(&str, &str); 14] = [
     ("/name", "the script's name differs"),
     ("/settings/host", "the host differs"),
@@ -15,10 +15,10 @@ const FACTS: [(&str, &str); 14] = [
     ("/settings/threads", "the number of worker threads differs"),
     ("/origin/label", "the environment differs"),
     ("/machine/os", "the operating system differs"),
-    ("/machine/arch", "the processor architecture differs"),
-    ("/machine/cores", "the number of processors differs"),
-    ("/machine/cpu", "the processor differs"),
-    ("/rhaid/version", "rhaid's version differs"),
+    ("/machine/arch", "the CPU architecture differs"),
+    ("/machine/cores", "the number of cores differs"),
+    ("/machine/cpu", "the CPU differs"),
+    ("/rhaid/version", "the rhaid version differs"),
     ("/resources/target_machine", "the target's machine differs"),
 ];
 
@@ -34,15 +34,15 @@ pub(crate) struct RunFacts<'a> {
 /// Each difference as a sentence.
 pub(super) fn differences(before: &MeasuredRun, after: &MeasuredRun) -> Vec<String> {
     let mut sentences = circumstances(before.facts(), after.facts());
-    for (run, which) in [(before, "before"), (after, "after")] {
+    for (run, which) in [(before, "earlier"), (after, "later")] {
         if run.json.pointer("/generator/saturated") == Some(&Value::Bool(true)) {
             sentences
-                .push(format!("the generator was saturated in the run {which}: its figures are doubtful"));
+                .push(format!("the generator was saturated in the {which} run: its figures are unreliable"));
         }
         if run.json["ended_by"].is_null() {
-            sentences.push(format!("the run {which} was cut off"));
+            sentences.push(format!("the {which} run did not finish"));
         }
-        sentences.extend(run.problems.iter().map(|problem| format!("the run {which}: {problem}")));
+        sentences.extend(run.problems.iter().map(|problem| format!("the {which} run: {problem}")));
     }
     sentences
 }
@@ -66,7 +66,7 @@ pub(crate) fn circumstances(before: RunFacts<'_>, after: RunFacts<'_>) -> Vec<St
         }
     }
     if scripts_differ(before, after) {
-        sentences.push("the script's text differs".to_owned());
+        sentences.push("the script's source differs".to_owned());
     }
     sentences
 }

@@ -24,7 +24,7 @@ pub(crate) struct MeasuredRun {
     /// Begin, end and length in intervals of the steady phase.
     pub(crate) steady: Option<(Duration, Duration, usize)>,
     pub(crate) intervals: Vec<IntervalHistograms>,
-    /// What its files lack, in words.
+    /// What its files lack, as sentences.
     pub(crate) problems: Vec<String>,
 }
 

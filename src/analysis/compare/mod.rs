@@ -1,4 +1,4 @@
-//! Two runs against each other: what changed, and what is noise.
+//! The comparison of two runs: what changed, and what is noise.
 //!
 //! Owns the verdict on each figure. Leaves layout to `report` and reading runs to `results`. Pure. Invariant: a change
 //! is called one only when chance within the runs does not explain it, all figures of the comparison taken together,
@@ -24,26 +24,26 @@ pub use self::bootstrap::Figure as ComparedFigure;
 pub(crate) use self::facts::{RunFacts, circumstances};
 pub(crate) use self::measured::MeasuredRun;
 
-/// How sure a change has to be, over all figures of a comparison together.
+/// The significance level, over all figures of a comparison together.
 const CONFIDENCE: f64 = 0.95;
 
-/// Relative difference of rates and latencies that two runs of the same thing show anyway, from one moment of a
+/// Relative difference in rates and latencies to expect between two identical runs, from one moment of a
 /// machine to another.
 pub const DEFAULT_NOISE: f64 = 0.03;
 
-/// Difference in the share of failures, absolute, below which it is no change.
+/// Absolute difference in the share of failures below which there is no change.
 const FAILURE_NOISE: f64 = 0.001;
 
-/// Two runs and what is different.
+/// The comparison of two runs.
 #[derive(Clone, Debug)]
 pub struct Comparison {
     /// The earlier run, or the baseline.
     pub before: RunName,
     /// The later run.
     pub after: RunName,
-    /// What the two do not have in common, so that figures may differ for that reason; in words.
+    /// Differences in setup that may explain different figures, as sentences.
     pub warnings: Vec<String>,
-    /// Whether both are compared by their steady phases alone, without ramps.
+    /// Whether only the steady phases are compared, without ramp-up and ramp-down.
     pub steady_only: bool,
     /// All requests together, then each endpoint by name.
     pub endpoints: Vec<EndpointComparison>,
@@ -53,9 +53,9 @@ pub struct Comparison {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RunName {
-    /// Name of its folder.
+    /// The name of its directory.
     pub folder: String,
-    /// When it began, as its `run.json` says.
+    /// When it started, as recorded in its `run.json`.
     pub started_at: String,
 }
 
@@ -99,11 +99,11 @@ pub struct FigureComparison {
     pub change: Option<f64>,
     /// The 95 % confidence interval of the change, by itself.
     pub interval: Option<(f64, f64)>,
-    /// What that means.
+    /// How the change is judged.
     pub verdict: ChangeVerdict,
 }
 
-/// What a difference between two runs is.
+/// How a difference between two runs is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ChangeVerdict {
@@ -111,9 +111,9 @@ pub enum ChangeVerdict {
     Better,
     /// Slower, more failures, or a lower rate.
     Worse,
-    /// Within what chance explains, or too small to matter.
+    /// Explained by chance, or too small to matter.
     Noise,
-    /// Too few requests or seconds to say.
+    /// Too few requests or seconds to judge.
     TooLittleData,
 }
 
@@ -130,7 +130,7 @@ impl ChangeVerdict {
 }
 
 impl Comparison {
-    /// `noise` is the relative difference that equal runs show anyway, see [`DEFAULT_NOISE`].
+    /// `noise` is the relative difference to expect between identical runs, see [`DEFAULT_NOISE`].
     pub(crate) fn between(before: &MeasuredRun, after: &MeasuredRun, noise: f64) -> Comparison {
         let steady_only = before.has_steady_phase() && after.has_steady_phase();
         let (a, b) = (before.endpoints(steady_only), after.endpoints(steady_only));
@@ -181,7 +181,7 @@ impl Comparison {
         })
     }
 
-    /// The comparison for programs. Latencies in milliseconds, shares of 0 to 1, rates per second.
+    /// The comparison as JSON. Latencies in milliseconds, shares from 0 to 1, rates per second.
     pub fn json(&self) -> Value {
         json!({
             "before": { "folder": self.before.folder, "started_at": self.before.started_at },

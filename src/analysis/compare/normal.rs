@@ -3,7 +3,7 @@
 /// 95 % of all values lie within this many standard deviations of the mean.
 pub(super) const TWO_SIDED_95: f64 = 1.959_964;
 
-/// How likely a value at least so many standard deviations away from the mean is, on either side.
+/// The probability of a value at least this many standard deviations from the mean, on either side.
 pub(super) fn two_sided_p(deviations: f64) -> f64 {
     erfc(deviations.abs() / std::f64::consts::SQRT_2)
 }

@@ -1,6 +1,6 @@
 //! Where plotters draws: compact SVG whose colours are classes.
 //!
-//! Owns the text of elements. Each role is drawn in a colour of its own that stands for a class, so one
+//! Owns the text of elements. Each role is drawn in its own colour, which represents a class, so one
 //! picture serves light, dark and print. Elements of one class that follow one another share a path: a heat
 //! map of two thousand cells is six paths. Invariant: text is escaped; nothing refers to anything outside.
 

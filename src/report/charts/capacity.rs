@@ -1,7 +1,7 @@
-//! A search for the capacity: what was measured at each rate, and the limit.
+//! A capacity search: the actual value at each rate, and the threshold.
 //!
-//! Steps that held, that broke the limit and whose rate was not reached have each a form of their own. A step
-//! without a value is in the table alone.
+//! Steps that held, that breached the threshold and whose rate was not reached each have their own shape. A step
+//! without a value appears in the table only.
 
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
@@ -79,7 +79,7 @@ pub(super) fn chart(stats: &CapacityStats) -> Option<Chart> {
         }
     }
     if stats.limit_value.is_some() {
-        legend.push((Role::Limit, Shape::Line, "limit"));
+        legend.push((Role::Limit, Shape::Line, "threshold"));
     }
     if stats.best.is_some() {
         legend.push((Role::Planned, Shape::Line, "highest rate that held"));
@@ -87,11 +87,7 @@ pub(super) fn chart(stats: &CapacityStats) -> Option<Chart> {
     Some(Chart {
         id: "capacity-curve".to_owned(),
         title: cut_middle(&masked(&clean_line(&stats.limit)), TITLE_COLUMNS, "…"),
-        unit: if is_log {
-            "measured, log scale; iterations/s to the right"
-        } else {
-            "measured; iterations/s to the right"
-        },
+        unit: if is_log { "actual, log scale; x axis: iterations/s" } else { "actual; x axis: iterations/s" },
         description: description(stats, &steps),
         size: (WIDTH, HEIGHT),
         time_axis: None,
@@ -143,7 +139,7 @@ fn limit_line(
 ) -> Drawing {
     plot.draw_series([PathElement::new([(x.range.start, place), (x.range.end, place)], line(Role::Limit))])?;
     let value = thresholds::set(limit, quantity);
-    let name = if value.chars().count() <= LABEL_COLUMNS { value } else { "limit".to_owned() };
+    let name = if value.chars().count() <= LABEL_COLUMNS { value } else { "threshold".to_owned() };
     let at = ((WIDTH - RIGHT) as i32 + 10, plot.backend_coord(&(x.range.end, place)).1);
     area.draw(&Text::new(name, at, letters(Role::Limit, HPos::Left, VPos::Center)))?;
     Ok(())
@@ -214,7 +210,10 @@ mod tests {
              that held."
         );
         let legend: Vec<&str> = chart.legend.iter().map(|(.., label)| *label).collect();
-        assert_eq!(legend, ["held", "rate not reached", "limit broken", "limit", "highest rate that held"]);
+        assert_eq!(
+            legend,
+            ["held", "rate not reached", "threshold breached", "threshold", "highest rate that held"]
+        );
         let texts = texts(&chart);
         assert!(texts.contains(&"120.0/s held") && texts.contains(&"200ms"), "{texts:?}");
         for (class, marks) in [("f ok", 2), ("f halo", 1), ("l limit", 1), ("l planned", 1)] {

@@ -1,4 +1,4 @@
-//! How latencies are spread: a histogram, the curve of percentiles, and latency against throughput.
+//! Latency distribution: a histogram, the percentile curve, and latency vs. throughput.
 
 use plotters::prelude::*;
 
@@ -77,7 +77,7 @@ pub(super) fn histogram(model: &Model<'_>) -> Option<Chart> {
     };
     let mut chart = Chart {
         id: "distribution".to_owned(),
-        title: "Distribution of latencies".to_owned(),
+        title: "Latency distribution".to_owned(),
         unit: "requests",
         description: format!(
             "Half of the successes within {}, 95 % within {}, 99 % within {}.",
@@ -196,10 +196,10 @@ pub(super) fn scatter(model: &Model<'_>) -> Option<Chart> {
     })?;
     Some(Chart {
         id: "knee".to_owned(),
-        title: "Latency against throughput".to_owned(),
-        unit: "p95, log scale; responses/s to the right",
+        title: "Latency vs. throughput".to_owned(),
+        unit: "p95, log scale; x axis: responses/s",
         description: format!(
-            "p95 between {} and {} at up to {} responses a second, the most that was reached.",
+            "p95 between {} and {} at up to {} responses per second, the peak.",
             latency(low),
             latency(high),
             format::rate(most)
@@ -208,8 +208,8 @@ pub(super) fn scatter(model: &Model<'_>) -> Option<Chart> {
         time_axis: None,
         legend: vec![
             (Role::One, Shape::Dot, "steady load"),
-            (Role::Two, Shape::Dot, "load rises or falls"),
-            (Role::Planned, Shape::Line, "most reached"),
+            (Role::Two, Shape::Dot, "ramp-up or ramp-down"),
+            (Role::Planned, Shape::Line, "peak"),
         ],
         body,
     })

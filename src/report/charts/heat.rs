@@ -1,4 +1,4 @@
-//! Time × latency as a map whose colour is the number of requests.
+//! A heat map of time × latency, coloured by the number of requests.
 
 use std::ops::Range;
 
@@ -33,7 +33,7 @@ pub(super) fn heat_map(model: &Model<'_>) -> Option<Chart> {
     })?;
     Some(Chart {
         id: "heat".to_owned(),
-        title: "Latencies over time".to_owned(),
+        title: "Latency heat map".to_owned(),
         unit: "time, log scale",
         description: format!(
             "Each cell counts the requests of {} s with one latency, up to {}.",

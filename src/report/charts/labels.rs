@@ -1,4 +1,4 @@
-//! Labels that would lie over each other: moved apart at a plot's right, joined above it, side by side on lines across it.
+//! Overlapping labels: moved apart right of a plot, joined above it, side by side on lines across it.
 
 use std::ops::Range;
 

@@ -1,8 +1,8 @@
-//! Limits in charts: which thresholds a chart shows, how far its axis reaches for them, and their lines.
+//! Thresholds in charts: which ones a chart shows, how far its axis extends for them, and their lines.
 //!
-//! Owns which threshold is about what a chart draws. Leaves judging to `metrics` and the table of limits to `html`.
-//! Invariants: an axis is never stretched so far that what was measured lies flat on it; a limit that is not
-//! drawn for that reason is told in words.
+//! Owns which threshold belongs to which chart. Leaves evaluation to `metrics` and the table of thresholds to `html`.
+//! Invariants: an axis is never stretched so far that the data is flattened; a threshold that is not
+//! drawn for that reason is described in text.
 
 use std::ops::Range;
 
@@ -33,7 +33,7 @@ const MOST_COLUMNS: usize = 40;
 pub(super) struct Limit {
     /// In the unit of the chart.
     value: f64,
-    /// `limit p95 < 200ms`.
+    /// `threshold p95 < 200ms`.
     name: String,
     /// When it counts, seconds; all of the run for most.
     spans: Vec<(f64, f64)>,
@@ -41,7 +41,7 @@ pub(super) struct Limit {
 
 impl Limit {
     fn new(threshold: &Threshold, snapshot: &Snapshot, figure: &str, factor: f64) -> Limit {
-        let mut name = format!("limit {figure}{}", thresholds::demanded(threshold));
+        let mut name = format!("threshold {figure}{}", thresholds::demanded(threshold));
         if let Some(window) = threshold.window {
             name.push_str(&format!(" over {}", crate::text::format_duration(window)));
         }
@@ -214,10 +214,10 @@ impl Limits {
         (values().fold(lowest, f64::min), values().fold(highest, f64::max))
     }
 
-    /// Adds what a reader has to be told to a chart.
+    /// Adds legend and description to a chart.
     pub(super) fn tell(&self, chart: &mut Chart) {
         if !self.drawn.is_empty() {
-            chart.legend.push((Role::Limit, Shape::Line, "limit"));
+            chart.legend.push((Role::Limit, Shape::Line, "threshold"));
         }
         for far in &self.far {
             let sentence = chart.description.trim_end_matches('.');

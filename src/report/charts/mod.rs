@@ -2,7 +2,7 @@
 //!
 //! Owns what each chart shows and how. Leaves the figures to `model` and the page to `html`. The only folder
 //! that knows plotters. Invariants: pure; a value without a sample is a gap; no chart refers to anything
-//! outside of its page; each says in one true sentence what it shows.
+//! outside of its page; each describes its content in one sentence.
 
 mod canvas;
 mod capacity;
@@ -34,7 +34,7 @@ use super::model::Model;
 /// A chart, to be shown in a page or written to a file.
 #[derive(Clone, Debug)]
 pub struct Chart {
-    /// A word for file names and anchors, unique in a report.
+    /// Identifier for file names and anchors, unique within a report.
     pub id: String,
     /// What it is, in a few words.
     pub title: String,
@@ -69,7 +69,7 @@ pub(crate) enum Shape {
     Square,
 }
 
-/// Half of the width of the marks that are told apart by their form.
+/// Half the width of marks that differ by shape.
 const MARK: i32 = 8;
 
 impl Shape {

@@ -1,7 +1,7 @@
 //! What `rhaid monitor` measured, as one picture: CPU, memory, network and disk of target and machine over time.
 //!
 //! Owns how samples become points. Invariant: a second without a value is a gap, and so is time that no sample
-//! covers; the largest values are told from all samples, also where many of them are one point.
+//! covers; the largest values are taken from all samples, even where a point merges many.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -20,7 +20,7 @@ use crate::text::{clean_line, cut_middle};
 
 const HEIGHT: u32 = 260;
 
-/// Most points of a line; more could not be told apart.
+/// Maximum number of points of a line; more could not be distinguished.
 const MOST_POINTS: usize = 300;
 
 /// Letters of a line about the target that fit into the width.
@@ -101,7 +101,7 @@ pub fn resources_svg(resources: &Resources, started_at: SystemTime) -> Option<St
     let info = resources.info.as_deref();
     let target = info.and_then(|info| info.target.as_deref());
     let target = target.map(|target| masked(&clean_line(target)).into_owned());
-    let of = target.map_or_else(|| "The machine alone".to_owned(), |target| format!("Target: {target}"));
+    let of = target.map_or_else(|| "Machine only".to_owned(), |target| format!("Target: {target}"));
     let title = format!("Resources from {}, {}", utc(started_at), machine(info));
     Some(stacked(&title, &cut_middle(&of, LONGEST_LINE, "…"), &charts))
 }
@@ -111,7 +111,7 @@ fn machine(info: Option<&ResourceInfo>) -> String {
         Some(ResourceInfo { cores, memory_total, .. }) => {
             format!("{cores} cores, {} of memory", format::bytes(*memory_total))
         }
-        None => "of a machine of unknown size".to_owned(),
+        None => "machine of unknown size".to_owned(),
     }
 }
 
@@ -145,7 +145,7 @@ fn chart(panel: &Panel, samples: &[Arc<ResourceSample>]) -> Option<Chart> {
         .iter()
         .map(|(line, at, most)| format!("{} up to {}, at {}", line.1, label(*most), format_clock(*at)));
     let each = samples_a_point(samples.len());
-    let means = if each > 1 { format!("; a point is the mean of {each} samples") } else { String::new() };
+    let means = if each > 1 { format!("; each point is the mean of {each} samples") } else { String::new() };
     Some(Chart {
         id: panel.id.to_owned(),
         title: panel.title.to_owned(),
@@ -250,7 +250,10 @@ mod tests {
         let day = measured(1..=86_400, |second| Some(if second == 40_000 { 400.0 } else { 10.0 }));
         let svg = resources_svg(&day, SystemTime::UNIX_EPOCH).unwrap();
         assert!(svg.len() < 30_000, "{} bytes", svg.len());
-        assert!(svg.contains("target up to 400 %, at 11:06:40; a point is the mean of 288 samples"), "{svg}");
+        assert!(
+            svg.contains("target up to 400 %, at 11:06:40; each point is the mean of 288 samples"),
+            "{svg}"
+        );
         assert_eq!(points(&day.samples.since(0), "target_cpu").len(), MOST_POINTS);
     }
 

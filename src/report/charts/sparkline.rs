@@ -1,4 +1,4 @@
-//! A line of 80 × 20 in a row of a table; five hundred of them must stay small, so it is written by hand.
+//! An 80 × 20 sparkline for a table row; hand-written, since a page may hold five hundred of them.
 
 use std::fmt::Write;
 

@@ -1,6 +1,6 @@
-//! SVG files that stand alone: one chart, or several below one another.
+//! Standalone SVG files: one chart, or several stacked.
 //!
-//! Owns what a page gives to its charts otherwise: colours on white and on dark ground, title and legend.
+//! Owns what a page would otherwise provide: colours for light and dark backgrounds, title and legend.
 //! Invariant: nothing in a file refers to anything outside of it.
 
 use std::fmt::Write;

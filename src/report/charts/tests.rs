@@ -143,7 +143,11 @@ fn every_chart_is_small_named_and_alone() {
 
 /// The names of the limits in a chart.
 fn limit_names(chart: &Chart) -> Vec<String> {
-    texts(&chart.body).into_iter().map(|(text, _)| text).filter(|text| text.starts_with("limit ")).collect()
+    texts(&chart.body)
+        .into_iter()
+        .map(|(text, _)| text)
+        .filter(|text| text.starts_with("threshold "))
+        .collect()
 }
 
 /// The height of a text beside an axis: where the middle of its letters is.
@@ -184,9 +188,9 @@ fn a_limit_stands_at_its_height_on_both_scales() {
             .iter()
             .any(|[from, to, y]| (*from, *to) == (120, 1399) && (f64::from(*y) - of_label).abs() <= 1.5);
         assert!(is_there, "{id}: {lines:?}, {label} is at {of_label}");
-        assert!(chart.legend.contains(&(Role::Limit, Shape::Line, "limit")), "{:?}", chart.legend);
+        assert!(chart.legend.contains(&(Role::Limit, Shape::Line, "threshold")), "{:?}", chart.legend);
     }
-    assert!(charts[0].legend.iter().all(|(role, ..)| *role != Role::Limit), "no limit on users");
+    assert!(charts[0].legend.iter().all(|(role, ..)| *role != Role::Limit), "no threshold on users");
 }
 
 #[test]
@@ -196,30 +200,35 @@ fn a_chart_has_the_limits_on_what_it_draws() {
     log.sort_unstable();
     assert_eq!(
         log,
-        ["limit max < 2s in steady", "limit med < 105ms", "limit p95 < 100ms", "limit p99 < 100ms over 3s"]
+        [
+            "threshold max < 2s in steady",
+            "threshold med < 105ms",
+            "threshold p95 < 100ms",
+            "threshold p99 < 100ms over 3s"
+        ]
     );
     let description = &chart_of(&charts, "latency").description;
     assert!(
-        description.ends_with("; limit p99 < 3600s is far above; limit p50 > 0.001ms is far below."),
+        description.ends_with("; threshold p99 < 3600s is far above; threshold p50 > 0.001ms is far below."),
         "{description}"
     );
     let linear = &chart_of(&charts, "latency-linear").description;
-    assert!(linear.ends_with("; limit p99 < 3600s is far above."), "{linear}");
-    assert_eq!(limit_names(chart_of(&charts, "throughput")), ["limit > 105/s"]);
+    assert!(linear.ends_with("; threshold p99 < 3600s is far above."), "{linear}");
+    assert_eq!(limit_names(chart_of(&charts, "throughput")), ["threshold > 105/s"]);
     // Its line is there only while it counts: steady begins with the third second of 12.4.
     let steady = limit_lines(chart_of(&charts, "latency")).iter().map(|[from, ..]| *from).max();
     assert_eq!(steady, Some(120 + (1_280.0_f64 * 2.0 / 12.4).round() as i32));
 
     let health = charts.iter().find(|chart| chart.title == "Latency of GET /health").unwrap();
-    assert_eq!(limit_names(health), ["limit p95 < 5ms"], "none of another method");
+    assert_eq!(limit_names(health), ["threshold p95 < 5ms"], "none of another method");
     let analyze = charts.iter().find(|chart| chart.title == "Latency of POST /quality/analyze").unwrap();
     assert!(limit_lines(analyze).is_empty() && limit_names(analyze).is_empty());
-    assert!(analyze.description.ends_with("; limit p95 < 60s is far above."), "{}", analyze.description);
+    assert!(analyze.description.ends_with("; threshold p95 < 60s is far above."), "{}", analyze.description);
     assert!(!analyze.legend.iter().any(|(role, ..)| *role == Role::Limit));
 
     let distribution = chart_of(&charts, "distribution");
     let told: Vec<String> = texts(&distribution.body).into_iter().map(|(text, _)| text).collect();
-    assert!(told.iter().any(|text| text.contains("limit avg < 90ms, limit p95 < 100ms")), "{told:?}");
+    assert!(told.iter().any(|text| text.contains("threshold avg < 90ms, threshold p95 < 100ms")), "{told:?}");
     assert!(!told.iter().any(|text| text.contains("over 3s") || text.contains("steady")), "{told:?}");
 }
 
@@ -229,9 +238,9 @@ fn charts_of_resources_have_limits_on_their_lines() {
     let charts = of(&long, &intervals);
     let mut cpu = limit_names(chart_of(&charts, "cpu"));
     cpu.sort_unstable();
-    assert_eq!(cpu, ["limit machine max < 100 %", "limit target avg < 150 %"]);
+    assert_eq!(cpu, ["threshold machine max < 100 %", "threshold target avg < 150 %"]);
     let memory = chart_of(&charts, "memory");
-    assert_eq!(limit_names(memory), ["limit max < 200MB"]);
+    assert_eq!(limit_names(memory), ["threshold max < 200MB"]);
     let [[_, _, y]] = limit_lines(memory)[..] else { panic!("{}", memory.body) };
     assert!((f64::from(y) - height(memory, "200 MB")).abs() <= 1.5, "{y} in {}", memory.body);
     // Its limit counts in the steady phase, which this run does not reach.
@@ -245,7 +254,7 @@ fn the_iterations_that_were_due_are_a_line_of_an_open_load_only() {
     let throughput = chart_of(&open, "throughput");
     assert!(throughput.legend.contains(&(Role::Planned, Shape::Line, "iterations due")));
     assert!(
-        throughput.description.ends_with("; up to 200.0 iterations a second were due."),
+        throughput.description.ends_with("; up to 200.0 iterations per second were due."),
         "{}",
         throughput.description
     );

@@ -1,11 +1,11 @@
-//! What each colour means, and its value on white and on dark ground.
+//! What each colour means, and its value on a light and a dark background.
 //!
-//! The palette was measured for contrast and for red-green and blue-yellow blindness; failed is hatched and
-//! percentiles have dashes besides, so that colour is never alone.
+//! The palette was checked for contrast and for red-green and blue-yellow colour blindness; failures are hatched and
+//! percentiles are dashed, so that colour never carries meaning alone.
 
 use plotters::style::RGBColor;
 
-/// What something in a chart stands for.
+/// The role of an element of a chart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
     /// Text.
@@ -34,15 +34,15 @@ pub(crate) enum Role {
     Three,
     /// What was planned.
     Planned,
-    /// A limit.
+    /// A threshold.
     Limit,
     /// A flag of a finding.
     Flag,
-    /// Ground of a phase in which the load changes.
+    /// Background of ramp-up and ramp-down.
     Phase,
-    /// The run that this one is compared with.
+    /// The baseline run.
     Before,
-    /// Ground around a line that lies on an area.
+    /// Outline around a line on top of an area.
     Halo,
     /// A step of the heat map.
     Heat(u8),
@@ -84,12 +84,12 @@ impl Role {
         ROLES.iter().position(|(role, ..)| *role == self).unwrap_or(0)
     }
 
-    /// The colour that stands for it while plotters draws.
+    /// The colour that represents it while plotters draws.
     pub(super) fn color(self) -> RGBColor {
         RGBColor(MARK.0, MARK.1, self.index() as u8)
     }
 
-    /// What a colour stands for; those that plotters chooses itself are text.
+    /// The role of a colour; colours chosen by plotters itself are text.
     pub(super) fn of(color: RGBColor) -> Role {
         let RGBColor(r, g, index) = color;
         let known = ROLES.get(usize::from(index)).filter(|_| (r, g) == MARK);

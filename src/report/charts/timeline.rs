@@ -1,5 +1,5 @@
-//! Charts over the run's time, all with the same x axis and width: load, throughput, latency, requests in
-//! flight, target and machine, generator; and the small ones of an endpoint.
+//! Charts over time, all with the same x axis and width: load, throughput, latency, requests in
+//! flight, target and machine, generator; and the small charts of an endpoint.
 
 use std::time::Duration;
 
@@ -214,7 +214,7 @@ fn load(model: &Model<'_>) -> Option<Chart> {
     let most = largest(model, users)?;
     // With room for the names of phases above the lines.
     let y = Axis::from_zero(most.max(largest(model, planned).unwrap_or(0.0)) * 1.2, whole);
-    let description = format!("Up to {} virtual users ran at once.", format::count(most as u64));
+    let description = format!("Up to {} virtual users ran concurrently.", format::count(most as u64));
     over_time(
         model,
         ("load", "Load", "virtual users"),
@@ -245,13 +245,13 @@ fn throughput(model: &Model<'_>) -> Option<Chart> {
     let y = Axis::from_zero(limits.reach(0.0, highest).1, whole);
     let failed = model.snapshot.total.failures;
     let mut description = format!(
-        "Up to {} responses a second, at {at}; {} failed requests in the whole run",
+        "Up to {} responses per second, at {at}; {} failed requests in the whole run",
         format::rate(most),
         format::count(failed)
     );
     let mut legend = vec![(Role::Ok, Shape::Area, "succeeded"), (Role::Failed, Shape::Area, "failed")];
     if let Some(due) = due {
-        description.push_str(&format!("; up to {} iterations a second were due", format::rate(due)));
+        description.push_str(&format!("; up to {} iterations per second were due", format::rate(due)));
         legend.push((Role::Planned, Shape::Line, "iterations due"));
     }
     description.push('.');
@@ -297,7 +297,7 @@ fn latency(model: &Model<'_>, is_log: bool, id: &str) -> Option<Chart> {
     let y = if is_log { Axis::log_us(low * 0.8, top * 1.15) } else { Axis::from_zero(top, label) };
     let scaled = |percentile: f64| move |bucket: &Bucket| at(percentile)(bucket).map(scale);
     let description = format!(
-        "p95 between {} and {}, highest at {when}; longest {}.",
+        "p95 between {} and {}, highest at {when}; max {}.",
         label(lowest),
         label(highest),
         label(high)
@@ -306,7 +306,7 @@ fn latency(model: &Model<'_>, is_log: bool, id: &str) -> Option<Chart> {
     let to = model.timeline.length_s;
     over_time(
         model,
-        (id, "Latency of successes", if is_log { "time, log scale" } else { "time" }),
+        (id, "Latency of successful requests", if is_log { "time, log scale" } else { "time" }),
         (&y, &limits),
         description,
         with_before(
@@ -316,7 +316,7 @@ fn latency(model: &Model<'_>, is_log: bool, id: &str) -> Option<Chart> {
                 (Role::P50, Shape::Line, "p50"),
                 (Role::P95, Shape::Line, "p95"),
                 (Role::P99, Shape::Line, "p99"),
-                (Role::Max, Shape::Dot, "longest"),
+                (Role::Max, Shape::Dot, "max"),
             ],
         ),
         |plot| {
@@ -342,7 +342,7 @@ fn in_flight(model: &Model<'_>) -> Option<Chart> {
     let value = |bucket: &Bucket| bucket.in_flight.map(|count| count as f64);
     let (at, most) = peak(model, value)?;
     let y = Axis::from_zero(most, whole);
-    let description = format!("Up to {} requests waited for their response, at {at}.", whole(most));
+    let description = format!("Up to {} in flight, at {at}.", whole(most));
     over_time(
         model,
         ("in-flight", "Requests in flight", "requests"),
@@ -419,7 +419,7 @@ fn processors(model: &Model<'_>) -> Option<Chart> {
             metric: Some("system_cpu"),
         },
     ];
-    let names = ("cpu", "CPU of target (of one core) and machine (of all)", "%");
+    let names = ("cpu", "CPU of the target (of one core) and the machine (of all cores)", "%");
     lines(model, names, &all, percent)
 }
 
@@ -468,7 +468,7 @@ fn generator_lag(model: &Model<'_>) -> Option<Chart> {
         role: Role::P99,
         metric: None,
     }];
-    let names = ("lag", "How late iterations started", "p99");
+    let names = ("lag", "Iteration start delay", "p99");
     lines(model, names, &all, |value| format::latency(value.round() as u64))
 }
 

@@ -1,4 +1,4 @@
-//! Two runs against each other: a section of a run's report, and a page of its own.
+//! The comparison of two runs: a section of a run's report, and a page of its own.
 
 use maud::{Markup, html};
 
@@ -41,12 +41,12 @@ fn content(comparison: &Comparison) -> Markup {
     let left_out = comparison.endpoints.len() - listed.len();
     let rows =
         listed.iter().flat_map(|endpoint| endpoint.figures.iter().map(move |figure| (endpoint, figure)));
-    let table = Table::new("comparison-table", "Then and now", rows)
+    let table = Table::new("comparison-table", "Baseline and current run", rows)
         .bad_if(|(_, figure)| figure.verdict == ChangeVerdict::Worse)
         .text("Endpoint", |(endpoint, _)| name(endpoint))
         .text("Figure", |(_, figure)| figure.figure.as_str())
-        .figures("Then", |(_, figure)| keyed(amount(figure.figure, figure.before), figure.before))
-        .figures("Now", |(_, figure)| keyed(amount(figure.figure, figure.after), figure.after))
+        .figures("Baseline", |(_, figure)| keyed(amount(figure.figure, figure.before), figure.before))
+        .figures("Current", |(_, figure)| keyed(amount(figure.figure, figure.after), figure.after))
         .figures("Change", |(_, figure)| {
             keyed(or_dash(figure.change, |change| change_text(figure.figure, change)), figure.change)
         })
@@ -54,19 +54,19 @@ fn content(comparison: &Comparison) -> Markup {
         .text("Verdict", |(_, figure)| verdict(figure.verdict));
     html! {
         p.outcome.(class) { span aria-hidden="true" { (mark) } " " (user(&comparison_sentence(comparison))) }
-        p { "Now: " (run_name(&comparison.after)) ". Then: " (run_name(&comparison.before)) "." }
+        p { "Current: " (run_name(&comparison.after)) ". Baseline: " (run_name(&comparison.before)) "." }
         @if !comparison.warnings.is_empty() {
             ul.warnings { @for warning in &comparison.warnings { li { "! " (user(warning)) } } }
         }
         p.note {
-            @if comparison.steady_only { "The steady phases of both runs." } @else { "Both runs whole." }
-            " Changes are those of the run now against the run then; pp is percentage points. The interval holds the \
-             true change with 95 % confidence (block bootstrap over seconds). Noise: chance explains the change, all \
-             figures taken together, or it is smaller than what equal runs show anyway."
+            @if comparison.steady_only { "Steady phases of both runs." } @else { "Both runs in full." }
+            " Changes are relative to the baseline; pp means percentage points. The interval contains the \
+             true change with 95 % confidence (block bootstrap over seconds). Noise: the change is explained by chance, given all \
+             figures compared, or is smaller than the usual difference between identical runs."
         }
         @if left_out > 0 {
             p.note {
-                (listed.len()) " endpoints, those that changed first; " (left_out) " more are in run.json and in "
+                (listed.len()) " endpoints, changed ones first; " (left_out) " more are in run.json and in "
                 code { "rhaid compare --json" } "."
             }
         }
@@ -81,8 +81,8 @@ fn run_name(run: &RunName) -> Markup {
 fn name(endpoint: &EndpointComparison) -> String {
     let only = match endpoint.presence {
         Presence::Both => "",
-        Presence::OnlyBefore => " (only then)",
-        Presence::OnlyAfter => " (only now)",
+        Presence::OnlyBefore => " (baseline only)",
+        Presence::OnlyAfter => " (current only)",
     };
     user(&endpoint_name(endpoint)) + only
 }

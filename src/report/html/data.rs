@@ -1,4 +1,4 @@
-//! The figures behind the charts: as tables for those who cannot see or do not trust a drawing, and as JSON
+//! The data behind the charts: as tables for readers who cannot see the drawings, and as JSON
 //! for the script and for downloads.
 
 use maud::{Markup, Render, html};
@@ -17,8 +17,8 @@ type Optional = (&'static str, fn(&Bucket) -> Option<f64>, fn(f64) -> String);
 
 /// What the charts draw of the baseline.
 const OF_BASELINE: [Optional; 2] = [
-    ("All/s then", |b| Some(b.ok_rate()? + b.failed_rate()?), format::rate),
-    ("p95 then", |b| b.ok.percentile_us(95.0).map(|us| us as f64), |v| format::latency(v as u64)),
+    ("Baseline all/s", |b| Some(b.ok_rate()? + b.failed_rate()?), format::rate),
+    ("Baseline p95", |b| b.ok.percentile_us(95.0).map(|us| us as f64), |v| format::latency(v as u64)),
 ];
 
 /// The values of all charts over time.
@@ -32,13 +32,13 @@ pub(super) fn timeline_table(model: &Model<'_>) -> Markup {
         ("Received/s", |b| b.resources.net_received, size),
         ("Sent/s", |b| b.resources.net_sent, size),
         ("Generator CPU %", |b| b.resources.generator_cpu, |v| format!("{v:.0}")),
-        ("Late p99", |b| b.lag.percentile_us(99.0).map(|us| us as f64), |v| format::latency(v as u64)),
+        ("Start delay p99", |b| b.lag.percentile_us(99.0).map(|us| us as f64), |v| format::latency(v as u64)),
     ];
     // A baseline of another length may have seconds of another width, which have no row here.
     let baseline = model.baseline.as_ref().map(|baseline| &baseline.timeline);
     let beside = baseline.filter(|baseline| baseline.width_s == timeline.width_s);
     let below = baseline.filter(|baseline| baseline.width_s != timeline.width_s);
-    let caption = format!("The run by {} s", timeline.width_s);
+    let caption = format!("The run in {} s steps", timeline.width_s);
     let latency = |bucket: &Bucket, percentile| or_dash(bucket.ok.percentile_us(percentile), format::latency);
     let rows = timeline
         .buckets
@@ -72,10 +72,10 @@ pub(super) fn timeline_table(model: &Model<'_>) -> Markup {
     })
 }
 
-/// The baseline as far as it is drawn.
+/// The part of the baseline that is drawn.
 fn baseline_table(baseline: &Timeline, length_s: f64) -> Markup {
     let is_drawn = |bucket: &&Bucket| (bucket.from_s + bucket.to_s) / 2.0 <= length_s;
-    let caption = format!("The baseline by {} s", baseline.width_s);
+    let caption = format!("The baseline in {} s steps", baseline.width_s);
     let mut table =
         Table::new("timeline-baseline-table", &caption, baseline.buckets.iter().take_while(is_drawn))
             .text("From", |bucket| clock(bucket));
@@ -106,7 +106,7 @@ pub(super) fn distribution_table(model: &Model<'_>) -> Markup {
         .figures("Response time", |&of| latency(total.response, of));
     if let Some(before) = before {
         table = table
-            .figures("Successes then", |&of| or_dash(before.percentile_us(of.number()), format::latency));
+            .figures("Baseline successes", |&of| or_dash(before.percentile_us(of.number()), format::latency));
     }
     data_of_charts(table)
 }
@@ -115,13 +115,13 @@ pub(super) fn downloads() -> Markup {
     let content = html! {
         p.downloads hidden {
             button type="button" data-download="json" { "JSON" } " "
-            button type="button" data-download="endpoints" { "CSV of endpoints" } " "
-            button type="button" data-download="seconds" { "CSV over time" }
+            button type="button" data-download="endpoints" { "Endpoints as CSV" } " "
+            button type="button" data-download="seconds" { "Timeline as CSV" }
         }
         p.note {
-            "The run's folder has more: run.json, the CSV files, and latency.hlog with every second of every \
+            "The run directory has more: run.json, the CSV files, and latency.hlog with per-second data of every \
              endpoint. "
-            code { "rhaid report FOLDER" } " makes each format again."
+            code { "rhaid report DIR" } " recreates each format."
         }
     };
     section("data", "Data", content)

@@ -65,7 +65,7 @@ pub(super) fn table(model: &Model<'_>) -> Markup {
         });
     // The last column is there when there is a run to compare with.
     if model.comparison.is_some() {
-        table = table.figures("p95 since then", |(stats, _)| {
+        table = table.figures("p95 change", |(stats, _)| {
             let figure = model.change_of(&stats.method, &stats.name, ComparedFigure::P95);
             let shown = or_dash(figure.and_then(marked_change), |change| change);
             keyed(shown, figure.and_then(|figure| figure.change).map(round))
@@ -73,11 +73,11 @@ pub(super) fn table(model: &Model<'_>) -> Markup {
     }
     let content = html! {
         p.note {
-            "Whole run. Latencies are those of successful requests; - is too few for that percentile (100 for p99, \
-             1,000 for p99.9). Failed requests have their times under Errors."
+            "Whole run. Latencies are of successful requests; - means too few for that percentile (100 for p99, \
+             1,000 for p99.9). For failed requests, see Errors."
         }
         p.filter hidden {
-            label { "Show endpoints with " input type="search" id="filter" autocomplete="off"; }
+            label { "Filter endpoints " input type="search" id="filter" autocomplete="off"; }
         }
         (table)
     };
@@ -136,8 +136,8 @@ pub(super) fn details(model: &Model<'_>) -> Markup {
     let content = html! {
         @if model.endpoints.len() > worst.len() {
             p.note {
-                "The " (worst.len()) " endpoints with the most failures and the highest p95 of "
-                (format::count(model.endpoints.len() as u64)) "; all are in the table above."
+                (worst.len()) " of "
+                (format::count(model.endpoints.len() as u64)) " endpoints: most failures, highest p95. The table above lists all."
             }
         }
         @for view in worst {
@@ -156,10 +156,10 @@ pub(super) fn details(model: &Model<'_>) -> Markup {
             }
         }
     };
-    section("each", "Endpoint by endpoint", content)
+    section("each", "Endpoint details", content)
 }
 
-/// Where the time of its requests went.
+/// How the time of its requests breaks down into phases.
 fn phases(stats: &EndpointStats) -> Markup {
     let sum: u64 = stats.phase_us.iter().sum();
     if sum == 0 || stats.requests == 0 {
@@ -177,19 +177,19 @@ fn phases(stats: &EndpointStats) -> Markup {
     });
     let phases: Vec<_> = all.collect();
     html! {
-        h4 { "Where its time went" }
+        h4 { "Time breakdown" }
         svg.bar viewBox="0 0 600 20" preserveAspectRatio="none" aria-hidden="true" {
             @for (heat, bar, ..) in &phases { path.f.{ "heat" (heat) } d=(bar) {} }
         }
         ul.inline {
-            @for (.., phase, share, each) in &phases { li { (phase) " " (share) " % (" (each) " a request)" } }
+            @for (.., phase, share, each) in &phases { li { (phase) " " (share) " % (" (each) " per request)" } }
         }
     }
 }
 
 fn over_time(view: &EndpointView<'_>) -> Markup {
     let id = format!("endpoint-{}-data", view.id);
-    let caption = user(&format!("{} {} by {} s", view.stats.method, view.stats.name, view.width_s));
+    let caption = user(&format!("{} {} in {} s steps", view.stats.method, view.stats.name, view.width_s));
     let all = view.buckets.iter().enumerate();
     let used = all.filter(|(_, bucket)| !bucket.ok.is_empty() || !bucket.failed.is_empty());
     let table = Table::new(&id, &caption, used)

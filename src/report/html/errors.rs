@@ -10,7 +10,7 @@ use crate::metrics::{EndpointStats, FailureCount, FailureKey, FailureSample};
 use crate::report::model::Model;
 use crate::text::{format, format_clock};
 
-/// Groups that are shown; the files have all of them.
+/// Maximum number of groups shown; the files hold all of them.
 const MOST: usize = 100;
 
 /// Groups that are shown with their messages.
@@ -48,7 +48,7 @@ pub(super) fn failures(model: &Model<'_>) -> Markup {
         @for (key, group) in failures.iter().take(MOST_SAMPLES) {
             @if !group.samples.is_empty() || !group.messages.is_empty() {
                 details {
-                    summary { (cause(key)) " " (user(&key.method)) " " (user(&key.name)) ": some of them" }
+                    summary { (cause(key)) " " (user(&key.method)) " " (user(&key.name)) ": samples" }
                     @for sample in &group.samples { (failure_sample(model, key, sample, &mut room)) }
                     // Those that no request above tells.
                     @for message in &group.messages {
@@ -63,7 +63,7 @@ pub(super) fn failures(model: &Model<'_>) -> Markup {
     section("errors", "Errors", content)
 }
 
-/// A failed request with the begin of its body, as long as the page has room for bodies.
+/// A failed request with the start of its body, while the page has room for bodies.
 fn failure_sample(model: &Model<'_>, key: &FailureKey, sample: &FailureSample, room: &mut usize) -> Markup {
     let size = format::bytes(sample.body_bytes);
     let (rest, body) = match &sample.body {
@@ -71,11 +71,11 @@ fn failure_sample(model: &Model<'_>, key: &FailureKey, sample: &FailureSample, r
         Some(body) if body.len() <= *room => {
             *room -= body.len();
             let part =
-                if (body.len() as u64) < sample.body_bytes { ", begin of a body of " } else { ", body of " };
+                if (body.len() as u64) < sample.body_bytes { ", start of a body of " } else { ", body of " };
             (format!("{part}{size}"), Some(body))
         }
         Some(_) => (format!(", body of {size} in run.json"), None),
-        None if sample.body_bytes > 0 => (format!(", body of {size} not kept or no text"), None),
+        None if sample.body_bytes > 0 => (format!(", body of {size} not kept or not text"), None),
         None => (String::new(), None),
     };
     html! {

@@ -1,4 +1,4 @@
-//! Who ran what how: scenarios, the script's own metrics, resources, facts of the run, and a legend of terms.
+//! Scenarios, custom metrics, resources, run details, and a glossary.
 
 use maud::{Markup, Render, html};
 use sha2::{Digest, Sha256};
@@ -41,7 +41,7 @@ pub(super) fn scenarios(model: &Model<'_>) -> Markup {
         .figures("Users", |(_, users, _)| or_dash(*users, format::count))
         .figures("Planned %", |(_, users, _)| or_dash(*users, |users| of(users, planned)))
         .figures("Iterations", |(.., stats)| format::count(ended(stats)))
-        .figures("Real %", |(.., stats)| of(ended(stats), ran))
+        .figures("Actual %", |(.., stats)| of(ended(stats), ran))
         .figures("Requests", |(.., stats)| format::count(stats.map_or(0, |stats| stats.requests.requests)))
         .figures("Failed %", |(.., stats)| share(stats.and_then(|stats| stats.requests.failed_share())))
         .figures("p95", |(.., stats)| latency(stats.and_then(|stats| stats.requests.ok), Percentile::P95));
@@ -53,15 +53,15 @@ pub(super) fn scenarios(model: &Model<'_>) -> Markup {
             (format::count(iterations.failed)) " failed, "
             (format::count(iterations.interrupted)) " interrupted; "
             "duration p50 " (latency(iterations.duration, Percentile::P50)) ", p95 " (latency(iterations.duration, Percentile::P95))
-            "; they started late by p99 " (latency(iterations.lag, Percentile::P99)) "."
+            "; start delay p99 " (latency(iterations.lag, Percentile::P99)) "."
         }
         @if let (Some(service), Some(response)) = (snapshot.total.ok, snapshot.total.response) {
             @let (measured, corrected) = (service.percentile_us(Percentile::P99), response.percentile_us(Percentile::P99));
             p {
-                "p99 of the service time " (format::latency(measured))
-                ", of the response time counted from when a request was due " (format::latency(corrected)) ": "
+                "p99 service time " (format::latency(measured))
+                ", p99 response time (from when a request was due) " (format::latency(corrected)) ": "
                 (format::latency(corrected.saturating_sub(measured)))
-                " more, in which requests waited for a user, a connection, or the generator."
+                " of waiting for a free user, a connection, or the generator."
             }
         }
     };
@@ -78,7 +78,7 @@ pub(super) fn own_metrics(model: &Model<'_>) -> Markup {
         .figures("p50", |stats| latency(stats.ok, Percentile::P50))
         .figures("p95", |stats| latency(stats.ok, Percentile::P95))
         .figures("Max", |stats| or_dash(stats.ok, |ok| format::latency(ok.max_us)));
-    let custom = Table::new("custom-table", "Metrics of the script", &snapshot.custom)
+    let custom = Table::new("custom-table", "Custom metrics", &snapshot.custom)
         .text("Metric", |stats| {
             let tag = stats.tag.as_ref().map(|(key, value)| format!("{{{key}:{value}}}")).unwrap_or_default();
             user(&format!("{}{tag}", stats.name))
@@ -88,7 +88,7 @@ pub(super) fn own_metrics(model: &Model<'_>) -> Markup {
         @if !snapshot.transactions.is_empty() { (transactions) }
         @if !snapshot.custom.is_empty() { (custom) }
     };
-    section("metrics", "Transactions and metrics of the script", content)
+    section("metrics", "Transactions and custom metrics", content)
 }
 
 fn custom(figures: &CustomFigures, unit: &str) -> String {
@@ -98,7 +98,7 @@ fn custom(figures: &CustomFigures, unit: &str) -> String {
             format!("sum {}{unit}, {}/s", number(*count), format::rate(*rate))
         }
         CustomFigures::Gauge { value, min, max, .. } => {
-            format!("last {}{unit}, from {}{unit} to {}{unit}", number(*value), number(*min), number(*max))
+            format!("last {}{unit}, min {}{unit}, max {}{unit}", number(*value), number(*min), number(*max))
         }
         CustomFigures::Rate { passes, fails } => {
             let all = passes + fails;
@@ -106,7 +106,7 @@ fn custom(figures: &CustomFigures, unit: &str) -> String {
             format!("{} % true ({} of {})", share(part), format::count(*passes), format::count(all))
         }
         CustomFigures::Trend(trend) => format!(
-            "mean {}{unit}, p50 {}{unit}, p95 {}{unit}, p99 {}{unit}, longest {}{unit}, {} values",
+            "mean {}{unit}, p50 {}{unit}, p95 {}{unit}, p99 {}{unit}, max {}{unit}, {} values",
             number(trend.avg),
             number(trend.med),
             number(trend.p95),
@@ -123,17 +123,17 @@ pub(super) fn resources(model: &Model<'_>) -> Markup {
         return Markup::default();
     }
     let table = Table::new("resource-table", "Machine, target and generator", &resources.stats)
-        .text("What", |stats| stats.metric.name)
+        .text("Resource", |stats| stats.metric.name)
         .figures("Mean", |stats| amount(stats.metric.quantity(), stats.avg))
-        .figures("Least", |stats| amount(stats.metric.quantity(), stats.min))
-        .figures("Most", |stats| amount(stats.metric.quantity(), stats.max))
+        .figures("Min", |stats| amount(stats.metric.quantity(), stats.min))
+        .figures("Max", |stats| amount(stats.metric.quantity(), stats.max))
         .figures("Last", |stats| amount(stats.metric.quantity(), stats.last));
     let content = html! {
         @if let Some(info) = &resources.info {
             p {
-                "Target: " (user(info.target.as_deref().unwrap_or("no process was watched as the target")))
-                @if info.target_is_generator { ", which is the generator's own process" }
-                ". Generator's machine: " (info.cores) " cores, " (format::bytes(info.memory_total)) " memory."
+                "Target: " (user(info.target.as_deref().unwrap_or("no target process was monitored")))
+                @if info.target_is_generator { ", the same process as the generator" }
+                ". Generator machine: " (info.cores) " cores, " (format::bytes(info.memory_total)) " memory."
             }
         }
         (table)
@@ -166,7 +166,7 @@ fn origin(origin: &Origin) -> Markup {
             (fact("Commit", html! {
                 code { (user(&commit.hash)) }
                 @if let Some(branch) = &commit.branch { " on " (user(branch)) }
-                @if commit.has_changes == Some(true) { ", with changes that were not committed" }
+                @if commit.has_changes == Some(true) { ", with uncommitted changes" }
             }))
         }
     }
@@ -197,8 +197,8 @@ pub(super) fn facts(model: &Model<'_>) -> Markup {
         (None, None) => "until stopped".to_owned(),
     };
     let load = html! {
-        (format::count(info.users)) " users, " (format::rate(info.spawn_rate)) " started per second; at most "
-        (format::count(snapshot.users_max)) " ran at once"
+        (format::count(info.users)) " users, spawn rate " (format::rate(info.spawn_rate)) "/s; peak "
+        (format::count(snapshot.users_max)) " users"
     };
     let total = &snapshot.total;
     let data =
@@ -207,10 +207,10 @@ pub(super) fn facts(model: &Model<'_>) -> Markup {
         dl.facts {
             (origin(&info.origin))
             (fact("Script", user(if script.is_empty() { &info.name } else { &script })))
-            (fact("Host", user(info.host.as_deref().unwrap_or("named by the script"))))
+            (fact("Host", user(info.host.as_deref().unwrap_or("set by the script"))))
             (fact("Started", utc(info.started_at)))
-            (fact("Planned", planned))
-            (fact("Ran", format::run_length(snapshot.elapsed)))
+            (fact("Planned duration", planned))
+            (fact("Actual duration", format::run_length(snapshot.elapsed)))
             (fact("Ended by", model.ended_by.as_str()))
             (fact("Load", load))
             (fact("Stop timeout", format_duration(info.stop_timeout)))
@@ -218,14 +218,14 @@ pub(super) fn facts(model: &Model<'_>) -> Markup {
             (fact("Worker threads", info.threads))
             (fact("Data", data))
             (fact("HTTP version", user(&info.http_version)))
-            (fact("Generator", user(&machine(&info.machine))))
+            (fact("Generator machine", user(&machine(&info.machine))))
             (fact("Version", VERSION))
             @for (name, value) in &info.params { (fact("Parameter", format!("{} = {}", user(name), user(value)))) }
             @for mark in &snapshot.marks { (fact("Mark", format!("{} {}", format_clock(mark.at), user(&mark.text)))) }
         }
         (sources(model))
     };
-    section("facts", "The run", content)
+    section("facts", "Run details", content)
 }
 
 fn sources(model: &Model<'_>) -> Markup {
@@ -243,7 +243,7 @@ fn sources(model: &Model<'_>) -> Markup {
                 @if fits(text) {
                     pre tabindex="0" { (user_lines(text)) }
                 } @else {
-                    p { "Too long for this page; it is in the run's folder script/." }
+                    p { "Too long for this page; see script/ in the run directory." }
                 }
             }
         }
@@ -253,13 +253,13 @@ fn sources(model: &Model<'_>) -> Markup {
 pub(super) fn terms() -> Markup {
     let content = html! {
         dl.facts {
-            (fact("Service time", "from a request sent to its response received"))
-            (fact("Response time", "from when a request was due to its response received"))
-            (fact("p95", "95 % of the requests were as fast or faster; p50 is the median"))
-            (fact("Failed %", "requests without a good response, of all requests"))
-            (fact("Responses/s", "responses that came back in a second, failed ones too"))
-            (fact("In flight", "requests that wait for their response"))
-            (fact("Iteration", "one pass of a virtual user through its task"))
+            (fact("Service time", "from sending the request to the end of the response"))
+            (fact("Response time", "from when the request was due to the end of the response"))
+            (fact("p95", "95 % of requests were at least this fast; p50 is the median"))
+            (fact("Failed %", "share of requests that failed"))
+            (fact("Responses/s", "responses per second, including failed ones"))
+            (fact("In flight", "requests waiting for a response"))
+            (fact("Iteration", "one execution of a task by a virtual user"))
         }
     };
     section("terms", "Terms", content)

@@ -1,9 +1,9 @@
 //! The report of a run as one HTML file.
 //!
-//! Owns the order of the sections and the frame around them. Leaves figures to `model` and drawings to
-//! `charts`. Invariants: one file that asks for nothing else; readable without script, which only sorts,
-//! filters and shows values under the pointer; all text of the run is escaped, and credentials are masked;
-//! the page's own policy allows this style and this script and nothing more. All HTML is made by `maud`, which escapes
+//! Owns the order of the sections and the page around them. Leaves figures to `model` and drawings to
+//! `charts`. Invariants: one file without external resources; readable without JavaScript, which only sorts,
+//! filters and shows values under the pointer; all text from the run is escaped, and credentials are masked;
+//! the page's content security policy allows only this style and this script. All HTML is made by `maud`, which escapes
 //! what it is given; only our own style, script and SVG, and the figures of `data_script`, go in as they are.
 
 mod capacity;
@@ -86,7 +86,7 @@ pub fn html_report(model: &Model<'_>) -> String {
             (data::downloads())
             (facts::terms())
         },
-        footer: Some(html! { (user(&info.name)) " · " (started_at) " · made by " (VERSION) }),
+        footer: Some(html! { (user(&info.name)) " · " (started_at) " · created by " (VERSION) }),
         data: data::embedded(model),
     };
     page.html()
@@ -141,7 +141,7 @@ impl Page {
                     }
                     main #main { (self.main) }
                     footer {
-                        @if let Some(footer) = &self.footer { (footer) } @else { p { "Made by " (VERSION) "." } }
+                        @if let Some(footer) = &self.footer { (footer) } @else { p { "Created by " (VERSION) "." } }
                     }
                     (self.data)
                     script { (PreEscaped(script)) }
@@ -215,7 +215,7 @@ fn section(id: &str, title: &str, content: impl Render) -> Markup {
 
 /// What charts show, as tables.
 fn data_of_charts(tables: impl Render) -> Markup {
-    html! { details { summary { "Data of these charts" } (tables) } }
+    html! { details { summary { "Chart data" } (tables) } }
 }
 
 /// Charts beside or below one another.
@@ -262,9 +262,9 @@ fn timeline(model: &Model<'_>) -> Markup {
     let width = model.timeline.width_s;
     let content = html! {
         p.note {
-            "Time from the start of the load. Each point stands for "
-            @if width == 1 { "a second" } @else { (width) " seconds, merged from the histograms of each second" }
-            ". Grey ground: users are added or taken away. Numbers: what happened, above."
+            "Time since the start of the load. Each point covers "
+            @if width == 1 { "one second" } @else { (width) " seconds, merged from per-second histograms" }
+            ". Shaded: ramp-up and ramp-down. Numbers: see What happened, above."
         }
         p #part hidden {}
         (figures(&charts))

@@ -5,7 +5,7 @@
   // A comparison and a trend are pages without figures of one run.
   const figures = JSON.parse($("figures")?.textContent ?? "null");
 
-  // Theme: the system's until somebody chooses.
+  // Theme: follows the system until the reader chooses.
   const root = document.documentElement;
   const theme = $("theme");
   const stored = () => { try { return localStorage.getItem("rhaid-theme"); } catch { return null; } };

@@ -18,7 +18,7 @@ fn page(endpoints: u64, seconds: u64, step_s: u64) -> String {
         std::fs::write(std::path::Path::new(&folder).join(name), &page).unwrap();
     }
     for part in [
-        "memory of the target rises steadily",
+        "target memory grows steadily",
         "answer 11 is complete",
         "basket_value",
         "id=\"heat\"",

@@ -1,4 +1,4 @@
-//! Tables of a page: captions, headers that name their column, figures at the right, a box that scrolls.
+//! HTML tables: captions, column headers, right-aligned figures, a scrolling box.
 
 use maud::{Markup, Render, html};
 

@@ -115,14 +115,14 @@
     control.querySelector("output").textContent = isWhole ? "" : clock(view[0]) + " to " + clock(view[1]);
   };
   if (control && charts.length && length > 0) {
-    const choice = make("select", make("label", control, {}, "Part of the run "));
+    const choice = make("select", make("label", control, {}, "Time range "));
     const chosen = new Map();
-    for (const [name, from, to] of [["all of it", 0, length], ...figures.parts]) {
+    for (const [name, from, to] of [["whole run", 0, length], ...figures.parts]) {
       chosen.set(make("option", choice, {}, name), [from, to]);
     }
-    const whole = make("button", control, { type: "button" }, "All of it");
+    const whole = make("button", control, { type: "button" }, "Whole run");
     make("output", control);
-    make("span", control, { class: "note" }, "or draw over a chart");
+    make("span", control, { class: "note" }, "or drag across a chart");
     choice.addEventListener("change", () => show(...chosen.get(choice.selectedOptions[0])));
     const reset = () => {
       choice.selectedIndex = 0;
@@ -182,7 +182,7 @@
       tip.textContent = clock(row[0]) + "  (" + new Date(start + row[0] * 1000).toLocaleTimeString() + ")\n"
         + "users " + (row[1] ?? "-") + ", in flight " + (row[8] ?? "-") + "\n"
         + rate(row[2]) + " ok/s, " + rate(row[3]) + " failed/s\n"
-        + "p50 " + time(row[4]) + "  p95 " + time(row[5]) + "  p99 " + time(row[6]) + "\nlongest " + time(row[7]);
+        + "p50 " + time(row[4]) + "  p95 " + time(row[5]) + "  p99 " + time(row[6]) + "\nmax " + time(row[7]);
       tip.hidden = false;
       const room = tip.getBoundingClientRect();
       tip.style.setProperty("left", Math.max(4, Math.min(event.clientX + 14, innerWidth - room.width - 8)) + "px");

@@ -1,4 +1,4 @@
-//! The first screen: verdict, six figures, and what happened.
+//! The top of the page: verdict, six tiles, and what happened.
 
 use maud::{Markup, html};
 
@@ -16,7 +16,7 @@ fn tone_class(tone: Judgement) -> &'static str {
     }
 }
 
-/// Colour is never alone: each verdict has its sign.
+/// Each verdict has a sign, since colour never carries meaning alone.
 fn sign(tone: Judgement) -> &'static str {
     match tone {
         Judgement::Good => "✓",

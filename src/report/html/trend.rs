@@ -1,4 +1,4 @@
-//! Many runs: a page of their own with charts and a row a run, and a section in the report of the last of them.
+//! Many runs: a page with charts and one row per run, and a section in the report of the latest run.
 
 use maud::{Markup, Render, html};
 
@@ -8,8 +8,8 @@ use crate::analysis::TrendPoint;
 use crate::report::charts::{trend_charts, trend_row};
 use crate::text::format;
 
-const ORDER: &str = "A place a run, oldest first, whatever time lies between. Lines are broken where script, load or machine \
-                     changed: the numbered marks, told in the table.";
+const ORDER: &str = "Evenly spaced runs, oldest first. Lines break where script, load or machine \
+                     changed; the table explains the numbered marks.";
 
 /// The runs of each test, oldest first, as one HTML file. `link` gives the address of a run's report, when there is one;
 /// `problems` are the runs that could not be read.
@@ -27,7 +27,7 @@ pub fn trend_page(
         if tests.len() == 1 { "test" } else { "tests" },
     );
     let main = html! {
-        @for problem in problems { p.problem { "! left out: " (user(problem)) } }
+        @for problem in problems { p.problem { "! skipped: " (user(problem)) } }
         @for (index, (name, points)) in tests.iter().enumerate() { (test(index, name, points, &link)) }
     };
     Page { title: "Trend".to_owned(), about: about.render(), main, ..Page::default() }.html()
@@ -55,9 +55,9 @@ pub(super) fn last_runs(points: &[TrendPoint]) -> Markup {
     }
     let points: Vec<&TrendPoint> = points.iter().collect();
     let content = html! {
-        p.note { (ORDER) " This run is the last." }
+        p.note { (ORDER) " This run comes last." }
         (figures(&trend_row(&points)))
-        (data_of_charts(table("last-table", "The last runs", &points, |_| None)))
+        (data_of_charts(table("last-table", "Last runs", &points, |_| None)))
     };
     section("last-runs", "Last runs of this test", content)
 }
@@ -79,16 +79,16 @@ fn table(
         }
     };
     let limits = |point: &TrendPoint| match point.passed {
-        Some(true) => "✓ kept",
-        Some(false) => "✗ broken",
+        Some(true) => "✓ met",
+        Some(false) => "✗ breached",
         None => "-",
     };
     let hash = |hash: &String| user(&hash.chars().take(12).collect::<String>());
     let mut changes = 0;
     Table::new(id, caption, points.iter().enumerate())
         .bad_if(|(_, point)| point.passed == Some(false))
-        .text("Began (UTC)", |(_, point)| began(point))
-        .text("Limits", |(_, point)| limits(point))
+        .text("Started (UTC)", |(_, point)| began(point))
+        .text("Thresholds", |(_, point)| limits(point))
         .figures("Users", |(_, point)| or_dash(point.users, format::count))
         .figures("Requests", |(_, point)| format::count(point.requests))
         .figures("Failed %", |(_, point)| or_dash(point.failed_share, format::percent))
@@ -97,7 +97,7 @@ fn table(
         .figures("p95", |(_, point)| latency(point, 1))
         .figures("p99", |(_, point)| latency(point, 2))
         .text("Commit", |(_, point)| or_dash(point.commit.as_ref(), hash))
-        .text("Changed since the run before", |&(index, point)| {
+        .text("Changed since the previous run", |&(index, point)| {
             if index == 0 || point.unlike.is_empty() {
                 return String::new();
             }

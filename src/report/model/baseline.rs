@@ -1,4 +1,4 @@
-//! What a report shows of the run that it is compared with.
+//! What a report shows of its baseline run.
 
 use super::{Judgement, Model, Timeline, whole_run};
 use crate::analysis::comparison::{judged_change, sign};
@@ -43,7 +43,7 @@ impl<'a> Model<'a> {
             }
         }
         if let (Some(tile), Some(curves)) = (self.tiles.first_mut(), &curves) {
-            tile.change = Some(format!("then {}", format::count(curves.requests)));
+            tile.change = Some(format!("baseline {}", format::count(curves.requests)));
         }
         self.comparison = Some(comparison);
         self.baseline = curves;

@@ -1,4 +1,4 @@
-//! What a report shows of each endpoint besides its row: how it went over time.
+//! What a report shows of each endpoint besides its row: its timeline.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Time × latency: how many requests of a stretch of time had which latency. The best picture of a stall.
+//! Time × latency: how many requests in each time step had which latency. The best picture of a stall.
 
 use std::time::Duration;
 

@@ -30,16 +30,16 @@ pub use endpoints::{EndpointBucket, EndpointView};
 pub use heat::HeatMap;
 pub use timeline::{Bucket, Timeline};
 
-/// How a figure or a state is to be taken.
+/// Whether a figure or a state is good or bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judgement {
-    /// As it should be.
+    /// Good.
     Good,
-    /// Something to look at.
+    /// Worth a look.
     Warning,
-    /// Not as it should be.
+    /// Bad.
     Bad,
-    /// Nothing to judge.
+    /// No judgement.
     Neutral,
 }
 
@@ -50,9 +50,9 @@ pub struct Tile {
     pub label: &'static str,
     /// The figure with its unit; `-` without data.
     pub value: String,
-    /// What is to be said with it.
+    /// A note below it.
     pub note: String,
-    /// How it is to be taken.
+    /// Its judgement.
     pub tone: Judgement,
     /// What changed since the run it is compared with.
     pub change: Option<String>,
@@ -67,11 +67,11 @@ pub struct Model<'a> {
     pub ended_by: &'a EndedBy,
     /// The final figures.
     pub snapshot: &'a Snapshot,
-    /// What could not be read of the run, in words.
+    /// What could not be read of the run, as sentences.
     pub problems: &'a [String],
-    /// The verdict's words.
+    /// The verdict in capital letters.
     pub verdict: &'static str,
-    /// How the verdict is to be taken.
+    /// The judgement of the verdict.
     pub verdict_tone: Judgement,
     /// Its reason in one sentence.
     pub sentence: String,
@@ -91,7 +91,7 @@ pub struct Model<'a> {
     pub heat: Option<HeatMap>,
     /// What changed since an earlier run.
     pub comparison: Option<&'a Comparison>,
-    /// The course of that run.
+    /// The timeline of that run.
     pub baseline: Option<BaselineCurves>,
     /// The last runs of the test, oldest first, with this one at the end.
     pub last_runs: Vec<TrendPoint>,
@@ -127,7 +127,7 @@ impl<'a> Model<'a> {
         }
     }
 
-    /// The same among the last runs of the test, of which this one is the last; see [`Trend::up_to`](crate::results::Trend::up_to).
+    /// Adds the last runs of the test, of which this one is the last; see [`Trend::up_to`](crate::results::Trend::up_to).
     #[must_use]
     pub fn among(mut self, last_runs: Vec<TrendPoint>) -> Self {
         self.last_runs = last_runs;
@@ -159,7 +159,7 @@ fn whole_run(intervals: &[IntervalHistograms], kind: IntervalKind) -> Sparse {
     values
 }
 
-/// The verdict of a run: how it is to be taken, and its reason in one sentence.
+/// The verdict of a run: its judgement, and its reason in one sentence.
 pub(super) fn verdict_of(record: &RunRecord) -> (Judgement, String) {
     verdict_sentence(record.ended_by(), &record.snapshot, &findings(record))
 }
@@ -175,15 +175,15 @@ fn verdict_sentence(ended_by: &EndedBy, snapshot: &Snapshot, findings: &[Finding
         Verdict::Aborted(reason) => (Judgement::Bad, format!("{}; {figures}", first_line(reason))),
         Verdict::NoRequests => (Judgement::Bad, "zero requests is never a pass".to_owned()),
         Verdict::StoppedBySignal | Verdict::Unfinished => (Judgement::Warning, figures),
-        Verdict::LimitsBroken(_, _) => (Judgement::Bad, {
+        Verdict::ThresholdsBreached(_, _) => (Judgement::Bad, {
             let broken: Vec<String> = snapshot.broken_thresholds().map(limit_sentence).collect();
             format!("{}; {figures}", broken.join("; "))
         }),
-        Verdict::LimitsKept(limits) => {
+        Verdict::ThresholdsMet(limits) => {
             let kept = if limits == 1 {
-                "the limit was kept".to_owned()
+                "the threshold was met".to_owned()
             } else {
-                format!("all {limits} limits were kept")
+                format!("all {limits} thresholds were met")
             };
             (Judgement::Good, format!("{kept}; {figures}"))
         }
@@ -192,7 +192,7 @@ fn verdict_sentence(ended_by: &EndedBy, snapshot: &Snapshot, findings: &[Finding
                 snapshot.capacity.as_deref().map(crate::analysis::capacity::answer).unwrap_or_default();
             (if held { Judgement::Good } else { Judgement::Bad }, format!("{}; {figures}", answer.0))
         }
-        Verdict::NoLimitsSet => match worst(&["failing", "stall"]) {
+        Verdict::NoThresholdsSet => match worst(&["failing", "stall"]) {
             Some(worst) => (Judgement::Neutral, format!("{figures}; {worst}")),
             None => (Judgement::Neutral, figures),
         },
@@ -206,7 +206,7 @@ fn tiles(snapshot: &Snapshot) -> Vec<Tile> {
         let value = total.ok.and_then(|ok| ok.telling_us(percentile)).map(format::latency);
         let note = match (total.ok, &value) {
             (Some(_), None) => format!("fewer than {} successes", percentile.fewest()),
-            _ => "of the successes".to_owned(),
+            _ => "successful requests".to_owned(),
         };
         tile(percentile.name(), value.unwrap_or_else(|| "-".to_owned()), note, Judgement::Neutral)
     };

@@ -1,4 +1,4 @@
-//! The seconds of a run in at most 300 buckets, for charts that share one time axis.
+//! The seconds of a run merged into at most 300 buckets, for charts that share one time axis.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub struct Timeline {
     pub phases: Vec<(Phase, f64, f64)>,
 }
 
-/// What happened in one bucket; `None` is no sample.
+/// The figures of one bucket; `None` means no sample.
 #[derive(Clone, Debug, Default)]
 pub struct Bucket {
     /// Its begin, seconds since the start of the load.

@@ -1,4 +1,4 @@
-//! The curve of a search for the capacity as a table.
+//! The curve of a capacity search as a table.
 
 use super::look::{Look, Mark, Tone};
 use crate::analysis::capacity::{failed, measured, outcome};
@@ -8,7 +8,7 @@ use crate::text::format;
 /// The curve, by rate.
 pub(super) fn curve(capacity: &CapacityStats, look: Look) -> Vec<String> {
     let mut lines = vec![look.paint(Tone::Strong, &format!(" capacity  {}", look.user(&capacity.limit)))];
-    lines.push(look.paint(Tone::Faint, "          rate   started    requests      failed   measured"));
+    lines.push(look.paint(Tone::Faint, "          rate   started    requests      failed     actual"));
     for step in capacity.by_rate() {
         let (mark, tone) =
             if step.why_not.is_none() { (Mark::Pass, Tone::Good) } else { (Mark::Fail, Tone::Bad) };
@@ -46,7 +46,7 @@ mod tests {
         assert!(lines[2].contains("80.0/s") && lines[2].ends_with("9.5ms"), "{}", lines[2]);
         assert!(lines[3].starts_with(" ✓") && lines[3].contains("95.5ms"), "{}", lines[3]);
         assert!(lines[4].starts_with(" ✗") && lines[4].contains("no user was free"), "{}", lines[4]);
-        assert!(lines[5].contains("810ms   the limit is broken"), "{}", lines[5]);
+        assert!(lines[5].contains("810ms   the threshold was breached"), "{}", lines[5]);
         assert!(lines[5].ends_with("(the generator was saturated)"), "{}", lines[5]);
         assert!(lines[6].contains("        -          -   nothing was measured"), "{}", lines[6]);
     }

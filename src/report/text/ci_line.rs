@@ -1,4 +1,4 @@
-//! The line for logs that nobody watches: fixed keys in a fixed order, ASCII, one line each time.
+//! The progress line for CI logs: fixed keys in a fixed order, ASCII, one line each time.
 
 use std::time::Duration;
 

@@ -14,9 +14,9 @@ const MOST_ENDPOINTS: usize = 40;
 
 /// The comparison as lines: what is compared, warnings, a row for each endpoint, a sentence at the end.
 ///
-/// A cell is the later figure, with its change where it is one; `~` stands for noise, nothing for too little data.
+/// A cell is the later figure with its change, if there is one; `~` means noise, nothing means too little data.
 pub fn comparison_table(comparison: &Comparison, look: Look) -> Vec<String> {
-    let steady = if comparison.steady_only { "; steady phase alone" } else { "" };
+    let steady = if comparison.steady_only { "; steady phases only" } else { "" };
     let mut lines = vec![format!(
         " {} against {}{steady}",
         clean_line(&comparison.after.folder),
@@ -32,7 +32,7 @@ pub fn comparison_table(comparison: &Comparison, look: Look) -> Vec<String> {
         lines.push(format!("   … and {} more", comparison.endpoints.len() - MOST_ENDPOINTS));
     }
     if comparison.changes(ChangeVerdict::Noise).next().is_some() {
-        lines.push(look.paint(Tone::Faint, "   ~ no change beyond noise"));
+        lines.push(look.paint(Tone::Faint, "   ~ no significant change"));
     }
     lines.push(format!(" {}", comparison_sentence(comparison)));
     lines

@@ -1,6 +1,6 @@
-//! How latencies are spread: one line an endpoint, all on one logarithmic scale.
+//! Latency distribution: one line per endpoint, all on one logarithmic scale.
 //!
-//! Drawn from percentiles: each shade ends where the figure it stands for lies.
+//! Drawn from percentiles: each shade ends at its percentile.
 
 use super::endpoints::labels;
 use super::look::{Look, Tone};

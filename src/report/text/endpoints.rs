@@ -9,7 +9,7 @@ use crate::text::width;
 /// A figure of an endpoint.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Column {
-    /// Requests that got their verdict.
+    /// Completed requests.
     Requests,
     /// Share of them that failed.
     Failed,

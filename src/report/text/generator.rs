@@ -1,28 +1,25 @@
-//! How well the load generator kept up, in words: over the whole run as a fact, at the moment as a warning.
+//! How well the load generator kept up: over the whole run as facts, right now as a warning.
 
 use super::look::Look;
 use crate::analysis::warnings::{cores, share};
 use crate::metrics::{CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, Percentile, Snapshot};
 
-/// What it used, on one line; empty when nothing is known of it.
+/// Its resource usage on one line; empty if unknown.
 pub(super) fn facts(generator: &GeneratorStats, look: Look) -> Vec<String> {
     let mut facts = Vec::new();
     if let (Some(cpu), Some(most)) = (generator.cpu, generator.cpu_max) {
         let (cpu, most, cores) = (share(cpu), share(most), cores(generator));
-        facts.push(format!("{cpu} of {cores} (most {most})"));
+        facts.push(format!("{cpu} of {cores} (peak {most})"));
     }
     if let Some(lateness) = &generator.lateness {
-        facts.push(format!(
-            "waits ended late by p99 {}",
-            look.latency(lateness.percentile_us(Percentile::P99))
-        ));
+        facts.push(format!("timer delay p99 {}", look.latency(lateness.percentile_us(Percentile::P99))));
     }
     if facts.is_empty() { Vec::new() } else { vec![format!("   generator   {}", facts.join(", "))] }
 }
 
-/// What stands in the way in the last second, on one line; `None` when nothing does.
+/// Why the generator was saturated in the last second, on one line; `None` if it was not.
 ///
-/// For the display of a run that goes on: the verdict on the whole run is another matter.
+/// For the live display; the whole run is judged separately.
 pub fn generator_warning(snapshot: &Snapshot, look: Look) -> Option<String> {
     let (generator, now) = (&snapshot.generator, snapshot.generator.now);
     if !now.is_saturated() {
@@ -35,9 +32,9 @@ pub fn generator_warning(snapshot: &Snapshot, look: Look) -> Option<String> {
         _ => {}
     }
     if let Some(p99_us) = now.lateness_p99_us.filter(|&us| u128::from(us) > LATENESS_LIMIT.as_micros()) {
-        facts.push(format!("what is due starts late by p99 {}", look.latency(p99_us)));
+        facts.push(format!("timer delay p99 {}", look.latency(p99_us)));
     }
-    Some(format!("the load generator is at its limit: {}", facts.join(", ")))
+    Some(format!("the load generator is saturated: {}", facts.join(", ")))
 }
 
 #[cfg(test)]
@@ -75,7 +72,7 @@ mod tests {
     fn one_at_its_limit_says_why() {
         assert_eq!(
             generator_warning(&saturated(), LOOK).unwrap(),
-            "the load generator is at its limit: 98 % of 2 cores, what is due starts late by p99 23.4ms"
+            "the load generator is saturated: 98 % of 2 cores, timer delay p99 23.4ms"
         );
     }
 
@@ -84,7 +81,7 @@ mod tests {
         let snapshot = fixture::finished();
         assert_eq!(
             facts(&snapshot.generator, LOOK),
-            ["   generator   12 % of 2 cores (most 31 %), waits ended late by p99 90µs"]
+            ["   generator   12 % of 2 cores (peak 31 %), timer delay p99 90µs"]
         );
         assert_eq!(generator_warning(&snapshot, LOOK), None);
     }

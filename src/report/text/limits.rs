@@ -1,4 +1,4 @@
-//! Limits in a terminal: a line while the run goes on, a table at its end, and the broken ones in the verdict.
+//! Thresholds in a terminal: a few lines during the run, a table at its end, and the breached ones in the verdict.
 
 use super::look::{Look, Mark, Tone};
 use super::table::{Row, Table};
@@ -6,16 +6,16 @@ use crate::analysis::thresholds as words;
 use crate::metrics::{Phase, Snapshot, ThresholdState, ThresholdStats};
 use crate::text::width;
 
-/// Lines that limits take in the live block.
+/// Lines that thresholds take in the live block.
 const MOST_LINES: usize = 3;
 
 /// Columns of `  + 12 more`.
 const ROOM_FOR_MORE: usize = 11;
 
-/// Broken limits that the verdict names.
+/// Breached thresholds that the verdict names.
 const MOST_NAMED: usize = 3;
 
-/// The limits as they stand, broken ones first, in a few lines.
+/// The current state of the thresholds, breached ones first, in a few lines.
 pub(super) fn limit_lines(snapshot: &Snapshot, look: Look) -> Vec<String> {
     let mut sorted: Vec<&ThresholdStats> = snapshot.thresholds.iter().collect();
     sorted.sort_by_key(|stats| match stats.state {
@@ -25,7 +25,7 @@ pub(super) fn limit_lines(snapshot: &Snapshot, look: Look) -> Vec<String> {
         ThresholdState::Holds => 3,
     });
     let (mut lines, mut line, mut used) = (Vec::new(), String::new(), 0);
-    let first = " limits ";
+    let first = " thresholds";
     for (index, stats) in sorted.iter().enumerate() {
         let (mark, tone) = mark(stats, snapshot);
         let sign = look.mark(mark);
@@ -63,13 +63,13 @@ pub(super) fn limits(snapshot: &Snapshot, look: Look) -> Vec<String> {
         mark: mark(stats, snapshot).0,
         name: look.user(&words::whole(&stats.threshold)),
         cells: vec![look.user(&words::measured(stats)), words::margin(stats), words::first_broken(stats)],
-        notes: stats.aborted.then(|| "it ended the run".to_owned()).into_iter().collect(),
+        notes: stats.aborted.then(|| "stopped the run".to_owned()).into_iter().collect(),
     };
     let rows = snapshot.thresholds.iter().map(row).collect();
-    Table::new(&["limits", "measured", "margin", "broken at"], rows).render(look)
+    Table::new(&["thresholds", "actual", "margin", "breached"], rows).render(look)
 }
 
-/// The limits that were not kept: `p95 is 1.20s, limit < 500ms; failed is 7.3 %, limit < 5 %`.
+/// The thresholds that were not met: `p95 is 1.20s, threshold < 500ms; failed is 7.3 %, threshold < 5 %`.
 pub(super) fn broken_limits(snapshot: &Snapshot, look: Look) -> String {
     let broken: Vec<String> =
         snapshot.broken_thresholds().map(|stats| look.user(&words::limit_sentence(stats))).collect();
@@ -78,7 +78,7 @@ pub(super) fn broken_limits(snapshot: &Snapshot, look: Look) -> String {
         let more = broken.len() - MOST_NAMED;
         text.push_str(&format!(
             "; {more} more {}",
-            if more == 1 { "limit is broken" } else { "limits are broken" }
+            if more == 1 { "threshold breached" } else { "thresholds breached" }
         ));
     }
     text

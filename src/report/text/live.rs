@@ -1,4 +1,4 @@
-//! The block that is redrawn while a run goes on: where it stands now, and what is wrong.
+//! The block that is redrawn during a run: its current state, and what is wrong.
 
 use std::time::Duration;
 
@@ -146,7 +146,7 @@ fn endpoints(snapshot: &Snapshot, look: Look) -> Vec<String> {
     lines
 }
 
-/// The generator's own trouble, the newest script error and the newest failure, each with how often its kind came.
+/// A generator warning, the latest script error and the latest failure, each with the count of its kind.
 fn troubles(snapshot: &Snapshot, look: Look) -> Vec<String> {
     let error = snapshot.script_errors.iter().max_by_key(|group| group.last_seen);
     let failure = snapshot.failures.iter().max_by_key(|(_, group)| group.last_seen);

@@ -1,4 +1,4 @@
-//! What the terminal can show, and how marks, colours and user text are put so that it can.
+//! What the terminal can show, and how marks, colours and user text are adapted to it.
 
 use crate::text::format;
 use crate::text::{char_width, clean_line};
@@ -6,7 +6,7 @@ use crate::text::{char_width, clean_line};
 /// Ends a colour.
 const RESET: &str = "\u{1b}[0m";
 
-/// What the place that shows the text is able to.
+/// The capabilities of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
     /// Columns of a line.
@@ -17,7 +17,7 @@ pub struct Look {
     pub color: bool,
 }
 
-/// A sign before a line. Its meaning is in the sign, whatever its colour.
+/// A sign before a line. The sign carries the meaning, not its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
     /// Nothing to say.
@@ -43,9 +43,9 @@ pub(crate) enum Tone {
     Bad,
     /// Something to look at.
     Warning,
-    /// The verdict on a run that passed: the one place where green is, beside its word.
+    /// The verdict on a run that passed: the only use of green, next to the word.
     Pass,
-    /// Something that held. Blue: red and green look alike to one man in twelve.
+    /// Something that passed. Blue, since one man in twelve confuses red and green.
     Good,
 }
 

@@ -1,8 +1,8 @@
-//! The run in a terminal: the live block, the line for CI logs, and the summary at the end.
+//! A run in a terminal: the live block, the line for CI logs, and the final summary.
 //!
 //! Owns layout for a given width, with Unicode or ASCII, with or without colour. Leaves printing and
-//! redrawing to `cli`. Invariant: colour never carries a meaning alone, and with neither colour nor
-//! Unicode the same facts are there in words.
+//! redrawing to `cli`. Invariant: colour never carries meaning alone, and with neither colour nor
+//! Unicode the same facts are given as text.
 
 mod capacity;
 mod ci_line;

@@ -26,7 +26,7 @@ pub fn resource_table(resources: &Resources, look: Look) -> Vec<String> {
     };
     let mut rows = Vec::new();
     if let Some(target) = target {
-        let also = if is_generator { "; it is the generator's own process" } else { "" };
+        let also = if is_generator { "; same process as the generator" } else { "" };
         rows.push(row(resources, "target", "target", format!("{target}{also}")));
     }
     rows.push(row(resources, "system", "machine", machine));

@@ -1,4 +1,4 @@
-//! The last seconds of a figure in one line; a second without a sample is a gap, not a zero.
+//! The last seconds of a figure as a sparkline; a second without a sample is a gap, not a zero.
 
 use super::look::Look;
 

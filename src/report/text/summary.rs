@@ -1,4 +1,4 @@
-//! The summary when a run is over; what was asked, the verdict, comes last and stays visible.
+//! The summary at the end of a run; the verdict comes last, so it stays visible.
 
 use std::time::{Duration, SystemTime};
 
@@ -28,22 +28,22 @@ use crate::text::{clean_lines, cut_middle};
 /// How many groups of failures, and of script errors, are listed.
 const MOST_GROUPS: usize = 10;
 
-/// How many metrics of the script are listed.
+/// How many custom metrics are listed.
 const MOST_CUSTOM: usize = 30;
 
 /// How many script errors are shown with the source line and the call chain.
 const MOST_TRACES: usize = 3;
 
-/// Lines of such a trace: a deep recursion must not push the verdict's company off the screen.
+/// Lines of such a trace: a deep recursion must not push everything else off the screen.
 const TRACE_LINES: usize = 12;
 
 /// Endpoints that are shown; the files have all of them.
 const MOST_ENDPOINTS: usize = 40;
 
-/// Columns of one message; a terminal wraps it, a whole response body would bury the rest.
+/// Maximum columns of one message; a terminal wraps it, but a whole response body would bury the rest.
 const MESSAGE_COLUMNS: usize = 300;
 
-/// What a person reads when the run is over; ends with the verdict and a line break.
+/// The summary of a finished run; ends with the verdict and a line break.
 ///
 /// Figures cover the whole run. Latencies are those of successful requests.
 pub fn summary(record: &RunRecord, look: Look) -> String {
@@ -74,7 +74,7 @@ pub fn compared_summary(record: &RunRecord, comparison: Option<&Comparison>, loo
     joined(&sections)
 }
 
-/// The same without figures: what one iteration took says nothing about a service.
+/// The same without figures: a single iteration says nothing about performance.
 pub fn short_summary(record: &RunRecord, look: Look) -> String {
     let (snapshot, ended_by) = (&*record.snapshot, record.ended_by());
     joined(&[
@@ -133,7 +133,7 @@ fn endpoints(record: &RunRecord, look: Look) -> Vec<String> {
     lines
 }
 
-/// What was loaded with what: `shop.rhai -> http://127.0.0.1:8000`.
+/// The script and its host: `shop.rhai -> http://127.0.0.1:8000`.
 pub(crate) fn subject(info: &RunInfo, look: Look) -> String {
     let script = info.script.file_name().map_or(info.name.as_str().into(), |name| name.to_string_lossy());
     let script = look.user(&script);
@@ -249,7 +249,7 @@ fn checks(snapshot: &Snapshot, look: Look) -> Vec<String> {
             }
         })
         .collect();
-    Table::new(&["checks", "passed", "failed", "share passed"], rows).render(look)
+    Table::new(&["checks", "passed", "failed", "pass rate"], rows).render(look)
 }
 
 fn transactions(snapshot: &Snapshot, look: Look) -> Vec<String> {
@@ -273,7 +273,7 @@ fn transactions(snapshot: &Snapshot, look: Look) -> Vec<String> {
     Table::new(&["transactions", "count", "failed", "p50", "p95", "p99", "max"], rows).render(look)
 }
 
-/// The script's own metrics. Values by tag are in run.json: there can be a thousand of them.
+/// The custom metrics. Values by tag are in run.json only: there can be a thousand of them.
 fn custom(snapshot: &Snapshot, look: Look) -> Vec<String> {
     let all = snapshot.custom.iter().filter(|stats| stats.tag.is_none());
     let rows: Vec<Row> = all
@@ -289,7 +289,7 @@ fn custom(snapshot: &Snapshot, look: Look) -> Vec<String> {
     if rows.is_empty() {
         return Vec::new();
     }
-    let mut lines = Table::new(&["metrics of the script", ""], rows).render(look);
+    let mut lines = Table::new(&["custom metrics", ""], rows).render(look);
     let more = all.count().saturating_sub(MOST_CUSTOM);
     if more > 0 {
         lines.push(format!("   + {more} more metrics"));
@@ -303,7 +303,7 @@ fn custom_figures(stats: &CustomStats) -> String {
     match stats.figures {
         CustomFigures::Counter { count, rate } => format!("{} ({}/s)", number(count), number(rate)),
         CustomFigures::Gauge { value, min, max, .. } => {
-            format!("{}, from {} to {}", number(value), number(min), number(max))
+            format!("{} (min {}, max {})", number(value), number(min), number(max))
         }
         CustomFigures::Rate { passes, fails } => {
             let all = passes + fails;
@@ -333,7 +333,7 @@ fn iterations_and_data(snapshot: &Snapshot, look: Look) -> Vec<String> {
         let due = snapshot.scenarios.iter().filter(|scenario| scenario.iterations.planned.is_some());
         let started = due.map(|scenario| scenario.iterations.started).sum();
         line.push_str(&format!(
-            "; {} of {} that were due began, {} dropped",
+            "; {} of {} due iterations started, {} dropped",
             format::count(started),
             format::count(planned),
             format::count(iterations.dropped)
@@ -342,7 +342,7 @@ fn iterations_and_data(snapshot: &Snapshot, look: Look) -> Vec<String> {
     let mut lines = vec![line];
     if iterations.duration.is_some() {
         lines.push(format!(
-            "               duration p50 {}, p95 {}; started late by p99 {}",
+            "               duration p50 {}, p95 {}; start delay p99 {}",
             percentile_or_dash(iterations.duration, Percentile::P50, look),
             percentile_or_dash(iterations.duration, Percentile::P95, look),
             percentile_or_dash(iterations.lag, Percentile::P99, look),
@@ -368,7 +368,7 @@ fn amount(bytes: u64, time: Duration) -> String {
     format!("{} ({}/s)", format::bytes(bytes), format::bytes(per_s.round() as u64))
 }
 
-/// The findings; those that the lists above tell better are left to them.
+/// The findings, except those that the lists above show in more detail.
 fn what_happened(record: &RunRecord, look: Look) -> Vec<String> {
     let line = |finding: Finding| {
         format!(" {} {}", look.paint(Tone::Warning, "!"), one_message(&finding.sentence(), look))
@@ -402,11 +402,11 @@ fn verdict(ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> String {
         }
         Verdict::StoppedBySignal | Verdict::Unfinished => (Tone::Warning, figures(snapshot, look)),
         Verdict::NoRequests => (Tone::Bad, "zero requests is never a pass".to_owned()),
-        Verdict::LimitsBroken(_, _) => {
+        Verdict::ThresholdsBreached(_, _) => {
             (Tone::Bad, format!("{}; {}", broken_limits(snapshot, look), figures(snapshot, look)))
         }
-        Verdict::LimitsKept(all) => {
-            let kept = if all == 1 { "the limit is kept" } else { "all limits are kept" };
+        Verdict::ThresholdsMet(all) => {
+            let kept = if all == 1 { "the threshold was met" } else { "all thresholds were met" };
             (Tone::Pass, format!("{kept}; {}", figures(snapshot, look)))
         }
         Verdict::Capacity(held) => {
@@ -414,7 +414,7 @@ fn verdict(ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> String {
             let tone = if held { Tone::Good } else { Tone::Bad };
             (tone, format!("{sentence}; {}", figures(snapshot, look)))
         }
-        Verdict::NoLimitsSet => (Tone::Strong, figures(snapshot, look)),
+        Verdict::NoThresholdsSet => (Tone::Strong, figures(snapshot, look)),
     };
     format!(" {}: {sentence}", look.paint(tone, verdict.words()))
 }

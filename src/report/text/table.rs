@@ -1,4 +1,4 @@
-//! A table in a terminal: a name on the left that takes the room there is, numbers on the right.
+//! A table in a terminal: a name on the left that takes the remaining width, numbers on the right.
 
 use super::look::{Look, Mark, Tone};
 use crate::text::{cut_middle, width};

@@ -55,7 +55,7 @@ fn the_summary_shows_the_exact_counts_and_ends_with_the_verdict() {
     let last = text.lines().last().unwrap();
     assert_eq!(
         last,
-        " NO LIMITS SET: 1,325 requests in 12.4 s, 4 failed (0.30 %), 2 of 122 iterations failed, p95 84.4ms"
+        " NO THRESHOLDS SET: 1,325 requests in 12.4 s, 4 failed (0.30 %), 2 of 122 iterations failed, p95 84.4ms"
     );
 }
 
@@ -167,9 +167,9 @@ fn limits_come_last_before_the_verdict() {
     let looks = [("limits", LOOK), ("limits_ascii", Look { unicode: false, ..LOOK })];
     for (name, look) in looks {
         let text = summary(&fixture::record(EndedBy::RunTime, run.last().unwrap()), look);
-        let at = text.find("   limits").unwrap();
+        let at = text.find("   thresholds").unwrap();
         let lines: Vec<String> = live(&fixture::info(), &run[10], None, look);
-        let from = lines.iter().position(|line| line.starts_with(" limits")).unwrap();
+        let from = lines.iter().position(|line| line.starts_with(" thresholds")).unwrap();
         let shown = format!(
             "{}\n\n{}\n\n{}\n",
             &text[at..].trim_end(),
@@ -187,7 +187,7 @@ fn a_run_that_keeps_its_limits_has_passed() {
     let text = summary(&fixture::record(EndedBy::RunTime, &snapshot), Look { color: true, ..LOOK });
     let verdict = text.lines().last().unwrap();
     assert!(
-        verdict.starts_with(" \u{1b}[32mPASSED\u{1b}[0m: all limits are kept; 1,325 requests"),
+        verdict.starts_with(" \u{1b}[32mPASSED\u{1b}[0m: all thresholds were met; 1,325 requests"),
         "{verdict}"
     );
 }

@@ -1,4 +1,4 @@
-//! Many runs of a test in a terminal: a row a run, with sparklines of what matters.
+//! Many runs of a test in a terminal: one row per run, and sparklines of the key figures.
 
 use super::look::{Look, Mark};
 use super::sparkline::sparkline;
@@ -12,7 +12,7 @@ pub fn trend_table(name: &str, points: &[&TrendPoint], look: Look) -> Vec<String
     let runs = if points.len() == 1 { "run" } else { "runs" };
     let mut lines = vec![format!(" {}: {} {runs}", clean_line(name), points.len())];
     let rows = points.iter().enumerate().map(|(index, point)| row(index, point, look)).collect();
-    let headers = ["began (UTC)", "users", "reqs", "failed", "rate/s", "p50", "p95", "p99"];
+    let headers = ["started (UTC)", "users", "reqs", "failed", "rate/s", "p50", "p95", "p99"];
     lines.extend(Table::new(&headers, rows).render(look));
     if points.len() > 1 {
         let rates: Vec<Option<f64>> = points.iter().map(|point| Some(point.rate)).collect();
