@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_told() {
         let mut snapshot = fixture::finished();
-        snapshot.notes = vec!["7 of 10 samples are not in s.json: they came faster".to_owned()];
+        snapshot.notes = vec!["7 of 10 samples are missing from s.json: they came faster".to_owned()];
         snapshot.interrupted_requests = 1_200;
         snapshot.series_folded = true;
         let first: Vec<String> =

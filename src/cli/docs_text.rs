@@ -265,7 +265,7 @@ mod tests {
         let shown = entry(NARROW, &found[0].0, &found[0].1);
         for part in [
             "http::batch(requests: array) -> array\n",
-            "Errors: an entry",
+            "Errors: an invalid entry",
             "At most six",
             "      fn iteration() {",
         ] {

@@ -51,8 +51,7 @@ pub(super) fn body(content_type: &str, bytes: &[u8]) -> Body {
 
 /// Text that is no map is kept as it is: a person has to see whether it gives something away.
 fn revealing(text: &str) -> Option<String> {
-    const NOTE: &str =
-        "a body that stands in the script as text holds what looks like a credential: look whether it is one";
+    const NOTE: &str = "a request body in the script contains what looks like a credential: check it";
     matches!(masked(text), Cow::Owned(_)).then(|| NOTE.to_owned())
 }
 
@@ -91,7 +90,7 @@ pub(super) fn blob(bytes: &[u8]) -> (Value, Option<String>) {
     }
     if bytes.len() > MOST_BYTES {
         let note =
-            format!("a body or file of {} bytes is replaced by random text of its length", bytes.len());
+            format!("a body or file of {} bytes was replaced by random text of the same length", bytes.len());
         return (Value::Code(format!("random::string({})", bytes.len().min(1_000_000))), Some(note));
     }
     (

@@ -37,7 +37,7 @@ pub(crate) fn convert_curl(text: &str) -> Result<Converted, Problem> {
         number += 1;
         let Some(of_command) = read(arguments, &mut parts.notes) else {
             return Err(format!(
-                "curl command {number} has no URL; give it one, as in curl http://127.0.0.1:8000/"
+                "curl command {number} has no URL; add one, as in curl http://127.0.0.1:8000/"
             )
             .into());
         };
@@ -45,8 +45,7 @@ pub(crate) fn convert_curl(text: &str) -> Result<Converted, Problem> {
     }
     if requests.is_empty() {
         return Err(
-            "there is no curl command in it; it begins with `curl`, as a browser's \"Copy as cURL\" gives it"
-                .into(),
+            "no curl command found; it must start with `curl`, as from a browser's \"Copy as cURL\"".into()
         );
     }
     let urls: Vec<Url> = requests.iter().map(|request| url(&request.url)).collect::<Result<_, _>>()?;
@@ -92,13 +91,14 @@ fn url(text: &str) -> Result<Url, String> {
     let rest = whole.split_once("://").map_or("", |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains(MARK) {
-        return Err(format!("the host of {} is a variable of the shell; write the URL out", plain(text)));
+        return Err(format!("the host of {} is a shell variable; write out the URL", plain(text)));
     }
-    let url =
-        Url::parse(&whole).map_err(|error| format!("the URL {} cannot be read: {error}", plain(text)))?;
+    let url = Url::parse(&whole).map_err(|error| format!("invalid URL {}: {error}", plain(text)))?;
     match url.scheme() {
         "http" | "https" => Ok(url),
-        other => Err(format!("the URL {} is {other}; only http and https are converted", plain(text))),
+        other => {
+            Err(format!("the URL {} has the scheme {other}; only http and https are supported", plain(text)))
+        }
     }
 }
 
@@ -155,7 +155,7 @@ fn statement(mut request: Given, url: &Url, host: &str, parts: &mut Parts) -> Re
 fn add_to_query(text: &str, query: &mut Option<Value>, notes: &mut Notes) {
     let Some(pairs) = pairs(text) else {
         if !text.is_empty() {
-            notes.add("left out: data of -G that is not made of name=value");
+            notes.add("left out: data of -G that is not name=value");
         }
         return;
     };
@@ -255,7 +255,7 @@ fn request_body(
         constants
             .push_str(&format!("const {constant} = data::{function}({});\n", Value::text(name).inline()));
         notes.add(format!(
-            "{} is read when the script is loaded: it must lie in or below the script's folder",
+            "{} is read when the script is loaded: it must be in or below the script's folder",
             plain(name)
         ));
         Value::Code(constant)
@@ -306,7 +306,7 @@ fn resolve_variables(call: &mut Call, params: &mut Params, notes: &mut Notes) {
             && text.contains(MARK)
         {
             *leaf = marked(text, |name| {
-                notes.add(format!("the shell's ${name} is the parameter {}", name.to_lowercase()));
+                notes.add(format!("the shell variable ${name} became the parameter {}", name.to_lowercase()));
                 params.required(name, &format!("${name}"), "").inline()
             });
         }

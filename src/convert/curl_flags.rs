@@ -298,7 +298,7 @@ fn read_one(arguments: &[String], notes: &mut Notes) -> (Given, Vec<String>) {
             let mut rest = word[1..].chars();
             while let Some(short) = rest.next() {
                 let Some((_, name)) = SHORT.iter().find(|(known, _)| *known == short) else {
-                    notes.add(format!("left out: the flag -{short}, which is not known"));
+                    notes.add(format!("left out: unknown flag -{short}"));
                     continue;
                 };
                 if takes_value(name) {

@@ -168,7 +168,7 @@ fn address(
             }
             None => {
                 if id {
-                    let about = "ids in paths that no answer before gives stay as they were recorded";
+                    let about = "ids in paths that no earlier response contains are kept as recorded";
                     parts.notes.add(format!("{about}, the first in {}", comment(entry.url.path())));
                 }
                 has_id |= id;
@@ -287,7 +287,7 @@ fn sent_body(entry: &Entry, content_type: &str, notes: &mut Notes) -> Sent {
             Some(name) => {
                 if field.value.is_empty() {
                     notes.add(format!(
-                        "the content of the file {} was not recorded: it is made up",
+                        "the content of the file {} was not recorded: placeholder content is used",
                         comment(name)
                     ));
                 }

@@ -212,7 +212,7 @@ pub(super) fn read(text: &str, options: &HarOptions, notes: &mut Notes) -> Resul
     if entries.is_empty() {
         let hosts: Vec<&str> = hosts.iter().map(String::as_str).collect();
         return Err(format!(
-            "none of the {} is left: {}; see --keep-assets, --host and --all-hosts (the hosts were {})",
+            "none of the {} remain: {}; see --keep-assets, --host and --all-hosts (hosts in the recording: {})",
             count(recorded, "request"),
             left_out.reasons().join("; "),
             hosts.join(", ")
@@ -430,9 +430,9 @@ impl LeftOut {
         } else if entry.is_asset && !options.keep_assets {
             self.count("images, fonts, styles, scripts and media");
         } else if entry.method == "OPTIONS" {
-            self.count("preflights of the browser");
+            self.count("CORS preflights");
         } else if !entry.has_answer {
-            self.count("without an answer");
+            self.count("without a response");
         } else {
             return true;
         }

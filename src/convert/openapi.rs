@@ -58,12 +58,13 @@ pub(crate) fn convert_openapi(text: &str) -> Result<Converted, Problem> {
         parts.functions.push(body);
     }
     if operations.iter().any(|operation| operation.method == "DELETE") {
-        parts.notes.add("tasks that delete are among them: take out those that the system should not see");
+        parts.notes.add("some tasks delete data: remove those that must not run against your system");
     }
     if operations.iter().any(|operation| operation.path.contains('{')) {
-        parts
-            .notes
-            .add("values in paths, queries and bodies are examples: take those that exist in your system");
+        parts.notes.add(
+            "values in paths, queries and bodies are examples: replace them with ones that exist in your \
+                  system",
+        );
     }
     parts.host = server.origin;
     Ok(parts.assemble())
@@ -78,8 +79,8 @@ fn check_version(root: &Json) -> Result<(), String> {
     }
     match root.get("openapi") {
         Some(Json::String(version)) if version.starts_with("3.") => Ok(()),
-        Some(version) => Err(format!("`openapi` is {version}; versions 3.0 and 3.1 are read")),
-        None => Err("this is no OpenAPI document: it has no `openapi: 3.…`".into()),
+        Some(version) => Err(format!("`openapi` is {version}; only 3.0 and 3.1 are supported")),
+        None => Err("this is not an OpenAPI document: it has no `openapi: 3.…`".into()),
     }
 }
 
@@ -101,7 +102,7 @@ fn server(servers: Option<&Json>, notes: &mut Notes) -> Server {
     }
     if servers.len() > 1 {
         notes.add(format!(
-            "the host is the first of {}; another one with --host",
+            "the host is the first of {}; use --host for another one",
             count(servers.len(), "server")
         ));
     }
@@ -144,7 +145,7 @@ fn operations<'a>(document: &'a Document, notes: &mut Notes) -> Vec<Operation<'a
         }
     }
     if document.root().get("webhooks").is_some() {
-        notes.add("left out: webhooks, which the server would call");
+        notes.add("left out: webhooks, which are called by the server");
     }
     if found.len() > MOST_OPERATIONS {
         notes.add(format!(
@@ -351,7 +352,9 @@ impl<'a> Writer<'a, '_> {
                 keep(headers);
                 let example = found.unwrap_or_else(|| Json::String(String::new()));
                 if !example.is_string() {
-                    self.parts.notes.add(format!("the body of {} is not {kind}: write it", operation.name()));
+                    self.parts
+                        .notes
+                        .add(format!("the body of {} is not {kind}: add it by hand", operation.name()));
                 }
                 vec![("body", Value::text(plain_text(&example, "")))]
             }
@@ -393,7 +396,7 @@ impl<'a> Writer<'a, '_> {
                 .and_then(|all| all.get(name))
                 .and_then(|s| self.document.resolve(s, &mut self.parts.notes));
             let Some(scheme) = scheme else {
-                self.parts.notes.add(format!("left out: the security scheme {name}, which is not described"));
+                self.parts.notes.add(format!("left out: the security scheme {name}, which is not defined"));
                 continue;
             };
             let Parts { params, notes, .. } = &mut *self.parts;
@@ -448,7 +451,7 @@ fn credentials(
             None
         }
         ("mutualTLS", _) => {
-            notes.add("the API wants a client certificate: --client-cert FILE");
+            notes.add("the API requires a client certificate: --client-cert FILE");
             None
         }
         (kind, _) => {

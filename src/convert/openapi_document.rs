@@ -71,7 +71,7 @@ impl Document {
         for _ in 0..MOST_STEPS {
             let Some(reference) = value.get("$ref").and_then(Value::as_str) else { return Some(value) };
             let Some(pointer) = reference.strip_prefix('#') else {
-                notes.add(format!("left out: {reference}, which is another document"));
+                notes.add(format!("left out: {reference}, which is in another document"));
                 return None;
             };
             let pointer = percent_decode_str(pointer).decode_utf8_lossy();
@@ -83,7 +83,7 @@ impl Document {
                 }
             }
         }
-        notes.add("left out: a reference that leads back to itself");
+        notes.add("left out: a circular reference");
         None
     }
 }
@@ -147,8 +147,8 @@ mod tests {
         }
         let list = notes.into_list().join("\n");
         for part in [
-            "leads back to itself",
-            "http://a.test/x.yaml#/y, which is another document",
+            "a circular reference",
+            "http://a.test/x.yaml#/y, which is in another document",
             "#/nosuch, which is not",
         ] {
             assert!(list.contains(part), "{list}");

@@ -1,9 +1,9 @@
-//! What is a credential, and how a text is shown without the ones in it.
+//! Detecting credentials, and masking them in texts.
 //!
-//! Owns the names that mean a credential ([`is_credential`]), where one stands in a text (`text.rs`), and how a declared
-//! secret is found again in its escaped forms (`declared.rs`). Leaves which secrets a run has to `script`. A leaf: it
-//! uses nothing of the crate. Invariants: time and memory grow with the text only; masking what is masked changes
-//! nothing; a text is searched before it is cut.
+//! Owns the names that mean a credential ([`is_credential`]), finding credentials in a text (`text.rs`), and
+//! finding declared secrets in their escaped forms (`declared.rs`). Leaves which secrets a run has to `script`. A
+//! leaf: it uses nothing else of the crate. Invariants: time and memory grow linearly with the text; masking is
+//! idempotent; a text is searched before it is cut.
 
 mod declared;
 mod names;
@@ -15,10 +15,10 @@ use std::ops::Range;
 pub(crate) use declared::Declared;
 pub use names::is_credential;
 
-/// What stands for a credential.
+/// The replacement for a credential.
 pub const MASK: &str = "***";
 
-/// The text without the credentials that names and shapes give away: headers, URLs, queries, forms, JSON, tokens.
+/// Masks credentials that are recognizable by name or shape: in headers, URLs, queries, forms, JSON, tokens.
 pub fn masked(text: &str) -> Cow<'_, str> {
     rendered(text, text::spans(text), usize::MAX).map_or(Cow::Borrowed(text), Cow::Owned)
 }

@@ -24,8 +24,8 @@ const ABOUT: &str = "age alg algorithm attempts avg banner check checks consent 
     page param path policy present rate refresh requests required reset seconds size status time title \
     total ttl type uri url";
 
-/// Whether a header, field, key, cookie, flag or variable of this name holds a credential, in whatever case it is
-/// written: `refreshToken`, `X-API-Key`, `user[password]`, `DB_PASS`.
+/// Whether a header, field, key, cookie, flag or variable of this name holds a credential, in any naming style:
+/// `refreshToken`, `X-API-Key`, `user[password]`, `DB_PASS`.
 pub fn is_credential(name: &str) -> bool {
     let name = words(name);
     let words: Vec<&str> = name.split(' ').filter(|word| !word.is_empty()).collect();

@@ -382,7 +382,7 @@ mod tests {
             "this.token = http::post(\"/login\").json(\"token\")",
             "#{ bearer: this.token, n: 1 }",
             "    this.token = nosuch;",
-            "auth: get_token gave no token",
+            "auth: get_token returned no token",
             "expected <token> but got x",
             "Bearer token is missing, Basic authentication. Basic",
             "http://shop/a@b?x=1",

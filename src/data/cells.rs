@@ -26,7 +26,7 @@ impl Cells {
     /// # Errors
     /// When there is more text, or there are more cells, than 32 bits can count.
     pub(super) fn push<'a>(&mut self, cells: impl Iterator<Item = &'a str>) -> Result<(), String> {
-        let too_large = |_| "holds more than 4 GB of text or 4,294,967,295 cells".to_owned();
+        let too_large = |_| "contains more than 4 GB of text or 4,294,967,295 cells".to_owned();
         for cell in cells {
             self.text.push_str(cell);
             self.cell_ends.push(u32::try_from(self.text.len()).map_err(too_large)?);

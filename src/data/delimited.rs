@@ -9,11 +9,11 @@ use crate::text::did_you_mean;
 /// How a CSV file is read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct CsvOptions {
-    /// What stands between cells; ASCII.
+    /// Separator between cells; ASCII.
     pub(crate) delimiter: u8,
     /// Whether the first row holds the names of the columns.
     pub(crate) header: bool,
-    /// With a header, the columns that are kept; without one, their names.
+    /// With a header, the columns to keep; without one, the column names.
     pub(crate) columns: Option<Vec<String>>,
     /// Whether rows may have fewer or more cells than there are columns.
     pub(crate) ragged: bool,
@@ -41,7 +41,7 @@ pub(super) fn csv(text: &str, options: &CsvOptions) -> Result<Rows, String> {
     let (mut names, mut kept, mut width) = (options.columns.clone(), None, None);
     if options.header {
         if !next(&mut record)? {
-            return Err("is empty; its first line has to name the columns (or pass header: false)".to_owned());
+            return Err("is empty; its first line must name the columns (or pass header: false)".to_owned());
         }
         width = Some(record.len());
         let header = header(&record)?;
@@ -91,7 +91,7 @@ fn header(record: &StringRecord) -> Result<Vec<String>, String> {
     let header: Vec<String> = record.iter().map(|name| name.trim().to_owned()).collect();
     for (index, name) in header.iter().enumerate() {
         if header[..index].contains(name) {
-            return Err(format!("names two columns '{name}'; each needs a name of its own"));
+            return Err(format!("has two columns named '{name}'; column names must be unique"));
         }
     }
     Ok(header)
@@ -121,7 +121,7 @@ fn ragged(text: &str, place: (u64, u64), cells: usize, expected: usize, options:
         None => "; pass ragged: true to read such rows".to_owned(),
     };
     let plural = if cells == 1 { "cell" } else { "cells" };
-    format!("has {cells} {plural} in line {line} where {expected} are expected{hint}")
+    format!("has {cells} {plural} in line {line}, but {expected} are expected{hint}")
 }
 
 /// A quote that is never closed swallows the rest of the file without an error of the parser.
@@ -131,7 +131,7 @@ fn check_quotes(text: &str, (_, byte): (u64, u64)) -> Result<(), String> {
     let quotes = rest.bytes().filter(|&byte| byte == b'"').count();
     if quotes % 2 == 1 && rest.trim_end_matches(['\r', '\n']).contains('\n') {
         let line = line_of(text, (text.len() - rest.len()) as u64);
-        return Err(format!("opens a quote in line {line} that is never closed"));
+        return Err(format!("has an unclosed quote in line {line}"));
     }
     Ok(())
 }
@@ -196,12 +196,12 @@ mod tests {
             assert!(error.contains(part), "{text:?}: {error}");
         };
         fails("", "is empty");
-        fails("a,b,a\n1,2,3", "two columns 'a'");
-        fails("a,b\n1,2\n\n\n3\n", "has 1 cell in line 5 where 2 are expected; pass ragged: true");
+        fails("a,b,a\n1,2,3", "two columns named 'a'");
+        fails("a,b\n1,2\n\n\n3\n", "has 1 cell in line 5, but 2 are expected; pass ragged: true");
         fails("a,b\n\"x\ny\",2\n3,4,5\n", "has 3 cells in line 4");
         fails("a;b\n1,2\n", "is the delimiter ';'?");
-        fails("a,b\n1,2\n\"x,4\n5,6\n7,8\n", "opens a quote in line 3 that is never closed");
-        fails("a\n1\n\"x\n5\n7\n", "opens a quote in line 3 that is never closed");
+        fails("a,b\n1,2\n\"x,4\n5,6\n7,8\n", "has an unclosed quote in line 3");
+        fails("a\n1\n\"x\n5\n7\n", "has an unclosed quote in line 3");
         let columns = CsvOptions { columns: Some(vec!["usre".into()]), ..CsvOptions::default() };
         let error = rows("user,password\n", &columns).unwrap_err();
         assert!(error.contains("did you mean 'user'? (it has: user, password)"), "{error}");

@@ -1,7 +1,7 @@
-//! Where data files may be: the script's folder and the folders that whoever runs the test adds.
+//! The allowed folders of data files: the script's folder and those given with `--data`.
 //!
-//! Invariant: a path that comes out of here is free of symbolic links and below one of the folders. What a
-//! script asks for outside of them is refused before the file system is asked whether it is there.
+//! Invariant: a returned path is free of symbolic links and below one of the folders. A path outside of them is
+//! refused before the file system is accessed.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -27,7 +27,7 @@ impl Folders {
     /// When it is not below a folder that may be read, or is not there, in words.
     pub(super) fn find(&self, path: &str) -> Result<PathBuf, String> {
         if path.is_empty() {
-            return Err("the name of a file is missing".to_owned());
+            return Err("the file name is missing".to_owned());
         }
         let roots = self.roots()?;
         let candidates: Vec<PathBuf> = roots.iter().map(|root| normal(&root.join(path))).collect();
@@ -64,7 +64,7 @@ impl Folders {
 
     fn explain(&self) -> String {
         let given: Vec<String> = self.given.iter().map(|folder| format!("'{}'", folder.display())).collect();
-        format!("data is read only from below {} (--data DIR allows another folder)", given.join(", "))
+        format!("data is read only from {} (allow other folders with --data DIR)", given.join(", "))
     }
 }
 
@@ -89,7 +89,7 @@ fn missing(path: &str, looked_for: &[&PathBuf]) -> String {
     let names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     let hint = did_you_mean(&wanted, names.iter().map(String::as_str));
     let looked_for: Vec<String> = looked_for.iter().map(|file| file.display().to_string()).collect();
-    format!("there is no file '{path}': looked for {}{hint}", looked_for.join(", "))
+    format!("file '{path}' not found: looked for {}{hint}", looked_for.join(", "))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Which rows of a table nobody holds.
+//! The free rows of a table.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

@@ -1,4 +1,4 @@
-//! Rows that one virtual user at a time holds.
+//! Rows held by one virtual user at a time.
 //!
 //! Invariant: a row is either free or in exactly one [`Lease`]; dropping the lease frees it, whatever
 //! ended its holder.

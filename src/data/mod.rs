@@ -1,4 +1,4 @@
-//! Test data from files: found below the allowed folders, read once a run, dealt to virtual users.
+//! Test data from files: looked up in the allowed folders, read once per run, handed out to virtual users.
 //!
 //! Owns files, tables and who gets which row. Leaves to `script` how a row looks to a script, and waiting
 //! for a row. Invariant: a table is the same for all threads of a run, and its rows are stored once.

@@ -16,9 +16,9 @@ pub(super) fn bytes(path: &Path, shown: &str, limit: u64) -> Result<Vec<u8>, Str
         return Err(format!("'{shown}' is a folder, not a file"));
     }
     if !metadata.is_file() {
-        return Err(format!("'{shown}' is no ordinary file (a device, a pipe or a socket)"));
+        return Err(format!("'{shown}' is not a regular file"));
     }
-    let too_large = || format!("'{shown}' is larger than {}, the most that can be read so", size(limit));
+    let too_large = || format!("'{shown}' is larger than {}, the maximum", size(limit));
     if metadata.len() > limit {
         return Err(too_large());
     }
@@ -86,6 +86,6 @@ mod tests {
         assert_eq!(bytes(&file, "f", 100).unwrap().len(), 100);
         assert!(bytes(&file, "f", 99).unwrap_err().contains("larger than 0 MB"));
         assert!(bytes(folder.path(), "d", 99).unwrap_err().contains("is a folder"));
-        assert!(bytes(Path::new("/dev/zero"), "z", 99).unwrap_err().contains("no ordinary file"));
+        assert!(bytes(Path::new("/dev/zero"), "z", 99).unwrap_err().contains("not a regular file"));
     }
 }

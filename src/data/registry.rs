@@ -1,6 +1,6 @@
-//! The data files of a run: each is read and parsed once, however many threads and imports name it.
+//! The data files of a run: each is read and parsed once, however many threads and imports use it.
 //!
-//! Invariant: the same file read in the same way is the same value for everybody.
+//! Invariant: the same file read in the same way is the same value for all.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -93,7 +93,7 @@ fn read(file: &std::path::Path, shown: &str, form: &Form) -> Result<Loaded, Stri
             Json::Rows(rows) => table(rows),
             Json::Value(text) if text.len() as u64 > LARGEST_VALUE => {
                 return Err(about(
-                    "is a value of more than 256 MB; make it an array to read it as a table".into(),
+                    "is a single value of more than 256 MB; use an array to read it as a table".into(),
                 ));
             }
             Json::Value(text) => Loaded::Json(text.into()),

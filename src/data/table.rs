@@ -1,6 +1,6 @@
-//! A table: rows, and what has been dealt of them so far.
+//! A table: rows, and which of them have been handed out.
 //!
-//! Invariant: the counters are those of the run; a row is dealt to one virtual user, whatever its thread.
+//! Invariant: the counters are global to the run, across threads.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -65,20 +65,20 @@ impl Table {
         }
     }
 
-    /// The row that is next for whoever asks, beginning again after the last; `None` when there are no rows.
+    /// The next row, starting over after the last; `None` when there are no rows.
     pub(crate) fn next(&self) -> Option<usize> {
         let rows = u64::try_from(self.len()).ok().filter(|&rows| rows > 0)?;
         Some((self.dealt.fetch_add(1, Ordering::Relaxed) % rows) as usize)
     }
 
-    /// A row that nobody got before, and how often the table has begun again to give it: 0 at first.
+    /// A row that was not handed out before, and how often the table has started over: 0 at first.
     pub(crate) fn next_unique(&self) -> Option<(usize, u64)> {
         let rows = u64::try_from(self.len()).ok().filter(|&rows| rows > 0)?;
         let dealt = self.dealt_once.fetch_add(1, Ordering::Relaxed);
         Some(((dealt % rows) as usize, dealt / rows))
     }
 
-    /// The same rows in an order that follows from the seed: one table for all who ask with that seed.
+    /// The same rows in a random order that depends on the seed: one table for all callers with that seed.
     pub(crate) fn shuffled(&self, seed: u64) -> Arc<Table> {
         let mut shuffled = self.shuffled.lock().unwrap_or_else(PoisonError::into_inner);
         let table = shuffled.entry(seed).or_insert_with(|| {

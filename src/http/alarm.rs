@@ -1,4 +1,4 @@
-//! The clock that ends a request at its limit.
+//! The timeout of a request.
 //!
 //! Owns one timer that a user keeps for all its requests. Leaves to others what a limit means. Putting off a
 //! timer that is running already costs a fraction of registering a new one, and most requests are done long

@@ -1,7 +1,7 @@
-//! One virtual user's HTTP side.
+//! The HTTP client of one virtual user.
 //!
-//! Owns the course of a request: which connection, redirects, cookies, a second try, the limit of time. Leaves
-//! each of these in detail to the file that has its name.
+//! Owns the flow of a request: connection, redirects, cookies, retry, timeout. Leaves the details of each to the
+//! file of that name.
 //!
 //! Invariants: `send` never fails otherwise than by an [`Exchange`] with an error; a request is sent a second
 //! time only if the first was certainly not acted upon, or may be repeated by its method.
@@ -34,7 +34,7 @@ use super::redirect::Course;
 use super::request::Request;
 use super::target::Target;
 
-/// One virtual user's HTTP side: its connections and its cookies.
+/// The HTTP client of one virtual user: its connections and its cookies.
 pub struct Client {
     pub(super) network: Rc<Network>,
     pool: Rc<Pool>,
@@ -64,7 +64,7 @@ impl Client {
         Client { network, pool: Rc::default(), jar: RefCell::new(None), alarm: RefCell::new(None) }
     }
 
-    /// Sends a request, follows redirects and reads the answer to its end.
+    /// Sends a request, follows redirects and reads the complete response.
     ///
     /// Several requests of one client may run at the same time. Dropping the future closes the HTTP/1.1
     /// connection it uses, or resets its HTTP/2 stream. Must be called on a tokio runtime with I/O and time, and,
@@ -104,13 +104,13 @@ impl Client {
         self.jar.borrow().as_ref().map(|jar| jar.matching(target)).unwrap_or_default()
     }
 
-    /// Keeps a cookie as if `target` had sent it: `name=value; Path=/; Max-Age=60`. Fails when the rules do not
-    /// let `target` set it, or it cannot be parsed.
+    /// Stores a cookie as if `target` had set it: `name=value; Path=/; Max-Age=60`. Fails if `target` may not set
+    /// it, or if it cannot be parsed.
     pub fn set_cookie(&self, target: &Target, cookie: &str) -> Result<(), CookieRejected> {
         self.jar.borrow_mut().get_or_insert_default().set(target, cookie)
     }
 
-    /// Forgets all cookies.
+    /// Deletes all cookies.
     pub fn clear_cookies(&self) {
         self.jar.replace(None);
     }

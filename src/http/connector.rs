@@ -71,9 +71,9 @@ async fn within_limit<T>(
 fn too_slow(origin: &Origin, phase: Option<Phase>, limit: Duration) -> HttpError {
     let (host, authority) = (&origin.host, &origin.authority);
     let what = match phase {
-        Some(Phase::Dns) => format!("the name '{host}' was not resolved"),
-        Some(Phase::Tls) => format!("no TLS handshake with {authority}"),
-        _ => format!("no connection to {authority}"),
+        Some(Phase::Dns) => format!("DNS lookup of '{host}' did not finish"),
+        Some(Phase::Tls) => format!("TLS handshake with {authority} did not finish"),
+        _ => format!("connection to {authority} was not established"),
     };
     HttpError::new(ErrorKind::Timeout, format!("{what} within {limit:?}"))
 }
@@ -191,9 +191,9 @@ impl Opening<'_> {
             .transport
             .tls
             .config(version)
-            .map_err(|reason| tls(format!("TLS cannot be used: {reason}")))?;
+            .map_err(|reason| tls(format!("TLS is not available: {reason}")))?;
         let name = ServerName::try_from(host.to_owned())
-            .map_err(|_| tls(format!("'{host}' cannot be the name in a certificate")))?;
+            .map_err(|_| tls(format!("'{host}' is not a valid host name for a certificate")))?;
         let stream = TlsConnector::from(config)
             .connect(name, stream)
             .await
@@ -207,7 +207,7 @@ impl Opening<'_> {
         if asked_http2 && !speaks_http2 {
             return Err(HttpError::new(
                 ErrorKind::Protocol,
-                format!("{} does not offer HTTP/2, which was asked for", self.origin.authority),
+                format!("{} does not offer HTTP/2, which was requested", self.origin.authority),
             ));
         }
         if speaks_http2 {

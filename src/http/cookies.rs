@@ -15,15 +15,15 @@ use super::target::Target;
 /// expire are noticed soon without searching the store for every request.
 const MEMO_LIFETIME: Duration = Duration::from_millis(500);
 
-/// A cookie that the rules do not let in.
+/// A cookie that was rejected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the cookie '{cookie}' was not accepted for {url}: {reason}")]
 pub struct CookieRejected {
-    /// As it was given.
+    /// The cookie as given.
     pub cookie: String,
     /// The URL it was set for.
     pub url: String,
-    /// The rule it breaks.
+    /// Why it was rejected.
     pub reason: String,
 }
 

@@ -25,7 +25,7 @@ pub(super) fn decode(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, HttpErr
     for value in headers.get_all(CONTENT_ENCODING) {
         let text = value
             .to_str()
-            .map_err(|_| HttpError::new(ErrorKind::Body, "the content-encoding is not readable text"))?;
+            .map_err(|_| HttpError::new(ErrorKind::Body, "the content-encoding header is not text"))?;
         encodings.extend(text.split(',').map(|name| name.trim().to_ascii_lowercase()));
     }
     let mut decoded = body.clone();
@@ -49,7 +49,7 @@ pub(super) fn undo(encoding: &str, body: &Bytes, limit: u64) -> Result<Bytes, Ht
         other => {
             return Err(HttpError::new(
                 ErrorKind::Body,
-                format!("the body has the content-encoding '{other}'; gzip, deflate and br can be decoded"),
+                format!("unsupported content-encoding '{other}'; only gzip, deflate and br can be decoded"),
             ));
         }
     };
@@ -60,7 +60,7 @@ pub(super) fn undo(encoding: &str, body: &Bytes, limit: u64) -> Result<Bytes, Ht
             format!("the {encoding} body decodes to more than {limit} bytes"),
         )),
         Err(error) => {
-            Err(HttpError::new(ErrorKind::Body, format!("the {encoding} body is damaged: {error}")))
+            Err(HttpError::new(ErrorKind::Body, format!("the {encoding} body is corrupt: {error}")))
         }
     }
 }

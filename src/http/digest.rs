@@ -8,10 +8,10 @@ use http::{HeaderMap, HeaderValue};
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-/// A user's name and password, for a server that asks for them by a digest challenge.
+/// User name and password for digest authentication.
 #[derive(Clone)]
 pub struct DigestCredentials {
-    /// The name, as the server knows it.
+    /// The user name.
     pub user: String,
     /// Never sent, only hashed.
     pub password: String,

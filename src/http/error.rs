@@ -1,10 +1,10 @@
-//! What can go wrong with a request, and how it is said.
+//! Transport errors of requests and their messages.
 //!
 //! Owns [`HttpError`] and the translation of I/O, TLS and hyper errors into them. Leaves
 //! set-up mistakes to `setup_error.rs` and URL mistakes to `target.rs`.
 //!
-//! Invariant: one cause gives one text. Messages are keys of a failure table, so they hold no local ports, no
-//! counts of bytes and no ids, only what a person needs to act.
+//! Invariant: one cause gives one text. Messages are grouping keys of failures, so they contain no local ports,
+//! byte counts or ids, only what a person needs to act.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -19,9 +19,9 @@ pub(super) use crate::metrics::ErrorKind;
 #[error("{message}")]
 #[non_exhaustive]
 pub struct HttpError {
-    /// The stable class of the cause.
+    /// The stable kind of the cause.
     pub kind: ErrorKind,
-    /// For people; equal causes have equal texts, so that failures can be grouped by it.
+    /// The message; equal causes have equal texts, so that failures can be grouped by it.
     pub message: String,
 }
 
@@ -65,7 +65,7 @@ fn local(error: &io::Error, doing: &str) -> HttpError {
         // EMFILE and ENFILE; std has no stable ErrorKind for them.
         Some(23 | 24) => " (raise the limit with `ulimit -n`, or use fewer virtual users)",
         _ if error.kind() == io::ErrorKind::AddrNotAvailable => {
-            " (no free local port: widen net.ipv4.ip_local_port_range, or keep connections alive)"
+            " (no free local port; widen net.ipv4.ip_local_port_range, or keep connections alive)"
         }
         _ => "",
     };
@@ -109,7 +109,7 @@ fn streaming(error: &io::Error, peer: &dyn fmt::Display, stage: Stage) -> HttpEr
             ErrorKind::Body,
             format!("cannot read the body from {peer}: {}", describe_io(error)),
         ),
-        (Stage::Head, false) => local(error, &format!("cannot talk to {peer}")),
+        (Stage::Head, false) => local(error, &format!("connection to {peer} failed")),
     }
 }
 
@@ -159,7 +159,7 @@ fn http2(error: &h2::Error, peer: &dyn fmt::Display, stage: Stage) -> HttpError 
         None => error.to_string(),
     };
     let http1_hint = match error.reason() {
-        Some(h2::Reason::HTTP_1_1_REQUIRED) => " (ask for HTTP/1.1 with http_version)",
+        Some(h2::Reason::HTTP_1_1_REQUIRED) => " (set http_version to 1.1)",
         // A server that knows no HTTP/2 answers the preface with bytes that are no frame.
         Some(h2::Reason::FRAME_SIZE_ERROR) if error.is_library() => " (does the server speak HTTP/2?)",
         _ => "",
@@ -196,7 +196,7 @@ pub(super) fn handshaking(error: &io::Error, host: &str) -> HttpError {
         }
         Some(rustls::Error::NoApplicationProtocol) => HttpError::new(
             ErrorKind::Tls,
-            format!("{host} speaks none of the HTTP versions asked for (see http_version)"),
+            format!("{host} supports none of the requested HTTP versions (see http_version)"),
         ),
         Some(other) => HttpError::new(ErrorKind::Tls, format!("TLS handshake with {host} failed: {other}")),
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
@@ -224,7 +224,7 @@ fn untrusted(error: &CertificateError, host: &str) -> HttpError {
             "it was issued for another name".to_owned()
         }
         CertificateError::Revoked => "it was revoked".to_owned(),
-        CertificateError::BadSignature => "its signature is wrong".to_owned(),
+        CertificateError::BadSignature => "its signature is invalid".to_owned(),
         CertificateError::BadEncoding => "it cannot be parsed".to_owned(),
         other => other.to_string(),
     };

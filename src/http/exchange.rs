@@ -1,4 +1,4 @@
-//! What came of a request.
+//! The result of a request.
 //!
 //! Owns the result types. Leaves taking the times to `record.rs` and undoing encodings to `decoding.rs`.
 
@@ -12,11 +12,11 @@ use super::error::HttpError;
 use super::target::Target;
 use crate::metrics::Timings;
 
-/// What came of one request with all its redirects. Never an `Err`: a failure is a sample too.
+/// The result of one request with all its redirects. Never an `Err`: a failure is a sample too.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Exchange {
-    /// Status of the last response; 0 when the request failed, also when it failed inside the body.
+    /// Status of the last response; 0 when the request failed, even if it failed inside the body.
     pub status: u16,
     /// Version of the last response; HTTP/1.1 when there was none.
     pub version: Version,
@@ -26,19 +26,19 @@ pub struct Exchange {
     pub trailers: Option<HeaderMap>,
     /// As received, still content-encoded; see [`Exchange::decoded_body`].
     pub body: Bytes,
-    /// Length of the body as received; also of one that was discarded.
+    /// Length of the body as received, even if it was discarded.
     pub body_size: u64,
-    /// The URL that answered, after redirects.
+    /// The final URL, after redirects.
     pub target: Target,
-    /// Where the time went.
+    /// The timings.
     pub timings: Timings,
-    /// Bytes written to the TCP sockets, with header, TLS and handshakes.
+    /// Bytes written to TCP sockets, including headers, TLS and handshakes.
     pub bytes_sent: u64,
-    /// Bytes read from the TCP sockets, with header, TLS and handshakes.
+    /// Bytes read from TCP sockets, including headers, TLS and handshakes.
     pub bytes_received: u64,
-    /// The other end of the last connection: the server, or the proxy before it.
+    /// The peer of the last connection: the server or the proxy.
     pub remote_addr: Option<SocketAddr>,
-    /// The redirects that were followed, in order.
+    /// The redirects followed, in order.
     pub hops: Vec<Hop>,
     /// Why there is no usable response.
     pub error: Option<HttpError>,
@@ -47,10 +47,10 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// The body with its `content-encoding` (gzip, deflate, br, in any combination) undone.
+    /// The body with its `content-encoding` (gzip, deflate, br, in any combination) decoded.
     ///
-    /// Without an encoding this is a cheap clone. Fails with kind `body` when the data is damaged, the encoding
-    /// is not known or more than 1 GiB would come out. Decodes at every call: keep the result.
+    /// Without an encoding this is a cheap clone. Fails with kind `body` if the data is corrupt, the encoding is
+    /// unknown or the result would exceed 1 GiB. Decodes on every call: keep the result.
     pub fn decoded_body(&self) -> Result<Bytes, HttpError> {
         decoding::decode(&self.headers, &self.body)
     }

@@ -1,4 +1,4 @@
-//! The HTTP side of a virtual user: requests in, [`Exchange`]s with exact timings and byte counts out.
+//! The HTTP client of a virtual user: requests in, [`Exchange`]s with exact timings and byte counts out.
 //!
 //! Owns everything between a URL and the socket: DNS cache, TCP, TLS, proxies, HTTP/1.1 and HTTP/2,
 //! redirects, cookies, body decoding and the wording of transport errors. Leaves to others what a failed

@@ -1,4 +1,4 @@
-//! What one worker thread shares between its virtual users.
+//! HTTP state shared by the virtual users of one worker thread.
 //!
 //! Owns the thread's DNS cache and scratch state, and leads to the run's [`Transport`]. Leaves connections and
 //! cookies to each [`Client`](super::Client). Invariant: never leaves its thread.
@@ -11,8 +11,8 @@ use super::pool::WarmList;
 use super::resolver::Resolver;
 use super::transport::Transport;
 
-/// What one worker thread shares between its virtual users: the transport and a DNS cache, in which a name
-/// stays for five minutes.
+/// HTTP state shared by the virtual users of one worker thread: the transport and a DNS cache, whose entries last
+/// five minutes.
 pub struct Network {
     pub(super) transport: Arc<Transport>,
     pub(super) resolver: Resolver,

@@ -1,4 +1,4 @@
-//! The waker that hyper gets to see.
+//! The waker that is passed to hyper.
 //!
 //! Owns one flag. Hyper's parts (its queue, its response channel, its connection) wake one another; when one
 //! task polls them all, each such wake would make the runtime poll the whole virtual user once more for

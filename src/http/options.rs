@@ -1,4 +1,4 @@
-//! Settings of a run's HTTP side.
+//! HTTP settings of a run.
 //!
 //! Owns the plain values and their defaults. Leaves checking them to [`Transport::new`](super::Transport::new).
 //! Invariant: pure data; nothing here reads a file or the environment.
@@ -6,31 +6,31 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Settings of the run's HTTP side; pure data.
+/// HTTP settings of a run; pure data.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
-    /// Headers sent with every request unless the request sets the same. The same name may stand here twice;
+    /// Headers sent with every request unless the request sets the same header. A name may occur more than once;
     /// a name that is also a default header (`accept`, `user-agent` …) replaces that default.
     pub headers: Vec<(String, String)>,
-    /// Host name → `ip` or `ip:port` to connect to, instead of asking DNS. Names compare without case.
+    /// Host name → `ip` or `ip:port` to connect to, instead of a DNS lookup. Names are case-insensitive.
     pub resolve: Vec<(String, String)>,
     /// Accept any certificate.
     pub insecure: bool,
     /// PEM file of certificates to trust, in addition to the system's and the bundled roots.
     pub ca_file: Option<PathBuf>,
-    /// PEM file holding the client's certificate chain and its private key.
+    /// PEM file with the client certificate chain and its private key.
     pub client_cert: Option<PathBuf>,
-    /// Where requests go through.
+    /// The proxy.
     pub proxy: ProxyChoice,
     /// Value of the `user-agent` header.
     pub user_agent: String,
-    /// How many redirects a request follows; 0 makes a 3xx response the answer.
+    /// Maximum number of redirects to follow; with 0, a 3xx response is final.
     pub max_redirects: u32,
-    /// Limit of a whole request: connection, redirects and body.
+    /// Timeout of a whole request: connection, redirects and body.
     pub timeout: Duration,
-    /// Limit of opening one connection: DNS, TCP, proxy and TLS together.
+    /// Timeout for opening a connection: DNS, TCP, proxy and TLS together.
     pub connect_timeout: Duration,
-    /// Which HTTP version to speak.
+    /// The HTTP version to use.
     pub version: VersionChoice,
 }
 
@@ -52,20 +52,20 @@ impl Default for HttpOptions {
     }
 }
 
-/// Which proxy requests go through.
+/// The proxy for requests.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ProxyChoice {
-    /// No proxy, whatever the environment says: a load test measures the target, not what stands before it.
+    /// No proxy, whatever the environment says: a load test measures the target, not a proxy in front of it.
     #[default]
     None,
     /// This proxy for every request: `http://[user:password@]host:port` or `https://…`.
     Url(String),
-    /// What `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say.
+    /// As set in `HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY`.
     Environment,
 }
 
 impl ProxyChoice {
-    /// The proxy that settings name so: a URL, `env`, or `none`. Whether the URL is one is seen when it is used.
+    /// Parses a proxy setting: a URL, `env`, or `none`. The URL is validated when it is used.
     pub fn named(text: &str) -> ProxyChoice {
         match text {
             "" | "none" => ProxyChoice::None,
@@ -75,15 +75,15 @@ impl ProxyChoice {
     }
 }
 
-/// Which HTTP version is spoken.
+/// The HTTP version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum VersionChoice {
-    /// What the server picks by ALPN on `https`, HTTP/1.1 on `http`.
+    /// Negotiated by ALPN on `https`, HTTP/1.1 on `http`.
     #[default]
     Auto,
     /// HTTP/1.1 always.
     Http1,
-    /// HTTP/2 always; on `http` with prior knowledge, that is without asking the server first.
+    /// HTTP/2 always; on `http` with prior knowledge, that is, without negotiation.
     Http2,
 }
 
@@ -91,7 +91,7 @@ impl VersionChoice {
     /// The version that settings and scripts name so: `auto`, `1.1` or `2`.
     ///
     /// # Errors
-    /// The names that there are, in words.
+    /// A message with the valid names.
     pub fn parse(name: &str) -> Result<VersionChoice, String> {
         match name {
             "auto" => Ok(VersionChoice::Auto),

@@ -71,7 +71,8 @@ impl ProxyRule {
                         return Err(HttpError::new(
                             ErrorKind::Other,
                             format!(
-                                "the environment names a proxy with the scheme '{}'; http and https proxies can be used",
+                                "the environment sets a proxy with the scheme '{}'; only http and https \
+                                 proxies are supported",
                                 other.unwrap_or_default()
                             ),
                         ));
@@ -119,7 +120,10 @@ impl Proxy {
         let broken = |cause: &str| {
             HttpError::new(
                 ErrorKind::Other,
-                format!("the proxy {}:{} opened no tunnel to {destination}: {cause}", self.host, self.port),
+                format!(
+                    "the proxy {}:{} did not open a tunnel to {destination}: {cause}",
+                    self.host, self.port
+                ),
             )
         };
         let io = |cause: std::io::Error| broken(&error::describe_io(&cause));
@@ -128,7 +132,7 @@ impl Proxy {
         let mut answer = Vec::with_capacity(256);
         while !answer.ends_with(b"\r\n\r\n") {
             if answer.len() >= MAX_ANSWER {
-                return Err(broken("its answer has no end"));
+                return Err(broken("its response is incomplete"));
             }
             match stream.read_u8().await {
                 Ok(byte) => answer.push(byte),
@@ -142,8 +146,8 @@ impl Proxy {
         let text = String::from_utf8_lossy(status_line);
         match text.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..)) {
             Some(status) if status.starts_with('2') => Ok(()),
-            Some(status) => Err(broken(&format!("it answered {status}"))),
-            None => Err(broken("its answer is not HTTP")),
+            Some(status) => Err(broken(&format!("it responded with {status}"))),
+            None => Err(broken("its response is not HTTP")),
         }
     }
 }

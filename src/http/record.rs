@@ -1,4 +1,4 @@
-//! The notes taken while a request runs.
+//! Measurements taken while a request runs.
 //!
 //! Owns the arithmetic from instants to [`Timings`]. Leaves taking the socket's instants to `link.rs`.
 //!

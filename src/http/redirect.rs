@@ -71,7 +71,7 @@ impl<'a> Course<'a> {
         Some(self.target.join(&text).map_err(|error| {
             HttpError::new(
                 ErrorKind::Redirect,
-                format!("{} redirects to a place that cannot be requested: {error}", self.target.path()),
+                format!("{} redirects to an invalid URL: {error}", self.target.path()),
             )
         }))
     }

@@ -1,4 +1,4 @@
-//! What is asked of a server.
+//! The description of a request.
 //!
 //! Owns the description of one request. Leaves defaults to the settings and sending to the client.
 //! Invariant: pure data; cloning it copies no body.
@@ -12,42 +12,42 @@ use super::digest::DigestCredentials;
 use super::options::VersionChoice;
 use super::target::Target;
 
-/// One request, as a script describes it.
+/// A request, as described by a script.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// The method; any token.
+    /// The method; any valid token.
     pub method: Method,
-    /// Where to.
+    /// The URL.
     pub target: Target,
-    /// The script's own header fields. They win over the defaults, over the URL's user information and, in the
-    /// case of `cookie`, over the cookie store.
+    /// The script's own header fields. They override the defaults, the URL's user information and, in the case of
+    /// `cookie`, the cookie store.
     pub headers: HeaderMap,
-    /// Empty means no body; POST, PUT and PATCH then say `content-length: 0`.
+    /// Empty means no body; POST, PUT and PATCH then send `content-length: 0`.
     pub body: Bytes,
-    /// Limit of the whole request, instead of the run's.
+    /// Timeout of the whole request, instead of the run's.
     pub timeout: Option<Duration>,
-    /// How many redirects to follow, instead of the run's number.
+    /// Maximum number of redirects to follow, instead of the run's.
     pub max_redirects: Option<u32>,
     /// HTTP version, instead of the run's.
     pub version: Option<VersionChoice>,
-    /// Answers a 401 that asks for digest authentication, with a second request.
+    /// Credentials to answer a digest challenge (401), with a second request.
     pub digest: Option<DigestCredentials>,
-    /// What becomes of the response's body.
+    /// How the response body is handled.
     pub body_use: BodyUse,
 }
 
-/// What becomes of a response's body. It is read to its end and counted in any case.
+/// How a response body is handled. It is always read completely and counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum BodyUse {
-    /// Kept in memory, whole.
+    /// Kept in memory.
     #[default]
     Keep,
-    /// Dropped piece by piece, so that a body of any size takes little memory.
+    /// Discarded chunk by chunk, so that a body of any size takes little memory.
     Discard,
 }
 
 impl Request {
-    /// A request without own header fields, body or limits.
+    /// A request without its own header fields, body or timeout.
     pub fn new(method: Method, target: Target) -> Request {
         Request {
             method,

@@ -1,4 +1,4 @@
-//! Names to addresses.
+//! DNS lookups.
 //!
 //! Owns the DNS cache of a worker thread. Leaves the run's fixed addresses to the transport and connecting to
 //! `connector.rs`. The system's own resolver is asked, on tokio's blocking threads.

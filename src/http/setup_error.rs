@@ -1,59 +1,56 @@
-//! Mistakes in the settings of a client, found before a request is sent.
+//! Invalid HTTP settings, found before a request is sent.
 
 use std::path::PathBuf;
 
 use crate::credentials::masked_url;
 
-/// Settings that no request could be sent with.
+/// An invalid HTTP setting.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    /// A file that the settings name cannot be read.
+    /// A file named in the settings cannot be read.
     #[error("cannot read '{}': {reason}", path.display())]
     File {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         reason: String,
     },
-    /// A file that the settings name does not hold what it should.
-    #[error("'{}' is not a PEM file that can be used: {reason}", path.display())]
+    /// A file named in the settings has invalid content.
+    #[error("'{}' is not a usable PEM file: {reason}", path.display())]
     Pem {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// The name of a header has characters that names cannot have.
-    #[error("'{name}' cannot be the name of a header; use letters, digits and '-'")]
+    /// A header name contains invalid characters.
+    #[error("'{name}' is not a valid header name; use letters, digits and '-'")]
     HeaderName {
-        /// As it was given.
+        /// The value as given.
         name: String,
     },
-    /// The value of a header has characters that values cannot have.
-    #[error("the value of the header '{name}' has characters that a header cannot hold, like line ends")]
-    HeaderValue {
-        /// Of the header.
-        name: String,
-    },
-    /// The proxy is not one that can be used.
+    /// A header value contains invalid characters.
     #[error(
-        "the proxy '{}' cannot be used: {reason} (write it as http://[USER:PASSWORD@]HOST:PORT)",
-        masked_url(url)
+        "the value of the header '{name}' contains characters that headers do not allow, such as line breaks"
     )]
+    HeaderValue {
+        /// The header name.
+        name: String,
+    },
+    /// The proxy is invalid.
+    #[error("invalid proxy '{}': {reason} (write it as http://[USER:PASSWORD@]HOST:PORT)", masked_url(url))]
     Proxy {
-        /// As it was given.
+        /// The value as given.
         url: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
-    /// A fixed address is none.
-    #[error(
-        "'{address}', which '{name}' should resolve to, is not an address; write IP or IP:PORT ([IP]:PORT for IPv6)"
-    )]
+    /// An address in `resolve` is invalid.
+    #[error("'{address}', the address of '{name}', is invalid; write IP or IP:PORT ([IP]:PORT for IPv6)")]
     Resolve {
         /// The host name.
         name: String,
-        /// As it was given.
+        /// The value as given.
         address: String,
     },
 }

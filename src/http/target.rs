@@ -1,4 +1,4 @@
-//! A URL that a request can be sent to.
+//! The URL of a request.
 //!
 //! Owns parsing, joining and everything a request needs from a URL, computed once. Leaves cookies' view of a
 //! URL to the `url` crate. Invariant: a [`Target`] is always absolute, `http` or `https`, has a host, holds no
@@ -44,31 +44,31 @@ pub(super) struct Origin {
     pub(super) basic_auth: Option<HeaderValue>,
 }
 
-/// Why a text is no URL that a request can be sent to.
+/// Why a text is not a valid request URL.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UrlError {
-    /// It has a scheme, but another one.
-    #[error("'{url}' has the scheme '{scheme}'; only http and https can be requested{hint}")]
+    /// The scheme is not supported.
+    #[error("'{url}' has the scheme '{scheme}'; only http and https are supported{hint}")]
     Scheme {
-        /// As it was given.
+        /// The URL as given.
         url: String,
-        /// What stands before the colon.
+        /// The scheme.
         scheme: String,
-        /// A guess at what was meant, or nothing.
+        /// A suggestion, or empty.
         hint: String,
     },
-    /// It is a path where a whole URL is needed.
-    #[error("'{url}' is not an absolute URL; write http://HOST{url} or set the host that paths belong to")]
+    /// A path was given where an absolute URL is needed.
+    #[error("'{url}' is not an absolute URL; write http://HOST{url} or set a host")]
     Relative {
-        /// As it was given.
+        /// The URL as given.
         url: String,
     },
     /// It cannot be parsed.
     #[error("'{url}' is not a valid URL: {reason}")]
     Invalid {
-        /// As it was given.
+        /// The URL as given.
         url: String,
-        /// What the parser says.
+        /// The parser's error.
         reason: String,
     },
 }
@@ -76,8 +76,8 @@ pub enum UrlError {
 impl Target {
     /// Parses an absolute URL.
     ///
-    /// `user:password@` is split off and becomes basic authentication, a fragment is dropped, and what is not
-    /// ASCII is percent-encoded (a host name by IDNA).
+    /// `user:password@` becomes basic authentication, a fragment is dropped, and non-ASCII characters are
+    /// percent-encoded (IDNA for host names).
     pub fn parse(url: &str) -> Result<Target, UrlError> {
         let parsed = Url::parse(url).map_err(|error| invalid(url, error))?;
         Target::from_url(url, parsed, None)
@@ -152,7 +152,7 @@ impl Target {
         self.0.origin.is_https
     }
 
-    /// Whether both are the same URL, told without building its text.
+    /// Whether both are the same URL, without building the text.
     pub(super) fn same_url(&self, other: &Target) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
             || (self.0.origin.same_as(&other.0.origin)

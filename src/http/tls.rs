@@ -113,7 +113,7 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError>
         .collect::<Result<_, _>>()
         .map_err(|error| pem(error.to_string()))?;
     if found.is_empty() {
-        return Err(pem("it holds no '-----BEGIN CERTIFICATE-----'".to_owned()));
+        return Err(pem("it contains no '-----BEGIN CERTIFICATE-----'".to_owned()));
     }
     Ok(found)
 }
@@ -121,8 +121,9 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError>
 fn client_certificate(path: &Path, provider: &CryptoProvider) -> Result<Arc<SingleCertAndKey>, SetupError> {
     let pem = |reason: String| SetupError::Pem { path: path.to_owned(), reason };
     let chain = certificates(path)?;
-    let key = PrivateKeyDer::from_pem_slice(&read(path)?)
-        .map_err(|error| pem(format!("it holds no usable private key beside the certificate ({error})")))?;
+    let key = PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|error| {
+        pem(format!("it contains no usable private key besides the certificate ({error})"))
+    })?;
     let pair = CertifiedKey::from_der(chain, key, provider).map_err(|error| pem(error.to_string()))?;
     Ok(Arc::new(SingleCertAndKey::from(pair)))
 }

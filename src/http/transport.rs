@@ -1,4 +1,4 @@
-//! What all worker threads of a run share.
+//! HTTP state shared by all worker threads of a run.
 //!
 //! Owns the checked settings: prepared headers, fixed addresses, proxy rule, TLS. Leaves what belongs to a
 //! thread to [`Network`](super::Network). Invariant: `Send + Sync`, and never changed after it was built.
@@ -14,7 +14,7 @@ use super::proxy::ProxyRule;
 use super::setup_error::SetupError;
 use super::tls::Tls;
 
-/// What all worker threads of a run share: TLS configuration, prepared headers, settings. Built once.
+/// HTTP state shared by all worker threads of a run: TLS configuration, prepared headers, settings. Built once.
 pub struct Transport {
     pub(super) options: HttpOptions,
     pub(super) defaults: Defaults,

@@ -28,10 +28,10 @@ pub enum MergeError {
     #[error("the run has no worker number {0}")]
     UnknownWorker(usize),
     /// Too many before it are missing.
-    #[error("interval {0} of a worker came too early: {MOST_WAITING} wait for one that is missing")]
+    #[error("interval {0} of a worker arrived too early: {MOST_WAITING} intervals wait for a missing one")]
     TooEarly(u64),
     /// Its figures contradict each other.
-    #[error("interval {0} of a worker is damaged: its figures contradict each other")]
+    #[error("interval {0} of a worker is corrupt: its figures contradict each other")]
     Damaged(u64),
 }
 

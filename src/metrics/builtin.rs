@@ -1,4 +1,4 @@
-//! The metrics of the engine: each one's name, kind, unit, meaning and source, once.
+//! The built-in metrics: name, kind, unit, description and source of each.
 //!
 //! Thresholds, sample files, `run.json`, `rhaid docs` and `docs/metrics.md` read them here. A metric that is recorded where it
 //! happens ([`Source::Recorded`], with [`Recorder::count`](super::Recorder::count)) needs an entry here and that place, and nothing
@@ -16,15 +16,15 @@ use super::threshold::{Aggregation, Quantity};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum MetricKind {
-    /// Adds them up.
+    /// Sums its values.
     Counter,
-    /// A state: the last value, the smallest and the largest.
+    /// Keeps the last, minimum and maximum value.
     // The name in runs that an older version stored.
     #[serde(alias = "OwnGauge")]
     Gauge,
-    /// Counts how many are true.
+    /// Keeps the share of true values.
     Rate,
-    /// Keeps their distribution.
+    /// Keeps the distribution of its values.
     Trend,
 }
 
@@ -158,7 +158,7 @@ impl Metric {
         }
     }
 
-    /// Whether it has a figure; an error in words when not.
+    /// Checks that it has this statistic.
     pub(super) fn check(self, name: &str, aggregation: Aggregation) -> Result<(), String> {
         let (wanted, known) = (aggregation.name(), self.aggregations());
         if known.contains(&wanted) {
@@ -335,148 +335,177 @@ pub const METRICS: [Builtin; 56] = [
         "http_reqs",
         COUNT,
         http(RequestFigure::Count),
-        "HTTP requests that got a verdict; a redirect chain is one. Counted when the VU waits after the response, or its iteration ends",
+        "HTTP requests with a final verdict; a redirect chain is one request. Counted when the VU next waits \
+         after the response, or its iteration ends",
     ),
-    entry("http_req_failed", SHARE, http(RequestFigure::Failed), "Failed HTTP requests of all"),
+    entry("http_req_failed", SHARE, http(RequestFigure::Failed), "Share of failed HTTP requests"),
     entry(
         "http_req_duration",
         TIME,
         http(RequestFigure::Duration),
-        "Service time of successes. `{expected_response:false}` is the time of failures: service time, or the whole attempt without a response",
+        "Service time of successful requests. `{expected_response:false}` selects failures: their service \
+         time, or the duration of the attempt if there was no response",
     ),
     entry(
         "http_resp_time",
         TIME,
         http(RequestFigure::Response),
-        "Response time of all, successes and failures",
+        "Response time of all requests, successful and failed",
     ),
     entry(
         "http_req_blocked",
         TIME,
         Source::RequestPhase(0),
-        "Until a connection was there, without the three below; of requests with a response, as all [parts of the time](http.md#timings)",
+        "Time until a connection was available, without the three below. Like all [timings](http.md#timings), \
+         only of requests with a response",
     ),
-    entry("http_req_dns", TIME, Source::RequestPhase(1), "Looking up the host name, when one was looked up"),
-    entry(
-        "http_req_connecting",
-        TIME,
-        Source::RequestPhase(2),
-        "Opening TCP connections, when one was opened",
-    ),
-    entry("http_req_tls_handshaking", TIME, Source::RequestPhase(3), "TLS handshakes, when there was one"),
-    entry("http_req_sending", TIME, Source::RequestPhase(4), "Writing the request"),
+    entry("http_req_dns", TIME, Source::RequestPhase(1), "DNS lookup, if there was one"),
+    entry("http_req_connecting", TIME, Source::RequestPhase(2), "Opening TCP connections, if there were any"),
+    entry("http_req_tls_handshaking", TIME, Source::RequestPhase(3), "TLS handshakes, if there were any"),
+    entry("http_req_sending", TIME, Source::RequestPhase(4), "Sending the request"),
     entry(
         "http_req_waiting",
         TIME,
         Source::RequestPhase(5),
-        "From the last byte of the request to the first of the response",
+        "From the last byte of the request to the first byte of the response",
     ),
-    entry("http_req_receiving", TIME, Source::RequestPhase(6), "Reading the response"),
+    entry("http_req_receiving", TIME, Source::RequestPhase(6), "Receiving the response"),
     entry(
         "data_sent",
         BYTES,
         Source::Requests(None, RequestFigure::Sent),
-        "Bytes written to the connections of requests of every protocol, with headers, TLS and handshakes",
+        "Bytes sent over all connections of all protocols, including headers, TLS and handshakes",
     ),
-    entry("data_received", BYTES, Source::Requests(None, RequestFigure::Received), "Bytes read from them"),
     entry(
-        "iterations",
-        COUNT,
-        iterations(IterationFigure::Count),
-        "Iterations that ended, completed or failed",
+        "data_received",
+        BYTES,
+        Source::Requests(None, RequestFigure::Received),
+        "Bytes received over these connections",
     ),
+    entry("iterations", COUNT, iterations(IterationFigure::Count), "Iterations that completed or failed"),
     entry(
         "iteration_duration",
         TIME,
         iterations(IterationFigure::Duration),
-        "How long they ran, without the wait",
+        "Duration of an iteration, without the wait after it",
     ),
-    entry("iteration_lag", TIME, iterations(IterationFigure::Lag), "From due to started"),
-    entry("iteration_resp_time", TIME, iterations(IterationFigure::Response), "From due to ended"),
+    entry(
+        "iteration_lag",
+        TIME,
+        iterations(IterationFigure::Lag),
+        "From the time an iteration was due to its start",
+    ),
+    entry(
+        "iteration_resp_time",
+        TIME,
+        iterations(IterationFigure::Response),
+        "From the time an iteration was due to its end",
+    ),
     entry(
         "dropped_iterations",
         COUNT,
         iterations(IterationFigure::Dropped),
-        "Iterations that were due and never begun: nobody was free (`late: \"drop\"`), or the load ended. Only where iterations are due",
+        "Iterations that were due but never started: no VU was free (`late: \"drop\"`), or the load ended. \
+         Only for executors with due times",
     ),
-    entry("checks", SHARE, Source::Checks, "Passed checks of all"),
-    entry("script_errors", COUNT, Source::ScriptErrors, "Errors of scripts, `fail` included"),
-    entry("vus", STATE, Source::Users { most: false }, "Virtual users that run, once a second"),
-    entry("vus_max", STATE, Source::Users { most: true }, "Most virtual users at once so far"),
-    entry(
-        "transactions",
-        COUNT,
-        Source::Transactions(TransactionFigure::Count),
-        "`measure` calls that ended",
-    ),
+    entry("checks", SHARE, Source::Checks, "Share of passed checks"),
+    entry("script_errors", COUNT, Source::ScriptErrors, "Script errors, including `fail`"),
+    entry("vus", STATE, Source::Users { most: false }, "Running virtual users, sampled once per second"),
+    entry("vus_max", STATE, Source::Users { most: true }, "Maximum number of running virtual users so far"),
+    entry("transactions", COUNT, Source::Transactions(TransactionFigure::Count), "Completed `measure` calls"),
     entry(
         "transaction_failed",
         SHARE,
         Source::Transactions(TransactionFigure::Failed),
-        "Failed transactions of all",
+        "Share of failed transactions",
     ),
     entry(
         "transaction_duration",
         TIME,
         Source::Transactions(TransactionFigure::Duration),
-        "How long those that did not fail took",
+        "Duration of successful transactions",
     ),
     entry(
         "ws_reqs",
         COUNT,
         ws(RequestFigure::Count),
-        "Handshakes of websockets, and messages with their answers",
+        "WebSocket handshakes, and messages with their answers",
     ),
-    entry("ws_req_failed", SHARE, ws(RequestFigure::Failed), "Failed ones of all"),
-    entry("ws_req_duration", TIME, ws(RequestFigure::Duration), "Time of those that succeeded"),
-    entry("ws_sessions", COUNT, Source::Recorded, "Websockets that were opened"),
-    entry("ws_connecting", TIME, Source::Recorded, "How long that took, with everything"),
+    entry("ws_req_failed", SHARE, ws(RequestFigure::Failed), "Share of failed ones"),
+    entry("ws_req_duration", TIME, ws(RequestFigure::Duration), "Duration of successful ones"),
+    entry("ws_sessions", COUNT, Source::Recorded, "WebSockets opened"),
+    entry("ws_connecting", TIME, Source::Recorded, "Total time to open a WebSocket"),
     entry(
         "ws_session_duration",
         TIME,
         Source::Recorded,
-        "How long a websocket was open; counted when it is closed, breaks, or its value is gone",
+        "How long a WebSocket was open; counted when it is closed, breaks, or its value is dropped",
     ),
-    entry(
-        "ws_msgs_sent",
-        COUNT,
-        Source::Recorded,
-        "Messages sent on open websockets, also those that are no sample",
-    ),
-    entry("ws_msgs_received", COUNT, Source::Recorded, "Messages received on them"),
+    entry("ws_msgs_sent", COUNT, Source::Recorded, "Messages sent over WebSockets, including unpaired ones"),
+    entry("ws_msgs_received", COUNT, Source::Recorded, "Messages received over WebSockets"),
     entry(
         "call_reqs",
         COUNT,
         call(RequestFigure::Count),
-        "Samples that functions of an embedding program recorded",
+        "Samples recorded by functions of an embedding program",
     ),
-    entry("call_failed", SHARE, call(RequestFigure::Failed), "Failed ones of all"),
-    entry("call_duration", TIME, call(RequestFigure::Duration), "Time of those that succeeded"),
+    entry("call_failed", SHARE, call(RequestFigure::Failed), "Share of failed ones"),
+    entry("call_duration", TIME, call(RequestFigure::Duration), "Duration of successful ones"),
     entry("target_cpu", PER_CENT, target(Resource::Cpu), "CPU of the target's processes; 100 is one core"),
-    entry("target_memory", MEMORY, target(Resource::Memory), "Their resident memory"),
-    entry("target_threads", STATE, target(Resource::Threads), "Their threads"),
-    entry("target_fds", STATE, target(Resource::Fds), "Their open file descriptors, sockets included"),
-    entry("target_disk_read", THROUGHPUT, target(Resource::DiskRead), "What they read from disks"),
-    entry("target_disk_written", THROUGHPUT, target(Resource::DiskWritten), "What they write to disks"),
-    entry("target_processes", STATE, target(Resource::Processes), "How many there are"),
+    entry("target_memory", MEMORY, target(Resource::Memory), "Resident memory of the target's processes"),
+    entry("target_threads", STATE, target(Resource::Threads), "Threads of the target's processes"),
+    entry(
+        "target_fds",
+        STATE,
+        target(Resource::Fds),
+        "Open file descriptors of the target's processes, including sockets",
+    ),
+    entry("target_disk_read", THROUGHPUT, target(Resource::DiskRead), "Disk reads of the target's processes"),
+    entry(
+        "target_disk_written",
+        THROUGHPUT,
+        target(Resource::DiskWritten),
+        "Disk writes of the target's processes",
+    ),
+    entry("target_processes", STATE, target(Resource::Processes), "Number of the target's processes"),
     entry("system_cpu", PER_CENT, system(Resource::Cpu), "CPU of the target's machine; 100 is all cores"),
-    entry("system_memory", MEMORY, system(Resource::Memory), "Memory in use on it"),
+    entry("system_memory", MEMORY, system(Resource::Memory), "Memory in use on the target's machine"),
     entry(
         "system_net_sent",
         THROUGHPUT,
         system(Resource::NetSent),
-        "Sent over all interfaces, loopback included",
+        "Network traffic sent by the target's machine over all interfaces, including loopback",
     ),
-    entry("system_net_received", THROUGHPUT, system(Resource::NetReceived), "Received over them"),
-    entry("system_disk_read", THROUGHPUT, system(Resource::DiskRead), "Read from its disks"),
-    entry("system_disk_written", THROUGHPUT, system(Resource::DiskWritten), "Written to them"),
-    entry("generator_cpu", PER_CENT, generator(Resource::Cpu), "CPU of this process; 100 is one core"),
-    entry("generator_memory", MEMORY, generator(Resource::Memory), "Its resident memory"),
-    entry("generator_threads", STATE, generator(Resource::Threads), "Its threads"),
-    entry("generator_fds", STATE, generator(Resource::Fds), "Its open file descriptors"),
-    entry("generator_disk_read", THROUGHPUT, generator(Resource::DiskRead), "What it reads from disks"),
-    entry("generator_disk_written", THROUGHPUT, generator(Resource::DiskWritten), "What it writes to disks"),
-    entry("generator_processes", STATE, generator(Resource::Processes), "Its processes"),
+    entry(
+        "system_net_received",
+        THROUGHPUT,
+        system(Resource::NetReceived),
+        "Network traffic received over all interfaces",
+    ),
+    entry("system_disk_read", THROUGHPUT, system(Resource::DiskRead), "Disk reads of the target's machine"),
+    entry(
+        "system_disk_written",
+        THROUGHPUT,
+        system(Resource::DiskWritten),
+        "Disk writes of the target's machine",
+    ),
+    entry("generator_cpu", PER_CENT, generator(Resource::Cpu), "CPU of the load generator; 100 is one core"),
+    entry("generator_memory", MEMORY, generator(Resource::Memory), "Resident memory of the load generator"),
+    entry("generator_threads", STATE, generator(Resource::Threads), "Threads of the load generator"),
+    entry("generator_fds", STATE, generator(Resource::Fds), "Open file descriptors of the load generator"),
+    entry(
+        "generator_disk_read",
+        THROUGHPUT,
+        generator(Resource::DiskRead),
+        "Disk reads of the load generator",
+    ),
+    entry(
+        "generator_disk_written",
+        THROUGHPUT,
+        generator(Resource::DiskWritten),
+        "Disk writes of the load generator",
+    ),
+    entry("generator_processes", STATE, generator(Resource::Processes), "Processes of the load generator"),
 ];
 
 /// The metric of the engine with this name.

@@ -1,4 +1,4 @@
-//! What a search for the capacity has found so far: the curve, a rate a step. Pure data.
+//! The results of a capacity search so far: a curve with one rate per step. Pure data.
 
 use std::time::Duration;
 
@@ -6,29 +6,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::Quantity;
 
-/// A search for the highest rate at which a limit holds.
+/// A search for the highest rate at which a threshold is met.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct CapacityStats {
-    /// The limit, as it was given.
+    /// The threshold, as given.
     pub limit: String,
-    /// What `measured` of the steps is; `None` before the first step was judged.
+    /// The unit of `measured` in the steps; `None` before the first step was judged.
     pub quantity: Option<Quantity>,
-    /// What `measured` is compared with, in the same unit; `None` before the first step was judged.
+    /// The threshold value in the same unit; `None` before the first step was judged.
     pub limit_value: Option<f64>,
-    /// The rates that have been judged, in their order.
+    /// The rates judged so far, in order.
     pub steps: Vec<CapacityStep>,
-    /// The rate that is tried now; `None` when the search is over.
+    /// The rate being tried; `None` when the search is over.
     pub trying: Option<f64>,
-    /// The highest rate that held, iterations per second; `None` when none has.
+    /// The highest rate that met the threshold, in iterations per second; `None` if none did.
     pub best: Option<f64>,
-    /// No rate above the best one was tried, since it was the highest allowed.
+    /// Whether the best rate is the highest allowed, so that none above it was tried.
     pub is_at_max: bool,
 }
 
 impl CapacityStats {
-    /// The steps from the lowest rate to the highest, as one reads a curve.
+    /// The steps in ascending order of rate.
     pub fn by_rate(&self) -> Vec<&CapacityStep> {
         let mut steps: Vec<&CapacityStep> = self.steps.iter().collect();
         steps.sort_by(|a, b| a.rate.total_cmp(&b.rate));
@@ -36,26 +36,26 @@ impl CapacityStats {
     }
 }
 
-/// Why a rate did not hold.
+/// Why a rate failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum NotHeld {
-    /// What was measured is on the wrong side of the limit.
+    /// The threshold was breached.
     #[serde(rename = "the limit is broken")]
     LimitBroken,
-    /// Fewer iterations began than the rate asks for, so it is not the rate that was measured.
+    /// Fewer iterations started than the rate demands, so this rate was not measured.
     #[serde(rename = "not all iterations could be started: no user was free")]
     RateNotReached,
-    /// The step has no value that the limit is about.
+    /// The step has no data for the threshold.
     #[serde(rename = "nothing was measured")]
     NothingMeasured,
-    /// A script error or `fail` ended most of the iterations, so that they did not do what the rate is about.
+    /// A script error or `fail` ended most of the iterations, so the measurement is meaningless.
     #[serde(rename = "most iterations failed")]
     IterationsFailed,
 }
 
 impl NotHeld {
-    /// The reason in words, as every report has it.
+    /// The reason, as shown in reports.
     pub fn as_str(self) -> &'static str {
         match self {
             NotHeld::LimitBroken => "the threshold was breached",
@@ -65,7 +65,7 @@ impl NotHeld {
         }
     }
 
-    /// The same in two words, for legends and tables.
+    /// A short form, for legends and tables.
     pub fn in_short(self) -> &'static str {
         match self {
             NotHeld::LimitBroken => "threshold breached",
@@ -80,25 +80,25 @@ impl NotHeld {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CapacityStep {
-    /// Iterations per second that were to be started.
+    /// Planned iterations per second.
     pub rate: f64,
-    /// Those that were.
+    /// Started iterations per second.
     pub started_rate: f64,
     /// Requests per second.
     pub request_rate: f64,
-    /// What the limit is about, as it was measured in the step, in its own unit; `None` without data.
+    /// The value of the threshold's statistic in this step, in its own unit; `None` without data.
     pub measured: Option<f64>,
-    /// Share of requests that failed, 0 to 1; `None` without a request.
+    /// Share of failed requests, 0 to 1; `None` without requests.
     pub failed_share: Option<f64>,
-    /// Share of the iterations which ended that a script error or `fail` ended, 0 to 1; `None` when none ended.
+    /// Share of ended iterations that failed with a script error or `fail`, 0 to 1; `None` when none ended.
     #[serde(default)]
     pub failed_iterations: Option<f64>,
-    /// When it began and ended to be judged, as time since the load began.
+    /// Start of the measured interval, as time since the load started.
     pub from: Duration,
-    /// See `from`.
+    /// End of the measured interval.
     pub to: Duration,
-    /// Why it did not hold; `None` when it did.
+    /// Why it failed; `None` if it met the threshold.
     pub why_not: Option<NotHeld>,
-    /// The load generator was at its limit: the step says nothing about the target.
+    /// The load generator was saturated: the step says nothing about the target.
     pub generator_saturated: bool,
 }

@@ -190,12 +190,15 @@ impl CustomRecorder {
             let known = &self.metrics[index].key;
             if known.kind != kind {
                 return Err(format!(
-                    "the metric '{name}' is a {} already and cannot be a {kind}",
+                    "the metric '{name}' is already a {} and cannot be a {kind}",
                     known.kind
                 ));
             }
             if known.is_time != is_time {
-                return Err(format!("the trend '{name}' cannot be of times at one place and not at another"));
+                return Err(format!(
+                    "the trend '{name}' is declared both with and without times; use the same declaration \
+                     everywhere"
+                ));
             }
             return Ok(CustomId(index));
         }
@@ -315,7 +318,7 @@ fn check(key: &CustomKey, value: f64) -> Result<(), String> {
     Err(match key.kind {
         MetricKind::Trend => format!("the trend '{name}' takes values from 0 to 1e15, not {value}"),
         MetricKind::Counter => {
-            format!("the counter '{name}' only goes up: it takes values of 0 or more, not {value}")
+            format!("the counter '{name}' takes values of 0 or more, not {value}")
         }
         kind => format!("the {kind} '{name}' takes numbers, not {value}"),
     })
@@ -401,8 +404,8 @@ mod tests {
         let id = recorder.metric("a", MetricKind::Counter, false).unwrap();
         assert_eq!(recorder.metric("a", MetricKind::Counter, false), Ok(id));
         let error = recorder.metric("a", MetricKind::Rate, false).unwrap_err();
-        assert_eq!(error, "the metric 'a' is a counter already and cannot be a rate");
-        assert!(recorder.record(id, -1.0, &[]).unwrap_err().contains("only goes up"));
+        assert_eq!(error, "the metric 'a' is already a counter and cannot be a rate");
+        assert!(recorder.record(id, -1.0, &[]).unwrap_err().contains("0 or more"));
     }
 
     #[test]

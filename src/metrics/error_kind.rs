@@ -1,40 +1,40 @@
-//! Why a sample counts as failed, as a short stable word. Pure data.
+//! The kinds of failures, as short stable words. Pure data.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// The stable, short classes of failures, which scripts and reports compare with.
+/// The kinds of failures: short, stable words for scripts and reports.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "Arc<str>", into = "String")]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The status says so.
+    /// The status is an error.
     Status,
-    /// The script expected something else.
+    /// An expectation of the script was not met.
     Expect,
     /// A function of the host failed.
     Call,
-    /// A host name has no address.
+    /// The host name could not be resolved.
     Dns,
-    /// Nobody listens there.
+    /// The connection was refused.
     Refused,
     /// The connection was closed or reset before a response came.
     Reset,
-    /// A limit of time was reached.
+    /// A timeout was reached.
     Timeout,
-    /// TLS could not be agreed on, or the certificate is not trusted.
+    /// The TLS handshake failed, or the certificate is not trusted.
     Tls,
-    /// The answer is not what the protocol allows.
+    /// The response violates the protocol.
     Protocol,
-    /// The response began but its body could not be read to the end, or not be decoded.
+    /// The body of the response was incomplete or could not be decoded.
     Body,
-    /// Too many redirects, or one to nowhere.
+    /// Too many redirects, or an invalid one.
     Redirect,
-    /// Anything else: no descriptors or ports left, a proxy that declines, …
+    /// Anything else: no file descriptors or ports left, a proxy that refuses, …
     Other,
-    /// A word of a protocol or host function of its own.
+    /// A custom kind of a protocol or host function.
     Named(Arc<str>),
 }
 

@@ -1,4 +1,4 @@
-//! What a run knows of CPU, memory, network and disk: plain figures, one sample about once a second.
+//! CPU, memory, network and disk of a run: plain figures, about one sample per second.
 //!
 //! Owns the names of the resource metrics and their statistics. Leaves the measuring to a [`ResourceSource`],
 //! of which `rhaid::resources` has one. Invariant: what could not be measured is `None`, never 0.
@@ -11,25 +11,25 @@ use serde::{Deserialize, Serialize};
 use super::builtin::{self, Builtin, Resource, Source, Whose};
 use super::snapshot::Log;
 
-/// Measures resources beside a run.
+/// Measures resources during a run.
 ///
 /// The driver calls it from one thread: first `begin`, then `take` about once a second and once at the end.
 pub trait ResourceSource: Send {
-    /// The load begins at this instant; samples count their time from here.
+    /// The load starts at this instant; samples measure time from here.
     fn begin(&mut self, start: Instant);
 
     /// What has been measured since the last call, oldest first. Must not block.
     fn take(&mut self) -> ResourceBatch;
 }
 
-/// What came of a [`ResourceSource`] since it was asked last.
+/// The output of a [`ResourceSource`] since the last call.
 #[derive(Clone, Debug, Default)]
 pub struct ResourceBatch {
-    /// What is watched; `None` when that has not changed.
+    /// What is monitored; `None` if unchanged.
     pub info: Option<Arc<ResourceInfo>>,
     /// Oldest first.
     pub samples: Vec<ResourceSample>,
-    /// What happened, such as the end of the target's process, with its time since the start.
+    /// Events, such as the end of the target's process, with their time since the start.
     pub events: Vec<(Duration, String)>,
 }
 
@@ -41,11 +41,11 @@ pub struct ResourceInfo {
     pub cores: usize,
     /// Memory of the generator's machine, bytes.
     pub memory_total: u64,
-    /// The target's process, in words: `nginx (pid 812 and 2 children, listening on port 8000)`.
+    /// Description of the target's process: `nginx (pid 812 and 2 children, listening on port 8000)`.
     pub target: Option<String>,
-    /// The target runs in the generator's own process, so figures of the two are the same.
+    /// The target runs in the generator's own process, so both have the same figures.
     pub target_is_generator: bool,
-    /// The machine the target runs on, when it is another one and tells its figures.
+    /// The machine of the target, if it is another one and reports its figures.
     pub target_machine: Option<MachineInfo>,
 }
 
@@ -68,7 +68,7 @@ pub struct ResourceSample {
     pub at: Duration,
     /// Length of the interval.
     pub length: Duration,
-    /// The machine the target runs on: this one, unless another one tells its figures.
+    /// The machine of the target: this one, unless another one reports its figures.
     pub system: SystemUse,
     /// This process.
     pub generator: Option<ProcessUse>,
@@ -76,7 +76,7 @@ pub struct ResourceSample {
     pub target: Option<ProcessUse>,
 }
 
-/// What a machine as a whole does.
+/// Figures of a whole machine.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SystemUse {
     /// Busy share of all cores together, percent: 100 is all of them.
@@ -93,7 +93,7 @@ pub struct SystemUse {
     pub disk_written: Option<f64>,
 }
 
-/// What a process does, its children included.
+/// Figures of a process and its children.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ProcessUse {
     /// How many processes were summed.
@@ -180,13 +180,13 @@ pub struct GaugeStats {
     pub last: f64,
 }
 
-/// Resources of a run so far: what is watched, statistics, and every sample.
+/// Resources of a run so far: what is monitored, statistics, and all samples.
 ///
 /// Stored without its samples, which are in a file of their own.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Resources {
-    /// What is watched; `None` when nothing is.
+    /// What is monitored, if anything.
     pub info: Option<Arc<ResourceInfo>>,
     /// Those metrics that had a value, in the order of [`builtin::resources`].
     #[serde(skip)]

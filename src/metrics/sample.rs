@@ -1,4 +1,4 @@
-//! What is reported to the recorder: one request of any protocol, one iteration, one failure.
+//! Samples for the recorder: a request of any protocol, an iteration, a failure.
 //!
 //! Pure data. Invariant: a sample is counted once; a failed request carries its [`Failure`].
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::error_kind::ErrorKind;
 use super::series::SeriesId;
 
-/// What a sample was made over. Each protocol has totals and metrics of its own.
+/// The protocol of a sample. Each protocol has its own totals and metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -16,9 +16,9 @@ pub enum Protocol {
     /// HTTP, any version.
     #[default]
     Http,
-    /// Handshakes of websockets, and messages with their answers.
+    /// WebSocket handshakes, and messages with their answers.
     WebSocket,
-    /// Functions that an embedding program adds.
+    /// Functions of an embedding program.
     Call,
 }
 
@@ -83,24 +83,24 @@ pub struct Failure {
 pub const PHASES: [&str; 7] =
     ["blocked", "dns", "connecting", "tls_handshaking", "sending", "waiting", "receiving"];
 
-/// Where the time of a request went, summed over its redirects; exact to the microsecond. The parts never add up to more than
+/// Timings of a request, summed over its redirects; exact to the microsecond. The parts never add up to more than
 /// the total.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timings {
-    /// From the call until a connection was there, without `dns`, `connecting` and `tls`.
+    /// From the call until a connection was available, without `dns`, `connecting` and `tls`.
     pub blocked: Duration,
-    /// Looking up a name; `None` when none was looked up (an address, a cached name).
+    /// DNS lookup; `None` if there was none (an address, a cached name).
     pub dns: Option<Duration>,
-    /// Opening TCP connections, with the proxy's CONNECT; `None` when none was opened.
+    /// Opening TCP connections, including the proxy's CONNECT; `None` if there were none.
     pub connecting: Option<Duration>,
-    /// TLS handshakes; `None` when there was none.
+    /// TLS handshakes; `None` if there were none.
     pub tls: Option<Duration>,
-    /// From having a connection to the last byte of the request being written.
+    /// From an available connection to the last byte of the request.
     pub sending: Duration,
-    /// From there to the first byte of the response.
+    /// From the last byte of the request to the first byte of the response.
     pub waiting: Duration,
-    /// From there to the last byte of the body.
+    /// From the first byte of the response to the last byte of the body.
     pub receiving: Duration,
     /// Wall time of the whole request.
     pub total: Duration,
@@ -112,7 +112,7 @@ impl Timings {
         Timings { waiting: time, total: time, ..Timings::default() }
     }
 
-    /// The time the server is answerable for: sending, waiting and receiving.
+    /// The time attributable to the server: sending, waiting and receiving.
     pub fn service(&self) -> Duration {
         self.sending + self.waiting + self.receiving
     }
@@ -144,11 +144,11 @@ pub struct TagId(pub(crate) u32);
 /// How an iteration ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IterationEnd {
-    /// It ran to its end, or its virtual user left with `vu::stop`.
+    /// It completed, or its virtual user ended with `vu::stop`.
     Completed,
     /// A script error or `fail` ended it.
     Failed,
-    /// The run stopped before it was done.
+    /// The run stopped before it completed.
     Interrupted,
 }
 

@@ -1,4 +1,4 @@
-//! What became of the samples that a run wrote down. Pure data.
+//! The outcome of writing samples to files. Pure data.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,14 +24,14 @@ impl SampleFileStats {
     pub fn warning(&self) -> Option<String> {
         let SampleFileStats { name, written, lost, problem } = self;
         let missing = format!(
-            "{} of {} samples are not in {name}",
+            "{} of {} samples are missing from {name}",
             format_count(*lost),
             format_count(written.saturating_add(*lost))
         );
         match problem {
             Some(problem) if *lost > 0 => Some(format!("{missing}: {problem}")),
             Some(problem) => Some(format!("{name}: {problem}")),
-            None if *lost > 0 => Some(format!("{missing}: they came faster than they could be written")),
+            None if *lost > 0 => Some(format!("{missing}: they arrived faster than they could be written")),
             None => None,
         }
     }
@@ -46,10 +46,13 @@ mod tests {
         let lost = |written, lost| SampleFileStats { name: "s.csv".into(), written, lost, problem: None };
         assert_eq!(
             lost(50, 26_830).warning().unwrap(),
-            "26,830 of 26,880 samples are not in s.csv: they came faster than they could be written"
+            "26,830 of 26,880 samples are missing from s.csv: they arrived faster than they could be written"
         );
         let full = SampleFileStats { problem: Some("the disk is full".into()), ..lost(0, 1_000) };
-        assert_eq!(full.warning().unwrap(), "1,000 of 1,000 samples are not in s.csv: the disk is full");
+        assert_eq!(
+            full.warning().unwrap(),
+            "1,000 of 1,000 samples are missing from s.csv: the disk is full"
+        );
         assert_eq!(lost(1_000, 0).warning(), None);
     }
 }

@@ -1,7 +1,7 @@
-//! What a run looks like at one instant: the pure data every output is made from.
+//! The state of a run at one instant: the data from which all outputs are made.
 //!
-//! Owns nothing but figures. Terminal, JSON, CSV, report and web page read the same snapshot, so
-//! their numbers agree. Invariant: `total` is the sum of `endpoints`; a figure without data is `None`.
+//! Pure data. Terminal, JSON, CSV, report and web page read the same snapshot, so their numbers agree. Invariant:
+//! `total` is the sum of `endpoints`; a figure without data is `None`.
 
 use serde::{Deserialize, Serialize};
 use std::ops::{Deref, DerefMut};
@@ -25,26 +25,26 @@ pub(super) const AGGREGATED: &str = "Aggregated";
 
 /// The state of a run's figures at one instant.
 ///
-/// One that an older version stored is read with what it has: a figure that came later is as in a run without it.
+/// Snapshots stored by older versions can be read: figures added since are treated as missing.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct Snapshot {
-    /// When the load began.
+    /// When the load started.
     pub started_at: SystemTime,
-    /// Time since then; whole seconds but for the last snapshot.
+    /// Time since then; whole seconds except in the last snapshot.
     pub elapsed: Duration,
     /// What the run is doing.
     pub phase: Phase,
     /// Name of the stage of the load, if it has one.
     pub stage: Option<Arc<str>>,
-    /// Virtual users that run now.
+    /// Running virtual users.
     pub users: u64,
-    /// Virtual users that should run now.
+    /// Target number of virtual users.
     pub users_target: u64,
-    /// Most virtual users that ran at once.
+    /// Maximum number of running virtual users.
     pub users_max: u64,
-    /// Requests that wait for their response now.
+    /// Requests in flight.
     pub in_flight: u64,
     /// All requests together, of every protocol; its `method` is empty and its `name` is `Aggregated`.
     pub total: EndpointStats,
@@ -58,7 +58,7 @@ pub struct Snapshot {
     pub tags: Vec<TagStats>,
     /// The last ten seconds.
     pub recent: RecentStats,
-    /// Most requests that were completed within one second, per second; `None` before the first full second.
+    /// Peak of completed requests per second; `None` before the first full second.
     pub peak_rate: Option<f64>,
     /// Time of each phase of an HTTP request, in the order of [`PHASES`].
     pub phases: [Option<Summary>; PHASES.len()],
@@ -70,31 +70,31 @@ pub struct Snapshot {
     pub transactions: Vec<EndpointStats>,
     /// All transactions together; `None` when there is none.
     pub transaction_total: Option<EndpointStats>,
-    /// The script's own metrics, sorted by name, each followed by its values by tag.
+    /// The custom metrics of the script, sorted by name, each followed by its values by tag.
     pub custom: Vec<CustomStats>,
     /// Failed requests by cause, most frequent first.
     pub failures: Vec<(FailureKey, FailureCount)>,
     /// Script errors by message and place, most frequent first.
     pub script_errors: Vec<ScriptErrorCount>,
-    /// What happened during the run besides its load, such as a reload of its script; at most a hundred.
+    /// Events during the run besides its load, such as a reload of the script; at most a hundred.
     pub marks: Vec<Mark>,
-    /// What the run found to be worth knowing about the load that it made, a sentence each; known at the end.
+    /// Notes on the generated load, one sentence each; known at the end.
     pub notes: Vec<String>,
-    /// The phases and named stages of the load, in their order, from the start on.
+    /// The phases and named stages of the load so far, in order.
     pub spans: Vec<PhaseSpan>,
-    /// Requests in flight that were given up when the run stopped.
+    /// Requests in flight that were interrupted when the run stopped.
     pub interrupted_requests: u64,
     /// Set when the cap on series was reached and later names were counted as `(other)`.
     pub series_folded: bool,
-    /// How well the load generator itself kept up.
+    /// How well the load generator kept up.
     pub generator: GeneratorStats,
-    /// What a search for the capacity has found, if the load is one.
+    /// The results of the capacity search, if the load is one.
     pub capacity: Option<Arc<CapacityStats>>,
     /// Thresholds, in the order in which they were set.
     pub thresholds: Vec<ThresholdStats>,
-    /// Figures of what thresholds select by tags, and of the gauges they limit.
+    /// Figures of the submetrics and gauges used in thresholds.
     pub submetrics: Vec<SubmetricStats>,
-    /// Where every sample was written to, and what was left out; known at the end.
+    /// The files that samples were written to, and how many samples are missing; known at the end.
     pub samples: Vec<SampleFileStats>,
     /// Second by second since the start.
     #[serde(skip)]
@@ -157,7 +157,7 @@ impl Snapshot {
         known.cloned().unwrap_or_else(|| EndpointStats { protocol, ..EndpointStats::default() })
     }
 
-    /// Thresholds that do not hold: broken ones, and, when the run is over, those without data.
+    /// Thresholds that are not met: breached ones, and, after the run, those without data.
     pub fn broken_thresholds(&self) -> impl Iterator<Item = &ThresholdStats> {
         let is_over = self.phase == Phase::Done;
         self.thresholds.iter().filter(move |stats| match stats.state {
@@ -168,7 +168,7 @@ impl Snapshot {
     }
 }
 
-/// A stretch of a run in one phase and one stage.
+/// A period of a run in one phase and one stage.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct PhaseSpan {
@@ -176,13 +176,13 @@ pub struct PhaseSpan {
     pub phase: Phase,
     /// Name of the stage, if it has one.
     pub stage: Option<Arc<str>>,
-    /// When it began, as time since the load began.
+    /// Its start, as time since the load started.
     pub from: Duration,
-    /// When it ended; `None` while it goes on.
+    /// Its end; `None` while it is running.
     pub to: Option<Duration>,
 }
 
-/// Something that happened at an instant of a run.
+/// An event of a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Mark {
@@ -200,11 +200,11 @@ pub enum Phase {
     Starting,
     /// Virtual users are being added.
     RampUp,
-    /// All virtual users run.
+    /// All virtual users are running.
     Steady,
-    /// Virtual users are being taken away, or the run waits for the last iterations.
+    /// Virtual users are being stopped, or the run waits for the last iterations.
     RampDown,
-    /// All is over.
+    /// The run is over.
     Done,
 }
 
@@ -308,23 +308,23 @@ pub struct RecentStats {
 #[serde(default)]
 #[non_exhaustive]
 pub struct IterationStats {
-    /// Those that were due so far; `None` where iterations start when a user is free, so that none is ever due.
+    /// Iterations due so far; `None` where iterations start when a user is free, so that none is ever due.
     pub planned: Option<u64>,
-    /// Those that were begun.
+    /// Iterations started.
     pub started: u64,
-    /// Those that were due and never begun: nobody was free for them (`late: "drop"`), or the run ended first.
+    /// Iterations that were due but never started: no user was free (`late: "drop"`), or the run ended first.
     pub dropped: u64,
-    /// Those that ran to their end.
+    /// Completed iterations.
     pub completed: u64,
-    /// Those that a script error or `fail` ended.
+    /// Iterations that failed with a script error or `fail`.
     pub failed: u64,
-    /// Those that the end of the run cut off.
+    /// Iterations interrupted by the end of the run.
     pub interrupted: u64,
-    /// How long they ran; interrupted ones are not in it.
+    /// Duration of iterations, without interrupted ones.
     pub duration: Option<Summary>,
-    /// How long after they were due they started.
+    /// Delay from due to start.
     pub lag: Option<Summary>,
-    /// From when they were due to their end.
+    /// Time from due to end.
     pub response: Option<Summary>,
 }
 

@@ -1,31 +1,33 @@
-//! A search for the highest rate at which a limit still holds: what is asked for, and which rate comes next. Pure.
+//! A search for the highest rate at which a threshold is still met: its settings, and which rate comes next.
+//! Pure.
 //!
-//! The rate doubles until the limit breaks, then the stretch between the highest rate that held and the lowest that did
-//! not is halved until it is narrow. Invariant: no rate is tried twice, none is outside of what was asked for.
+//! The rate doubles until the threshold is breached; then the interval between the highest rate that met it and
+//! the lowest that did not is halved until it is narrow. Invariant: no rate is tried twice, and none is outside
+//! the requested range.
 
 use std::time::Duration;
 
-/// A twentieth of the rate is as near as a step of some seconds can tell.
+/// A step of a few seconds cannot resolve less than a twentieth of the rate.
 const NARROW: f64 = 0.05;
 
-/// By which the rate is raised while it holds.
+/// The factor by which the rate grows while the threshold is met.
 const RAISE: f64 = 2.0;
 
-/// What is searched for.
+/// The settings of a search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CapacityPlan {
-    /// The limit that has to hold, as a threshold is written.
+    /// The threshold to meet, in the usual syntax.
     pub limit: String,
     /// The first rate, iterations per second.
     pub min_rate: f64,
-    /// No rate above this one is tried.
+    /// Highest rate to try.
     pub max_rate: f64,
-    /// How long each rate is judged.
+    /// How long each rate is measured.
     pub step_time: Duration,
 }
 
 impl CapacityPlan {
-    /// A search for a limit, with the usual rates and times.
+    /// A search for a threshold, with the default rates and times.
     pub fn new(limit: impl Into<String>) -> CapacityPlan {
         CapacityPlan {
             limit: limit.into(),
@@ -35,12 +37,12 @@ impl CapacityPlan {
         }
     }
 
-    /// Time that a rate is given before it is judged.
+    /// Time that a rate gets to settle before it is measured.
     pub fn settle_time(&self) -> Duration {
         (self.step_time / 5).clamp(Duration::from_secs(1), Duration::from_secs(5))
     }
 
-    /// The limit as a threshold over the time of a step.
+    /// The threshold over the time of a step.
     pub(crate) fn threshold(&self) -> String {
         format!("{} over {}", self.limit.trim(), crate::text::format_duration(self.step_time))
     }
@@ -57,7 +59,7 @@ impl CapacityPlan {
         }
         if *step_time < Duration::from_secs(2) {
             problems.push(format!(
-                "step_time is {}: a rate cannot be judged in less than 2 s",
+                "step_time is {}: a rate cannot be measured in less than 2 s",
                 crate::text::format_duration(*step_time)
             ));
         }
@@ -68,7 +70,7 @@ impl CapacityPlan {
         for word in ["over", "in", "abort"] {
             if words(word) {
                 problems.push(format!(
-                    "find_capacity: '{}' has '{word}': each rate is judged over its own step, so it is left out here",
+                    "find_capacity: remove '{word}' from '{}': each rate is judged over its own step",
                     self.limit.trim()
                 ));
             }
@@ -77,7 +79,7 @@ impl CapacityPlan {
     }
 }
 
-/// Where a search stands.
+/// The state of a search.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Search {
     max: f64,
@@ -91,17 +93,17 @@ impl Search {
         Search { max: plan.max_rate, held: None, broke: None, rate: plan.min_rate }
     }
 
-    /// The rate that is tried.
+    /// The rate being tried.
     pub(crate) fn rate(&self) -> f64 {
         self.rate
     }
 
-    /// The highest rate that held.
+    /// The highest rate that met the threshold.
     pub(crate) fn best(&self) -> Option<f64> {
         self.held
     }
 
-    /// The rate that was tried held or not; gives the next one, or `None` when the search is over.
+    /// Takes whether the rate met the threshold; returns the next one, or `None` when the search is over.
     pub(crate) fn judged(&mut self, held: bool) -> Option<f64> {
         if held {
             self.held = Some(self.rate);

@@ -1,6 +1,6 @@
 //! Markov chains of tasks: what can be reached from the first. Pure.
 
-/// The tasks that are never run when a chain begins at `start`: indices into `next`, ascending.
+/// The tasks that are never reached when a chain begins at `start`: indices into `next`, ascending.
 pub(super) fn unreachable(start: usize, next: &[Vec<(usize, u32)>]) -> Vec<usize> {
     let mut reached = vec![false; next.len()];
     let mut open = vec![start];

@@ -1,110 +1,110 @@
 //! The rule that starts a scenario's iterations: its kind and its parameters. Pure data.
 //!
-//! Owns what parameters there are and which values they can have. Leaves *when* to `executor`, which makes
-//! curves of them. Rates are iterations per second throughout, whatever unit they were written in.
+//! Owns the parameters and their valid values. Leaves *when* to `executor`, which turns them into curves. All
+//! rates are iterations per second, whatever unit they were written in.
 
 use std::time::Duration;
 
 use super::stage::{Stage, check_stages};
 
-/// Most virtual users of an open model unless it is said otherwise.
+/// Default maximum number of virtual users of an open model.
 pub const DEFAULT_MAX_VUS: u64 = 1_000;
 
-/// Time that executors with a number of iterations get to do them, unless it is said otherwise.
+/// Default time limit of executors with a number of iterations.
 pub const DEFAULT_MAX_DURATION: Duration = Duration::from_secs(600);
 
-/// Most iterations per second that are accepted; no machine starts as many.
+/// Highest accepted number of iterations per second; no machine starts as many.
 const MOST_RATE: f64 = 10_000_000.0;
 
 /// How a scenario's iterations are started.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Executor {
-    /// Users are added at a rate, each runs one iteration after the other, and they are taken away at the
+    /// Users are started at a constant rate, each runs one iteration after another, and they are stopped at the
     /// same rate at the end of the run.
     Users {
-        /// Most users at once.
+        /// Maximum number of users.
         users: u64,
-        /// Users added and taken away per second.
+        /// Users started and stopped per second.
         spawn_rate: f64,
     },
-    /// So many users from start to end.
+    /// A constant number of users from start to end.
     ConstantVus {
-        /// How many.
+        /// Number of users.
         vus: u64,
-        /// How long; `None` lasts as long as the run.
+        /// Duration; `None` is the whole run.
         duration: Option<Duration>,
     },
     /// A number of users that follows stages.
     RampingVus {
-        /// How many there are at first.
+        /// Initial number of users.
         start_vus: u64,
-        /// What comes then; each target is a number of users.
+        /// The stages; each target is a number of users.
         stages: Vec<Stage>,
-        /// Time that the running iteration of a user gets when it is taken away, instead of the stop timeout.
+        /// Grace period for the running iteration of a user that is stopped, instead of the stop timeout.
         graceful_ramp_down: Option<Duration>,
     },
-    /// Each user runs so many iterations and leaves.
+    /// Each user runs a fixed number of iterations and ends.
     PerVuIterations {
         /// Users.
         vus: u64,
-        /// Iterations of each.
+        /// Iterations per user.
         iterations: u64,
-        /// What is not begun by then is dropped.
+        /// Iterations not started by then are dropped.
         max_duration: Duration,
     },
-    /// All users together run so many iterations; whoever is free takes the next.
+    /// All users share a number of iterations; whoever is free takes the next.
     SharedIterations {
         /// Users.
         vus: u64,
-        /// Iterations of all.
+        /// Iterations in total.
         iterations: u64,
-        /// What is not begun by then is dropped.
+        /// Iterations not started by then are dropped.
         max_duration: Duration,
     },
-    /// Iterations start at a rate, whatever the target does.
+    /// Iterations start at a constant rate, however fast the target responds.
     ConstantArrivalRate {
         /// Iterations per second.
         rate: f64,
-        /// How long; `None` lasts as long as the run.
+        /// Duration; `None` is the whole run.
         duration: Option<Duration>,
-        /// Who runs them.
+        /// The users that run them.
         open: Open,
     },
     /// Iterations start at a rate that follows stages.
     RampingArrivalRate {
-        /// Iterations per second at first.
+        /// Initial iterations per second.
         start_rate: f64,
-        /// What comes then; each target is a rate.
+        /// The stages; each target is a rate.
         stages: Vec<Stage>,
-        /// Who runs them.
+        /// The users that run them.
         open: Open,
     },
-    /// Iterations start at a rate that was recorded.
+    /// Iterations start at a recorded rate.
     Trace {
         /// Time from the first row, and the rate from then until the next row.
         steps: Vec<(Duration, f64)>,
-        /// Who runs them.
+        /// The users that run them.
         open: Open,
     },
-    /// A function of the script says each second how many users, or what rate.
+    /// A script function returns the number of users, or the rate, every second.
     Shape {
         /// Its name.
         function: String,
-        /// Who runs the iterations when it gives a rate.
+        /// The users that run the iterations when it returns a rate.
         open: Open,
     },
 }
 
-/// Who runs the iterations of an open model, and what happens to those that nobody is free for.
+/// The users that run the iterations of an open model, and what happens when no user is free.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Open {
-    /// Users that are there from the start.
+    /// Users created at the start.
     pub pre_allocated_vus: u64,
-    /// Most users at once.
+    /// Maximum number of users.
     pub max_vus: u64,
     /// How iterations are spread over time.
     pub arrivals: Arrivals,
-    /// What becomes of an iteration that nobody is free for.
+    /// What happens to an iteration when no user is free.
     pub late: Late,
 }
 
@@ -119,13 +119,13 @@ impl Default for Open {
     }
 }
 
-/// How the iterations of a rate are spread over time.
+/// How arrivals are spread over time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Arrivals {
     /// Evenly: iteration *i* of a constant rate is due at *i* divided by the rate.
     #[default]
     Uniform,
-    /// As independent arrivals are: a Poisson process, the same one for the same seed.
+    /// As a Poisson process, that is, as independent arrivals; the same one for the same seed.
     Poisson,
 }
 
@@ -135,13 +135,13 @@ impl Arrivals {
         [("uniform", Arrivals::Uniform), ("poisson", Arrivals::Poisson)];
 }
 
-/// What becomes of an iteration of an open model that is due while no user is free.
+/// What happens to an iteration of an open model that is due while no user is free.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Late {
-    /// It starts as soon as one is.
+    /// It waits for a free user.
     #[default]
     Queue,
-    /// It never starts, and is counted.
+    /// It is dropped and counted.
     Drop,
 }
 
@@ -166,7 +166,7 @@ impl Executor {
         }
     }
 
-    /// The stages that it follows.
+    /// Its stages.
     pub fn stages(&self) -> &[Stage] {
         match self {
             Executor::RampingVus { stages, .. } | Executor::RampingArrivalRate { stages, .. } => stages,
@@ -174,7 +174,7 @@ impl Executor {
         }
     }
 
-    /// Who runs the iterations, of an open model and of a shape.
+    /// The users that run the iterations of an open model or a shape.
     pub fn open(&self) -> Option<&Open> {
         match self {
             Executor::ConstantArrivalRate { open, .. }
@@ -185,7 +185,7 @@ impl Executor {
         }
     }
 
-    /// Most users at once.
+    /// Maximum number of users.
     pub fn most_vus(&self) -> u64 {
         match self {
             Executor::Users { users, .. } => *users,
@@ -202,7 +202,7 @@ impl Executor {
         }
     }
 
-    /// How long it lasts by itself; `None` as long as the run lets it.
+    /// Its own duration; `None` if only the run limits it.
     pub fn duration(&self) -> Option<Duration> {
         match self {
             Executor::ConstantVus { duration, .. } | Executor::ConstantArrivalRate { duration, .. } => {
@@ -218,7 +218,7 @@ impl Executor {
         }
     }
 
-    /// Everything that is wrong with its parameters; each begins with `of`.
+    /// All problems of its parameters; each message starts with `of`.
     pub fn problems(&self, of: &str) -> Vec<String> {
         let mut problems = Vec::new();
         let mut say = |text: String| problems.push(format!("{of}: {text}"));
@@ -228,7 +228,7 @@ impl Executor {
                     say("users is 0: a run needs at least one virtual user (--users 1)".to_owned());
                 }
                 if !(spawn_rate.is_finite() && *spawn_rate > 0.0) {
-                    say(format!("spawn_rate is {spawn_rate}: it is users per second and must be above 0"));
+                    say(format!("spawn_rate is {spawn_rate}; it is in users per second and must be above 0"));
                 }
             }
             Executor::ConstantVus { vus, duration } => {
@@ -238,10 +238,10 @@ impl Executor {
             Executor::RampingVus { start_vus, stages, .. } => {
                 check_stages(stages, &mut say);
                 if stages.iter().any(|stage| stage.target.fract() != 0.0) {
-                    say("a stage's target is a number of users and must be whole".to_owned());
+                    say("a stage's target is a number of users and must be a whole number".to_owned());
                 }
                 if *start_vus == 0 && stages.iter().all(|stage| stage.target <= 0.0) {
-                    say("there is never a user: start_vus and every target are 0".to_owned());
+                    say("no users would ever run: start_vus and all targets are 0".to_owned());
                 }
             }
             Executor::PerVuIterations { vus, iterations, max_duration } => {
@@ -265,7 +265,7 @@ impl Executor {
                 check_rate("start_rate", *start_rate, true, &mut say);
                 check_stages(stages, &mut say);
                 if *start_rate <= 0.0 && stages.iter().all(|stage| stage.target <= 0.0) {
-                    say("nothing ever starts: start_rate and every target are 0".to_owned());
+                    say("no iterations would ever start: start_rate and all targets are 0".to_owned());
                 }
                 if stages.iter().any(|stage| stage.target > MOST_RATE) {
                     say(format!("a stage's target is above {MOST_RATE} per second"));
@@ -273,11 +273,11 @@ impl Executor {
             }
             Executor::Trace { steps, .. } => {
                 if steps.len() < 2 {
-                    say("trace needs two rows at least: a rate holds until the time of the next row"
+                    say("trace needs at least two rows: a rate lasts until the time of the next row"
                         .to_owned());
                 }
                 if let Some(at) = steps.windows(2).position(|pair| pair[1].0 <= pair[0].0) {
-                    say(format!("trace: the time of row {} is not after the one before", at + 2));
+                    say(format!("trace: the time of row {} is not after that of the previous row", at + 2));
                 }
                 for (row, (_, rate)) in steps.iter().enumerate() {
                     check_rate(&format!("trace: the rate of row {}", row + 1), *rate, true, &mut say);
@@ -287,7 +287,7 @@ impl Executor {
         }
         if let Some(open) = self.open() {
             if open.max_vus == 0 {
-                say("max_vus is 0: nobody could run an iteration".to_owned());
+                say("max_vus is 0: at least one virtual user is needed".to_owned());
             } else if open.max_vus < open.pre_allocated_vus {
                 say(format!(
                     "max_vus is {}, below pre_allocated_vus, which is {}",
@@ -314,9 +314,9 @@ fn not_zero(what: &str, time: Option<Duration>, say: &mut impl FnMut(String)) {
 fn check_rate(what: &str, rate: f64, may_be_zero: bool, say: &mut impl FnMut(String)) {
     if !rate.is_finite() || rate < 0.0 || (rate == 0.0 && !may_be_zero) {
         let least = if may_be_zero { "0 or more" } else { "above 0" };
-        say(format!("{what} is {rate}: it is iterations per second and must be {least}"));
+        say(format!("{what} is {rate}; it is in iterations per second and must be {least}"));
     } else if rate > MOST_RATE {
-        say(format!("{what} is {rate} per second: more than {MOST_RATE} are not supported"));
+        say(format!("{what} is {rate} per second; the maximum is {MOST_RATE}"));
     }
 }
 

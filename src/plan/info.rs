@@ -1,4 +1,4 @@
-//! Facts about a run that its reports repeat: what ran, how, where, and how it ended. Pure data.
+//! Facts about a run for its reports: what ran, how, where, and how it ended. Pure data.
 
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -6,52 +6,52 @@ use std::time::{Duration, SystemTime};
 
 use super::origin::{Machine, Origin};
 
-/// What a run was asked to do and on what machine.
+/// The settings of a run and the machine it ran on.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct RunInfo {
     /// Name of the script without folder and extension.
     pub name: String,
-    /// The script as it was named by the caller; empty when it was given as text.
+    /// The script path as given by the caller; empty when the script was given as text.
     pub script: PathBuf,
-    /// All files the script was read from: the name shown in messages, and the text.
+    /// All files of the script: the name shown in messages, and the text.
     pub files: Vec<(String, String)>,
-    /// Base URL; `None` when the script names whole URLs.
+    /// Base URL; `None` when the script uses absolute URLs.
     pub host: Option<String>,
-    /// Most virtual users at once.
+    /// Maximum number of virtual users.
     pub users: u64,
     /// Virtual users started per second.
     pub spawn_rate: f64,
     /// Time until ramp-down; `None` runs until stopped or out of iterations.
     pub run_time: Option<Duration>,
-    /// Iterations of all virtual users together.
+    /// Total iterations of all virtual users.
     pub iterations: Option<u64>,
-    /// Time that running iterations get when the run stops.
+    /// Grace period for running iterations when the run stops.
     pub stop_timeout: Duration,
-    /// Seed of everything random.
+    /// Seed for all random values.
     pub seed: u64,
     /// Worker threads.
     pub threads: usize,
-    /// Scenarios that run: name and number of users, of an open model the most there may be.
+    /// The scenarios: name and number of users, for an open model the maximum.
     pub scenarios: Vec<(String, u64)>,
     /// How the iterations of each of them are started, in the same order.
     pub executors: Vec<String>,
-    /// How long the load lasts as planned; `None` until it is stopped, or its iterations are done.
+    /// Planned duration of the load; `None` if it lasts until it is stopped or its iterations are done.
     pub planned: Option<Duration>,
     /// The script's parameters and their values; secret ones are masked.
     pub params: Vec<(String, String)>,
-    /// When the run began (before `setup`).
+    /// When the run started (before `setup`).
     pub started_at: SystemTime,
-    /// The script was tried out with one iteration: its figures say nothing about a service.
+    /// A trial run of one iteration: its figures say nothing about the service.
     #[serde(default)]
     pub is_trial: bool,
-    /// HTTP version that was asked for: `auto`, `1.1` or `2`.
+    /// Requested HTTP version: `auto`, `1.1` or `2`.
     #[serde(default)]
     pub http_version: String,
-    /// The machine that the load came from.
+    /// The machine that generated the load.
     #[serde(default)]
     pub machine: Machine,
-    /// Where the run was made, and of what.
+    /// Origin of the run: command, code and environment.
     #[serde(default)]
     pub origin: Origin,
 }
@@ -60,13 +60,13 @@ pub struct RunInfo {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum EndedBy {
-    /// Its time was over.
+    /// The run time elapsed.
     RunTime,
     /// All iterations were done.
     Iterations,
-    /// Every virtual user had ended itself.
+    /// All virtual users ended themselves.
     UsersGone,
-    /// The search for the capacity was over.
+    /// The capacity search finished.
     CapacityFound,
     /// The caller stopped it through the run handle.
     Stopped,
@@ -74,16 +74,16 @@ pub enum EndedBy {
     Signal,
     /// The script called `abort` with this reason.
     Aborted(String),
-    /// A threshold that is set to abort was broken: which, and by what.
+    /// A threshold set to abort was breached: which, and by which value.
     Threshold(String),
-    /// `setup` failed with this error; no load was made.
+    /// `setup` failed with this error; no load was generated.
     SetupFailed(String),
-    /// Its process ended without writing an end: it was killed, or is still running.
+    /// The process did not record an end: it was killed, or is still running.
     Unfinished,
 }
 
 impl EndedBy {
-    /// One word or two for a report.
+    /// A short label for reports.
     pub fn as_str(&self) -> &'static str {
         match self {
             EndedBy::RunTime => "run time",

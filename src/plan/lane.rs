@@ -1,50 +1,50 @@
-//! Lanes: what a run is made of in time. A lane is one executor with the scenarios it runs. Pure.
+//! Lanes: the schedule of a run. A lane is one executor with the scenarios it runs. Pure.
 //!
-//! Owns which scenarios share a lane, in which order lanes start, and the numbers of their virtual users.
-//! Invariant: `after` names an earlier or later lane, never in a circle.
+//! Owns which scenarios share a lane, the order in which lanes start, and the numbering of their virtual users.
+//! Invariant: `after` never forms a cycle.
 
 use std::time::Duration;
 
 use super::executor::Executor;
 use super::scenario::ScenarioPlan;
 
-/// Name of the lane of the scenarios that have no executor of their own.
+/// Name of the lane of scenarios without their own executor.
 pub const MIX: &str = "users";
 
-/// One executor and what it runs.
+/// One executor and its scenarios.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LanePlan {
     /// Name of its scenario, or [`MIX`].
     pub name: String,
     /// How its iterations are started.
     pub executor: Executor,
-    /// Its scenarios, as indices into those of the plan; several only in the lane of the mix.
+    /// Its scenarios, as indices into those of the plan; only the lane of the mix has several.
     pub scenarios: Vec<usize>,
-    /// Of several lanes that share one rate, which of its iterations are this one's; `None` is all.
+    /// If several lanes share one rate, this lane's part of the iterations; `None` is all.
     pub share: Option<RateShare>,
-    /// It runs the iterations of one scenario of the lane of the mix, if its shape gives a rate and not users.
+    /// It runs the iterations of one scenario of the mix if its shape returns a rate instead of users.
     pub is_part_of_shape: bool,
-    /// Lanes of one group have one limit of virtual users.
+    /// Lanes of the same group share one maximum number of virtual users.
     pub group: usize,
-    /// When it starts, after the start of the run or the end of `after`.
+    /// Delay of its start, after the start of the run or the end of `after`.
     pub start_time: Duration,
-    /// The lane that has to end first.
+    /// The lane that must end first.
     pub after: Option<usize>,
-    /// Its virtual users are numbered from here; the first user of a run is number 1.
+    /// Number of its first virtual user; the first user of a run is number 1.
     pub first_vu: u64,
 }
 
-/// Every which iteration of a rate: of each `period` iterations, those at `offsets`.
+/// A part of the iterations of a rate: of each `period` iterations, those at `offsets`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateShare {
     /// Length of the pattern.
     pub period: u64,
-    /// Places in it, ascending; at least one.
+    /// Positions in the pattern, ascending; at least one.
     pub offsets: Vec<u64>,
 }
 
 impl RateShare {
-    /// The iteration of the rate that iteration `index` of the share is.
+    /// The iteration of the rate that corresponds to iteration `index` of the share.
     pub fn global(&self, index: u64) -> u64 {
         let each = self.offsets.len() as u64;
         (index / each) * self.period + self.offsets[(index % each) as usize]
@@ -58,11 +58,11 @@ impl RateShare {
     }
 }
 
-/// Longest pattern by which a rate is dealt to scenarios: weights are met to a thousandth.
+/// Longest pattern for distributing a rate over scenarios: weights are exact to a thousandth.
 const LONGEST_PATTERN: usize = 1_000;
 
-/// How the iterations of one rate are dealt to scenarios of these weights: of each scenario its share, `None` for
-/// a weight of 0.
+/// How the iterations of one rate are distributed over scenarios with these weights: the share of each scenario,
+/// `None` for a weight of 0.
 pub(super) fn rate_shares(scenarios: &[&ScenarioPlan]) -> Vec<Option<RateShare>> {
     use super::mix::{Share, deal};
     let shares: Vec<Share> = scenarios
@@ -80,7 +80,7 @@ pub(super) fn rate_shares(scenarios: &[&ScenarioPlan]) -> Vec<Option<RateShare>>
         .collect()
 }
 
-/// The shortest pattern in which every weight has a whole number of places, or the longest there is.
+/// The shortest pattern in which every weight has a whole number of positions, or the longest allowed.
 fn pattern_length(weights: &[f64]) -> usize {
     let sum: f64 = weights.iter().sum();
     let fits = |length: &usize| {
@@ -92,7 +92,7 @@ fn pattern_length(weights: &[f64]) -> usize {
     (1..=LONGEST_PATTERN).find(fits).unwrap_or(LONGEST_PATTERN)
 }
 
-/// The circle that the scenarios' `after` make, if they do: names, the first one again at the end.
+/// The cycle that the scenarios' `after` keys form, if any: names, with the first one repeated at the end.
 pub fn circle(after: &[(&str, Option<&str>)]) -> Option<Vec<String>> {
     for (start, _) in after {
         let mut path = vec![(*start).to_owned()];
@@ -102,7 +102,7 @@ pub fn circle(after: &[(&str, Option<&str>)]) -> Option<Vec<String>> {
             if next == start {
                 return Some(path);
             }
-            // A circle that does not go through the start is found from one of its own members.
+            // A cycle that does not contain the start is found from one of its own members.
             if path.len() > after.len() {
                 break;
             }

@@ -1,4 +1,4 @@
-//! From options and scenarios to lanes: which executor the run's own settings stand for, and who runs when. Pure.
+//! From options and scenarios to lanes: the executor that the run's settings imply, and the schedule. Pure.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// Most virtual users of all lanes together; lanes of one group share theirs.
+    /// Maximum number of virtual users of all lanes; lanes of one group share theirs.
     pub(super) fn users(&self) -> u64 {
         let mut groups: Vec<usize> = Vec::new();
         let mut users: u64 = 0;
@@ -31,13 +31,13 @@ impl Load {
     }
 }
 
-/// Most virtual users of a lane.
+/// Maximum number of virtual users of a lane.
 fn vus(lane: &LanePlan, mix: &[usize]) -> u64 {
     let most = lane.executor.most_vus();
     if lane.name == MIX && lane.executor.open().is_none() { most.min(mix.len() as u64) } else { most }
 }
 
-/// Puts the lanes together; what is wrong goes to `problems`.
+/// Builds the lanes; problems go to `problems`.
 pub(super) fn plan_load(
     options: &Options,
     scenarios: &[ScenarioPlan],
@@ -58,8 +58,8 @@ pub(super) fn plan_load(
             let scenario = &scenarios[index];
             if !scenario.start_time.is_zero() || scenario.after.is_some() {
                 problems.push(format!(
-                    "scenario '{}' shares the run's users, so start_time and after mean nothing to it: give it an \
-                     executor of its own",
+                    "scenario '{}' shares the run's users, so start_time and after have no effect; give it an \
+                     executor",
                     scenario.name
                 ));
             }
@@ -87,12 +87,12 @@ pub(super) fn plan_load(
     number_users(&mut lanes, &mix);
     let load = Load { lanes, mix, run_time };
     if load.users() > MOST_USERS {
-        problems.push(format!("users is {}: more than {MOST_USERS} are not supported", load.users()));
+        problems.push(format!("users is {}; the maximum is {MOST_USERS}", load.users()));
     }
     load
 }
 
-/// The executor that the run's own settings stand for.
+/// The executor that the run's settings imply.
 fn run_executor(options: &Options, problems: &mut Vec<String>) -> Executor {
     let open = Open {
         pre_allocated_vus: options.pre_allocated_vus.unwrap_or(0),
@@ -105,15 +105,13 @@ fn run_executor(options: &Options, problems: &mut Vec<String>) -> Executor {
     let has_rate = options.rate.is_some() || options.stages.as_ref().is_some_and(|stages| stages.are_rates);
     if has_rate && let Some(users) = options.users {
         problems.push(format!(
-            "users is {users}, beside a rate: a rate starts as many users as it needs, at most max_vus \
-             (--max-vus {users})"
+            "users cannot be combined with a rate, which starts as many users as it needs; to limit them, use \
+             max_vus (--max-vus {users})"
         ));
     }
     match (&options.shape, &options.stages, options.rate) {
         (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
-            problems.push(
-                "shape is given beside rate or stages: only one of them can say what the load is".into(),
-            );
+            problems.push("shape cannot be combined with rate or stages; use only one of them".into());
             Executor::Users { users: 1, spawn_rate: 1.0 }
         }
         (Some(function), None, None) => Executor::Shape { function: function.clone(), open },
@@ -139,10 +137,10 @@ fn run_executor(options: &Options, problems: &mut Vec<String>) -> Executor {
 fn run_time(options: &Options, executor: &Executor, problems: &mut Vec<String>) -> Option<Duration> {
     let Some(hold) = options.hold else { return options.run_time };
     if options.run_time.is_some() {
-        problems.push("run_time and hold both say how long the run lasts; give one of them".to_owned());
+        problems.push("run_time and hold both set the duration of the run; use only one of them".to_owned());
     }
     if hold.is_zero() {
-        problems.push("hold is 0: the run would end when all users are there".to_owned());
+        problems.push("hold is 0: the run would end right after the ramp-up".to_owned());
     }
     match executor {
         Executor::Users { users, spawn_rate } if *spawn_rate > 0.0 => {
@@ -152,8 +150,7 @@ fn run_time(options: &Options, executor: &Executor, problems: &mut Vec<String>) 
         Executor::Users { .. } | Executor::ConstantArrivalRate { .. } => Some(hold),
         other => {
             problems.push(format!(
-                "hold counts from full load, which the executor {} does not have; the times of its stages say how \
-                 long it lasts",
+                "hold counts from full load, which the executor {} does not have; its stages set the duration",
                 other.name()
             ));
             None
@@ -173,13 +170,13 @@ fn warn_of_unused(options: &Options, warnings: &mut Vec<String>) {
         given.into_iter().filter(|(_, is_given)| *is_given).map(|(name, _)| name).collect();
     if !given.is_empty() {
         warnings.push(format!(
-            "{} of the run changes nothing: every scenario has an executor of its own",
+            "no scenario uses {} of the run: every scenario has its own executor",
             given.join(" and ")
         ));
     }
 }
 
-/// The lanes of the scenarios without an executor of their own: one of users, or one of each of them for a rate.
+/// The lanes of scenarios without their own executor: one for users, or one per scenario for a rate.
 fn add_mixed_lanes(
     executor: Executor,
     scenarios: &[ScenarioPlan],
@@ -205,7 +202,7 @@ fn add_mixed_lanes(
         .map(|s| Share { name: s.name.clone(), weight: s.weight, fixed_count: s.fixed_count })
         .collect();
     let dealt = |users: u64| deal(&shares, users).into_iter().map(|i| mixed[i]).collect::<Vec<usize>>();
-    let nobody = "no scenario gets a user: every weight is 0 and no fixed_count is set";
+    let nobody = "no scenario gets users: all weights are 0 and no fixed_count is set";
     match executor {
         Executor::Users { users, spawn_rate } => {
             *mix = dealt(users.min(MOST_USERS));
@@ -215,7 +212,7 @@ fn add_mixed_lanes(
         Executor::RampingVus { .. } | Executor::Shape { .. } => {
             *mix = dealt(executor.most_vus().min(MOST_USERS));
             lanes.push(lane(MIX, executor.clone(), mixed.to_vec(), None));
-            // Whether a shape gives users or a rate is known when it is asked.
+            // Whether a shape returns users or a rate is known only when it is called.
             if matches!(executor, Executor::Shape { .. }) {
                 for &index in mixed {
                     let part = lane(&scenarios[index].name, executor.clone(), vec![index], None);
@@ -226,13 +223,13 @@ fn add_mixed_lanes(
         executor => {
             for scenario in of_mix.iter().filter(|scenario| scenario.fixed_count.is_some()) {
                 problems.push(format!(
-                    "scenario '{}' has a fixed_count of users, but the run has a rate: give it a weight, or an \
-                     executor of its own",
+                    "scenario '{}' has a fixed_count of users, but the run has a rate; give it a weight or \
+                     its own executor",
                     scenario.name
                 ));
             }
             if of_mix.iter().all(|scenario| scenario.weight <= 0.0) {
-                problems.push("no scenario gets an iteration: every weight is 0".to_owned());
+                problems.push("no scenario gets iterations: all weights are 0".to_owned());
                 return;
             }
             let shares = if mixed.len() == 1 { vec![None] } else { rate_shares(&of_mix) };
@@ -249,7 +246,7 @@ fn add_mixed_lanes(
     }
 }
 
-/// Finds the lanes that others wait for.
+/// Resolves the lanes that others wait for.
 fn put_in_order(
     scenarios: &[ScenarioPlan],
     lanes: &mut [LanePlan],
@@ -260,7 +257,7 @@ fn put_in_order(
         scenarios.iter().map(|scenario| (scenario.name.as_str(), scenario.after.as_deref())).collect();
     if let Some(circle) = circle(&after) {
         problems.push(format!(
-            "scenarios wait for one another in a circle, so none of them could start: {}",
+            "scenarios wait for each other in a cycle, so none of them can start: {}",
             circle.join(" after ")
         ));
         return;
@@ -272,7 +269,7 @@ fn put_in_order(
         if before.is_none() {
             let this = &scenarios[scenario].name;
             warnings.push(format!(
-                "scenario '{this}' starts at once: '{name}', which it would follow, does not run"
+                "scenario '{this}' starts immediately, because '{name}', which it should follow, does not run"
             ));
         }
         lanes[index].after = before.filter(|&before| before != index);
@@ -355,7 +352,7 @@ mod tests {
         let plan = TestPlan::new(options.clone(), vec![scenario("a", None)], 7).unwrap();
         assert_eq!(plan.run_time, Some(Duration::from_secs(15)));
         let both = Options { run_time: hold, ..options };
-        assert!(problems(both, vec![scenario("a", None)])[0].contains("give one of them"));
+        assert!(problems(both, vec![scenario("a", None)])[0].contains("use only one of them"));
         let stages = Some(parse_stages("5s:5").unwrap());
         let with_stages = Options { stages, hold, ..Options::default() };
         assert!(problems(with_stages, vec![scenario("a", None)])[0].contains("ramping-vus does not have"));
@@ -370,12 +367,12 @@ mod tests {
         (a.after, b.after) = (Some("b".into()), Some("a".into()));
         let problems = problems(options, vec![early, a, b]);
         let expected = [
-            "users is 5, beside a rate",
+            "users cannot be combined with a rate",
             "rate is -2",
             "'early' shares the run's users",
             "scenario 'a': vus is 0",
             "scenario 'a': duration is 0",
-            "in a circle, so none of them could start: a after b after a",
+            "in a cycle, so none of them can start: a after b after a",
         ];
         for (expected, problem) in expected.iter().zip(&problems) {
             assert!(problem.contains(expected), "{expected} in {problem}");

@@ -1,30 +1,31 @@
-//! Which scenario the next virtual user belongs to: deterministic, close to the weights at every moment.
+//! Assigns virtual users to scenarios: deterministic, and close to the weights at every moment.
 //!
-//! Pure. Follows Locust: scenarios with a fixed count come first; the rest are dealt so that the
-//! Kullback-Leibler divergence of the users so far from the weights stays smallest, names in A-Z order.
+//! Pure. Follows Locust: scenarios with a fixed count come first; the rest are assigned so that the
+//! Kullback-Leibler divergence of the users so far from the weights stays minimal, with ties in A-Z order of
+//! names.
 
-/// A scenario's claim on the users.
+/// A scenario's share of the users.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Share {
     /// Name of the scenario; ties are broken in A-Z order.
     pub name: String,
-    /// Relative share of the users that no fixed count claims; 0 gets none.
+    /// Relative share of the users not taken by fixed counts; 0 gets none.
     pub weight: f64,
-    /// Exact number of users, before any share is dealt.
+    /// Exact number of users, assigned before any share.
     pub fixed_count: Option<u64>,
 }
 
 /// The scenario of each of `users` virtual users, as indices into `shares`, in the order of their start.
 ///
-/// When the fixed counts claim more than `users`, the first ones in A-Z order get theirs. The result is
-/// shorter than `users` when nothing but fixed counts is declared and they add up to less.
+/// When the fixed counts exceed `users`, the first ones in A-Z order get theirs. The result is shorter than
+/// `users` when only fixed counts are declared and they add up to less.
 pub fn deal(shares: &[Share], users: u64) -> Vec<usize> {
     let mut dealt = Vec::new();
     deal_on(shares, &mut dealt, users);
     dealt
 }
 
-/// The same for users beyond those that were dealt before, perhaps by other shares: `dealt` grows to `users`.
+/// The same for users beyond those already assigned, perhaps with other shares: `dealt` grows to `users`.
 pub fn deal_on(shares: &[Share], dealt: &mut Vec<usize>, users: u64) {
     let mut order: Vec<usize> = (0..shares.len()).collect();
     order.sort_by(|&a, &b| shares[a].name.cmp(&shares[b].name));

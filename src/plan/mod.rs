@@ -1,4 +1,4 @@
-//! What is to be run: options in layers, scenarios, the mix of users. Pure data, no clock, no I/O.
+//! The test plan: layered options, scenarios, the mix of users. Pure data, no clock, no I/O.
 
 mod capacity;
 mod chain;

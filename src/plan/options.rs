@@ -1,6 +1,6 @@
 //! Settings of a run, in layers: flag > environment > file > script > default.
 //!
-//! Pure data. A layer leaves `None` what it does not say; [`Options::or`] puts one over another.
+//! Pure data. A layer leaves unset values `None`; [`Options::or`] overlays one layer on another.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,93 +15,94 @@ use crate::metrics::ThresholdText;
 /// One layer of settings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Options {
-    /// Base URL that relative URLs of the script are joined to.
+    /// Base URL for relative URLs of the script.
     pub host: Option<String>,
-    /// Most virtual users at once.
+    /// Maximum number of virtual users.
     pub users: Option<u64>,
     /// Virtual users started per second.
     pub spawn_rate: Option<f64>,
-    /// Iterations started per second, whatever the target does, instead of a number of users.
+    /// Iterations started per second, however fast the target responds, instead of a number of users.
     pub rate: Option<f64>,
-    /// Stages that the users, or the rate, follow.
+    /// Stages of the number of users, or of the rate.
     pub stages: Option<RunStages>,
-    /// The script's function that says each second how many users there are, or what the rate is.
+    /// The script function that returns the number of users, or the rate, every second.
     pub shape: Option<String>,
-    /// Of a rate, most virtual users at once.
+    /// With a rate: maximum number of virtual users.
     pub max_vus: Option<u64>,
-    /// Of a rate, virtual users that are there from the start.
+    /// With a rate: virtual users created at the start.
     pub pre_allocated_vus: Option<u64>,
-    /// Of a rate, how iterations are spread over time.
+    /// With a rate: how arrivals are spread over time.
     pub arrivals: Option<Arrivals>,
-    /// Of a rate, what becomes of iterations that nobody is free for.
+    /// With a rate: what happens to an iteration when no user is free.
     pub late: Option<Late>,
-    /// Time from the start until the users are taken away.
+    /// Time from the start until the users are stopped.
     pub run_time: Option<Duration>,
-    /// The same, counted from the moment when all users are there.
+    /// The same, counted from the end of the ramp-up.
     pub hold: Option<Duration>,
-    /// Search for the highest rate at which a limit holds, instead of a load that is known.
+    /// Search for the highest rate at which a threshold is met, instead of a fixed load.
     pub capacity: Option<CapacityPlan>,
-    /// One user makes one pass, to try a script out: one iteration, or all steps of a sequence. It wins over
-    /// users, run time and iterations.
+    /// Trial run of a script: one user makes one pass, that is, one iteration or all steps of a sequence.
+    /// Overrides users, run time and iterations.
     pub once: bool,
-    /// Iterations of all virtual users together.
+    /// Total iterations of all virtual users.
     pub iterations: Option<u64>,
-    /// Time that running iterations get when the run stops.
+    /// Grace period for running iterations when the run stops.
     pub stop_timeout: Option<Duration>,
-    /// Seed of everything random.
+    /// Seed for all random values.
     pub seed: Option<u64>,
     /// Worker threads.
     pub threads: Option<usize>,
-    /// Names of the scenarios that run; empty is all.
+    /// Names of the scenarios to run; empty is all.
     pub scenarios: Vec<String>,
-    /// Only tasks with one of these words as a tag run; empty is all.
+    /// Only tasks with one of these tags run; empty is all.
     pub include_tags: Vec<String>,
-    /// Tasks with one of these words as a tag do not run, even if they are included.
+    /// Tasks with one of these tags do not run, even if they are included.
     pub exclude_tags: Vec<String>,
     /// Tags of every request.
     pub tags: BTreeMap<String, String>,
     /// Values of the script's parameters.
     pub params: BTreeMap<String, String>,
-    /// What `env::get` finds before the process environment.
+    /// Values for `env::get` that override the process environment.
     pub env: BTreeMap<String, String>,
-    /// Folders that data files are read from besides the script's own.
+    /// Additional folders for data files, besides the script's own.
     pub data_roots: Vec<PathBuf>,
-    /// Limits on what is measured. Those of an upper layer replace limits of a lower one on the same figure and
-    /// stand beside the others.
+    /// Thresholds. Those of an upper layer replace thresholds of a lower one on the same statistic and are added
+    /// to the others.
     pub thresholds: Vec<ThresholdText>,
-    /// How requests are made.
+    /// HTTP settings.
     pub http: HttpLayer,
 }
 
-/// One layer of settings for requests.
+/// One layer of HTTP settings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct HttpLayer {
     /// Headers of every request.
     pub headers: BTreeMap<String, String>,
-    /// Addresses to use instead of looking a name up.
+    /// Addresses to use for host names instead of a DNS lookup.
     pub resolve: BTreeMap<String, String>,
     /// Accept any certificate.
     pub insecure: Option<bool>,
-    /// PEM file of certificates to trust besides the system's.
+    /// PEM file of certificates to trust in addition to the system's.
     pub ca_file: Option<PathBuf>,
-    /// PEM file with certificate chain and key to present.
+    /// PEM file with the client certificate chain and its key.
     pub client_cert: Option<PathBuf>,
     /// The proxy.
     pub proxy: Option<ProxyChoice>,
     /// The `User-Agent` header.
     pub user_agent: Option<String>,
-    /// Redirects that are followed.
+    /// Maximum number of redirects to follow.
     pub max_redirects: Option<u32>,
-    /// Time for a whole request.
+    /// Timeout of a whole request.
     pub timeout: Option<Duration>,
-    /// Time for opening a connection.
+    /// Timeout for opening a connection.
     pub connect_timeout: Option<Duration>,
     /// Which version of HTTP is spoken.
     pub http_version: Option<VersionChoice>,
 }
 
 impl Options {
-    /// This layer over a lower one: what this one leaves open, the lower one says. Maps are merged by key.
+    /// Overlays this layer on a lower one, which supplies the values that this one leaves unset. Maps are merged
+    /// by key.
     #[must_use]
     pub fn or(self, mut lower: Options) -> Options {
         self.drop_other_models(&mut lower);
@@ -148,8 +149,8 @@ impl Options {
         }
     }
 
-    /// Users, a rate, stages and a shape are different ways to say the same: who names one replaces what a
-    /// lower layer says. So is the time of a run: `run_time` and `hold`.
+    /// Users, a rate, stages and a shape are alternatives: a layer that sets one replaces all of them in a lower
+    /// layer. So are `run_time` and `hold`.
     fn drop_other_models(&self, lower: &mut Options) {
         if self.rate.is_some() || self.stages.is_some() || self.shape.is_some() {
             (lower.users, lower.rate, lower.stages, lower.shape) = (None, None, None, None);

@@ -1,45 +1,44 @@
-//! Where a run was made, by which command, of which state of the code: for who reads its report later. Pure data.
+//! Origin of a run, for its reports: command, machine and state of the code. Pure data.
 
 use serde::{Deserialize, Serialize};
 
-/// Facts around a run that its figures do not tell. None of them changes the run.
+/// Context of a run that its figures do not show. None of it changes the run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// The command with its arguments; empty when a program made the run. Credentials are masked when the run is
-    /// prepared.
+    /// The command with its arguments; empty when an embedding program started the run. Credentials are masked
+    /// when the run is prepared.
     pub command: Vec<String>,
-    /// State of the code that the script belongs to.
+    /// Git state of the code that the script belongs to.
     pub commit: Option<Commit>,
-    /// A word that runs of the same environment have in common, such as `staging`; runs with different ones are not
-    /// compared without a warning.
+    /// Label of the environment, such as `staging`; comparing runs with different labels gives a warning.
     pub label: Option<String>,
-    /// What else is to be known, a sentence each.
+    /// Notes, one sentence each.
     pub notes: Vec<String>,
 }
 
-/// A state of a git repository.
+/// The state of a git repository.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Commit {
-    /// Its hash, in hexadecimal digits.
+    /// Commit hash in hexadecimal.
     pub hash: String,
-    /// The branch that it was on; `None` when that is not known.
+    /// The branch; `None` when unknown.
     pub branch: Option<String>,
-    /// Whether files had changed since; `None` when that is not known.
+    /// Whether there were uncommitted changes; `None` when unknown.
     pub has_changes: Option<bool>,
 }
 
-/// The machine that the load came from.
+/// The machine that generated the load.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     /// Operating system: `linux`, `macos`, `windows`.
     pub os: String,
-    /// Its name and version as it says them.
+    /// Name and version of the operating system.
     pub os_version: Option<String>,
     /// Processor architecture, such as `x86_64`.
     pub arch: String,
-    /// Processors that this process may use.
+    /// Number of processors available to this process.
     pub cores: usize,
-    /// What the processor calls itself.
+    /// Processor model.
     pub cpu: Option<String>,
     /// Memory of the machine, in bytes.
     pub memory_bytes: Option<u64>,

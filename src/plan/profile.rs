@@ -1,4 +1,4 @@
-//! The built-in profiles: shapes of load that most services are tested with. Pure.
+//! The built-in load profiles. Pure.
 
 use std::time::Duration;
 
@@ -6,21 +6,21 @@ use super::options::Options;
 use super::stage::{RunStages, Stage};
 use crate::metrics::ThresholdText;
 
-/// A shape of load with a name.
+/// A named load profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Profile {
-    /// A usual day: 10 users, two more each second, five minutes.
+    /// Average load: 10 users, two more each second, five minutes.
     Load,
-    /// More than usual: 50 users, ten more each second, ten minutes.
+    /// Above-average load: 50 users, ten more each second, ten minutes.
     Stress,
-    /// A crowd that comes and goes: 5 users, 100 for a minute, 5 again.
+    /// A sudden spike: 5 users, 100 for a minute, 5 again.
     Spike,
-    /// Long: 20 users for an hour.
+    /// A soak test: 20 users for an hour.
     Endurance,
 }
 
 impl Profile {
-    /// All of them, in the order in which they are run.
+    /// All profiles, in the order in which they run.
     pub const ALL: [Profile; 4] = [Profile::Load, Profile::Stress, Profile::Spike, Profile::Endurance];
 
     /// Its name.
@@ -38,7 +38,7 @@ impl Profile {
         Profile::ALL.into_iter().find(|profile| profile.name() == name)
     }
 
-    /// What it sets.
+    /// Its settings.
     pub fn options(self) -> Options {
         let steady = |users, spawn_rate, seconds| Options {
             users: Some(users),
@@ -69,11 +69,11 @@ impl Profile {
         }
     }
 
-    /// The usual targets of a service, for a load of this kind. Those of the target's process count only when one
-    /// is watched: without data they would fail. A limit on the same figure takes the place of one of these.
+    /// Default thresholds for this kind of load. Those on the target's process apply only when one is monitored:
+    /// without data they would fail. A threshold on the same statistic replaces one of these.
     pub fn limits(self) -> Vec<ThresholdText> {
         let p95 = match self {
-            // More load, so more patience.
+            // Higher load, so a higher threshold.
             Profile::Stress => "http_req_duration: p(95) < 300ms",
             Profile::Load | Profile::Spike | Profile::Endurance => "http_req_duration: p(95) < 200ms",
         };
@@ -91,7 +91,7 @@ impl Profile {
 }
 
 impl Options {
-    /// Of these settings those that say what the load is, and how it is judged; not where it goes.
+    /// The part of these settings that defines the load and its thresholds, not its target.
     #[must_use]
     pub fn load_only(self) -> Options {
         Options {
@@ -113,7 +113,7 @@ impl Options {
         }
     }
 
-    /// The same load in `scale` times the time: stages, run time and the time that users take to come.
+    /// The same load stretched by `scale`: stages, run time and ramp-up.
     #[must_use]
     pub fn in_time(mut self, scale: f64) -> Options {
         self.run_time = self.run_time.map(|time| time.mul_f64(scale));

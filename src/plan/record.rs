@@ -1,17 +1,17 @@
-//! What is kept of a run: what was run, how it ended, and what was counted.
+//! The record of a run: its settings, its end, and its figures.
 
 use std::sync::Arc;
 
 use super::{EndedBy, RunInfo};
 use crate::metrics::Snapshot;
 
-/// A run as reports and results tell of it. Cheap to clone.
+/// A run as shown in reports and results. Cheap to clone.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RunRecord {
-    /// What was run, and how.
+    /// The settings of the run.
     pub info: Arc<RunInfo>,
-    /// Why it ended; `None` while it goes on.
+    /// Why it ended; `None` while it is running.
     pub ended_by: Option<EndedBy>,
     /// Its figures.
     pub snapshot: Arc<Snapshot>,

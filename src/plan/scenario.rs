@@ -1,26 +1,26 @@
-//! A scenario: what a population of virtual users does. Pure data.
+//! A scenario: what a group of virtual users does. Pure data.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::executor::Executor;
 
-/// A named population of virtual users.
+/// A named group of virtual users.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ScenarioPlan {
     /// Unique name.
     pub name: String,
-    /// What an iteration runs one of; at least one.
+    /// The tasks, of which each iteration runs one; at least one.
     pub tasks: Vec<TaskPlan>,
-    /// Which of them comes next.
+    /// How the next task is chosen.
     pub order: TaskOrder,
     /// Relative share of the users.
     pub weight: f64,
     /// Exact number of users instead of a share.
     pub fixed_count: Option<u64>,
-    /// What is waited after each iteration.
+    /// Wait after each iteration.
     pub wait: Wait,
-    /// Base URL; the run's own wins over it.
+    /// Base URL; the run's overrides it.
     pub host: Option<String>,
     /// Function that a virtual user calls once before its first iteration.
     pub on_start: Option<String>,
@@ -28,20 +28,20 @@ pub struct ScenarioPlan {
     pub on_stop: Option<String>,
     /// Tags of every request.
     pub tags: BTreeMap<String, String>,
-    /// What `env::get` finds first, in functions of this scenario's virtual users.
+    /// Values for `env::get` in this scenario, which override all others.
     pub env: BTreeMap<String, String>,
-    /// Time that running iterations get when the run stops, instead of the run's own.
+    /// Grace period for running iterations when the run stops, instead of the run's.
     pub stop_timeout: Option<Duration>,
-    /// How its iterations are started; without one it has a share of the run's users or rate.
+    /// How its iterations are started; without one it gets a share of the run's users or rate.
     pub executor: Option<Executor>,
-    /// When its executor starts, after the start of the run or the end of `after`.
+    /// Delay before its executor starts, after the start of the run or the end of `after`.
     pub start_time: Duration,
-    /// The scenario that has to end before this one starts.
+    /// The scenario that must end before this one starts.
     pub after: Option<String>,
 }
 
 impl ScenarioPlan {
-    /// A scenario with this name, these tasks by weight, and nothing else said.
+    /// A scenario with this name and weighted tasks, and defaults for the rest.
     pub fn new(name: &str, tasks: Vec<TaskPlan>) -> ScenarioPlan {
         ScenarioPlan {
             name: name.to_owned(),
@@ -66,54 +66,54 @@ impl ScenarioPlan {
 /// A script function that an iteration can run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskPlan {
-    /// Name of the function; it takes no argument.
+    /// Name of the function; it takes no arguments.
     pub function: String,
-    /// How often it is picked, relative to the others; 0 is never.
+    /// Relative frequency; 0 is never.
     pub weight: u32,
-    /// What is waited after it, instead of the scenario's wait.
+    /// Wait after it, instead of the scenario's.
     pub wait: Option<Wait>,
-    /// Words by which it is included in a run or excluded from it.
+    /// Tags by which it is included in a run or excluded from it.
     pub tags: Vec<String>,
 }
 
 impl TaskPlan {
-    /// A function with a weight, and nothing else said.
+    /// A function with a weight, and defaults for the rest.
     pub fn new(function: &str, weight: u32) -> TaskPlan {
         TaskPlan { function: function.to_owned(), weight, wait: None, tags: Vec::new() }
     }
 }
 
-/// Which task of a scenario comes next.
+/// How the next task of a scenario is chosen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum TaskOrder {
-    /// Each time one at random, by weight.
+    /// At random, by weight.
     #[default]
     Weighted,
-    /// One after the other, and from the first again after the last, or after one that failed.
+    /// In sequence; starts over after the last task, or after one that failed.
     Sequence,
-    /// A Markov chain: at random, by weights that depend on the task before.
+    /// A Markov chain: at random, by weights that depend on the previous task.
     Markov {
-        /// Index of the task that each virtual user begins with.
+        /// Index of the first task of each virtual user.
         start: usize,
-        /// By index of a task, what can follow it: indices and their weights, each above 0.
+        /// For each task index, its possible successors: indices and weights, each above 0.
         next: Vec<Vec<(usize, u32)>>,
     },
 }
 
-/// What a virtual user waits after an iteration; seconds throughout.
+/// The wait after an iteration; all times in seconds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Wait {
-    /// Nothing.
+    /// No wait.
     #[default]
     None,
-    /// Always the same.
+    /// A constant wait.
     Constant(f64),
     /// Uniformly distributed between two values.
     Between(f64, f64),
-    /// Until this long after the iteration was due: iterations start at a fixed pace.
+    /// Pacing: until this long after the iteration was due, so that iterations start at a fixed pace.
     Pacing(f64),
     /// Exponentially distributed with this many waits per second.
     Poisson(f64),
-    /// As many seconds as a script function returns.
+    /// The number of seconds that a script function returns.
     Script,
 }

@@ -1,11 +1,12 @@
-//! Which tasks run: inclusion and exclusion by tag. Pure.
+//! Task selection: inclusion and exclusion by tag. Pure.
 //!
 //! As in Locust: a task is included by any of its tags, exclusion wins, and a scenario without a task left
 //! is not run.
 
 use super::scenario::{ScenarioPlan, TaskOrder};
 
-/// Leaves only what the tags select; gives warnings about what they do not do, or why nothing is left.
+/// Keeps only the tasks that the tags select; returns warnings about tags without effect, or an error if no task
+/// is left.
 pub(super) fn select_by_tags(
     scenarios: &mut Vec<ScenarioPlan>,
     include: &[String],

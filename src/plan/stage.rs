@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use crate::text::parse_duration;
 
-/// A stretch of a load at whose end a target is reached.
+/// A stage of the load, at whose end the target is reached.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stage {
-    /// How long it takes; 0 is a jump.
+    /// Duration; 0 jumps to the target.
     pub duration: Duration,
-    /// Users, or iterations per second, at its end.
+    /// Users, or iterations per second, at the end.
     pub target: f64,
-    /// Its name in results and thresholds.
+    /// Name in results and thresholds.
     pub name: Option<String>,
 }
 
@@ -20,16 +20,16 @@ pub struct Stage {
 pub struct RunStages {
     /// The stages.
     pub stages: Vec<Stage>,
-    /// Their targets are iterations per second, not users.
+    /// Whether targets are iterations per second rather than users.
     pub are_rates: bool,
 }
 
-/// What is wrong with a list of stages.
+/// The problems of a list of stages.
 pub(super) fn check_stages(stages: &[Stage], say: &mut impl FnMut(String)) {
     if stages.is_empty() {
-        say("stages is empty: there must be one at least".to_owned());
+        say("stages is empty: at least one stage is needed".to_owned());
     } else if stages.iter().all(|stage| stage.duration.is_zero()) {
-        say("every stage takes no time: nothing would run".to_owned());
+        say("the duration of every stage is 0: nothing would run".to_owned());
     }
     for (index, stage) in stages.iter().enumerate() {
         if !(stage.target.is_finite() && stage.target >= 0.0) {
@@ -38,10 +38,10 @@ pub(super) fn check_stages(stages: &[Stage], say: &mut impl FnMut(String)) {
     }
 }
 
-/// Reads a rate: `50`, `50/s`, `600/m`, `3600/h`, `5/10s`; gives it per second.
+/// Parses a rate such as `50`, `50/s`, `600/m`, `3600/h` or `5/10s`; returns it per second.
 ///
 /// # Errors
-/// A sentence that quotes the text and says what is accepted.
+/// A message that quotes the text and names the accepted forms.
 pub fn parse_rate(text: &str) -> Result<f64, String> {
     let wrong = |why: &str| format!("'{text}' is not a rate{why}; write it like 50, 137/s, 600/m or 5/10s");
     let (number, unit) = match text.trim().split_once('/') {
@@ -64,11 +64,11 @@ pub fn parse_rate(text: &str) -> Result<f64, String> {
     Ok(number / unit)
 }
 
-/// Reads stages: `30s:100,1m:100,10s:0`, each with a name before it if wanted (`warm-up=30s:100`). Targets
-/// with a unit (`30s:100/s`) are rates; otherwise they are users.
+/// Parses stages such as `30s:100,1m:100,10s:0`, each with an optional name (`warm-up=30s:100`). Targets with a
+/// unit (`30s:100/s`) are rates; otherwise they are users.
 ///
 /// # Errors
-/// What is wrong with which stage.
+/// Which stage is invalid, and why.
 pub fn parse_stages(text: &str) -> Result<RunStages, String> {
     let mut stages = Vec::new();
     let mut rates = 0;
@@ -97,9 +97,7 @@ pub fn parse_stages(text: &str) -> Result<RunStages, String> {
         stages.push(Stage { duration, target, name });
     }
     if rates != 0 && rates != stages.len() {
-        return Err(
-            "some targets are rates (100/s) and some are users (100); write all of one kind".to_owned()
-        );
+        return Err("some targets are rates (100/s) and some are users (100); use only one kind".to_owned());
     }
     Ok(RunStages { are_rates: rates > 0, stages })
 }
@@ -142,6 +140,6 @@ mod tests {
         check("10s", "stage 1 ('10s') has no target");
         check("10s:5,5 parsecs:3", "stage 2: '5 parsecs' is not a duration");
         check("10s:many", "'many' is not a number");
-        check("10s:5,10s:5/s", "write all of one kind");
+        check("10s:5,10s:5/s", "use only one kind");
     }
 }

@@ -1,4 +1,4 @@
-//! The validated whole: options and scenarios become a plan that can only be right.
+//! The validated test plan, built from options and scenarios.
 //!
 //! Pure. All problems are reported at once, before any load.
 
@@ -14,55 +14,55 @@ use super::options::{HttpLayer, Options};
 use super::scenario::{ScenarioPlan, TaskOrder};
 use super::selection::select_by_tags;
 
-/// Time that running iterations get when the run stops, unless it is set.
+/// Default grace period for running iterations when the run stops.
 pub const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Most virtual users a run may have; the limit is memory and file descriptors long before.
+/// Maximum number of virtual users of a run; memory and file descriptors run out long before.
 pub(super) const MOST_USERS: u64 = 1_000_000;
 
-/// A run, ready to be started.
+/// A run that is ready to start.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TestPlan {
-    /// Base URL for scenarios that have none of their own.
+    /// Base URL for scenarios without their own.
     pub host: Option<String>,
-    /// Most virtual users of all lanes together, at least 1.
+    /// Maximum number of virtual users of all lanes, at least 1.
     pub users: u64,
     /// Virtual users started per second, above 0.
     pub spawn_rate: f64,
-    /// Time until the users are taken away.
+    /// Time until the users are stopped.
     pub run_time: Option<Duration>,
-    /// Iterations of all virtual users together.
+    /// Total iterations of all virtual users.
     pub iterations: Option<u64>,
-    /// Time that running iterations get when the run stops.
+    /// Grace period for running iterations when the run stops.
     pub stop_timeout: Duration,
-    /// Seed of everything random.
+    /// Seed for all random values.
     pub seed: u64,
     /// Worker threads, at least 1.
     pub threads: usize,
     /// Tags of every request.
     pub tags: BTreeMap<String, String>,
-    /// How requests are made.
+    /// HTTP settings.
     pub http: HttpLayer,
     /// The scenarios that run; at least one.
     pub scenarios: Vec<ScenarioPlan>,
-    /// The executors and what they run; at least one.
+    /// The executors and their scenarios; at least one.
     pub lanes: Vec<LanePlan>,
-    /// The scenario of each virtual user of the lane of the mix, as indices into `scenarios`, in the order of their
-    /// start; empty when there is no such lane.
+    /// The scenario of each virtual user of the mix, as indices into `scenarios`, in the order of their start;
+    /// empty without such a lane.
     pub mix: Vec<usize>,
-    /// What is searched for, if the load is a search.
+    /// The capacity search, if the load is one.
     pub capacity: Option<CapacityPlan>,
-    /// What is likely a mistake, but no reason not to run.
+    /// Likely mistakes that do not prevent the run.
     pub warnings: Vec<String>,
 }
 
-/// Everything that is wrong with a plan.
+/// All problems of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .0.join("\n"))]
 pub struct PlanError(pub Vec<String>);
 
 impl TestPlan {
-    /// Checks options and scenarios and puts them together. `default_seed` is used when none is set.
+    /// Validates options and scenarios and combines them. `default_seed` is used when none is set.
     ///
     /// # Errors
     /// Every problem found, each with what to do about it.
@@ -80,18 +80,18 @@ impl TestPlan {
             problems.extend(capacity.problems());
             for scenario in scenarios.iter().filter(|scenario| scenario.executor.is_some()) {
                 problems.push(format!(
-                    "a search for the capacity sets the rate of the run, and scenario '{}' has an executor of its own: \
-                     choose others with --scenario",
+                    "a capacity search sets the rate of the run, but scenario '{}' has its own executor; \
+                     select other scenarios with --scenario",
                     scenario.name
                 ));
             }
             let rate = capacity.min_rate;
-            // What waited for a user in one step would start in the next.
+            // Iterations queued in one step would start in the next.
             let late = options.late.or(Some(Late::Drop));
             options = Options { rate: Some(rate), late, ..without_load(options) };
         }
         if options.run_time == Some(Duration::ZERO) {
-            problems.push("run_time is 0: nothing would run (leave it out to run until stopped)".to_owned());
+            problems.push("run_time is 0: nothing would run (omit it to run until stopped)".to_owned());
         }
         if options.iterations == Some(0) {
             problems.push("iterations is 0: nothing would run".to_owned());
@@ -142,12 +142,12 @@ impl TestPlan {
         stages.filter_map(|stage| stage.name.clone()).collect()
     }
 
-    /// The executor of scenario number `scenario`.
+    /// The executor of the scenario with index `scenario`.
     pub fn executor(&self, scenario: usize) -> Option<&Executor> {
         self.lanes.iter().find(|lane| lane.scenarios.contains(&scenario)).map(|lane| &lane.executor)
     }
 
-    /// How long the load lasts as planned; `None` until it is stopped, or its iterations are done.
+    /// Planned duration of the load; `None` if it lasts until it is stopped or its iterations are done.
     pub fn planned(&self) -> Option<Duration> {
         self.lanes
             .iter()
@@ -156,7 +156,7 @@ impl TestPlan {
             .try_fold(Duration::ZERO, |longest, end| Some(longest.max(end?)))
     }
 
-    /// When a lane ends as planned, from the start of the load.
+    /// Planned end of a lane, from the start of the load.
     fn lane_end(&self, index: usize) -> Option<Duration> {
         let lane = &self.lanes[index];
         let start = match lane.after {
@@ -171,7 +171,7 @@ impl TestPlan {
     }
 }
 
-/// The same options without what they say about users, rates and times.
+/// The same options without users, rates and times.
 fn without_load(options: Options) -> Options {
     Options { users: None, rate: None, stages: None, shape: None, run_time: None, hold: None, ..options }
 }
@@ -189,13 +189,13 @@ fn select(all: Vec<ScenarioPlan>, wanted: &[String], problems: &mut Vec<String>)
     all.into_iter().filter(|scenario| wanted.contains(&scenario.name)).collect()
 }
 
-/// A warning for each task of a chain that no path leads to.
+/// A warning for each unreachable task of a chain.
 fn unreachable_tasks(scenario: &ScenarioPlan) -> Vec<String> {
     let TaskOrder::Markov { start, next } = &scenario.order else { return Vec::new() };
     let function = |task: usize| &scenario.tasks[task].function;
     let warning = |task| {
         format!(
-            "scenario '{}': task '{}' is never run: no transition leads to it from '{}'",
+            "scenario '{}': task '{}' never runs: no transitions lead to it from '{}'",
             scenario.name,
             function(task),
             function(*start)

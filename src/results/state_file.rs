@@ -64,7 +64,7 @@ mod tests {
 
     fn whole() -> Value {
         let mut snapshot = fixture::limited().pop().unwrap();
-        snapshot.notes = vec!["7 of 10 samples are not in s.json".to_owned()];
+        snapshot.notes = vec!["7 of 10 samples are missing from s.json".to_owned()];
         snapshot.users_max = 12;
         snapshot.interrupted_requests = 3;
         snapshot.series_folded = true;

@@ -312,7 +312,7 @@ mod tests {
         let files = writer.finish();
         assert_eq!(files.iter().map(|file| (file.written, file.lost)).collect::<Vec<_>>(), [(3, 7), (10, 0)]);
         assert_eq!(calls.load(Ordering::Relaxed), 4, "it is not tried again");
-        assert!(files[0].warning().unwrap().starts_with("7 of 10 samples are not in takes-3: "));
+        assert!(files[0].warning().unwrap().starts_with("7 of 10 samples are missing from takes-3: "));
         assert_eq!(files[1].warning(), None);
         let said = said.lock().unwrap();
         assert!(said.len() == 1 && said[0].contains("no longer written to takes-3"), "{said:?}");

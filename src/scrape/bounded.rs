@@ -1,6 +1,6 @@
-//! What was compiled before, by its text.
+//! A cache of compiled selectors and patterns.
 //!
-//! Invariant: bounded. A script that makes ever new texts has the cache start over instead of grow.
+//! Invariant: bounded. If a script keeps creating new texts, the cache starts over instead of growing.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -1,4 +1,4 @@
-//! What a browser would send of a form that nobody has touched.
+//! The fields that a browser would send for an unchanged form.
 
 use scraper::{ElementRef, Selector};
 

@@ -1,4 +1,4 @@
-//! Finding things in texts: CSS selectors in HTML, regular expressions anywhere.
+//! Searching texts: CSS selectors in HTML, regular expressions anywhere.
 //!
 //! The one folder that knows `scraper` and `regex`. Pure: texts in, values out; knows neither scripts nor
 //! requests. Invariant: no text, however hostile, is an error; a selector or pattern can be one.

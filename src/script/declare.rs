@@ -1,6 +1,6 @@
-//! What the top level of a script declares, collected while it runs and checked when it is done.
+//! The declarations of a script, collected while its top level runs and checked afterwards.
 //!
-//! Pure bookkeeping. Invariant: a declaration that cannot work is an error at its place in the script.
+//! Pure bookkeeping. Invariant: an invalid declaration is an error at its position in the script.
 
 use rhai::{FnPtr, Position};
 
@@ -20,7 +20,7 @@ pub(crate) struct DeclaredScenario {
     pub(crate) position: Position,
 }
 
-/// What a declaration says about a task besides its function.
+/// The settings of a task in a declaration, besides its function.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TaskSettings {
     pub(crate) weight: Option<u32>,
@@ -38,11 +38,11 @@ pub struct Param {
     pub value: Option<String>,
     /// Its default, as text.
     pub default: Option<String>,
-    /// What it is for.
+    /// Its description.
     pub help: String,
-    /// The values it may have; empty is any.
+    /// Allowed values; empty is any.
     pub choices: Vec<String>,
-    /// Whether its value is masked wherever it would be shown.
+    /// Whether its value is masked in all output.
     pub secret: bool,
 }
 
@@ -104,7 +104,7 @@ impl Declarations {
     pub(crate) fn add_scenario(&mut self, scenario: DeclaredScenario) -> Result<(), String> {
         let name = &scenario.plan.name;
         if self.scenarios.iter().any(|known| known.plan.name == *name) {
-            return Err(format!("scenario '{name}' is declared twice; each needs a name of its own"));
+            return Err(format!("scenario '{name}' is declared twice; scenario names must be unique"));
         }
         self.scenarios.push(scenario);
         Ok(())
@@ -214,7 +214,7 @@ impl Declarations {
             let first = self.scenarios.iter().find(|scenario| scenario.plan.name == circle[0]);
             problems.push(DeclarationError {
                 message: format!(
-                    "scenarios wait for one another in a circle, so none of them could start: {}",
+                    "scenarios wait for each other in a cycle, so none of them can start: {}",
                     circle.join(" after ")
                 ),
                 position: first.map_or(Position::NONE, |scenario| scenario.position),

@@ -13,7 +13,7 @@ pub(crate) trait Waiter {
     fn wait(&self, poll: &mut dyn FnMut(&mut Context<'_>) -> Poll<()>) -> Result<(), Stopped>;
 }
 
-/// The script is to end, because the run stops or its virtual user does.
+/// The script must end, because the run or its virtual user stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stopped;
 
@@ -29,9 +29,9 @@ pub(crate) enum Ending {
     Abort(String),
     /// `vu::stop()`.
     VuStop,
-    /// The script uses more stack than there is.
+    /// Stack overflow.
     TooDeep,
-    /// The top level of the script does not come to its end.
+    /// The top level of the script does not terminate.
     LoadTooLong,
 }
 

@@ -1,7 +1,7 @@
-//! URLs that scripts have requested before: parsed once, with their series.
+//! A cache of requested URLs, parsed once, with their series.
 //!
-//! Invariant: bounded; a script that requests ever new URLs (ids in paths) makes the cache start over
-//! instead of growing.
+//! Invariant: bounded; if a script keeps requesting new URLs (ids in paths), the cache starts over instead of
+//! growing.
 
 use std::cell::OnceCell;
 use std::rc::Rc;

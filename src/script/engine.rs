@@ -113,7 +113,7 @@ impl ScriptEngine {
         for (name, _) in self.global.iter_imports() {
             if NAMESPACES.contains(&name) {
                 return Err(format!(
-                    "an import cannot be called '{name}': that is a module of the script API"
+                    "an import cannot be named '{name}': the script API has a module of that name"
                 )
                 .into());
             }
@@ -209,8 +209,8 @@ impl ScriptEngine {
                 vu,
                 "setup",
                 format!(
-                    "setup returned a value that holds a {kind}; it is shared by all threads, so it can hold only \
-                     plain data: numbers, text, arrays, maps"
+                    "setup returned a value that contains a {kind}; it is shared by all threads, so it must \
+                     be plain data: numbers, text, arrays, maps"
                 ),
             )
         })
@@ -241,14 +241,16 @@ impl ScriptEngine {
         task: Option<&str>,
     ) -> Result<f64, CallEnd> {
         let key = (scenario.to_owned(), task.map(str::to_owned));
-        // A script that was changed during the run may have it no more; without a wait there would be no end.
+        // A script changed during the run may no longer have it; without a wait this would spin.
         let Some(function) = self.wait_functions.get(&key) else { return Ok(1.0) };
         let value = self.call_pointer(vu, function, &mut [])?;
         match super::api::number(&value) {
             Some(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(seconds),
             _ => {
-                let message =
-                    format!("the wait function returned {value}; it must return seconds, 0 or more");
+                let message = format!(
+                    "the wait function returned {value}; it must return a number of seconds, 0 or \
+                             more"
+                );
                 Err(self.wrong_value(vu, function.fn_name(), message))
             }
         }

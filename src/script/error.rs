@@ -1,7 +1,7 @@
-//! Errors that a script author sees: place, what is wrong, source line with caret, call chain.
+//! Script errors as their author sees them: position, message, source line with caret, call chain.
 //!
-//! Owns the wording. Invariant: one mistake in a script gives one message and place however often it
-//! happens, so that errors can be counted by them.
+//! Owns the wording. Invariant: the same mistake always gives the same message and position, so that errors can
+//! be grouped by them.
 
 use std::any::TypeId;
 use std::fmt::Write as _;
@@ -24,8 +24,8 @@ const MOST_FRAMES: usize = 12;
 const MOST_FORMS: usize = 4;
 
 /// What a script may not write to.
-pub(super) const READ_ONLY: &str = "constants, and inside functions all variables of the top level, are read-only (a virtual \
-                         user keeps what it needs in `this`; a copy can be changed: let x = …)";
+pub(super) const READ_ONLY: &str = "constants are read-only, and so are top-level variables inside functions (keep a \
+                                    virtual user's state in `this`, or change a copy: let x = …)";
 
 /// How a call of a script function ended, if not with a value.
 pub(crate) enum CallEnd {
@@ -76,8 +76,8 @@ impl Explainer<'_> {
                 }
                 Some(Ending::TooDeep) => too_deep(),
                 Some(Ending::LoadTooLong) => {
-                    "the top level of the script has run for a minute: is there an endless loop? (it only \
-                     declares; do work in setup())"
+                    "the top level of the script has run for a minute; check for an endless loop (declare at \
+                     the top level, do work in setup())"
                         .to_owned()
                 }
                 Some(ending) => return CallEnd::Ended(ending),
@@ -165,22 +165,26 @@ impl Explainer<'_> {
             EvalAltResult::ErrorStackOverflow(_) => too_deep(),
             EvalAltResult::ErrorDotExpr(text, _) => self.unknown_property(text),
             EvalAltResult::ErrorIndexingType(types, _) => match types.split_once(" [") {
-                Some(("()", _)) => "there is nothing to look into: the value before [ is ()".to_owned(),
-                _ => format!("nothing can be looked up like this: {}", readable(types)),
+                Some(("()", _)) => "the value before [ is ()".to_owned(),
+                _ => format!("this value cannot be indexed: {}", readable(types)),
             },
             EvalAltResult::ErrorMismatchDataType(wanted, came, _) => {
                 format!("expected {}, not {}", readable(wanted), readable(came))
             }
             EvalAltResult::ErrorFor(_) => {
-                "for … in needs something to go through: an array, a range such as 0..10, text, or a map's keys()"
+                "for … in needs something to iterate over: an array, a range such as 0..10, text, or a map's \
+                 keys()"
                     .to_owned()
             }
             EvalAltResult::ErrorDataTooLarge(what, _) => {
-                format!("{} is too large (text may have 256 MB, arrays 16 million elements, maps 4 million)", lower_first(what))
+                format!(
+                    "{} is too large (text may have 256 MB, arrays 16 million elements, maps 4 million)",
+                    lower_first(what)
+                )
             }
             EvalAltResult::ErrorDataRace(what, _) => format!(
-                "{what} uses a variable that the same expression is working on: take what comes before the closure \
-                 into a variable of its own, `let list = page.css(\"a\").texts(); list.map(|text| …)`"
+                "{what} uses a variable that the same expression is using; assign the part before the closure \
+                 to a variable, `let list = page.css(\"a\").texts(); list.map(|text| …)`"
             ),
             EvalAltResult::ErrorRuntime(value, _) if value.is_string() => value.to_string(),
             EvalAltResult::ErrorRuntime(value, _) if value.is_unit() => {
@@ -265,10 +269,10 @@ impl Explainer<'_> {
         let mut quoted = text.split('\'').skip(1).step_by(2);
         let (Some(property), Some(of)) = (quoted.next(), quoted.next()) else { return lower_first(text) };
         if text.starts_with("No writable") {
-            return format!("a value of type {of} has no property '{property}' that can be written");
+            return format!("a value of type {of} has no writable property '{property}'");
         }
         if of == "()" {
-            return format!("there is no '{property}' here: the value before the dot is ()");
+            return format!("cannot read '{property}': the value before the dot is ()");
         }
         let properties = self.engine.collect_fn_metadata(
             None,
@@ -304,7 +308,7 @@ impl Explainer<'_> {
 }
 
 fn too_deep() -> String {
-    "functions call each other too deeply: is there an endless recursion?".to_owned()
+    "function calls are nested too deeply; check for endless recursion".to_owned()
 }
 
 /// Rhai's type names in the words of its users.
@@ -328,14 +332,12 @@ fn type_in_words(of: TypeId) -> &'static str {
     known.iter().find(|(known, _)| *known == of).map_or("…", |(_, name)| name)
 }
 
-/// A syntax error in words.
+/// The message of a syntax error.
 pub(super) fn parse_message(kind: &ParseErrorType) -> String {
     match kind {
-        ParseErrorType::UnexpectedEOF => {
-            "the script ends in the middle of something: is a } or ) missing?".into()
-        }
+        ParseErrorType::UnexpectedEOF => "unexpected end of script; is a } or ) missing?".into(),
         ParseErrorType::WrongFnDefinition => {
-            "a function cannot begin inside another: is a } missing before it?".into()
+            "functions cannot be nested; is a } missing before this one?".into()
         }
         ParseErrorType::AssignmentToConstant(name) if !name.is_empty() => {
             format!("cannot write to '{name}': it is a constant")
@@ -348,12 +350,12 @@ pub(super) fn parse_message(kind: &ParseErrorType) -> String {
 fn reserved(word: &str) -> String {
     let hint = match word {
         "var" => "a variable is declared with let",
-        "null" | "nil" => "nothing is written ()",
-        "new" => "values are made without a word",
-        "async" | "await" => "functions of the API wait by themselves",
+        "null" | "nil" => "write () for no value",
+        "new" => "values are created without a keyword",
+        "async" | "await" => "API functions wait by themselves",
         _ => "choose another name; as a key of a map, write it in quotes",
     };
-    format!("'{word}' is a word that Rhai keeps for itself — {hint}")
+    format!("'{word}' is a reserved word of Rhai — {hint}")
 }
 
 fn lower_first(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! What a script can listen to with `on`. Pure.
+//! The events that a script can listen to with `on`. Pure.
 
 use std::borrow::Cow;
 
@@ -9,22 +9,22 @@ use super::value::Value;
 use crate::metrics::ScriptError;
 use crate::text::did_you_mean;
 
-/// Something that happens in a run.
+/// An event of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum ScriptEvent {
-    /// `setup` is done; the load begins when the listeners are.
+    /// `setup` is done; the load starts after the listeners have run.
     TestStart,
     /// The load is over; `teardown` comes next.
     TestStop,
-    /// All virtual users run.
+    /// All virtual users are running.
     SpawningComplete,
-    /// The run has come to another phase.
+    /// The run has entered another phase.
     Stage,
-    /// A task or `on_start` of a virtual user made an error.
+    /// A task or `on_start` of a virtual user raised an error.
     ScriptError,
     /// A request was counted.
     Request,
-    /// A threshold is broken.
+    /// A threshold was breached.
     ThresholdFailed,
 }
 
@@ -39,11 +39,11 @@ const NAMES: [(&str, ScriptEvent); 7] = [
 ];
 
 impl ScriptEvent {
-    /// The event of this name; an error in words when there is none.
+    /// The event of this name, or an error message.
     pub(crate) fn named(name: &str) -> Result<ScriptEvent, String> {
         NAMES.iter().find(|(known, _)| *known == name).map(|&(_, event)| event).ok_or_else(|| {
             let names = NAMES.map(|(known, _)| known);
-            format!("there is no event '{name}'{} (known: {})", did_you_mean(name, names), names.join(", "))
+            format!("unknown event '{name}'{} (known: {})", did_you_mean(name, names), names.join(", "))
         })
     }
 
@@ -52,10 +52,10 @@ impl ScriptEvent {
     }
 }
 
-/// What a listener is told, in a form that can cross threads.
+/// The data of an event, in a form that can cross threads.
 pub(crate) type EventFields = Vec<(Cow<'static, str>, Value)>;
 
-/// What came of calling the listeners of an event.
+/// The result of calling the listeners of an event.
 #[derive(Default)]
 pub(crate) struct Fired {
     /// The errors they made.

@@ -34,7 +34,7 @@ use super::vu_context::VuContext;
 use crate::data::Registry;
 use crate::metrics::{Recorder, ScriptError};
 
-/// How often, in Rhai operations, the clock is looked at. An operation takes some 50 to 200 ns.
+/// How often the clock is checked, in Rhai operations. An operation takes about 50 to 200 ns.
 const OPS_PER_LOOK: u32 = 256;
 
 /// How long a script may compute before the other virtual users of its thread get their turn.
@@ -50,7 +50,7 @@ pub(crate) struct ScriptInputs {
     pub(crate) params: BTreeMap<String, String>,
     /// What `env::get` finds before the environment of the process.
     pub(crate) env: BTreeMap<String, String>,
-    /// Only the declarations matter: a parameter without a value is no error.
+    /// Only the declarations matter: a parameter without a value is not an error.
     pub(crate) listing: bool,
     /// Seed of everything random.
     pub(crate) seed: u64,
@@ -60,14 +60,14 @@ pub(crate) struct ScriptInputs {
     pub(crate) common: Arc<Common>,
 }
 
-/// What all threads of a run have in common: the only thing behind scripts that crosses threads.
+/// State shared by all threads of a run: the only script state that crosses threads.
 #[derive(Debug, Default)]
 pub(crate) struct Common {
     /// Data files.
     pub(crate) data: Registry,
-    /// What scripts keep for one another.
+    /// The store that scripts share.
     pub(crate) store: Store,
-    /// What must not be shown.
+    /// Values that must not be shown.
     pub(crate) secrets: Secrets,
     /// Set when, while only the declarations matter, something stood in for a value that was not given.
     pub(crate) incomplete: AtomicBool,
@@ -249,7 +249,7 @@ impl Host {
         }
     }
 
-    /// Waits for a future on behalf of the running virtual user; others run meanwhile.
+    /// Waits for a future on behalf of the running virtual user; others keep running.
     ///
     /// Requests that still were open to a verdict are counted first.
     ///
@@ -289,8 +289,7 @@ impl Host {
         match self.wait(&vu, vu.unless_stopped(future))? {
             Some(value) => Ok(value),
             None if vu.is_in_stop_hook() => {
-                Err(format!("{what} would have to wait, and nothing is waited for in on_stop and teardown")
-                    .into())
+                Err(format!("{what} would have to wait, which is not allowed in on_stop and teardown").into())
             }
             None => Err(Ending::Stopped.into_error()),
         }

@@ -15,7 +15,7 @@ use super::source::Sources;
 /// Rhai keeps its own alias for this private.
 type SharedModule = Rc<Module>;
 
-/// A word no script uses: it ends each imported file and keeps the file's variables for its functions.
+/// A marker no script uses: it ends each imported file and keeps the file's variables for its functions.
 const CAPTURE: &str = "rhaid_keep_top_level_variables";
 
 /// Resolves imports against the sources of the run.
@@ -63,7 +63,7 @@ impl ModuleResolver for Importer {
             return Err(runtime_error(format!("{name} imports itself, by way of {from}")).into());
         }
         if let Some(cycle) = cycle {
-            return Err(runtime_error(format!("imports go in a circle: {cycle} → {name}")).into());
+            return Err(runtime_error(format!("circular import: {cycle} → {name}")).into());
         }
         self.loading.borrow_mut().push(name.clone());
         let module = self.load(engine, &name, &text);

@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
-/// The value at `path`, or `None` when a step leads nowhere. A negative index counts from the end.
+/// The value at `path`, or `None` when there is none. A negative index counts from the end.
 ///
 /// # Errors
-/// When the path itself cannot be read.
+/// When the path is invalid.
 pub(crate) fn find<'a>(root: &'a Value, path: &str) -> Result<Option<&'a Value>, String> {
     let mut value = root;
     for step in steps(path)? {

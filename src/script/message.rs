@@ -1,7 +1,7 @@
 //! Lines that scripts print, on their way out of the engine.
 //!
-//! Owns the form of a message. Leaves showing it to whoever runs the test. Invariant: a flood of
-//! messages is cut off, never queued without bound and never waited for.
+//! Owns the format of a message. Leaves showing it to the caller. Invariant: a flood of messages is cut off;
+//! messages are never queued without bound and never block.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,14 +12,14 @@ use std::sync::Arc;
 pub struct Message {
     /// How much it matters.
     pub level: Level,
-    /// The text; may hold line breaks.
+    /// The text; may contain line breaks.
     pub text: String,
-    /// Virtual user and iteration that printed it; `None` at the top level and from the engine itself, which
-    /// tells of script errors.
+    /// Virtual user and iteration that printed it; `None` at the top level and for messages of the engine itself,
+    /// such as script errors.
     pub from: Option<(u64, u64)>,
 }
 
-/// How much a message matters.
+/// The level of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Level {
@@ -27,7 +27,7 @@ pub enum Level {
     Debug,
     /// From `print` and `log::info`.
     Info,
-    /// From `log::warn`, or something that may make the figures doubtful.
+    /// From `log::warn`, or a condition that may make the figures unreliable.
     Warning,
     /// A script error, or from `log::error`.
     Error,

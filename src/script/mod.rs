@@ -1,6 +1,6 @@
-//! Scripts: compiling them, what they declare, what they can call, and how their mistakes are explained.
+//! Scripts: compilation, declarations, the script API, and error messages.
 //!
-//! The only folder that knows `rhai`. An engine never leaves its thread; what crosses threads is plain
+//! The only folder that uses `rhai`. An engine never leaves its thread; only plain data crosses threads
 //! ([`value::Value`], [`source::Sources`]).
 
 pub(crate) mod api;

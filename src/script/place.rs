@@ -1,6 +1,6 @@
-//! A place in a script as people read it: `file:line:column`, and the source line with a caret under it.
+//! A position in a script for display: `file:line:column`, and the source line with a caret under it.
 //!
-//! Pure. Invariant: no line is shown longer than a terminal is wide, however long it is in the file.
+//! Pure. Invariant: shown lines fit a terminal, however long they are in the file.
 
 use std::fmt::Write as _;
 

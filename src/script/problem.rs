@@ -1,6 +1,7 @@
-//! A problem of a script that is known before any load: what `rhaid check` finds.
+//! A problem of a script that is found before any load, as reported by `rhaid check`.
 //!
-//! Plain data, and how it is shown: as a script error is. Leaves finding them to `check` and to loading.
+//! Plain data and its display, which matches that of script errors. Leaves finding problems to `check` and to
+//! loading.
 
 use std::fmt;
 
@@ -11,42 +12,42 @@ use super::secrets::Secrets;
 use super::source::Sources;
 use crate::metrics::ScriptError;
 
-/// Something wrong in a script, found without making load.
+/// A problem of a script, found without generating load.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Problem {
-    /// File it is in, as messages name it.
+    /// The file, as named in messages.
     pub file: String,
     /// Line, from 1; `None` when it concerns the whole file.
     pub line: Option<usize>,
     /// Column, from 1, in characters.
     pub column: Option<usize>,
-    /// The first column behind what is wrong, when that is known; it is in the same line.
+    /// The first column after the faulty text, when known; on the same line.
     pub end_column: Option<usize>,
-    /// How bad it is.
+    /// Its severity.
     pub severity: Severity,
-    /// A short word for its kind, which stays the same from version to version: `unknown-function`, …
+    /// A short code for its kind, stable across versions: `unknown-function`, …
     pub code: &'static str,
-    /// What is wrong, in one line.
+    /// The message, one line.
     pub message: String,
-    /// What may be meant, or what to do.
+    /// A suggestion or advice.
     pub hint: Option<String>,
-    /// The source line with a caret, and for what loading finds the call chain; lines, or empty.
+    /// The source line with a caret, and for load errors the call chain; lines, or empty.
     pub trace: String,
 }
 
-/// How bad a problem is.
+/// The severity of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Severity {
-    /// It keeps the script from loading, or ends every iteration that comes to it.
+    /// The script cannot load, or every iteration that reaches the code fails.
     Error,
-    /// The script runs, but hardly as it is meant.
+    /// The script runs, but probably not as intended.
     Warning,
 }
 
 impl Severity {
-    /// The word that JSON has.
+    /// The word used in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Severity::Error => "error",

@@ -1,4 +1,4 @@
-//! What scripts may know of the run, shared by all threads: a few atomics, written once a second or less.
+//! The run state that scripts can read, shared by all threads: a few atomics, written at most once per second.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};

@@ -1,8 +1,9 @@
-//! What a script declared secret, for as long as its run lasts.
+//! The declared secrets of a script, for the duration of its run.
 //!
-//! Owns the values; leaves how they are found in a text to `credentials`. Invariant: whatever leaves the engine as text
-//! goes through [`Secrets::mask`]: errors, and once a second all names and failure messages that were counted. Messages
-//! that a script prints and copies of scripts lose the declared secrets only. Requests themselves are not touched.
+//! Owns the values; leaves finding them in a text to `credentials`. Invariant: all text that leaves the engine
+//! goes through [`Secrets::mask`]: errors, and once per second all counted names and failure messages. In
+//! messages that a script prints and in copies of scripts only declared secrets are masked. Requests themselves
+//! are not changed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
@@ -24,7 +25,7 @@ impl Secrets {
     /// Adds a value.
     ///
     /// # Errors
-    /// When there are too many, in words: one that is not masked would be worse.
+    /// When there are too many; leaving one unmasked would be worse.
     pub(crate) fn add(&self, value: &str) -> Result<(), String> {
         // Asked first, because scripts may ask for the same secret in every iteration.
         if self.declared().knows(value) {
@@ -35,8 +36,8 @@ impl Secrets {
         self.any.store(declared.len() > 0, Ordering::Release);
         if declared.len() > MOST {
             return Err(
-                "there are too many different secrets: every text that is shown is searched for all of \
-                        them. What differs from user to user belongs into a data file"
+                "too many different secrets: all output is searched for each of them. Put values that differ \
+                 per user in a data file"
                     .to_owned(),
             );
         }

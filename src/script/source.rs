@@ -1,7 +1,7 @@
-//! The files a script is made of: the main one, what it imports, and what is built in.
+//! The files of a script: the main file, its imports, and the built-in library.
 //!
-//! Owns reading them and remembering their text, which error messages quote. Invariant: every engine of a
-//! run sees the same text of a file, even when the file is saved meanwhile: the first reading is kept.
+//! Owns reading them and keeping their text, which error messages quote. Invariant: every engine of a run sees
+//! the same text of a file, even if the file changes in the meantime: the first read is kept.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -24,10 +24,10 @@ pub(crate) const STDLIB: &[(&str, &str)] = &[
     ("std/profiles", include_str!("../../stdlib/profiles.rhai")),
 ];
 
-/// Largest script file that is read; a mistaken file name should not fill the memory.
+/// Largest accepted script file; a wrong file name should not fill the memory.
 const LARGEST_FILE: u64 = 16 * 1024 * 1024;
 
-/// A script and the files it imports. Cheap to clone; clones share what was read.
+/// A script and the files it imports. Cheap to clone; clones share the files read.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Sources {
     main: Arc<str>,
@@ -42,28 +42,28 @@ impl Sources {
     /// A script from a file.
     ///
     /// # Errors
-    /// When it cannot be read, in words.
+    /// When it cannot be read.
     pub(crate) fn from_file(path: &Path) -> Result<Sources, String> {
         let text = read(path)?;
         Ok(Sources { is_text: false, ..Sources::from_text(&path.display().to_string(), &text) })
     }
 
-    /// A script given as text; `name` stands in messages and is what imports are relative to.
+    /// A script given as text; `name` is used in messages, and imports are relative to it.
     pub(crate) fn from_text(name: &str, text: &str) -> Sources {
         let texts = BTreeMap::from([(name.to_owned(), Arc::from(text))]);
         Sources { main: name.into(), is_text: true, roots: Vec::new(), texts: Arc::new(Mutex::new(texts)) }
     }
 
-    /// The same, with one more folder that imports are looked for in.
+    /// Adds a folder in which imports are looked up.
     pub(crate) fn with_root(mut self, folder: &Path) -> Sources {
         self.roots.push(folder.to_owned());
         self
     }
 
-    /// The script as its files are now. What was given as text stays as it is.
+    /// The script reread from its files. A script given as text stays the same.
     ///
     /// # Errors
-    /// When it cannot be read, in words.
+    /// When it cannot be read.
     pub(crate) fn reread(&self) -> Result<Sources, String> {
         let text = if self.is_text { self.main_text() } else { Arc::from(read(Path::new(&*self.main))?) };
         let texts = BTreeMap::from([(self.main.to_string(), text)]);
@@ -104,7 +104,7 @@ impl Sources {
     /// What `import "path"` in the file `from` means: the name of the file and its text.
     ///
     /// # Errors
-    /// When there is no such file, or it cannot be read, in words.
+    /// When the file does not exist or cannot be read.
     pub(crate) fn import(&self, from: &str, path: &str) -> Result<(String, Arc<str>), String> {
         let name = if path.starts_with("std/") { path.to_owned() } else { self.locate(from, path) };
         if let Some(text) = self.text(&name) {
@@ -115,7 +115,7 @@ impl Sources {
             let Some((_, text)) = built_in else {
                 let known: Vec<&str> = STDLIB.iter().map(|(name, _)| *name).collect();
                 let hint = did_you_mean(path, known.iter().copied());
-                return Err(format!("there is no '{path}'{hint} (the library has: {})", known.join(", ")));
+                return Err(format!("unknown library module '{path}'{hint} (known: {})", known.join(", ")));
             };
             Arc::from(*text)
         } else {
@@ -146,7 +146,7 @@ impl Sources {
             return message;
         }
         let roots: Vec<String> = self.roots.iter().map(|root| root.display().to_string()).collect();
-        format!("{message} (nor is it in {})", roots.join(", "))
+        format!("{message} (also looked in {})", roots.join(", "))
     }
 }
 
@@ -207,7 +207,7 @@ fn explain_missing(path: &str, looked_for: &str, error: String) -> String {
         .collect();
     let wanted = Path::new(looked_for).file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let hint = did_you_mean(&wanted.unwrap_or_default(), names.iter().map(String::as_str));
-    format!("there is no script '{path}': looked for {looked_for}{hint}")
+    format!("script '{path}' not found: looked for {looked_for}{hint}")
 }
 
 #[cfg(test)]
@@ -226,7 +226,7 @@ mod tests {
     fn what_is_missing_says_where_it_was_looked_for() {
         let sources = Sources::from_text("main.rhai", "");
         let error = sources.import("main.rhai", "nosuch").unwrap_err();
-        assert_eq!(error, "there is no script 'nosuch': looked for nosuch.rhai");
+        assert_eq!(error, "script 'nosuch' not found: looked for nosuch.rhai");
         let error = sources.import("main.rhai", "std/jurney").unwrap_err();
         assert!(error.contains("did you mean 'std/journey'"), "{error}");
     }

@@ -1,7 +1,7 @@
-//! What virtual users keep for one another: values, queues, barriers and signals, over all threads.
+//! State shared by virtual users across threads: values, queues, barriers and signals.
 //!
-//! Not on the path of a request: one lock is enough. Invariant: the lock is never held while somebody
-//! waits, and whoever stops waiting at a barrier is no longer counted there.
+//! Not on the path of a request, so one lock is enough. Invariant: the lock is never held while waiting, and a
+//! user that stops waiting at a barrier is no longer counted there.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
@@ -14,7 +14,7 @@ use super::value::Value;
 /// Most names of values, of barriers and of signals.
 const MOST_NAMES: usize = 1_000_000;
 
-/// Longest queue: what nobody pops must not fill the memory.
+/// Longest queue: values that are never popped must not fill the memory.
 const LONGEST_QUEUE: usize = 10_000_000;
 
 /// See the module's description.
@@ -89,16 +89,18 @@ impl Store {
         let mut state = self.state();
         limit("values", &state.values, name)?;
         let kept = state.values.entry(name.to_owned()).or_insert(Kept::Value(Value::Int(0)));
-        let no_number = || format!("the value of '{name}' is no number");
+        let no_number = || format!("the value of '{name}' is not a number");
         let Kept::Value(number) = kept else { return Err(no_number()) };
         let sum = match (&*number, by) {
-            (Value::Int(a), Value::Int(b)) => Value::Int(
-                a.checked_add(*b).ok_or_else(|| format!("the value of '{name}' would become too large"))?,
-            ),
+            (Value::Int(a), Value::Int(b)) => {
+                Value::Int(a.checked_add(*b).ok_or_else(|| format!("adding to '{name}' would overflow"))?)
+            }
             (Value::Int(a), Value::Float(b)) => Value::Float(*a as f64 + b),
             (Value::Float(a), Value::Int(b)) => Value::Float(a + *b as f64),
             (Value::Float(a), Value::Float(b)) => Value::Float(a + b),
-            (Value::Int(_) | Value::Float(_), _) => return Err("what is added must be a number".to_owned()),
+            (Value::Int(_) | Value::Float(_), _) => {
+                return Err("the value to add must be a number".to_owned());
+            }
             _ => return Err(no_number()),
         };
         *number = sum.clone();
@@ -115,13 +117,13 @@ impl Store {
         let kept = state.values.entry(name.to_owned()).or_insert_with(|| Kept::Queue(VecDeque::new()));
         match kept {
             Kept::Queue(queue) if queue.len() >= LONGEST_QUEUE => {
-                Err(format!("'{name}' holds {LONGEST_QUEUE} values; does nobody pop them?"))
+                Err(format!("'{name}' already has {LONGEST_QUEUE} values; use store::pop to remove some"))
             }
             Kept::Queue(queue) => {
                 queue.push_back(value);
                 Ok(queue.len())
             }
-            Kept::Value(_) => Err(format!("the value of '{name}' is no array")),
+            Kept::Value(_) => Err(format!("the value of '{name}' is not an array")),
         }
     }
 
@@ -133,7 +135,7 @@ impl Store {
         match self.state().values.get_mut(name) {
             None => Ok(None),
             Some(Kept::Queue(queue)) => Ok(queue.pop_front()),
-            Some(Kept::Value(_)) => Err(format!("the value of '{name}' is no array")),
+            Some(Kept::Value(_)) => Err(format!("the value of '{name}' is not an array")),
         }
     }
 
@@ -148,7 +150,7 @@ impl Store {
             let barrier = state.barriers.entry(name.to_owned()).or_default();
             if barrier.here > 0 && barrier.size != size {
                 return Err(format!(
-                    "the barrier '{name}' is for {size} here and for {} where others wait",
+                    "the barrier '{name}' is called with count {size} here, but with {} by users that wait",
                     barrier.size
                 ));
             }
@@ -226,7 +228,7 @@ impl Drop for LeaveBarrier<'_> {
 
 fn limit<T>(what: &str, names: &BTreeMap<String, T>, name: &str) -> Result<(), String> {
     if names.len() >= MOST_NAMES && !names.contains_key(name) {
-        return Err(format!("the store has {MOST_NAMES} {what} already"));
+        return Err(format!("the store already has {MOST_NAMES} {what}, the maximum"));
     }
     Ok(())
 }
@@ -243,11 +245,11 @@ mod tests {
         assert_eq!(store.incr("n", &Value::Int(2)), Ok(Value::Int(2)));
         assert_eq!(store.incr("n", &Value::Float(0.5)), Ok(Value::Float(2.5)));
         store.set("n", Value::Int(i64::MAX)).unwrap();
-        assert!(store.incr("n", &Value::Int(1)).unwrap_err().contains("too large"));
+        assert!(store.incr("n", &Value::Int(1)).unwrap_err().contains("overflow"));
         assert_eq!(store.get("n"), Some(Value::Int(i64::MAX)));
         assert!(store.incr("n", &Value::Unit).unwrap_err().contains("must be a number"));
         store.set("text", Value::Text("1".into())).unwrap();
-        assert!(store.incr("text", &Value::Int(1)).unwrap_err().contains("'text' is no number"));
+        assert!(store.incr("text", &Value::Int(1)).unwrap_err().contains("'text' is not a number"));
         assert!(store.push("text", Value::Unit).is_err() && store.pop("text").is_err());
     }
 
@@ -276,7 +278,7 @@ mod tests {
             tokio::time::timeout(Duration::from_millis(20), store.barrier("c", 3)),
             store.barrier("c", 2)
         );
-        assert!(other.unwrap_err().contains("for 2 here and for 3"));
+        assert!(other.unwrap_err().contains("with count 2 here, but with 3"));
         assert_eq!(store.barrier("alone", 1).await, Ok(()));
     }
 

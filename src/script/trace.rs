@@ -1,4 +1,4 @@
-//! Requests and responses as text, for whoever tries a script out (`--once`, `--http-debug`).
+//! Requests and responses as text, for debugging scripts (`--once`, `--http-debug`).
 //!
 //! Pure. Leaves showing them to the message sink. Invariants: no credential is shown, and no text is longer
 //! than its parts allow: a body of 4 kB, a header of 8 kB each way.
@@ -15,7 +15,7 @@ use crate::http::Exchange;
 /// How much of a body is shown.
 const BODY_BYTES: usize = 4096;
 
-/// How much of it is searched for secrets: one that ends behind what is shown must not be shown in part.
+/// How much of it is searched for secrets: a secret that ends beyond the shown part must not be shown in part.
 const SEARCHED_BYTES: usize = 4 * BODY_BYTES;
 
 /// How much of a header is shown.
@@ -139,7 +139,7 @@ fn body(text: &mut String, sign: char, body: &[u8], secrets: &Secrets) {
     let searched = &body[..body.len().min(SEARCHED_BYTES)];
     let valid = searched.utf8_chunks().next().map_or("", |chunk| chunk.valid());
     if valid.len() + 4 <= searched.len().min(BODY_BYTES) || valid.contains('\0') {
-        let _ = write!(text, "\n{sign}\n{sign} ({} bytes that are not text)", body.len());
+        let _ = write!(text, "\n{sign}\n{sign} ({} bytes of binary data)", body.len());
         return;
     }
     let _ = write!(text, "\n{sign}");
@@ -148,7 +148,7 @@ fn body(text: &mut String, sign: char, body: &[u8], secrets: &Secrets) {
         let _ = write!(text, "\n{sign} {line}");
     }
     if cut > 0 {
-        let _ = write!(text, "\n{sign} ... ({cut} bytes more)");
+        let _ = write!(text, "\n{sign} ... ({cut} more bytes)");
     }
 }
 
@@ -179,10 +179,10 @@ mod tests {
         };
         assert_eq!(shown(b""), "");
         assert_eq!(shown(b"a\nb"), "\n<\n< a\n< b");
-        assert_eq!(shown(&[0xff; 100]), "\n<\n< (100 bytes that are not text)");
+        assert_eq!(shown(&[0xff; 100]), "\n<\n< (100 bytes of binary data)");
         let long = "\u{e4}".repeat(4000);
-        assert!(shown(long.as_bytes()).ends_with("... (3904 bytes more)"));
+        assert!(shown(long.as_bytes()).ends_with("... (3904 more bytes)"));
         let split = format!("{}hunter2", "a".repeat(BODY_BYTES - 3));
-        assert!(shown(split.as_bytes()).ends_with("a***\n< ... (4 bytes more)"));
+        assert!(shown(split.as_bytes()).ends_with("a***\n< ... (4 more bytes)"));
     }
 }

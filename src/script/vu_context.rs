@@ -1,7 +1,7 @@
-//! A virtual user as its script sees it: identity, own state, randomness, cookies, tags.
+//! A virtual user as its script sees it: identity, state, randomness, cookies, tags.
 //!
-//! Owns what lives as long as the virtual user. Leaves its life cycle to `vu`. Invariant: nobody else
-//! sees `this` or the client; a finished request is counted at the latest when the user next waits.
+//! Owns everything that lives as long as the virtual user. Leaves its life cycle to `vu`. Invariant: `this` and
+//! the client are private to the user; a finished request is counted when the user next waits, at the latest.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -32,7 +32,7 @@ pub(crate) struct VuContext {
     pub(crate) scenario_index: u32,
     /// Name of its scenario.
     pub(crate) scenario: Arc<str>,
-    /// When it came into being.
+    /// When it was created.
     pub(crate) started: Instant,
     /// Iterations begun, so the number of the running one, from 1; 0 in `on_start`.
     pub(crate) iteration: Cell<u64>,
@@ -46,11 +46,11 @@ pub(crate) struct VuContext {
     pub(crate) this: Dynamic,
     /// Connections and cookies.
     pub(crate) client: Client,
-    /// What relative URLs are joined to.
+    /// Base URL of relative URLs.
     pub(crate) base: Option<Target>,
     /// What is waited after the running iteration, for `think`.
     pub(crate) wait: RefCell<Wait>,
-    /// What `env::get` finds first.
+    /// Values that take precedence in `env::get`.
     pub(crate) env: Rc<BTreeMap<String, String>>,
     /// Its own random numbers.
     pub(crate) rng: RefCell<Xoshiro256PlusPlus>,
@@ -58,7 +58,7 @@ pub(crate) struct VuContext {
     pub(crate) tags: Rc<VuTags>,
     /// Names of the groups that are open, outermost first.
     pub(crate) groups: RefCell<Vec<String>>,
-    /// Rows of tables that it holds.
+    /// Table rows that it has leased.
     pub(crate) leases: RefCell<Vec<Lease>>,
     /// Requests that are done but whose verdict the script may still change.
     open: RefCell<Vec<Rc<ResponseData>>>,

@@ -1,13 +1,13 @@
-//! How much CPU time this process and this thread have used.
+//! CPU time of this process and this thread.
 
 use std::time::Duration;
 
-/// CPU time of all threads of this process, user and system; `None` where the system does not say.
+/// CPU time of all threads of this process, user and system; `None` where the system does not report it.
 pub(crate) fn process_cpu() -> Option<Duration> {
     clock(Clock::Process)
 }
 
-/// CPU time of the calling thread, user and system; `None` where the system does not say.
+/// CPU time of the calling thread, user and system; `None` where the system does not report it.
 pub(crate) fn thread_cpu() -> Option<Duration> {
     clock(Clock::Thread)
 }

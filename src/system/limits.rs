@@ -1,20 +1,20 @@
-//! What the system lets this process have at most.
+//! Resource limits of this process.
 
-/// Limits that a run with many users meets; `None` is not known, or no limit.
+/// Limits that matter to a run with many users; `None` is unknown or unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Limits {
-    /// Files open at once, connections among them.
+    /// Maximum number of open files, including connections.
     pub(crate) open_files: Option<u64>,
-    /// How far a process without privileges may raise that.
+    /// How far an unprivileged process may raise it.
     pub(crate) open_files_hard: Option<u64>,
-    /// Ports that connections to one address and port can come from.
+    /// Number of local ports for connections to one address and port.
     pub(crate) ports: Option<u64>,
-    /// Memory mappings of a process.
+    /// Maximum number of memory mappings.
     pub(crate) mappings: Option<u64>,
 }
 
 impl Limits {
-    /// The limits as they are now.
+    /// The current limits.
     pub(crate) fn read() -> Limits {
         let (open_files, open_files_hard) = open_files();
         Limits { open_files, open_files_hard, ports: ports(), mappings: mappings() }

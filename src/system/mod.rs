@@ -1,7 +1,7 @@
-//! What the operating system is asked for: exact timers, CPU clocks, limits, trusted certificates, the keyboard.
+//! The operating system: exact timers, CPU clocks, limits, trusted certificates, the keyboard.
 //!
-//! The only folder that knows `rustix` and `rustls-native-certs`. Leaves to others what the answers mean. Invariant: where a system has
-//! no answer, it is `None` or a coarser way to the same end, never a made-up figure.
+//! The only folder that knows `rustix` and `rustls-native-certs`. Leaves the interpretation to others. Invariant:
+//! what a system does not provide is `None` or a coarser substitute, never a made-up figure.
 
 mod cpu;
 mod deadlines;

@@ -1,4 +1,4 @@
-//! Certificates that this machine trusts.
+//! Trusted root certificates.
 
 use tokio_rustls::rustls::RootCertStore;
 

@@ -58,7 +58,7 @@ pub(super) fn analyze(source: &str, language: Option<&str>) -> Analysis {
 
         let length = text.chars().count();
         if length > LONG_LINE {
-            report("long-line", 1.0, format!("{length} characters, at most {LONG_LINE} read well"));
+            report("long-line", 1.0, format!("{length} characters; keep lines within {LONG_LINE}"));
         }
         if let Some(marker) = ["TODO", "FIXME", "XXX"].into_iter().find(|marker| text.contains(marker)) {
             report("todo", 0.5, format!("{marker} left in the code"));
@@ -77,7 +77,7 @@ pub(super) fn analyze(source: &str, language: Option<&str>) -> Analysis {
                 report(
                     "deep-nesting",
                     3.0,
-                    format!("{levels} levels deep, at most {DEEP_NESTING} read well"),
+                    format!("{levels} levels deep; keep nesting within {DEEP_NESTING}"),
                 );
             }
             was_deep = deep;

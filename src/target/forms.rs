@@ -43,7 +43,7 @@ pub(super) fn log_in(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -
         ));
     };
     if csrf != token(visitor) {
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "the token is not the one of this visitor's form"));
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "the token does not match this visitor's form"));
     }
     match field("user") {
         Some(user) if !user.is_empty() => {
@@ -69,7 +69,7 @@ pub(super) fn upload(
         .filter(|boundary| !boundary.is_empty())
         .ok_or_else(|| Refusal::bad_request("expected a body of multipart/form-data with a boundary"))?;
     let parts = parts(&body, boundary)
-        .ok_or_else(|| Refusal::bad_request("the body does not end with the boundary that it names"))?;
+        .ok_or_else(|| Refusal::bad_request("the body does not end with its boundary"))?;
     let list: Vec<Value> = parts.iter().map(|(name, size)| json!({ "name": name, "bytes": size })).collect();
     let bytes: usize = parts.iter().map(|(_, size)| size).sum();
     Ok(Json(json!({ "parts": list, "bytes": bytes })))

@@ -1,4 +1,4 @@
-//! The demo application's GraphQL endpoint: the catalogue and the analysis once more.
+//! The demo application's GraphQL endpoint for the catalogue and the analysis.
 //!
 //! Owns running an operation: which fields there are, and what an answer looks like. Leaves the language to
 //! `graphql_document`, the catalogue to `routes` and the heuristics to `analysis`.
@@ -50,7 +50,7 @@ fn query(field: &Field) -> Result<Value, String> {
         "projects" => {
             let first = match field.arguments.get("first") {
                 None | Some(Value::Null) => FIRST,
-                Some(value) => value.as_u64().ok_or("`first` of `projects` is a number from 0")?,
+                Some(value) => value.as_u64().ok_or("`first` of `projects` must be a number from 0")?,
             };
             let first = usize::try_from(first).unwrap_or(usize::MAX);
             Ok((1..=PROJECTS).take(first).map(project).collect())
@@ -77,7 +77,7 @@ fn text<'a>(field: &'a Field, name: &str) -> Result<Option<&'a str>, String> {
     match field.arguments.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(format!("`{name}` of `{}` is text", field.name)),
+        Some(_) => Err(format!("`{name}` of `{}` must be a string", field.name)),
     }
 }
 
@@ -87,7 +87,7 @@ fn select(field: &Field, whole: &Value) -> Result<Value, String> {
         Value::Null => Ok(Value::Null),
         Value::Array(list) => list.iter().map(|item| select(field, item)).collect(),
         Value::Object(_) if field.fields.is_empty() => {
-            Err(format!("say which fields of `{}` you want: {} {{ … }}", field.name, field.name))
+            Err(format!("select fields of `{}`: {} {{ … }}", field.name, field.name))
         }
         Value::Object(map) => {
             let part = field.fields.iter().map(|wanted| {
@@ -136,7 +136,7 @@ mod tests {
             ("{ projects { name { x } } }", 200, "`name` has no fields"),
             ("{ projects(first: -1) { name } }", 200, "a number from 0"),
             ("{ project { name } }", 200, "needs a `name`"),
-            ("mutation { analyze(source: 7) { score } }", 200, "is text"),
+            ("mutation { analyze(source: 7) { score } }", 200, "must be a string"),
             ("{ projects { name }", 400, "end"),
         ] {
             let (got, answer) = ask(query, json!({}));

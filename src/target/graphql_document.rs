@@ -38,7 +38,7 @@ pub(super) fn parse(text: &str, variables: &Map<String, Value>) -> Result<Operat
         OperationDefinition::SelectionSet(selected) => (false, &[][..], selected),
         OperationDefinition::Query(query) => (false, &query.variable_definitions[..], &query.selection_set),
         OperationDefinition::Mutation(query) => (true, &query.variable_definitions[..], &query.selection_set),
-        OperationDefinition::Subscription(_) => return Err("there are no subscriptions here".to_owned()),
+        OperationDefinition::Subscription(_) => return Err("subscriptions are not supported".to_owned()),
     };
     let mut variables = variables.clone();
     for variable in declared {
@@ -63,7 +63,7 @@ fn fields(selected: &SelectionSet<'_, String>, variables: &Map<String, Value>) -
             arguments: object(field.arguments.iter().map(|(name, value)| (name, value)), variables)?,
             fields: fields(&field.selection_set, variables)?,
         }),
-        _ => Err("fragments and directives are not understood here".to_owned()),
+        _ => Err("fragments and directives are not supported".to_owned()),
     };
     selected.items.iter().map(field).collect()
 }
@@ -123,7 +123,7 @@ mod tests {
         let types = format!("query($x: {}", "[".repeat(100_000));
         for (text, says) in [
             ("", "end of input"),
-            ("subscription { a }", "no subscriptions"),
+            ("subscription { a }", "subscriptions are not supported"),
             ("{ }", "Expected Name"),
             ("{ a } { b }", "one operation"),
             ("{ ...F }", "fragments"),

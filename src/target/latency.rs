@@ -1,4 +1,4 @@
-//! How long the demo application pretends to work.
+//! The simulated latency of the demo application.
 //!
 //! Owns the latency model: a seeded log-normal per route whose median rises with the requests in service, and the
 //! seeded choice of which requests fail. Leaves the waiting itself, and counting what is in service, to `routes`.

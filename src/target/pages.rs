@@ -1,4 +1,4 @@
-//! The demo application's pages with links: a small manual that people browse.
+//! The demo application's linked pages: a small manual to browse.
 //!
 //! Owns its pages. Leaves latency and routing to `routes`. Invariant: every link leads to a page that is there.
 

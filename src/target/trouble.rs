@@ -1,8 +1,8 @@
-//! Trouble that the demo application makes when it is asked to: a stall, and memory that it never frees.
+//! Simulated problems of the demo application: a stall, and a memory leak.
 //!
-//! Owns when a stall ends and how much is kept. Leaves the waiting to `routes`. Both begin with the first
-//! request, so that a test can be started at leisure. Invariant: nothing is kept unless a leak was asked for,
-//! and never more than [`MOST_LEAKED`].
+//! Owns when a stall ends and how much is leaked. Leaves the waiting to `routes`. Both start with the first
+//! request, so that there is no hurry to start a test. Invariant: nothing is leaked unless requested, and never
+//! more than [`MOST_LEAKED`].
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! The demo application's websockets: one sends every message back, in the other everybody hears everybody.
+//! The demo application's websockets: an echo, and a chat.
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;

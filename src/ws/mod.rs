@@ -21,24 +21,24 @@ use crate::http::{Client, Declined, ErrorKind, Exchange, HttpError, Request, Wir
 /// Memory each open connection holds for reading; a load test has many, with small messages.
 const READ_BUFFER: usize = 8 * 1024;
 
-/// The largest message that is taken, so that a hostile server cannot have the machine's memory.
+/// The largest accepted message, so that a hostile server cannot exhaust memory.
 const LARGEST_MESSAGE: usize = 64 << 20;
 
-/// How long the other side may take to say goodbye too.
+/// How long to wait for the peer's close frame.
 const CLOSING: Duration = Duration::from_secs(2);
 
-/// What is sent and received.
+/// A message sent or received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Message {
     Text(String),
     Binary(Bytes),
 }
 
-/// What waiting for a message gave.
+/// The result of waiting for a message.
 #[derive(Debug)]
 pub(crate) enum Received {
     Message(Message),
-    /// The other side closed, for this reason.
+    /// The peer closed the connection, for this reason.
     Closed(String),
 }
 
@@ -122,7 +122,7 @@ impl WebSocket {
         Ok(Received::Closed("no code".to_owned()))
     }
 
-    /// Says goodbye and waits for the other side's, two seconds at the most. What it still had to say is lost.
+    /// Sends a close frame and waits up to two seconds for the peer's. Messages still in flight are lost.
     pub(crate) async fn close(mut self) {
         let goodbye = async {
             // An error means that the connection is gone, which is what was wanted.
@@ -149,15 +149,14 @@ fn explain(error: Error, peer: &dyn fmt::Display) -> HttpError {
         Error::Protocol(
             cause @ (tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake
             | tokio_tungstenite::tungstenite::error::ProtocolError::HandshakeIncomplete),
-        ) => HttpError::new(ErrorKind::Reset, format!("the websocket was cut off by {peer}: {cause}")),
+        ) => HttpError::new(ErrorKind::Reset, format!("the websocket connection to {peer} broke: {cause}")),
         Error::Capacity(cause) => HttpError::new(
             ErrorKind::Protocol,
             format!("a websocket message from {peer} is larger than {LARGEST_MESSAGE} bytes: {cause}"),
         ),
-        cause => HttpError::new(
-            ErrorKind::Protocol,
-            format!("{peer} does not speak websocket as it should: {cause}"),
-        ),
+        cause => {
+            HttpError::new(ErrorKind::Protocol, format!("{peer} violated the websocket protocol: {cause}"))
+        }
     }
 }
 

@@ -187,10 +187,10 @@ fn everything_wrong_is_said_before_any_load() {
         .expect_code(104)
         .expect_stderr(&[
             "did you mean 'http_req_duration'",
-            "has 'over'",
-            "a rate cannot be judged in less than 2 s",
+            "remove 'over'",
+            "a rate cannot be measured in less than 2 s",
             "max_rate (5/s) is below min_rate (10/s)",
-            "scenario 'own' has an executor of its own",
+            "scenario 'own' has its own executor",
         ]);
     search("http_req_duration: p(95) < 1s", &["-u", "5"]).expect_code(2).expect_stderr(&["--users"]);
     sandbox.run(&["run", "test.rhai", "--min-rate", "5"]).expect_code(2).expect_stderr(&["--find-capacity"]);

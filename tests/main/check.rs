@@ -63,7 +63,7 @@ fn a_bracket_that_stays_open() {
     finds(
         "fn one() {\n  if true {\n    print(1);\n}\nfn iteration() {\n  print(2);\n}",
         &[
-            "test.rhai:5:1: a function cannot begin inside another: is a } missing before it? — the { of 2:11 is still open",
+            "test.rhai:5:1: functions cannot be nested; is a } missing before this one? — the { opened at 2:11 is not closed",
         ],
     );
 }
@@ -72,7 +72,7 @@ fn a_bracket_that_stays_open() {
 fn a_word_that_is_reserved() {
     finds(
         "fn iteration() {\n  let default = 3;\n}",
-        &["test.rhai:2:7: 'default' is a word that Rhai keeps for itself"],
+        &["test.rhai:2:7: 'default' is a reserved word of Rhai"],
     );
 }
 
@@ -148,7 +148,9 @@ fn a_variable_of_the_top_level_that_comes_too_late() {
 fn a_variable_that_is_called() {
     finds(
         "fn iteration() {\n  let f = |x| x + 1;\n  f(2);\n}",
-        &["test.rhai:3:3: 'f' is a variable, not a function — what a variable holds is called as f.call(…)"],
+        &[
+            "test.rhai:3:3: 'f' is a variable, not a function — to call the function it holds, write f.call(…)",
+        ],
     );
 }
 
@@ -215,8 +217,8 @@ fn functions_that_declarations_name() {
             "test.rhai:2:36: scenario 's' names 'pay', which takes 1 argument(s)",
             "test.rhai:2:54: scenario 's' names a function 'log_in' that the script does not define",
             "test.rhai:3:13: on(\"stage\") names a function 'stged' that the script does not define — did you mean 'staged'?",
-            "test.rhai:4:4: there is no event 'stagee' — did you mean 'stage'?",
-            "test.rhai:5:18: Fn(\"brows\") names a function that does not exist — did you mean 'browse'?",
+            "test.rhai:4:4: unknown event 'stagee' — did you mean 'stage'?",
+            "test.rhai:5:18: Fn(\"brows\") names an unknown function — did you mean 'browse'?",
         ],
     );
 }
@@ -343,8 +345,8 @@ fn a_function_that_has_no_this() {
          fn login() { this.token = 1; }",
         &[("lib.rhai", "fn keep() { this.x = 1; }")],
         &[
-            "test.rhai:2:17: 'login' uses `this`, which it does not have when it is called like this — call it as this.login()",
-            "test.rhai:2:45: 'keep' uses `this`, which it does not have when it is called like this — a function of another",
+            "test.rhai:2:17: 'login' uses `this`, which is not bound in this call — call it as this.login()",
+            "test.rhai:2:45: 'keep' uses `this`, which is not bound in this call — functions of another",
         ],
     );
 }
@@ -355,9 +357,9 @@ fn imports_that_cannot_be_found() {
         "import \"lib/cort\" as cart;\nimport \"std/jurney\" as journey;\nimport \"lib/cart\" as http;\nfn iteration() { cart::add(); }",
         &[("lib/cart.rhai", "fn add() {}")],
         &[
-            "test.rhai:1:8: there is no script 'lib/cort': looked for lib/cort.rhai — did you mean 'cart'?",
-            "test.rhai:2:8: there is no 'std/jurney' — did you mean 'std/journey'?",
-            "test.rhai:3:22: an import cannot be called 'http'",
+            "test.rhai:1:8: script 'lib/cort' not found: looked for lib/cort.rhai — did you mean 'cart'?",
+            "test.rhai:2:8: unknown library module 'std/jurney' — did you mean 'std/journey'?",
+            "test.rhai:3:22: an import cannot be named 'http'",
         ],
     );
 }
@@ -377,7 +379,7 @@ fn functions_of_imported_files() {
         &[
             "test.rhai:4:8: unknown function 'lib::totl': lib.rhai has no 'totl' — did you mean 'total'?",
             "test.rhai:5:8: 'lib::total' takes 1 argument, not 0",
-            "test.rhai:6:8: 'lib::hidden' is private: only lib.rhai itself can call it",
+            "test.rhai:6:8: 'lib::hidden' is private: it can be called only within lib.rhai",
             "test.rhai:7:3: unknown function 'total' — did you mean 'lib::total'?",
             "test.rhai:8:12: unknown function 'journey::retri': std/journey has no 'retri' — did you mean 'retry'?",
             "test.rhai:9:14: lib.rhai does not export 'LIMIT' — write `export const LIMIT = …` there",
@@ -407,7 +409,7 @@ fn imports_in_a_circle() {
     finds_with(
         "import \"a\" as a;\nfn iteration() {}",
         &[("a.rhai", "import \"b\" as b;\nfn f() {}"), ("b.rhai", "fn g() {}\nimport \"a\" as a;")],
-        &["b.rhai:2:8: imports go in a circle: a.rhai → b.rhai → a.rhai"],
+        &["b.rhai:2:8: circular import: a.rhai → b.rhai → a.rhai"],
     );
     finds("import \"test\" as me;\nfn iteration() {}", &["test.rhai:1:8: test.rhai imports itself"]);
 }

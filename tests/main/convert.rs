@@ -121,11 +121,11 @@ fn curl_from_windows() {
 #[test]
 fn curl_that_cannot_be_converted() {
     refused("curl", "curl http://a.test/x\ncurl -H 'a: b'")
-        .expect_stderr(&["curl command 2 has no URL; give it"]);
+        .expect_stderr(&["curl command 2 has no URL; add one"]);
     refused("curl", "\n# nothing\n").expect_stderr(&["no curl command"]);
-    refused("curl", "curl ftp://a.test/x").expect_stderr(&["ftp://a.test/x is ftp"]);
-    refused("curl", "curl http://$HOST/x").expect_stderr(&["the host of http://$HOST/x is a variable"]);
-    refused("curl", "curl http://a:b:c/").expect_stderr(&["http://a:b:c/ cannot be read"]);
+    refused("curl", "curl ftp://a.test/x").expect_stderr(&["ftp://a.test/x has the scheme ftp"]);
+    refused("curl", "curl http://$HOST/x").expect_stderr(&["the host of http://$HOST/x is a shell variable"]);
+    refused("curl", "curl http://a:b:c/").expect_stderr(&["invalid URL http://a:b:c/"]);
     refused("curl", "Invoke-WebRequest -Uri http://a.test").expect_stderr(&["PowerShell", "Copy as cURL"]);
     refused("curl", "fetch(\"http://a.test\", { });").expect_stderr(&["a call of fetch"]);
     let sandbox = Sandbox::new();
@@ -201,7 +201,7 @@ fn openapi_that_cannot_be_converted() {
     refused("openapi", "openapi: 4.0.0").expect_stderr(&["4.0.0", "3.0 and 3.1"]);
     refused("openapi", "{\"a\": 1,\n}").expect_stderr(&[":2:1: this is not JSON"]);
     refused("openapi", "a: 1\nb: [1,\n c: }").expect_stderr(&[":2:", "this is not YAML"]);
-    refused("openapi", "hello").expect_stderr(&["no OpenAPI document"]);
+    refused("openapi", "hello").expect_stderr(&["not an OpenAPI document"]);
     refused("openapi", "openapi: 3.0.0").expect_stderr(&["no operations"]);
 }
 
@@ -308,9 +308,9 @@ fn har_that_cannot_be_converted() {
     ]);
     let output = refused("har", &nothing);
     output.expect_stderr(&[
-        "none of the 3 requests is left",
+        "none of the 3 requests remain",
         "scripts and media: 1",
-        "without an answer: 1",
+        "without a response: 1",
         "--keep-assets",
     ]);
     // The least that can be converted.

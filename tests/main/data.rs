@@ -206,18 +206,18 @@ fn files_that_cannot_be_read_say_why_and_where() {
         }
     };
     let csv = r#"data::csv("f")"#;
-    check("f", b"a,b\n1,2\n\n3\n", csv, &["'f' has 1 cell in line 4 where 2 are expected", "ragged: true"]);
-    check("f", b"a,b\n1,2\n\"x,3\n4,5\n6,7\n", csv, &["opens a quote in line 3 that is never closed"]);
+    check("f", b"a,b\n1,2\n\n3\n", csv, &["'f' has 1 cell in line 4, but 2 are expected", "ragged: true"]);
+    check("f", b"a,b\n1,2\n\"x,3\n4,5\n6,7\n", csv, &["has an unclosed quote in line 3"]);
     check("f", b"a,b\n1,\xff\n", csv, &["not valid UTF-8 at line 2 (byte 6 of the file is 0xff)"]);
     check("f", b"\xff\xfea\0", r#"data::lines("f")"#, &["UTF-16"]);
     check("f", b"", csv, &["is empty"]);
     check("f", b"[1, 2", r#"data::json("f")"#, &["'f' is not JSON", "line 1"]);
-    check("f", b"a,a\n", csv, &["names two columns 'a'"]);
+    check("f", b"a,a\n", csv, &["has two columns named 'a'"]);
     check("f", b"user,pw\n", r#"data::csv("f", #{ columns: ["usr"] })"#, &["did you mean 'user'"]);
     check("f", b"a\n", r#"data::csv("f", #{ delimeter: ";" })"#, &["did you mean 'delimiter'"]);
     check("f", b"a\n", r#"data::csv("f", #{ delimiter: ";;" })"#, &["must be one character"]);
     check("users.csv", b"a\n", r#"data::csv("user.csv")"#, &["looked for", "did you mean 'users.csv'"]);
-    check("f", b"a\n", r#"data::text("")"#, &["the name of a file is missing"]);
+    check("f", b"a\n", r#"data::text("")"#, &["the file name is missing"]);
     check("f", b"a\n", r#"data::text(".")"#, &["is a folder"]);
     check("f", &vec![0; (16 << 20) + 1], r#"data::bytes("f")"#, &["larger than 16 MB"]);
 }
@@ -299,7 +299,7 @@ fn mistakes_with_tables_are_script_errors() {
         ("EMPTY.next()", "the table 'empty.csv' has no rows"),
         ("EMPTY.random()", "has no rows"),
         ("EMPTY.lease()", "has no rows"),
-        ("EMPTY.unique(\"fail\")", "is dry"),
+        ("EMPTY.unique(\"fail\")", "is exhausted"),
         ("USERS.unique(\"stopp\")", "stop, wrap, fail"),
         ("USERS.lease(#{ keeep: true })", "has no key 'keeep'"),
         ("USERS.release(#{ id: 7 })", "holds no such row"),
@@ -340,7 +340,7 @@ fn unique_wraps_or_fails_when_it_is_told_to() {
     assert_eq!(counts(&ran).into_values().collect::<Vec<_>>(), [4, 4, 4]);
     let ran = run(test_in(&sandbox, &script("fail")).users(2).threads(2).iterations(5));
     assert_eq!(ran.printed_sorted(), ["0", "1", "2"]);
-    assert!(ran.only_error().contains("is dry: all 3 rows have been used"), "{}", ran.only_error());
+    assert!(ran.only_error().contains("is exhausted: all 3 rows have been used"), "{}", ran.only_error());
 }
 
 #[test]
@@ -460,5 +460,5 @@ fn a_script_given_as_text_reads_from_the_current_folder() {
         Ok(_) => panic!("a missing file is accepted"),
         Err(error) => error.to_string(),
     };
-    assert!(error.contains("there is no file 'nosuch.txt'"), "{error}");
+    assert!(error.contains("file 'nosuch.txt' not found"), "{error}");
 }

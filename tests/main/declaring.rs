@@ -89,10 +89,10 @@ fn values_of_the_wrong_kind_are_told_with_what_was_expected() {
     check("options(#{ tags: 5 })", "must be a map");
     check("task(\"f\", -2)", "the weight of task 'f' is -2");
     check("wait(\"soon\")", "wait");
-    check("wait(between(3, 1))", "the shorter wait comes first");
+    check("wait(between(3, 1))", "the first must not be larger");
     check("wait(constant_throughput(0))", "must be above 0");
     check("scenario(\"a\", #{ exec: \"f\", tasks: [\"f\"] })", "both exec and tasks");
-    check("scenario(\"a\", #{})", "does nothing");
+    check("scenario(\"a\", #{})", "has no tasks");
     check("scenario(\"a\", #{ exec: \"f\" }); scenario(\"a\", #{ exec: \"f\" })", "declared twice");
     check("scenario(\"a\", #{ exec: \"f\", weight: -1 })", "must be 0 or more");
 }

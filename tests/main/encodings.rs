@@ -75,14 +75,14 @@ fn what_cannot_be_done_is_a_script_error() {
         ("encoding::hex_decode(\"abc\")", "pairs of the digits"),
         ("encoding::hex_decode(\"ab\", \"array\")", "neither \"text\" nor \"blob\""),
         ("encoding::base64_encode(5)", "must be text or a blob, not 5"),
-        ("encoding::url_decode(\"%ff\")", "does not hold UTF-8"),
+        ("encoding::url_decode(\"%ff\")", "does not decode to UTF-8"),
         ("crypto::sha256(#{})", "must be text or a blob"),
-        ("crypto::hmac(\"sha3\", \"k\", \"d\")", "no algorithm 'sha3'"),
+        ("crypto::hmac(\"sha3\", \"k\", \"d\")", "unknown algorithm 'sha3'"),
         ("crypto::hmac(\"sha1\", \"k\", \"d\", \"raw\")", "is not one of"),
         ("crypto::random_bytes(-1)", "must be 0 to"),
         ("crypto::jwt_sign(#{}, \"k\", #{ algorithm: \"none\" })", "one of HS256, HS384, HS512"),
-        ("crypto::jwt_sign(#{}, \"k\", #{ header: #{ alg: \"none\" } })", "write algorithm"),
-        ("crypto::jwt_sign(#{ f: || 1 }, \"k\")", "the claims hold a Fn"),
+        ("crypto::jwt_sign(#{}, \"k\", #{ header: #{ alg: \"none\" } })", "set the field alg"),
+        ("crypto::jwt_sign(#{ f: || 1 }, \"k\")", "the claims contain a Fn"),
         ("crypto::jwt_sign(#{}, \"k\", #{ alg: \"HS256\" })", "has no key 'alg'"),
     ] {
         let error = run(load_test(&format!("fn iteration() {{ {call}; }}")).iterations(1)).only_error();

@@ -124,7 +124,7 @@ fn events_and_listeners_that_do_not_exist_are_told_at_load() {
         );
     };
     check("on(\"test_strat\", || 1);", "did you mean 'test_start'");
-    check("on(\"threshold_fails\", || 1);", "there is no event 'threshold_fails'");
+    check("on(\"threshold_fails\", || 1);", "unknown event 'threshold_fails'");
     check("on(\"request\", \"nosuch\");", "names a function 'nosuch'");
     check("on(\"request\", \"f\");", "takes 2 arguments");
     let ran = once(&Server::start(), "fn iteration() { on(\"stage\", || 1); }");

@@ -329,15 +329,15 @@ fn f() {}"#;
         Sandbox::with(script).run(&["run", "test.rhai", "-H", "http://127.0.0.1:1"]).expect_code(104);
     for expected in [
         "error: test.rhai:1:1: options.run_time: '5 parsecs' is not a duration",
-        "error: test.rhai:2:1: scenario 'a': rate is -5: it is iterations per second and must be above 0",
+        "error: test.rhai:2:1: scenario 'a': rate is -5; it is in iterations per second and must be above 0",
         "error: test.rhai:2:1: scenario 'a': duration is 0",
         "error: test.rhai:3:1: scenario 'b': stage 1 has no target",
         "error: test.rhai:3:1: scenario 'b': 'vus' belongs to the executor constant-vus or per-vu-iterations or \
          shared-iterations, not to ramping-vus",
-        "there is no executor 'constant-arrival-rat' — did you mean 'constant-arrival-rate'?",
+        "unknown executor 'constant-arrival-rat' — did you mean 'constant-arrival-rate'?",
         "error: test.rhai:5:1: scenario 'c': max_vus is 2, below pre_allocated_vus, which is 4",
         "scenario 'c' is declared twice",
-        "in a circle, so none of them could start: d after e after d",
+        "in a cycle, so none of them can start: d after e after d",
         "names a function 'nosuch'",
         "scenario 'e' has no key 'latee' — did you mean 'late'?",
     ] {
@@ -368,7 +368,7 @@ fn flags_replace_the_load_of_the_script() {
         assert!(output.stderr.contains(words), "{flags:?}: {}", output.shown());
     }
     let both = sandbox.run(&["run", "test.rhai", "--rate", "5", "--users", "3"]).expect_code(104);
-    assert!(both.stderr.contains("users is 3, beside a rate"), "{}", both.shown());
+    assert!(both.stderr.contains("users cannot be combined with a rate"), "{}", both.shown());
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn credentials_become_the_authorization_header() {
         let seen = seen(&format!("http::get(\"/echo\", #{{ basic: {form} }})"));
         assert_eq!(seen.header("authorization"), "Basic dXNlcjpwYXNzOndvcmQ=", "{form}");
     }
-    assert!(refused("http::get(\"/x\", #{ bearer: \"a\\nb\" })").contains("cannot stand in a header"));
+    assert!(refused("http::get(\"/x\", #{ bearer: \"a\\nb\" })").contains("cannot be used in a header"));
 }
 
 #[test]

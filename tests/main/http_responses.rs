@@ -95,7 +95,7 @@ fn a_body_that_is_not_json_is_a_clear_script_error() {
     let ran = once(&Server::start(), "fn iteration() {\n  let r = http::get(\"/plain\");\n  r.json();\n}");
     let error = ran.only_error();
     assert!(error.starts_with("test.rhai:3:5: the body of GET /plain (status 200) is not JSON"), "{error}");
-    assert!(error.contains("it begins with \"ok\""), "{error}");
+    assert!(error.contains("it starts with \"ok\""), "{error}");
     assert_eq!((ran.requests(), ran.failures()), (1, 0), "the request itself was all right");
 }
 

@@ -95,7 +95,7 @@ fn division_by_zero() {
 
 #[test]
 fn a_missing_import() {
-    does_not_load("import \"nosuch\" as n;\nfn iteration() {}", (1, 8), "there is no script 'nosuch'");
+    does_not_load("import \"nosuch\" as n;\nfn iteration() {}", (1, 8), "script 'nosuch' not found");
 }
 
 #[test]
@@ -165,10 +165,9 @@ fn an_endless_loop() {
 fn endless_recursion() {
     let script = "fn iteration() {\n  f(0);\n}\nfn f(n) {\n  f(n + 1) + 1\n}";
     let (output, _) = run(script);
-    let output = output.expect_code(97).expect_stderr(&[
-        "test.rhai:",
-        "functions call each other too deeply: is there an endless recursion?",
-    ]);
+    let output = output
+        .expect_code(97)
+        .expect_stderr(&["test.rhai:", "function calls are nested too deeply; check for endless recursion"]);
     // Without optimisation the stack ends before the limit on calls is met, and then Rhai knows no place.
     let output = match cfg!(debug_assertions) {
         true => output,
@@ -219,12 +218,7 @@ fn no_host_at_all() {
     let script = "fn iteration() {\n  http::get(\"/x\");\n}";
     let sandbox = Sandbox::with(script);
     let output = sandbox.run(&["run", "test.rhai", "--run-time", "10s", "--users", "3", "-r", "1000"]);
-    points_at(
-        &output,
-        script,
-        (2, 9),
-        "\"/x\" is relative and there is no host to join it to; give one with --host",
-    );
+    points_at(&output, script, (2, 9), "the URL \"/x\" is relative, and no host is set; set one with --host");
     output.expect_code(104);
 }
 
@@ -304,8 +298,8 @@ fn a_closure_that_uses_what_its_own_expression_works_on() {
     errs(
         "fn iteration() {\n    let a = [1, 2];\n    a.map(|x| x + a.len);\n}",
         (1, 16),
-        "argument #1 of function 'map' uses a variable that the same expression is working on: take what comes before \
-         the closure into a variable of its own",
+        "argument #1 of function 'map' uses a variable that the same expression is using; assign the part before \
+         the closure to a variable",
     );
 }
 

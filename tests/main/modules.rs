@@ -60,13 +60,13 @@ fn parameters_that_cannot_be_are_refused_at_their_place() {
     };
     let error = refused(&[("env", "test"), ("name", "n")]);
     assert!(
-        error.contains("test.rhai:2:17: the parameter 'env' is \"test\"; it is one of dev, prod"),
+        error.contains("test.rhai:2:17: the parameter 'env' is \"test\"; it must be one of dev, prod"),
         "{error}"
     );
     assert!(refused(&[("count", "many")]).contains("it must be a whole number"));
     assert!(refused(&[("fast", "maybe")]).contains("it must be true or false"));
     let error = refused(&[]);
-    assert!(error.contains("'name' has no default") && error.contains("--param name=VALUE"), "{error}");
+    assert!(error.contains("'name' has no value") && error.contains("--param name=VALUE"), "{error}");
     assert!(error.contains("RHAID_PARAM_NAME"), "{error}");
 }
 

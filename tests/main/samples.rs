@@ -322,7 +322,7 @@ fn a_writer_that_is_too_slow_costs_samples_that_are_counted_and_never_load() {
     assert!((202..300).contains(&others), "{file:?}");
     assert_eq!(*written.lock().unwrap(), file.written);
     assert!(
-        snapshot.notes[0].contains("they came faster than they could be written"),
+        snapshot.notes[0].contains("they arrived faster than they could be written"),
         "{:?}",
         snapshot.notes
     );

@@ -80,8 +80,8 @@ fn mistakes_are_quoted() {
         ("css(\"li[\")", "test.rhai:1:42: \"li[\" is not a CSS selector: "),
         ("html().css(\"::\")", "\"::\" is not a CSS selector: "),
         ("regex(\"a(\")", "\"a(\" is not a regular expression: unclosed group"),
-        ("css(\"li\")[3]", "[3] is outside the list: it has 3 elements"),
-        ("form(\"#nosuch\")", "the page has no form \"#nosuch\""),
+        ("css(\"li\")[3]", "index [3] is out of bounds: the list has 3 elements"),
+        ("form(\"#nosuch\")", "no form on the page matches \"#nosuch\""),
     ] {
         let ran = once(&Server::start(), &format!("fn iteration() {{ http::get(\"/page/list\").{call}; }}"));
         let error = ran.only_error();

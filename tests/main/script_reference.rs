@@ -30,23 +30,28 @@ fn the_list_names_every_module() {
 fn modules_types_and_maps_are_shown() {
     shows(&["http"], &["http::get(url), http::get(url, params)\n", "http::batch(requests)\n", "Any method;"]);
     shows(&["response"], &["properties\n", "  .status\n", "  .json(), .json(path)\n"]);
-    shows(&["scenario", "keys"], &["keys\n", "fixed_count: whole number\n", "Share of the VUs"]);
+    shows(&["scenario", "keys"], &["keys\n", "fixed_count: whole number\n", "Relative share of the VUs"]);
     shows(
         &["options"],
-        &["options(settings)\n", "spawn_rate: number\n", "Errors: a key", "run_time: \"5m\""],
+        &["options(settings)\n", "spawn_rate: number\n", "Errors: an unknown key", "run_time: \"5m\""],
     );
     shows(
         &["globals"],
         &["check(name, passed)\n", "sleep(time)\n", "between(least, most)\n", "task(function)"],
     );
-    shows(&["std/fake"], &["fake::email()\n", "follows from the run's seed"]);
+    shows(&["std/fake"], &["fake::email()\n", "depend only on the run's seed"]);
 }
 
 #[test]
 fn a_function_is_shown_with_types_errors_and_an_example() {
     shows(
         &["http::batch"],
-        &["http::batch(requests: array) -> array\n", "Errors: an entry", "At most six", "fn iteration() {"],
+        &[
+            "http::batch(requests: array) -> array\n",
+            "Errors: an invalid entry",
+            "At most six",
+            "fn iteration() {",
+        ],
     );
     shows(&["http", "put"], &["http::put(url: text) -> Response\n"]);
     shows(&["auth::token"], &["auth::token(bearer: any) -> any\n", "bearer: auth::token(this.auth)"]);

@@ -203,7 +203,7 @@ fn an_unknown_expectation_is_an_error() {
         fn iteration() { expect::that(http::get("/"), #{ header: #{ a: "b" } }); }
     "#;
     let error = once(&Server::start(), script).only_error();
-    assert!(error.contains("expect::that knows no 'header', only [\"status\""), "{error}");
+    assert!(error.contains("expect::that has no key 'header' (known: [\"status\""), "{error}");
 }
 
 #[test]
@@ -276,8 +276,8 @@ fn graphql_operations_are_series_and_their_errors_failures() {
     let reasons = reasons(&ran);
     for reason in [
         "GraphQL: no such shop (NOT_FOUND), and 1 more",
-        "the answer has neither data nor errors",
-        "the answer is no JSON object",
+        "the response has neither data nor errors",
+        "the response is not a JSON object",
     ] {
         assert!(reasons.contains(&reason), "{reason}: {reasons:?}");
     }
@@ -322,7 +322,7 @@ fn a_form_login_sends_what_the_page_hides() {
     assert_eq!(sent.body, "csrf=c1&password=secret&user=ann");
     assert_eq!(sent.header("referer"), format!("{}/app/login", server.url()));
     let reasons = reasons(&ran);
-    for reason in ["the login form came again", "the page has no form #out", "the page has no form"] {
+    for reason in ["the login form was returned again", "the page has no form #out", "the page has no form"] {
         assert!(reasons.contains(&reason), "{reason}: {reasons:?}");
     }
 }
@@ -359,7 +359,7 @@ fn a_bearer_without_a_token_is_an_error() {
         fn iteration() { auth::token(auth::bearer(|| http::get("/cookies/get").json())); }
     "#;
     let error = once(&Server::start(), script).only_error();
-    assert!(error.contains("auth: get_token gave no token"), "{error}");
+    assert!(error.contains("auth: get_token returned no token"), "{error}");
 }
 
 #[test]
@@ -423,7 +423,7 @@ fn every_made_up_date_is_one() {
         assert!(("1899-12-30"..="2101-03-01").contains(date), "{date}");
     }
     assert_eq!(printed[200], "'today' is not a date such as 2024-02-29");
-    assert!(printed[201].contains("knows no 'nosuch'"), "{}", printed[201]);
+    assert!(printed[201].contains("has no company 'nosuch'"), "{}", printed[201]);
 }
 
 #[test]
@@ -475,7 +475,7 @@ fn fewer_and_fewer_go_through_a_funnel() {
     let printed = ran.printed();
     let ways = printed.iter().filter(|line| **line == "3 1").count();
     assert_eq!(ways as u64, paid);
-    assert!(printed.contains(&"journey::funnel: the share of 'x' is 2, not 0 to 1"), "{printed:?}");
+    assert!(printed.contains(&"journey::funnel: the share of 'x' is 2; it must be 0 to 1"), "{printed:?}");
     assert!(printed.contains(&"journey::funnel: a step is [name, share, closure]"), "{printed:?}");
 }
 
@@ -528,7 +528,7 @@ fn profiles_take_their_time_and_come_down_again() {
         "3600.0 s: ramp-up 20, quarter 1 20, quarter 2 20, quarter 3 20, quarter 4 20, ramp-down 0,",
         "20.0 s: b start 1, b before 1, b rush 2, b peak 2, b fall 1, b after 1, b ramp-down 0, a ramp-up 1, a steady 1, \
          a ramp-down 0,",
-        "profiles::stress: 0 steps; there must be one at least",
+        "profiles::stress: steps is 0; it must be 1 or more",
     ];
     assert_eq!(ran.printed(), expected);
 }

@@ -117,10 +117,10 @@ fn two_runs_do_not_meet_in_the_store() {
 fn mistakes_with_the_store_are_script_errors() {
     for (call, part) in [
         ("store::set(\"a\", || 1)", "only plain data"),
-        ("store::set(\"a\", \"text\"); store::incr(\"a\")", "the value of 'a' is no number"),
-        ("store::incr(\"a\", \"text\")", "what is added must be a number"),
-        ("store::set(\"a\", 1); store::push(\"a\", 2)", "the value of 'a' is no array"),
-        ("store::set(\"a\", 1); store::pop(\"a\")", "the value of 'a' is no array"),
+        ("store::set(\"a\", \"text\"); store::incr(\"a\")", "the value of 'a' is not a number"),
+        ("store::incr(\"a\", \"text\")", "the value to add must be a number"),
+        ("store::set(\"a\", 1); store::push(\"a\", 2)", "the value of 'a' is not an array"),
+        ("store::set(\"a\", 1); store::pop(\"a\")", "the value of 'a' is not an array"),
         ("store::barrier(\"b\", 0)", "must be 1 or more"),
         ("store::wait(\"s\", \"soon\")", "the timeout"),
     ] {

@@ -81,10 +81,13 @@ fn mistakes_in_a_chain_are_found_at_load() {
         assert!(error.contains("test.rhai:1:1") && error.contains(part), "{keys}: no {part:?} in\n{error}");
     };
     check("tasks: [\"a\", \"b\"], transitions: #{ a: \"b\" }", "task 'b' has no transition");
-    check("tasks: [\"a\", \"b\"], transitions: #{ a: \"bb\", b: \"a\" }", "'bb', which is none of its tasks");
+    check(
+        "tasks: [\"a\", \"b\"], transitions: #{ a: \"bb\", b: \"a\" }",
+        "'bb', which is not one of its tasks",
+    );
     check("tasks: [\"a\"], transitions: #{ a: \"a\", d: \"a\" }", "transitions names 'd'");
-    check("tasks: [\"a\"], transitions: #{ a: #{ a: 0 } }", "leads nowhere");
-    check("transitions: #{ a: \"a\" }", "where does the chain begin? Add start");
+    check("tasks: [\"a\"], transitions: #{ a: #{ a: 0 } }", "has no target with a weight above 0");
+    check("transitions: #{ a: \"a\" }", "add start: \"function\"");
     check("tasks: #{ a: 2 }, start: \"a\", transitions: #{ a: \"a\" }", "task 'a' has a weight");
     check("tasks: [\"a\"], start: \"c\", transitions: #{ a: \"a\" }", "start names 'c'");
     check("tasks: [\"a\"], start: \"a\"", "needs transitions");
@@ -103,7 +106,7 @@ fn a_task_that_no_transition_leads_to_is_a_warning() {
     let ran = run(load_test(&format!("{script}\n{FUNCTIONS}")).iterations(1));
     let warnings: Vec<_> = ran.messages.iter().filter(|message| message.level == Level::Warning).collect();
     assert_eq!(warnings.len(), 1, "{warnings:?}");
-    assert!(warnings[0].text.contains("task 'b' is never run"), "{}", warnings[0].text);
+    assert!(warnings[0].text.contains("task 'b' never runs"), "{}", warnings[0].text);
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn all_mistakes_are_told_before_the_run_with_their_places() {
 fn a_metric_of_the_script_has_to_be_declared_at_the_top_level() {
     let script = "threshold(\"mine\", \"count > 1\"); fn iteration() { metrics::counter(\"mine\").add(1); }";
     let error = try_run(load_test(script)).err().unwrap().to_string();
-    assert!(error.contains("declared at its top level"), "{error}");
+    assert!(error.contains("declare a custom one at the top level"), "{error}");
 }
 
 #[test]

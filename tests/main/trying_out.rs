@@ -99,7 +99,7 @@ fn libraries_are_looked_for_in_further_folders() {
     let url = server.url();
     let run =
         |flags: &[&str]| sandbox.run(&[&["run", "test.rhai", "-H", &url, "-i", "1", "-q"], flags].concat());
-    run(&[]).expect_code(104).expect_stderr(&["there is no script 'shared/cart'"]);
+    run(&[]).expect_code(104).expect_stderr(&["script 'shared/cart' not found"]);
     run(&["--lib", "libs"]).expect_code(0);
     run(&["--lib", "nosuch"]).expect_code(104).expect_stderr(&["'nosuch' is not a folder"]);
     sandbox.write("empty/x.rhai", "");

@@ -84,12 +84,12 @@ fn damage_is_told() {
     ] {
         let error = check(encoding, body).unwrap_err();
         assert_eq!(error.kind, ErrorKind::Body);
-        assert!(error.message.starts_with(&format!("the {encoding} body is damaged: ")), "{error}");
+        assert!(error.message.starts_with(&format!("the {encoding} body is corrupt: ")), "{error}");
     }
     let error = check("zstd", Bytes::from_static(b"x")).unwrap_err();
     assert_eq!(
         error.message,
-        "the body has the content-encoding 'zstd'; gzip, deflate and br can be decoded"
+        "unsupported content-encoding 'zstd'; only gzip, deflate and br can be decoded"
     );
 }
 

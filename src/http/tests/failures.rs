@@ -136,7 +136,7 @@ fn too_slow_to_connect() {
         });
         let exchange = get(&client, format!("https://{addr}/")).await;
         assert_eq!(kind(&exchange), "timeout");
-        assert_eq!(message(&exchange), format!("no TLS handshake with {addr} within 80ms"));
+        assert_eq!(message(&exchange), format!("TLS handshake with {addr} did not finish within 80ms"));
         assert!(exchange.timings.tls.is_some());
     });
 }
@@ -278,18 +278,21 @@ fn settings_that_cannot_work_say_so() {
                 ca_file: Some(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml").into()),
                 ..base()
             },
-            "is not a PEM file that can be used: it holds no '-----BEGIN CERTIFICATE-----'",
+            "is not a usable PEM file: it contains no '-----BEGIN CERTIFICATE-----'",
         ),
-        (HttpOptions { headers: pair("a b", "x"), ..base() }, "'a b' cannot be the name of a header"),
-        (HttpOptions { headers: pair("x-a", "x\r\ny"), ..base() }, "the value of the header 'x-a' has"),
-        (HttpOptions { user_agent: "\n".to_owned(), ..base() }, "the value of the header 'user-agent' has"),
+        (HttpOptions { headers: pair("a b", "x"), ..base() }, "'a b' is not a valid header name"),
+        (HttpOptions { headers: pair("x-a", "x\r\ny"), ..base() }, "the value of the header 'x-a' contains"),
+        (
+            HttpOptions { user_agent: "\n".to_owned(), ..base() },
+            "the value of the header 'user-agent' contains",
+        ),
         (
             HttpOptions { resolve: pair("shop.example", "nowhere"), ..base() },
-            "'nowhere', which 'shop.example' should resolve to, is not an address",
+            "'nowhere', the address of 'shop.example', is invalid",
         ),
         (
             HttpOptions { proxy: ProxyChoice::Url("socks5://p:1".to_owned()), ..base() },
-            "the proxy 'socks5://p:1' cannot be used: 'socks5://p:1' has the scheme 'socks5'",
+            "invalid proxy 'socks5://p:1': 'socks5://p:1' has the scheme 'socks5'",
         ),
     ] {
         let message = refused_settings(options);

@@ -94,7 +94,10 @@ fn a_proxy_that_declines() {
         assert_eq!(kind(&exchange), "other");
         assert_eq!(
             message(&exchange),
-            format!("the proxy {} opened no tunnel to nohost.invalid:443: it answered 407 X", proxy.addr)
+            format!(
+                "the proxy {} did not open a tunnel to nohost.invalid:443: it responded with 407 X",
+                proxy.addr
+            )
         );
     });
 }

@@ -157,9 +157,9 @@ fn a_client_certificate_is_read_and_checked() {
     let pem = one.cert.pem();
     assert_eq!(check(format!("{pem}{}", one.signing_key.serialize_pem())), None);
     let missing = check(pem.clone()).unwrap();
-    assert!(missing.contains("it holds no usable private key"), "{missing}");
+    assert!(missing.contains("it contains no usable private key"), "{missing}");
     let foreign = check(format!("{pem}{}", two.signing_key.serialize_pem())).unwrap();
-    assert!(foreign.contains("is not a PEM file that can be used"), "{foreign}");
+    assert!(foreign.contains("is not a usable PEM file"), "{foreign}");
 }
 
 #[test]

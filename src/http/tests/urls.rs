@@ -38,13 +38,13 @@ fn parts() {
 #[test]
 fn messages() {
     for (url, expected) in [
-        ("htp://x", "'htp://x' has the scheme 'htp'; only http and https can be requested"),
+        ("htp://x", "'htp://x' has the scheme 'htp'; only http and https are supported"),
         (
             "localhost:8000/x",
-            "'localhost:8000/x' has the scheme 'localhost'; only http and https can be requested \
+            "'localhost:8000/x' has the scheme 'localhost'; only http and https are supported \
              (did you mean http://localhost:8000/x?)",
         ),
-        ("/x", "'/x' is not an absolute URL; write http://HOST/x or set the host that paths belong to"),
+        ("/x", "'/x' is not an absolute URL; write http://HOST/x or set a host"),
         ("http://", "'http://' is not a valid URL: empty host"),
         ("http://x:99999/", "'http://x:99999/' is not a valid URL: invalid port number"),
     ] {

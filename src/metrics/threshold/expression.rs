@@ -1,8 +1,8 @@
-//! Limits on what a run measures: `http_req_duration{name:/x}: p(95) < 200ms over 30s in steady abort`.
+//! Threshold expressions: `http_req_duration{name:/x}: p(95) < 200ms over 30s in steady abort`.
 //!
-//! Owns what a threshold says, how it is read, and which of several settings of one limit wins. Leaves
-//! measuring to `metrics`. Pure. Invariant: a [`Threshold`] names a metric that exists, a figure that
-//! metric has, and a limit in the unit of that figure.
+//! Owns the meaning of a threshold, its parsing, and precedence between layers of settings. Leaves measuring to
+//! `metrics`. Pure. Invariant: a [`Threshold`] names an existing metric, a statistic that the metric has, and a
+//! value in the unit of that statistic.
 
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -10,35 +10,35 @@ use std::time::Duration;
 use super::unit::Quantity;
 use crate::text::format_duration;
 
-/// A limit, ready to be evaluated.
+/// A parsed threshold, ready to be evaluated.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Threshold {
     /// Name of the metric.
     pub metric: String,
-    /// Tags that a sample must have, all of them, in the order in which they were written.
+    /// Tags that a sample must have (all of them), in the order in which they were written.
     pub tags: Vec<(String, String)>,
-    /// Which figure of the metric is compared.
+    /// The statistic of the metric that is compared.
     pub aggregation: Aggregation,
-    /// How it is compared.
+    /// The comparison.
     pub comparison: Operator,
-    /// What it is compared with, in the unit of `quantity`.
+    /// The value to compare with, in the unit of `quantity`.
     pub limit: f64,
-    /// What the figure is: its unit.
+    /// The quantity, which determines the unit.
     pub quantity: Quantity,
-    /// Only the last so many seconds count, at every second.
+    /// Sliding window: at every second, only the last seconds count.
     pub window: Option<Duration>,
-    /// Only seconds of this phase or stage count.
+    /// Only this phase or stage counts.
     pub phase: Option<String>,
-    /// The run ends when the limit is broken and this much of it is over.
+    /// The run ends when the threshold is breached, but not before this time.
     pub abort_after: Option<Duration>,
-    /// It counts only when there is data, instead of failing without.
+    /// Without data it is ignored instead of failing.
     pub if_measured: bool,
-    /// The expression as it was written, without the metric: `p(95) < 200ms`.
+    /// The expression as written, without the metric: `p(95) < 200ms`.
     pub expression: String,
 }
 
 impl Threshold {
-    /// The metric with its tags, as k6 writes submetrics: `http_req_duration{name:/x}`.
+    /// The metric with its tags, in the submetric syntax of k6: `http_req_duration{name:/x}`.
     pub fn selector(&self) -> String {
         if self.tags.is_empty() {
             return self.metric.clone();
@@ -47,7 +47,7 @@ impl Threshold {
         format!("{}{{{}}}", self.metric, tags.join(","))
     }
 
-    /// What is measured over: `whole run`, `any 30s`, `steady`, `any 30s of steady`.
+    /// The scope: `whole run`, `any 30s`, `steady`, `any 30s of steady`.
     pub fn scope(&self) -> String {
         let window = self.window.map(format_duration);
         match (window, &self.phase) {
@@ -58,7 +58,7 @@ impl Threshold {
         }
     }
 
-    /// Whether a measured value keeps the limit.
+    /// Whether a measured value meets the threshold.
     pub fn holds(&self, measured: f64) -> bool {
         match self.comparison {
             Operator::Less => measured < self.limit,
@@ -70,8 +70,8 @@ impl Threshold {
         }
     }
 
-    /// How far a measured value is on the right side of the limit, as a share of the limit; below 0 when it
-    /// is on the wrong side. `None` for a limit of 0 and for comparisons that know no distance.
+    /// The margin of a measured value, as a share of the threshold value; negative when breached. `None` for a
+    /// threshold value of 0 and for comparisons without a distance.
     pub fn margin(&self, measured: f64) -> Option<f64> {
         let distance = match self.comparison {
             Operator::Less | Operator::LessOrEqual => self.limit - measured,
@@ -81,7 +81,7 @@ impl Threshold {
         (self.limit != 0.0).then(|| distance / self.limit.abs())
     }
 
-    /// Of two values the one that is farther on the wrong side, or nearer to it.
+    /// The worse of two values.
     pub(crate) fn worse(&self, a: f64, b: f64) -> f64 {
         match self.comparison {
             Operator::Less | Operator::LessOrEqual => a.max(b),
@@ -96,7 +96,7 @@ impl Threshold {
         }
     }
 
-    /// Whether it limits the same figure from the same side as another one, so that one replaces the other.
+    /// Whether it is on the same statistic and side as another threshold, so that one replaces the other.
     pub(super) fn is_about_the_same(&self, other: &Threshold) -> bool {
         let sorted = |threshold: &Threshold| {
             let mut tags = threshold.tags.clone();
@@ -112,23 +112,23 @@ impl Threshold {
     }
 }
 
-/// A figure of a metric.
+/// A statistic of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Aggregation {
     /// Mean.
     Avg,
-    /// Smallest value.
+    /// Minimum.
     Min,
     /// Median.
     Med,
-    /// Largest value.
+    /// Maximum.
     Max,
     /// Value at this percentile, 0 to 100.
     Percentile(f64),
-    /// Number of values; of a counter their sum, of a rate those that are true.
+    /// Number of values; for a counter their sum, for a rate the number of true values.
     Count,
-    /// Of a rate the share that is true; of everything else the count per second.
+    /// For a rate the share of true values; otherwise the count per second.
     Rate,
     /// Sum of the values.
     Sum,
@@ -137,7 +137,7 @@ pub enum Aggregation {
 }
 
 impl Aggregation {
-    /// As it is written, with `N` for the number of a percentile.
+    /// Its name, with `N` for the number of a percentile.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Aggregation::Avg => "avg",
@@ -153,7 +153,7 @@ impl Aggregation {
     }
 }
 
-/// A comparison of a measured value (left) with the limit (right).
+/// A comparison of a measured value (left) with the threshold value (right).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operator {
     /// `<`
@@ -171,7 +171,7 @@ pub enum Operator {
 }
 
 impl Operator {
-    /// As it is written.
+    /// Its symbol.
     pub fn as_str(self) -> &'static str {
         match self {
             Operator::Less => "<",
@@ -183,7 +183,7 @@ impl Operator {
         }
     }
 
-    /// `<` and `<=` limit from above, `>` and `>=` from below.
+    /// `<` and `<=` are upper bounds, `>` and `>=` lower bounds.
     fn side(self) -> i8 {
         match self {
             Operator::Less | Operator::LessOrEqual => -1,
@@ -194,29 +194,29 @@ impl Operator {
     }
 }
 
-/// A threshold as it was set, to be read when it is known what the run measures.
+/// A threshold as text, parsed once the metrics of the run are known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ThresholdText {
     /// `METRIC[{tag:value}]: EXPRESSION`.
     pub text: String,
-    /// Where it was set, for messages: a flag, a place in a script.
+    /// Where it was set, for messages: a flag or a position in a script.
     pub place: String,
-    /// What `abortOnFail` and `delayAbortEval` of k6 say, besides the text.
+    /// The k6 keys `abortOnFail` and `delayAbortEval`, in addition to the text.
     pub abort_after: Option<Duration>,
-    /// It counts only when there is data, instead of failing without.
+    /// Without data it is ignored instead of failing.
     pub if_measured: bool,
-    /// Layer of settings; the lowest number wins over the others.
+    /// Layer of settings; the lowest number takes precedence.
     pub(crate) layer: u32,
 }
 
 impl ThresholdText {
-    /// A threshold that was set at some place.
+    /// A threshold that was set at this place.
     pub fn new(text: impl Into<String>, place: impl Into<String>) -> Self {
         ThresholdText { text: text.into(), place: place.into(), ..ThresholdText::default() }
     }
 }
 
-/// Thresholds of a layer of settings over those of a lower one.
+/// Overlays the thresholds of a layer on those of a lower one.
 pub(crate) fn over(mut upper: Vec<ThresholdText>, lower: Vec<ThresholdText>) -> Vec<ThresholdText> {
     let below = upper.iter().map(|threshold| threshold.layer + 1).max().unwrap_or(0);
     let lowered = |threshold: ThresholdText| ThresholdText { layer: threshold.layer + below, ..threshold };

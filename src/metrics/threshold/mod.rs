@@ -1,8 +1,8 @@
-//! Thresholds while a run goes on: measured on the run's own counts, judged each second and at the end.
+//! Thresholds during a run: measured on the run's own counts, evaluated every second and at the end.
 //!
-//! Owns what each threshold has measured, whether it holds, and when that changed. Leaves to the run what it
-//! does about a broken one. Invariants: at the end a threshold either held or is broken, and no data is broken;
-//! what is measured over the whole run are the figures that all outputs show.
+//! Owns the measured value of each threshold, whether it is met, and when that changed. Leaves the reaction to a
+//! breach to the run. Invariants: at the end a threshold is either met or breached, and no data is a breach;
+//! values over the whole run equal those in all outputs.
 
 mod expression;
 mod figures;
@@ -36,25 +36,25 @@ pub use unit::Quantity;
 /// The run knows these, not its workers.
 const DROPPED: Source = Source::Iterations(IterationFigure::Dropped);
 
-/// A threshold and how it stands.
+/// A threshold and its status.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ThresholdStats {
-    /// What it demands.
+    /// The threshold.
     pub threshold: Arc<Threshold>,
-    /// What its metric does with values.
+    /// The kind of its metric.
     pub kind: MetricKind,
-    /// What was measured, in the unit of the threshold's quantity; `None` without data. Over a window, the one
-    /// that ends now, and when the run is over the worst of all.
+    /// The measured value, in the unit of the threshold's quantity; `None` without data. For a sliding window,
+    /// that of the current window, and at the end of the run that of the worst one.
     pub measured: Option<f64>,
-    /// Whether it holds.
+    /// Whether it is met.
     pub state: ThresholdState,
-    /// End of the first second in which it was broken, also when it has held since.
+    /// End of the first second in which it was breached, even if it has recovered since.
     pub first_broken: Option<Duration>,
-    /// Set from the breach until the recovery that were told to listeners and alerts.
+    /// Set from the breach to the recovery, as reported to listeners and alerts.
     #[serde(default)]
     pub in_breach: bool,
-    /// Breaches that were told so far.
+    /// Number of reported breaches so far.
     #[serde(default)]
     pub breaches: u32,
     /// It ended the run.
@@ -63,21 +63,21 @@ pub struct ThresholdStats {
 }
 
 impl ThresholdStats {
-    /// How far the measured value is on the right side, as a share of the limit; below 0 on the wrong one.
+    /// The margin of the measured value, as a share of the threshold value; negative when breached.
     pub fn margin(&self) -> Option<f64> {
         self.measured.and_then(|measured| self.threshold.margin(measured))
     }
 
-    /// Whether it holds; of a run that is over, whether it was kept.
+    /// Whether it is met; after the run, whether it passed.
     pub fn holds(&self) -> bool {
         self.state == ThresholdState::Holds
     }
 }
 
-/// A breach or a recovery that is to be told: a limit that stays broken, and one that holds again for some time.
+/// A breach or a recovery to report: a threshold that stays breached, or is met again for some time.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ThresholdEvent {
-    /// The threshold, as it stood then.
+    /// The threshold and its status at that time.
     pub(crate) stats: ThresholdStats,
     /// False is a recovery.
     pub(crate) is_breach: bool,

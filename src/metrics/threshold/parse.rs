@@ -1,7 +1,7 @@
-//! Reads `METRIC[{tag:value, …}]: AGG OP VALUE[UNIT] [over WINDOW] [in PHASE] [abort [after TIME]]`.
+//! Parses `METRIC[{tag:value, …}]: AGG OP VALUE[UNIT] [over WINDOW] [in PHASE] [abort [after TIME]]`.
 //!
-//! Pure. Expressions of k6 read as they are. Invariant: a problem points at the characters that are wrong,
-//! and as many problems as can be told apart are found at once.
+//! Pure. Accepts k6 expressions unchanged. Invariant: a problem points at the faulty characters, and all
+//! independent problems are reported at once.
 
 use std::time::Duration;
 
@@ -103,8 +103,8 @@ impl<'a> Reader<'a> {
             let hint = did_you_mean(name, names(own));
             let hint = if hint.is_empty() {
                 format!(
-                    "; docs/metrics.md lists them, and one of the script is declared at its top level, \
-                     as in let {name} = metrics::trend(\"{name}\")"
+                    "; docs/metrics.md lists the built-in metrics; declare a custom one at the top level of \
+                     the script, as in let {name} = metrics::trend(\"{name}\")"
                 )
             } else {
                 hint
@@ -138,7 +138,7 @@ impl<'a> Reader<'a> {
                 }
                 Some(Err((_, message))) => self.problems.push(Problem::new(start, key.len(), message)),
                 _ if tags.iter().any(|(known, _)| known == key) => {
-                    let message = format!("the tag '{key}' stands there twice; a sample has one value of it");
+                    let message = format!("duplicate tag '{key}'; a sample has only one value of it");
                     self.problems.push(Problem::new(start, key.len(), message));
                 }
                 _ => tags.push((key.to_owned(), value)),
@@ -160,7 +160,7 @@ impl<'a> Reader<'a> {
         let rest = &self.text[self.at..];
         if let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'')) {
             let Some(end) = rest[1..].find(quote) else {
-                return Err(Problem::new(self.at, rest.len(), "the quote is never closed"));
+                return Err(Problem::new(self.at, rest.len(), "unclosed quote"));
             };
             self.at += end + 2;
             return Ok(rest[1..=end].to_owned());
@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
                 _ => {}
             }
         }
-        Err(Problem::new(open, 1, "the brace is never closed"))
+        Err(Problem::new(open, 1, "unclosed brace"))
     }
 
     fn aggregation(&mut self, name: &str, metric: Option<Metric>) -> Result<Aggregation, Problem> {
@@ -193,9 +193,8 @@ impl<'a> Reader<'a> {
         } else if let Some((_, known)) = AGGREGATIONS.iter().find(|(known, _)| *known == word) {
             *known
         } else if word.is_empty() {
-            return Err(
-                self.here("expected a figure of the metric: avg, min, med, max, p(95), count, rate or sum")
-            );
+            return Err(self
+                .here("expected a statistic of the metric: avg, min, med, max, p(95), count, rate or sum"));
         } else {
             return Err(Problem::new(start, word.len(), unknown_figure(word)));
         };
@@ -215,7 +214,8 @@ impl<'a> Reader<'a> {
         let number = self.word(|c| !matches!(c, ')' | ' '));
         let percentile = number.parse::<f64>().ok().filter(|number| (0.0..=100.0).contains(number));
         let Some(percentile) = percentile else {
-            let message = format!("'{number}' is no percentile; it is a number from 0 to 100, as in p(99.9)");
+            let message =
+                format!("'{number}' is not a percentile; use a number from 0 to 100, as in p(99.9)");
             return Err(Problem::new(start, number.len(), message));
         };
         self.spaces();
@@ -246,7 +246,7 @@ impl<'a> Reader<'a> {
         let number_length = number_length(token);
         let Some(number) = token[..number_length].parse::<f64>().ok().filter(|number| number.is_finite())
         else {
-            return Err(Problem::new(start, token.len(), format!("'{token}' is no number")));
+            return Err(Problem::new(start, token.len(), format!("'{token}' is not a number")));
         };
         let mut unit = &token[number_length..];
         let mut unit_at = start + number_length;
@@ -295,14 +295,14 @@ impl<'a> Reader<'a> {
                 _ => {
                     let hint = did_you_mean(word, ["over", "in", "abort"]);
                     let message = format!(
-                        "unexpected '{word}'{hint}; after the limit comes nothing, or over TIME, in PHASE, abort, \
-                         abort after TIME"
+                        "unexpected '{word}'{hint}; only over TIME, in PHASE, abort or abort after TIME can \
+                         follow the value"
                     );
                     return Err(Problem::new(start, word.len(), message));
                 }
             };
             if twice {
-                return Err(Problem::new(start, word.len(), format!("'{word}' stands there twice")));
+                return Err(Problem::new(start, word.len(), format!("duplicate '{word}'")));
             }
         }
     }
@@ -310,7 +310,7 @@ impl<'a> Reader<'a> {
     fn window(&mut self) -> Result<Duration, Problem> {
         let (start, length, window) = self.duration("over")?;
         if window < Duration::from_secs(1) || window > LONGEST_WINDOW || window.subsec_nanos() != 0 {
-            let message = "a window is of whole seconds, from 1s to 1h";
+            let message = "a window must be whole seconds, from 1s to 1h";
             return Err(Problem::new(start, length, message));
         }
         Ok(window)
@@ -322,7 +322,7 @@ impl<'a> Reader<'a> {
         let rest = &self.text[start..];
         if let Some(quote) = rest.chars().next().filter(|c| matches!(c, '"' | '\'')) {
             let Some(end) = rest[1..].find(quote) else {
-                return Err(Problem::new(start, rest.len(), "the quote is never closed"));
+                return Err(Problem::new(start, rest.len(), "unclosed quote"));
             };
             self.at += end + 2;
             return Ok(rest[1..=end].to_owned());
@@ -398,22 +398,21 @@ fn unknown_figure(word: &str) -> String {
             None => did_you_mean(word, AGGREGATIONS.iter().map(|(name, _)| *name)),
         },
     };
-    format!("unknown figure '{word}'{hint} (known: avg, min, med, max, p(N), count, rate, sum, value)")
+    format!("unknown statistic '{word}'{hint} (known: avg, min, med, max, p(N), count, rate, sum, value)")
 }
 
 /// Whether samples of a metric can be told apart by a tag; an error says whether its value is to blame, and why.
 fn check_tag(metric: &str, usage: TagUse, key: &str, value: &str) -> Result<(), (bool, String)> {
     match usage {
-        TagUse::No => Err((false, format!("'{metric}' has no tags: it is counted for the whole run"))),
+        TagUse::No => Err((false, format!("'{metric}' has no tags: it is measured for the whole run"))),
         TagUse::Scenario if key != "scenario" => {
-            Err((false, format!("'{metric}' can be told apart by 'scenario' alone, not by '{key}'")))
+            Err((false, format!("'{metric}' has only the tag 'scenario', not '{key}'")))
         }
-        TagUse::Request if key == "status" && value.parse::<u16>().is_err() => Err((
-            true,
-            format!("'{value}' is no status; it is a number such as 503, or 0 without a response"),
-        )),
+        TagUse::Request if key == "status" && value.parse::<u16>().is_err() => {
+            Err((true, format!("'{value}' is not a status; use a number such as 503, or 0 for no response")))
+        }
         TagUse::Request if key == "expected_response" && !matches!(value, "true" | "false") => {
-            Err((true, "expected_response is true or false".to_owned()))
+            Err((true, "expected_response must be true or false".to_owned()))
         }
         TagUse::Any if matches!(key, "method" | "status" | "expected_response") => {
             Err((false, format!("'{key}' is a tag of requests; '{metric}' has none")))

@@ -1,8 +1,8 @@
-//! What is wrong with an expression, and where.
+//! A problem of an expression and its position.
 
 use std::fmt::Write;
 
-/// Something wrong at one place of a text.
+/// A problem at a position of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     /// Bytes from the start of the text.

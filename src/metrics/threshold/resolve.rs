@@ -1,4 +1,4 @@
-//! From texts of several layers to the thresholds of a run: read, checked against what the run has, merged.
+//! From texts of several layers to the thresholds of a run: parsed, validated against the run, merged.
 
 use super::parse::parse;
 use super::problem::Problem;
@@ -7,13 +7,13 @@ use crate::metrics::builtin::OwnMetric;
 use crate::metrics::builtin::{TagUse, find};
 use crate::text::did_you_mean;
 
-/// Words for the phases of every run.
+/// The phases of every run.
 const PHASES: [&str; 3] = ["ramp-up", "steady", "ramp-down"];
 
 /// Tags that k6 sets on every sample and this engine does not.
 const TAGS_OF_K6: [&str; 8] = ["url", "proto", "subproto", "error_code", "tls_version", "ip", "vu", "iter"];
 
-/// What a run has, as far as thresholds can name it.
+/// Everything in a run that thresholds can refer to.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
     /// Metrics of the script.
@@ -25,8 +25,7 @@ pub(crate) struct Known {
 
 /// The thresholds that hold, and warnings.
 ///
-/// A threshold takes the place of those of lower layers that limit the same figure from the same side; those
-/// of one layer stand beside each other.
+/// A threshold replaces those of lower layers on the same statistic and side; those of one layer all apply.
 ///
 /// # Errors
 /// Every problem of every text, each with its place and a caret.
@@ -58,7 +57,7 @@ pub(crate) fn resolve(
         }
     }
     if problems.is_empty() {
-        // What is lowest was there first: the script's own limits come before those of a flag.
+        // The lowest layer first: the script's own thresholds come before those of a flag.
         kept.sort_by_key(|(layer, _)| std::cmp::Reverse(*layer));
         Ok((kept.into_iter().map(|(_, threshold)| threshold).collect(), warnings))
     } else {
@@ -93,11 +92,11 @@ fn check(text: &str, threshold: Threshold, known: &Known) -> Result<Threshold, V
     if problems.is_empty() { Ok(threshold) } else { Err(problems) }
 }
 
-/// What is likely a mistake.
+/// A likely mistake.
 fn doubt(threshold: &Threshold) -> Option<String> {
     if threshold.quantity == Quantity::Share && threshold.limit > 1.0 {
         return Some(format!(
-            "a share is never above 1, so this limit says nothing; for per cent write {}%",
+            "a share is never above 1, so this threshold has no effect; for percent write {}%",
             threshold.limit
         ));
     }
@@ -105,7 +104,8 @@ fn doubt(threshold: &Threshold) -> Option<String> {
     let is_request = find(&threshold.metric, &[]).is_some_and(|metric| metric.tags() == TagUse::Request);
     let instead = if key == "url" && is_request { "; the path of a request is its 'name'" } else { "" };
     Some(format!(
-        "the engine sets no tag '{key}'; unless the script does, there is no data, which fails{instead}"
+        "there is no built-in tag '{key}'; unless the script sets it, there is no data and the threshold \
+         fails{instead}"
     ))
 }
 

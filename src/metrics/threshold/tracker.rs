@@ -1,6 +1,6 @@
-//! How one threshold stands: second by second, and when the run is over.
+//! The status of one threshold: second by second, and at the end of the run.
 //!
-//! Owns the state and when a change of it is to be told. Leaves measuring to the measures. Pure.
+//! Owns the state and when its changes are reported. Leaves measuring to the measures. Pure.
 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -10,23 +10,23 @@ use super::measure::Measure;
 use super::{ThresholdStats, is_judged_at_the_end};
 use crate::metrics::{MetricKind, Threshold};
 
-/// Seconds in a row that a limit is broken before that is told: one second alone is often noise.
+/// Consecutive seconds in breach before it is reported: a single second is often noise.
 const BREACH_AFTER: u32 = 2;
 
-/// Seconds in a row that it holds again before the recovery is told.
+/// Consecutive seconds met before the recovery is reported.
 const RECOVERY_AFTER: u32 = 5;
 
-/// Whether a threshold holds.
+/// The state of a threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ThresholdState {
-    /// There is nothing to judge yet; at the end of a run this is a failure.
+    /// No data yet; at the end of a run this is a failure.
     NoData,
-    /// A number that is still to be reached; not so when the run is over.
+    /// A count that has not been reached yet; never at the end of a run.
     Pending,
-    /// The limit is kept.
+    /// The threshold is met.
     Holds,
-    /// It is not.
+    /// The threshold is breached.
     Broken,
 }
 

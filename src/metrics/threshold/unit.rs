@@ -1,9 +1,9 @@
-//! What a figure is counted in, and numbers with units.
+//! Quantities, and numbers with units.
 
 use crate::text::parse_duration;
 use serde::{Deserialize, Serialize};
 
-/// What a figure is, and so its unit.
+/// The quantity of a statistic, which determines its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Quantity {
@@ -15,7 +15,7 @@ pub enum Quantity {
     BytesPerSecond,
     /// A share of 0 to 1.
     Share,
-    /// Per cent of something that can be more than all of it, such as one core.
+    /// Percent of a reference that can be exceeded, such as one core.
     Percent,
     /// Events per second.
     PerSecond,
@@ -89,7 +89,7 @@ impl Quantity {
             (Quantity::Number, _) => among(&BYTES, unit),
             (Quantity::Share | Quantity::Percent | Quantity::PerSecond, _) => None,
         };
-        value.ok_or_else(|| format!("the unit '{unit}' does not fit; {}", self.what_fits()))
+        value.ok_or_else(|| format!("the unit '{unit}' does not fit: {}", self.what_fits()))
     }
 
     /// A time of several units, such as `1m30s`, in milliseconds.
@@ -102,13 +102,13 @@ impl Quantity {
 
     fn what_fits(self) -> &'static str {
         match self {
-            Quantity::Time => "this is a time: us, ms, s, m, h or nothing for milliseconds",
-            Quantity::Bytes => "these are bytes: B, kB, MB, GB, KiB, MiB, GiB or nothing for bytes",
-            Quantity::BytesPerSecond => "these are bytes per second: /s, kB/s, MB/s or nothing",
-            Quantity::Share => "this is a share: % or nothing for a share of 0 to 1",
-            Quantity::Percent => "this is in per cent: % or nothing",
-            Quantity::PerSecond => "this is a number per second: /s or nothing",
-            Quantity::Number => "this is a plain number: nothing, or B, kB, MB, GB for bytes",
+            Quantity::Time => "expected a time in us, ms, s, m or h; without a unit, milliseconds",
+            Quantity::Bytes => "expected B, kB, MB, GB, KiB, MiB or GiB; without a unit, bytes",
+            Quantity::BytesPerSecond => "expected /s, kB/s or MB/s; without a unit, bytes per second",
+            Quantity::Share => "expected %; without a unit, a share from 0 to 1",
+            Quantity::Percent => "expected % or no unit",
+            Quantity::PerSecond => "expected /s or no unit",
+            Quantity::Number => "expected a plain number, or B, kB, MB or GB for bytes",
         }
     }
 }

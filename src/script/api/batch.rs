@@ -1,7 +1,7 @@
 //! `http::batch`: several requests at the same time, as a browser loads a page.
 //!
-//! Invariant: nothing is sent unless every entry can be; then each request is a sample of its own, also when
-//! the user is interrupted before the others are done.
+//! Invariant: nothing is sent unless every entry is valid. Each request is a sample of its own, even when the
+//! user is interrupted before the others finish.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -38,15 +38,15 @@ struct Order {
 calls! {
     pub(super) CALLS: Owner::Module("http"); ("call", "does");
 
-    /// Several requests at once, as a browser loads a page: gives their responses in order, an array for an array, a map
-    /// for a map.
+    /// Sends several requests in parallel, as a browser does when it loads a page. Returns their responses in the
+    /// same order: an array for an array, a map for a map.
     ///
-    /// Errors: an entry that is none; then nothing is sent.
+    /// Errors: an invalid entry; then nothing is sent.
     ///
-    /// At most six requests at a time go to each host; `batch` waits for all. An entry is a URL, `[method, url]`,
-    /// `[method, url, params]`, or a map of `url`, `method` (GET if left out) and
-    /// [parameters](#parameters-of-a-request). Each is a sample of its own; the time it waits for its turn counts as
-    /// `blocked`.
+    /// At most six requests run at a time per host; `batch` waits for all of them. An entry is a URL, `[method,
+    /// url]`, `[method, url, params]`, or a map with `url`, `method` (default GET) and
+    /// [parameters](#parameters-of-a-request). Each request is a sample of its own; the time it waits for its
+    /// turn counts as `blocked`.
     ///
     /// ```rhai
     /// fn iteration() {
@@ -55,7 +55,7 @@ calls! {
     ///         health: #{ url: "/health", tags: #{ kind: "asset" } },
     ///         analysis: ["POST", "/quality/analyze", #{ json: #{ source: "fn main() {}" } }],
     ///     });
-    ///     check("a score comes", page.analysis.json("score") != ());
+    ///     check("has a score", page.analysis.json("score") != ());
     /// }
     /// ```
     fn batch(requests: array) -> array;
@@ -94,7 +94,7 @@ fn map(host: &Rc<Host>, context: &NativeCallContext, entries: Map) -> ScriptResu
 }
 
 fn why_not(entry: &str, why: &rhai::EvalAltResult) -> String {
-    // The position in the text of a runtime error is that of the whole call, which is told anyway.
+    // The position in the text of a runtime error is that of the whole call, which is reported anyway.
     match why {
         rhai::EvalAltResult::ErrorRuntime(text, _) => format!("http::batch, entry {entry}: {text}"),
         other => format!("http::batch, entry {entry}: {other}"),
@@ -131,7 +131,7 @@ fn read_entry(host: &Rc<Host>, vu: &Rc<VuContext>, entry: Dynamic) -> ScriptResu
     Ok(Order { request, pending, demands })
 }
 
-/// Sends all, waits once for all, gives the responses in order.
+/// Sends all requests, waits for all of them at once, and returns the responses in order.
 fn send(
     host: &Rc<Host>,
     vu: &Rc<VuContext>,

@@ -12,16 +12,18 @@ use crate::script::reference::{Owner, calls};
 calls! {
     pub(super) CALLS: Owner::Global; ("call", "does");
 
-    /// Counts a yes or no; returns it. *VU*
+    /// Records a check as passed or failed; returns `passed`. *VU*
     ///
     /// ```rhai
     /// check("signed in", this.token != ());
     /// ```
     fn check(name: text, passed: bool) -> bool;
 
-    /// Applies each condition of `#{ "name": |v| bool, … }` to the value, counts it; returns whether all hold. *VU*
+    /// Runs each condition of `#{ "name": |v| bool, … }` on the value and records it as a check; returns whether
+    /// all passed. *VU*
     ///
-    /// Errors: a condition gives no true or false. An error inside a condition counts as no and goes on to the script.
+    /// Errors: a condition does not return true or false. An error inside a condition counts as a failed check
+    /// and is passed on to the script.
     ///
     /// ```rhai
     /// check(http::get("/quality/insights"), #{

@@ -1,4 +1,4 @@
-//! From script values to what host functions need; an error says what was expected and what came.
+//! From script values to what host functions need; an error says what was expected and what was given.
 
 use std::time::Duration;
 

@@ -13,13 +13,14 @@ use crate::script::reference::{Owner, calls};
 calls! {
     pub(super) CALLS: Owner::Module("http"); ("call", "does");
 
-    /// Map of the cookies that a request there would carry; without a URL to the host itself.
+    /// Map of the cookies that a request to this URL would send; without a URL, a request to the host.
     fn cookies() -> map;
     fn cookies(url: text) -> map;
 
-    /// Keeps a cookie as if the URL had sent it: `set_cookie(url, "a=b; Path=/")`, or a name and a value with `Path=/`.
+    /// Stores a cookie as if the URL had set it: `set_cookie(url, "a=b; Path=/")`, or a name and a value, with
+    /// `Path=/`.
     ///
-    /// Errors: the rules do not let that URL set this one.
+    /// Errors: that URL may not set this cookie.
     ///
     /// ```rhai
     /// http::set_cookie("/", "session", "4f1a");
@@ -27,10 +28,10 @@ calls! {
     fn set_cookie(url: text, cookie: text);
     fn set_cookie(url: text, name: text, value: text);
 
-    /// Forgets all cookies.
+    /// Deletes all cookies.
     fn clear_cookies();
 
-    /// Closes the VU's idle connections, so that its next request opens one.
+    /// Closes the VU's idle connections, so that its next request opens a new one.
     fn close_connections();
 }
 
@@ -74,7 +75,7 @@ fn cookies(host: &Host, url: &str) -> ScriptResult<Map> {
     let pairs = vu.client.cookies_for(&target(host, &vu, url)?);
     let mut map = Map::new();
     for (name, value) in pairs {
-        // Of two with one name the more specific comes first; it is the one that servers take.
+        // Of two with the same name the more specific comes first; servers use that one.
         map.entry(name.into()).or_insert_with(|| value.into());
     }
     Ok(map)
@@ -87,7 +88,7 @@ fn set_cookie(host: &Host, url: &str, cookie: &str) -> ScriptResult<()> {
 
 fn set_pair(host: &Host, url: &str, name: &str, value: &str) -> ScriptResult<()> {
     if value.contains([';', '\r', '\n']) {
-        return Err(format!("http::set_cookie: the value of {name} holds ';' or a line break").into());
+        return Err(format!("http::set_cookie: the value of {name} contains ';' or a line break").into());
     }
     set_cookie(host, url, &format!("{name}={value}; Path=/"))
 }

@@ -29,7 +29,7 @@ pub(super) const SECTION: Section = Section {
     name: "crypto",
     title: "`crypto`",
     is_part: false,
-    about: "digests, authentication codes, random bytes, signed tokens",
+    about: "digests, HMACs, random bytes, signed tokens",
     intro: "`data` and `key` are text or a blob.",
     tables: &[CALLS, JWT_KEYS],
     notes: r##"
@@ -45,32 +45,32 @@ fn iteration() { http::get("/quality/insights", #{ bearer: this.token }); }
 calls! {
     CALLS: Owner::Module("crypto"); ("call", "gives");
 
-    /// The digest, hexadecimal.
+    /// The digest in hexadecimal.
     fn md5(data: text|blob) -> text;
     fn sha1(data: text|blob) -> text;
     fn sha256(data: text|blob) -> text;
     fn sha384(data: text|blob) -> text;
     fn sha512(data: text|blob) -> text;
 
-    /// The authentication code, hexadecimal, or as `"base64"` or `"base64url"`; the algorithm is `"md5"`, `"sha1"`,
+    /// The HMAC in hexadecimal, or as `"base64"` or `"base64url"`; the algorithm is `"md5"`, `"sha1"`,
     /// `"sha256"`, `"sha384"` or `"sha512"`.
     ///
-    /// Errors: no such algorithm; no such encoding.
+    /// Errors: unknown algorithm; unknown encoding.
     ///
     /// ```rhai
-    /// let signature = crypto::hmac("sha256", "key", "what is signed", "base64");
+    /// let signature = crypto::hmac("sha256", "key", "message", "base64");
     /// ```
     fn hmac(algorithm: text, key: text|blob, data: text|blob) -> text;
     fn hmac(algorithm: text, key: text|blob, data: text|blob, encoding: text) -> text;
 
-    /// A blob of `count` bytes from the VU's own sequence, so seeded: not for real keys.
+    /// A blob of `count` random bytes from the VU's own seeded sequence. Do not use it for real keys.
     ///
-    /// Errors: above 1,000,000.
+    /// Errors: `count` above 1,000,000.
     fn random_bytes(count: int) -> blob;
 
-    /// A JSON Web Token signed with HS256.
+    /// A signed JSON Web Token; HS256 by default.
     ///
-    /// Errors: claims that are no plain data; no such algorithm.
+    /// Errors: claims that are not plain data; unknown algorithm.
     fn jwt_sign(claims: map, key: text|blob) -> text;
     fn jwt_sign(claims: map, key: text|blob, settings: map) -> text;
 }
@@ -78,9 +78,9 @@ calls! {
 keys! {
     pub(super) JWT_KEYS: "crypto::jwt_sign";
 
-    /// How it is signed.
+    /// Signature algorithm.
     algorithm: "`\"HS256\"`, `\"HS384\"` or `\"HS512\"`";
-    /// More fields of its header.
+    /// Additional header fields.
     header: "map";
 }
 
@@ -145,7 +145,7 @@ fn random_bytes(host: &Rc<Host>, count: i64) -> ScriptResult<Dynamic> {
 
 fn hmac(algorithm: &str, key: &Dynamic, data: &Dynamic, encoding: &str) -> ScriptResult<String> {
     let algorithm = ALGORITHMS.iter().find(|known| **known == algorithm).ok_or_else(|| {
-        format!("crypto::hmac: there is no algorithm '{algorithm}' (known: {})", ALGORITHMS.join(", "))
+        format!("crypto::hmac: unknown algorithm '{algorithm}' (known: {})", ALGORITHMS.join(", "))
     })?;
     let key = convert::bytes("crypto::hmac: the key", key)?;
     let code = code(algorithm, &key, &convert::bytes("crypto::hmac: the data", data)?);
@@ -187,17 +187,17 @@ fn jwt_sign(claims: &Map, key: &Dynamic, options: &Map) -> ScriptResult<String> 
         match name.as_str() {
             "algorithm" => {
                 let wanted = convert::text(&what, value)?;
-                let (signature, digest) = SIGNATURES
-                    .into_iter()
-                    .find(|(known, _)| *known == wanted)
-                    .ok_or_else(|| format!("{what} is \"{wanted}\"; it is one of HS256, HS384, HS512"))?;
+                let (signature, digest) =
+                    SIGNATURES.into_iter().find(|(known, _)| *known == wanted).ok_or_else(|| {
+                        format!("{what} is \"{wanted}\"; it must be one of HS256, HS384, HS512")
+                    })?;
                 header["alg"] = signature.into();
                 algorithm = digest;
             }
             "header" => {
                 for (field, value) in &convert::map(&what, value)? {
                     if field == "alg" {
-                        return Err(format!("{what}: write algorithm: … for the field alg").into());
+                        return Err(format!("{what}: set the field alg with the key algorithm").into());
                     }
                     header[field.as_str()] = json_of(&format!("{what}.{field}"), value)?;
                 }
@@ -213,7 +213,7 @@ fn jwt_sign(claims: &Map, key: &Dynamic, options: &Map) -> ScriptResult<String> 
 fn json_of(what: &str, value: &Dynamic) -> Result<Value, String> {
     // Asked first, because a function would be written as the name of its type.
     crate::script::Value::from_dynamic(value)
-        .map_err(|kind| format!("{what} hold a {kind}, which JSON cannot"))?;
+        .map_err(|kind| format!("{what} contain a {kind}, which JSON cannot represent"))?;
     serde_json::to_value(value).map_err(|error| format!("{what}: {error}"))
 }
 

@@ -1,4 +1,4 @@
-//! `data::…`: files of test data, read while the top level runs, once for all threads.
+//! `data::…`: test data files, read while the top level runs, once for all threads.
 
 use std::rc::Rc;
 
@@ -15,13 +15,14 @@ pub(super) const SECTION: Section = Section {
     name: "data",
     title: "`data`",
     is_part: false,
-    about: "files of test data",
-    intro: "At the top level only. Files are looked for in the folder of the script that is run, then in the folders of \
-            `--data`; anything outside of them is refused. Each file is read once a run. [data.md](data.md) explains how.",
+    about: "test data files",
+    intro: "At the top level only. Files are looked up in the folder of the main script, then in the folders \
+            of `--data`; anything outside these is refused. Each file is read once per run. See \
+            [data.md](data.md).",
     tables: &[CALLS, CSV_KEYS],
     notes: r##"
-Errors of all of them: the file is not there, or may not be read; it is no UTF-8 (but for `data::bytes`), with line and
-byte; a table is larger than 2 GB.
+Errors of all of them: the file does not exist or cannot be read; it is not UTF-8 (except for `data::bytes`), with
+line and byte; a table is larger than 2 GB.
 
 ```rhai
 const USERS = data::csv("data/users.csv");
@@ -34,18 +35,18 @@ fn iteration() { http::post("/login", #{ json: #{ user: this.user.user } }); }
 calls! {
     CALLS: Owner::Module("data"); ("call", "gives");
 
-    /// A [table](#a-table) of maps, column → text; without header and columns of arrays.
+    /// A [table](#a-table) of maps from column to text; with neither header nor `columns`, of arrays.
     ///
-    /// Errors: rows of another length, with the line; a quote that is never closed; two columns of one name.
+    /// Errors: a row of a different length, with its line; an unclosed quote; two columns with the same name.
     fn csv(path: text) -> Table;
     fn csv(path: text, settings: map) -> Table;
 
-    /// A table if the file holds an array, else its value.
+    /// A table if the file contains an array, otherwise its value.
     ///
     /// Errors: not JSON, with line and column.
     fn json(path: text) -> any;
 
-    /// A table of text; empty lines are left out.
+    /// A table of lines; empty lines are skipped.
     fn lines(path: text) -> Table;
 
     /// The whole file as text.
@@ -62,14 +63,13 @@ calls! {
 keys! {
     pub(super) CSV_KEYS: "data::csv";
 
-    /// What stands between two cells; `","` if left out.
+    /// Separator between cells; default `","`.
     delimiter: "one ASCII character";
-    /// Whether the first line names the columns; true if left out.
+    /// Whether the first line holds the column names; default true.
     header: "true or false";
-    /// With a header: the columns that are kept; without: their names. All if left out.
+    /// With a header: the columns to keep; without: the column names. Default: all.
     columns: "array of texts";
-    /// Whether rows may be shorter (what is missing is `""`) or longer (what is too much is left out); false if left
-    /// out.
+    /// Whether rows may be shorter (missing cells are `""`) or longer (extra cells are ignored); default false.
     ragged: "true or false";
 }
 

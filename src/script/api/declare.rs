@@ -1,4 +1,4 @@
-//! `options`, `task`, `wait`, `scenario`: what the top level of a script declares.
+//! `options`, `task`, `wait`, `scenario`: the declarations at the top level of a script.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -22,7 +22,7 @@ pub(super) const OPTIONS: Section = Section {
     name: "options",
     title: "`options`",
     is_part: false,
-    about: "the settings of the run, with defaults of the script's own",
+    about: "default settings of the run",
     intro: "At the top level only.",
     tables: &[OPTIONS_CALL, OPTION_KEYS],
     notes: "",
@@ -31,10 +31,10 @@ pub(super) const OPTIONS: Section = Section {
 calls! {
     OPTIONS_CALL: Owner::Global; ("call", "does");
 
-    /// Sets defaults of the run. Flags, environment and `rhaid.toml` win over them. Of two calls the later wins, key by
-    /// key.
+    /// Sets defaults for the run. Flags, environment variables and `rhaid.toml` override them. A later call
+    /// overrides an earlier one, key by key.
     ///
-    /// Errors: a key that does not exist, a value of another kind.
+    /// Errors: an unknown key; a value of the wrong type.
     ///
     /// ```rhai
     /// options(#{ host: "http://127.0.0.1:8000", users: 20, spawn_rate: 2, run_time: "5m", tags: #{ team: "shop" } });
@@ -45,43 +45,43 @@ calls! {
 keys! {
     pub(super) OPTION_KEYS: "options";
 
-    /// Base URL that relative URLs are joined to.
+    /// Base URL for relative URLs.
     host: "text";
-    /// Most VUs at once, see [load.md](load.md).
+    /// Maximum number of concurrent VUs, see [load.md](load.md).
     users: "whole number";
-    /// VUs started, and at the end taken away, per second.
+    /// VUs started per second during ramp-up, and stopped per second during ramp-down.
     spawn_rate: "number";
-    /// Iterations started per second, whatever the target does, instead of a number of VUs; see
-    /// [load.md](load.md#rates).
+    /// Arrival rate: iterations started per second, however fast the target responds, instead of a number of VUs;
+    /// see [load.md](load.md#rates).
     rate: "number per second, or text such as `\"600/m\"`";
-    /// Stages that the VUs, or the rate, follow; see [load.md](load.md#stages).
+    /// Stages of the number of VUs, or of the rate; see [load.md](load.md#stages).
     stages: "text such as `\"30s:20,1m:20\"`, or array of maps `duration`, `target`, `name`";
-    /// Function that says each second what the load is; see [load.md](load.md#shapes).
+    /// Function that returns the load, called every second; see [load.md](load.md#shapes).
     shape: "function or its name";
-    /// With a rate, most VUs at once; 1,000 if left out.
+    /// With a rate: maximum number of VUs; default 1,000.
     max_vus: "whole number";
-    /// With a rate, VUs that are there from the start; 0 if left out.
+    /// With a rate: VUs created at the start; default 0.
     pre_allocated_vus: "whole number";
-    /// With a rate, how iterations are spread over time.
+    /// With a rate: how arrivals are spread over time.
     arrivals: "`\"uniform\"` or `\"poisson\"`";
-    /// With a rate, what becomes of an iteration that nobody is free for.
+    /// With a rate: what happens to an iteration when no VU is free.
     late: "`\"queue\"` or `\"drop\"`";
-    /// Time until the VUs are taken away.
+    /// Time until VUs are stopped.
     run_time: "time";
-    /// The same, counted from the moment when all VUs are there.
+    /// The same, counted from the end of the ramp-up.
     hold: "time";
-    /// Iterations of all VUs together, after which the run ends.
+    /// Total number of iterations of all VUs, after which the run ends.
     iterations: "whole number";
-    /// Time that running iterations get when the run stops.
+    /// Grace period for running iterations when the run stops.
     stop_timeout: "time";
-    /// Limits on what is measured: a map of metrics to limits, as in k6, or an array of whole texts, see
+    /// Pass/fail conditions: a map from metrics to conditions, as in k6, or an array of complete thresholds; see
     /// [thresholds.md](thresholds.md).
     thresholds: "map, array or text";
     /// Tags of every request.
     tags: "map of names to plain values";
-    /// Seed of everything random, see [load.md](load.md#seeds).
+    /// Seed for all random values, see [load.md](load.md#seeds).
     seed: "whole number";
-    /// How requests are made, see [below](#optionshttp).
+    /// HTTP settings, see [below](#optionshttp).
     http: "map";
 }
 
@@ -89,9 +89,9 @@ pub(super) const OPTIONS_HTTP: Section = Section {
     name: "options.http",
     title: "`options.http`",
     is_part: true,
-    about: "how all requests of the run are made",
-    intro: "The key `http` of `options`. Files are relative to the folder that the command is started in. \
-            [http.md](http.md) says what each of them does to requests.",
+    about: "HTTP settings of the run",
+    intro: "The key `http` of `options`. File paths are relative to the working directory. [http.md](http.md) \
+            explains the effect of each setting.",
     tables: &[HTTP_KEYS],
     notes: "```rhai\noptions(#{ http: #{ timeout: \"10s\", headers: #{ \"accept-language\": \"en\" } } });\n```",
 };
@@ -99,27 +99,27 @@ pub(super) const OPTIONS_HTTP: Section = Section {
 keys! {
     pub(super) HTTP_KEYS: "options.http";
 
-    /// Headers of every request; those of a request win over them.
+    /// Headers of every request; a request's own headers override them.
     headers: "map of names to plain values";
-    /// Addresses that names are taken to have, instead of asking the system.
+    /// Addresses to use for host names instead of a DNS lookup.
     resolve: "map of names to `\"IP\"` or `\"IP:PORT\"`";
-    /// Any certificate is accepted.
+    /// Accept any certificate.
     insecure: "true or false";
-    /// PEM file of certificates to trust besides the system's.
+    /// PEM file of certificates to trust in addition to the system's.
     ca_file: "path";
-    /// PEM file with a certificate chain and its key to present.
+    /// PEM file with the client certificate chain and its key.
     client_cert: "path";
-    /// The proxy; `"env"` uses `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. There is none if left out.
+    /// The proxy; `"env"` uses `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. Default: none.
     proxy: "URL";
-    /// The header `user-agent`; `rhaid/VERSION` if left out.
+    /// The `user-agent` header; default `rhaid/VERSION`.
     user_agent: "text";
-    /// Most redirects that are followed; 10 if left out.
+    /// Maximum number of redirects to follow; default 10.
     max_redirects: "whole number";
-    /// Limit of a whole request; 60 s if left out.
+    /// Timeout of a whole request; default 60 s.
     timeout: "time";
-    /// Limit of opening a connection; 10 s if left out.
+    /// Timeout for opening a connection; default 10 s.
     connect_timeout: "time";
-    /// The version of HTTP; `"auto"` if left out.
+    /// HTTP version; default `"auto"`.
     http_version: "`\"auto\"`, `\"1.1\"` or `\"2\"`";
 }
 
@@ -127,8 +127,8 @@ pub(super) const TASK: Section = Section {
     name: "task",
     title: "`task`",
     is_part: false,
-    about: "a function of the scenario `default`, picked by weight",
-    intro: "At the top level only. `task` and `wait` declare the one scenario `default`.",
+    about: "a weighted task of the scenario `default`",
+    intro: "At the top level only. `task` and `wait` declare a single scenario, `default`.",
     tables: &[TASK_CALL, TASK_KEYS],
     notes: "",
 };
@@ -136,10 +136,10 @@ pub(super) const TASK: Section = Section {
 calls! {
     TASK_CALL: Owner::Global; ("call", "does");
 
-    /// Declares that an iteration of `default` may be one call of this function. The weight is how often it is picked,
-    /// 1 if left out. `task("browse")` and `task(Fn("browse"))` are the same. A task takes no argument.
+    /// Adds a function to the tasks of `default`. Each iteration calls one task, picked by weight; the default
+    /// weight is 1. `task("browse")` and `task(Fn("browse"))` are the same. A task function takes no arguments.
     ///
-    /// Errors: the script has no such function; a weight below 0; both `scenario("default", …)` and `task`.
+    /// Errors: the function is not defined; a negative weight; both `scenario("default", …)` and `task`.
     ///
     /// ```rhai
     /// task("browse", 3);
@@ -171,7 +171,7 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
             if let Some(function) = &layer.shape {
                 declarations.shapes.push((function.clone(), "options.shape".to_owned(), position));
             }
-            // Of two calls the later one wins, key by key.
+            // A later call overrides an earlier one, key by key.
             declarations.options = beside(layer, std::mem::take(&mut declarations.options));
             declarations.add_problems(problems, position);
             Ok(())
@@ -229,7 +229,7 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
                 let (mut problems, position) = (Vec::new(), context.call_position());
                 let scenario = scenario(declarations, &name, &map, position, &mut problems);
                 problems.extend(declarations.add_scenario(scenario).err());
-                // All of them are told when the top level is done.
+                // All problems are reported together after the top level has run.
                 declarations.add_problems(problems, position);
                 Ok(())
             })
@@ -293,7 +293,7 @@ fn option(options: &mut Options, key: &str, value: &Dynamic) -> Result<(), Strin
         "tags" => options.tags = convert::text_map(&what, value)?.into_iter().collect(),
         "seed" => options.seed = Some(convert::count(&what, value)?),
         "http" => options.http = http(&convert::map(&what, value)?)?,
-        // They need to know where they stand; see the caller.
+        // Thresholds need their position in the script; see the caller.
         "thresholds" => {}
         _ => return Err(OPTION_KEYS.unknown("options", key)),
     }

@@ -1,4 +1,4 @@
-//! `encoding::…`: text and bytes in base64, hexadecimal and URLs.
+//! `encoding::…`: base64, hexadecimal and URL encoding of text and bytes.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ use crate::script::ending::ScriptResult;
 use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
 
-/// RFC 4648, sections 4 and 5. What is decoded may have its padding or not.
+/// RFC 4648, sections 4 and 5. Padding is optional when decoding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(&STANDARD, LENIENT);
 const BASE64URL: GeneralPurpose = GeneralPurpose::new(&URL_SAFE, LENIENT.with_encode_padding(false));
 const LENIENT: GeneralPurposeConfig =
@@ -37,7 +37,8 @@ pub(super) const SECTION: Section = Section {
     title: "`encoding`",
     is_part: false,
     about: "base64, hexadecimal and URLs",
-    intro: "`data` is text or a blob. Errors: it is neither; what is decoded is not so encoded, or does not hold text.",
+    intro: "`data` is text or a blob. Errors: it is neither; the input is not validly encoded, or the decoded \
+            bytes are not text.",
     tables: &[CALLS],
     notes: "",
 };
@@ -54,7 +55,8 @@ calls! {
     /// Lower-case hexadecimal digits.
     fn hex_encode(data: text|blob) -> text;
 
-    /// The text; padding may be there or not. With `"blob"` as second argument a blob, for what is no text.
+    /// The decoded text; padding is optional. With `"blob"` as the second argument, a blob, for data that is not
+    /// text.
     fn base64_decode(encoded: text) -> text;
     fn base64_decode(encoded: text, kind: text) -> text|blob;
     fn base64url_decode(encoded: text) -> text;
@@ -62,10 +64,10 @@ calls! {
     fn hex_decode(encoded: text) -> text;
     fn hex_decode(encoded: text, kind: text) -> text|blob;
 
-    /// The value as part of a URL: everything but letters, digits and `-._~` is escaped.
+    /// The value, percent-encoded: all but letters, digits and `-._~` is escaped.
     fn url_encode(value: text|number|bool) -> text;
 
-    /// The text without escapes; `+` stays `+`.
+    /// The percent-decoded text; `+` stays `+`.
     fn url_decode(encoded: text) -> text;
 }
 
@@ -126,7 +128,7 @@ fn encode_url(text: &str) -> String {
 fn decode_url(text: &str) -> ScriptResult<String> {
     match percent_decode_str(text).decode_utf8() {
         Ok(decoded) => Ok(decoded.into_owned()),
-        Err(_) => Err(format!("encoding::url_decode: \"{text}\" does not hold UTF-8").into()),
+        Err(_) => Err(format!("encoding::url_decode: \"{text}\" does not decode to UTF-8").into()),
     }
 }
 

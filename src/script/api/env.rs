@@ -13,21 +13,21 @@ pub(super) const SECTION: Section = Section {
     name: "env",
     title: "`env`",
     is_part: false,
-    about: "variables of the environment and of `-e`",
+    about: "environment variables and `-e`",
     intro: "",
     tables: &[CALLS],
-    notes: "A value of the scenario's `env` comes first. A value of `-e NAME=VALUE` or of `[env]` in `rhaid.toml` comes \
-            before the environment of the process.",
+    notes: "The scenario's `env` takes precedence, then `-e NAME=VALUE` or `[env]` in `rhaid.toml`, then \
+            the process environment.",
 };
 
 calls! {
     CALLS: Owner::Module("env"); ("call", "gives");
 
-    /// The variable as text; when it is not set the other value, or `()` without one.
+    /// The variable as text; if it is not set, `otherwise`, or `()`.
     fn get(name: text) -> text|unit;
     fn get(name: text, otherwise: any) -> any;
 
-    /// The variable.
+    /// The variable as text.
     ///
     /// Errors: it is not set.
     fn require(name: text) -> text;
@@ -54,7 +54,7 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     engine.register_static_module("env", module.into());
 }
 
-/// A value that was given, of the scenario first, else one of the environment.
+/// A given value (the scenario's first), or one from the environment.
 pub(super) fn lookup(host: &Rc<Host>, name: &str) -> Option<String> {
     let of_scenario = host.current().and_then(|vu| vu.env.get(name).cloned());
     of_scenario.or_else(|| host.inputs.env.get(name).cloned()).or_else(|| std::env::var(name).ok())

@@ -1,7 +1,7 @@
-//! The keys of a scenario, and of `options`, that say how its iterations are started.
+//! The keys of a scenario, and of `options`, that define how iterations are started.
 //!
-//! Leaves what values make sense together to `plan::Executor`. Invariant: a key that the executor does not have is
-//! an error; all errors of a scenario are found at once.
+//! Leaves which values make sense together to `plan::Executor`. Invariant: a key that the executor does not have
+//! is an error; all errors of a scenario are reported at once.
 
 use std::time::Duration;
 
@@ -38,49 +38,50 @@ const EXECUTORS: [(&str, &[&str]); 9] = [
 keys! {
     pub(super) LOAD_KEYS: "scenario";
 
-    /// How its iterations are started, see [load.md](load.md#executors). If left out, it has a share of the run's
-    /// VUs, or of its rate.
+    /// How iterations are started, see [load.md](load.md#executors). Without one, the scenario gets a share of
+    /// the run's VUs or rate.
     executor: "name of an executor";
-    /// VUs of `constant-vus`, `per-vu-iterations` and `shared-iterations`; 1 if left out.
+    /// Number of VUs for `constant-vus`, `per-vu-iterations` and `shared-iterations`; default 1.
     vus: "whole number";
-    /// How long `constant-vus` or `constant-arrival-rate` lasts; as long as the run if left out.
+    /// Duration of `constant-vus` or `constant-arrival-rate`; default: the whole run.
     duration: "time";
-    /// VUs of `ramping-vus` at first; 0 if left out.
+    /// Initial number of VUs for `ramping-vus`; default 0.
     start_vus: "whole number";
-    /// What the VUs or the rate do one after the other, in straight lines from target to target.
+    /// Stages of the number of VUs or the rate, interpolated linearly from target to target.
     stages: "array of maps `duration`, `target`, `name`, or text such as `\"30s:20,1m:20\"`";
-    /// Time that the running iteration of a VU gets when `ramping-vus` takes it away, instead of `stop_timeout`.
+    /// Grace period for the running iteration of a VU that `ramping-vus` stops, instead of `stop_timeout`.
     graceful_ramp_down: "time";
-    /// Iterations of each VU (`per-vu-iterations`; 1 if left out), or of all together (`shared-iterations`).
+    /// Iterations per VU (`per-vu-iterations`; default 1), or in total (`shared-iterations`).
     iterations: "whole number";
-    /// Time for them; 10 minutes if left out. What is not begun by then is dropped.
+    /// Time limit for these iterations; default 10 minutes. Iterations not started by then are dropped.
     max_duration: "time";
-    /// Iterations started per `time_unit` by `constant-arrival-rate`.
+    /// Iterations started per `time_unit` for `constant-arrival-rate`.
     rate: "number, or text such as `\"600/m\"`";
-    /// What numbers of `rate`, `start_rate` and the targets of stages count for; 1 s if left out.
+    /// The period that `rate`, `start_rate` and stage targets refer to; default 1 s.
     time_unit: "time";
-    /// Rate of `ramping-arrival-rate` at first; 0 if left out.
+    /// Initial rate of `ramping-arrival-rate`; default 0.
     start_rate: "number, or text such as `\"600/m\"`";
-    /// A recorded rate to replay: columns `time` and `rate`.
+    /// A recorded arrival rate to replay, with columns `time` and `rate`.
     trace: "table of `data::csv`, or array of maps";
-    /// Function that says each second what the load is, see [load.md](load.md#shapes).
+    /// Function that returns the load, called every second; see [load.md](load.md#shapes).
     shape: "function or its name";
-    /// With a rate, VUs that are there from the start; 0 if left out.
+    /// With a rate: VUs created at the start; default 0.
     pre_allocated_vus: "whole number";
-    /// With a rate, most VUs at once; 1,000 if left out.
+    /// With a rate: maximum number of VUs; default 1,000.
     max_vus: "whole number";
-    /// With a rate, how iterations are spread over time: evenly, or as independent arrivals are.
+    /// With a rate: how arrivals are spread over time: evenly, or as a Poisson process.
     arrivals: "`\"uniform\"` or `\"poisson\"`";
-    /// With a rate, what becomes of an iteration that nobody is free for: it waits, or it is dropped and counted.
+    /// With a rate: what happens to an iteration when no VU is free: it waits for one, or it is dropped and
+    /// counted.
     late: "`\"queue\"` or `\"drop\"`";
 }
 
-/// Whether a key is about the load of a scenario.
+/// Whether a key concerns the load of a scenario.
 pub(super) fn is_load_key(key: &str) -> bool {
     LOAD_KEYS.names().contains(&key)
 }
 
-/// Reads how a scenario is loaded; `None` is with the others that have no executor of their own.
+/// Reads the load of a scenario; `None` if it shares the run's load with others that have no executor.
 pub(super) fn executor(of: &str, map: &Map, problems: &mut Vec<String>) -> Option<Executor> {
     let name = kind(of, map, problems)?;
     let known = EXECUTORS.iter().find(|(known, _)| *known == name).map_or(&[] as &[&str], |(_, keys)| *keys);
@@ -137,7 +138,7 @@ pub(super) fn executor(of: &str, map: &Map, problems: &mut Vec<String>) -> Optio
     })
 }
 
-/// Stands in for a trace that could not be read, so that nothing else is said of it.
+/// Stands in for a trace that could not be read, so that no further problem is reported for it.
 fn two_steps() -> [(Duration, f64); 2] {
     [(Duration::ZERO, 1.0), (Duration::from_secs(1), 1.0)]
 }
@@ -149,14 +150,15 @@ fn kind(of: &str, map: &Map, problems: &mut Vec<String>) -> Option<String> {
         return match convert::text(&format!("{of}: executor"), value) {
             Ok(name) if name == "externally-controlled" => {
                 problems.push(format!(
-                    "{of}: there is no executor 'externally-controlled'; every load can be changed while it runs"
+                    "{of}: there is no executor 'externally-controlled'; the load of every executor can be \
+                     changed during the run"
                 ));
                 None
             }
             Ok(name) if names().any(|known| known == name) => (name != "users").then_some(name),
             Ok(name) => {
                 let (hint, all) = (did_you_mean(&name, names()), names().collect::<Vec<_>>().join(", "));
-                problems.push(format!("{of}: there is no executor '{name}'{hint} (known: {all})"));
+                problems.push(format!("{of}: unknown executor '{name}'{hint} (known: {all})"));
                 None
             }
             Err(problem) => {
@@ -186,7 +188,7 @@ fn misplaced(of: &str, executor: &str, key: &str) -> String {
     format!("{of}: '{key}' belongs to the executor {}, not to {executor}", owners.join(" or "))
 }
 
-/// Reads keys, and keeps what is wrong with them.
+/// Reads keys and collects problems.
 struct Keys<'a> {
     of: &'a str,
     map: &'a Map,
@@ -199,7 +201,7 @@ impl Keys<'_> {
         read(&format!("{}: {key}", self.of), value).map_err(|problem| self.problems.push(problem)).ok()
     }
 
-    /// As `read`, but it must be there.
+    /// As `read`, but the key is required.
     fn required<T>(&mut self, key: &str, read: impl FnOnce(&mut Self, &str) -> Option<T>) -> Option<T> {
         if !self.map.contains_key(key) {
             self.problems.push(format!("{}: {key} is missing", self.of));
@@ -219,13 +221,13 @@ impl Keys<'_> {
         self.read(key, convert::function_name)
     }
 
-    /// Seconds that a rate without a unit of its own counts for.
+    /// The seconds that a rate without its own unit refers to.
     fn time_unit(&mut self) -> f64 {
         let unit = self.time("time_unit").map_or(1.0, |unit| unit.as_secs_f64());
         if unit > 0.0 {
             return unit;
         }
-        self.problems.push(format!("{}: time_unit is 0; it is the time that the rate counts for", self.of));
+        self.problems.push(format!("{}: time_unit is 0; it must be above 0", self.of));
         1.0
     }
 
@@ -269,8 +271,9 @@ impl Keys<'_> {
             rows.iter()
                 .enumerate()
                 .map(|(row, (time, rate))| {
-                    let time = Duration::try_from_secs_f64(time - start)
-                        .map_err(|_| format!("{what}: the time of row {} is before the first", row + 1))?;
+                    let time = Duration::try_from_secs_f64(time - start).map_err(|_| {
+                        format!("{what}: the time of row {} is before that of the first row", row + 1)
+                    })?;
                     Ok((time, *rate))
                 })
                 .collect()

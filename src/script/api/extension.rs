@@ -1,7 +1,7 @@
-//! Functions from outside: what an embedding program adds to the script API.
+//! Extensions: functions that an embedding program adds to the script API.
 //!
-//! An [`Extension`] is applied to the engine of each worker thread. Asynchronous functions suspend the
-//! virtual user, not the thread, and can record samples of their own.
+//! An [`Extension`] is applied to the engine of each worker thread. Asynchronous functions suspend the virtual
+//! user, not the thread, and can record samples.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use crate::script::ending::ScriptResult;
 use crate::script::host::Host;
 use crate::script::vu_context::VuContext;
 
-/// Most arguments an asynchronous function can take.
+/// Maximum number of arguments of an asynchronous function.
 const MOST_ARGUMENTS: usize = 4;
 
 type AsyncFunction =
@@ -25,7 +25,7 @@ type AsyncFunction =
 /// Something an embedding program adds to every engine.
 #[derive(Clone)]
 pub(crate) enum Extension {
-    /// Whatever the program does with the engine: plain functions, types, modules.
+    /// Configures the engine directly: plain functions, types, modules.
     Engine(Arc<dyn Fn(&mut Engine) + Send + Sync>),
     /// A function that waits without blocking the thread.
     Async {
@@ -38,7 +38,7 @@ pub(crate) enum Extension {
 
 /// One call of an asynchronous function by a script.
 pub struct AsyncCall {
-    /// What the script passed, in order.
+    /// The arguments that the script passed, in order.
     pub args: Vec<Dynamic>,
     vu: Rc<VuContext>,
     host: Rc<Host>,
@@ -46,12 +46,12 @@ pub struct AsyncCall {
 }
 
 impl AsyncCall {
-    /// Number of the virtual user that calls.
+    /// Number of the calling virtual user.
     pub fn vu_id(&self) -> u64 {
         self.vu.id
     }
 
-    /// Number of the iteration that calls.
+    /// Number of the calling iteration.
     pub fn iteration(&self) -> u64 {
         self.vu.iteration.get()
     }
@@ -82,7 +82,8 @@ impl AsyncCall {
     }
 }
 
-/// One thing that an asynchronous function did and measured, for [`AsyncCall::record`]: a query, a message, a call.
+/// One measured operation of an asynchronous function, such as a query, a message or a call; see
+/// [`AsyncCall::record`].
 #[derive(Clone, Debug)]
 pub struct Sample {
     duration: Duration,
@@ -95,7 +96,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// A success that took this long, with the method `CALL` and the name of the function.
+    /// A success with this duration, the method `CALL` and the name of the function.
     pub fn new(duration: Duration) -> Sample {
         Sample {
             duration,
@@ -108,35 +109,35 @@ impl Sample {
         }
     }
 
-    /// What was done, in a word such as `SELECT`.
+    /// The operation, as one word such as `SELECT`.
     #[must_use]
     pub fn method(mut self, method: impl Into<String>) -> Sample {
         self.method = method.into();
         self
     }
 
-    /// What it was done to; few different names, because each is a row in every output.
+    /// The object of the operation. Use few distinct names, because each becomes a row in every output.
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Sample {
         self.name = Some(name.into());
         self
     }
 
-    /// Bytes that went out and came in.
+    /// Bytes sent and received.
     #[must_use]
     pub fn bytes(mut self, sent: u64, received: u64) -> Sample {
         (self.bytes_sent, self.bytes_received) = (sent, received);
         self
     }
 
-    /// Counts it under `key:value` besides.
+    /// Also counts it under the tag `key:value`.
     #[must_use]
     pub fn tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Sample {
         self.tags.push((key.into(), value.into()));
         self
     }
 
-    /// It failed, with a reason in one line.
+    /// Marks it as failed, with a reason of one line.
     #[must_use]
     pub fn failed(mut self, kind: ErrorKind, message: impl Into<String>) -> Sample {
         self.failure = Some(Failure { kind, message: message.into() });
@@ -145,7 +146,7 @@ impl Sample {
 }
 
 impl Extension {
-    /// Adds this to an engine.
+    /// Adds this extension to an engine.
     pub(crate) fn apply(&self, engine: &mut Engine, host: &Rc<Host>) {
         match self {
             Extension::Engine(extend) => extend(engine),

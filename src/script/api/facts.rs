@@ -1,7 +1,7 @@
-//! What is true of host functions besides how many arguments they take: where they may be called, and which
-//! keys their maps have. For the analysis of scripts, which runs nothing.
+//! Facts about host functions beyond their signatures: where they may be called, and which keys their maps take.
+//! Used by the static analysis of scripts.
 //!
-//! Invariant: what stands here agrees with what the functions do; `tests/main/check.rs` calls them.
+//! Invariant: these facts agree with what the functions do; `tests/main/check.rs` calls them.
 
 use super::{crypto, data, declare, executor, http_params, param, scenario};
 
@@ -38,7 +38,7 @@ pub(crate) fn place_of(module: &str, function: &str) -> Where {
 
 /// The keys that a map may have.
 pub(crate) struct Keys {
-    /// What the message calls the map.
+    /// How messages refer to the map.
     pub(crate) of: &'static str,
     pub(crate) known: Vec<&'static str>,
 }
@@ -58,11 +58,11 @@ pub(crate) fn keys_of(module: &str, function: &str, argument: usize) -> Option<K
         _ => return None,
     };
     let mut known = table.names();
-    // How a scenario's load is made stands in its map too.
+    // The load keys of a scenario are in the same map.
     if (module, function) == ("", "scenario") {
         known.extend(executor::LOAD_KEYS.names());
     }
-    // Beside a weight there is none in the map.
+    // With a weight argument, the map must not have one.
     known.retain(|key| (function, argument, *key) != ("task", 2, "weight"));
     Some(Keys { of, known })
 }
@@ -75,12 +75,12 @@ pub(crate) fn keys_inside(module: &str, function: &str, key: &str) -> Option<Key
     }
 }
 
-/// What a function answers that declares, where nothing can be declared.
+/// The error of a declaring function called outside the top level.
 pub(crate) fn declares(function: &str) -> String {
     format!("{function} declares: call it at the top level of the script, not in a function")
 }
 
-/// What a function answers that reads a file, when it is too late for that.
+/// The error of a file-reading function called outside the top level.
 pub(crate) fn reads(function: &str) -> String {
     format!(
         "{function} reads a file: call it at the top level of the script, not in a function, and keep what it \
@@ -88,7 +88,7 @@ pub(crate) fn reads(function: &str) -> String {
     )
 }
 
-/// What a function answers that needs a virtual user, where there is none.
+/// The error of a function that needs a virtual user, called at the top level.
 pub(crate) fn needs_user(function: &str) -> String {
     format!("{function} needs a virtual user: call it inside a function, not at the top level of the script")
 }

@@ -1,4 +1,4 @@
-//! `sleep`, `think`, `group`, `call_as_user`, `fail`, `abort`: how an iteration goes on or ends.
+//! `sleep`, `think`, `group`, `call_as_user`, `fail`, `abort`: the flow of an iteration.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,25 +14,25 @@ use crate::script::wait_time::wait_seconds;
 
 pub(super) const SECTION: Section = Section {
     name: "flow",
-    title: "Checks and the course of an iteration",
+    title: "Checks and flow control",
     is_part: false,
     about: "checks, sleeping, groups, transactions, ending an iteration or the run",
     intro: "",
     tables: &[check::CALLS, CALLS, metrics::MEASURE, log::GLOBALS],
     notes: "\
-`this` is the VU's own map inside the closures of `group` and `measure` too. A failed check does not fail the request and
-ends nothing. In a function that stops a run (`on_stop`, `teardown`), `sleep` and `think` return at once.",
+`this` is the VU's own map inside the closures of `group` and `measure` too. A failed check neither fails the request
+nor ends the iteration. In `on_stop` and `teardown`, `sleep` and `think` return at once.",
 };
 
 calls! {
     CALLS: Owner::Global; ("call", "does");
 
-    /// Ends the iteration as a script error `failed: reason`.
+    /// Ends the iteration with the script error `failed: reason`.
     ///
     /// Errors: cannot be caught.
     ///
     /// ```rhai
-    /// if !http::get("/health").ok { fail("the service is not there"); }
+    /// if !http::get("/health").ok { fail("the service is down"); }
     /// ```
     fn fail(reason: text);
 
@@ -41,7 +41,7 @@ calls! {
     /// Errors: cannot be caught.
     fn abort(reason: text);
 
-    /// Waits; others run meanwhile. *VU*
+    /// Suspends this VU; other VUs keep running. *VU*
     ///
     /// Errors: not a time.
     ///
@@ -51,13 +51,13 @@ calls! {
     /// ```
     fn sleep(time: time);
 
-    /// Waits as the wait of the task, or else of the scenario, says, inside a task. *VU*
+    /// Think time inside a task: waits as long as the task's wait, or else the scenario's, says. *VU*
     ///
     /// Errors: the wait is a pacing or a function.
     fn think();
 
-    /// Tags the requests inside with `group:name`, nested groups with `group:outer::inner`; returns what the closure
-    /// returns. *VU*
+    /// Tags the requests made in the closure with `group:name`, or `group:outer::inner` in nested groups; returns
+    /// the closure's result. *VU*
     ///
     /// ```rhai
     /// group("shop", || {
@@ -67,8 +67,8 @@ calls! {
     /// ```
     fn group(name: text, body: function) -> any;
 
-    /// Calls the closure with the VU's own `this`, which `closure.call()` leaves unbound; for functions of libraries that
-    /// take closures; returns what the closure returns.
+    /// Calls the closure with the VU's own `this`, which `closure.call()` leaves unbound, and returns its result.
+    /// For library functions that take closures.
     fn call_as_user(body: function) -> any;
 }
 
@@ -86,14 +86,16 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
         let vu = h.vu("think")?;
         let seconds = match &*vu.wait.borrow() {
             Wait::Script => {
-                return Err("think() waits as the scenario's wait says, and that is a function here: \
-                            call it and sleep() instead"
+                return Err("think() cannot be used when the scenario's wait is a function; call that \
+                            function and sleep() instead"
                     .into());
             }
             Wait::Pacing(_) => {
-                return Err("think() has no meaning with constant_pacing or constant_throughput: they pace \
-                            whole iterations; use sleep()"
-                    .into());
+                return Err(
+                    "think() cannot be used with constant_pacing or constant_throughput, which pace \
+                            whole iterations; use sleep() instead"
+                        .into(),
+                );
             }
             wait => wait_seconds(wait, &mut *vu.rng.borrow_mut()),
         };

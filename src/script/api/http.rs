@@ -32,17 +32,16 @@ pub(super) const SECTION: Section = Section {
     name: "http",
     title: "`http`",
     is_part: false,
-    about: "requests, files to upload, cookies and connections",
-    intro: "*VU.* A request waits for its response; other VUs run meanwhile. It returns a [response](#the-response) in any \
-            case: a transport error is a response with status 0.",
+    about: "requests, uploads, cookies and connections",
+    intro: "*VU.* A call suspends its VU until the response arrives; other VUs keep running. It always \
+            returns a [response](#the-response): after a transport error, one with status 0.",
     tables: &[CALLS, batch::CALLS, multipart::CALLS, cookies::CALLS, multipart::FILE],
     notes: "\
-A URL without a scheme is joined to the host that the caller gave (flag, environment, file), or else to that of the
-scenario, or else to that of `options`, as browsers do it: `/x` begins at the root, `x` beside the last part of the
-host's path. Errors: a URL that cannot be parsed, another scheme than `http` and `https`, and a relative URL without a
-host, which ends the run.
+A URL without a scheme is resolved against the host given by flag, environment or file, or else by the scenario, or
+else by `options`, as in browsers: `/x` is relative to the root, `x` to the last segment of the host's path. Errors:
+an invalid URL; a scheme other than `http` and `https`; a relative URL without a host, which ends the run.
 
-A request is counted under its method and its path without the query, or under `name`.",
+A request is counted under its method and its path without the query, or under its `name`.",
 };
 
 calls! {
@@ -84,7 +83,7 @@ calls! {
     fn options(url: text) -> Response;
     fn options(url: text, params: map) -> Response;
 
-    /// Any method; lower case is taken as upper case.
+    /// Any method; lower case is converted to upper case.
     ///
     /// ```rhai
     /// http::request("PURGE", "/cache/1", #{ bearer: this.token });

@@ -15,12 +15,12 @@ pub(super) const SECTION: Section = Section {
     name: "params",
     title: "Parameters of a request",
     is_part: true,
-    about: "headers, body, expectations: what a request can be given",
-    intro: "The map after the URL.",
+    about: "headers, body, expectations and other settings of a request",
+    intro: "The optional map after the URL.",
     tables: &[KEYS],
     notes: r##"
-Plain values are text, numbers and true or false. `json`, `form`, `body` and `multipart` exclude each other. An unknown
-key is an error.
+Plain values are text, numbers, and true or false. `json`, `form`, `body` and `multipart` are mutually exclusive. An
+unknown key is an error.
 
 ```rhai
 fn iteration() {
@@ -39,21 +39,21 @@ fn iteration() {
 keys! {
     pub(super) KEYS: "a request";
 
-    /// An array repeats the header; wins over every default.
+    /// An array repeats the header. Overrides all defaults.
     headers: "map of names to plain values or arrays of them";
-    /// Added to the query of the URL, encoded.
+    /// Encoded and added to the query of the URL.
     query: "map of names to plain values or arrays of them";
-    /// Body, with `content-type: application/json`.
+    /// JSON body, with `content-type: application/json`.
     json: "any value";
-    /// Body, `application/x-www-form-urlencoded`.
+    /// Form body, `application/x-www-form-urlencoded`.
     form: "map of names to plain values or arrays of them";
-    /// Body as it is, without a content type.
+    /// Raw body, without a content type.
     body: "text or blob";
-    /// Body, `multipart/form-data`.
+    /// Multipart body, `multipart/form-data`.
     multipart: "map of names to plain values, `http::file`s or arrays of them";
-    /// The same; with `form` or `multipart` its fields come first.
+    /// The same, for files only; the fields of `form` or `multipart` come first.
     files: "map of names to `http::file`s or arrays of them";
-    /// The body is compressed, with `content-encoding`.
+    /// Compresses the body and sets `content-encoding`.
     compress: "`\"gzip\"`, `\"deflate\"` or `\"br\"`";
     /// `authorization: Bearer …`.
     bearer: "text";
@@ -61,28 +61,28 @@ keys! {
     basic: "`\"user:password\"`, `[user, password]` or `#{ user, password }`";
     /// Answers a digest challenge, see [http.md](http.md#digest-authentication).
     digest: "as `basic`";
-    /// Limit of this request, instead of the run's.
+    /// Timeout of this request, instead of the run's.
     timeout: "time";
-    /// Most redirects that are followed.
+    /// Maximum number of redirects to follow.
     redirects: "whole number, or `false` for none";
-    /// Instead of the run's.
+    /// HTTP version of this request, instead of the run's.
     http_version: "`\"auto\"`, `\"1.1\"` or `\"2\"`";
-    /// The body is read and counted but not kept, so that it may have any size; `.size` tells its length, reading it is
-    /// an error.
+    /// Reads and counts the body but does not keep it, so it may have any size. `.size` is its length; accessing
+    /// the body is an error.
     discard_body: "true or false";
-    /// What it is counted under, instead of its path.
+    /// Name that the request is counted under, instead of its path.
     name: "text";
-    /// Counted under each `key:value` besides.
+    /// The request is also counted under each tag `key:value`.
     tags: "map of names to plain values";
-    /// Applied to the response, see `.expect`.
+    /// Expectation of the response, see `.expect`.
     expect: "status, array of statuses, or function";
-    /// True: a request that failed, after `expect`, is a script error.
+    /// If true, a failed request is a script error; `expect` is applied first.
     raise: "true or false";
-    /// False: the request is not counted.
+    /// If false, the request is not counted.
     record: "true or false";
 }
 
-/// What a script asks for besides method and URL.
+/// Everything a script specifies besides method and URL.
 #[derive(Default)]
 pub(super) struct Params {
     headers: HeaderMap,
@@ -100,7 +100,7 @@ pub(super) struct Params {
     demands: Demands,
 }
 
-/// What a script demands of the response; applied when it is there.
+/// What a script demands of the response, applied when it arrives.
 #[derive(Default)]
 pub(super) struct Demands {
     /// As given.
@@ -110,7 +110,7 @@ pub(super) struct Demands {
 }
 
 impl Params {
-    /// Takes out what is demanded of the response.
+    /// Takes the demands on the response.
     pub(super) fn demands(&mut self) -> Demands {
         std::mem::take(&mut self.demands)
     }
@@ -130,7 +130,7 @@ impl Params {
         Ok(())
     }
 
-    /// Whether it holds what only a request with a body can have, or one that HTTP answers.
+    /// A parameter that a websocket handshake cannot have, if there is one.
     pub(super) fn needs_http(&self) -> Option<&'static str> {
         match self {
             _ if self.body.is_given() => Some("a body"),
@@ -146,7 +146,7 @@ impl Params {
         key: &str,
         value: Result<HeaderValue, http::header::InvalidHeaderValue>,
     ) -> Result<(), String> {
-        let mut value = value.map_err(|_| format!("{key}: the value cannot stand in a header"))?;
+        let mut value = value.map_err(|_| format!("{key}: the value cannot be used in a header"))?;
         value.set_sensitive(true);
         self.headers.insert(AUTHORIZATION, value);
         Ok(())
@@ -204,8 +204,9 @@ fn read_headers(value: &Dynamic, headers: &mut HeaderMap) -> Result<(), String> 
     for (name, value) in pairs("headers", value)? {
         let header = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| format!("headers: \"{name}\" is not a header name"))?;
-        let value = HeaderValue::try_from(value)
-            .map_err(|_| format!("headers: the value of {name} holds a line break or a control character"))?;
+        let value = HeaderValue::try_from(value).map_err(|_| {
+            format!("headers: the value of {name} contains a line break or a control character")
+        })?;
         headers.append(header, value);
     }
     Ok(())
@@ -270,7 +271,7 @@ pub(super) fn version(what: &str, value: &Dynamic) -> Result<VersionChoice, Stri
 
 /// A method as a script writes it.
 pub(super) fn parse_method(method: &str) -> Result<Method, String> {
-    // Methods are case-sensitive in HTTP, but nobody means `get` by "get".
+    // Methods are case-sensitive in HTTP, but "get" always means `GET`.
     Method::from_bytes(method.to_ascii_uppercase().as_bytes())
         .map_err(|_| format!("\"{method}\" is not an HTTP method"))
 }

@@ -12,10 +12,10 @@ use crate::script::reference::{Owner, Section, calls};
 calls! {
     pub(super) GLOBALS: Owner::Global; ("call", "does");
 
-    /// A line on standard error with VU and iteration.
+    /// Writes a line to standard error, with VU and iteration.
     fn print(value: any);
 
-    /// The same with file and line.
+    /// As `print`, with file and line.
     fn debug(value: any);
 }
 
@@ -32,7 +32,7 @@ pub(super) const SECTION: Section = Section {
 calls! {
     CALLS: Owner::Module("log"); ("call", "does");
 
-    /// As `print`, marked as what it is. None of them counts as a script error.
+    /// As `print`, marked with its level. None of them counts as a script error.
     fn info(value: any);
     fn warn(value: any);
     fn error(value: any);

@@ -1,4 +1,4 @@
-//! `metrics::…` and `measure`: what a script measures itself.
+//! `metrics::…` and `measure`: a script's own measurements.
 
 use std::rc::Rc;
 use std::time::Instant;
@@ -55,9 +55,9 @@ impl Metric {
 calls! {
     pub(super) MEASURE: Owner::Global; ("call", "does");
 
-    /// Times what the closure does as a [transaction](metrics.md#transactions); returns what it returns. *VU*
+    /// Times the closure as a [transaction](metrics.md#transactions); returns its result. *VU*
     ///
-    /// Errors: those of the closure, which fail the transaction.
+    /// Errors: those of the closure; they fail the transaction.
     ///
     /// ```rhai
     /// measure("order", || {
@@ -72,8 +72,9 @@ pub(super) const SECTION: Section = Section {
     name: "metrics",
     title: "`metrics`",
     is_part: false,
-    about: "metrics of the script's own",
-    intro: "They can be made at the top level or in a function; the same name is the same metric on all threads.",
+    about: "custom metrics",
+    intro: "Custom metrics. Create them at the top level or in a function; the same name is the same metric \
+            on all threads.",
     tables: &[CALLS, METRIC],
     notes: r##"
 ```rhai
@@ -93,22 +94,22 @@ fn iteration() {
 calls! {
     CALLS: Owner::Module("metrics"); ("call", "gives");
 
-    /// A metric that adds up.
+    /// A metric that sums its values.
     ///
-    /// Errors: the name is no name, belongs to the engine, or is that of another kind.
+    /// Errors: the name is invalid, built in, or already that of another kind of metric.
     fn counter(name: text) -> Metric;
 
-    /// A metric that keeps the last, smallest and largest value.
+    /// A metric that keeps the last, minimum and maximum value.
     ///
     /// Errors: as `counter`.
     fn gauge(name: text) -> Metric;
 
-    /// A metric that counts how many are true.
+    /// A metric that keeps the share of true values.
     ///
     /// Errors: as `counter`.
     fn rate(name: text) -> Metric;
 
-    /// A metric that keeps the distribution; with `true` its values are milliseconds.
+    /// A metric that keeps the distribution of its values; with `true`, they are milliseconds.
     ///
     /// Errors: as `counter`.
     fn trend(name: text) -> Metric;
@@ -118,9 +119,9 @@ calls! {
 calls! {
     METRIC: Owner::Type("Metric"); ("of a metric", "does");
 
-    /// Counts a value, and under each tag besides: `orders.add(1, #{ shop: "north" })`. *VU*
+    /// Adds a value to the metric, and to each of the tags: `orders.add(1, #{ shop: "north" })`. *VU*
     ///
-    /// Errors: the [kind](metrics.md#metrics-of-a-script) does not take the value.
+    /// Errors: the value does not fit the [kind](metrics.md#metrics-of-a-script) of the metric.
     fn add(value: number|bool);
     fn add(value: number|bool, tags: map);
 
@@ -172,7 +173,7 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     );
 }
 
-/// Whether an error is a failure of what was measured; `None` when it was cut off or left on purpose.
+/// Whether an error fails the transaction; `None` when it was interrupted or left on purpose.
 fn has_failed(error: &EvalAltResult) -> Option<bool> {
     match error {
         EvalAltResult::ErrorInFunctionCall(_, _, inner, _) | EvalAltResult::ErrorInModule(_, inner, _) => {
@@ -193,13 +194,13 @@ fn check_name(name: &str) -> Result<(), String> {
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_');
     if !is_word || name.len() > LONGEST_NAME {
         return Err(format!(
-            "\"{name}\" is no name of a metric: it is made of letters, digits and _, does not begin with a digit and has \
-             at most {LONGEST_NAME} characters"
+            "\"{name}\" is not a metric name: use letters, digits and _, no leading digit, and at most \
+             {LONGEST_NAME} characters"
         ));
     }
     if builtin::is_reserved(name) {
         return Err(format!(
-            "the metric '{name}' belongs to the engine (see docs/metrics.md); choose another name"
+            "the metric name '{name}' is reserved (see docs/metrics.md); choose another name"
         ));
     }
     Ok(())

@@ -1,7 +1,7 @@
-//! The script API: what a script can call. One file a module, all of them in [`MODULES`].
+//! The script API: everything a script can call. One file per module, all listed in [`MODULES`].
 //!
-//! Each file registers its functions with an engine and reaches the running virtual user through the
-//! [`Host`]. Invariant: a function that waits does it through `Host::wait`, so it never blocks the thread.
+//! Each file registers its functions with an engine and reaches the running virtual user through the [`Host`].
+//! Invariant: a function that waits does so through `Host::wait`, so it never blocks the thread.
 
 mod batch;
 mod check;
@@ -84,7 +84,7 @@ pub(crate) const MODULES: &[(&str, Register)] = &[
     ("log", log::register),
 ];
 
-/// What is said about them, in the order of the reference.
+/// Their descriptions, in the order of the reference.
 pub(crate) const SECTIONS: &[Section] = &[
     declare::OPTIONS,
     declare::OPTIONS_HTTP,
@@ -115,14 +115,13 @@ pub(crate) const SECTIONS: &[Section] = &[
     log::SECTION,
 ];
 
-/// Names that scripts may not give to an import, because a module of the API has them.
+/// Names that scripts cannot use for an import, because API modules have them.
 pub(crate) const NAMESPACES: &[&str] = &[
     "http", "ws", "vu", "run", "env", "secret", "data", "store", "metrics", "log", "random", "encoding",
     "crypto", "time",
 ];
 
-/// Gives an error the place of the call that made it. Rhai does this for plain functions, but not for those of a
-/// module.
+/// Adds the position of the call to an error. Rhai does this for plain functions, but not for those of a module.
 pub(crate) fn placed<T>(context: &NativeCallContext, result: ScriptResult<T>) -> ScriptResult<T> {
     result.map_err(|mut error| {
         if error.position().is_none() {
@@ -132,7 +131,7 @@ pub(crate) fn placed<T>(context: &NativeCallContext, result: ScriptResult<T>) ->
     })
 }
 
-/// Calls a script closure with the virtual user's own `this`, which a native function is not told by Rhai.
+/// Calls a script closure with the virtual user's own `this`, which Rhai does not pass to native functions.
 pub(crate) fn call_closure<const N: usize>(
     host: &Rc<Host>,
     context: &NativeCallContext,

@@ -33,9 +33,9 @@ enum Value {
 calls! {
     pub(super) CALLS: Owner::Module("http"); ("call", "does");
 
-    /// A file for `multipart` and `files`, from text or a blob; without a type it is `application/octet-stream`.
+    /// A file for `multipart` and `files`, from text or a blob; default type `application/octet-stream`.
     ///
-    /// Errors: the content is neither; a type with a line break.
+    /// Errors: the content is neither text nor a blob; the type contains a line break.
     ///
     /// ```rhai
     /// http::post("/upload", #{ files: #{ report: http::file("a,b\n1,2\n", "report.csv", "text/csv") } });
@@ -86,7 +86,7 @@ fn new_file(content: &Dynamic, name: ImmutableString, content_type: ImmutableStr
         },
     };
     if content_type.chars().any(char::is_control) {
-        return Err("http::file: the content type holds a line break or a control character".into());
+        return Err("http::file: the content type contains a line break or a control character".into());
     }
     Ok(File { content, name, content_type })
 }
@@ -133,7 +133,7 @@ impl Part {
 
 /// The body of these parts and its content type, which names the boundary between them.
 pub(super) fn encode(parts: &[Part]) -> (Bytes, String) {
-    // So many random bits that no content holds them by chance.
+    // Enough random bits that no content contains them by chance.
     let boundary = format!("rhaid-{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
     (Bytes::from(encode_with(parts, &boundary)), format!("multipart/form-data; boundary={boundary}"))
 }

@@ -1,4 +1,4 @@
-//! `on`: functions that are called when something happens in the run.
+//! `on`: event listeners.
 
 use std::rc::Rc;
 
@@ -13,20 +13,20 @@ pub(super) const SECTION: Section = Section {
     name: "on",
     title: "`on`",
     is_part: false,
-    about: "functions that are called when something happens in the run",
+    about: "listeners for events of the run",
     intro: "At the top level only.",
     tables: &[CALLS],
-    notes: "The events, when they happen and what each tells are in [scripts.md](scripts.md#events).",
+    notes: "The events, when they occur and their data are listed in [scripts.md](scripts.md#events).",
 };
 
 calls! {
     CALLS: Owner::Global; ("call", "does");
 
-    /// Calls a function when this happens: `test_start`, `test_stop`, `spawning_complete`, `stage`, `threshold_failed`,
-    /// `script_error` or `request`. The listener is a closure, a function or its name; it takes nothing, or one map.
-    /// Several can listen to one event.
+    /// Calls a function on an event: `test_start`, `test_stop`, `spawning_complete`, `stage`, `threshold_failed`,
+    /// `script_error` or `request`. The listener is a closure, a function or its name; it takes no argument or
+    /// one map. An event can have several listeners.
     ///
-    /// Errors: there is no such event; no such function.
+    /// Errors: unknown event; unknown function.
     ///
     /// ```rhai
     /// on("stage", |e| log::info(`${e.stage} after ${e.elapsed} s`));

@@ -15,7 +15,7 @@ pub(super) const SECTION: Section = Section {
     name: "param",
     title: "`param`",
     is_part: false,
-    about: "parameters of the script, given with `--param`",
+    about: "script parameters, set with `--param`",
     intro: "At the top level only.",
     tables: &[CALL, KEYS],
     notes: r##"
@@ -30,11 +30,12 @@ fn iteration() { http::get("/quality/insights", #{ query: #{ page: PAGE }, tags:
 calls! {
     CALL: Owner::Global; ("call", "does");
 
-    /// Declares a parameter and gives its value: that of `--param name=value`, or of the variable `RHAID_PARAM_NAME`, or
-    /// the default. Without a default, or with `()` for one, it is required. `rhaid run SCRIPT --help` lists the
-    /// parameters.
+    /// Declares a parameter and returns its value: that of `--param name=value`, or of the environment variable
+    /// `RHAID_PARAM_NAME`, or the default. Without a default, or with the default `()`, it is required. `rhaid
+    /// run SCRIPT --help` lists the parameters.
     ///
-    /// Errors: it has no value; a value that is none of the choices or of another type; declared twice.
+    /// Errors: a required parameter has no value; the value is not one of the choices or has the wrong type; the
+    /// parameter is declared twice.
     fn param(name: text) -> any;
     fn param(name: text, settings: map) -> any;
     fn param(name: text, default_value: any) -> any;
@@ -44,15 +45,15 @@ calls! {
 keys! {
     pub(super) KEYS: "param";
 
-    /// A sentence for the list.
+    /// Description in the list of parameters.
     help: "text";
-    /// The values it may have.
+    /// Allowed values.
     choices: "array of plain values";
-    /// True: the value is split at commas and becomes an array.
+    /// If true, the value is split at commas into an array.
     multiple: "true or false";
-    /// True: masked like a [secret](#secret), and not shown in the help.
+    /// If true, the value is masked like a [secret](#secret) and not shown in the help.
     secret: "true or false";
-    /// That of the default if left out.
+    /// Type of the value; default: the type of the default value.
     type: "`\"text\"`, `\"int\"`, `\"float\"` or `\"bool\"`";
 }
 
@@ -122,13 +123,13 @@ fn param(host: &Rc<Host>, name: &str, default: Option<Dynamic>, settings: &Map) 
     })?;
     match value {
         Some(value) => Ok(value),
-        // A run without it cannot start; listing the parameters can go on.
+        // A run cannot start without it, but the parameters can still be listed.
         None if host.inputs.listing => {
             host.inputs.common.incomplete.store(true, Ordering::Relaxed);
             Ok(Dynamic::UNIT)
         }
         None => Err(format!(
-            "the parameter '{name}' has no default and no value; give it with --param {name}=VALUE or {}",
+            "the parameter '{name}' has no value and no default; set it with --param {name}=VALUE or {}",
             variable(name)
         )
         .into()),
@@ -164,7 +165,11 @@ fn read(name: &str, default: Option<&Dynamic>, settings: &Map) -> Result<Setting
             "type" => {
                 read.kind = convert::text(&what, value)?;
                 if !TYPES.contains(&read.kind.as_str()) {
-                    return Err(format!("{what} is \"{}\"; it is one of {}", read.kind, TYPES.join(", ")));
+                    return Err(format!(
+                        "{what} is \"{}\"; it must be one of {}",
+                        read.kind,
+                        TYPES.join(", ")
+                    ));
                 }
             }
             _ => return Err(KEYS.unknown(&of, key)),
@@ -173,7 +178,7 @@ fn read(name: &str, default: Option<&Dynamic>, settings: &Map) -> Result<Setting
     Ok(read)
 }
 
-/// Keeps a value from being shown; of several, each.
+/// Masks a value; of several, each.
 fn mask(host: &Rc<Host>, value: &Dynamic) -> Result<(), String> {
     match value.read_lock::<Array>() {
         Some(values) => values.iter().try_for_each(|value| mask(host, value)),
@@ -202,7 +207,7 @@ fn parse_one(name: &str, text: &str, settings: &Settings) -> Result<Dynamic, Str
     let shown = if settings.secret { "***" } else { text };
     if !settings.choices.is_empty() && !settings.choices.iter().any(|choice| choice == text) {
         let choices = settings.choices.join(", ");
-        return Err(format!("the parameter '{name}' is \"{shown}\"; it is one of {choices}"));
+        return Err(format!("the parameter '{name}' is \"{shown}\"; it must be one of {choices}"));
     }
     let wrong = |wanted: &str| format!("the parameter '{name}' is \"{shown}\"; it must be {wanted}");
     match settings.kind.as_str() {

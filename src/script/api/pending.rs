@@ -1,7 +1,7 @@
-//! A request on its way: from what the script asked to the response that is open to its verdict.
+//! A pending request: from the script's parameters to the response that awaits its verdict.
 //!
-//! Owns where a request is counted and what its sample holds. Leaves sending to whoever has the request.
-//! Invariant: of what the HTTP client measured nothing is lost or rounded.
+//! Owns where a request is counted and what its sample contains. Leaves sending to the caller. Invariant: nothing
+//! that the HTTP client measured is lost or rounded.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -18,7 +18,7 @@ use crate::script::endpoint::Endpoint;
 use crate::script::host::Host;
 use crate::script::vu_context::VuContext;
 
-/// What is kept of a request until its exchange is there.
+/// What is kept of a request until its exchange is complete.
 pub(super) struct Pending {
     protocol: Protocol,
     pub(super) method: Method,
@@ -125,8 +125,8 @@ pub(super) fn target(host: &Host, vu: &VuContext, url: &str) -> ScriptResult<Tar
         None => {
             host.misconfigured.set(true);
             Err(format!(
-                "\"{url}\" is relative and there is no host to join it to; give one with --host URL or \
-                 options(#{{ host: \"http://…\" }})"
+                "the URL \"{url}\" is relative, and no host is set; set one with --host URL or options(#{{ \
+                 host: \"http://…\" }})"
             )
             .into())
         }

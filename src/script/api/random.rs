@@ -21,7 +21,7 @@ pub(super) const SECTION: Section = Section {
     title: "`random`",
     is_part: false,
     about: "random values, seeded by `--seed`",
-    intro: "Seeded by `--seed`; each VU has its own sequence, and so has the top level.",
+    intro: "Seeded by `--seed`; each VU has its own sequence, and so does the top level.",
     tables: &[CALLS],
     notes: "",
 };
@@ -29,41 +29,41 @@ pub(super) const SECTION: Section = Section {
 calls! {
     CALLS: Owner::Module("random"); ("call", "gives");
 
-    /// Whole number, `least` and `most` included.
+    /// An integer from `least` to `most`, both included.
     ///
     /// Errors: `least` above `most`.
     fn int(least: int, most: int) -> int;
 
-    /// Number from `least` up to, not including, `most`.
+    /// A number from `least` up to, but not including, `most`.
     ///
     /// Errors: `least` above `most`.
     fn float(least: number, most: number) -> float;
 
-    /// One element.
+    /// A random element.
     ///
-    /// Errors: empty.
+    /// Errors: the array is empty.
     fn pick(array: array) -> any;
 
-    /// One of the keys of `#{ a: 3, b: 1 }`, by weight.
+    /// A random key of a map such as `#{ a: 3, b: 1 }`, by weight.
     ///
-    /// Errors: a weight below 0, all 0.
+    /// Errors: a negative weight; all weights are 0.
     ///
     /// ```rhai
     /// let shop = random::weighted(#{ north: 3, south: 1 });
     /// ```
     fn weighted(weights: map) -> text;
 
-    /// So many letters and digits.
+    /// A string of `length` random letters and digits.
     ///
     /// Errors: longer than 1,000,000.
     fn string(length: int) -> text;
 
-    /// A UUID of version 4.
+    /// A random UUID (version 4).
     fn uuid() -> text;
 
-    /// Normally distributed number.
+    /// A normally distributed number.
     ///
-    /// Errors: a deviation below 0.
+    /// Errors: a negative deviation.
     fn normal(mean: number, deviation: number) -> float;
 }
 

@@ -1,6 +1,6 @@
-//! The body of a request: from the parameters that give one to bytes.
+//! The body of a request: from its parameters to bytes.
 //!
-//! Invariant: a request has at most one body; two keys that would each make one are an error that names both.
+//! Invariant: a request has at most one body; two keys that each set one are an error that names both.
 
 use std::io::{self, Write};
 
@@ -14,7 +14,7 @@ use rhai::{Blob, Dynamic};
 use super::convert;
 use super::multipart::{self, Part};
 
-/// How brotli weighs time against size, 0 to 11; servers that compress on the fly use about this.
+/// Brotli quality, 0 to 11; servers that compress on the fly use about this value.
 const BROTLI_QUALITY: u32 = 5;
 
 /// The body as the script describes it.
@@ -80,7 +80,7 @@ impl RequestBody {
         match self.files.iter().all(Part::is_file) {
             true => Ok(()),
             false => {
-                Err("files: each value must be http::file(content, name); other fields go into form".into())
+                Err("files: each value must be http::file(content, name); put other fields in form".into())
             }
         }
     }
@@ -103,12 +103,14 @@ impl RequestBody {
 
     fn set(&mut self, key: &'static str, content: Content) -> Result<(), String> {
         match self.source.replace(Source { key, content }) {
-            Some(other) => Err(format!("{} and {key}: a request has one body; give one of them", other.key)),
+            Some(other) => {
+                Err(format!("{} and {key}: a request has one body; use only one of them", other.key))
+            }
             None => Ok(()),
         }
     }
 
-    /// The bytes; says in `headers` what they are, unless the script did.
+    /// The bytes; sets the content headers, unless the script did.
     pub(super) fn into_bytes(self, headers: &mut HeaderMap) -> Result<Bytes, String> {
         let RequestBody { source, files, encoding } = self;
         let source = source.map(|source| (source.key, source.content));
@@ -125,7 +127,7 @@ impl RequestBody {
             }
             (Some((key, _)), false) => {
                 return Err(format!(
-                    "{key} and files: a request has one body; files go with form or multipart"
+                    "{key} and files: a request has one body; combine files only with form or multipart"
                 ));
             }
             (Some((_, Content::Form(pairs))), true) => {

@@ -1,4 +1,4 @@
-//! The response object: what came back, and the script's verdict on it.
+//! The response object: the result of a request, and the script's verdict on it.
 //!
 //! Invariant: a response's sample is counted once. Until its virtual user waits again the verdict is open
 //! and costs nothing to change; after that a change takes the counted sample back and counts the new one.
@@ -32,7 +32,7 @@ pub(crate) struct Response {
     host: Rc<Host>,
 }
 
-/// What is behind a response.
+/// The data of a response.
 pub(crate) struct ResponseData {
     pub(super) exchange: Exchange,
     method: Method,
@@ -56,16 +56,16 @@ impl ResponseData {
         }
     }
 
-    /// Counts the sample with the verdict it has now.
+    /// Counts the sample with its current verdict.
     pub(crate) fn count(&self, recorder: &mut Recorder) {
         let sample = self.sample.borrow();
         recorder.request_shown(&sample, || Some(self.shown(sample.failure.as_deref()?)));
         self.counted.set(true);
     }
 
-    /// What is kept of a failure, to be looked at.
+    /// What is kept of a failure for inspection.
     fn shown(&self, failure: &Failure) -> FailureSample {
-        // A transport error may have come in the middle of a body, which says nothing then.
+        // A transport error may have cut off the body, which is meaningless then.
         let body = self.exchange.error.is_none().then(|| self.body().ok()).flatten();
         let start = |body: &Bytes| {
             let start = &body[..body.len().min(SAMPLE_SEARCHED)];
@@ -96,7 +96,7 @@ impl ResponseData {
         }
     }
 
-    /// What a listener to requests is told.
+    /// The data of a `request` event.
     pub(crate) fn facts(&self, host: &Host) -> EventFields {
         let sample = self.sample.borrow();
         let error =
@@ -134,7 +134,7 @@ impl ResponseData {
 
     /// The body as a document, parsed once.
     pub(super) fn html(&self) -> Result<&Document, String> {
-        // Not `get_or_init`: a body that cannot be decoded is told each time.
+        // Not `get_or_init`: a body that cannot be decoded is an error each time.
         match self.html.get() {
             Some(document) => Ok(document),
             None => {
@@ -152,7 +152,7 @@ impl ResponseData {
             let body = self.body()?;
             serde_json::from_slice(body).map_err(|error| {
                 let start: String = String::from_utf8_lossy(body).chars().take(60).collect();
-                format!("the body of {} is not JSON: {error}; it begins with {start:?}", self.describe())
+                format!("the body of {} is not JSON: {error}; it starts with {start:?}", self.describe())
             })
         });
         json.as_ref().map_err(Clone::clone)
@@ -169,7 +169,7 @@ impl Response {
         Response { data, host }
     }
 
-    /// Why the request counts as failed now, with what it was; `None` when it does not.
+    /// Why the request currently counts as failed, and which request it is; `None` when it does not.
     pub(super) fn failure(&self) -> Option<String> {
         let sample = self.data.sample.borrow();
         let failure = sample.failure.as_ref()?;
@@ -251,22 +251,23 @@ pub(super) const SECTION: Section = Section {
     name: "response",
     title: "The response",
     is_part: false,
-    about: "what came back, and the script's verdict on it",
-    intro: "What `http::get` and its fellows return.",
+    about: "the result of a request, and the script's verdict on it",
+    intro: "The return value of `http::get` and the other request functions.",
     tables: &[PROPERTIES, METHODS, scrape::RESPONSE, VERDICTS, response_headers::HEADERS],
     notes: r##"
-`expect`, `fail` and `succeed` return the response, so that calls can be chained. Without a word of the script a request
-fails on a transport error and on a status of 400 or more. Once an expectation has failed, a later one does not make the
-request succeed again; `.succeed()` does. A transport error stays the cause when a status is expected that did not come.
+`expect`, `fail` and `succeed` return the response, so that calls can be chained. By default a request fails on a
+transport error and on a status of 400 or more. Once an expectation has failed, a later one does not turn the request
+into a success; `.succeed()` does. After a transport error, an unmet status expectation leaves the transport error as
+the cause.
 
-The verdict is open until the VU next waits. It can be changed later too; the counts are corrected then.
+The request is counted when the VU next waits. A later change of the verdict corrects the counts.
 
 ```rhai
 fn iteration() {
     let response = http::post("/login", #{ json: #{ user: "ann" } })
         .expect(200)
-        .expect("a token comes", |r| r.json("token") != ());
-    if !response.ok { fail("no login"); }
+        .expect("has a token", |r| r.json("token") != ());
+    if !response.ok { fail("login failed"); }
     http::get("/nosuch").expect(404);
 }
 ```"##,
@@ -275,75 +276,75 @@ fn iteration() {
 calls! {
     PROPERTIES: Owner::Type("Response"); ("property", "gives");
 
-    /// The HTTP status, 0 when there is no usable response.
+    /// The HTTP status; 0 without a usable response.
     get status -> int;
 
-    /// Whether the request counts as a success now.
+    /// Whether the request currently counts as a success.
     get ok -> bool;
 
-    /// The body as text; bytes that are no UTF-8 are replaced.
+    /// The body as text; invalid UTF-8 is replaced.
     ///
-    /// Errors: it cannot be decoded, or was not kept.
+    /// Errors: the body cannot be decoded, or was discarded.
     get body -> text;
 
     /// The body as a blob.
     ///
-    /// Errors: it cannot be decoded, or was not kept.
+    /// Errors: the body cannot be decoded, or was discarded.
     get bytes -> blob;
 
-    /// The headers, found in any case: `r.headers["content-type"]`.
+    /// The headers; names are case-insensitive: `r.headers["content-type"]`.
     get headers -> Headers;
 
-    /// The URL that answered, after redirects.
+    /// The final URL, after redirects.
     get url -> text;
 
-    /// The method it was sent with.
+    /// The request method.
     get method -> text;
 
-    /// The name it is counted under.
+    /// The name that the request is counted under.
     get name -> text;
 
-    /// Service time, milliseconds.
+    /// Service time in milliseconds.
     get duration -> float;
 
-    /// Map of `blocked dns connecting tls sending waiting receiving`, milliseconds; `dns`, `connecting` and `tls` are
-    /// `()` when they did not happen. See [http.md](http.md#timings).
+    /// Map of `blocked`, `dns`, `connecting`, `tls`, `sending`, `waiting` and `receiving`, in milliseconds;
+    /// `dns`, `connecting` and `tls` are `()` when there was no such phase. See [http.md](http.md#timings).
     get timings -> map;
 
-    /// The transport error in words; `()` without one.
+    /// The transport error as text, or `()`.
     get error -> text|unit;
 
-    /// Its [kind](http.md#errors): one of a few words that stay as they are; `()` without one.
+    /// Its [kind](http.md#errors), from a fixed set of words, or `()`.
     get error_kind -> text|unit;
 
-    /// Map of the cookies that this response sets.
+    /// Map of the cookies set by this response.
     get cookies -> map;
 
-    /// Array of the redirects that were followed, `#{ status, url }` each.
+    /// Array of the redirects followed, each as `#{ status, url }`.
     get history -> array;
 
-    /// Bytes of the body as received, before decoding; also of one that was discarded.
+    /// Size of the body in bytes as received, before decoding; also set when the body was discarded.
     get size -> int;
 
-    /// `"1.1"`, `"2"`.
+    /// `"1.1"` or `"2"`.
     get http_version -> text;
 
-    /// Address and port of the other end, `()` without one.
+    /// Address and port of the peer, or `()`.
     get remote_addr -> text|unit;
 }
 
 calls! {
     METHODS: Owner::Type("Response"); ("method", "gives");
 
-    /// As `.body`.
+    /// The same as `.body`.
     ///
     /// Errors: as `.body`.
     fn text() -> text;
 
-    /// The body as a value; it is parsed once. With a path a part of it, `()` when there is none: `"a.b[0].c"`;
-    /// `["a.b"]` is a key with a dot, `[-1]` the last element.
+    /// The body parsed as JSON (only once). With a path such as `"a.b[0].c"`, the value there, or `()`; `["a.b"]`
+    /// is a key with a dot, `[-1]` the last element.
     ///
-    /// Errors: no response, not JSON; not a path.
+    /// Errors: no response; not JSON; an invalid path.
     ///
     /// ```rhai
     /// let first = http::get("/quality/insights").json("projects[0].name");
@@ -355,22 +356,22 @@ calls! {
 calls! {
     VERDICTS: Owner::Type("Response"); ("method", "does");
 
-    /// The request fails unless it has this status, or one of this array, and succeeds if it has; or unless the function
-    /// gives true for the response.
+    /// Succeeds if the status is this one, or one of this array, and fails the request otherwise. With a
+    /// function, fails the request unless it returns true for the response.
     ///
-    /// Errors: not a status; the function gives no true or false.
+    /// Errors: not a status; the function does not return true or false.
     ///
     /// ```rhai
     /// http::get("/quality/insights").expect([200, 304]);
     /// ```
     fn expect(wanted: int|array|function) -> Response;
 
-    /// The request fails, for this reason, unless the function gives true for the response.
+    /// Fails the request with this reason unless the function returns true for the response.
     ///
-    /// Errors: it gives no true or false.
+    /// Errors: the function does not return true or false.
     ///
     /// ```rhai
-    /// http::get("/quality/insights").expect("projects come", |r| r.json("projects").len > 0);
+    /// http::get("/quality/insights").expect("has projects", |r| r.json("projects").len > 0);
     /// ```
     fn expect(reason: text, condition: function) -> Response;
 
@@ -380,7 +381,7 @@ calls! {
     /// The request succeeds, whatever came.
     fn succeed() -> Response;
 
-    /// As `check(response, #{ … })`.
+    /// The same as `check(response, #{ … })`.
     fn check(checks: map) -> bool;
 }
 
@@ -522,7 +523,7 @@ fn cookies(exchange: &Exchange) -> Map {
     .collect()
 }
 
-/// The redirects that were followed: `#{ status, url }` each.
+/// The redirects followed: `#{ status, url }` each.
 fn history(exchange: &Exchange) -> Array {
     let hop = |hop: &crate::http::Hop| {
         let map: Map =

@@ -1,4 +1,4 @@
-//! The headers of a response as a script sees them: found in any case.
+//! The headers of a response as a script sees them, with case-insensitive names.
 
 use std::rc::Rc;
 
@@ -10,16 +10,16 @@ use crate::script::reference::{Owner, calls};
 calls! {
     pub(super) HEADERS: Owner::Type("Headers"); ("of `.headers`", "gives");
 
-    /// A header in any case, several values joined with `, `; `()` when it is not there.
+    /// The header, or `()`; names are case-insensitive, several values are joined with `, `.
     index name(name: text) -> text|unit;
 
-    /// Whether it is there.
+    /// Whether the header is present.
     fn contains(name: text) -> bool;
 
-    /// All names.
+    /// The names of all headers.
     fn keys() -> array;
 
-    /// All of them.
+    /// All headers as a map.
     fn to_map() -> map;
 }
 
@@ -38,12 +38,12 @@ pub(super) fn register(engine: &mut Engine) {
         .register_fn("to_string", |headers: &mut Headers| Dynamic::from_map(headers.to_map()).to_string());
 }
 
-/// The headers of a response, looked up in any case.
+/// The headers of a response, with case-insensitive lookup.
 #[derive(Clone)]
 struct Headers(Rc<ResponseData>);
 
 impl Headers {
-    /// The value of a header, `()` when it is not there; several values are joined as HTTP joins them.
+    /// The value of a header, or `()`; several values are joined as HTTP specifies.
     fn get(&self, name: &str) -> Dynamic {
         let values = self.0.exchange.headers.get_all(name);
         let mut joined: Option<String> = None;

@@ -1,4 +1,4 @@
-//! `run::…`: the whole run, as of its last second.
+//! `run::…`: the state of the run as of the last full second.
 
 use std::rc::Rc;
 
@@ -12,19 +12,19 @@ pub(super) const SECTION: Section = Section {
     name: "run",
     title: "`run`",
     is_part: false,
-    about: "the whole run, as of its last second",
+    about: "the state of the run as of the last full second",
     intro: "",
     tables: &[CALLS],
-    notes: "`users`, `rate` and `phase` are those of the last full second.",
+    notes: "`users`, `rate` and `phase` are as of the last full second.",
 };
 
 calls! {
     CALLS: Owner::Module("run"); ("call", "gives");
 
-    /// Seconds since the load began; 0 before.
+    /// Seconds since the load started; 0 before.
     fn elapsed() -> float;
 
-    /// VUs that run.
+    /// Number of running VUs.
     fn users() -> int;
 
     /// Requests per second over the last ten seconds.

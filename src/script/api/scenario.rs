@@ -1,7 +1,7 @@
-//! The second argument of `scenario("name", #{ … })`: a map becomes a scenario.
+//! The second argument of `scenario("name", #{ … })`: from a map to a scenario.
 //!
-//! Leaves what functions exist to `Declarations`. Invariant: a key that means nothing, or nothing beside the
-//! others, is an error.
+//! Leaves which functions exist to `Declarations`. Invariant: a key that is unknown, or has no effect with the
+//! other keys, is an error.
 
 use rhai::{Array, Dynamic, FnPtr, Map, Position};
 
@@ -17,20 +17,21 @@ pub(super) const SECTION: Section = Section {
     name: "scenario",
     title: "`scenario`",
     is_part: false,
-    about: "a named population of VUs: what they do and how often",
-    intro: "At the top level only. With nothing declared, `fn iteration()` is the one task of the scenario `default`.",
+    about: "a named group of VUs: what they do and how often",
+    intro: "At the top level only. If nothing is declared, `fn iteration()` is the only task of the scenario \
+            `default`.",
     tables: &[CALL, SCENARIO_KEYS, LOAD_KEYS],
-    notes: "How tasks follow one another is in [scripts.md](scripts.md#in-order), which scenario the next VU belongs to in \
-            [load.md](load.md#scenarios-and-the-mix-of-users).",
+    notes: "For the order of tasks see [scripts.md](scripts.md#in-order); for how VUs are assigned to \
+            scenarios see [load.md](load.md#scenarios-and-the-mix-of-users).",
 };
 
 calls! {
     CALL: Owner::Global; ("call", "does");
 
-    /// Declares a population of VUs of its own; a script may declare many.
+    /// Declares a scenario with its own VUs. A script may declare several.
     ///
-    /// Errors: a key that does not exist or means nothing beside the others; a function that the script does not define;
-    /// two scenarios of one name.
+    /// Errors: a key that is unknown or has no effect with the others; a function that the script does not
+    /// define; two scenarios with the same name.
     ///
     /// ```rhai
     /// scenario("readers", #{ exec: "browse", weight: 4, wait: between(1, 3) });
@@ -46,53 +47,54 @@ calls! {
 keys! {
     pub(super) SCENARIO_KEYS: "scenario";
 
-    /// The one function; in a [chain](scripts.md#by-a-chain) the first of several.
+    /// The only task; in a [chain](scripts.md#by-a-chain), the first task.
     exec: "function or its name";
-    /// The functions, with their weights or with [settings](#task) of their own; in an array all are alike.
+    /// The task functions with their weights or their own [settings](#task); in an array, all have equal weights.
     tasks: "map of functions to weights or maps, or array of functions";
-    /// The array of `tasks` is run [in its order](scripts.md#in-order).
+    /// If true, the array of `tasks` runs [in order](scripts.md#in-order).
     sequence: "true or false";
-    /// What may come after each task: a [Markov chain](scripts.md#by-a-chain).
+    /// The possible successors of each task: a [Markov chain](scripts.md#by-a-chain).
     transitions: "map of functions to a function, an array of them or a map to weights";
-    /// Where the chain begins.
+    /// The first task of the chain.
     start: "function or its name";
-    /// Share of the VUs; 1 if left out.
+    /// Relative share of the VUs; default 1.
     weight: "number of 0 or more";
-    /// Exact number of VUs instead of a share.
+    /// Fixed number of VUs instead of a share.
     fixed_count: "whole number";
-    /// What is waited after each iteration.
-    wait: "a [wait](#waits), seconds, or a function that gives seconds";
-    /// Base URL when the run has none: a host of the flag, the environment, the file or `options` wins over it.
+    /// Wait after each iteration.
+    wait: "a [wait](#waits), seconds, or a function that returns seconds";
+    /// Base URL if the run has none: a host from the flag, the environment, the file or `options` overrides it.
     host: "text";
-    /// What each VU calls first; if left out `on_start`, where the script has it.
+    /// Function that each VU calls first; default `on_start`, if the script defines it.
     on_start: "function or its name";
-    /// What each VU calls last; if left out `on_stop`, where the script has it.
+    /// Function that each VU calls last; default `on_stop`, if the script defines it.
     on_stop: "function or its name";
     /// Tags of every request of the scenario.
     tags: "map of names to plain values";
-    /// What `env::get` finds in the functions of this scenario. It wins over `-e` and the environment, so that two
+    /// Values for `env::get` in the functions of this scenario. They override `-e` and the environment, so that
     /// scenarios can share a function with different values.
     env: "map of names to plain values";
-    /// Time that running iterations get when the run stops, instead of the run's.
+    /// Grace period for running iterations when the run stops, instead of the run's.
     stop_timeout: "time";
-    /// When its [executor](load.md#executors) starts, after the start of the load or the end of `after`; 0 if left out.
+    /// Delay before its [executor](load.md#executors) starts, after the start of the load or the end of `after`;
+    /// default 0.
     start_time: "time";
-    /// The scenario that has to end before its executor starts.
+    /// The scenario that must end before this one's executor starts.
     after: "name of a scenario";
 }
 
 keys! {
     pub(super) TASK_KEYS: "task";
 
-    /// How often it is picked; 1 if left out. Not when the weight is an argument of its own.
+    /// Relative frequency; default 1. Not allowed together with a weight argument.
     weight: "whole number";
-    /// Waited after this task, instead of the scenario's.
-    wait: "a [wait](#waits), seconds, or a function that gives seconds";
-    /// What `--tags` and `--exclude-tags` [select](scripts.md#tags-of-tasks) it by.
+    /// Wait after this task, instead of the scenario's.
+    wait: "a [wait](#waits), seconds, or a function that returns seconds";
+    /// Tags for [selecting tasks](scripts.md#tags-of-tasks) with `--tags` and `--exclude-tags`.
     tags: "text or array of texts";
 }
 
-/// Reads a scenario; what is wrong with it goes to `problems`, all of it.
+/// Reads a scenario; all its errors go to `problems`.
 pub(super) fn scenario(
     declarations: &mut Declarations,
     name: &str,
@@ -134,7 +136,7 @@ pub(super) fn scenario(
         problems.extend(executor.problems(&of));
         for key in ["weight", "fixed_count"].into_iter().filter(|key| map.contains_key(*key)) {
             problems.push(format!(
-                "{of}: {key} is a share of the run's users, and the executor {} has its own",
+                "{of}: {key} sets a share of the run's users, but the executor {} has its own",
                 executor.name()
             ));
         }
@@ -176,7 +178,7 @@ fn share(what: &str, value: &Dynamic) -> Result<f64, String> {
     }
 }
 
-/// What one task says about itself: a map of `keys`.
+/// The settings of one task: a map of `keys`.
 pub(super) fn task_settings(of: &str, map: &Map, keys: &[&str]) -> Result<TaskSettings, String> {
     let mut settings = TaskSettings::default();
     for (key, value) in map {
@@ -204,10 +206,10 @@ fn words(what: &str, value: &Dynamic) -> Result<Vec<String>, String> {
 }
 
 fn weight(what: &str, value: &Dynamic) -> Result<u32, String> {
-    u32::try_from(convert::count(what, value)?).map_err(|_| format!("{what} is too large a weight"))
+    u32::try_from(convert::count(what, value)?).map_err(|_| format!("{what} is too large"))
 }
 
-/// The tasks of a scenario as they stand in the script.
+/// The tasks of a scenario as written in the script.
 struct Tasks {
     list: Vec<(String, TaskSettings)>,
     /// They have an order: an array, or one alone.
@@ -218,14 +220,14 @@ impl Tasks {
     fn read(of: &str, map: &Map) -> Result<Tasks, String> {
         let tasks = match (map.get("exec"), map.get("tasks"), map.get("transitions")) {
             (Some(_), Some(_), _) => {
-                return Err(format!("{of} has both exec and tasks; one of them says what it does"));
+                return Err(format!("{of} has both exec and tasks; use only one of them"));
             }
             (Some(exec), None, None) => {
                 let function = convert::function_name(&format!("{of}: exec"), exec)?;
                 Tasks { list: vec![(function, TaskSettings::default())], is_ordered: true }
             }
             (None, Some(tasks), _) => Tasks::list(&format!("{of}: tasks"), tasks)?,
-            // A chain names its tasks itself; `exec` is where it begins.
+            // A chain names its tasks itself; `exec` is the first one.
             (exec, None, Some(transitions)) => {
                 let transitions = convert::map(&format!("{of}: transitions"), transitions)?;
                 let first = match exec {
@@ -244,7 +246,7 @@ impl Tasks {
         };
         if tasks.list.is_empty() {
             return Err(format!(
-                "{of} does nothing: give it exec: \"function\" or tasks: #{{ function: weight }}"
+                "{of} has no tasks: add exec: \"function\" or tasks: #{{ function: weight }}"
             ));
         }
         Ok(tasks)
@@ -279,20 +281,19 @@ impl Tasks {
         let weighted = self.list.iter().find(|(_, settings)| settings.weight.is_some());
         match (sequence, map.get("transitions")) {
             (true, Some(_)) => {
-                return Err(format!(
-                    "{of} has both sequence and transitions; one of them says what comes next"
-                ));
+                return Err(format!("{of} has both sequence and transitions; use only one of them"));
             }
             (true, None) if !self.is_ordered => {
                 return Err(format!(
-                    "{of}: a sequence needs its tasks in an array, tasks: [\"first\", \"second\"]; a map has no order"
+                    "{of}: a sequence needs an array of tasks, such as tasks: [\"first\", \"second\"]; a map \
+                     has no order"
                 ));
             }
             (true, _) | (_, Some(_)) => {
                 if let Some((function, _)) = weighted {
                     return Err(format!(
-                        "{of}: task '{function}' has a weight, which means nothing in a sequence or beside \
-                         transitions; leave it out"
+                        "{of}: task '{function}' has a weight, which has no effect in a sequence or with \
+                         transitions; remove it"
                     ));
                 }
             }
@@ -300,7 +301,7 @@ impl Tasks {
         }
         let Some(transitions) = map.get("transitions") else {
             if map.contains_key("start") {
-                return Err(format!("{of}: start is where a chain begins; it needs transitions"));
+                return Err(format!("{of}: start is the first task of a chain and needs transitions"));
             }
             return Ok(if sequence { TaskOrder::Sequence } else { TaskOrder::Weighted });
         };
@@ -311,8 +312,8 @@ impl Tasks {
     fn chain(&self, of: &str, transitions: &Map, start: Option<&Dynamic>) -> Result<TaskOrder, String> {
         if let Some((function, _)) = self.list.iter().find(|(_, settings)| !settings.tags.is_empty()) {
             return Err(format!(
-                "{of}: task '{function}' of a chain has tags; leaving it out would break the chain, so put tags on \
-                 whole scenarios instead (--scenario)"
+                "{of}: task '{function}' of a chain has tags, but skipping it would break the chain; select \
+                 whole scenarios with --scenario instead"
             ));
         }
         let start = match start {
@@ -322,7 +323,7 @@ impl Tasks {
             None if self.is_ordered => 0,
             None => {
                 return Err(format!(
-                    "{of}: where does the chain begin? Add start: \"function\" (a map has no first entry)"
+                    "{of}: the chain has no start (a map has no first entry); add start: \"function\""
                 ));
             }
         };
@@ -332,9 +333,7 @@ impl Tasks {
         let next = self.list.iter().map(|(function, _)| {
             let what = format!("{of}: transitions.{function}");
             let Some(targets) = transitions.get(function.as_str()) else {
-                return Err(format!(
-                    "{of}: task '{function}' has no transition, so nothing could follow it; add {function}: \"next\""
-                ));
+                return Err(format!("{of}: task '{function}' has no transition; add {function}: \"next\""));
             };
             self.targets(of, &what, targets)
         });
@@ -361,7 +360,7 @@ impl Tasks {
         }
         targets.retain(|&(_, weight)| weight > 0);
         if targets.is_empty() {
-            return Err(format!("{what} leads nowhere: it needs a target with a weight above 0"));
+            return Err(format!("{what} has no target with a weight above 0; add one"));
         }
         Ok(targets)
     }
@@ -370,7 +369,7 @@ impl Tasks {
         self.list.iter().position(|(known, _)| known == function).ok_or_else(|| {
             let hint = did_you_mean(function, self.list.iter().map(|(known, _)| known.as_str()));
             let what = what.strip_prefix(&format!("{of}: ")).unwrap_or(what);
-            format!("{of}: {what} names '{function}', which is none of its tasks{hint}")
+            format!("{of}: {what} names '{function}', which is not one of its tasks{hint}")
         })
     }
 }

@@ -1,6 +1,6 @@
-//! `.html()`, `.css(…)`, `.form(…)`, `.regex(…)` of a response: taking values out of what came.
+//! `.html()`, `.css(…)`, `.form(…)`, `.regex(…)` of a response: extracting values from the body.
 //!
-//! Leaves parsing and searching to `crate::scrape`. Selectors and patterns are compiled once a worker thread.
+//! Leaves parsing and searching to `crate::scrape`. Selectors and patterns are compiled once per worker thread.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -16,36 +16,37 @@ use crate::script::reference::{Owner, Section, calls};
 calls! {
     pub(super) RESPONSE: Owner::Type("Response"); ("method", "gives");
 
-    /// The body as an HTML [document](#html); it is parsed once. What is no HTML makes a document too.
+    /// The body as an HTML [document](#html), parsed only once. A body that is not HTML is accepted too.
     ///
     /// Errors: as `.body`.
     fn html() -> Document;
 
     /// The same as `.html().css(selector)`.
     ///
-    /// Errors: as `.body`; not a selector.
+    /// Errors: as `.body`; an invalid selector.
     ///
     /// ```rhai
     /// let token = http::get("/login/form").css("form input[name=csrf]").attr("value");
     /// ```
     fn css(selector: text) -> Elements;
 
-    /// Map of what a browser would send of the first form so found: its fields, but for buttons, files and what is
-    /// disabled or not checked. Of a name with several values an array.
+    /// Map of the fields that a browser would send for the first matching form, without buttons, files, and
+    /// fields that are disabled or not checked. A name with several values has an array.
     ///
-    /// Errors: no such form.
+    /// Errors: no form matches.
     fn form(selector: text) -> map;
 
-    /// What the pattern's first group matches first, or all of its match without groups; `()` when it does not match.
+    /// The first match of the pattern's first group, or of the whole pattern if it has no group; `()` without a
+    /// match.
     ///
-    /// Errors: as `.body`; not a pattern.
+    /// Errors: as `.body`; an invalid pattern.
     ///
     /// ```rhai
     /// let id = http::get("/quality/insights").regex("\"id\": *([0-9]+)");
     /// ```
     fn regex(pattern: text) -> text|unit;
 
-    /// Array of the same for every match.
+    /// The same for every match, as an array.
     ///
     /// Errors: as `.regex`.
     fn regex_all(pattern: text) -> array;
@@ -55,14 +56,15 @@ pub(super) const SECTION: Section = Section {
     name: "html",
     title: "HTML",
     is_part: true,
-    about: "taking values out of a page",
-    intro: "Selectors are those of CSS. `.css` gives a list of elements in the order of the page.",
+    about: "extracting values from a page",
+    intro: "Selectors are CSS selectors. `.css` returns a list of elements in document order.",
     tables: &[LIST, ELEMENT, DOCUMENT],
     notes: r##"
-A page is parsed on the thread of the VU: one of a megabyte takes some milliseconds, in which its other VUs wait.
+A page is parsed on the VU's thread. A page of 1 MB takes a few milliseconds, during which the other VUs of that
+thread wait.
 
-Patterns are those of the [`regex`](https://docs.rs/regex/latest/regex/#syntax) crate: no look-around and no
-back-references, in return their time grows with the text only.
+Patterns use the syntax of the [`regex`](https://docs.rs/regex/latest/regex/#syntax) crate: no look-around and no
+backreferences, but matching takes linear time.
 
 ```rhai
 fn on_start() {
@@ -77,83 +79,83 @@ fn iteration() { http::get("/quality/insights"); }
 calls! {
     LIST: Owner::Type("Elements"); ("of a list", "gives");
 
-    /// How many there are.
+    /// Number of elements.
     get len -> int;
     fn len() -> int;
 
-    /// Whether there is none.
+    /// Whether the list is empty.
     get is_empty -> bool;
     fn is_empty() -> bool;
 
-    /// One of them; `[-1]` is the last.
+    /// The element at this index; `[-1]` is the last.
     ///
-    /// Errors: outside.
+    /// Errors: index out of bounds.
     index index(index: int) -> Element;
 
-    /// All of them.
+    /// All elements.
     each element -> Element;
 
-    /// The first, `()` when there is none.
+    /// The first element, or `()`.
     fn first() -> Element|unit;
 
-    /// That of the first; `()` when there is none.
+    /// The same of the first element, or `()`.
     fn attr(name: text) -> text|unit;
     fn text() -> text|unit;
     fn html() -> text|unit;
 
-    /// Array of the texts of all.
+    /// Array of the texts of all elements.
     fn texts() -> array;
 
-    /// Array of this attribute of all.
+    /// Array of this attribute's values of all elements.
     fn attrs(name: text) -> array;
 
-    /// What is found below any of them.
+    /// The matching descendants of all elements.
     ///
-    /// Errors: not a selector.
+    /// Errors: an invalid selector.
     fn css(selector: text) -> Elements;
 }
 
 calls! {
     ELEMENT: Owner::Type("Element"); ("of an element", "gives");
 
-    /// An attribute, `()` when it is missing.
+    /// The attribute, or `()`.
     fn attr(name: text) -> text|unit;
 
     /// Map of all attributes.
     get attrs -> map;
 
-    /// Its tag in lower case.
+    /// The tag name in lower case.
     get name -> text;
 
-    /// Its text and that of everything below it, without white space at the ends.
+    /// The text of the element and its descendants, trimmed.
     fn text() -> text;
 
-    /// What stands between its tags.
+    /// The inner HTML.
     fn html() -> text;
 
-    /// What is found below it.
+    /// The matching descendants.
     ///
-    /// Errors: not a selector.
+    /// Errors: an invalid selector.
     fn css(selector: text) -> Elements;
 }
 
 calls! {
     DOCUMENT: Owner::Type("Document"); ("of a document", "gives");
 
-    /// What is found in it.
+    /// The matching elements.
     ///
-    /// Errors: not a selector.
+    /// Errors: an invalid selector.
     fn css(selector: text) -> Elements;
 
-    /// As `.form` of a response.
+    /// The same as `.form` of a response.
     ///
-    /// Errors: no such form.
+    /// Errors: no form matches.
     fn form(selector: text) -> map;
 
-    /// All of its text.
+    /// The text of the document.
     fn text() -> text;
 
-    /// All of it.
+    /// The HTML of the document.
     fn html() -> text;
 }
 
@@ -204,7 +206,7 @@ fn register_css(engine: &mut Engine, selectors: &Rc<Selectors>) {
 /// The fields of the first form that the selector finds; a name with several values has an array of them.
 fn form(document: &Document, selectors: &Selectors, selector: &str) -> ScriptResult<Map> {
     let Some(form) = document.css(selectors, selector)?.get(0) else {
-        return Err(format!("the page has no form \"{selector}\"").into());
+        return Err(format!("no form on the page matches \"{selector}\"").into());
     };
     let mut values: BTreeMap<String, Array> = BTreeMap::new();
     for (name, value) in form.fields() {
@@ -234,7 +236,7 @@ fn register_element(engine: &mut Engine) {
         .register_fn("to_debug", |_: &mut Document| "an HTML document");
 }
 
-/// A list; what an element can be asked, a list answers for its first.
+/// A list; the methods of an element apply to its first.
 fn register_elements(engine: &mut Engine) {
     let first = |list: &Elements| list.get(0);
     engine
@@ -280,7 +282,7 @@ fn at(list: &Elements, index: i64) -> ScriptResult<Element> {
     let place = if index < 0 { list.len().checked_sub(from_end) } else { Some(from_end) };
     match place.and_then(|place| list.get(place)) {
         Some(element) => Ok(element),
-        None => Err(format!("[{index}] is outside the list: it has {} elements", list.len()).into()),
+        None => Err(format!("index [{index}] is out of bounds: the list has {} elements", list.len()).into()),
     }
 }
 

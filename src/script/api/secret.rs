@@ -1,4 +1,4 @@
-//! `secret::…`: values that are masked wherever they would be shown.
+//! `secret::…`: values that are masked in all output.
 
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -14,19 +14,20 @@ pub(super) const SECTION: Section = Section {
     name: "secret",
     title: "`secret`",
     is_part: false,
-    about: "values that are masked wherever they would be shown",
+    about: "values that are masked in all output",
     intro: "",
     tables: &[CALLS],
-    notes: "A declared parameter of that name comes first, then `-e NAME=VALUE`, then the environment. Values shorter than 4 \
-            characters are not masked. What is masked, and what cannot be: [data.md](data.md#secrets).",
+    notes: "A declared parameter of that name takes precedence, then `-e NAME=VALUE`, then the environment. \
+            Values shorter than 4 characters are not masked. [data.md](data.md#secrets) says what is masked \
+            and what cannot be.",
 };
 
 calls! {
     CALLS: Owner::Module("secret"); ("call", "gives");
 
-    /// The value as text, or the other one when it is not set; masked as `***` from now on wherever it would be shown.
+    /// The value as text, or `otherwise` if it is not set. From then on it is shown as `***` in all output.
     ///
-    /// Errors: it is not set and there is no other; the other is not plain.
+    /// Errors: not set, and no `otherwise`; `otherwise` is not a plain value.
     fn get(name: text) -> text;
     fn get(name: text, otherwise: any) -> text;
 }
@@ -47,7 +48,7 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     engine.register_static_module("secret", module.into());
 }
 
-/// The value of a parameter, of `-e` or of the environment, which is masked from now on.
+/// The value of a parameter, of `-e` or of the environment, masked from then on.
 fn secret(host: &Rc<Host>, name: &str, default: Option<Dynamic>) -> ScriptResult<String> {
     let given = host.inputs.params.get(name).cloned().or_else(|| env::lookup(host, name));
     let default = default.map(|default| convert::plain("secret::get: the default", &default)).transpose()?;

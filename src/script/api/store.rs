@@ -1,4 +1,4 @@
-//! `store::…`: values, queues, barriers and signals that all virtual users of a run share.
+//! `store::…`: values, queues, barriers and signals shared by all virtual users of a run.
 
 use std::rc::Rc;
 
@@ -15,61 +15,61 @@ pub(super) const SECTION: Section = Section {
     name: "store",
     title: "`store`",
     is_part: false,
-    about: "state that all VUs of the run share, barriers and signals",
-    intro: "*VU.* State of the run that all VUs share, whatever their thread; empty when a run begins. Values are plain data: \
-            numbers, text, arrays, maps, blobs. [data.md](data.md#the-store) has examples.",
+    about: "shared state of all VUs, barriers and signals",
+    intro: "*VU.* State shared by all VUs of the run, across threads; empty when a run starts. Values are \
+            plain data: numbers, text, arrays, maps, blobs. [data.md](data.md#the-store) has examples.",
     tables: &[VALUES, MEETINGS],
-    notes: "Whoever waits holds up nobody else, and is stopped with the run. In `on_stop` and `teardown` nothing is waited \
-            for: that is an error.",
+    notes: "A waiting VU does not block others, and stops with the run. Waiting in `on_stop` or `teardown` is \
+            an error.",
 };
 
 calls! {
     VALUES: Owner::Module("store"); ("call", "does");
 
-    /// The value; `()` or the other value when there is none.
+    /// Returns the value; if there is none, `otherwise`, or `()`.
     fn get(name: text) -> any;
     fn get(name: text, otherwise: any) -> any;
 
-    /// Keeps a value.
+    /// Stores a value.
     ///
-    /// Errors: no plain data.
+    /// Errors: the value is not plain data.
     fn set(name: text, value: any);
 
-    /// Adds 1, or `by`, to a number that is 0 at first; returns the sum.
+    /// Adds 1, or `by`, to a number that starts at 0; returns the sum.
     ///
-    /// Errors: no number, too large.
+    /// Errors: not a number; overflow.
     fn incr(name: text) -> number;
     fn incr(name: text, by: number) -> number;
 
-    /// Puts a value at the end of an array that is empty at first; returns its length.
+    /// Appends a value to an array that starts empty; returns its length.
     ///
-    /// Errors: no array, 10,000,000 values.
+    /// Errors: not an array; more than 10,000,000 values.
     fn push(name: text, value: any) -> int;
 
-    /// Takes the first value of the array; `()` when there is none.
+    /// Removes and returns the first value of the array, or `()` if it is empty.
     ///
-    /// Errors: no array.
+    /// Errors: not an array.
     fn pop(name: text) -> any;
 }
 
 calls! {
     MEETINGS: Owner::Module("store"); ("call", "does");
 
-    /// Waits until `count` VUs are there, then all go on and it can be used again; returns `false` when the time is over
-    /// first.
+    /// Waits until `count` VUs have arrived; then all continue, and the barrier can be used again. Returns
+    /// `false` on timeout.
     ///
-    /// Errors: `count` below 1; others wait there for another number.
+    /// Errors: `count` below 1; other VUs wait there with a different `count`.
     ///
     /// ```rhai
-    /// store::barrier("everybody is signed in", 10, "30s");
+    /// store::barrier("all signed in", 10, "30s");
     /// ```
     fn barrier(name: text, count: int) -> bool;
     fn barrier(name: text, count: int, timeout: time) -> bool;
 
-    /// Gives a signal, to those who wait and to those who come later.
+    /// Sends a signal to all VUs that wait for it, now or later.
     fn signal(name: text);
 
-    /// Waits for the signal; returns `false` when the time is over first.
+    /// Waits for the signal; returns `false` on timeout.
     fn wait(name: text) -> bool;
     fn wait(name: text, timeout: time) -> bool;
 }
@@ -185,8 +185,8 @@ fn signal(host: &Rc<Host>, name: &str) -> ScriptResult<()> {
 fn plain(function: &str, value: &Dynamic) -> Result<Value, String> {
     Value::from_dynamic(value).map_err(|kind| {
         format!(
-            "{function}: a {kind} cannot be kept; all threads share the store, so it holds only plain data: \
-             numbers, text, arrays, maps"
+            "{function}: a {kind} cannot be stored; the store is shared by all threads, so it holds only \
+             plain data: numbers, text, arrays, maps"
         )
     })
 }
@@ -206,7 +206,7 @@ fn wait(host: &Rc<Host>, name: &str, timeout: Option<Dynamic>) -> ScriptResult<b
     meet(host, "store::wait", given, timeout)
 }
 
-/// Waits for others, at most as long as the script says; whether they came.
+/// Waits for others, up to the script's timeout; whether they came.
 fn meet(
     host: &Rc<Host>,
     function: &str,

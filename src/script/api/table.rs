@@ -1,6 +1,6 @@
-//! A table as a script value: rows by number, in order, at random, each once, or one holder at a time.
+//! A table as a script value: rows by index, in order, at random, each once, or leased to one VU at a time.
 //!
-//! A row becomes a script value when it is asked for; the script gets a copy and may change it.
+//! A row becomes a script value when it is requested; the script gets a copy and may change it.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -29,10 +29,10 @@ pub(super) const SECTION: Section = Section {
     name: "table",
     title: "A table",
     is_part: true,
-    about: "rows in order, at random, each once, or one holder at a time",
+    about: "rows in order, at random, each once, or leased to one VU at a time",
     intro: "",
     tables: &[CALLS, LEASE_KEYS],
-    notes: "A row is a copy: changing it changes nothing else.",
+    notes: "A row is a copy: changing it does not change the table.",
 };
 
 calls! {
@@ -42,28 +42,29 @@ calls! {
     get len -> int;
     fn len() -> int;
 
-    /// Row `index` from 0; `[-1]` is the last.
+    /// The row at this index, from 0; `[-1]` is the last.
     ///
     /// Errors: no such row.
     index index(index: int) -> any;
 
-    /// The row after the one that the last caller got, over all VUs and threads; the first again after the last. *VU*
+    /// The next row, in one order shared by all VUs and threads; after the last, the first again. *VU*
     ///
-    /// Errors: no rows.
+    /// Errors: the table is empty.
     fn next() -> any;
 
-    /// Any row, by the VU's own random numbers.
+    /// A random row, from the VU's own random sequence.
     ///
-    /// Errors: no rows.
+    /// Errors: the table is empty.
     fn random() -> any;
 
-    /// A table of the same rows in an order that follows from the seed; everybody gets the same one.
+    /// A table of the same rows in a random order that depends only on the seed: every caller gets the same
+    /// order.
     fn shuffled() -> Table;
 
-    /// A row that nobody got before in this run. When the table is dry, `"stop"` ends the VU as `vu::stop()` does and is
-    /// what happens if left out, `"wrap"` begins again, and `"fail"` is a script error. *VU*
+    /// A row that no VU has received before in this run. When all rows are used up, `"stop"` (the default) ends
+    /// the VU as `vu::stop()` does, `"wrap"` starts over, and `"fail"` is a script error. *VU*
     ///
-    /// Errors: with `"wrap"`, no rows; with `"fail"`, dry.
+    /// Errors: with `"wrap"`, the table is empty; with `"fail"`, all rows are used up.
     ///
     /// ```rhai
     /// const USERS = data::csv("data/users.csv");
@@ -72,14 +73,14 @@ calls! {
     fn unique() -> any;
     fn unique(when_dry: text) -> any;
 
-    /// A row that nobody else has until it is given back; waits until one is free. Given back at the end of the
-    /// iteration; one taken in `on_start` when the VU ends. *VU*
+    /// A row for exclusive use; waits until one is free. It is released at the end of the iteration, or when the
+    /// VU ends if it was leased in `on_start`. *VU*
     ///
-    /// Errors: no rows.
+    /// Errors: the table is empty.
     fn lease() -> any;
     fn lease(settings: map) -> any;
 
-    /// Gives back all rows of the table that the VU holds, or this one. *VU*
+    /// Releases all rows of the table that the VU holds, or only this one. *VU*
     ///
     /// Errors: the VU does not hold the row.
     fn release();
@@ -92,7 +93,7 @@ calls! {
 keys! {
     LEASE_KEYS: "lease";
 
-    /// True: the row is given back when the VU ends.
+    /// If true, the row is released when the VU ends.
     keep: "true or false";
 }
 
@@ -162,7 +163,7 @@ impl TableRef {
     }
 
     fn next(&self) -> ScriptResult<Dynamic> {
-        // At the top level each thread would deal itself a row of its own.
+        // At the top level each thread would take a row of its own.
         self.host.vu(".next()")?;
         let index = self.table.next().ok_or_else(|| self.empty())?;
         self.row(index)
@@ -183,13 +184,17 @@ impl TableRef {
     fn unique(&self, when_dry: &str) -> ScriptResult<Dynamic> {
         self.host.vu(".unique()")?;
         if !WHEN_DRY.contains(&when_dry) {
-            return Err(format!(".unique(\"{when_dry}\"): when dry, it can {}", WHEN_DRY.join(", ")).into());
+            return Err(format!(
+                ".unique(\"{when_dry}\"): the argument must be one of {}",
+                WHEN_DRY.join(", ")
+            )
+            .into());
         }
         match (self.table.next_unique(), when_dry) {
             (Some((index, 0)), _) | (Some((index, _)), "wrap") => self.row(index),
             (None, "wrap") => Err(self.empty()),
             (_, "fail") => Err(format!(
-                "the table '{}' is dry: all {} rows have been used",
+                "the table '{}' is exhausted: all {} rows have been used",
                 self.table.name(),
                 self.table.len()
             )
@@ -211,7 +216,7 @@ impl TableRef {
         if self.table.len() == 0 {
             return Err(self.empty());
         }
-        // What `on_start` takes is for the iterations that follow it.
+        // A row leased in `on_start` is for the iterations that follow.
         let keep = keep || vu.iteration.get() == 0;
         let lease = self.host.wait_for_others(".lease()", Lease::take(self.table.clone(), keep))?;
         let row = self.row(lease.row());
@@ -219,13 +224,13 @@ impl TableRef {
         row
     }
 
-    /// Gives back all rows of this table that the virtual user holds.
+    /// Releases all rows of this table that the virtual user holds.
     fn release(&self) -> ScriptResult<()> {
         self.host.vu(".release()")?.leases.borrow_mut().retain(|lease| !lease.is_of(&self.table));
         Ok(())
     }
 
-    /// Gives back one row, which is found by its values: a script has only its copy.
+    /// Releases one row, which is found by its values: a script has only a copy.
     fn release_row(&self, row: &Dynamic) -> ScriptResult<()> {
         let vu = self.host.vu(".release()")?;
         let wanted = Value::from_dynamic(row).ok();
@@ -241,7 +246,7 @@ impl TableRef {
             }
             None => Err(format!(
                 "this virtual user holds no such row of the table '{}': it was released before, or changed \
-                 (.release() without a row gives back all)",
+                 (.release() without a row releases all)",
                 self.table.name()
             )
             .into()),

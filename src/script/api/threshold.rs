@@ -1,6 +1,6 @@
-//! `threshold` and the key `thresholds` of `options`: limits on what the run measures.
+//! `threshold` and the key `thresholds` of `options`: pass/fail conditions on metrics.
 //!
-//! What they say is read when it is known what the run has, so that all problems are told at once.
+//! Thresholds are parsed once the metrics of the run are known, so that all problems are reported at once.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -18,8 +18,8 @@ pub(super) const SECTION: Section = Section {
     name: "threshold",
     title: "`threshold`",
     is_part: false,
-    about: "limits on what the run measures",
-    intro: "At the top level only. What a limit says is in [thresholds.md](thresholds.md).",
+    about: "pass/fail conditions on metrics",
+    intro: "At the top level only. The syntax is described in [thresholds.md](thresholds.md).",
     tables: &[CALLS, KEYS],
     notes: "",
 };
@@ -27,33 +27,33 @@ pub(super) const SECTION: Section = Section {
 calls! {
     CALLS: Owner::Global; ("call", "does");
 
-    /// A limit, whole: `METRIC[{tag:value}]: LIMIT`.
+    /// Declares a complete threshold: `METRIC[{tag:value}]: CONDITION`.
     ///
-    /// Errors: told when the script is loaded, all at once: an unknown metric, a figure that it has not, a unit that does
-    /// not fit, an unknown scenario or phase.
+    /// Errors: an unknown metric, a statistic that the metric does not have, a unit that does not fit, an unknown
+    /// scenario or phase. All are reported when the script is loaded.
     ///
     /// ```rhai
     /// threshold("http_req_failed: rate < 1% over 30s abort");
     /// ```
-    fn threshold(limit: text);
-    /// Limits on one metric: `"p(95) < 200ms"`, a map with the keys of k6 below, or an array of them.
+    fn threshold(threshold: text);
+    /// Declares thresholds on one metric: `"p(95) < 200ms"`, a map with the k6 keys below, or an array of these.
     ///
     /// Errors: the same.
     ///
     /// ```rhai
     /// threshold("http_req_duration{name:/health}", ["p(95) < 50ms", "max < 1s"]);
     /// ```
-    fn threshold(metric: text, limits: text|map|array);
+    fn threshold(metric: text, thresholds: text|map|array);
 }
 
 keys! {
     KEYS: "threshold";
 
-    /// The limit; required.
+    /// The condition; required.
     threshold: "text";
-    /// The run ends when the limit is broken.
+    /// If true, the run ends when the threshold is breached.
     abortOnFail: "true or false";
-    /// It does so only once the load is that old.
+    /// The run ends only after the load has lasted this long.
     delayAbortEval: "time";
 }
 
@@ -78,13 +78,13 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
 
 fn declare(host: &Rc<Host>, thresholds: Vec<ThresholdText>) -> ScriptResult<()> {
     host.declare("threshold", |declarations| {
-        // In one layer with what is there: several limits on one figure stand beside each other.
+        // In one layer with the existing ones: several thresholds on one statistic all apply.
         declarations.options.thresholds.extend(thresholds);
         Ok(())
     })
 }
 
-/// Where a call stands: `shop.rhai:3:1: threshold`.
+/// The position of a call: `shop.rhai:3:1: threshold`.
 pub(super) fn place(context: &NativeCallContext, function: &str) -> String {
     let position = context.call_position();
     let file = context.call_source().unwrap_or_default();
@@ -94,7 +94,7 @@ pub(super) fn place(context: &NativeCallContext, function: &str) -> String {
     }
 }
 
-/// All thresholds of `options`: a map of metrics to limits, as in k6, or whole texts.
+/// All thresholds of `options`: a map from metrics to conditions, as in k6, or complete texts.
 pub(super) fn read_all(value: &Dynamic, place: &str) -> Result<Vec<ThresholdText>, String> {
     let mut texts = Vec::new();
     if let Some(map) = value.read_lock::<Map>() {
@@ -108,13 +108,13 @@ pub(super) fn read_all(value: &Dynamic, place: &str) -> Result<Vec<ThresholdText
     } else if value.is_string() {
         texts.push(ThresholdText::new(value.to_string(), place));
     } else {
-        let wanted = "a map of metrics to limits, an array of texts, or a text";
+        let wanted = "a map from metrics to conditions, an array of texts, or text";
         return Err(convert::expected("options.thresholds", wanted, value));
     }
     Ok(texts)
 }
 
-/// The limits on one metric: a text, a map as in k6, or an array of them.
+/// The thresholds on one metric: text, a map as in k6, or an array of them.
 fn read(metric: &str, limits: &Dynamic, place: &str, texts: &mut Vec<ThresholdText>) -> Result<(), String> {
     if let Some(array) = limits.read_lock::<Array>() {
         return array.iter().try_for_each(|limit| read(metric, limit, place, texts));
@@ -136,7 +136,7 @@ fn read(metric: &str, limits: &Dynamic, place: &str, texts: &mut Vec<ThresholdTe
             _ => return Err(KEYS.unknown(&what, key)),
         }
     }
-    let text = text.ok_or_else(|| format!("{what} lacks the key 'threshold'"))?;
+    let text = text.ok_or_else(|| format!("{what} has no key 'threshold'"))?;
     let mut threshold = ThresholdText::new(format!("{metric}: {}", text.trim()), place);
     threshold.abort_after = aborts.then_some(after);
     texts.push(threshold);

@@ -14,8 +14,8 @@ pub(super) const SECTION: Section = Section {
     name: "vu",
     title: "`vu`",
     is_part: false,
-    about: "the virtual user that runs",
-    intro: "*VU.* But `vu::data`, `vu::stage` and `vu::stop`, which work everywhere.",
+    about: "the running virtual user",
+    intro: "*VU*, except `vu::data`, `vu::stage` and `vu::stop`, which work everywhere.",
     tables: &[CALLS],
     notes: "",
 };
@@ -26,19 +26,19 @@ calls! {
     /// Number of the VU, from 1; 0 in `setup` and `teardown`.
     fn id() -> int;
 
-    /// Number of its iteration, from 1; 0 in `on_start`.
+    /// Number of the VU's iteration, from 1; 0 in `on_start`.
     fn iteration() -> int;
 
-    /// Name of its scenario; `setup` in `setup` and `teardown`.
+    /// Name of the VU's scenario; `setup` in `setup` and `teardown`.
     fn scenario() -> text;
 
     /// The same as `run::phase()`.
     fn stage() -> text;
 
-    /// Seconds since this VU was started.
+    /// Seconds since this VU started.
     fn elapsed() -> float;
 
-    /// A copy of what `setup` returned; `()` before.
+    /// A copy of the value that `setup` returned; `()` before.
     ///
     /// ```rhai
     /// fn setup() { #{ token: http::post("/login", #{ json: #{ user: "admin" } }).json("token") } }
@@ -46,7 +46,7 @@ calls! {
     /// ```
     fn data() -> any;
 
-    /// Map of the tags that all its requests have.
+    /// Map of the tags of all requests of this VU.
     fn tags() -> map;
 
     /// Ends the VU; its `on_stop` runs, and the iteration counts as completed.

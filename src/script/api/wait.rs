@@ -1,4 +1,4 @@
-//! `between`, `constant`, `constant_pacing`, `constant_throughput`, `poisson`: what is waited after an iteration.
+//! `between`, `constant`, `constant_pacing`, `constant_throughput`, `poisson`: the wait after an iteration.
 
 use std::rc::Rc;
 
@@ -18,20 +18,20 @@ pub(super) const SECTION: Section = Section {
     name: "waits",
     title: "Waits",
     is_part: false,
-    about: "what is waited after an iteration",
-    intro: "Values for `wait(…)` and the key `wait` of a scenario or task. What exactly they do is in \
-            [load.md](load.md#waits). Here seconds are numbers, not text.",
+    about: "think time and pacing",
+    intro: "Values for `wait(…)` and the key `wait` of a scenario or task; see [load.md](load.md#waits). \
+            Seconds are numbers here, not text.",
     tables: &[DECLARED, CALLS],
-    notes: "Instead of a wait there may be a number of seconds, or a function that gives one: `wait(Fn(\"pause\"))`, \
-            `wait(|| random::float(1, 2))`. Error: it gives no number of 0 or more.",
+    notes: "A wait can also be a number of seconds, or a function that returns one: `wait(Fn(\"pause\"))`, \
+            `wait(|| random::float(1, 2))`. Error: the function does not return a number of 0 or more.",
 };
 
 calls! {
     DECLARED: Owner::Global; ("call", "does");
 
-    /// Declares what is waited after each iteration of the scenario `default`. At the top level only.
+    /// Sets the wait after each iteration of the scenario `default`. At the top level only.
     ///
-    /// Errors: no wait, no function, and no number of 0 or more.
+    /// Errors: neither a wait, a function, nor a number of 0 or more.
     ///
     /// ```rhai
     /// wait(between(1, 3));
@@ -42,29 +42,29 @@ calls! {
 calls! {
     CALLS: Owner::Global; ("call", "waits");
 
-    /// Always `seconds`.
+    /// Always `seconds` seconds.
     ///
-    /// Errors: below 0.
+    /// Errors: negative.
     fn constant(seconds: number) -> Wait;
 
-    /// Uniformly from `least` to `most` seconds.
+    /// A uniformly distributed time from `least` to `most` seconds.
     ///
-    /// Errors: below 0, or `least` above `most`.
+    /// Errors: negative; `least` above `most`.
     fn between(least: number, most: number) -> Wait;
 
-    /// So that iterations start every `seconds`.
+    /// Pacing: each VU starts an iteration every `seconds` seconds.
     ///
-    /// Errors: below 0.
+    /// Errors: negative.
     fn constant_pacing(seconds: number) -> Wait;
 
-    /// So that `rate` iterations start per second and VU.
+    /// Pacing: each VU starts `rate` iterations per second.
     ///
-    /// Errors: not above 0.
+    /// Errors: 0 or negative.
     fn constant_throughput(rate: number) -> Wait;
 
-    /// Exponentially distributed, `rate` waits per second, so `1/rate` seconds on average.
+    /// An exponentially distributed time, `1/rate` seconds on average.
     ///
-    /// Errors: not above 0.
+    /// Errors: 0 or negative.
     fn poisson(rate: number) -> Wait;
 }
 
@@ -77,7 +77,9 @@ pub(super) fn register(engine: &mut Engine, _: &Rc<Host>) {
         let least = not_negative("between", "the shortest wait", &least)?;
         let most = not_negative("between", "the longest wait", &most)?;
         if least > most {
-            return Err(format!("between({least}, {most}): the shorter wait comes first").into());
+            return Err(
+                format!("between({least}, {most}): the first must not be larger than the second").into()
+            );
         }
         spec(Wait::Between(least, most))
     });

@@ -1,8 +1,8 @@
 //! `ws::connect`: websockets of a virtual user.
 //!
-//! Owns what is a sample: the connection is one, and each message sent with the next one received is one.
-//! Leaves the protocol to `crate::ws`. Invariants: whoever waits has taken the stream out of its cell, so an
-//! interruption drops it and closes the connection; a socket that was closed stays so.
+//! Owns what counts as a sample: the handshake, and each message sent together with the next one received. Leaves
+//! the protocol to `crate::ws`. Invariants: a waiting call has taken the stream out of its cell, so an
+//! interruption drops it and closes the connection; a closed socket stays closed.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -27,7 +27,7 @@ use crate::script::reference::{Owner, Section, calls};
 use crate::script::vu_context::VuContext;
 use crate::ws::{Message, Received, WebSocket, connect};
 
-/// How many messages may wait for their answers; of further ones no answer is timed.
+/// How many messages may be unanswered; answers to further ones are not timed.
 const MOST_UNANSWERED: usize = 1_000;
 
 /// A websocket as a script value; clones share it.
@@ -62,21 +62,23 @@ pub(super) const SECTION: Section = Section {
     name: "ws",
     title: "`ws`",
     is_part: false,
-    about: "websockets",
-    intro: "*VU.* Websockets. TLS, proxies and fixed addresses are those of the run; the VU's cookies are sent and kept.",
+    about: "WebSockets",
+    intro: "*VU.* WebSockets. They use the run's TLS, proxy and `resolve` settings, and send and store the \
+            VU's cookies.",
     tables: &[CALLS, SOCKET],
     notes: r##"
-Parameters are `headers`, `query`, `bearer`, `basic`, `timeout`, `name`, `tags`, `expect`, `raise` and `record`, as for
-[requests](#parameters-of-a-request); what only a request with a body can have is an error.
+Parameters are `headers`, `query`, `bearer`, `basic`, `timeout`, `name`, `tags`, `expect`, `raise` and `record`, as
+for [requests](#parameters-of-a-request); other request parameters are an error.
 
-`recv` waits for `timeout` (60 s if not set) without a time of its own. Pings are answered while the script is in `recv`
-or `send`, not while it sleeps. An interruption drops the connection.
+Without an argument, `recv` waits up to `timeout` (default 60 s). Pings are answered while the script is in `recv` or
+`send`, not while it sleeps. An interruption drops the connection.
 
-The handshake is a sample: method `WS`, named by its path or `name`. So is each message sent with the next one
-received, named `PATH message`: from `send` to `recv` having it, so call `recv` soon. They are paired in order; what comes
-unasked is no sample. A message fails with `timeout` when a `recv` ends before its answer, with `reset` when the
-connection does. A message of more than 64 MiB is an error of the kind `protocol`. Open websockets are
-counted in the [metrics](metrics.md#what-is-counted) `ws_sessions`, `ws_session_duration` and others besides.
+The handshake is a sample with the method `WS`, named by its path or `name`. So is each message sent together with the
+next one received, named `PATH message`; it is timed from `send` until `recv` returns the answer, so call `recv`
+promptly. Messages are paired in order; unsolicited messages are not samples. A message fails with `timeout` when a
+`recv` times out before its answer, and with `reset` when the connection breaks. A message of more than 64 MiB is an
+error of the kind `protocol`. Sessions are also counted in the [metrics](metrics.md#what-is-counted) `ws_sessions`,
+`ws_session_duration` and others.
 
 ```rhai
 fn iteration() {
@@ -92,10 +94,10 @@ fn iteration() {
 calls! {
     CALLS: Owner::Module("ws"); ("call", "does");
 
-    /// Opens a websocket: `ws://…`, `wss://…`, or a URL that is joined to the host of the scenario. Like a request it
-    /// returns in any case.
+    /// Opens a WebSocket to `ws://…`, `wss://…`, or a URL relative to the host. Like a request, it always
+    /// returns.
     ///
-    /// Errors: a parameter that a websocket cannot have.
+    /// Errors: a parameter that WebSockets do not support.
     fn connect(url: text) -> WebSocket;
     fn connect(url: text, params: map) -> WebSocket;
 }
@@ -103,21 +105,21 @@ calls! {
 calls! {
     SOCKET: Owner::Type("WebSocket"); ("of a websocket", "does");
 
-    /// Sends text or a blob; false when the connection breaks at that.
+    /// Sends text or a blob; returns false if the connection breaks.
     ///
-    /// Errors: neither; it is not open.
+    /// Errors: neither text nor a blob; the WebSocket is not open.
     fn send(message: text|blob) -> bool;
 
-    /// The next message, text or blob; `()` when none comes in time, or when it is not open (any more).
+    /// Returns the next message, text or blob; `()` on timeout, or if the WebSocket is not open.
     ///
     /// Errors: not a time.
     fn recv() -> text|blob|unit;
     fn recv(timeout: time) -> text|blob|unit;
 
-    /// Says goodbye, and waits two seconds at the most for the other side's.
+    /// Sends a close frame, and waits up to two seconds for the server's.
     fn close();
 
-    /// Whether it can be used; it notices the other side's end in `send` and `recv`.
+    /// Whether it is open; a close by the server is noticed in `send` and `recv`.
     get is_open -> bool;
 
     /// Whether the handshake succeeded.
@@ -126,16 +128,16 @@ calls! {
     /// The status of the handshake: 101.
     get status -> int;
 
-    /// Where it went.
+    /// The URL it is connected to.
     get url -> text;
 
     /// The [response](#the-response) to the handshake, with timings and headers.
     get response -> Response;
 
-    /// What went wrong last, in words; `()` without.
+    /// The last error as text, or `()`.
     get error -> text|unit;
 
-    /// Its [kind](http.md#errors); `()` without.
+    /// The [kind](http.md#errors) of the last error, or `()`.
     get error_kind -> text|unit;
 }
 
@@ -218,7 +220,7 @@ fn open(host: &Rc<Host>, context: &NativeCallContext, url: &str, params: Map) ->
     let connecting = exchange.timings.total;
     let response = pending.answered(host, &vu, exchange);
     if stream.is_none() && error.is_none() && response.failure().is_none() {
-        // A 200 or 302 is no failure of a request, but no websocket either.
+        // A 200 or 302 is not a failed request, but it is not a websocket either.
         response.refuse(&format!("no websocket: {end}"));
     }
     let session = if stream.is_some() && messages.recorded { Session::open(host, connecting) } else { None };
@@ -266,7 +268,7 @@ impl SocketData {
             Ok(Err(error)) => error,
             Err(_) => HttpError::new(
                 ErrorKind::Timeout,
-                format!("the message was not taken within {:?}", self.timeout),
+                format!("the message was not sent within {:?}", self.timeout),
             ),
         };
         self.break_off(&vu, started, error);
@@ -340,7 +342,7 @@ impl SocketData {
         }
     }
 
-    /// The connection is lost, and with it what was still unanswered: that is one failure.
+    /// The connection is lost, and with it all unanswered messages: that is one failure.
     fn break_off(&self, vu: &VuContext, since: Instant, error: HttpError) {
         self.end_session();
         self.unanswered.borrow_mut().clear();
@@ -354,7 +356,7 @@ impl SocketData {
         self.record(vu, since, (0, 0), Some(failure));
     }
 
-    /// Counts a message that was sent with what came of it.
+    /// Counts a sent message with its outcome.
     fn record(&self, vu: &VuContext, since: Instant, traffic: (u64, u64), failure: Option<Failure>) {
         let place = &self.messages;
         if !place.recorded {

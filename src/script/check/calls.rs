@@ -1,7 +1,7 @@
-//! Judging calls: whether there is such a function, and whether it takes so many arguments.
+//! Checks calls: whether the function exists, and whether it takes this number of arguments.
 //!
-//! Types are not known here, so a method is right when any type has it. Leaves what host functions want of
-//! their arguments to `host_calls`.
+//! Types are not known here, so a method is valid if any type has it. Leaves the arguments of host functions to
+//! `host_calls`.
 
 use rhai::{Expr, FnCallExpr, Ident, Position};
 
@@ -51,7 +51,7 @@ impl Walk<'_> {
         let place = (position, name.chars().count());
         if self.is_local(name) || self.is_of_top_level(name) {
             let text = format!(
-                "'{name}' is a variable, not a function — what a variable holds is called as {name}.call(…)"
+                "'{name}' is a variable, not a function — to call the function it holds, write {name}.call(…)"
             );
             self.found.push((place, "unknown-function", text));
             return;
@@ -64,7 +64,7 @@ impl Walk<'_> {
             let hint = self.in_a_module(name, Some(count));
             self.wrong_count(place, name, &counts, count, hint);
         } else {
-            // What the script itself calls so is meant, even if a type has a method of that name.
+            // The script's own function is meant, even if a type has a method of that name.
             self.wrong_count(place, name, &own, count, None);
         }
     }
@@ -93,7 +93,7 @@ impl Walk<'_> {
             let counts = self.known.module(module).and_then(|functions| functions.get(name));
             counts.is_some_and(|counts| count.is_none_or(|count| counts.contains(&count)))
         };
-        // Of several modules that have it, requests are what most scripts are about.
+        // If several modules have it, requests are the most likely.
         let module = ["http"].into_iter().chain(self.known.module_names()).find(takes)?;
         Some(format!("did you mean '{module}::{name}'?"))
     }
@@ -167,7 +167,7 @@ impl Walk<'_> {
         } else if !counts.is_empty() {
             self.wrong_count(place, &whole, &counts, count, None);
         } else if target.has_function(name, None) {
-            let text = format!("'{whole}' is private: only {} itself can call it", target.name);
+            let text = format!("'{whole}' is private: it can be called only within {}", target.name);
             self.found.push((place, "private-function", text));
         } else {
             let hint = perhaps(name, public().map(|function| function.name.as_str()))
@@ -200,7 +200,8 @@ impl Walk<'_> {
         let own: Counts = self.file.functions_named(name).map(|function| function.params.len()).collect();
         if own.contains(&(count + 1)) && counts.is_empty() {
             let text = format!(
-                "'{name}' takes {}; what stands before the dot is no argument but its `this` — write {name}(…)",
+                "'{name}' takes {}; the value before the dot is not an argument but its `this` — write \
+                 {name}(…)",
                 in_words(&own)
             );
             self.found.push((place, "wrong-arguments", text));

@@ -1,8 +1,8 @@
-//! What calls of the script API say in plain letters: keys of maps, names of functions and events, and where
-//! the calls stand.
+//! Literals in calls of the script API: keys of maps, names of functions and events, and where the calls are
+//! made.
 //!
-//! Only literals are judged. Leaves deciding what is called from where to `reach`. Invariant: messages are
-//! those of the functions themselves.
+//! Only literals are checked. Leaves reachability to `reach`. Invariant: messages are those of the functions
+//! themselves.
 
 use rhai::{Expr, FnCallExpr, Ident, Position};
 
@@ -15,7 +15,7 @@ use crate::script::api::unknown_key;
 use crate::script::declare::{wrong_function, wrong_listener};
 use crate::script::events::ScriptEvent;
 
-/// A call of a host function that may not stand everywhere.
+/// A call of a host function that is not allowed everywhere.
 pub(super) struct Placed {
     pub(super) place: Where,
     pub(super) function: String,
@@ -33,14 +33,14 @@ struct NamedFunction {
     place: (Position, usize),
 }
 
-/// Something that is declared under a name of its own.
+/// A declaration with a unique name.
 struct Declared {
     text: String,
     file: usize,
     place: (Position, usize),
 }
 
-/// What the calls of a script say.
+/// What the calls of a script contain.
 #[derive(Default)]
 pub(super) struct HostCalls {
     pub(super) placed: Vec<Placed>,
@@ -175,7 +175,7 @@ impl Walk<'_> {
         if !exists && rhai::is_valid_identifier(name) {
             let own = self.file.functions.iter().map(|function| function.name.as_str());
             let hint = perhaps(name, own).map_or(String::new(), |hint| format!(" — {hint}"));
-            let text = format!("Fn(\"{name}\") names a function that does not exist{hint}");
+            let text = format!("Fn(\"{name}\") names an unknown function{hint}");
             self.found.push(((*position, name.chars().count() + 2), "unknown-function", text));
         }
     }
@@ -198,7 +198,7 @@ impl Walk<'_> {
 
     fn scenario(&mut self, arguments: &[Expr]) {
         let [Expr::StringConstant(name, position), settings] = arguments else { return };
-        let text = format!("scenario '{name}' is declared twice; each needs a name of its own");
+        let text = format!("scenario '{name}' is declared twice; scenario names must be unique");
         self.declares_once(text, name, *position);
         let Expr::Map(settings, _) = settings else { return };
         let by = format!("scenario '{name}'");
@@ -247,7 +247,7 @@ impl Walk<'_> {
         });
     }
 
-    /// Something that can be declared once; only what stands alone at the top level surely is.
+    /// A declaration that must be unique; only one directly at the top level is certain to run.
     fn declares_once(&mut self, text: String, name: &str, position: Position) {
         if !self.unit.is_function() && self.depth == 0 && self.closures == 0 {
             let place = (position, name.chars().count() + 2);

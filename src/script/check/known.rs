@@ -1,7 +1,7 @@
 //! What scripts can call besides their own functions: everything that is registered with the engine.
 //!
-//! Asked of the engine itself, so that functions of an embedding program are known like all others. Leaves
-//! script functions to `project`. Invariant: what the engine would find is never called unknown.
+//! Taken from the engine itself, so that functions of an embedding program are included. Leaves script functions
+//! to `project`. Invariant: anything the engine would find is never reported as unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,9 +1,9 @@
-//! Mistakes of a script that are found without running it: what `rhaid check` is made of.
+//! Static analysis of a script, for `rhaid check`.
 //!
-//! The whole script with all it imports is read (`project`) and walked through (`walk`), with what is
-//! registered with the engine at hand (`known`). Pure but for reading files; leaves running the top level to
-//! `engine`, and the order of the two to `run`. Invariant: in doubt nothing is said. A script that works has no
-//! problems; a script without problems may still not work.
+//! Reads the script with all its imports (`project`) and walks through it (`walk`), given everything that is
+//! registered with the engine (`known`). Pure except for reading files; leaves running the top level to `engine`,
+//! and the order of the two to `run`. Invariant: no false positives. A working script has no problems; a script
+//! without problems may still not work.
 
 mod calls;
 mod host_calls;
@@ -30,19 +30,19 @@ use project::Project;
 use reach::{Reach, Unit};
 use walk::Walk;
 
-/// What can be said about a script.
+/// The result of the analysis.
 pub(crate) struct Analysis {
     /// In the order of files and lines.
     pub(crate) problems: Vec<Problem>,
-    /// It declares nothing and has no `iteration`: it can only be imported by others.
+    /// The script declares nothing and has no `iteration`: it can only be imported.
     pub(crate) is_library: bool,
 }
 
-/// Looks through a script and the files it imports.
+/// Analyses a script and the files it imports.
 pub(crate) fn analyse(sources: &Sources, host: &Rc<Host>, extensions: &[Extension]) -> Analysis {
     let mut engine = new_engine(sources, host);
     extensions.iter().for_each(|extension| extension.apply(&mut engine, host));
-    // As it stands in the text: optimising takes out what can never run, and with it what is wrong there.
+    // Unoptimised: the optimiser removes dead code, and with it the mistakes there.
     engine.set_optimization_level(OptimizationLevel::None);
     let mut findings = Findings { sources, problems: Vec::new(), seen: HashSet::new() };
     let project = Project::read(&engine, sources, &mut findings);
@@ -79,7 +79,7 @@ pub(super) struct Findings<'a> {
 }
 
 impl Findings<'_> {
-    /// One problem; `place` is where it is and how many characters are wrong.
+    /// One problem; `place` is its position and the length of the faulty text.
     fn add(
         &mut self,
         file: &str,

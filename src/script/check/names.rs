@@ -1,4 +1,4 @@
-//! Judging variables and modules: whether there is one of that name, and whether it may be written to.
+//! Checks variables and modules: whether the name exists, and whether it may be written to.
 
 use rhai::{Expr, Ident, Position};
 
@@ -93,7 +93,7 @@ impl Walk<'_> {
                 } else {
                     let hint = perhaps(name, file.exports.iter().map(String::as_str));
                     let hint = hint.map_or(String::new(), |hint| format!(" — {hint}"));
-                    format!("{} exports no '{name}'{hint}", file.name)
+                    format!("{} does not export '{name}'{hint}", file.name)
                 };
                 self.found.push((place, "unknown-variable", text));
             }
@@ -114,7 +114,7 @@ impl Walk<'_> {
             Named::Module(known, file) if known == name => Some(*file),
             _ => None,
         });
-        // What runs later sees all imports of the top level.
+        // Code that runs later sees all imports of the top level.
         let runs_later = self.unit.is_function() || self.closures > 0;
         let of_top_level = || self.file.imports.get(name).copied().filter(|_| runs_later);
         match local.or_else(of_top_level) {
@@ -143,7 +143,7 @@ impl Walk<'_> {
         self.unknown("unknown-module", (module.pos, &module.name), "module", hint);
     }
 
-    /// A name that stands for nothing.
+    /// An unknown name.
     pub(super) fn unknown(
         &mut self,
         code: &'static str,
@@ -169,7 +169,8 @@ impl Walk<'_> {
     /// An import of the script itself must not hide a module of the API from its functions.
     pub(super) fn imported_as(&mut self, name: &str, position: Position) {
         if self.unit == Unit::Top(0) && self.depth == 0 && NAMESPACES.contains(&name) {
-            let text = format!("an import cannot be called '{name}': that is a module of the script API");
+            let text =
+                format!("an import cannot be named '{name}': the script API has a module of that name");
             self.found.push(((position, name.chars().count()), "reserved-name", text));
         }
     }

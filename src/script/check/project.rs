@@ -1,7 +1,7 @@
-//! A script with all files it imports, read and put together for the analysis.
+//! A script with all files it imports, as input of the analysis.
 //!
 //! Owns following imports. Leaves looking into functions to `walk`. Invariant: a file is read once, and the
-//! analysis goes on without what cannot be read.
+//! analysis continues without files that cannot be read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -175,7 +175,7 @@ impl Project {
                         let circle: Vec<&str> = circle.chain([name.as_str()]).collect();
                         let message = match known {
                             0 => format!("{name} imports itself, by way of {file_name}"),
-                            _ => format!("imports go in a circle: {}", circle.join(" → ")),
+                            _ => format!("circular import: {}", circle.join(" → ")),
                         };
                         findings.add(&file_name, (position, length), "import-circle", message, None);
                     }

@@ -1,8 +1,7 @@
-//! Who calls whom: what the top level comes to, and what virtual users come to.
+//! The call graph: what the top level reaches, and what virtual users reach.
 //!
-//! A declaring call is right in a function that the top level calls, and wrong in one that only tasks call; that
-//! can be said only when all files have been looked through. Invariant: only what is certain to be
-//! called in the wrong way is told.
+//! A declaring call is valid in a function that the top level calls, and invalid in one that only tasks call;
+//! this is known only after all files have been read. Invariant: only certain mistakes are reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -121,13 +120,15 @@ impl Reach {
             let arguments = if *count == 0 { "" } else { "…" };
             let hint = match *file == call.from {
                 true => format!("call it as this.{name}({arguments})"),
-                false => "a function of another file never has it; pass it what it needs".to_owned(),
+                false => "functions of another file never have it; pass what it needs as an \
+                          argument"
+                    .to_owned(),
             };
             findings.add(
                 &project.files[call.from].name,
                 (call.position, name.chars().count()),
                 "unbound-this",
-                format!("'{name}' uses `this`, which it does not have when it is called like this"),
+                format!("'{name}' uses `this`, which is not bound in this call"),
                 Some(hint),
             );
         }

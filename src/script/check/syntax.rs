@@ -1,9 +1,8 @@
-//! Reading a file that may be wrong: all its syntax errors, and what can be read of it in spite of them.
+//! Error-tolerant parsing: all syntax errors of a file, and everything that can be parsed in spite of them.
 //!
-//! Rhai's parser stops at the first error. Here the function with the error is left out and the rest is read
-//! again. That works because functions cannot stand in each other: a line that begins with `fn` is a place to
-//! begin again. Invariant: lines keep their numbers, and a name that only a part left out declares counts as
-//! known.
+//! Rhai's parser stops at the first error. Here the function with the error is removed and the rest is parsed
+//! again. This works because functions cannot be nested: parsing can resume at a line that begins with `fn`.
+//! Invariant: line numbers are preserved, and names declared only in a removed part count as known.
 
 use std::ops::Range;
 
@@ -112,7 +111,7 @@ fn explained(engine: &Engine, error: &rhai::ParseError, part: &str, first_line: 
                     .line()
                     .is_none_or(|line| is_blank_from(part, line.saturating_sub(first_line), error.1));
             open_bracket(engine, part).filter(|_| is_at_end).map(|(bracket, line, column)| {
-                format!("the {bracket} of {}:{column} is still open", first_line + line)
+                format!("the {bracket} opened at {}:{column} is not closed", first_line + line)
             })
         }
         _ => None,
@@ -215,9 +214,9 @@ mod tests {
     fn a_bracket_that_is_not_closed_is_found_by_its_indentation() {
         let found = errors("fn a() {\n    if true {\n        print(`${1}`);\n}\nfn b() {}\n");
         assert_eq!(found.len(), 1, "{found:?}");
-        assert!(found[0].contains("the { of 2:13 is still open"), "{found:?}");
+        assert!(found[0].contains("the { opened at 2:13 is not closed"), "{found:?}");
         let found = errors("fn a() {\n  foo(#{ a: 1\n");
-        assert!(found[0].contains("the #{ of 2:7 is still open"), "{found:?}");
+        assert!(found[0].contains("the #{ opened at 2:7 is not closed"), "{found:?}");
     }
 
     #[test]

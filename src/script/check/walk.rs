@@ -1,8 +1,8 @@
-//! Going through the statements and expressions of one function, or of the top level of one file.
+//! Walks the statements and expressions of one function, or of the top level of one file.
 //!
-//! Owns the order of things and what is in scope where. Leaves judging names to `names`, calls to `calls`,
-//! and calls of the script API to `host_calls`. Invariant: scopes are those of Rhai; a closure is looked into
-//! where it stands, with what it captures in scope.
+//! Owns the order of evaluation and the scopes. Leaves checking names to `names`, calls to `calls`, and calls of
+//! the script API to `host_calls`. Invariant: scopes are those of Rhai; a closure is walked where it is defined,
+//! with its captures in scope.
 
 use rhai::{ASTFlags, Expr, FnCallExpr, FnPtr, Position, Stmt, StmtBlock};
 

@@ -23,7 +23,7 @@ pub(crate) fn definitions() -> Vec<DefinitionFile> {
     let mut files = vec![
         (
             "rhai.d.rhai".to_owned(),
-            format!("{MARK}\n/// What Rhai has itself.\nmodule static;\n\n{}", of_rhai()),
+            format!("{MARK}\n/// Built-in functions of Rhai.\nmodule static;\n\n{}", of_rhai()),
         ),
         ("rhaid.d.rhai".to_owned(), of_globals(&parts)),
     ];
@@ -61,7 +61,7 @@ fn of_module(part: &Part, name: &str) -> String {
 /// Types, methods, and functions without a module.
 fn of_globals(parts: &[Part]) -> String {
     let mut text =
-        format!("{MARK}\n/// The script API of rhaid: what needs no module before it.\nmodule static;\n");
+        format!("{MARK}\n/// The script API of rhaid: everything outside modules.\nmodule static;\n");
     for part in parts {
         for block in &part.blocks {
             match block.owner {

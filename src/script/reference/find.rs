@@ -125,7 +125,7 @@ fn globals(parts: &[Part]) -> Part {
         name: "globals".to_owned(),
         title: "Global functions".to_owned(),
         is_sub: false,
-        about: "functions that need no module before them".to_owned(),
+        about: "functions outside modules".to_owned(),
         intro: String::new(),
         blocks: blocks.cloned().collect(),
         notes: String::new(),

@@ -8,8 +8,8 @@ use crate::script::source::STDLIB;
 
 /// What is said before the modules.
 const INTRO: &str = r#"
-Imported with `import "std/auth" as auth;`, each under its own name. They are written in Rhai and part of the binary; their
-text is in `stdlib/`."#;
+Modules written in Rhai and built into the binary. Import each under its own name: `import "std/auth" as auth;`. The
+source is in `stdlib/`."#;
 
 /// A heading for the library and a part for each of its modules.
 pub(super) fn parts() -> Vec<Part> {

@@ -1,9 +1,9 @@
-//! The reference of the script API: everything that a script can name, with words.
+//! The reference of the script API: a description of everything that a script can name.
 //!
-//! The words stand beside the registrations in `api/` ([`tables`]) and, for the library, in the doc comments of
-//! `stdlib/`. Owns bringing them together, finding a name, and writing Markdown and definition files.
-//! Leaves printing and files to whoever asks. Invariant, held by tests: what an engine has is described with the
-//! types it is registered with, and what is described is there.
+//! Descriptions are kept next to the registrations in `api/` ([`tables`]) and, for the library, in the doc
+//! comments of `stdlib/`. Owns collecting them, looking up a name, and generating Markdown and definition files.
+//! Leaves printing and files to the caller. Invariant, checked by tests: everything an engine registers is
+//! described with its types, and everything described exists.
 
 mod contents;
 mod definitions;

@@ -1,8 +1,8 @@
-//! How the script API is described where it is registered: tables of names, signatures and words.
+//! Descriptions of the script API next to its registration: tables of names, signatures and texts.
 //!
-//! [`calls!`] describes functions, getters and types, [`keys!`] the keys of a map that a script gives. All of it
-//! is static text that no engine reads. Invariant: a key that stands in no table is refused, so it cannot be
-//! added without a description.
+//! [`calls!`] describes functions, getters and types, [`keys!`] the keys of a map that a script passes. All of it
+//! is static text that no engine reads. Invariant: a key that is in no table is rejected, so none can be added
+//! without a description.
 
 use crate::text::did_you_mean;
 
