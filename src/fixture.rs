@@ -11,7 +11,7 @@ use crate::metrics::{
     RequestSample, ResourceBatch, ResourceInfo, ResourceSample, ScriptError, Snapshot, SystemUse,
     ThresholdState, ThresholdStats, Thresholds, Tick,
 };
-use crate::metrics::{ErrorKind, Known, OwnMetric, Protocol, Quantity, ThresholdText, Timings, resolve};
+use crate::metrics::{CustomMetric, ErrorKind, Known, Protocol, Quantity, ThresholdText, Timings, resolve};
 use crate::plan::{Commit, EndedBy, Machine, Origin, RunInfo, RunRecord};
 
 /// 2026-11-23T17:45:04.250Z
@@ -148,7 +148,7 @@ impl Load {
     /// With limits on what is measured.
     fn with(limits: &[&str]) -> Self {
         let texts: Vec<ThresholdText> = limits.iter().map(|text| ThresholdText::new(*text, "here")).collect();
-        let own = [("basket_value", MetricKind::Trend)].map(|(name, kind)| OwnMetric {
+        let own = [("basket_value", MetricKind::Trend)].map(|(name, kind)| CustomMetric {
             name: name.into(),
             kind,
             is_time: false,

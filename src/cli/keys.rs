@@ -136,14 +136,14 @@ impl Drop for Keys {
 
 /// What the keys have asked for so far.
 #[derive(Debug, Default)]
-pub(super) struct Wishes {
+pub(super) struct KeyActions {
     /// Users or rate as last set by a key; the snapshot of a second ago may not know it yet.
     users: Option<u64>,
     rate: Option<f64>,
     is_paused: bool,
 }
 
-impl Wishes {
+impl KeyActions {
     /// Does what a key asks for; gives what to say about it, if the run does not show it itself. `rate` is the rate
     /// that the run was started with.
     pub(super) async fn act(

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::args::ResourceArgs;
 use crate::Prepared;
-use crate::resources::{Monitor, RemoteTarget, Sampler, Target};
+use crate::resources::{Monitor, RemoteTarget, Sampler, TargetProcess};
 
 /// Adds a monitor to a test, as its flags say.
 ///
@@ -30,7 +30,7 @@ pub(super) fn watch(prepared: Prepared, args: &ResourceArgs) -> Result<Prepared,
         Some(target) => sampler.with_target(target).map_err(|error| error.to_string())?,
         // Nobody asked for it: where it is not found, there is nothing to complain about.
         None => match prepared.info().host.as_deref().and_then(local_port) {
-            Some(port) => sampler.with_target(Target::Port(port)).unwrap_or_else(|_| Sampler::new()),
+            Some(port) => sampler.with_target(TargetProcess::Port(port)).unwrap_or_else(|_| Sampler::new()),
             None => sampler,
         },
     };
@@ -38,9 +38,9 @@ pub(super) fn watch(prepared: Prepared, args: &ResourceArgs) -> Result<Prepared,
 }
 
 /// The process that was named; `clap` has seen to it that it was in one way only.
-pub(super) fn named(pid: Option<u32>, port: Option<u16>, name: Option<&str>) -> Option<Target> {
-    let pid = pid.map(Target::Pid);
-    pid.or(port.map(Target::Port)).or(name.map(|name| Target::Name(name.to_owned())))
+pub(super) fn named(pid: Option<u32>, port: Option<u16>, name: Option<&str>) -> Option<TargetProcess> {
+    let pid = pid.map(TargetProcess::Pid);
+    pid.or(port.map(TargetProcess::Port)).or(name.map(|name| TargetProcess::Name(name.to_owned())))
 }
 
 /// The port of a host that is this machine by its address or as `localhost`.

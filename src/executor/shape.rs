@@ -21,7 +21,7 @@ pub(super) fn rule(function: &str, open: &Open) -> Rule {
 
 /// What the load is to be from now on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) enum Answer {
+pub(crate) enum ShapeLoad {
     /// So many users.
     Users {
         users: u64,
@@ -46,22 +46,22 @@ const KEYS: [&str; 4] = ["users", "spawn_rate", "rate", "scenarios"];
 ///
 /// # Errors
 /// What is wrong with it, in words.
-pub(crate) fn read(value: &Value, known: &[&str], last: Option<&Answer>) -> Result<Answer, String> {
+pub(crate) fn read(value: &Value, known: &[&str], last: Option<&ShapeLoad>) -> Result<ShapeLoad, String> {
     let answer = read_alone(value, known)?;
     match (&answer, last) {
-        (Answer::Rate { .. }, Some(Answer::Users { .. })) => {
+        (ShapeLoad::Rate { .. }, Some(ShapeLoad::Users { .. })) => {
             Err("it returned a rate, but users before; a load stays what it is at first".to_owned())
         }
-        (Answer::Users { .. }, Some(Answer::Rate { .. })) => {
+        (ShapeLoad::Users { .. }, Some(ShapeLoad::Rate { .. })) => {
             Err("it returned users, but a rate before; a load stays what it is at first".to_owned())
         }
         _ => Ok(answer),
     }
 }
 
-fn read_alone(value: &Value, known: &[&str]) -> Result<Answer, String> {
+fn read_alone(value: &Value, known: &[&str]) -> Result<ShapeLoad, String> {
     let entries = match value {
-        Value::Unit => return Ok(Answer::End),
+        Value::Unit => return Ok(ShapeLoad::End),
         Value::Map(entries) => entries,
         other => {
             return Err(format!(
@@ -92,11 +92,13 @@ fn read_alone(value: &Value, known: &[&str]) -> Result<Answer, String> {
             Err(format!("its users is {users}; it must be a whole number"))
         }
         (Some(_), None, Some(0.0)) => Err("its spawn_rate is 0; it must be above 0".to_owned()),
-        (Some(users), None, spawn_rate) => Ok(Answer::Users { users: users as u64, spawn_rate, scenarios }),
+        (Some(users), None, spawn_rate) => {
+            Ok(ShapeLoad::Users { users: users as u64, spawn_rate, scenarios })
+        }
         (None, Some(_), Some(_)) => {
             Err("its answer has a rate and a spawn_rate, which belongs to users".to_owned())
         }
-        (None, Some(rate), None) => Ok(Answer::Rate { rate, scenarios }),
+        (None, Some(rate), None) => Ok(ShapeLoad::Rate { rate, scenarios }),
         (None, None, _) => Err("its answer has neither users nor rate".to_owned()),
     }
 }
@@ -153,24 +155,24 @@ mod tests {
     #[test]
     fn what_it_may_answer() {
         let known = ["browse", "buy"];
-        assert_eq!(read(&Value::Unit, &known, None), Ok(Answer::End));
+        assert_eq!(read(&Value::Unit, &known, None), Ok(ShapeLoad::End));
         let users = map(&[("users", Value::Int(5)), ("spawn_rate", Value::Float(2.5))]);
-        let expected = Answer::Users { users: 5, spawn_rate: Some(2.5), scenarios: None };
+        let expected = ShapeLoad::Users { users: 5, spawn_rate: Some(2.5), scenarios: None };
         assert_eq!(read(&users, &known, None), Ok(expected));
         let names = Value::List(vec![Value::Text("buy".into())]);
         let rate = map(&[("rate", Value::Int(7)), ("scenarios", names)]);
         assert_eq!(
             read(&rate, &known, None),
-            Ok(Answer::Rate { rate: 7.0, scenarios: Some(vec!["buy".into()]) })
+            Ok(ShapeLoad::Rate { rate: 7.0, scenarios: Some(vec!["buy".into()]) })
         );
     }
 
     #[test]
     fn a_load_stays_what_it_is_at_first() {
-        let users = Answer::Users { users: 1, spawn_rate: None, scenarios: None };
+        let users = ShapeLoad::Users { users: 1, spawn_rate: None, scenarios: None };
         let error = read(&map(&[("rate", Value::Int(1))]), &[], Some(&users)).unwrap_err();
         assert!(error.contains("a rate, but users before"), "{error}");
-        assert_eq!(read(&Value::Unit, &[], Some(&users)), Ok(Answer::End));
+        assert_eq!(read(&Value::Unit, &[], Some(&users)), Ok(ShapeLoad::End));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 use http_body_util::Full;
 
 use super::alarm::Alarm;
-use super::connection::{Answer, Failure, Http1, Http2, RequestBody, Writing};
+use super::connection::{Failure, Http1, Http2, RawResponse, RequestBody, Writing};
 use super::connector::{self, Opened};
 use super::cookies::{CookieRejected, Jar};
 use super::error::{ErrorKind, HttpError};
@@ -30,9 +30,9 @@ use super::network::Network;
 use super::options::VersionChoice;
 use super::pool::{Idle, Pool};
 use super::record::{Record, Sharing};
-use super::redirect::Course;
+use super::redirect::RedirectChain;
 use super::request::Request;
-use super::target::Target;
+use super::target::Destination;
 
 /// The HTTP client of one virtual user: its connections and its cookies.
 pub struct Client {
@@ -90,7 +90,7 @@ impl Client {
 
     /// The header fields that the first request to `request.target` would carry over HTTP/1.1, without a proxy.
     pub fn header_of(&self, request: &Request) -> HeaderMap {
-        self.headers(&Course::new(request), None, Instant::now())
+        self.headers(&RedirectChain::new(request), None, Instant::now())
     }
 
     /// Closes the connections that are idle now; those in use are closed when their requests end or kept for
@@ -100,13 +100,13 @@ impl Client {
     }
 
     /// Names and values of the cookies that a request to `target` would carry.
-    pub fn cookies_for(&self, target: &Target) -> Vec<(String, String)> {
+    pub fn cookies_for(&self, target: &Destination) -> Vec<(String, String)> {
         self.jar.borrow().as_ref().map(|jar| jar.matching(target)).unwrap_or_default()
     }
 
     /// Stores a cookie as if `target` had set it: `name=value; Path=/; Max-Age=60`. Fails if `target` may not set
     /// it, or if it cannot be parsed.
-    pub fn set_cookie(&self, target: &Target, cookie: &str) -> Result<(), CookieRejected> {
+    pub fn set_cookie(&self, target: &Destination, cookie: &str) -> Result<(), CookieRejected> {
         self.jar.borrow_mut().get_or_insert_default().set(target, cookie)
     }
 
@@ -122,11 +122,15 @@ impl Client {
     }
 
     /// One hop after the other, until a response is the answer.
-    async fn follow(&self, request: &Request, record: &mut Record) -> Result<(Answer, Target), HttpError> {
+    async fn follow(
+        &self,
+        request: &Request,
+        record: &mut Record,
+    ) -> Result<(RawResponse, Destination), HttpError> {
         let options = &self.network.transport.options;
         let limit = request.max_redirects.unwrap_or(options.max_redirects);
         let version = request.version.unwrap_or(options.version);
-        let mut course = Course::new(request);
+        let mut course = RedirectChain::new(request);
         let mut followed = 0;
         loop {
             record.begin_hop();
@@ -153,7 +157,7 @@ impl Client {
     }
 
     /// Keeps what a response sets.
-    pub(super) fn keep_cookies(&self, target: &Target, headers: &HeaderMap) {
+    pub(super) fn keep_cookies(&self, target: &Destination, headers: &HeaderMap) {
         if headers.contains_key(SET_COOKIE) {
             self.jar.borrow_mut().get_or_insert_default().store(target, headers);
         }
@@ -162,10 +166,10 @@ impl Client {
     /// One request and its response, on an idle connection or a new one.
     async fn hop(
         &self,
-        course: &Course<'_>,
+        course: &RedirectChain<'_>,
         version: VersionChoice,
         record: &mut Record,
-    ) -> Result<Answer, HttpError> {
+    ) -> Result<RawResponse, HttpError> {
         let mut source = Source::PoolFirst;
         loop {
             let (mut connection, reused) = self.connection(course, version, source, record).await?;
@@ -190,7 +194,7 @@ impl Client {
     /// A connection, and whether it was used before.
     async fn connection(
         &self,
-        course: &Course<'_>,
+        course: &RedirectChain<'_>,
         version: VersionChoice,
         source: Source,
         record: &mut Record,
@@ -228,10 +232,10 @@ impl Client {
     async fn run(
         &self,
         connection: &mut Connection,
-        course: &Course<'_>,
+        course: &RedirectChain<'_>,
         reused: bool,
         record: &mut Record,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<RawResponse, Failure> {
         match connection {
             Connection::Http1(http1) => {
                 record.ready(http1.link(), Sharing::Exclusive, reused);
@@ -246,7 +250,7 @@ impl Client {
         }
     }
 
-    fn put_back(&self, course: &Course<'_>, connection: Connection, now: Instant) {
+    fn put_back(&self, course: &RedirectChain<'_>, connection: Connection, now: Instant) {
         if let Connection::Http1(http1) = connection
             && http1.is_reusable()
         {
@@ -255,7 +259,12 @@ impl Client {
         }
     }
 
-    fn http1_request(&self, course: &Course<'_>, link: &Link, now: Instant) -> http::Request<RequestBody> {
+    fn http1_request(
+        &self,
+        course: &RedirectChain<'_>,
+        link: &Link,
+        now: Instant,
+    ) -> http::Request<RequestBody> {
         let (uri, proxy_authorization) = match &link.forward {
             None => (course.target.origin_form(), None),
             Some(forward) => {
@@ -268,7 +277,7 @@ impl Client {
     }
 
     /// HTTP/2 has no `host` field but a pseudo-header, which comes from the URI.
-    fn http2_request(&self, course: &Course<'_>, now: Instant) -> http::Request<RequestBody> {
+    fn http2_request(&self, course: &RedirectChain<'_>, now: Instant) -> http::Request<RequestBody> {
         let mut headers = self.headers(course, None, now);
         let authority = headers
             .remove(HOST)
@@ -279,7 +288,7 @@ impl Client {
 
     pub(super) fn headers(
         &self,
-        course: &Course<'_>,
+        course: &RedirectChain<'_>,
         proxy_authorization: Option<&HeaderValue>,
         now: Instant,
     ) -> HeaderMap {
@@ -301,7 +310,7 @@ impl Client {
 }
 
 fn assemble(
-    course: &Course<'_>,
+    course: &RedirectChain<'_>,
     uri: http::Uri,
     version: Version,
     headers: HeaderMap,
@@ -334,7 +343,7 @@ pub(super) fn too_slow(limit: Duration) -> HttpError {
 pub(super) fn exchange(
     request: Request,
     mut record: Record,
-    outcome: Result<(Answer, Target), HttpError>,
+    outcome: Result<(RawResponse, Destination), HttpError>,
 ) -> Exchange {
     let timings = record.finish();
     let mut exchange = Exchange {

@@ -20,7 +20,7 @@ use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::TokioIo;
 use tokio::task::{AbortHandle, spawn_local};
 
-use super::error::{self, ErrorKind, HttpError, Stage};
+use super::error::{self, ErrorKind, HttpError, ResponsePart};
 use super::link::{Link, Wire};
 use super::nudge::Nudge;
 use super::record::Record;
@@ -40,7 +40,7 @@ const TRUSTED_LENGTH: u64 = 16 << 20;
 pub(super) const LARGE_BODY: usize = 64 * 1024;
 
 /// A complete response.
-pub(super) struct Answer {
+pub(super) struct RawResponse {
     pub(super) status: StatusCode,
     pub(super) version: Version,
     pub(super) headers: HeaderMap,
@@ -95,7 +95,7 @@ impl Http1 {
             .writev(writing == Writing::Vectored)
             .handshake(TokioIo::new(wire))
             .await
-            .map_err(|error| error::exchanging(&error, &link.peer, Stage::Head))?;
+            .map_err(|error| error::exchanging(&error, &link.peer, ResponsePart::Head))?;
         Ok(Http1 { sender, driver: Driver { connection: Some(connection), link }, writing })
     }
 
@@ -109,7 +109,7 @@ impl Http1 {
         request: http::Request<RequestBody>,
         body_use: BodyUse,
         nudge: &Nudge,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<RawResponse, Failure> {
         let Http1 { sender, driver, .. } = self;
         let response = {
             let mut response = pin!(sender.try_send_request(request));
@@ -139,7 +139,7 @@ impl Http1 {
             })
             .await;
         }
-        Ok(collected.complete(Answer { trailers, ..answer }))
+        Ok(collected.complete(RawResponse { trailers, ..answer }))
     }
 
     /// Whether another request can be sent.
@@ -200,7 +200,7 @@ impl Http2 {
         let (sender, connection) = http2::Builder::new(LocalTasks)
             .handshake(TokioIo::new(wire))
             .await
-            .map_err(|error| error::exchanging(&error, &link.peer, Stage::Head))?;
+            .map_err(|error| error::exchanging(&error, &link.peer, ResponsePart::Head))?;
         let driver = spawn_local(async move {
             // Its result is not needed: hyper tells an error to every request on the connection.
             let _ = connection.await;
@@ -218,7 +218,7 @@ impl Http2 {
         request: http::Request<RequestBody>,
         body_use: BodyUse,
         record: &mut Record,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<RawResponse, Failure> {
         let response = self.sender.clone().try_send_request(request).await;
         let response = response.map_err(|failed| failure(failed, &self.link))?;
         record.head_arrived();
@@ -231,7 +231,7 @@ impl Http2 {
             };
             trailers = collected.push(frame.map_err(|error| cut(&error, &self.link, answer.status))?);
         }
-        Ok(collected.complete(Answer { trailers, ..answer }))
+        Ok(collected.complete(RawResponse { trailers, ..answer }))
     }
 
     /// Whether another request can be sent.
@@ -260,9 +260,9 @@ where
     }
 }
 
-fn split(response: Response<Incoming>) -> (Answer, Incoming) {
+fn split(response: Response<Incoming>) -> (RawResponse, Incoming) {
     let (head, body) = response.into_parts();
-    let answer = Answer {
+    let answer = RawResponse {
         status: head.status,
         version: head.version,
         headers: head.headers,
@@ -279,12 +279,12 @@ fn failure(mut failed: TrySendError<http::Request<RequestBody>>, link: &Link) ->
     let refused = std::error::Error::source(&cause)
         .and_then(|source| source.downcast_ref::<h2::Error>())
         .is_some_and(|h2| h2.is_remote() && h2.reason() == Some(h2::Reason::REFUSED_STREAM));
-    Failure { error: error::exchanging(&cause, &link.peer, Stage::Head), unsent: returned || refused }
+    Failure { error: error::exchanging(&cause, &link.peer, ResponsePart::Head), unsent: returned || refused }
 }
 
 /// An error inside the body is never a reason to send a request again.
 fn cut(cause: &hyper::Error, link: &Link, status: StatusCode) -> Failure {
-    let error = error::exchanging(cause, &link.peer, Stage::Body(status.as_u16()));
+    let error = error::exchanging(cause, &link.peer, ResponsePart::Body(status.as_u16()));
     debug_assert!(error.kind != ErrorKind::Reset, "a cut body is not a reset");
     Failure { error, unsent: false }
 }
@@ -330,12 +330,12 @@ impl Collected {
     }
 
     /// The response with this body.
-    fn complete(self, answer: Answer) -> Answer {
+    fn complete(self, answer: RawResponse) -> RawResponse {
         let body = match self {
             Collected::One { data, .. } => data,
             Collected::Many(whole) => whole.freeze(),
-            Collected::Counted(body_size) => return Answer { body_size, ..answer },
+            Collected::Counted(body_size) => return RawResponse { body_size, ..answer },
         };
-        Answer { body_size: body.len() as u64, body, ..answer }
+        RawResponse { body_size: body.len() as u64, body, ..answer }
     }
 }

@@ -9,7 +9,7 @@ use cookie_store::CookieStore;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 
-use super::target::Target;
+use super::target::Destination;
 
 /// How long a `cookie` header is used again for the same URL before it is made anew, so that cookies which
 /// expire are noticed soon without searching the store for every request.
@@ -36,14 +36,14 @@ pub(super) struct Jar {
 }
 
 struct Memo {
-    target: Target,
+    target: Destination,
     header: Option<HeaderValue>,
     made: Instant,
 }
 
 impl Jar {
     /// Keeps what the response to `target` sets. What the rules do not allow is ignored, as browsers do.
-    pub(super) fn store(&mut self, target: &Target, headers: &HeaderMap) {
+    pub(super) fn store(&mut self, target: &Destination, headers: &HeaderMap) {
         let mut changed = false;
         for value in headers.get_all(SET_COOKIE) {
             if let Ok(text) = std::str::from_utf8(value.as_bytes()) {
@@ -56,7 +56,7 @@ impl Jar {
     }
 
     /// Keeps one cookie, written like the value of `set-cookie`.
-    pub(super) fn set(&mut self, target: &Target, cookie: &str) -> Result<(), CookieRejected> {
+    pub(super) fn set(&mut self, target: &Destination, cookie: &str) -> Result<(), CookieRejected> {
         self.memo = None;
         match self.store.parse(cookie, target.url()) {
             Ok(_) => Ok(()),
@@ -70,14 +70,14 @@ impl Jar {
 
     /// Names and values that a request to `target` carries, in the order RFC 6265 section 5.4 wants: longer
     /// paths first (then by name, because the store does not know the order of arrival).
-    pub(super) fn matching(&self, target: &Target) -> Vec<(String, String)> {
+    pub(super) fn matching(&self, target: &Destination) -> Vec<(String, String)> {
         let mut found = self.store.matches(target.url());
         found.sort_by(|a, b| (b.path.len(), a.name()).cmp(&(a.path.len(), b.name())));
         found.iter().map(|cookie| (cookie.name().to_owned(), cookie.value().to_owned())).collect()
     }
 
     /// The `cookie` header of a request to `target`, if any cookie goes there.
-    pub(super) fn header(&mut self, target: &Target, now: Instant) -> Option<HeaderValue> {
+    pub(super) fn header(&mut self, target: &Destination, now: Instant) -> Option<HeaderValue> {
         if let Some(memo) = &self.memo
             && now.saturating_duration_since(memo.made) < MEMO_LIFETIME
             && memo.target.same_url(target)

@@ -35,7 +35,7 @@ impl HttpError {
 /// How far a request had come when its connection failed: the same end of a stream is a `reset` before the
 /// response and a cut `body` inside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(super) enum ResponsePart {
     /// No complete response head yet.
     Head,
     /// Inside the body of a response with this status.
@@ -74,11 +74,11 @@ fn local(error: &io::Error, doing: &str) -> HttpError {
 
 /// An I/O error on a stream that speaks another protocol than HTTP.
 pub(crate) fn broken_stream(error: &io::Error, peer: &dyn fmt::Display) -> HttpError {
-    streaming(error, peer, Stage::Head)
+    streaming(error, peer, ResponsePart::Head)
 }
 
 /// An I/O error on an open connection.
-fn streaming(error: &io::Error, peer: &dyn fmt::Display, stage: Stage) -> HttpError {
+fn streaming(error: &io::Error, peer: &dyn fmt::Display, stage: ResponsePart) -> HttpError {
     if let Some(tls) = tls_source(error) {
         return HttpError::new(ErrorKind::Tls, format!("TLS failed with {peer}: {tls}"));
     }
@@ -92,12 +92,12 @@ fn streaming(error: &io::Error, peer: &dyn fmt::Display, stage: Stage) -> HttpEr
             | io::ErrorKind::WriteZero
     );
     match (stage, closed) {
-        (Stage::Head, true) if error.kind() == io::ErrorKind::UnexpectedEof => closed_early(peer),
-        (Stage::Head, true) => {
+        (ResponsePart::Head, true) if error.kind() == io::ErrorKind::UnexpectedEof => closed_early(peer),
+        (ResponsePart::Head, true) => {
             HttpError::new(ErrorKind::Reset, format!("connection reset by {peer} before the response"))
         }
-        (Stage::Body(status), true) => cut_body(peer, status),
-        (Stage::Body(_), false)
+        (ResponsePart::Body(status), true) => cut_body(peer, status),
+        (ResponsePart::Body(_), false)
             if matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput) =>
         {
             HttpError::new(
@@ -105,11 +105,11 @@ fn streaming(error: &io::Error, peer: &dyn fmt::Display, stage: Stage) -> HttpEr
                 format!("{peer} sent a malformed body: {}", describe_io(error)),
             )
         }
-        (Stage::Body(_), false) => HttpError::new(
+        (ResponsePart::Body(_), false) => HttpError::new(
             ErrorKind::Body,
             format!("cannot read the body from {peer}: {}", describe_io(error)),
         ),
-        (Stage::Head, false) => local(error, &format!("connection to {peer} failed")),
+        (ResponsePart::Head, false) => local(error, &format!("connection to {peer} failed")),
     }
 }
 
@@ -125,7 +125,7 @@ fn cut_body(peer: &dyn fmt::Display, status: u16) -> HttpError {
 }
 
 /// An error that hyper reports for a request or the body of its response.
-pub(super) fn exchanging(error: &hyper::Error, peer: &dyn fmt::Display, stage: Stage) -> HttpError {
+pub(super) fn exchanging(error: &hyper::Error, peer: &dyn fmt::Display, stage: ResponsePart) -> HttpError {
     if let Some(h2) = source::<h2::Error>(error) {
         return http2(h2, peer, stage);
     }
@@ -140,17 +140,17 @@ pub(super) fn exchanging(error: &hyper::Error, peer: &dyn fmt::Display, stage: S
     }
     match stage {
         // Without an I/O cause the connection ended under the request: closed, cancelled or incomplete.
-        Stage::Body(status) => cut_body(peer, status),
-        Stage::Head if error.is_incomplete_message() || error.is_closed() || error.is_canceled() => {
+        ResponsePart::Body(status) => cut_body(peer, status),
+        ResponsePart::Head if error.is_incomplete_message() || error.is_closed() || error.is_canceled() => {
             closed_early(peer)
         }
-        Stage::Head => {
+        ResponsePart::Head => {
             HttpError::new(ErrorKind::Protocol, format!("no valid HTTP response from {peer}: {error}"))
         }
     }
 }
 
-fn http2(error: &h2::Error, peer: &dyn fmt::Display, stage: Stage) -> HttpError {
+fn http2(error: &h2::Error, peer: &dyn fmt::Display, stage: ResponsePart) -> HttpError {
     if let Some(io) = error.get_io() {
         return streaming(io, peer, stage);
     }
@@ -165,18 +165,18 @@ fn http2(error: &h2::Error, peer: &dyn fmt::Display, stage: Stage) -> HttpError 
         _ => "",
     };
     match stage {
-        Stage::Body(status) => HttpError::new(
+        ResponsePart::Body(status) => HttpError::new(
             ErrorKind::Body,
             format!("HTTP/2 stream ended by {peer} inside the body of its {status} response: {reason}"),
         ),
-        Stage::Head if error.is_go_away() && error.is_remote() => HttpError::new(
+        ResponsePart::Head if error.is_go_away() && error.is_remote() => HttpError::new(
             ErrorKind::Reset,
             format!("HTTP/2 connection closed by {peer} (GOAWAY): {reason}{http1_hint}"),
         ),
-        Stage::Head if error.is_reset() && error.is_remote() => {
+        ResponsePart::Head if error.is_reset() && error.is_remote() => {
             HttpError::new(ErrorKind::Reset, format!("HTTP/2 stream reset by {peer}: {reason}{http1_hint}"))
         }
-        Stage::Head => HttpError::new(
+        ResponsePart::Head => HttpError::new(
             ErrorKind::Protocol,
             format!("HTTP/2 protocol error with {peer}: {reason}{http1_hint}"),
         ),

@@ -9,7 +9,7 @@ use http::{HeaderMap, Version};
 
 use super::decoding;
 use super::error::HttpError;
-use super::target::Target;
+use super::target::Destination;
 use crate::metrics::Timings;
 
 /// The result of one request with all its redirects. Never an `Err`: a failure is a sample too.
@@ -29,7 +29,7 @@ pub struct Exchange {
     /// Length of the body as received, even if it was discarded.
     pub body_size: u64,
     /// The final URL, after redirects.
-    pub target: Target,
+    pub target: Destination,
     /// The timings.
     pub timings: Timings,
     /// Bytes written to TCP sockets, including headers, TLS and handshakes.
@@ -63,5 +63,5 @@ pub struct Hop {
     /// The redirecting status, 301 to 308.
     pub status: u16,
     /// The URL that answered with it.
-    pub url: Target,
+    pub url: Destination,
 }

@@ -61,7 +61,7 @@ pub use network::Network;
 pub use options::{HttpOptions, ProxyChoice, VersionChoice};
 pub use request::{BodyUse, Request};
 pub use setup_error::SetupError;
-pub use target::{Target, UrlError};
+pub use target::{Destination, UrlError};
 pub use transport::Transport;
 pub(crate) use upgrade::Declined;
 

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::error::{self, ErrorKind, HttpError};
 use super::options::ProxyChoice;
 use super::setup_error::SetupError;
-use super::target::{Origin, Target};
+use super::target::{Destination, Origin};
 
 /// The longest answer to CONNECT that is read, in bytes.
 const MAX_ANSWER: usize = 16 * 1024;
@@ -41,7 +41,7 @@ impl ProxyRule {
             ProxyChoice::Url(url) => {
                 // `proxy.example:3128` is a common way to write it.
                 let full = if url.contains("://") { url.clone() } else { format!("http://{url}") };
-                let target = Target::parse(&full)
+                let target = Destination::parse(&full)
                     .map_err(|error| SetupError::Proxy { url: url.clone(), reason: error.to_string() })?;
                 let origin = target.origin();
                 Ok(ProxyRule::Always(Proxy {

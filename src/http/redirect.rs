@@ -10,17 +10,17 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, LOCATION};
 use http::{HeaderMap, Method};
 
-use super::connection::Answer;
+use super::connection::RawResponse;
 use super::digest::{self, DigestCredentials};
 use super::error::{ErrorKind, HttpError};
 use super::headers::drop_body_fields;
 use super::request::{BodyUse, Request};
-use super::target::Target;
+use super::target::Destination;
 
 /// The request as it stands after the redirects so far.
-pub(super) struct Course<'a> {
+pub(super) struct RedirectChain<'a> {
     pub(super) method: Method,
-    pub(super) target: Target,
+    pub(super) target: Destination,
     pub(super) headers: Cow<'a, HeaderMap>,
     pub(super) body: Bytes,
     /// It has left the origin that the script chose.
@@ -31,9 +31,9 @@ pub(super) struct Course<'a> {
     authorized: bool,
 }
 
-impl<'a> Course<'a> {
-    pub(super) fn new(request: &'a Request) -> Course<'a> {
-        Course {
+impl<'a> RedirectChain<'a> {
+    pub(super) fn new(request: &'a Request) -> RedirectChain<'a> {
+        RedirectChain {
             method: request.method.clone(),
             target: request.target.clone(),
             headers: Cow::Borrowed(&request.headers),
@@ -46,7 +46,7 @@ impl<'a> Course<'a> {
     }
 
     /// Answers a 401's digest challenge; false when nothing was asked that can be answered, or it was before.
-    pub(super) fn authorize(&mut self, answer: &Answer) -> bool {
+    pub(super) fn authorize(&mut self, answer: &RawResponse) -> bool {
         let Some(credentials) = self.digest else { return false };
         if self.authorized || self.without_credentials {
             return false;
@@ -61,7 +61,7 @@ impl<'a> Course<'a> {
     }
 
     /// Where this response leads to, or `None` when it is the answer.
-    pub(super) fn destination(&self, answer: &Answer) -> Option<Result<Target, HttpError>> {
+    pub(super) fn destination(&self, answer: &RawResponse) -> Option<Result<Destination, HttpError>> {
         if !matches!(answer.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
             return None;
         }
@@ -77,7 +77,7 @@ impl<'a> Course<'a> {
     }
 
     /// Turns the request into the one that follows a redirect with this status.
-    pub(super) fn follow(&mut self, status: u16, next: Target) {
+    pub(super) fn follow(&mut self, status: u16, next: Destination) {
         let becomes_get = match status {
             301 | 302 => self.method == Method::POST,
             303 => self.method != Method::HEAD,

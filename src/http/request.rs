@@ -10,7 +10,7 @@ use http::{HeaderMap, Method};
 
 use super::digest::DigestCredentials;
 use super::options::VersionChoice;
-use super::target::Target;
+use super::target::Destination;
 
 /// A request, as described by a script.
 #[derive(Clone, Debug)]
@@ -18,7 +18,7 @@ pub struct Request {
     /// The method; any valid token.
     pub method: Method,
     /// The URL.
-    pub target: Target,
+    pub target: Destination,
     /// The script's own header fields. They override the defaults, the URL's user information and, in the case of
     /// `cookie`, the cookie store.
     pub headers: HeaderMap,
@@ -48,7 +48,7 @@ pub enum BodyUse {
 
 impl Request {
     /// A request without its own header fields, body or timeout.
-    pub fn new(method: Method, target: Target) -> Request {
+    pub fn new(method: Method, target: Destination) -> Request {
         Request {
             method,
             target,

@@ -1,7 +1,7 @@
 //! The URL of a request.
 //!
 //! Owns parsing, joining and everything a request needs from a URL, computed once. Leaves cookies' view of a
-//! URL to the `url` crate. Invariant: a [`Target`] is always absolute, `http` or `https`, has a host, holds no
+//! URL to the `url` crate. Invariant: a [`Destination`] is always absolute, `http` or `https`, has a host, holds no
 //! user information and no fragment, and is plain ASCII.
 
 use std::cell::OnceCell;
@@ -17,7 +17,7 @@ use super::basic_auth::basic_auth_value;
 
 /// An absolute `http` or `https` URL, parsed once and cheap to clone.
 #[derive(Clone)]
-pub struct Target(Rc<Inner>);
+pub struct Destination(Rc<Inner>);
 
 struct Inner {
     origin: Rc<Origin>,
@@ -73,28 +73,28 @@ pub enum UrlError {
     },
 }
 
-impl Target {
+impl Destination {
     /// Parses an absolute URL.
     ///
     /// `user:password@` becomes basic authentication, a fragment is dropped, and non-ASCII characters are
     /// percent-encoded (IDNA for host names).
-    pub fn parse(url: &str) -> Result<Target, UrlError> {
+    pub fn parse(url: &str) -> Result<Destination, UrlError> {
         let parsed = Url::parse(url).map_err(|error| invalid(url, error))?;
-        Target::from_url(url, parsed, None)
+        Destination::from_url(url, parsed, None)
     }
 
     /// Resolves a reference against this URL, as RFC 3986 section 5 says. A path like `/a?b=c` of plain
     /// characters takes a short way; the result is the same.
-    pub fn join(&self, reference: &str) -> Result<Target, UrlError> {
+    pub fn join(&self, reference: &str) -> Result<Destination, UrlError> {
         if is_plain_path(reference) {
             return self.with_path_and_query(Bytes::copy_from_slice(reference.as_bytes()), reference);
         }
         let joined = self.url().join(reference).map_err(|error| invalid(reference, error))?;
-        Target::from_url(reference, joined, Some(&self.0.origin))
+        Destination::from_url(reference, joined, Some(&self.0.origin))
     }
 
     /// The same URL with these pairs, form-encoded, at the end of its query.
-    pub fn with_query(&self, pairs: &[(String, String)]) -> Result<Target, UrlError> {
+    pub fn with_query(&self, pairs: &[(String, String)]) -> Result<Destination, UrlError> {
         if pairs.is_empty() {
             return Ok(self.clone());
         }
@@ -153,7 +153,7 @@ impl Target {
     }
 
     /// Whether both are the same URL, without building the text.
-    pub(super) fn same_url(&self, other: &Target) -> bool {
+    pub(super) fn same_url(&self, other: &Destination) -> bool {
         Rc::ptr_eq(&self.0, &other.0)
             || (self.0.origin.same_as(&other.0.origin)
                 && self.0.path_and_query.as_str() == other.0.path_and_query.as_str())
@@ -187,18 +187,18 @@ impl Target {
         })
     }
 
-    fn with_path_and_query(&self, text: Bytes, given: &str) -> Result<Target, UrlError> {
+    fn with_path_and_query(&self, text: Bytes, given: &str) -> Result<Destination, UrlError> {
         let path_and_query = PathAndQuery::from_maybe_shared(text).map_err(|error| invalid(given, error))?;
-        Ok(Target::new(self.0.origin.clone(), path_and_query))
+        Ok(Destination::new(self.0.origin.clone(), path_and_query))
     }
 
-    fn new(origin: Rc<Origin>, path_and_query: PathAndQuery) -> Target {
-        Target(Rc::new(Inner { origin, path_and_query, text: OnceCell::new(), url: OnceCell::new() }))
+    fn new(origin: Rc<Origin>, path_and_query: PathAndQuery) -> Destination {
+        Destination(Rc::new(Inner { origin, path_and_query, text: OnceCell::new(), url: OnceCell::new() }))
     }
 
     /// `given` is what a message quotes. `base` lends its origin when it is the same, and with it the user
     /// information, which a relative reference keeps.
-    fn from_url(given: &str, url: Url, base: Option<&Rc<Origin>>) -> Result<Target, UrlError> {
+    fn from_url(given: &str, url: Url, base: Option<&Rc<Origin>>) -> Result<Destination, UrlError> {
         let is_https = match url.scheme() {
             "https" => true,
             "http" => false,
@@ -218,7 +218,7 @@ impl Target {
             && !has_userinfo
             && base.is(is_https, bare_host, port)
         {
-            return Ok(Target::new(base.clone(), path_and_query));
+            return Ok(Destination::new(base.clone(), path_and_query));
         }
         let authority_text = match url.port() {
             Some(port) => format!("{host}:{port}"),
@@ -239,17 +239,17 @@ impl Target {
             host_header,
             basic_auth,
         };
-        Ok(Target::new(Rc::new(origin), path_and_query))
+        Ok(Destination::new(Rc::new(origin), path_and_query))
     }
 }
 
-impl fmt::Debug for Target {
+impl fmt::Debug for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Target").field(&self.as_str()).finish()
+        f.debug_tuple("Destination").field(&self.as_str()).finish()
     }
 }
 
-impl fmt::Display for Target {
+impl fmt::Display for Destination {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }

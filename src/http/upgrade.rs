@@ -10,13 +10,13 @@ use bytes::Bytes;
 use http::{HeaderMap, Response, Version};
 
 use super::client::{Client, exchange, too_slow};
-use super::connection::Answer;
+use super::connection::RawResponse;
 use super::connector;
 use super::error::HttpError;
 use super::exchange::Exchange;
 use super::link::Wire;
 use super::record::{Record, Sharing};
-use super::redirect::Course;
+use super::redirect::RedirectChain;
 use super::request::Request;
 
 /// How a handshake ended that gave no stream.
@@ -56,8 +56,8 @@ impl Client {
         request: &Request,
         record: &mut Record,
         handshake: impl AsyncFnOnce(HeaderMap, Wire) -> Result<(T, Response<()>), Declined>,
-    ) -> Result<(Answer, Option<T>), HttpError> {
-        let course = Course::new(request);
+    ) -> Result<(RawResponse, Option<T>), HttpError> {
+        let course = RedirectChain::new(request);
         record.begin_hop();
         let wire = connector::open_stream(&self.network, course.target.origin(), record).await?;
         record.ready(&wire.link, Sharing::Exclusive, false);
@@ -70,7 +70,7 @@ impl Client {
         record.end_hop();
         let (head, body) = response.into_parts();
         self.keep_cookies(&course.target, &head.headers);
-        let answer = Answer {
+        let answer = RawResponse {
             status: head.status,
             version: Version::HTTP_11,
             headers: head.headers,

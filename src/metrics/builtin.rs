@@ -251,7 +251,7 @@ pub fn markdown() -> String {
 
 /// A metric that a script declares.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnMetric {
+pub struct CustomMetric {
     /// Its name.
     pub name: String,
     /// What it does with its values.
@@ -519,7 +519,7 @@ pub fn resources() -> impl Iterator<Item = &'static Builtin> {
 }
 
 /// The metric of this name: of the engine, or of the script.
-pub(crate) fn find(name: &str, own: &[OwnMetric]) -> Option<Metric> {
+pub(crate) fn find(name: &str, own: &[CustomMetric]) -> Option<Metric> {
     if let Some(builtin) = named(name) {
         return Some(builtin.metric);
     }
@@ -533,7 +533,7 @@ pub(crate) fn find(name: &str, own: &[OwnMetric]) -> Option<Metric> {
 }
 
 /// The names that can be meant.
-pub(super) fn names(own: &[OwnMetric]) -> impl Iterator<Item = &str> {
+pub(super) fn names(own: &[CustomMetric]) -> impl Iterator<Item = &str> {
     METRICS.iter().map(|metric| metric.name).chain(own.iter().map(|metric| metric.name.as_str()))
 }
 

@@ -38,7 +38,7 @@ mod watch;
 
 pub use aggregator::{Aggregator, Tick};
 pub use arrivals::{MergeError, Merged};
-pub use builtin::{Builtin, METRICS, MetricKind, OwnMetric};
+pub use builtin::{Builtin, CustomMetric, METRICS, MetricKind};
 pub use capacity::{CapacityStats, CapacityStep, NotHeld};
 pub use counts::RequestCounts;
 pub use custom::{CustomFigures, CustomId, CustomStats};

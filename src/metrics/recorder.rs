@@ -260,7 +260,7 @@ impl Recorder {
         if self.tap.is_some()
             && let Some((metric, kind, is_time)) = self.custom.metric_of(id)
         {
-            self.pass_on(|| Sample::Own { metric, kind, is_time, value, of: context(of, tags) });
+            self.pass_on(|| Sample::Custom { metric, kind, is_time, value, of: context(of, tags) });
         }
         Ok(())
     }

@@ -157,7 +157,7 @@ fn group<'a>(
             let values = values_of(|source| (source == Source::Checks).then_some(is(*passed)));
             (with(tag("check", name), of(context)), values)
         }
-        Sample::Own { metric, kind, is_time, value, of: context } => {
+        Sample::Custom { metric, kind, is_time, value, of: context } => {
             let contains = if *is_time { "time" } else { "default" };
             let value = if *kind == MetricKind::Rate { is(*value != 0.0) } else { *value };
             (of(context), vec![(SampleMetric { name: metric, kind: *kind, contains }, value)])
@@ -342,7 +342,7 @@ mod tests {
                 "transactions=1 transaction_failed=1 transaction_duration=3",
             ),
             (
-                Sample::Own { metric: "m".into(), kind: MetricKind::Rate, is_time: false, value: 7.0, of },
+                Sample::Custom { metric: "m".into(), kind: MetricKind::Rate, is_time: false, value: 7.0, of },
                 "scenario=s name=mine",
                 "m=1",
             ),

@@ -34,7 +34,7 @@ pub(crate) enum Sample {
     /// A check.
     Check { name: Arc<str>, passed: bool, of: Context },
     /// A value of the script's own metric.
-    Own { metric: Arc<str>, kind: MetricKind, is_time: bool, value: f64, of: Context },
+    Custom { metric: Arc<str>, kind: MetricKind, is_time: bool, value: f64, of: Context },
     /// A transaction.
     Transaction { name: Arc<str>, duration: Duration, failed: bool, of: Context },
     /// A script error, in one line.

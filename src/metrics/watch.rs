@@ -34,7 +34,7 @@ pub(crate) enum WatchKind {
     Checks,
     Transactions,
     /// Values of the script's own metric of this name.
-    Own(String),
+    Custom(String),
 }
 
 /// What a sample is besides what the recorder is told: looked up only when a watch asks for it.
@@ -103,7 +103,7 @@ pub(crate) enum WatchDelta {
     Requests(Box<RequestsDelta>),
     Checks(CheckCount),
     Transactions(Box<RequestCounts<Sparse>>),
-    Own(CustomValues),
+    Custom(CustomValues),
 }
 
 /// See [`WatchDelta::Requests`].
@@ -125,7 +125,7 @@ impl WatchDelta {
                 delta.added.is_sound() && delta.removed.is_sound() && phases.into_iter().all(Sparse::is_sound)
             }
             WatchDelta::Transactions(counts) => counts.is_sound(),
-            WatchDelta::Checks(_) | WatchDelta::Own(_) => true,
+            WatchDelta::Checks(_) | WatchDelta::Custom(_) => true,
         }
     }
 }
@@ -139,7 +139,7 @@ impl Watches {
                 &WatchKind::Requests(protocol) => {
                     made.requests.push(RequestWatch::new(index, protocol, &watch.tags, &mut tag));
                 }
-                WatchKind::Checks | WatchKind::Transactions | WatchKind::Own(_) => {
+                WatchKind::Checks | WatchKind::Transactions | WatchKind::Custom(_) => {
                     made.others.push(OtherWatch {
                         index,
                         kind: watch.kind.clone(),
@@ -214,7 +214,7 @@ impl Watches {
         of: &dyn Tagged,
     ) {
         for watch in &mut self.others {
-            let WatchKind::Own(wanted) = &watch.kind else { continue };
+            let WatchKind::Custom(wanted) = &watch.kind else { continue };
             let its =
                 |key: &str| tags.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
             if wanted == name && fits(&watch.tags, of, its) {
@@ -249,7 +249,7 @@ impl Watches {
                 WatchKind::Transactions if watch.transactions.requests > 0 => {
                     Some(WatchDelta::Transactions(Box::new(watch.transactions.take())))
                 }
-                _ => watch.values.take().map(WatchDelta::Own),
+                _ => watch.values.take().map(WatchDelta::Custom),
             };
             taken.extend(delta.map(|delta| (watch.index, delta)));
         }

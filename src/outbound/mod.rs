@@ -41,7 +41,7 @@ pub(crate) struct Client {
 }
 
 /// What came back, whatever its status.
-pub(crate) struct Answer {
+pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
 }
@@ -77,7 +77,7 @@ impl Client {
     ///
     /// # Errors
     /// When no whole answer came, with the reason.
-    pub(crate) fn get(&self, url: &Url, authorization: Option<&HeaderValue>) -> Result<Answer, String> {
+    pub(crate) fn get(&self, url: &Url, authorization: Option<&HeaderValue>) -> Result<Reply, String> {
         let request = self.http.get(url.clone());
         self.send(match authorization {
             Some(value) => request.header(header::AUTHORIZATION, value),
@@ -90,14 +90,14 @@ impl Client {
     /// # Errors
     /// When no whole answer came, with the reason.
     #[cfg(feature = "cli")]
-    pub(crate) fn post_json(&self, url: &Url, json: String) -> Result<Answer, String> {
+    pub(crate) fn post_json(&self, url: &Url, json: String) -> Result<Reply, String> {
         self.send(self.http.post(url.clone()).header(header::CONTENT_TYPE, "application/json").body(json))
     }
 
-    fn send(&self, request: RequestBuilder) -> Result<Answer, String> {
+    fn send(&self, request: RequestBuilder) -> Result<Reply, String> {
         self.event_loop.block_on(async {
             let mut response = request.send().await.map_err(|error| self.reason(error))?;
-            let mut answer = Answer { status: response.status().as_u16(), body: Vec::new() };
+            let mut answer = Reply { status: response.status().as_u16(), body: Vec::new() };
             while let Some(chunk) = response.chunk().await.map_err(|error| self.reason(error))? {
                 if answer.body.len() + chunk.len() > LONGEST_ANSWER {
                     return Err(format!("the response is longer than {LONGEST_ANSWER} bytes"));

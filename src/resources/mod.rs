@@ -15,4 +15,4 @@ pub(crate) use machine::described;
 pub use monitor::Monitor;
 pub use remote::{REMOTE_PATH, RemoteSample, RemoteTarget};
 pub use sampler::Sampler;
-pub use target::{Target, TargetError};
+pub use target::{TargetError, TargetProcess};

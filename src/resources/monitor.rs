@@ -21,9 +21,9 @@ const MOST_WAITING: usize = 600;
 ///
 /// ```no_run
 /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// use rhaid::resources::{Monitor, Sampler, Target};
+/// use rhaid::resources::{Monitor, Sampler, TargetProcess};
 ///
-/// let monitor = Monitor::new(Sampler::new().with_target(Target::Port(8000))?);
+/// let monitor = Monitor::new(Sampler::new().with_target(TargetProcess::Port(8000))?);
 /// let test = rhaid::LoadTest::from_file("scripts/quickstart.rhai")?.resources(monitor);
 /// # Ok(())
 /// # }

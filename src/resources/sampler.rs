@@ -8,7 +8,7 @@ use sysinfo::{Pid, System};
 
 use super::machine::{Machine, machine_info};
 use super::process::ProcessGroup;
-use super::target::{Target, TargetError, refresh_all, with_descendants};
+use super::target::{TargetError, TargetProcess, refresh_all, with_descendants};
 use crate::metrics::{MachineInfo, ResourceInfo, ResourceSample};
 
 /// All processes are scanned only every this many samples: for new children, or for a target that
@@ -30,7 +30,7 @@ pub struct Sampler {
 
 /// The target's processes.
 struct Watched {
-    target: Target,
+    target: TargetProcess,
     group: ProcessGroup,
     roots: Vec<Pid>,
     members: Vec<Pid>,
@@ -62,7 +62,7 @@ impl Sampler {
     ///
     /// # Errors
     /// If it is not found.
-    pub fn with_target(mut self, target: Target) -> Result<Sampler, TargetError> {
+    pub fn with_target(mut self, target: TargetProcess) -> Result<Sampler, TargetError> {
         let roots = target.find(&mut self.system)?;
         let mut watched = Watched {
             target,

@@ -8,7 +8,7 @@ use sysinfo::{Pid, Process, ProcessRefreshKind, ProcessesToUpdate, System, Updat
 
 /// How to find the target process.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Target {
+pub enum TargetProcess {
     /// By PID.
     Pid(u32),
     /// The process that listens on this TCP port.
@@ -42,20 +42,20 @@ pub enum TargetError {
     },
 }
 
-impl Target {
+impl TargetProcess {
     /// The processes that match, without their children; never empty.
     ///
     /// # Errors
     /// If there is none, with the reason.
     pub(super) fn find(&self, system: &mut System) -> Result<Vec<Pid>, TargetError> {
-        refresh_all(system, matches!(self, Target::Name(_)));
+        refresh_all(system, matches!(self, TargetProcess::Name(_)));
         match self {
-            Target::Pid(pid) => match system.process(Pid::from_u32(*pid)) {
+            TargetProcess::Pid(pid) => match system.process(Pid::from_u32(*pid)) {
                 Some(_) => Ok(vec![Pid::from_u32(*pid)]),
                 None => Err(TargetError::NoSuchPid(*pid)),
             },
-            Target::Port(port) => listening_on(*port),
-            Target::Name(name) => {
+            TargetProcess::Port(port) => listening_on(*port),
+            TargetProcess::Name(name) => {
                 let callers = own_and_callers(system);
                 let named: Vec<Pid> = system
                     .processes()
@@ -71,9 +71,9 @@ impl Target {
     /// How it was found, for people.
     pub(super) fn how(&self) -> String {
         match self {
-            Target::Pid(_) => String::new(),
-            Target::Port(port) => format!(", listening on port {port}"),
-            Target::Name(name) => format!(", found by the name '{name}'"),
+            TargetProcess::Pid(_) => String::new(),
+            TargetProcess::Port(port) => format!(", listening on port {port}"),
+            TargetProcess::Name(name) => format!(", found by the name '{name}'"),
         }
     }
 }

@@ -16,14 +16,14 @@ use crate::script::{Analysis, Host, Problem, RunState, ScriptInputs, Severity, a
 /// What [`LoadTest::find_problems`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Findings {
+pub struct CheckReport {
     /// All problems, in the order of files and lines.
     pub problems: Vec<Problem>,
     /// The script declares nothing and has no `iteration`, so it can only be imported by others.
     pub is_library: bool,
 }
 
-impl Findings {
+impl CheckReport {
     /// Whether the script is fit to run, or to be imported: it has warnings at most.
     pub fn passed(&self) -> bool {
         self.problems.iter().all(|problem| problem.severity != Severity::Error)
@@ -37,27 +37,27 @@ impl LoadTest {
     /// modules and variables, numbers of arguments, keys of settings, functions that declarations name, and what is
     /// called where it cannot be. When nothing is wrong there, the top level runs as it would for a run, but a
     /// parameter without a value is no problem. A script that works has no problems.
-    pub fn find_problems(&self) -> Findings {
+    pub fn find_problems(&self) -> CheckReport {
         let file = self.sources.main().to_owned();
         if let Err(text) = self.sources.check_roots() {
-            return Findings::of(vec![Problem::of_settings(&file, Severity::Error, text)]);
+            return CheckReport::of(vec![Problem::of_settings(&file, Severity::Error, text)]);
         }
         let analysis = match self.analyse() {
             Ok(thread) => thread.join(),
             Err(error) => {
                 let text = RunError::Thread(error).to_string();
-                return Findings::of(vec![Problem::of_settings(&file, Severity::Error, text)]);
+                return CheckReport::of(vec![Problem::of_settings(&file, Severity::Error, text)]);
             }
         };
         let analysis = match analysis {
             Ok(analysis) => analysis,
-            Err(_) => return Findings::of(vec![Problem::from_error(&panicked(&self.sources))]),
+            Err(_) => return CheckReport::of(vec![Problem::from_error(&panicked(&self.sources))]),
         };
         let mut problems = analysis.problems;
         if problems.is_empty() && !analysis.is_library {
             problems = self.problems_of_loading(&file);
         }
-        Findings { problems, is_library: analysis.is_library }
+        CheckReport { problems, is_library: analysis.is_library }
     }
 
     /// Looks through the text, on a thread of its own as loading does.
@@ -113,8 +113,8 @@ impl LoadTest {
     }
 }
 
-impl Findings {
-    fn of(problems: Vec<Problem>) -> Findings {
-        Findings { problems, is_library: false }
+impl CheckReport {
+    fn of(problems: Vec<Problem>) -> CheckReport {
+        CheckReport { problems, is_library: false }
     }
 }

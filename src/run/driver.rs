@@ -26,7 +26,7 @@ use super::lanes::{Begin, Change};
 use super::reload::{Reloaded, Reloads};
 use super::requests::{Request, Requests, reply};
 use super::samples::SampleWriter;
-use super::shapes::Said;
+use super::shapes::ShapeCommand;
 use super::workers::{Command, Notice, ShapeAnswer, Workers};
 use crate::metrics::{ResourceSource, Snapshot, Tap, Tick};
 use crate::plan::{DEFAULT_MAX_DURATION, EndedBy};
@@ -238,8 +238,8 @@ impl<W: Workers> Driver<W> {
     async fn shape_says(&mut self, lane: usize, answer: ShapeAnswer) {
         let (now, load) = (self.load.now(), &mut self.load);
         match load.shapes.said(lane, answer) {
-            Said::Nothing => return,
-            Said::Begin { lanes, skip, is_open } => {
+            ShapeCommand::Nothing => return,
+            ShapeCommand::Begin { lanes, skip, is_open } => {
                 skip.into_iter().for_each(|lane| load.lanes.skip(lane, now));
                 let (plan, workers) = (&self.shared.plan, self.fleet.count());
                 let begun = lanes.into_iter().map(|lane| load.lanes.begin(lane, now, plan, workers, is_open));
@@ -247,9 +247,9 @@ impl<W: Workers> Driver<W> {
                     self.begin_lane(begin).await;
                 }
             }
-            Said::Change => {}
-            Said::Abort(reason) => return self.stop_once(EndedBy::Aborted(reason)).await,
-            Said::Unusable(error) => return self.is_misconfigured(error).await,
+            ShapeCommand::Change => {}
+            ShapeCommand::Abort(reason) => return self.stop_once(EndedBy::Aborted(reason)).await,
+            ShapeCommand::Unusable(error) => return self.is_misconfigured(error).await,
         }
         let changes = self.load.shapes.changes(lane, &mut self.load.lanes, now);
         self.follow(changes).await;

@@ -23,7 +23,7 @@ mod threads;
 mod worker_loop;
 mod workers;
 
-pub use check::Findings;
+pub use check::CheckReport;
 pub use control::{Control, ControlError};
 pub use error::RunError;
 pub use handle::{Report, RunHandle, Stopper};

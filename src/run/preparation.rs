@@ -13,7 +13,7 @@ use super::prepared::Prepared;
 use super::reload::{load_aside, panicked};
 use crate::credentials::masked_url;
 use crate::data::{Folders, Registry};
-use crate::http::{Target, Transport};
+use crate::http::{Destination, Transport};
 use crate::metrics::{Known, ThresholdText, resolve};
 use crate::plan::{Origin, PlanError, RunInfo, TestPlan};
 use crate::script::{Common, HttpDebug, Level, Message, Param, RunState, ScriptInputs, ScriptPlan};
@@ -173,7 +173,7 @@ fn check_hosts(plan: &TestPlan) -> Result<(), RunError> {
                 masked_url(host)
             )));
         }
-        Target::parse(host).map_err(|error| RunError::Host(format!("the host is no URL: {error}")))?;
+        Destination::parse(host).map_err(|error| RunError::Host(format!("the host is no URL: {error}")))?;
     }
     Ok(())
 }

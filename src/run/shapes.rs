@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::lanes::{Change, Lanes};
 use super::workers::ShapeAnswer;
-use crate::executor::shape::{ASK_EVERY_S, Answer};
+use crate::executor::shape::{ASK_EVERY_S, ShapeLoad};
 use crate::vu::HookError;
 
 /// See the module's description.
@@ -24,11 +24,11 @@ struct Shape {
     start: Duration,
     next: Duration,
     is_asked: bool,
-    answer: Option<Answer>,
+    answer: Option<ShapeLoad>,
 }
 
 /// What follows from an answer.
-pub(super) enum Said {
+pub(super) enum ShapeCommand {
     /// Nothing is different.
     Nothing,
     /// The first one: these lanes begin, as open ones or not, the others are not needed.
@@ -76,35 +76,39 @@ impl Shapes {
     }
 
     /// The last good answer of a lane's shape.
-    pub(super) fn last(&self, lane: usize) -> Option<&Answer> {
+    pub(super) fn last(&self, lane: usize) -> Option<&ShapeLoad> {
         self.shapes.iter().find(|shape| shape.lane == lane).and_then(|shape| shape.answer.as_ref())
     }
 
     /// A shape has answered.
-    pub(super) fn said(&mut self, lane: usize, answer: ShapeAnswer) -> Said {
+    pub(super) fn said(&mut self, lane: usize, answer: ShapeAnswer) -> ShapeCommand {
         let Some(shape) = self.shapes.iter_mut().find(|shape| shape.lane == lane) else {
-            return Said::Nothing;
+            return ShapeCommand::Nothing;
         };
         shape.is_asked = false;
         let answer = match answer {
             Ok(answer) => answer,
-            Err(HookError::Aborted(reason)) => return Said::Abort(reason),
+            Err(HookError::Aborted(reason)) => return ShapeCommand::Abort(reason),
             // It has been counted and shown.
-            Err(HookError::Failed(_)) if shape.answer.is_some() => return Said::Nothing,
-            Err(HookError::Failed(error)) => return Said::Unusable(error),
+            Err(HookError::Failed(_)) if shape.answer.is_some() => return ShapeCommand::Nothing,
+            Err(HookError::Failed(error)) => return ShapeCommand::Unusable(error),
         };
         let parts = shape.parts.clone();
         let said = match (&shape.answer, &answer) {
-            (Some(last), new) if last == new => Said::Nothing,
-            (Some(_), _) => Said::Change,
-            (None, Answer::Users { .. }) => Said::Begin { lanes: vec![lane], skip: parts, is_open: false },
-            (None, Answer::Rate { .. }) if parts.is_empty() => {
-                Said::Begin { lanes: vec![lane], skip: parts, is_open: true }
+            (Some(last), new) if last == new => ShapeCommand::Nothing,
+            (Some(_), _) => ShapeCommand::Change,
+            (None, ShapeLoad::Users { .. }) => {
+                ShapeCommand::Begin { lanes: vec![lane], skip: parts, is_open: false }
             }
-            (None, Answer::Rate { .. }) => Said::Begin { lanes: parts, skip: vec![lane], is_open: true },
-            (None, Answer::End) => {
+            (None, ShapeLoad::Rate { .. }) if parts.is_empty() => {
+                ShapeCommand::Begin { lanes: vec![lane], skip: parts, is_open: true }
+            }
+            (None, ShapeLoad::Rate { .. }) => {
+                ShapeCommand::Begin { lanes: parts, skip: vec![lane], is_open: true }
+            }
+            (None, ShapeLoad::End) => {
                 let skip = parts.into_iter().chain([lane]).collect();
-                Said::Begin { lanes: Vec::new(), skip, is_open: false }
+                ShapeCommand::Begin { lanes: Vec::new(), skip, is_open: false }
             }
         };
         shape.answer = Some(answer);
@@ -116,14 +120,14 @@ impl Shapes {
         let Some(shape) = self.shapes.iter().find(|shape| shape.lane == lane) else { return Vec::new() };
         let open = if shape.parts.is_empty() { vec![lane] } else { shape.parts.clone() };
         match &shape.answer {
-            Some(Answer::Users { users, spawn_rate, scenarios }) => {
+            Some(ShapeLoad::Users { users, spawn_rate, scenarios }) => {
                 let change = lanes.shape_users(lane, *users, *spawn_rate, scenarios.as_deref(), now);
                 change.into_iter().collect()
             }
-            Some(Answer::Rate { rate, scenarios }) => {
+            Some(ShapeLoad::Rate { rate, scenarios }) => {
                 lanes.shape_rate(&open, *rate, scenarios.as_deref(), now)
             }
-            Some(Answer::End) => {
+            Some(ShapeLoad::End) => {
                 let all: Vec<usize> = shape.parts.iter().copied().chain([lane]).collect();
                 self.shapes.retain(|shape| shape.lane != lane);
                 lanes.shape_end(&all, now)
@@ -160,11 +164,11 @@ mod tests {
 
     fn users(users: u64, scenarios: Option<&[&str]>) -> ShapeAnswer {
         let scenarios = scenarios.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
-        Ok(Answer::Users { users, spawn_rate: None, scenarios })
+        Ok(ShapeLoad::Users { users, spawn_rate: None, scenarios })
     }
 
     fn rate(rate: f64) -> ShapeAnswer {
-        Ok(Answer::Rate { rate, scenarios: None })
+        Ok(ShapeLoad::Rate { rate, scenarios: None })
     }
 
     /// The lanes of two scenarios whose mix a shape makes, which has been asked: 0 is the mix, 1 and 2 are its parts.
@@ -182,8 +186,8 @@ mod tests {
     }
 
     /// Begins what the first answer says should begin.
-    fn begin(said: Said, plan: &TestPlan, lanes: &mut Lanes) -> (Vec<usize>, Vec<usize>, bool) {
-        let Said::Begin { lanes: first, skip, is_open } = said else { panic!("nothing begins") };
+    fn begin(said: ShapeCommand, plan: &TestPlan, lanes: &mut Lanes) -> (Vec<usize>, Vec<usize>, bool) {
+        let ShapeCommand::Begin { lanes: first, skip, is_open } = said else { panic!("nothing begins") };
         skip.iter().for_each(|&lane| lanes.skip(lane, Duration::ZERO));
         for &lane in &first {
             assert!(lanes.begin(lane, Duration::ZERO, plan, 1, is_open).is_some());
@@ -223,8 +227,8 @@ mod tests {
         assert_eq!(begin(first, &plan, &mut lanes), (vec![0], vec![1, 2], false));
         let changes = shapes.changes(0, &mut lanes, Duration::ZERO);
         assert_eq!((lanes.users_target(s(0.5)), &*changes[0].1.mix), (2, [0, 1].as_slice()));
-        assert!(matches!(shapes.said(0, users(2, None)), Said::Nothing), "as before");
-        assert!(matches!(shapes.said(0, users(5, Some(&["b"]))), Said::Change));
+        assert!(matches!(shapes.said(0, users(2, None)), ShapeCommand::Nothing), "as before");
+        assert!(matches!(shapes.said(0, users(5, Some(&["b"]))), ShapeCommand::Change));
         let changes = shapes.changes(0, &mut lanes, s(1.0));
         assert_eq!(lanes.users_target(s(1.0)), 5);
         assert_eq!(*changes[0].1.mix, [0, 1, 1, 1, 1], "who is there stays what it is");
@@ -245,11 +249,11 @@ mod tests {
     fn the_last_good_answer_holds() {
         let failed = || Err(HookError::Failed("odd".to_owned()));
         let (_, _, mut shapes) = asked();
-        assert!(matches!(shapes.said(0, failed()), Said::Unusable(_)), "there is none");
+        assert!(matches!(shapes.said(0, failed()), ShapeCommand::Unusable(_)), "there is none");
         shapes.said(0, rate(40.0));
-        assert!(matches!(shapes.said(0, failed()), Said::Nothing));
-        assert_eq!(shapes.last(0), Some(&Answer::Rate { rate: 40.0, scenarios: None }));
-        assert!(matches!(shapes.said(0, Err(HookError::Aborted("why".into()))), Said::Abort(_)));
+        assert!(matches!(shapes.said(0, failed()), ShapeCommand::Nothing));
+        assert_eq!(shapes.last(0), Some(&ShapeLoad::Rate { rate: 40.0, scenarios: None }));
+        assert!(matches!(shapes.said(0, Err(HookError::Aborted("why".into()))), ShapeCommand::Abort(_)));
     }
 
     #[test]
@@ -258,7 +262,7 @@ mod tests {
         let first = shapes.said(0, users(2, None));
         begin(first, &plan, &mut lanes);
         shapes.changes(0, &mut lanes, Duration::ZERO);
-        assert!(matches!(shapes.said(0, Ok(Answer::End)), Said::Change));
+        assert!(matches!(shapes.said(0, Ok(ShapeLoad::End)), ShapeCommand::Change));
         shapes.changes(0, &mut lanes, s(2.0));
         assert_eq!((lanes.users_target(s(2.0)), shapes.next_ask()), (0, None));
         assert!(lanes.idle(0, 0, None, s(2.0)) && lanes.are_over() && lanes.some_time_was_over());

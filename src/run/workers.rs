@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::reload::Reloaded;
 use crate::executor::hand_out::LaneCommon;
 use crate::executor::schedule::Schedule;
-use crate::executor::shape::Answer;
+use crate::executor::shape::ShapeLoad;
 use crate::script::{EventFields, ScriptEvent, Value};
 use crate::vu::{Event, HookError, Interval};
 
@@ -28,7 +28,7 @@ pub(super) enum Command {
     Follow { lane: usize, schedule: Arc<Schedule> },
     /// Ask the script's shape function; answered with [`Notice::Shape`]. `elapsed` is in seconds, `last` what it said
     /// before.
-    AskShape { lane: usize, function: String, elapsed: f64, last: Option<Answer> },
+    AskShape { lane: usize, function: String, elapsed: f64, last: Option<ShapeLoad> },
     /// Begin no iteration any more; let the running ones end.
     Finish,
     /// Stop all users, with the stop timeout.
@@ -63,7 +63,7 @@ pub(super) enum Notice {
 }
 
 /// What a shape function says, or why it says nothing.
-pub(super) type ShapeAnswer = Result<Answer, HookError>;
+pub(super) type ShapeAnswer = Result<ShapeLoad, HookError>;
 
 /// The workers of a run, numbered from 0.
 pub(super) trait Workers {
@@ -100,7 +100,7 @@ mod tests {
         let (start, mix) = (Duration::from_millis(300), Arc::from([0, 1]));
         let schedule = Arc::new(Schedule { start, curve, is_paused: false, mix, generation: 3 });
         let fields = vec![("stage".into(), Value::Text("warm".into())), ("none".into(), Value::Unit)];
-        let last = Some(Answer::Rate { rate: 2.0, scenarios: Some(vec!["a".into()]) });
+        let last = Some(ShapeLoad::Rate { rate: 2.0, scenarios: Some(vec!["a".into()]) });
         let function = "shape".to_owned();
         let sources = Sources::from_text("test.rhai", "fn iteration() {}");
         let variables = Arc::new([("X".to_owned(), Value::List(vec![Value::Int(1)]))].into());
@@ -133,7 +133,7 @@ mod tests {
             interrupted_requests: 0,
             health: crate::metrics::WorkerHealth::default(),
         };
-        let answer = Ok(Answer::Users { users: 5, spawn_rate: None, scenarios: None });
+        let answer = Ok(ShapeLoad::Users { users: 5, spawn_rate: None, scenarios: None });
         let notices = [
             Notice::Event(Event::LaneIdle { lane: 1, worker: 0, generation: Some(2) }),
             Notice::Setup(Ok(Value::Int(7))),

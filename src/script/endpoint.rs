@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use hashbrown::{Equivalent, HashMap};
 
-use crate::http::Target;
+use crate::http::Destination;
 use crate::metrics::SeriesId;
 
 /// How many URLs are remembered per worker thread.
@@ -16,7 +16,7 @@ const CAPACITY: usize = 4096;
 
 /// A request's destination and the place where it is counted.
 pub(crate) struct Endpoint {
-    pub(crate) target: Target,
+    pub(crate) target: Destination,
     /// The series of its path; found out when a request without a name of its own is first made, so that
     /// named requests do not leave an empty series behind.
     pub(crate) series: OnceCell<SeriesId>,

@@ -24,7 +24,7 @@ use super::import::{Importer, register_capture};
 use super::source::Sources;
 use super::value::Value;
 use super::vu_context::VuContext;
-use crate::metrics::OwnMetric;
+use crate::metrics::CustomMetric;
 use crate::metrics::{Recorder, ScriptError};
 use crate::plan::{Options, ScenarioPlan};
 
@@ -411,7 +411,7 @@ pub(crate) struct Loaded {
     /// Its variables that are plain data.
     pub(crate) variables: BTreeMap<String, Value>,
     functions: Vec<(String, usize)>,
-    own_metrics: Vec<OwnMetric>,
+    own_metrics: Vec<CustomMetric>,
 }
 
 impl Loaded {
@@ -437,11 +437,11 @@ pub(crate) struct ScriptPlan {
     /// Its functions, as (name, number of parameters).
     pub(crate) functions: Vec<(String, usize)>,
     /// The metrics that its top level declares.
-    pub(crate) own_metrics: Vec<OwnMetric>,
+    pub(crate) own_metrics: Vec<CustomMetric>,
 }
 
-fn own_metrics(recorder: &Recorder) -> Vec<OwnMetric> {
-    let metric = |(name, kind, is_time): (std::sync::Arc<str>, _, _)| OwnMetric {
+fn own_metrics(recorder: &Recorder) -> Vec<CustomMetric> {
+    let metric = |(name, kind, is_time): (std::sync::Arc<str>, _, _)| CustomMetric {
         name: name.to_string(),
         kind,
         is_time,

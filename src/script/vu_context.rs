@@ -19,7 +19,7 @@ use rhai::{Dynamic, Map};
 use super::api::response::ResponseData;
 use super::ending::Waiter;
 use crate::data::Lease;
-use crate::http::{Client, Target};
+use crate::http::{Client, Destination};
 use crate::metrics::{Recorder, TagId, Tagged};
 use crate::plan::Wait;
 use crate::system::Timers;
@@ -47,7 +47,7 @@ pub(crate) struct VuContext {
     /// Connections and cookies.
     pub(crate) client: Client,
     /// Base URL of relative URLs.
-    pub(crate) base: Option<Target>,
+    pub(crate) base: Option<Destination>,
     /// What is waited after the running iteration, for `think`.
     pub(crate) wait: RefCell<Wait>,
     /// Values that take precedence in `env::get`.
@@ -113,7 +113,7 @@ pub(crate) struct VuParts {
     pub(crate) stage: Option<Rc<dyn Stage>>,
     pub(crate) records: bool,
     pub(crate) client: Client,
-    pub(crate) base: Option<Target>,
+    pub(crate) base: Option<Destination>,
     pub(crate) wait: Wait,
     pub(crate) env: Rc<BTreeMap<String, String>>,
     pub(crate) rng: Xoshiro256PlusPlus,

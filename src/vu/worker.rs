@@ -20,9 +20,9 @@ use super::hooks::shown;
 use super::next_task::NextTask;
 use super::turns::{Spent, Turns};
 use super::virtual_user::{Scenario, live};
-use crate::http::{Client, Network, Target, Transport};
+use crate::http::{Client, Destination, Network, Transport};
+use crate::metrics::{CustomMetric, Threshold};
 use crate::metrics::{DEFAULT_SERIES_CAP, Delta, Recorder, ScriptError, Tap, Thresholds, WorkerHealth};
-use crate::metrics::{OwnMetric, Threshold};
 use crate::plan::{ScenarioPlan, TestPlan, Wait};
 use crate::script::{
     Extension, Host, LoadError, MessageSink, RunState, ScriptEngine, ScriptEvent, ScriptInputs, Secrets,
@@ -47,7 +47,7 @@ pub(crate) struct Shared {
     pub(crate) watch: bool,
     /// Limits on what is measured, and the script's own metrics that they may name.
     pub(crate) thresholds: Vec<Threshold>,
-    pub(crate) own_metrics: Vec<OwnMetric>,
+    pub(crate) own_metrics: Vec<CustomMetric>,
     pub(crate) transport: Arc<Transport>,
     pub(crate) run: Arc<RunState>,
     pub(crate) messages: MessageSink,
@@ -115,7 +115,7 @@ pub(crate) struct Worker {
     stacks: Rc<StackPool>,
     timers: Rc<Timers>,
     scenarios: Vec<Rc<Scenario>>,
-    bases: Vec<Option<Target>>,
+    bases: Vec<Option<Destination>>,
     tags: Vec<Rc<VuTags>>,
     /// What `setup` returned.
     pub(super) data: RefCell<Value>,
@@ -430,9 +430,9 @@ pub(crate) fn host_of<'a>(plan: &'a TestPlan, scenario: Option<&'a ScenarioPlan>
     plan.host.as_deref().or_else(|| scenario.and_then(|scenario| scenario.host.as_deref()))
 }
 
-fn base(plan: &TestPlan, scenario: Option<&ScenarioPlan>) -> Option<Target> {
+fn base(plan: &TestPlan, scenario: Option<&ScenarioPlan>) -> Option<Destination> {
     // Hosts have been checked before the run; see `run::check_hosts`.
-    host_of(plan, scenario).and_then(|host| Target::parse(host).ok())
+    host_of(plan, scenario).and_then(|host| Destination::parse(host).ok())
 }
 
 fn tags(plan: &TestPlan, scenario: &ScenarioPlan, host: &Host) -> Rc<VuTags> {

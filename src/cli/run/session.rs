@@ -8,7 +8,7 @@ use super::files::Files;
 use super::look_on;
 use crate::cli::alerts::Alerts;
 use crate::cli::args::OutputArgs;
-use crate::cli::keys::{HINT, Keys, Wishes};
+use crate::cli::keys::{HINT, KeyActions, Keys};
 use crate::cli::messages::Messages;
 use crate::cli::progress::{Progress, ProgressKind};
 use crate::cli::signals::Signals;
@@ -51,7 +51,7 @@ impl Session {
             // Otherwise it would leave the terminal as the keys need it.
             signals.listen_to_quit();
         }
-        let mut wishes = Wishes::default();
+        let mut wishes = KeyActions::default();
         let mut snapshots = handle.snapshots();
         let mut result = std::pin::pin!(handle.wait());
         let mut messages_due = tokio::time::interval(MESSAGES_EVERY);

@@ -23,7 +23,7 @@ use std::rc::Rc;
 
 use http::Method;
 
-use super::{Client, Exchange, HttpOptions, Network, Request, Target, Transport};
+use super::{Client, Destination, Exchange, HttpOptions, Network, Request, Transport};
 
 /// Runs a test as a worker thread would: one thread, with local tasks.
 fn run(test: impl Future<Output = ()>) {
@@ -43,8 +43,8 @@ fn client() -> Client {
     client_with(HttpOptions::default())
 }
 
-fn target(url: impl AsRef<str>) -> Target {
-    Target::parse(url.as_ref()).unwrap()
+fn target(url: impl AsRef<str>) -> Destination {
+    Destination::parse(url.as_ref()).unwrap()
 }
 
 fn request(method: Method, url: impl AsRef<str>) -> Request {

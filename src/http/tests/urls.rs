@@ -1,10 +1,10 @@
 //! URLs: parsing, joining, messages.
 
 use super::target;
-use crate::http::Target;
+use crate::http::Destination;
 
 fn refused(url: &str) -> String {
-    Target::parse(url).unwrap_err().to_string()
+    Destination::parse(url).unwrap_err().to_string()
 }
 
 #[test]
@@ -51,7 +51,7 @@ fn messages() {
         assert_eq!(refused(url), expected);
     }
     let long = format!("http://x/{}", "a".repeat(70_000));
-    assert!(Target::parse(&long).is_err());
+    assert!(Destination::parse(&long).is_err());
 }
 
 /// The short way must give what the `url` crate gives, for every reference: those it takes and those it leaves.

@@ -27,7 +27,7 @@ enum Step {
     Iteration(IterationEnd, u64),
     Check(bool),
     Transaction(u64, bool),
-    Own(MetricKind, u8),
+    Custom(MetricKind, u8),
     ScriptError(u64),
 }
 
@@ -39,7 +39,7 @@ fn steps(random: &mut impl Rng) -> Vec<Step> {
         1 => Step::Iteration(ends[random.random_range(0..3)], random.random_range(0..5_000_000)),
         2 => Step::Check(random.random()),
         3 => Step::Transaction(random.random_range(0..9_000_000), random.random()),
-        4 => Step::Own(kinds[random.random_range(0..4)], random.random()),
+        4 => Step::Custom(kinds[random.random_range(0..4)], random.random()),
         5 => Step::ScriptError(random.random_range(0..3)),
         _ => Step::Request {
             protocol: Protocol::ALL[random.random_range(0..Protocol::ALL.len())],
@@ -96,7 +96,7 @@ fn deltas(steps: &[Step], random: &mut impl Rng) -> Vec<Delta> {
             Step::Transaction(us, failed) => {
                 recorder.transaction("t", Duration::from_micros(*us), *failed, &());
             }
-            Step::Own(kind, value) => {
+            Step::Custom(kind, value) => {
                 let id = recorder.custom(&format!("own_{kind}"), *kind, false).unwrap();
                 let tags = [("shop".to_owned(), "north".to_owned())];
                 // Sums of small whole numbers are exact in any order.

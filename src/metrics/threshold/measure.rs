@@ -111,7 +111,7 @@ impl Measure {
             (WatchDelta::Transactions(delta), Source::Transactions(figure)) => {
                 self.transactions(figure, delta)
             }
-            (WatchDelta::Own(values), _) => self.own(values),
+            (WatchDelta::Custom(values), _) => self.own(values),
             (_, _) => {}
         }
     }

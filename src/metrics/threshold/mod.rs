@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::builtin::{IterationFigure, MetricKind, OwnMetric, Source, find as find_metric};
+use super::builtin::{CustomMetric, IterationFigure, MetricKind, Source, find as find_metric};
 use super::custom::CustomFigures;
 use super::delta::Delta;
 use super::histogram::Summary;
@@ -117,7 +117,7 @@ pub(crate) struct Thresholds {
 
 impl Thresholds {
     /// Thresholds on metrics of the engine and the script's own, and what workers have to watch for them.
-    pub(crate) fn new(thresholds: &[Threshold], own: &[OwnMetric]) -> (Thresholds, Vec<Watch>) {
+    pub(crate) fn new(thresholds: &[Threshold], own: &[CustomMetric]) -> (Thresholds, Vec<Watch>) {
         let mut made = Thresholds::default();
         let mut watches: Vec<Watch> = Vec::new();
         for threshold in thresholds {
@@ -277,7 +277,7 @@ fn watch_kind(source: Source, metric: &str) -> Option<WatchKind> {
         Source::RequestPhase(_) => Some(WatchKind::Requests(Some(Protocol::Http))),
         Source::Checks => Some(WatchKind::Checks),
         Source::Transactions(_) => Some(WatchKind::Transactions),
-        Source::Recorded => Some(WatchKind::Own(metric.to_owned())),
+        Source::Recorded => Some(WatchKind::Custom(metric.to_owned())),
         // They are counted by scenario in any case.
         Source::Iterations(_) => None,
         Source::ScriptErrors | Source::Users { .. } | Source::Resource(..) => None,

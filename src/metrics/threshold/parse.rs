@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::problem::Problem;
 use super::{Aggregation, Operator, Quantity, Threshold};
-use crate::metrics::builtin::OwnMetric;
+use crate::metrics::builtin::CustomMetric;
 use crate::metrics::builtin::{Metric, TagUse, find, names};
 use crate::text::did_you_mean;
 use crate::text::parse_duration;
@@ -38,7 +38,7 @@ const COMPARISONS: [(&str, Operator); 7] = [
 ];
 
 /// Reads a threshold on a metric of the engine or one of `own`.
-pub(super) fn parse(text: &str, own: &[OwnMetric]) -> Result<Threshold, Vec<Problem>> {
+pub(super) fn parse(text: &str, own: &[CustomMetric]) -> Result<Threshold, Vec<Problem>> {
     let mut reader = Reader { text, at: 0, problems: Vec::new() };
     match reader.threshold(own) {
         Ok(threshold) if reader.problems.is_empty() => Ok(threshold),
@@ -59,7 +59,7 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn threshold(&mut self, own: &[OwnMetric]) -> Result<Threshold, Problem> {
+    fn threshold(&mut self, own: &[CustomMetric]) -> Result<Threshold, Problem> {
         let (name, metric) = self.metric(own)?;
         let tags = self.tags(name, metric)?;
         self.spaces();
@@ -91,7 +91,7 @@ impl<'a> Reader<'a> {
         Ok(threshold)
     }
 
-    fn metric(&mut self, own: &[OwnMetric]) -> Result<(&'a str, Option<Metric>), Problem> {
+    fn metric(&mut self, own: &[CustomMetric]) -> Result<(&'a str, Option<Metric>), Problem> {
         self.spaces();
         let start = self.at;
         let name = self.word(|c| c.is_alphanumeric() || matches!(c, '_' | '-' | '.'));

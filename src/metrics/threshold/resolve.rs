@@ -3,7 +3,7 @@
 use super::parse::parse;
 use super::problem::Problem;
 use super::{Quantity, Threshold, ThresholdText};
-use crate::metrics::builtin::OwnMetric;
+use crate::metrics::builtin::CustomMetric;
 use crate::metrics::builtin::{TagUse, find};
 use crate::text::did_you_mean;
 
@@ -17,7 +17,7 @@ const TAGS_OF_K6: [&str; 8] = ["url", "proto", "subproto", "error_code", "tls_ve
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
     /// Metrics of the script.
-    pub(crate) own: Vec<OwnMetric>,
+    pub(crate) own: Vec<CustomMetric>,
     pub(crate) scenarios: Vec<String>,
     /// Names of stages; `None` when the load is set wrongly, so that they are not known.
     pub(crate) stages: Option<Vec<String>>,

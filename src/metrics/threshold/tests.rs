@@ -18,8 +18,8 @@ struct Run {
     stage: Option<&'static str>,
 }
 
-fn own() -> Vec<OwnMetric> {
-    let metric = |name: &str, kind, is_time| OwnMetric { name: name.to_owned(), kind, is_time };
+fn own() -> Vec<CustomMetric> {
+    let metric = |name: &str, kind, is_time| CustomMetric { name: name.to_owned(), kind, is_time };
     vec![
         metric("price", MetricKind::Trend, false),
         metric("orders", MetricKind::Counter, false),

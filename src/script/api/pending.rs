@@ -11,7 +11,7 @@ use rhai::NativeCallContext;
 
 use super::http_params::{Demands, Params};
 use super::response::{Response, ResponseData};
-use crate::http::{Exchange, Request, Target};
+use crate::http::{Destination, Exchange, Request};
 use crate::metrics::{ErrorKind, Failure, Protocol, RequestSample, SeriesId, TagId};
 use crate::script::ending::ScriptResult;
 use crate::script::endpoint::Endpoint;
@@ -118,10 +118,10 @@ fn endpoint(host: &Host, vu: &VuContext, method: &Method, url: &str) -> ScriptRe
 }
 
 /// Where a URL leads, joined to the host of the run or scenario.
-pub(super) fn target(host: &Host, vu: &VuContext, url: &str) -> ScriptResult<Target> {
+pub(super) fn target(host: &Host, vu: &VuContext, url: &str) -> ScriptResult<Destination> {
     match &vu.base {
         Some(base) => Ok(base.join(url).map_err(|error| error.to_string())?),
-        None if url.contains("://") => Ok(Target::parse(url).map_err(|error| error.to_string())?),
+        None if url.contains("://") => Ok(Destination::parse(url).map_err(|error| error.to_string())?),
         None => {
             host.misconfigured.set(true);
             Err(format!(

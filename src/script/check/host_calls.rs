@@ -9,7 +9,7 @@ use rhai::{Expr, FnCallExpr, Ident, Position};
 use super::project::Project;
 use super::reach::Unit;
 use super::walk::Walk;
-use super::{Findings, perhaps};
+use super::{Problems, perhaps};
 use crate::script::api::facts::{self, Keys, Where};
 use crate::script::api::unknown_key;
 use crate::script::declare::{wrong_function, wrong_listener};
@@ -84,7 +84,7 @@ impl HostCalls {
     }
 
     /// Functions that are named and do not exist.
-    pub(super) fn names(&self, project: &Project, findings: &mut Findings) {
+    pub(super) fn names(&self, project: &Project, findings: &mut Problems) {
         let main = project.main();
         let functions: Vec<(String, usize)> =
             main.functions.iter().map(|function| (function.name.clone(), function.params.len())).collect();
@@ -97,7 +97,7 @@ impl HostCalls {
     }
 
     /// Names that are given twice.
-    pub(super) fn twice(&self, project: &Project, findings: &mut Findings) {
+    pub(super) fn twice(&self, project: &Project, findings: &mut Problems) {
         for (index, declared) in self.declared.iter().enumerate() {
             if self.declared[..index].iter().any(|before| before.text == declared.text) {
                 let file = &project.files[declared.file].name;

@@ -44,7 +44,7 @@ pub(crate) fn analyse(sources: &Sources, host: &Rc<Host>, extensions: &[Extensio
     extensions.iter().for_each(|extension| extension.apply(&mut engine, host));
     // Unoptimised: the optimiser removes dead code, and with it the mistakes there.
     engine.set_optimization_level(OptimizationLevel::None);
-    let mut findings = Findings { sources, problems: Vec::new(), seen: HashSet::new() };
+    let mut findings = Problems { sources, problems: Vec::new(), seen: HashSet::new() };
     let project = Project::read(&engine, sources, &mut findings);
     let known = Known::of(&engine);
     let mut reach = Reach::default();
@@ -72,13 +72,13 @@ pub(crate) fn analyse(sources: &Sources, host: &Rc<Host>, extensions: &[Extensio
 }
 
 /// What was found so far.
-pub(super) struct Findings<'a> {
+pub(super) struct Problems<'a> {
     sources: &'a Sources,
     problems: Vec<Problem>,
     seen: HashSet<(String, Position, &'static str)>,
 }
 
-impl Findings<'_> {
+impl Problems<'_> {
     /// One problem; `place` is its position and the length of the faulty text.
     fn add(
         &mut self,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnAccess, ImmutableString, Position, Stmt};
 
-use super::Findings;
+use super::Problems;
 use super::syntax::{Unread, parse};
 use crate::script::source::Sources;
 
@@ -56,7 +56,7 @@ pub(super) struct Project {
 
 impl Project {
     /// Reads everything.
-    pub(super) fn read(engine: &Engine, sources: &Sources, findings: &mut Findings) -> Project {
+    pub(super) fn read(engine: &Engine, sources: &Sources, findings: &mut Problems) -> Project {
         let mut project = Project::default();
         let mut loading = Vec::new();
         project.add(engine, sources, sources.main(), &sources.main_text(), findings, &mut loading);
@@ -79,7 +79,7 @@ impl Project {
         sources: &Sources,
         name: &str,
         text: &str,
-        findings: &mut Findings,
+        findings: &mut Problems,
         loading: &mut Vec<usize>,
     ) -> usize {
         let parsed = parse(engine, text);
@@ -158,7 +158,7 @@ impl Project {
         from: usize,
         path: &str,
         position: Position,
-        findings: &mut Findings,
+        findings: &mut Problems,
         loading: &mut Vec<usize>,
     ) {
         let file_name = self.files[from].name.clone();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rhai::Position;
 
-use super::Findings;
+use super::Problems;
 use super::host_calls::HostCalls;
 use super::project::Project;
 use crate::script::api::facts::Where;
@@ -89,7 +89,7 @@ impl Reach {
     }
 
     /// Tells what can be told only now.
-    pub(super) fn finish(&self, project: &Project, host_calls: &HostCalls, findings: &mut Findings) {
+    pub(super) fn finish(&self, project: &Project, host_calls: &HostCalls, findings: &mut Problems) {
         self.unbound_this(project, findings);
         host_calls.names(project, findings);
         host_calls.twice(project, findings);
@@ -114,7 +114,7 @@ impl Reach {
         }
     }
 
-    fn unbound_this(&self, project: &Project, findings: &mut Findings) {
+    fn unbound_this(&self, project: &Project, findings: &mut Problems) {
         for call in self.plain_calls.iter().filter(|call| self.uses_this.contains(&call.target)) {
             let Unit::Function(file, name, count) = &call.target else { continue };
             let arguments = if *count == 0 { "" } else { "…" };

@@ -6,7 +6,7 @@
 
 use rhai::{ASTFlags, Expr, FnCallExpr, FnPtr, Position, Stmt, StmtBlock};
 
-use super::Findings;
+use super::Problems;
 use super::host_calls::HostCalls;
 use super::known::Known;
 use super::project::{File, Function, Project};
@@ -55,7 +55,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Hands over what was found.
-    pub(super) fn finish(self, findings: &mut Findings, reach: &mut Reach, host_calls: &mut HostCalls) {
+    pub(super) fn finish(self, findings: &mut Problems, reach: &mut Reach, host_calls: &mut HostCalls) {
         for (place, code, text) in self.found {
             findings.add_text(&self.file.name, place, code, &text);
         }

@@ -1,8 +1,8 @@
 use super::*;
 use crate::metrics::builtin::MetricKind;
 
-fn own() -> Vec<OwnMetric> {
-    let metric = |name: &str, kind, is_time| OwnMetric { name: name.to_owned(), kind, is_time };
+fn own() -> Vec<CustomMetric> {
+    let metric = |name: &str, kind, is_time| CustomMetric { name: name.to_owned(), kind, is_time };
     vec![
         metric("price", MetricKind::Trend, false),
         metric("render_time", MetricKind::Trend, true),
