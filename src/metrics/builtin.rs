@@ -1,7 +1,7 @@
 //! The built-in metrics: name, kind, unit, description and source of each.
 //!
 //! Thresholds, sample files, `run.json`, `rhaid docs` and `docs/metrics.md` read them here. A metric that is recorded where it
-//! happens ([`Source::Recorded`], with [`Recorder::count`](super::Recorder::count)) needs an entry here and that place, and nothing
+//! happens (`Source::Recorded`, with `Recorder::builtin`) needs an entry here and that place, and nothing
 //! else. Invariant: a name stands here once, and no script can take it.
 
 use std::fmt;
