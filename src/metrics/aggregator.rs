@@ -61,6 +61,23 @@ pub struct Tick {
     pub interrupted_requests: u64,
 }
 
+impl Tick {
+    /// Nothing runs.
+    pub fn idle(phase: Phase) -> Tick {
+        Tick {
+            at: Duration::ZERO,
+            phase,
+            stage: None,
+            planned: Vec::new(),
+            users: 0,
+            users_peak: 0,
+            users_target: 0,
+            in_flight: 0,
+            interrupted_requests: 0,
+        }
+    }
+}
+
 /// The figures of a run, merged from its workers.
 #[derive(Debug)]
 pub struct Aggregator {

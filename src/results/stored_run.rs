@@ -271,17 +271,7 @@ fn point(row: &TimelineRow, ok: &Histogram, so_far: TotalsSoFar) -> HistoryPoint
 
 /// A snapshot without any figure.
 fn empty(started_at: SystemTime) -> Snapshot {
-    Aggregator::new(0, started_at).preview(crate::metrics::Tick {
-        at: Duration::ZERO,
-        phase: Phase::Done,
-        stage: None,
-        planned: Vec::new(),
-        users: 0,
-        users_peak: 0,
-        users_target: 0,
-        in_flight: 0,
-        interrupted_requests: 0,
-    })
+    Aggregator::new(0, started_at).preview(crate::metrics::Tick::idle(Phase::Done))
 }
 
 /// The facts that `run.json` has, or the folder's name.

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use self::announcer::Announcer;
 use self::capacity::CapacityRun;
-use self::figures::{Figures, idle_tick};
+use self::figures::Figures;
 use self::fleet::Fleet;
 use self::load::Load;
 use super::control::{Control, ControlError};
@@ -306,7 +306,7 @@ impl<W: Workers> Driver<W> {
         let now = self.load.now();
         let (phase, stage) = self.load.lanes.phase(now);
         let users_target = self.load.lanes.users_target(now);
-        let mut tick = Tick { phase, stage, users_target, ..idle_tick() };
+        let mut tick = Tick { stage, users_target, ..Tick::idle(phase) };
         self.figures.add(intervals, now, &mut tick);
         tick.planned = self.load.planned(&self.shared.plan, &mut self.figures.aggregator, last);
         self.load.look_at_pressure();

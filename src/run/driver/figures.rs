@@ -36,7 +36,7 @@ impl Figures {
         let thresholds = thresholds.masked(|text| secrets.mask(text));
         let mut aggregator =
             Aggregator::new(shared.plan.threads, SystemTime::now()).with_thresholds(thresholds);
-        let mut nothing = aggregator.preview(idle_tick());
+        let mut nothing = aggregator.preview(Tick::idle(Phase::Starting));
         if shared.plan.capacity.is_some() {
             nothing.thresholds.clear();
         }
@@ -120,20 +120,5 @@ impl Figures {
             self.snapshots.send_replace(snapshot.clone());
         }
         snapshot
-    }
-}
-
-/// A moment at which nothing runs.
-pub(super) fn idle_tick() -> Tick {
-    Tick {
-        at: Duration::ZERO,
-        phase: Phase::Starting,
-        stage: None,
-        planned: Vec::new(),
-        users: 0,
-        users_peak: 0,
-        users_target: 0,
-        in_flight: 0,
-        interrupted_requests: 0,
     }
 }
