@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
+use super::finding::{Finding, plural};
 use super::leak::{leak, steady_memory};
 use super::stall::{Stall, median, stalls};
 use crate::metrics::{EndpointStats, HistoryPoint, Percentile, Phase, Snapshot};
 use crate::plan::{EndedBy, RunRecord};
 use crate::text::format;
-use crate::text::format_clock;
 
 /// Maximum number of findings reported.
 const MOST: usize = 7;
@@ -26,32 +26,6 @@ const FAILING_SHARE: f64 = 0.05;
 
 /// Maximum number of failing endpoints reported.
 const MOST_FAILING: usize = 2;
-
-/// One thing that happened.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct Finding {
-    /// A short stable word: `stall`, `failing`, `burst`, `knee`, `leak`, `generator`, `load`, `first-error`,
-    /// `few-samples`, `unfinished`.
-    pub kind: &'static str,
-    /// When it began, as time since the start of the load; `None` for the whole run.
-    pub at: Option<Duration>,
-    /// When it ended; `None` if it has no end.
-    pub until: Option<Duration>,
-    /// One sentence. Request names in it are not escaped.
-    pub text: String,
-}
-
-impl Finding {
-    /// The sentence, prefixed with its time.
-    pub fn sentence(&self) -> String {
-        match (self.at, self.until) {
-            (Some(at), Some(until)) => format!("{}-{} {}", format_clock(at), format_clock(until), self.text),
-            (Some(at), None) => format!("{} {}", format_clock(at), self.text),
-            _ => self.text.clone(),
-        }
-    }
-}
 
 /// The findings of a run, most important first. Every output shows the same list.
 pub fn findings(record: &RunRecord) -> Vec<Finding> {
@@ -72,10 +46,6 @@ pub fn findings(record: &RunRecord) -> Vec<Finding> {
     all.extend(few_samples(snapshot));
     all.truncate(MOST);
     all
-}
-
-pub(crate) fn plural(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", format::count(count), if count == 1 { "" } else { "s" })
 }
 
 fn unfinished(record: &RunRecord) -> Option<Finding> {

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::findings::Finding;
+use super::finding::Finding;
 use super::slope::trend;
 use crate::metrics::{Phase, Snapshot};
 use crate::text::format;

@@ -6,7 +6,8 @@
 pub(crate) mod capacity;
 mod compare;
 pub(crate) mod comparison;
-pub(crate) mod findings;
+mod finding;
+mod findings;
 mod leak;
 mod slope;
 mod stall;
@@ -23,7 +24,8 @@ pub use compare::{
 };
 pub(crate) use compare::{MeasuredRun, RunFacts, circumstances};
 pub use comparison::comparison_sentence;
-pub use findings::{Finding, findings};
+pub use finding::Finding;
+pub use findings::findings;
 pub use leak::leak;
 pub use thresholds::limit_sentence;
 pub use trend::TrendPoint;

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use super::findings::{Finding, plural};
+use super::finding::{Finding, plural};
 use crate::metrics::{HistoryPoint, Phase};
 use crate::text::format;
 

@@ -9,7 +9,7 @@ use super::text::percentile_text;
 use crate::analysis::Verdict;
 use crate::analysis::capacity::{answer, failed, measured, outcome};
 use crate::analysis::comparison::{amount, comparison_sentence, endpoint_name, judged_change, shown};
-use crate::analysis::findings::findings;
+use crate::analysis::findings;
 use crate::analysis::thresholds;
 use crate::analysis::warnings::warnings;
 use crate::analysis::{ChangeVerdict, Comparison, FigureComparison};

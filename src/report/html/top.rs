@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::{section, user};
-use crate::analysis::findings::Finding;
+use crate::analysis::Finding;
 use crate::analysis::warnings::warnings;
 use crate::report::model::{Judgement, Model};
 

@@ -14,9 +14,9 @@ mod timeline;
 mod tests;
 
 use crate::analysis::Verdict;
-use crate::analysis::findings::{Finding, findings};
 use crate::analysis::thresholds::limit_sentence;
 use crate::analysis::{Comparison, TrendPoint};
+use crate::analysis::{Finding, findings};
 use crate::metrics::{
     IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries, Percentile, Snapshot, Sparse,
 };

@@ -14,8 +14,8 @@ use super::table::{Row, Table};
 use crate::analysis::Comparison;
 use crate::analysis::Verdict;
 use crate::analysis::capacity::answer;
-use crate::analysis::findings::{Finding, findings};
 use crate::analysis::warnings;
+use crate::analysis::{Finding, findings};
 use crate::metrics::{
     CustomFigures, CustomStats, EndpointStats, FailureCount, FailureKey, Percentile, ScriptErrorCount,
     Snapshot,

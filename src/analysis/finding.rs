@@ -1,0 +1,36 @@
+//! One thing that happened in a run: what, when, and the sentence about it.
+
+use std::time::Duration;
+
+use crate::text::{format, format_clock};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// A short stable word: `stall`, `failing`, `burst`, `knee`, `leak`, `generator`, `load`, `first-error`,
+    /// `few-samples`, `unfinished`.
+    pub kind: &'static str,
+    /// When it began, as time since the start of the load; `None` for the whole run.
+    pub at: Option<Duration>,
+    /// When it ended; `None` if it has no end.
+    pub until: Option<Duration>,
+    /// One sentence. Request names in it are not escaped.
+    pub text: String,
+}
+
+impl Finding {
+    /// The sentence, prefixed with its time.
+    pub fn sentence(&self) -> String {
+        match (self.at, self.until) {
+            (Some(at), Some(until)) => format!("{}-{} {}", format_clock(at), format_clock(until), self.text),
+            (Some(at), None) => format!("{} {}", format_clock(at), self.text),
+            _ => self.text.clone(),
+        }
+    }
+}
+
+/// A count and its noun: "1 response", "2 responses".
+pub(crate) fn plural(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", format::count(count), if count == 1 { "" } else { "s" })
+}
