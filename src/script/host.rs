@@ -18,7 +18,7 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
 use rhai::Dynamic;
 
-use super::api::facts;
+use super::call_site::CallSite;
 use super::declare::Declarations;
 use super::ending::{Ending, ScriptResult};
 use super::endpoint::EndpointCache;
@@ -219,7 +219,7 @@ impl Host {
     pub(crate) fn vu(&self, function: &str) -> ScriptResult<Rc<VuContext>> {
         match &*self.current.borrow() {
             Some(vu) => Ok(vu.clone()),
-            None => Err(facts::needs_user(function).into()),
+            None => Err(CallSite::User.refusal(function).into()),
         }
     }
 
@@ -245,7 +245,7 @@ impl Host {
     ) -> ScriptResult<T> {
         match &mut *self.declarations.borrow_mut() {
             Some(declarations) => Ok(declare(declarations)?),
-            None => Err(facts::declares(function).into()),
+            None => Err(CallSite::Declares.refusal(function).into()),
         }
     }
 

@@ -4,6 +4,7 @@
 //! ([`value::Value`], [`source::Sources`]).
 
 pub(crate) mod api;
+mod call_site;
 mod check;
 mod declare;
 mod ending;

@@ -7,6 +7,7 @@ use rhai::{Dynamic, Engine, ImmutableString, Map, Module, NativeCallContext};
 use super::table::TableRef;
 use super::{convert, placed};
 use crate::data::{CsvOptions, Form, Loaded};
+use crate::script::call_site::CallSite;
 use crate::script::ending::ScriptResult;
 use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls, keys};
@@ -97,7 +98,7 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
 
 fn load(host: &Rc<Host>, function: &str, path: &str, form: Form) -> ScriptResult<Dynamic> {
     if host.declarations.borrow().is_none() {
-        return Err(super::facts::reads(function).into());
+        return Err(CallSite::Reads.refusal(function).into());
     }
     let loaded =
         host.inputs.common.data.load(path, form).map_err(|problem| format!("{function}: {problem}"))?;

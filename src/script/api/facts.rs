@@ -4,18 +4,7 @@
 //! Invariant: these facts agree with what the functions do; `tests/main/check.rs` calls them.
 
 use super::{crypto, data, declare, executor, http_params, param, scenario};
-
-/// Where a host function may be called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Where {
-    /// Only while the top level runs, because it declares.
-    Declares,
-    /// Only while the top level runs, because it reads a file.
-    Reads,
-    /// Only on behalf of a virtual user.
-    User,
-    Anywhere,
-}
+use crate::script::call_site::CallSite;
 
 const DECLARE: &[&str] = &["options", "task", "wait", "scenario", "param", "on"];
 
@@ -24,15 +13,15 @@ const NEED_USER: &[&str] = &["sleep", "think", "group", "check", "measure"];
 const VU_NEED_USER: &[&str] = &["id", "iteration", "scenario", "elapsed", "tags"];
 
 /// Where a function may be called; `module` is empty for those outside modules.
-pub(crate) fn place_of(module: &str, function: &str) -> Where {
+pub(crate) fn place_of(module: &str, function: &str) -> CallSite {
     match module {
-        "" if DECLARE.contains(&function) => Where::Declares,
-        "" if NEED_USER.contains(&function) => Where::User,
-        "data" => Where::Reads,
-        "http" if function != "file" => Where::User,
-        "ws" | "store" => Where::User,
-        "vu" if VU_NEED_USER.contains(&function) => Where::User,
-        _ => Where::Anywhere,
+        "" if DECLARE.contains(&function) => CallSite::Declares,
+        "" if NEED_USER.contains(&function) => CallSite::User,
+        "data" => CallSite::Reads,
+        "http" if function != "file" => CallSite::User,
+        "ws" | "store" => CallSite::User,
+        "vu" if VU_NEED_USER.contains(&function) => CallSite::User,
+        _ => CallSite::Anywhere,
     }
 }
 
@@ -73,22 +62,4 @@ pub(crate) fn keys_inside(module: &str, function: &str, key: &str) -> Option<Key
         ("", "options", "http") => Some(Keys { of: "options.http", known: declare::HTTP_KEYS.names() }),
         _ => None,
     }
-}
-
-/// The error of a declaring function called outside the top level.
-pub(crate) fn declares(function: &str) -> String {
-    format!("{function} declares: call it at the top level of the script, not in a function")
-}
-
-/// The error of a file-reading function called outside the top level.
-pub(crate) fn reads(function: &str) -> String {
-    format!(
-        "{function} reads a file: call it at the top level of the script, not in a function, and keep what it \
-         returns in a variable or const"
-    )
-}
-
-/// The error of a function that needs a virtual user, called at the top level.
-pub(crate) fn needs_user(function: &str) -> String {
-    format!("{function} needs a virtual user: call it inside a function, not at the top level of the script")
 }

@@ -10,14 +10,15 @@ use super::project::Project;
 use super::reach::Unit;
 use super::walk::Walk;
 use super::{Problems, perhaps};
-use crate::script::api::facts::{self, Keys, Where};
+use crate::script::api::facts::{self, Keys};
 use crate::script::api::unknown_key;
+use crate::script::call_site::CallSite;
 use crate::script::declare::{wrong_function, wrong_listener};
 use crate::script::events::ScriptEvent;
 
 /// A call of a host function that is not allowed everywhere.
 pub(super) struct Placed {
-    pub(super) place: Where,
+    pub(super) place: CallSite,
     pub(super) function: String,
     pub(super) unit: Unit,
     pub(super) in_closure: bool,
@@ -53,12 +54,7 @@ pub(super) const HOOKS: &[&str] = &["iteration", "setup", "teardown", "on_start"
 
 impl Placed {
     pub(super) fn message(&self) -> String {
-        let function = &self.function;
-        match self.place {
-            Where::Declares => facts::declares(function),
-            Where::Reads => facts::reads(function),
-            Where::User | Where::Anywhere => facts::needs_user(function),
-        }
+        self.place.refusal(&self.function)
     }
 }
 
@@ -71,7 +67,7 @@ impl HostCalls {
 
     /// Whether the script itself declares nothing; parameters can be those of a library.
     pub(super) fn is_empty(&self) -> bool {
-        let declares = |placed: &&Placed| placed.place == Where::Declares && placed.unit.file() == 0;
+        let declares = |placed: &&Placed| placed.place == CallSite::Declares && placed.unit.file() == 0;
         !self.placed.iter().filter(declares).any(|placed| placed.function != "param")
     }
 
@@ -113,7 +109,7 @@ impl Walk<'_> {
         let name = &*call.name;
         let place = facts::place_of(module, name);
         let whole = if module.is_empty() { name.to_owned() } else { format!("{module}::{name}") };
-        if place != Where::Anywhere {
+        if place != CallSite::Anywhere {
             self.host_calls.placed.push(Placed {
                 place,
                 function: whole,

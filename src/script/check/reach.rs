@@ -10,7 +10,7 @@ use rhai::Position;
 use super::Problems;
 use super::host_calls::HostCalls;
 use super::project::Project;
-use crate::script::api::facts::Where;
+use crate::script::call_site::CallSite;
 
 /// A piece of a script that is run as one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -98,13 +98,13 @@ impl Reach {
         let by_users = self.from(host_calls.entries(project));
         for placed in &host_calls.placed {
             let is_wrong = match placed.place {
-                Where::User => !placed.unit.is_function() && !placed.in_closure,
-                Where::Declares | Where::Reads => {
+                CallSite::User => !placed.unit.is_function() && !placed.in_closure,
+                CallSite::Declares | CallSite::Reads => {
                     let is_only_of_users =
                         by_users.contains(&placed.unit) && !by_top_level.contains(&placed.unit);
                     is_only_of_users && !self.is_dynamic
                 }
-                Where::Anywhere => false,
+                CallSite::Anywhere => false,
             };
             if is_wrong {
                 let file = &project.files[placed.unit.file()].name;
