@@ -1,8 +1,12 @@
 //! Printing that survives a closed terminal (a run must not be lost because nobody reads), and writing whole files.
 
 use std::fs;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
+
+use super::args::OutputArgs;
+use super::progress::ColorChoice;
+use crate::report::Look;
 
 /// Text on standard output, as it is.
 pub(super) fn out(text: &str) {
@@ -19,6 +23,17 @@ pub(super) fn err(text: &str) {
 /// An error that ends the command.
 pub(super) fn error(message: &str) {
     err(&format!("error: {message}\n"));
+}
+
+/// What the terminal that the summary goes to can show.
+pub(super) fn look_of(output: &OutputArgs) -> Look {
+    look_on(output, std::io::stdout().is_terminal())
+}
+
+/// What a stream can show, which is a terminal or not.
+pub(super) fn look_on(output: &OutputArgs, is_terminal: bool) -> Look {
+    let choice = if output.no_color { ColorChoice::Never } else { output.color.unwrap_or_default() };
+    Look::detect(choice, is_terminal)
 }
 
 /// Writes a file whole, with the folders it needs.

@@ -3,19 +3,18 @@
 use std::path::PathBuf;
 
 use super::files::{Files, json_text};
-use super::look_of;
 use crate::analysis::{Comparison, DEFAULT_NOISE};
 use crate::cli::alerts::Alerts;
 use crate::cli::args::OutputArgs;
 use crate::cli::exit::Exit;
-use crate::cli::output;
+use crate::cli::output::{self, look_of};
 use crate::report::{compared_summary, short_summary};
 use crate::{Report, results};
 
 /// How a run ended.
 pub(in crate::cli) struct Ended {
     pub(in crate::cli) exit: Exit,
-    /// The one line that is the verdict; empty when there was no run, which `profiles` goes by.
+    /// The one line that is the verdict; empty when there was no run, which `each` goes by.
     pub(in crate::cli) verdict: String,
 }
 

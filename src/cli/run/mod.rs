@@ -1,17 +1,17 @@
 //! `rhaid run`: what flags, environment and settings file ask for becomes a test and what is done around it.
 //!
-//! Leaves the run itself to `session`, its end to `ending`, what is written to `files`.
+//! Leaves the run itself to `session`, its end to `ending`, what is written to `files`, several runs to `each`.
 
+mod each;
 mod ending;
 mod files;
 mod refused;
 mod session;
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
-pub(super) use self::ending::Ended;
-use self::ending::Ending;
+use self::each::run_each;
+use self::ending::{Ended, Ending};
 use self::files::{Files, results_dir};
 use self::refused::Refused;
 use self::session::Session;
@@ -20,11 +20,9 @@ use super::args::{OutputArgs, RunArgs};
 use super::compare::baseline_of;
 use super::exit::Exit;
 use super::origin::origin;
-use super::progress::ColorChoice;
 use super::{config_file, event_loop, messages, output, profiles, resources};
 use crate::metrics::ThresholdText;
 use crate::plan::Options;
-use crate::report::Look;
 use crate::results::{ResultsError, SamplesFile};
 use crate::{LoadTest, Prepared};
 
@@ -73,7 +71,7 @@ fn run_as_told(args: &RunArgs) -> Result<Exit, Refused> {
         execute(test.options(args.options().or(load.clone()).or(file_options.clone())), args)
     };
     Ok(match shapes {
-        Some(shapes) => profiles::run_each(shapes, &args, run),
+        Some(shapes) => run_each(shapes, &args, run),
         None => run(&Options::default(), &[], &args).exit,
     })
 }
@@ -129,14 +127,4 @@ fn baseline(output: &OutputArgs, prepared: &Prepared) -> Result<Option<PathBuf>,
         };
     };
     baseline_of(named, &prepared.info().name, results_dir(output)).map(Some)
-}
-
-/// What the terminal that the summary goes to can show.
-pub(super) fn look_of(output: &OutputArgs) -> Look {
-    look_on(output, std::io::stdout().is_terminal())
-}
-
-fn look_on(output: &OutputArgs, is_terminal: bool) -> Look {
-    let choice = if output.no_color { ColorChoice::Never } else { output.color.unwrap_or_default() };
-    Look::detect(choice, is_terminal)
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::files::Files;
-use super::look_on;
 use crate::cli::alerts::Alerts;
 use crate::cli::args::OutputArgs;
 use crate::cli::keys::{HINT, KeyActions, Keys};
 use crate::cli::messages::Messages;
+use crate::cli::output::look_on;
 use crate::cli::progress::{Progress, ProgressKind};
 use crate::cli::signals::Signals;
 use crate::metrics::Snapshot;
