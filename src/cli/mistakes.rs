@@ -25,6 +25,19 @@ pub(super) fn explained(error: Error, arguments: &[OsString]) -> Error {
             let cli = Cli::command();
             cli.find_subcommand(name).and_then(|command| value_without_equals(command, rest))
         }
+        ErrorKind::UnknownArgument if name == "run" => {
+            context(ContextKind::InvalidArg).and_then(flag_of_others).map(str::to_owned)
+        }
+        ErrorKind::InvalidSubcommand if is_script(name) => {
+            let command = arguments.iter().map(|argument| shell_word(argument)).collect::<Vec<_>>().join(" ");
+            return Cli::command().error(
+                error.kind(),
+                format!(
+                    "{} is a script, not a command\n\n  did you mean: rhaid run {command}",
+                    shell_word(name)
+                ),
+            );
+        }
         ErrorKind::InvalidSubcommand if name == "convert" => context(ContextKind::InvalidSubcommand)
             .filter(|_| error.get(ContextKind::SuggestedSubcommand).is_none())
             .map(kind_of_input),
@@ -37,6 +50,35 @@ pub(super) fn explained(error: Error, arguments: &[OsString]) -> Error {
         Some(command) => command.error(error.kind(), explanation),
         None => error,
     }
+}
+
+/// Whether this names a script rather than a command.
+fn is_script(argument: &str) -> bool {
+    argument.ends_with(".rhai") || std::path::Path::new(argument).is_file()
+}
+
+/// What to write instead of a flag that other tools have.
+fn flag_of_others(flag: &str) -> Option<&'static str> {
+    let name = flag.split('=').next().unwrap_or(flag);
+    Some(match name {
+        "--time" => "--time is not known\n\n  did you mean: --run-time",
+        "--hatch-rate" | "--ramp-up" | "--ramp-up-rate" => {
+            "the users started per second are set by --spawn-rate"
+        }
+        "--master" | "--worker" | "--slave" | "--expect-workers" | "--master-host" | "--processes" => {
+            "a run uses all cores of this machine by itself (--threads limits them), so there is no master and no worker"
+        }
+        "--web-port" | "--web-host" | "--no-web" | "--class-picker" => {
+            "a run is shown in the terminal, and its report is written to --html FILE at the end"
+        }
+        "--iteration" | "--num-iterations" => "the number of iterations is set by --iterations",
+        "--loglevel" | "--logfile" | "-L" => {
+            "messages of scripts go to standard error: 2> run.log keeps them, --quiet hides progress"
+        }
+        "--stage" => "stages are set by --stages 30s:10,1m:50",
+        "--rps" => "a rate of iterations is set by --rate 50",
+        _ => return None,
+    })
 }
 
 fn is_value(argument: &str) -> bool {
@@ -125,6 +167,22 @@ mod tests {
         ] {
             let said = said(arguments);
             assert!(said.contains(expected) && !said.contains("did you mean:"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_script_without_a_command_and_flags_of_other_tools_are_explained() {
+        let said_of = said(&["shop.rhai", "-u", "3"]);
+        assert!(said_of.contains("did you mean: rhaid run shop.rhai -u 3"), "{said_of}");
+        for (flag, expected) in [
+            ("--master", "no master and no worker"),
+            ("--worker", "no master and no worker"),
+            ("--web-port=8089", "--html FILE"),
+            ("--time", "did you mean: --run-time"),
+            ("--rps", "--rate 50"),
+        ] {
+            let said_of = said(&["run", "x.rhai", flag, "10"]);
+            assert!(said_of.contains(expected), "{flag}: {said_of}");
         }
     }
 

@@ -77,14 +77,21 @@ impl LoadTest {
             _ => Vec::new(),
         };
         let mut others = Vec::new();
-        for problem in found {
-            // The same mistake at the same place: a hint may stand in the one, a call chain in the other.
-            if problem.place() == first.position {
-                if let ("syntax", Some(hint)) = (problem.code, &problem.hint) {
-                    first.message = format!("{} — {hint}", problem.message);
-                }
+        let mut is_first_told = false;
+        for problem in found.into_iter().map(|problem| problem.masked(&inputs.common.secrets)) {
+            // A file that does not parse fails to load for its first syntax error, which the analysis explains better.
+            let is_same_file =
+                first.position.strip_prefix(&problem.file).is_some_and(|rest| rest.starts_with(':'));
+            if problem.code == "syntax" && is_same_file && !is_first_told {
+                is_first_told = true;
+                first.position = problem.place();
+                first.message = problem.message_and_hint();
+                let callers = first.trace.lines().filter(|line| line.starts_with("  in "));
+                first.trace = std::iter::once(problem.trace.as_str()).chain(callers).collect::<Vec<_>>().join("\n");
+            } else if problem.place() == first.position {
+                // The same mistake, told twice.
             } else if !problem.is_said_by(&first) {
-                others.push(problem.masked(&inputs.common.secrets));
+                others.push(problem);
             }
         }
         RunError::Load(first, others)

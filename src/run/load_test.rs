@@ -12,6 +12,7 @@ use super::handle::{Report, RunHandle};
 use crate::metrics::{ResourceSource, SampleSink, ThresholdText};
 use crate::plan::{CapacityPlan, Options, Origin, RunStages};
 use crate::rhai::{Dynamic, Engine};
+use crate::script::foreign_file;
 use crate::script::{AsyncCall, Extension, HttpDebug, Message, MessageSink, Param, ScriptInputs, Sources};
 
 /// A load test: a script, and how it is to be run.
@@ -57,6 +58,9 @@ impl LoadTest {
     /// When the file cannot be read.
     pub fn from_file(path: impl AsRef<Path>) -> Result<LoadTest, RunError> {
         let path = path.as_ref();
+        if let Some(problem) = foreign_file(path) {
+            return Err(RunError::Script(problem));
+        }
         let sources = Sources::from_file(path).map_err(RunError::Script)?;
         Ok(LoadTest::new(sources, path.to_owned()))
     }

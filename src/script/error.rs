@@ -12,6 +12,7 @@ use rhai::{
 };
 
 use super::ending::Ending;
+use super::habits;
 use super::place::Place;
 use super::source::Sources;
 use crate::metrics::ScriptError;
@@ -142,7 +143,10 @@ impl Explainer<'_> {
             EvalAltResult::ErrorFunctionNotFound(signature, _) => self.unknown_function(signature),
             EvalAltResult::ErrorVariableNotFound(name, _) => {
                 let names = [self.variables(), self.function_names()].concat();
-                let hint = did_you_mean(name, names.iter().map(String::as_str));
+                let hint = match habits::variable(name) {
+                    Some(hint) => format!(" — {hint}"),
+                    None => did_you_mean(name, names.iter().map(String::as_str)),
+                };
                 format!("unknown variable '{name}'{hint}")
             }
             EvalAltResult::ErrorModuleNotFound(name, _) => {
@@ -218,7 +222,10 @@ impl Explainer<'_> {
         {
             return format!("unknown module '{namespace}' — did you mean '{nearest}'?");
         }
-        let hint = did_you_mean(name, known.iter().map(String::as_str));
+        let hint = match habits::function(name).or_else(|| habits::method(name)) {
+            Some(hint) => format!(" — {hint}"),
+            None => did_you_mean(name, known.iter().map(String::as_str)),
+        };
         format!("unknown function '{name}{}'{hint}", readable(&arguments))
     }
 
@@ -279,7 +286,10 @@ impl Explainer<'_> {
             |info| info.metadata.name.strip_prefix("get$").map(str::to_owned),
             true,
         );
-        let hint = did_you_mean(property, properties.iter().map(String::as_str));
+        let hint = match habits::property(property) {
+            Some(hint) if of == "Response" => format!(" — {hint}"),
+            _ => did_you_mean(property, properties.iter().map(String::as_str)),
+        };
         format!("a value of type {of} has no property '{property}'{hint}")
     }
 

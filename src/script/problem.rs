@@ -138,12 +138,17 @@ impl Problem {
         self
     }
 
-    /// Whether a script error says the same, wherever it points to.
-    pub(crate) fn is_said_by(&self, error: &ScriptError) -> bool {
-        let said = match &self.hint {
+    /// The message, and what to do about it.
+    pub(crate) fn message_and_hint(&self) -> String {
+        match &self.hint {
             Some(hint) => format!("{} — {hint}", self.message),
             None => self.message.clone(),
-        };
+        }
+    }
+
+    /// Whether a script error says the same, wherever it points to.
+    pub(crate) fn is_said_by(&self, error: &ScriptError) -> bool {
+        let said = self.message_and_hint();
         // What else loading found stands below the first error, each on a line of its own.
         let line = format!(": {said}");
         error.message == said || error.trace.lines().any(|text| text.ends_with(&line))

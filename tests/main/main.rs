@@ -30,6 +30,7 @@ mod fibers;
 mod flow;
 mod generator;
 mod guides;
+mod habits;
 mod http_batch;
 mod http_bodies;
 mod http_requests;

@@ -58,6 +58,42 @@ struct Reader<'a> {
     problems: Vec<Problem>,
 }
 
+/// The threshold for a name that other tools, or people, have for a metric.
+fn instead_of(name: &str) -> Option<&'static str> {
+    const NAMES: [(&[&str], &str); 9] = [
+        (
+            &[
+                "errors",
+                "error",
+                "error_rate",
+                "errors_rate",
+                "failures",
+                "failed",
+                "fail_ratio",
+                "fail_rate",
+                "failure_rate",
+            ],
+            "http_req_failed: rate < 1%",
+        ),
+        (&["cpu", "cpu_usage", "cpu_percent", "process_cpu"], "target_cpu: max < 85%"),
+        (&["memory", "mem", "ram", "rss", "memory_usage", "process_memory"], "target_memory: max < 1GB"),
+        (&["p50", "median", "med"], "http_req_duration: p(50) < 100ms"),
+        (&["p90"], "http_req_duration: p(90) < 150ms"),
+        (
+            &["p95", "latency", "duration", "response_time", "responsetime", "avg_response_time"],
+            "http_req_duration: p(95) < 200ms",
+        ),
+        (&["p99"], "http_req_duration: p(99) < 500ms"),
+        (
+            &["rps", "throughput", "requests", "reqs", "requests_per_second", "current_rps", "total_rps"],
+            "http_reqs: rate > 50/s",
+        ),
+        (&["check", "checks_rate", "success", "success_rate"], "checks: rate > 99%"),
+    ];
+    let wanted = name.to_lowercase().replace(['-', '.'], "_");
+    NAMES.iter().find(|(names, _)| names.contains(&wanted.as_str())).map(|(_, expression)| *expression)
+}
+
 impl<'a> Reader<'a> {
     fn threshold(&mut self, own: &[CustomMetric]) -> Result<Threshold, Problem> {
         let (name, metric) = self.metric(own)?;
@@ -100,6 +136,10 @@ impl<'a> Reader<'a> {
         }
         let metric = find(name, own);
         if metric.is_none() {
+            if let Some(expression) = instead_of(name) {
+                let message = format!("unknown metric '{name}' — write {expression}");
+                return Err(Problem::new(start, name.len(), message));
+            }
             let hint = did_you_mean(name, names(own));
             let hint = if hint.is_empty() {
                 format!(

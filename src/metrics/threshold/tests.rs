@@ -466,3 +466,20 @@ fn limits_of_a_profile_on_the_target_count_when_it_is_measured() {
     assert_eq!(snapshot.thresholds.len(), 6);
     assert_eq!(snapshot.thresholds[4].state, ThresholdState::Broken);
 }
+
+#[test]
+fn names_of_other_tools_are_answered_with_a_threshold_that_is_accepted() {
+    let known = Known { own: own(), scenarios: vec!["a".into()], stages: None };
+    for wrong in
+        ["errors < 1%", "cpu < 85%", "Memory: max < 1GB", "p95 < 200ms", "rps > 50", "fail-ratio < 0.01"]
+    {
+        let Err(problems) = resolve(&[ThresholdText::new(wrong, "--threshold")], &known) else {
+            panic!("{wrong} is accepted");
+        };
+        let [problem] = problems.as_slice() else { panic!("{problems:#?}") };
+        let (_, rest) = problem.split_once(" — write ").unwrap_or_else(|| panic!("{problem}"));
+        let proposed = rest.lines().next().unwrap();
+        let accepted = resolve(&[ThresholdText::new(proposed, "--threshold")], &known);
+        assert!(accepted.is_ok(), "{proposed}: {accepted:?}");
+    }
+}

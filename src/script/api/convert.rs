@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rhai::{Array, Blob, Dynamic, FnPtr, Map};
 
+use crate::script::habits;
 use crate::text::did_you_mean;
 use crate::text::parse_duration;
 
@@ -106,6 +107,9 @@ pub(crate) fn expected(what: &str, wanted: &str, came: &Dynamic) -> String {
 
 /// The message for a key that means nothing.
 pub(crate) fn unknown_key(what: &str, key: &str, known: &[&str]) -> String {
-    let hint = did_you_mean(key, known.iter().copied());
+    let hint = match habits::key(key) {
+        Some(hint) => format!(" — {hint}"),
+        None => did_you_mean(key, known.iter().copied()),
+    };
     format!("{what} has no key '{key}'{hint} (known: {})", known.join(", "))
 }

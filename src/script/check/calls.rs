@@ -10,6 +10,7 @@ use super::names::Module;
 use super::perhaps;
 use super::reach::{PlainCall, Unit};
 use super::walk::Walk;
+use crate::script::habits;
 
 impl Walk<'_> {
     /// `f(…)` or `m::f(…)`.
@@ -21,6 +22,7 @@ impl Walk<'_> {
             return;
         }
         self.arguments(call);
+        self.comparison(call, position);
         // Operators look like calls.
         if call.is_operator_call() || !rhai::is_valid_identifier(&call.name) {
             return;
@@ -58,7 +60,7 @@ impl Walk<'_> {
         }
         let own: Counts = self.file.functions_named(name).map(|function| function.params.len()).collect();
         if counts.is_empty() && own.is_empty() {
-            let hint = self.function_near(name);
+            let hint = habits::function(name).or_else(|| self.function_near(name));
             self.unknown("unknown-function", (position, name), "function", hint);
         } else if own.is_empty() {
             let hint = self.in_a_module(name, Some(count));
@@ -210,7 +212,7 @@ impl Walk<'_> {
         let counts = if counts.is_empty() { own } else { counts };
         if counts.is_empty() {
             let own = self.file.functions.iter().map(|function| function.name.as_str());
-            let hint = perhaps(name, self.known.plain_names().chain(own));
+            let hint = habits::method(name).or_else(|| perhaps(name, self.known.plain_names().chain(own)));
             self.unknown("unknown-function", (position, name), "method", hint);
         } else {
             self.wrong_count(place, name, &counts, count, None);
@@ -225,6 +227,7 @@ impl Walk<'_> {
         count: usize,
         hint: Option<String>,
     ) {
+        let hint = hint.or_else(|| habits::count(name, count));
         let hint = hint.map_or(String::new(), |hint| format!(" — {hint}"));
         let text = format!("'{name}' takes {}, not {count}{hint}", in_words(counts));
         self.found.push((place, "wrong-arguments", text));

@@ -29,13 +29,23 @@ pub(super) struct Known<'a> {
     engine: &'a Engine,
     /// By name.
     plain: BTreeMap<String, Counts>,
+    /// Properties that some type has.
+    properties: BTreeSet<String>,
+    /// Names that an embedding program added a function to.
+    extended: BTreeSet<String>,
     /// By module, by name.
     modules: BTreeMap<String, BTreeMap<String, Counts>>,
 }
 
 impl<'a> Known<'a> {
     pub(super) fn of(engine: &'a Engine) -> Known<'a> {
-        let mut known = Known { engine, plain: BTreeMap::new(), modules: BTreeMap::new() };
+        let mut known = Known {
+            engine,
+            plain: BTreeMap::new(),
+            properties: BTreeSet::new(),
+            extended: BTreeSet::new(),
+            modules: BTreeMap::new(),
+        };
         let functions = engine.collect_fn_metadata(
             None,
             |info| {
@@ -46,6 +56,9 @@ impl<'a> Known<'a> {
             true,
         );
         for (module, name, count, is_global) in functions {
+            if let Some(property) = name.strip_prefix("get$") {
+                known.properties.insert(property.to_owned());
+            }
             // Operators, and what gets and sets properties, are not called by name.
             if !rhai::is_valid_identifier(&name) {
                 continue;
@@ -58,6 +71,18 @@ impl<'a> Known<'a> {
             }
         }
         known
+    }
+
+    /// The same, knowing the functions that the engine had without the embedding program.
+    pub(super) fn beyond(engine: &'a Engine, before: &BTreeMap<String, usize>) -> Known<'a> {
+        let more = |(name, count): &(String, usize)| before.get(name).is_none_or(|before| before < count);
+        let extended = overloads(engine).into_iter().filter(more).map(|(name, _)| name).collect();
+        Known { extended, ..Known::of(engine) }
+    }
+
+    /// Whether an embedding program added a function of this name.
+    pub(super) fn is_extended(&self, name: &str) -> bool {
+        self.extended.contains(name)
     }
 
     /// Whether the language takes any number of arguments for this.
@@ -83,6 +108,16 @@ impl<'a> Known<'a> {
         self.engine.eval_expression::<Dynamic>(name).is_ok()
     }
 
+    /// Whether some type has this property.
+    pub(super) fn has_property(&self, name: &str) -> bool {
+        self.properties.contains(name)
+    }
+
+    /// All properties.
+    pub(super) fn properties(&self) -> impl Iterator<Item = &str> {
+        self.properties.iter().map(String::as_str)
+    }
+
     /// All names outside modules.
     pub(super) fn plain_names(&self) -> impl Iterator<Item = &str> {
         let keywords = KEYWORDS.iter().map(|(name, _)| *name);
@@ -93,6 +128,15 @@ impl<'a> Known<'a> {
     pub(super) fn module_names(&self) -> impl Iterator<Item = &str> {
         self.modules.keys().map(String::as_str)
     }
+}
+
+/// How many functions of each name an engine has.
+pub(super) fn overloads(engine: &Engine) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for name in engine.collect_fn_metadata(None, |info| Some(info.metadata.name.to_string()), true) {
+        *counts.entry(name).or_default() += 1;
+    }
+    counts
 }
 
 /// `1 argument`, `1 or 2 arguments`, `1, 2 or 4 arguments`.

@@ -11,6 +11,7 @@ mod known;
 mod names;
 mod project;
 mod reach;
+mod responses;
 mod syntax;
 mod walk;
 
@@ -22,13 +23,16 @@ use rhai::{OptimizationLevel, Position};
 use super::api::Extension;
 use super::engine::new_engine;
 use super::host::Host;
-use super::problem::Problem;
+use super::problem::{Problem, Severity};
 use super::source::Sources;
 use host_calls::{HOOKS, HostCalls};
-use known::Known;
+use known::{Known, overloads};
 use project::Project;
 use reach::{Reach, Unit};
 use walk::Walk;
+
+/// Codes of what runs, but probably not as intended.
+const DOUBTS: &[&str] = &["not-interpolated"];
 
 /// The result of the analysis.
 pub(crate) struct Analysis {
@@ -41,12 +45,13 @@ pub(crate) struct Analysis {
 /// Analyses a script and the files it imports.
 pub(crate) fn analyse(sources: &Sources, host: &Rc<Host>, extensions: &[Extension]) -> Analysis {
     let mut engine = new_engine(sources, host);
+    let before = overloads(&engine);
     extensions.iter().for_each(|extension| extension.apply(&mut engine, host));
     // Unoptimised: the optimiser removes dead code, and with it the mistakes there.
     engine.set_optimization_level(OptimizationLevel::None);
     let mut findings = Problems { sources, problems: Vec::new(), seen: HashSet::new() };
     let project = Project::read(&engine, sources, &mut findings);
-    let known = Known::of(&engine);
+    let known = Known::beyond(&engine, &before);
     let mut reach = Reach::default();
     let mut host_calls = HostCalls::default();
     for (index, file) in project.files.iter().enumerate() {
@@ -89,7 +94,9 @@ impl Problems<'_> {
         hint: Option<String>,
     ) {
         if self.seen.insert((file.to_owned(), place.0, code)) {
-            self.problems.push(Problem::at(self.sources, file, place, code, (message, hint)));
+            let problem = Problem::at(self.sources, file, place, code, (message, hint));
+            let severity = if DOUBTS.contains(&code) { Severity::Warning } else { Severity::Error };
+            self.problems.push(Problem { severity, ..problem });
         }
     }
 

@@ -7,6 +7,7 @@ use super::reach::Unit;
 use super::walk::{Named, Walk};
 use crate::script::api::NAMESPACES;
 use crate::script::error::READ_ONLY;
+use crate::script::habits;
 use crate::text::nearest;
 
 /// What the name before `::` stands for.
@@ -23,7 +24,7 @@ pub(super) enum Module {
 impl Walk<'_> {
     /// Whether a variable of the function, or of the block or closure, has this name.
     pub(super) fn is_local(&self, name: &str) -> bool {
-        self.scope.iter().any(|named| matches!(named, Named::Variable(known) if known == name))
+        self.scope.iter().any(|named| matches!(named, Named::Variable(known, _) if known == name))
     }
 
     /// Whether this is a variable of the top level, seen from a function.
@@ -43,10 +44,57 @@ impl Walk<'_> {
         let further_down = self.file.variables.contains(name);
         let hint = if further_down {
             Some("it is declared further down".to_owned())
+        } else if let Some(first) = self.known.module(name).and_then(|functions| functions.keys().next()) {
+            Some(format!("'{name}' is a module: write {name}::{first}(…), with ::"))
         } else {
-            perhaps(name, self.names_of_variables())
+            habits::variable(name).or_else(|| perhaps(name, self.names_of_variables()))
         };
         self.unknown("unknown-variable", (position, name), "variable", hint);
+    }
+
+    /// `import random`, without quotes. Whether that is told.
+    pub(super) fn names_no_file(&mut self, path: &Expr) -> bool {
+        let Expr::Variable(variable, _, position) = path else { return false };
+        let name = &*variable.1;
+        if self.is_local(name) || self.is_of_top_level(name) || self.may_be_a_variable(name) {
+            return false;
+        }
+        let text = habits::IMPORT.to_owned();
+        self.found.push(((*position, name.chars().count()), "syntax", text));
+        true
+    }
+
+    /// `of.member` where `of` is no variable, but a module or what another language has. Whether that is told.
+    pub(super) fn foreign_member(&mut self, of: &Expr, link: &Expr) -> bool {
+        let Expr::Variable(variable, _, position) = of else { return false };
+        let name = &*variable.1;
+        let is_known = self.is_local(name) || self.is_of_top_level(name) || self.may_be_a_variable(name);
+        if !variable.2.is_empty() || is_known || self.file.variables.contains(name) {
+            return false;
+        }
+        let first = match link {
+            Expr::Dot(chain, ..) | Expr::Index(chain, ..) => &chain.lhs,
+            other => other,
+        };
+        let member = match first {
+            Expr::Property(property, _) => property.2.to_string(),
+            Expr::MethodCall(call, _) => {
+                self.arguments(call);
+                call.name.to_string()
+            }
+            _ => return false,
+        };
+        let of_module = self.known.module(name).and_then(|functions| {
+            let near = functions.keys().find(|known| **known == member).map(String::as_str);
+            let near = near.or_else(|| nearest(&member, functions.keys().map(String::as_str)));
+            near.map(|function| format!("'{name}' is a module: write {name}::{function}(…)"))
+        });
+        let Some(hint) = habits::member(name, &member).or(of_module).or_else(|| habits::variable(name))
+        else {
+            return false;
+        };
+        self.unknown("unknown-variable", (*position, name), "variable", Some(hint));
+        true
     }
 
     fn may_be_a_variable(&self, name: &str) -> bool {
@@ -64,7 +112,7 @@ impl Walk<'_> {
     /// The names that a variable here could have.
     fn names_of_variables(&self) -> Vec<&str> {
         let local = self.scope.iter().filter_map(|named| match named {
-            Named::Variable(name) => Some(name.as_str()),
+            Named::Variable(name, _) => Some(name.as_str()),
             Named::Module(..) => None,
         });
         let mut names: Vec<&str> = local.collect();
@@ -131,7 +179,7 @@ impl Walk<'_> {
     pub(super) fn unknown_module(&mut self, module: &Ident) {
         let imported = self.scope.iter().filter_map(|named| match named {
             Named::Module(name, _) => Some(name.as_str()),
-            Named::Variable(_) => None,
+            Named::Variable(..) => None,
         });
         let names = imported.chain(self.file.imports.keys().map(String::as_str));
         let hint = perhaps(&module.name, names.chain(self.known.module_names())).or_else(|| {

@@ -48,6 +48,8 @@ pub(super) struct Project {
     pub(super) aliases: BTreeSet<String>,
     /// Everything that may be a key of a map, which can hold a function.
     pub(super) keys: BTreeSet<String>,
+    /// Variables that are written to after their declaration.
+    pub(super) assigned: BTreeSet<String>,
     /// Names that a script asks for before it uses them.
     pub(super) guarded: BTreeSet<String>,
     /// Functions that are called with the variables of their callers.
@@ -145,6 +147,9 @@ impl Project {
             }
             Expr::Property(property, _) => {
                 self.keys.insert(property.2.to_string());
+            }
+            Expr::Variable(variable, ..) => {
+                self.assigned.insert(variable.1.to_string());
             }
             _ => {}
         }

@@ -9,6 +9,7 @@ use std::ops::Range;
 use rhai::{AST, Engine, ParseErrorType, Position, Token};
 
 use crate::script::error::parse_message;
+use crate::script::habits::{Habit, of_syntax};
 
 /// How many parts are left out before the rest is given up.
 const MOST_PARTS: usize = 50;
@@ -46,7 +47,8 @@ impl Unread {
 
 /// Reads a file.
 pub(super) fn parse(engine: &Engine, text: &str) -> Parsed {
-    let mut lines: Vec<&str> = text.lines().collect();
+    let whole: Vec<&str> = text.lines().collect();
+    let mut lines = whole.clone();
     let parts = parts(&lines);
     let mut left_out = vec![false; parts.len()];
     let mut parsed = Parsed { ast: None, errors: Vec::new(), unread: Unread::default() };
@@ -74,7 +76,7 @@ pub(super) fn parse(engine: &Engine, text: &str) -> Parsed {
         }
         left_out[part] = true;
         let wrong = lines[parts[part].clone()].join("\n");
-        parsed.errors.push(explained(engine, &error, &wrong, parts[part].start));
+        parsed.errors.push(explained(engine, &error, &whole, &wrong, parts[part].start));
         declared(engine, &wrong, &mut parsed.unread);
         lines[parts[part].clone()].fill("");
     }
@@ -96,28 +98,44 @@ fn parts(lines: &[&str]) -> Vec<Range<usize>> {
     starts.iter().zip(ends).map(|(start, end)| *start..end).collect()
 }
 
-fn explained(engine: &Engine, error: &rhai::ParseError, part: &str, first_line: usize) -> SyntaxError {
+fn explained(
+    engine: &Engine,
+    error: &rhai::ParseError,
+    whole: &[&str],
+    part: &str,
+    first_line: usize,
+) -> SyntaxError {
     let (message, hint) = match parse_message(&error.0).split_once(" — ") {
         Some((message, hint)) => (message.to_owned(), Some(hint.to_owned())),
         None => (parse_message(&error.0), None),
     };
-    let hint = match *error.0 {
+    let line_of_part = error.1.line().map(|line| line.saturating_sub(first_line));
+    let open = match *error.0 {
         ParseErrorType::WrongFnDefinition
         | ParseErrorType::UnexpectedEOF
         | ParseErrorType::MissingToken(..) => {
             let is_at_end = matches!(*error.0, ParseErrorType::WrongFnDefinition)
-                || error
-                    .1
-                    .line()
-                    .is_none_or(|line| is_blank_from(part, line.saturating_sub(first_line), error.1));
+                || line_of_part.is_none_or(|line| is_blank_from(part, line, error.1));
             open_bracket(engine, part).filter(|_| is_at_end).map(|(bracket, line, column)| {
                 format!("the {bracket} opened at {}:{column} is not closed", first_line + line)
             })
         }
         _ => None,
+    };
+    if open.is_none()
+        && let Some(habit) = habit(error, whole)
+    {
+        let at = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+        let position = Position::new(at(habit.line + 1), at(habit.column));
+        return SyntaxError { message: habit.message, hint: Some(habit.hint), position };
     }
-    .or(hint);
-    SyntaxError { message, hint, position: error.1 }
+    SyntaxError { message, hint: open.or(hint), position: error.1 }
+}
+
+/// What the author meant, if it is a habit of another language.
+fn habit(error: &rhai::ParseError, lines: &[&str]) -> Option<Habit> {
+    let is_unterminated = matches!(&*error.0, ParseErrorType::MissingToken(token, _) if token == ";");
+    of_syntax(lines, error.1.line()?.checked_sub(1)?, error.1.position().unwrap_or(1), is_unterminated)
 }
 
 /// Whether nothing follows a position, whose line of the part is `line`.

@@ -11,10 +11,18 @@ use super::host_calls::HostCalls;
 use super::known::Known;
 use super::project::{File, Function, Project};
 use super::reach::{Reach, Unit};
+use crate::script::habits;
+
+/// What a variable holds, as far as it is known without running.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Any,
+    Response,
+}
 
 /// A name in scope.
 pub(super) enum Named {
-    Variable(String),
+    Variable(String, Kind),
     /// An import, with its file when that is known.
     Module(String, Option<usize>),
 }
@@ -33,6 +41,8 @@ pub(super) struct Walk<'a> {
     pub(super) depth: usize,
     /// How many closures are around.
     pub(super) closures: usize,
+    /// The closures that are arguments here get a response.
+    pub(super) is_judged: bool,
     pub(super) found: Vec<Found>,
     pub(super) reach: Reach,
     pub(super) host_calls: HostCalls,
@@ -48,6 +58,7 @@ impl<'a> Walk<'a> {
             scope: Vec::new(),
             depth: 0,
             closures: 0,
+            is_judged: false,
             found: Vec::new(),
             reach: Reach::default(),
             host_calls: HostCalls::default(),
@@ -65,7 +76,7 @@ impl<'a> Walk<'a> {
 
     /// The whole of a function.
     pub(super) fn function(&mut self, function: &Function) {
-        self.scope.extend(function.params.iter().map(|name| Named::Variable(name.to_string())));
+        self.scope.extend(function.params.iter().map(|name| Named::Variable(name.to_string(), Kind::Any)));
         self.statements(&function.body);
     }
 
@@ -87,7 +98,7 @@ impl<'a> Walk<'a> {
     }
 
     fn variable_named(&mut self, name: &str) {
-        self.scope.push(Named::Variable(name.to_owned()));
+        self.scope.push(Named::Variable(name.to_owned(), Kind::Any));
     }
 
     fn statement(&mut self, statement: &Stmt) {
@@ -132,10 +143,13 @@ impl<'a> Walk<'a> {
             }
             Stmt::Var(variable, ..) => {
                 self.expression(&variable.1);
-                self.variable_named(&variable.0.name);
+                self.value(&variable.1);
+                let kind = self.kind_of(&variable.0.name, &variable.1);
+                self.scope.push(Named::Variable(variable.0.name.to_string(), kind));
             }
             Stmt::Assignment(assignment) => {
                 self.expression(&assignment.1.rhs);
+                self.value(&assignment.1.rhs);
                 self.written(&assignment.1.lhs);
             }
             Stmt::FnCall(call, position) => self.call(call, *position),
@@ -144,7 +158,9 @@ impl<'a> Walk<'a> {
             Stmt::BreakLoop(Some(value), ..) | Stmt::Return(Some(value), ..) => self.expression(value),
             Stmt::Import(import, _) => {
                 let (path, alias) = &**import;
-                self.expression(path);
+                if !self.names_no_file(path) {
+                    self.expression(path);
+                }
                 let file = match path {
                     Expr::StringConstant(path, _) => self.file.paths.get(path.as_str()).copied().flatten(),
                     _ => None,
@@ -165,6 +181,7 @@ impl<'a> Walk<'a> {
                     self.closure(closure.fn_name(), 0);
                 }
             }
+            Expr::StringConstant(text, position) => self.not_interpolated(text, *position),
             Expr::InterpolatedString(parts, _) | Expr::Array(parts, _) => {
                 parts.iter().for_each(|part| self.expression(part));
             }
@@ -179,8 +196,15 @@ impl<'a> Walk<'a> {
             Expr::FnCall(call, position) => self.call(call, *position),
             Expr::MethodCall(call, position) => self.method(call, *position),
             Expr::Dot(chain, ..) => {
+                if self.foreign_member(&chain.lhs, &chain.rhs) {
+                    return;
+                }
                 self.expression(&chain.lhs);
+                self.property_of(&chain.lhs, &chain.rhs);
+                let is_response = self.is_response(&chain.lhs);
+                let is_outer = std::mem::replace(&mut self.is_judged, is_response);
                 self.link(&chain.rhs);
+                self.is_judged = is_outer;
             }
             Expr::Index(chain, flags, _) => {
                 self.expression(&chain.lhs);
@@ -227,7 +251,60 @@ impl<'a> Walk<'a> {
 
     /// The parts of a call that are expressions.
     pub(super) fn arguments(&mut self, call: &FnCallExpr) {
-        call.args.iter().for_each(|argument| self.expression(argument));
+        let judges = |walk: &Self| match &*call.name {
+            "check" => {
+                call.args.first().map_or(walk.is_judged, |first| walk.is_judged || walk.is_response(first))
+            }
+            "expect" => walk.is_judged,
+            _ => false,
+        };
+        let is_judged = judges(self);
+        let is_outer = std::mem::replace(&mut self.is_judged, is_judged);
+        for argument in &call.args {
+            self.expression(argument);
+            self.value(argument);
+        }
+        self.is_judged = is_outer;
+    }
+
+    /// What stands where a value is used.
+    fn value(&mut self, expression: &Expr) {
+        match expression {
+            Expr::Stmt(block) if block.statements().is_empty() => {
+                let text = "{} is an empty block, whose value is () — an empty map is #{}".to_owned();
+                self.found.push(((block.position(), 1), "empty-block", text));
+            }
+            Expr::Dot(chain, ..) => {
+                let mut last = &chain.rhs;
+                while let Expr::Dot(inner, ..) = last {
+                    last = &inner.rhs;
+                }
+                if let Expr::MethodCall(call, position) = last
+                    && let Some(hint) = habits::in_place(&call.name)
+                    && !self.known.is_extended(&call.name)
+                    && !self.project.has_function(&call.name, None)
+                    && !self.project.keys.contains(&*call.name)
+                {
+                    let name = &*call.name;
+                    let text = format!("'{name}' changes the value before the dot and returns () — {hint}");
+                    self.found.push(((*position, name.chars().count()), "no-value", text));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// `"${name}"` in double quotes, where `name` is a variable.
+    fn not_interpolated(&mut self, text: &str, position: Position) {
+        let mut names = text.split("${").skip(1).map(|rest| {
+            rest.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').next().unwrap_or_default()
+        });
+        if let Some(name) = names.find(|name| self.is_local(name) || self.is_of_top_level(name)) {
+            let said = format!(
+                "\"…${{{name}}}…\" in double quotes stays as it is — values stand in text in backticks: `…${{{name}}}…`"
+            );
+            self.found.push(((position, text.chars().count() + 2), "not-interpolated", said));
+        }
     }
 
     /// `captured` is how many of its parameters are variables around it.
@@ -235,9 +312,11 @@ impl<'a> Walk<'a> {
         let Some(closure) = self.file.closures.get(name) else { return };
         self.scoped(|walk| {
             walk.closures += 1;
+            let kind = if walk.is_judged { Kind::Response } else { Kind::Any };
             for name in closure.params.iter().skip(captured) {
-                walk.variable_named(name);
+                walk.scope.push(Named::Variable(name.to_string(), kind));
             }
+            walk.is_judged = false;
             walk.statements(&closure.body);
             walk.closures -= 1;
         });
