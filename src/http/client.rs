@@ -4,7 +4,7 @@
 //! file of that name.
 //!
 //! Invariants: `send` never fails otherwise than by an [`Exchange`] with an error; a request is sent a second
-//! time only if the first was certainly not acted upon, or may be repeated by its method.
+//! time only if the first was certainly not acted upon, whatever its method, and each repeat is counted.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -13,18 +13,20 @@ use std::rc::Rc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::header::{HOST, SET_COOKIE};
 use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
-use http_body_util::Full;
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
+use tokio::task::coop;
 
 use super::alarm::Alarm;
-use super::connection::{Failure, Http1, Http2, RawResponse, RequestBody, Writing};
+use super::connection::{Failure, Http1, Processed, RawResponse, Writing};
 use super::connector::{self, Opened};
 use super::cookies::{CookieRejected, Jar};
 use super::error::{ErrorKind, HttpError};
 use super::exchange::{Exchange, Hop};
 use super::headers::Fields;
+use super::http2::Http2;
 use super::link::Link;
 use super::network::Network;
 use super::options::VersionChoice;
@@ -33,6 +35,10 @@ use super::record::{Record, Sharing};
 use super::redirect::RedirectChain;
 use super::request::Request;
 use super::target::Destination;
+
+/// How often a request is sent again before its failure is one. A server that is going away refuses once, and each
+/// repeat goes over a new connection.
+const MOST_REPEATS: u32 = 3;
 
 /// The HTTP client of one virtual user: its connections and its cookies.
 pub struct Client {
@@ -54,7 +60,7 @@ enum Connection {
 enum Source {
     /// An idle one, or else a new one.
     PoolFirst,
-    /// A new one, because an idle one turned out to be dead.
+    /// A new one, because the request is repeated.
     New,
 }
 
@@ -80,7 +86,9 @@ impl Client {
                 if let Poll::Ready(outcome) = work.as_mut().poll(cx) {
                     return Poll::Ready(outcome);
                 }
-                alarm.poll(cx).map(|()| Err(too_slow(limit)))
+                // Without tokio's budget: a server that sends without end spends it in each poll.
+                let ringing = pin!(coop::unconstrained(poll_fn(|cx| alarm.poll(cx))));
+                ringing.poll(cx).map(|()| Err(too_slow(limit)))
             })
             .await
         };
@@ -144,6 +152,10 @@ impl Client {
                 return Ok((answer, course.target));
             };
             if followed == limit {
+                // A script that gives a number for one request wants to see what it leads to.
+                if request.max_redirects.is_some() {
+                    return Ok((answer, course.target));
+                }
                 return Err(HttpError::new(
                     ErrorKind::Redirect,
                     format!("more than {limit} redirects (max_redirects sets this limit)"),
@@ -171,6 +183,7 @@ impl Client {
         record: &mut Record,
     ) -> Result<RawResponse, HttpError> {
         let mut source = Source::PoolFirst;
+        let mut repeats = 0;
         loop {
             let (mut connection, reused) = self.connection(course, version, source, record).await?;
             let outcome = self.run(&mut connection, course, reused, record).await;
@@ -182,10 +195,16 @@ impl Client {
                 }
                 Err(failure) => failure,
             };
-            let repeatable = failure.unsent || (is_idempotent(&course.method) && !record.has_answer());
-            if !(reused && source == Source::PoolFirst && repeatable && is_dead(&failure)) {
+            let repeatable = match failure.processed {
+                Processed::Maybe => false,
+                // A new connection that ends at once is no kept one that was closed meanwhile.
+                Processed::Unsent => reused,
+                Processed::Refused => true,
+            };
+            if !repeatable || repeats == MOST_REPEATS {
                 return Err(failure.error);
             }
+            repeats += 1;
             source = Source::New;
             record.try_again();
         }
@@ -259,12 +278,7 @@ impl Client {
         }
     }
 
-    fn http1_request(
-        &self,
-        course: &RedirectChain<'_>,
-        link: &Link,
-        now: Instant,
-    ) -> http::Request<RequestBody> {
+    fn http1_request(&self, course: &RedirectChain<'_>, link: &Link, now: Instant) -> http::Request<Bytes> {
         let (uri, proxy_authorization) = match &link.forward {
             None => (course.target.origin_form(), None),
             Some(forward) => {
@@ -277,7 +291,7 @@ impl Client {
     }
 
     /// HTTP/2 has no `host` field but a pseudo-header, which comes from the URI.
-    fn http2_request(&self, course: &RedirectChain<'_>, now: Instant) -> http::Request<RequestBody> {
+    fn http2_request(&self, course: &RedirectChain<'_>, now: Instant) -> http::Request<Bytes> {
         let mut headers = self.headers(course, None, now);
         let authority = headers
             .remove(HOST)
@@ -314,26 +328,13 @@ fn assemble(
     uri: http::Uri,
     version: Version,
     headers: HeaderMap,
-) -> http::Request<RequestBody> {
-    let mut request = http::Request::new(Full::new(course.body.clone()));
+) -> http::Request<Bytes> {
+    let mut request = http::Request::new(course.body.clone());
     *request.method_mut() = course.method.clone();
     *request.uri_mut() = uri;
     *request.version_mut() = version;
     *request.headers_mut() = headers;
     request
-}
-
-/// Methods whose effect is the same whether they arrive once or twice (RFC 9110 section 9.2.2).
-fn is_idempotent(method: &Method) -> bool {
-    matches!(
-        *method,
-        Method::GET | Method::HEAD | Method::PUT | Method::DELETE | Method::OPTIONS | Method::TRACE
-    )
-}
-
-/// Whether the failure is that of a connection the server has given up, not an answer that makes no sense.
-fn is_dead(failure: &Failure) -> bool {
-    failure.unsent || failure.error.kind == ErrorKind::Reset
 }
 
 pub(super) fn too_slow(limit: Duration) -> HttpError {
@@ -351,7 +352,7 @@ pub(super) fn exchange(
         version: Version::HTTP_11,
         headers: HeaderMap::new(),
         trailers: None,
-        body: bytes::Bytes::new(),
+        body: Bytes::new(),
         body_size: 0,
         target: request.target,
         timings,
@@ -361,6 +362,7 @@ pub(super) fn exchange(
         hops: record.hops,
         error: None,
         opened_connection: record.opened_connection,
+        retries: record.retries,
     };
     match outcome {
         Ok((answer, target)) => {

@@ -1,11 +1,12 @@
-//! One connection, and running one request on it.
+//! An HTTP/1.1 connection, and running one request on it; what a response is, in both versions.
 //!
-//! Owns how hyper is driven. Leaves opening connections to `connector.rs` and keeping them to `pool.rs`.
+//! Owns how hyper is driven. Leaves opening connections to `connector.rs`, keeping them to `pool.rs` and HTTP/2 to
+//! `http2.rs`.
 //!
-//! HTTP/1.1 has no background task: the request that uses a connection polls hyper's connection future, its
-//! response future and the body in turn. HTTP/2 has one driver task, because several requests share it.
+//! There is no background task: the request that uses a connection polls hyper's connection future, its response
+//! future and the body in turn.
 //!
-//! Invariant: a request that fails, or is dropped half-way, takes its HTTP/1.1 connection with it.
+//! Invariant: a request that fails, or is dropped half-way, takes its connection with it.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -15,15 +16,14 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, StatusCode, Version};
 use http_body_util::Full;
-use hyper::body::{Body, Frame, Incoming};
-use hyper::client::conn::{TrySendError, http1, http2};
+use hyper::body::{Body, Frame};
+use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
-use tokio::task::{AbortHandle, spawn_local};
+use tokio::task::coop;
 
 use super::error::{self, ErrorKind, HttpError, ResponsePart};
 use super::link::{Link, Wire};
 use super::nudge::Nudge;
-use super::record::Record;
 use super::request::BodyUse;
 
 /// The body of a request, whole in memory.
@@ -34,6 +34,17 @@ const ROUNDS_PER_POLL: u32 = 16;
 
 /// The most memory taken for a body on the word of its `content-length` alone.
 const TRUSTED_LENGTH: u64 = 16 << 20;
+
+/// The most lines in the head of a response, and in its trailers. Hyper would take 100; browsers know no such limit. It
+/// costs two blocks of memory a response, of which only what is used is touched.
+pub(super) const MOST_LINES: usize = 2048;
+
+/// The most bytes in the head of a response, in both versions; Chromium takes 256 KiB.
+pub(super) const LARGEST_HEAD: usize = 408 << 10;
+
+/// The most bytes of a body that are kept, as received and decoded: a server that sends without end, or a small body that
+/// unpacks to a large one, must not take the machine's memory.
+pub(super) const LARGEST_KEPT: u64 = 128 << 20;
 
 /// A body of this many bytes or more is written from where it lies, with a vectored write; a smaller one is
 /// copied behind the header, which is the cheaper system call.
@@ -52,9 +63,19 @@ pub(super) struct RawResponse {
 /// A request that got no response.
 pub(super) struct Failure {
     pub(super) error: HttpError,
-    /// No byte of it left this machine, or the server says that it did nothing with it: it may be sent again
-    /// whatever its method is.
-    pub(super) unsent: bool,
+    pub(super) processed: Processed,
+}
+
+/// Whether the server can have acted on a request that failed. Only what it certainly has not processed may be sent
+/// again: a repeat that nobody asked for hides a failure and doubles the load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Processed {
+    /// Nobody knows.
+    Maybe,
+    /// No: no byte of it left this machine.
+    Unsent,
+    /// No: the server says so (HTTP/2).
+    Refused,
 }
 
 /// How an HTTP/1.1 connection writes; hyper lets it be chosen once a connection.
@@ -93,6 +114,12 @@ impl Http1 {
         let link = wire.link.clone();
         let (sender, connection) = http1::Builder::new()
             .writev(writing == Writing::Vectored)
+            .max_headers(MOST_LINES)
+            .max_buf_size(LARGEST_HEAD)
+            .max_header_size(LARGEST_HEAD)
+            // As browsers and curl do.
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .allow_spaces_after_header_name_in_responses(true)
             .handshake(TokioIo::new(wire))
             .await
             .map_err(|error| error::exchanging(&error, &link.peer, ResponsePart::Head))?;
@@ -106,18 +133,18 @@ impl Http1 {
     /// Sends a request and reads the response to its end.
     pub(super) async fn run(
         &mut self,
-        request: http::Request<RequestBody>,
+        request: http::Request<Bytes>,
         body_use: BodyUse,
         nudge: &Nudge,
     ) -> Result<RawResponse, Failure> {
         let Http1 { sender, driver, .. } = self;
         let response = {
-            let mut response = pin!(sender.try_send_request(request));
+            let mut response = pin!(sender.try_send_request(request.map(Full::new)));
             poll_fn(|cx| driver.advance(cx, nudge, |cx| response.as_mut().poll(cx))).await
         };
         let response = response.map_err(|failed| failure(failed, &driver.link))?;
-        let (answer, mut body) = split(response);
-        let mut collected = Collected::for_body(&body, body_use);
+        let (answer, mut body) = head_of(response);
+        let mut collected = Collected::expecting(body.size_hint().lower(), body_use);
         let mut trailers = None;
         while !body.is_end_stream() {
             let next = poll_fn(|cx| {
@@ -129,7 +156,10 @@ impl Http1 {
             })
             .await;
             let Some(frame) = next else { break };
-            trailers = collected.push(frame.map_err(|error| cut(&error, &driver.link, answer.status))?);
+            let frame = frame.map_err(|error| cut(&error, &driver.link, answer.status))?;
+            trailers = collected.push(frame).map_err(|TooLarge| too_large(&driver.link))?;
+            // A body of countless small pieces must not keep the thread.
+            coop::consume_budget().await;
         }
         if !sender.is_ready() {
             // Hyper says so only after it has seen the end of the body; let it look.
@@ -177,6 +207,11 @@ impl Driver {
                 return Poll::Ready(value);
             }
             if !nudge.is_set() {
+                // Parts of hyper that ask for tokio's budget when it is spent leave the nudge's waker behind, which wakes
+                // nobody.
+                if !coop::has_budget_remaining() {
+                    let _ = coop::poll_proceed(cx);
+                }
                 return Poll::Pending;
             }
         }
@@ -186,81 +221,8 @@ impl Driver {
     }
 }
 
-/// A connection that speaks HTTP/2 and is shared by the requests of one virtual user.
-pub(super) struct Http2 {
-    sender: http2::SendRequest<RequestBody>,
-    link: Rc<Link>,
-    driver: AbortHandle,
-}
-
-impl Http2 {
-    /// Speaks HTTP/2 over this stream: sends the preface and starts the driver task.
-    pub(super) async fn over(wire: Wire) -> Result<Http2, HttpError> {
-        let link = wire.link.clone();
-        let (sender, connection) = http2::Builder::new(LocalTasks)
-            .handshake(TokioIo::new(wire))
-            .await
-            .map_err(|error| error::exchanging(&error, &link.peer, ResponsePart::Head))?;
-        let driver = spawn_local(async move {
-            // Its result is not needed: hyper tells an error to every request on the connection.
-            let _ = connection.await;
-        });
-        Ok(Http2 { sender, link, driver: driver.abort_handle() })
-    }
-
-    pub(super) fn link(&self) -> &Rc<Link> {
-        &self.link
-    }
-
-    /// Sends a request and reads the response to its end, beside other requests.
-    pub(super) async fn run(
-        &self,
-        request: http::Request<RequestBody>,
-        body_use: BodyUse,
-        record: &mut Record,
-    ) -> Result<RawResponse, Failure> {
-        let response = self.sender.clone().try_send_request(request).await;
-        let response = response.map_err(|failed| failure(failed, &self.link))?;
-        record.head_arrived();
-        let (answer, mut body) = split(response);
-        let mut collected = Collected::for_body(&body, body_use);
-        let mut trailers = None;
-        while !body.is_end_stream() {
-            let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await else {
-                break;
-            };
-            trailers = collected.push(frame.map_err(|error| cut(&error, &self.link, answer.status))?);
-        }
-        Ok(collected.complete(RawResponse { trailers, ..answer }))
-    }
-
-    /// Whether another request can be sent.
-    pub(super) fn is_reusable(&self) -> bool {
-        !self.sender.is_closed()
-    }
-}
-
-impl Drop for Http2 {
-    /// Ends the driver with its last user, so that no task outlives the virtual user.
-    fn drop(&mut self) {
-        self.driver.abort();
-    }
-}
-
-/// Starts hyper's tasks on the thread they belong to. Needs a `LocalSet` around it, as worker threads have.
-#[derive(Clone, Copy)]
-pub(super) struct LocalTasks;
-
-impl<F> hyper::rt::Executor<F> for LocalTasks
-where
-    F: Future<Output = ()> + 'static,
-{
-    fn execute(&self, task: F) {
-        spawn_local(task);
-    }
-}
-
-fn split(response: Response<Incoming>) -> (RawResponse, Incoming) {
+/// A response without its body yet, and the body to be read.
+pub(super) fn head_of<B>(response: Response<B>) -> (RawResponse, B) {
     let (head, body) = response.into_parts();
     let answer = RawResponse {
         status: head.status,
@@ -274,23 +236,35 @@ fn split(response: Response<Incoming>) -> (RawResponse, Incoming) {
 }
 
 fn failure(mut failed: TrySendError<http::Request<RequestBody>>, link: &Link) -> Failure {
-    let returned = failed.take_message().is_some();
-    let cause = failed.into_error();
-    let refused = std::error::Error::source(&cause)
-        .and_then(|source| source.downcast_ref::<h2::Error>())
-        .is_some_and(|h2| h2.is_remote() && h2.reason() == Some(h2::Reason::REFUSED_STREAM));
-    Failure { error: error::exchanging(&cause, &link.peer, ResponsePart::Head), unsent: returned || refused }
+    // Hyper gives a request back only if it has written nothing of it. That a write failed is known to the socket.
+    let unsent = failed.take_message().is_some() || link.last_write().is_none();
+    let error = error::exchanging(&failed.into_error(), &link.peer, ResponsePart::Head);
+    Failure { error, processed: if unsent { Processed::Unsent } else { Processed::Maybe } }
 }
 
 /// An error inside the body is never a reason to send a request again.
 fn cut(cause: &hyper::Error, link: &Link, status: StatusCode) -> Failure {
     let error = error::exchanging(cause, &link.peer, ResponsePart::Body(status.as_u16()));
     debug_assert!(error.kind != ErrorKind::Reset, "a cut body is not a reset");
-    Failure { error, unsent: false }
+    Failure { error, processed: Processed::Maybe }
+}
+
+/// A body has more than [`LARGEST_KEPT`] bytes.
+pub(super) struct TooLarge;
+
+/// See [`LARGEST_KEPT`].
+pub(super) fn too_large(link: &Link) -> Failure {
+    let message = format!(
+        "the body from {} is larger than {} MiB, the most that is kept; set discard_body: true to read it without \
+         keeping it",
+        link.peer,
+        LARGEST_KEPT >> 20
+    );
+    Failure { error: HttpError::new(ErrorKind::Body, message), processed: Processed::Maybe }
 }
 
 /// A body being read: kept as it came while it is one piece, copied together from the second piece on.
-enum Collected {
+pub(super) enum Collected {
     One {
         data: Bytes,
         expected: usize,
@@ -301,20 +275,33 @@ enum Collected {
 }
 
 impl Collected {
-    fn for_body(body: &Incoming, body_use: BodyUse) -> Collected {
+    /// Nothing yet of a body that is said to be this long.
+    pub(super) fn expecting(length: u64, body_use: BodyUse) -> Collected {
         if body_use == BodyUse::Discard {
             return Collected::Counted(0);
         }
-        let expected = body.size_hint().lower().min(TRUSTED_LENGTH);
+        let expected = length.min(TRUSTED_LENGTH);
         Collected::One { data: Bytes::new(), expected: usize::try_from(expected).unwrap_or(0) }
     }
 
     /// Adds data; gives back the fields of a frame that has none.
-    fn push(&mut self, frame: Frame<Bytes>) -> Option<HeaderMap> {
-        let next = match frame.into_data() {
-            Ok(next) => next,
-            Err(frame) => return frame.into_trailers().ok(),
+    fn push(&mut self, frame: Frame<Bytes>) -> Result<Option<HeaderMap>, TooLarge> {
+        match frame.into_data() {
+            Ok(next) => self.add(next).map(|()| None),
+            Err(frame) => Ok(frame.into_trailers().ok()),
+        }
+    }
+
+    /// Adds the next piece.
+    pub(super) fn add(&mut self, next: Bytes) -> Result<(), TooLarge> {
+        let kept = match self {
+            Collected::One { data, .. } => data.len(),
+            Collected::Many(whole) => whole.len(),
+            Collected::Counted(_) => 0,
         };
+        if kept as u64 + next.len() as u64 > LARGEST_KEPT {
+            return Err(TooLarge);
+        }
         match self {
             Collected::One { data, .. } if data.is_empty() => *data = next,
             Collected::One { data, expected } => {
@@ -326,11 +313,11 @@ impl Collected {
             Collected::Many(whole) => whole.extend_from_slice(&next),
             Collected::Counted(length) => *length += next.len() as u64,
         }
-        None
+        Ok(())
     }
 
     /// The response with this body.
-    fn complete(self, answer: RawResponse) -> RawResponse {
+    pub(super) fn complete(self, answer: RawResponse) -> RawResponse {
         let body = match self {
             Collected::One { data, .. } => data,
             Collected::Many(whole) => whole.freeze(),

@@ -14,8 +14,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::connection::{Http1, Http2, Writing};
+use super::connection::{Http1, Writing};
 use super::error::{self, ErrorKind, HttpError};
+use super::http2::Http2;
 use super::link::{Forward, Link, Stream, Wire};
 use super::network::Network;
 use super::options::VersionChoice;
@@ -103,7 +104,7 @@ impl Opening<'_> {
             Some(proxy) => (proxy.host.as_str(), proxy.port),
             None => (&*origin.host, origin.port),
         };
-        let (addresses, port) = self.addresses(host, port).await?;
+        let addresses = self.addresses(host).await?;
         self.record.begin_phase(Phase::Connecting);
         let tcp = self.connect(&addresses, port).await?;
         let peer = tcp.peer_addr().map_err(|cause| error::connecting(&cause, &origin.authority))?;
@@ -125,20 +126,16 @@ impl Opening<'_> {
         Ok(Wire::new(stream, link))
     }
 
-    /// The addresses to try, and the port, which the settings may replace.
-    async fn addresses(&mut self, host: &str, port: u16) -> Result<(Rc<Addresses>, u16), HttpError> {
-        let transport = &self.network.transport;
-        if let Some(fixed) = transport.fixed_address(host) {
-            return Ok((Addresses::one(fixed.ip), fixed.port.unwrap_or(port)));
+    /// The addresses to try.
+    async fn addresses(&mut self, host: &str) -> Result<Rc<Addresses>, HttpError> {
+        if let Some(addresses) = self.network.resolver.cached(host) {
+            return Ok(addresses);
         }
         if let Ok(address) = host.parse::<IpAddr>() {
-            return Ok((Addresses::one(address), port));
-        }
-        if let Some(addresses) = self.network.resolver.cached(host) {
-            return Ok((addresses, port));
+            return Ok(Addresses::one(address));
         }
         self.record.begin_phase(Phase::Dns);
-        Ok((self.network.resolver.look_up(host).await?, port))
+        self.network.resolver.look_up(host).await
     }
 
     /// Tries each address in turn, each with its share of the time that is left.
@@ -146,9 +143,10 @@ impl Opening<'_> {
         let limit = self.network.transport.options.connect_timeout;
         let started = Instant::now();
         let mut last = None;
-        for (tried, (index, ip)) in addresses.in_turn().enumerate() {
-            let peer = SocketAddr::new(ip, port);
-            let left = addresses.len() - tried;
+        let order = addresses.in_turn();
+        for (tried, (index, address)) in order.iter().enumerate() {
+            let peer = SocketAddr::new(address.ip, address.port.unwrap_or(port));
+            let left = order.len() - tried;
             let attempt = if left == 1 {
                 // The limit around the whole way ends this one.
                 TcpStream::connect(peer).await
@@ -159,11 +157,10 @@ impl Opening<'_> {
                     Err(_) => Err(io::ErrorKind::TimedOut.into()),
                 }
             };
-            match attempt.and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp)) {
-                Ok(tcp) => {
-                    addresses.prefer(index);
-                    return Ok(tcp);
-                }
+            let attempt = attempt.and_then(|tcp| tcp.set_nodelay(true).map(|()| tcp));
+            addresses.note(*index, attempt.is_ok());
+            match attempt {
+                Ok(tcp) => return Ok(tcp),
                 Err(cause) => last = Some(error::connecting(&cause, &peer)),
             }
         }

@@ -1,15 +1,26 @@
 //! A virtual user's cookies.
 //!
-//! Owns what is kept and the `cookie` header made of it. Leaves the rules of RFC 6265 (domains, paths, expiry,
-//! `Secure`) to the `cookie_store` crate. Invariant: a user that never met a cookie has no jar.
+//! Owns what is kept and the `cookie` header made of it. Leaves dates to `cookie_date.rs`, and the other rules of
+//! RFC 6265 (domains, paths, expiry, `Secure`) to the `cookie_store` crate. Invariants: a user that never met a cookie
+//! has no jar; a value goes out with the bytes it came with.
+//!
+//! The store keeps text, and a cookie is bytes: it is given each byte as the character of that number.
 
-use std::time::{Duration, Instant};
+use std::borrow::Cow;
+use std::time::{Duration, Instant, SystemTime};
 
-use cookie_store::CookieStore;
+use cookie_store::{Cookie, CookieStore, StoreAction};
 use http::header::SET_COOKIE;
 use http::{HeaderMap, HeaderValue};
 
+use super::cookie_date;
+use super::headers::{field_text, latin1, octets};
 use super::target::Destination;
+
+/// The most bytes of a cookie's name and value together, and the most cookies of a user: what browsers keep. More are
+/// ignored, so that a server cannot fill the memory.
+const LARGEST: usize = 4096;
+const MOST: usize = 3000;
 
 /// How long a `cookie` header is used again for the same URL before it is made anew, so that cookies which
 /// expire are noticed soon without searching the store for every request.
@@ -31,6 +42,8 @@ pub struct CookieRejected {
 #[derive(Default)]
 pub(super) struct Jar {
     store: CookieStore,
+    /// How many were ever added to it.
+    count: usize,
     /// The header last made: a user asks for the same few URLs again and again.
     memo: Option<Memo>,
 }
@@ -44,36 +57,51 @@ struct Memo {
 impl Jar {
     /// Keeps what the response to `target` sets. What the rules do not allow is ignored, as browsers do.
     pub(super) fn store(&mut self, target: &Destination, headers: &HeaderMap) {
-        let mut changed = false;
         for value in headers.get_all(SET_COOKIE) {
-            if let Ok(text) = std::str::from_utf8(value.as_bytes()) {
-                changed |= self.store.parse(text, target.url()).is_ok();
-            }
-        }
-        if changed {
-            self.memo = None;
+            // What the rules refuse is of no interest to anybody.
+            let _ = self.keep(target, value.as_bytes());
         }
     }
 
     /// Keeps one cookie, written like the value of `set-cookie`.
     pub(super) fn set(&mut self, target: &Destination, cookie: &str) -> Result<(), CookieRejected> {
-        self.memo = None;
-        match self.store.parse(cookie, target.url()) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(CookieRejected {
-                cookie: cookie.to_owned(),
-                url: target.as_str().to_owned(),
-                reason: error.to_string(),
-            }),
+        self.keep(target, cookie.as_bytes()).map_err(|reason| CookieRejected {
+            cookie: cookie.to_owned(),
+            url: target.as_str().to_owned(),
+            reason,
+        })
+    }
+
+    fn keep(&mut self, target: &Destination, cookie: &[u8]) -> Result<(), String> {
+        let text = latin1(cookie);
+        let pair = text.split(';').next().unwrap_or_default();
+        if pair.chars().count() > LARGEST + 1 {
+            return Err(format!("name and value have more than {LARGEST} bytes"));
         }
+        let full = self.count >= MOST;
+        if full && !self.store.iter_any().any(|known| pair.trim().starts_with(&format!("{}=", known.name())))
+        {
+            return Err(format!("there are {MOST} cookies already"));
+        }
+        let action =
+            self.store.parse(&with_max_age(&text), target.url()).map_err(|error| error.to_string())?;
+        self.memo = None;
+        self.count += usize::from(action == StoreAction::Inserted);
+        Ok(())
     }
 
     /// Names and values that a request to `target` carries, in the order RFC 6265 section 5.4 wants: longer
     /// paths first (then by name, because the store does not know the order of arrival).
     pub(super) fn matching(&self, target: &Destination) -> Vec<(String, String)> {
+        let found = self.found(target);
+        let text = |latin1: &str| field_text(&octets(latin1)).into_owned();
+        found.iter().map(|cookie| (text(cookie.name()), text(cookie.value()))).collect()
+    }
+
+    fn found(&self, target: &Destination) -> Vec<&Cookie<'static>> {
         let mut found = self.store.matches(target.url());
         found.sort_by(|a, b| (b.path.len(), a.name()).cmp(&(a.path.len(), b.name())));
-        found.iter().map(|cookie| (cookie.name().to_owned(), cookie.value().to_owned())).collect()
+        found
     }
 
     /// The `cookie` header of a request to `target`, if any cookie goes there.
@@ -85,16 +113,51 @@ impl Jar {
             return memo.header.clone();
         }
         let mut text = String::new();
-        for (name, value) in self.matching(target) {
+        for cookie in self.found(target) {
             if !text.is_empty() {
                 text.push_str("; ");
             }
-            text.push_str(&name);
+            text.push_str(cookie.name());
             text.push('=');
-            text.push_str(&value);
+            text.push_str(cookie.value());
         }
-        let header = if text.is_empty() { None } else { HeaderValue::from_bytes(text.as_bytes()).ok() };
+        let header = if text.is_empty() { None } else { HeaderValue::from_bytes(&octets(&text)).ok() };
         self.memo = Some(Memo { target: target.clone(), header: header.clone(), made: now });
         header
     }
+}
+
+/// The cookie with `Max-Age` instead of `Expires`, whose date the store's parser knows in a few formats only. A
+/// `Max-Age` that is there wins, as it should; a date that is none is left out, as RFC 6265 section 5.2.1 says.
+fn with_max_age(cookie: &str) -> Cow<'_, str> {
+    let value_of = |part: &str, wanted: &str| {
+        let (name, value) = part.split_once('=')?;
+        name.trim().eq_ignore_ascii_case(wanted).then(|| value.trim().to_owned())
+    };
+    let mut parts: Vec<&str> = cookie.split(';').collect();
+    let attributes = parts.get(1..).unwrap_or_default();
+    let Some(expires) =
+        attributes.iter().rev().find_map(|part| cookie_date::parse(&value_of(part, "expires")?))
+    else {
+        return Cow::Borrowed(cookie);
+    };
+    let is_age = |text: &str| {
+        let digits = text.strip_prefix('-').unwrap_or(text);
+        !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if attributes.iter().any(|part| value_of(part, "max-age").is_some_and(|text| is_age(&text))) {
+        return Cow::Borrowed(cookie);
+    }
+    // Only after the pair: a cookie may have the name `expires`.
+    let pair = parts.remove(0);
+    parts.retain(|part| value_of(part, "expires").is_none());
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let left = expires.saturating_sub(i64::try_from(now.as_secs()).unwrap_or(i64::MAX)).max(0);
+    let mut text = pair.to_owned();
+    for part in parts {
+        text.push(';');
+        text.push_str(part);
+    }
+    text.push_str(&format!("; Max-Age={left}"));
+    Cow::Owned(text)
 }

@@ -1,19 +1,21 @@
 //! Undoing `content-encoding`.
 //!
 //! Owns gzip, deflate and brotli. Leaves `transfer-encoding` to hyper and character sets to the script side.
-//! Invariant: never puts out more than [`LIMIT`] bytes, however small the input.
+//! Invariant: never puts out more than [`LARGEST_KEPT`] bytes, however small the input.
 
 use std::io::{self, Read};
 
 use bytes::Bytes;
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::bufread::GzDecoder;
+use flate2::read::{DeflateDecoder, ZlibDecoder};
 use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
+use super::connection::LARGEST_KEPT;
 use super::error::{ErrorKind, HttpError};
+use super::headers::field_text;
 
-/// The most bytes a body may decode to, so that a small hostile one cannot take the machine's memory.
-pub(super) const LIMIT: u64 = 1 << 30;
+const KNOWN: [&str; 7] = ["", "identity", "gzip", "x-gzip", "deflate", "br", "none"];
 
 /// The body as it was before its encodings were applied.
 pub(super) fn decode(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, HttpError> {
@@ -23,35 +25,31 @@ pub(super) fn decode(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, HttpErr
     }
     let mut encodings = Vec::new();
     for value in headers.get_all(CONTENT_ENCODING) {
-        let text = value
-            .to_str()
-            .map_err(|_| HttpError::new(ErrorKind::Body, "the content-encoding header is not text"))?;
+        let text = field_text(value.as_bytes());
         encodings.extend(text.split(',').map(|name| name.trim().to_ascii_lowercase()));
+    }
+    // As clients do: what a word means that nobody knows is the script's affair.
+    if !encodings.iter().all(|name| KNOWN.contains(&name.as_str())) {
+        return Ok(body.clone());
     }
     let mut decoded = body.clone();
     // They are listed in the order they were applied.
     for encoding in encodings.iter().rev() {
-        decoded = undo(encoding, &decoded, LIMIT)?;
+        decoded = undo(encoding, &decoded, LARGEST_KEPT)?;
     }
     Ok(decoded)
 }
 
-/// Undoes one encoding, given in lower case; `limit` is [`LIMIT`] but in tests.
+/// Undoes one encoding, given in lower case; `limit` is [`LARGEST_KEPT`] but in tests.
 pub(super) fn undo(encoding: &str, body: &Bytes, limit: u64) -> Result<Bytes, HttpError> {
     let input: &[u8] = body;
     let result = match encoding {
-        "" | "identity" => return Ok(body.clone()),
-        "gzip" | "x-gzip" => read_all(MultiGzDecoder::new(input), limit),
+        "gzip" | "x-gzip" => gunzip(input, limit),
         // RFC 9110 says zlib; some servers send raw deflate under the same name.
         "deflate" if is_zlib(input) => read_all(ZlibDecoder::new(input), limit),
         "deflate" => read_all(DeflateDecoder::new(input), limit),
         "br" => read_all(brotli_decompressor::Decompressor::new(input, 4096), limit),
-        other => {
-            return Err(HttpError::new(
-                ErrorKind::Body,
-                format!("unsupported content-encoding '{other}'; only gzip, deflate and br can be decoded"),
-            ));
-        }
+        _ => return Ok(body.clone()),
     };
     match result {
         Ok(Some(decoded)) => Ok(decoded),
@@ -61,6 +59,23 @@ pub(super) fn undo(encoding: &str, body: &Bytes, limit: u64) -> Result<Bytes, Ht
         )),
         Err(error) => {
             Err(HttpError::new(ErrorKind::Body, format!("the {encoding} body is corrupt: {error}")))
+        }
+    }
+}
+
+/// All members of a gzip body. What follows the last one and is none is padding, as everybody takes it.
+fn gunzip(mut input: &[u8], limit: u64) -> io::Result<Option<Bytes>> {
+    let mut decoded = Vec::new();
+    loop {
+        let left = limit + 1 - decoded.len() as u64;
+        let mut member = GzDecoder::new(input).take(left);
+        member.read_to_end(&mut decoded)?;
+        if decoded.len() as u64 > limit {
+            return Ok(None);
+        }
+        input = member.into_inner().into_inner();
+        if !input.starts_with(&[0x1f, 0x8b]) {
+            return Ok(Some(Bytes::from(decoded)));
         }
     }
 }

@@ -12,6 +12,7 @@ use std::io;
 
 use tokio_rustls::rustls::{self, CertificateError};
 
+use super::connection::{LARGEST_HEAD, MOST_LINES};
 pub(super) use crate::metrics::ErrorKind;
 
 /// Why a request has no usable response.
@@ -80,7 +81,7 @@ pub(crate) fn broken_stream(error: &io::Error, peer: &dyn fmt::Display) -> HttpE
 /// An I/O error on an open connection.
 fn streaming(error: &io::Error, peer: &dyn fmt::Display, stage: ResponsePart) -> HttpError {
     if let Some(tls) = tls_source(error) {
-        return HttpError::new(ErrorKind::Tls, format!("TLS failed with {peer}: {tls}"));
+        return HttpError::new(ErrorKind::Tls, format!("TLS failed with {peer}: {}", tls_reason(tls)));
     }
     let closed = matches!(
         error.kind(),
@@ -126,8 +127,14 @@ fn cut_body(peer: &dyn fmt::Display, status: u16) -> HttpError {
 
 /// An error that hyper reports for a request or the body of its response.
 pub(super) fn exchanging(error: &hyper::Error, peer: &dyn fmt::Display, stage: ResponsePart) -> HttpError {
-    if let Some(h2) = source::<h2::Error>(error) {
-        return http2(h2, peer, stage);
+    if error.is_parse_too_large() {
+        return HttpError::new(
+            ErrorKind::Protocol,
+            format!(
+                "the head of the response from {peer} has more than {MOST_LINES} lines or {} KiB",
+                LARGEST_HEAD >> 10
+            ),
+        );
     }
     if error.is_parse() {
         return HttpError::new(
@@ -150,7 +157,8 @@ pub(super) fn exchanging(error: &hyper::Error, peer: &dyn fmt::Display, stage: R
     }
 }
 
-fn http2(error: &h2::Error, peer: &dyn fmt::Display, stage: ResponsePart) -> HttpError {
+/// An error of an HTTP/2 connection or one of its streams.
+pub(super) fn http2(error: &h2::Error, peer: &dyn fmt::Display, stage: ResponsePart) -> HttpError {
     if let Some(io) = error.get_io() {
         return streaming(io, peer, stage);
     }
@@ -192,13 +200,15 @@ pub(super) fn handshaking(error: &io::Error, host: &str) -> HttpError {
             format!("{host} does not answer with TLS (is this an http:// port?)"),
         ),
         Some(rustls::Error::AlertReceived(alert)) => {
-            HttpError::new(ErrorKind::Tls, format!("{host} refused the TLS handshake: {alert:?}"))
+            HttpError::new(ErrorKind::Tls, format!("{host} refused the TLS handshake: {}", words(alert)))
         }
         Some(rustls::Error::NoApplicationProtocol) => HttpError::new(
             ErrorKind::Tls,
             format!("{host} supports none of the requested HTTP versions (see http_version)"),
         ),
-        Some(other) => HttpError::new(ErrorKind::Tls, format!("TLS handshake with {host} failed: {other}")),
+        Some(other) => {
+            HttpError::new(ErrorKind::Tls, format!("TLS handshake with {host} failed: {}", tls_reason(other)))
+        }
         None if error.kind() == io::ErrorKind::UnexpectedEof => {
             HttpError::new(ErrorKind::Tls, format!("connection closed by {host} during the TLS handshake"))
         }
@@ -212,9 +222,19 @@ pub(super) fn handshaking(error: &io::Error, host: &str) -> HttpError {
     }
 }
 
-/// The contexts that rustls adds to some of these hold instants, which would make every text a different one.
 fn untrusted(error: &CertificateError, host: &str) -> HttpError {
-    let reason = match error {
+    HttpError::new(
+        ErrorKind::Tls,
+        format!(
+            "the certificate of {host} is not trusted: {} (use --insecure or --ca-file to accept it)",
+            certificate_reason(error)
+        ),
+    )
+}
+
+/// The contexts that rustls adds to some of these hold instants, which would make every text a different one.
+fn certificate_reason(error: &CertificateError) -> String {
+    match error {
         CertificateError::UnknownIssuer => "its issuer is unknown or it is self-signed".to_owned(),
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_owned(),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
@@ -226,14 +246,53 @@ fn untrusted(error: &CertificateError, host: &str) -> HttpError {
         CertificateError::Revoked => "it was revoked".to_owned(),
         CertificateError::BadSignature => "its signature is invalid".to_owned(),
         CertificateError::BadEncoding => "it cannot be parsed".to_owned(),
+        CertificateError::Other(other) => match words(&other.0).as_str() {
+            "ca used as end entity" => "it is a certificate authority, and no server's".to_owned(),
+            reason => reason.to_owned(),
+        },
+        other => words(other),
+    }
+}
+
+/// What rustls says, without the names of its types.
+pub(super) fn tls_reason(error: &rustls::Error) -> String {
+    match error {
+        rustls::Error::AlertReceived(alert) => format!("the other side ended it ({})", words(alert)),
+        rustls::Error::PeerIncompatible(why) => {
+            format!("the other side cannot do what is needed ({})", words(why))
+        }
+        rustls::Error::PeerMisbehaved(why) => {
+            format!("the other side violated the protocol ({})", words(why))
+        }
+        rustls::Error::InvalidMessage(why) => {
+            format!("the other side sent a malformed message ({})", words(why))
+        }
+        rustls::Error::InappropriateMessage { .. } | rustls::Error::InappropriateHandshakeMessage { .. } => {
+            "the other side sent a message that is not expected now".to_owned()
+        }
+        rustls::Error::InvalidCertificate(why) => certificate_reason(why),
+        rustls::Error::InconsistentKeys(_) => "the key does not belong to the certificate".to_owned(),
+        rustls::Error::InvalidCertRevocationList(why) => words(why),
+        rustls::Error::InvalidEncryptedClientHello(why) => words(why),
         other => other.to_string(),
-    };
-    HttpError::new(
-        ErrorKind::Tls,
-        format!(
-            "the certificate of {host} is not trusted: {reason} (use --insecure or --ca-file to accept it)"
-        ),
-    )
+    }
+}
+
+/// A value that its library has no words for: the name of its variant as words, `BadCertificate` as `bad certificate`.
+fn words(value: &dyn fmt::Debug) -> String {
+    let text = format!("{value:?}");
+    let name = text.split(|letter: char| !letter.is_alphanumeric()).next().unwrap_or_default();
+    let letters: Vec<char> = name.chars().collect();
+    let mut words = String::with_capacity(name.len() + 4);
+    for (at, letter) in letters.iter().enumerate() {
+        let before_lower = letters.get(at + 1).is_some_and(|next| next.is_lowercase());
+        let after_lower = at > 0 && !letters[at - 1].is_uppercase();
+        if at > 0 && letter.is_uppercase() && (before_lower || after_lower) {
+            words.push(' ');
+        }
+        words.extend(letter.to_lowercase());
+    }
+    words
 }
 
 /// `tokio-rustls` wraps a TLS error in an I/O error.
@@ -259,5 +318,22 @@ pub(super) fn describe_io(error: &io::Error) -> String {
     match text.rfind(" (os error ") {
         Some(end) if error.raw_os_error().is_some() => text[..end].to_lowercase(),
         _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_variants_become_words() {
+        let alert = rustls::AlertDescription::HandshakeFailure;
+        assert_eq!(words(&alert), "handshake failure");
+        assert_eq!(words(&rustls::AlertDescription::UnknownCA), "unknown ca");
+        let why = rustls::PeerMisbehaved::IllegalTlsInnerPlaintext;
+        let reason = tls_reason(&rustls::Error::PeerMisbehaved(why));
+        assert_eq!(reason, "the other side violated the protocol (illegal tls inner plaintext)");
+        let purpose = CertificateError::InvalidPurpose;
+        assert_eq!(certificate_reason(&purpose), "invalid purpose");
     }
 }

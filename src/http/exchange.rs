@@ -44,13 +44,15 @@ pub struct Exchange {
     pub error: Option<HttpError>,
     /// Whether a connection was opened for it.
     pub opened_connection: bool,
+    /// How often it was sent again because the server had certainly not processed it.
+    pub retries: u32,
 }
 
 impl Exchange {
     /// The body with its `content-encoding` (gzip, deflate, br, in any combination) decoded.
     ///
-    /// Without an encoding this is a cheap clone. Fails with kind `body` if the data is corrupt, the encoding is
-    /// unknown or the result would exceed 1 GiB. Decodes on every call: keep the result.
+    /// Without an encoding, or with one that is unknown, this is a cheap clone. Fails with kind `body` if the data is
+    /// corrupt or the result would exceed 128 MiB. Decodes on every call: keep the result.
     pub fn decoded_body(&self) -> Result<Bytes, HttpError> {
         decoding::decode(&self.headers, &self.body)
     }

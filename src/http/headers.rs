@@ -3,14 +3,17 @@
 //! Owns how defaults, the script's own fields, credentials and cookies come together. Leaves what the bytes
 //! look like to hyper. Invariant: what the script set wins over everything.
 
+use std::borrow::Cow;
+
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH,
-    CONTENT_LOCATION, CONTENT_TYPE, COOKIE, HOST, PROXY_AUTHORIZATION, TRANSFER_ENCODING, USER_AGENT,
+    CONTENT_LOCATION, CONTENT_TYPE, COOKIE, HOST, ORIGIN, PROXY_AUTHORIZATION, TRANSFER_ENCODING, USER_AGENT,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::setup_error::SetupError;
 use super::target::Origin;
+use crate::credentials::is_credential;
 
 /// What every request of a run starts from; made once.
 pub(super) struct Defaults {
@@ -33,6 +36,9 @@ impl Defaults {
         for (name, text) in own_fields {
             let field = HeaderName::from_bytes(name.as_bytes())
                 .map_err(|_| SetupError::HeaderName { name: name.clone() })?;
+            if field == CONTENT_LENGTH || field == TRANSFER_ENCODING {
+                return Err(SetupError::HeaderOfOneRequest { name: name.clone() });
+            }
             let value = value(name, text)?;
             host_is_set |= field == HOST;
             if own.contains(&field) {
@@ -57,7 +63,7 @@ pub(super) struct Fields<'a> {
     pub(super) origin: &'a Origin,
     pub(super) method: &'a Method,
     pub(super) has_body: bool,
-    /// A redirect led to another origin: credentials must not go there.
+    /// A redirect led to another origin: what belongs to the first one must not go there.
     pub(super) without_credentials: bool,
     pub(super) cookies: Option<HeaderValue>,
     /// For a proxy that reads the request itself.
@@ -78,9 +84,8 @@ impl Fields<'_> {
             overlay(&mut map, self.own);
         }
         if self.without_credentials {
-            map.remove(AUTHORIZATION);
-            map.remove(COOKIE);
-            map.remove(PROXY_AUTHORIZATION);
+            drop_origin_fields(&mut map);
+            map.insert(HOST, self.origin.host_header.clone());
         }
         if let Some(credentials) = &self.origin.basic_auth
             && !map.contains_key(AUTHORIZATION)
@@ -104,6 +109,33 @@ impl Fields<'_> {
         }
         map
     }
+}
+
+/// Removes what was meant for one origin alone: credentials under any name, and what names the origin.
+fn drop_origin_fields(map: &mut HeaderMap) {
+    let belongs = |name: &HeaderName| *name == ORIGIN || is_credential(name.as_str());
+    let names: Vec<HeaderName> = map.keys().filter(|name| belongs(name)).cloned().collect();
+    for name in names {
+        map.remove(name);
+    }
+}
+
+/// The value of a header field as text: UTF-8, or else Latin-1, which every sequence of bytes is.
+pub(crate) fn field_text(value: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(value).map_or_else(|_| latin1(value), Cow::Borrowed)
+}
+
+/// Bytes as characters of the same numbers. [`octets`] gets them back.
+pub(super) fn latin1(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.is_ascii() => Cow::Borrowed(text),
+        _ => Cow::Owned(bytes.iter().copied().map(char::from).collect()),
+    }
+}
+
+/// The bytes of a text made by [`latin1`].
+pub(super) fn octets(text: &str) -> Vec<u8> {
+    text.chars().map(|letter| u8::try_from(letter).unwrap_or(b'?')).collect()
 }
 
 /// Puts `own` over `map`: a name given once or more replaces all of that name below it.

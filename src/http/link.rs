@@ -17,7 +17,16 @@ use std::time::Instant;
 use http::HeaderValue;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::coop;
 use tokio_rustls::client::TlsStream;
+
+/// How many bytes read cost a unit of tokio's budget, of which a task has 128 each time it is polled. When they are spent,
+/// reading waits until the other tasks of the thread have had their turn, and its timers and sockets were looked at: a
+/// server that sends without end takes its share of the thread and no more.
+const BYTES_PER_UNIT: usize = 512;
+
+/// The most bytes read at once, so that what is made of them takes no longer than a turn either.
+const MOST_AT_ONCE: usize = 32 * 1024;
 
 /// What is known about one TCP connection; shared by the stream, which writes it, and the record, which reads.
 pub(super) struct Link {
@@ -60,7 +69,12 @@ impl Link {
         self.first_read.set(None);
     }
 
-    /// When the last bytes were handed to the kernel.
+    /// Bytes that were ever handed to the kernel.
+    pub(super) fn written(&self) -> u64 {
+        self.written.get()
+    }
+
+    /// When the last bytes were handed to the kernel; `None` when there were none since [`Link::begin`].
     pub(super) fn last_write(&self) -> Option<Instant> {
         self.last_write.get()
     }
@@ -113,8 +127,19 @@ impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let Socket { tcp, link } = self.get_mut();
         let before = buf.filled().len();
-        let result = link.with_reader(cx, |cx| Pin::new(tcp).poll_read(cx, buf));
-        link.read.set(link.read.get() + (buf.filled().len() - before) as u64);
+        let result = link.with_reader(cx, |cx| {
+            if buf.remaining() <= MOST_AT_ONCE {
+                return Pin::new(tcp).poll_read(cx, buf);
+            }
+            let mut part = ReadBuf::new(buf.initialize_unfilled_to(MOST_AT_ONCE));
+            let result = Pin::new(tcp).poll_read(cx, &mut part);
+            let read = part.filled().len();
+            buf.advance(read);
+            result
+        });
+        let read = buf.filled().len() - before;
+        link.read.set(link.read.get() + read as u64);
+        spend(read / BYTES_PER_UNIT, cx);
         result
     }
 }
@@ -148,6 +173,19 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.get_mut().tcp).poll_shutdown(cx)
+    }
+}
+
+/// Takes units of the task's budget, or what is left of it.
+fn spend(units: usize, cx: &mut Context<'_>) {
+    for _ in 0..units {
+        // Asked first: taking from an empty budget would wake the task once more.
+        if !coop::has_budget_remaining() {
+            break;
+        }
+        if let Poll::Ready(unit) = coop::poll_proceed(cx) {
+            unit.made_progress();
+        }
     }
 }
 

@@ -13,7 +13,7 @@
 //! | [`Client`] | virtual user | owns its connections and its cookies |
 //!
 //! The main path is [`Client::send`] (`client.rs`) → `pool.rs`, or `connector.rs` for a new connection →
-//! `connection.rs`, which runs one request on it → `record.rs`, which makes the timings.
+//! `connection.rs` or `http2.rs`, which runs one request on it → `record.rs`, which makes the timings.
 //!
 //! Invariants: a failure is an [`Exchange`] with an error, never an `Err`; nothing here leaves its thread but
 //! [`Transport`]; an HTTP/1.1 connection is polled only by the request that is using it, so an idle one costs
@@ -24,12 +24,14 @@ mod basic_auth;
 mod client;
 mod connection;
 mod connector;
+mod cookie_date;
 mod cookies;
 mod decoding;
 mod digest;
 mod error;
 mod exchange;
 mod headers;
+mod http2;
 mod link;
 mod network;
 mod nudge;
@@ -56,9 +58,10 @@ pub use digest::DigestCredentials;
 pub use error::HttpError;
 pub(crate) use error::broken_stream;
 pub use exchange::{Exchange, Hop};
+pub(crate) use headers::field_text;
 pub(crate) use link::Wire;
 pub use network::Network;
-pub use options::{HttpOptions, ProxyChoice, VersionChoice};
+pub use options::{DnsChoice, HttpOptions, ProxyChoice, VersionChoice};
 pub use request::{BodyUse, Request};
 pub use setup_error::SetupError;
 pub use target::{Destination, UrlError};

@@ -11,8 +11,7 @@ use super::pool::WarmList;
 use super::resolver::Resolver;
 use super::transport::Transport;
 
-/// HTTP state shared by the virtual users of one worker thread: the transport and a DNS cache, whose entries last
-/// five minutes.
+/// HTTP state shared by the virtual users of one worker thread: the transport and a DNS cache.
 pub struct Network {
     pub(super) transport: Arc<Transport>,
     pub(super) resolver: Resolver,
@@ -24,8 +23,8 @@ impl Network {
     /// An empty cache over this transport. Does no I/O.
     pub fn new(transport: Arc<Transport>) -> Rc<Network> {
         Rc::new(Network {
+            resolver: Resolver::new(transport.clone()),
             transport,
-            resolver: Resolver::default(),
             nudge: Nudge::new(),
             warm: WarmList::default(),
         })

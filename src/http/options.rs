@@ -12,8 +12,13 @@ pub struct HttpOptions {
     /// Headers sent with every request unless the request sets the same header. A name may occur more than once;
     /// a name that is also a default header (`accept`, `user-agent` …) replaces that default.
     pub headers: Vec<(String, String)>,
-    /// Host name → `ip` or `ip:port` to connect to, instead of a DNS lookup. Names are case-insensitive.
+    /// Host name → `ip` or `ip:port` to connect to, instead of a DNS lookup; several are separated by commas. Names
+    /// are case-insensitive.
     pub resolve: Vec<(String, String)>,
+    /// Which address of a name a new connection goes to.
+    pub dns: DnsChoice,
+    /// How long the addresses of a name are used before it is looked up again; with zero, each connection looks it up.
+    pub dns_ttl: Duration,
     /// Accept any certificate.
     pub insecure: bool,
     /// PEM file of certificates to trust, in addition to the system's and the bundled roots.
@@ -39,6 +44,8 @@ impl Default for HttpOptions {
         HttpOptions {
             headers: Vec::new(),
             resolve: Vec::new(),
+            dns: DnsChoice::RoundRobin,
+            dns_ttl: Duration::from_secs(5 * 60),
             insecure: false,
             ca_file: None,
             client_cert: None,
@@ -108,5 +115,33 @@ impl VersionChoice {
             VersionChoice::Http1 => "1.1",
             VersionChoice::Http2 => "2",
         }
+    }
+}
+
+/// Which address of a name a new connection goes to. Those that did not answer lately are left out, and if the one chosen
+/// does not answer, the next is tried.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DnsChoice {
+    /// The first one.
+    First,
+    /// One after the other, over all virtual users.
+    #[default]
+    RoundRobin,
+    /// Any.
+    Random,
+}
+
+impl DnsChoice {
+    /// The choices by name, as settings and scripts write them.
+    pub const CHOICES: [(&'static str, DnsChoice); 3] =
+        [("first", DnsChoice::First), ("round-robin", DnsChoice::RoundRobin), ("random", DnsChoice::Random)];
+
+    /// The choice that settings and scripts name so.
+    ///
+    /// # Errors
+    /// A message with the valid names.
+    pub fn parse(name: &str) -> Result<DnsChoice, String> {
+        let found = DnsChoice::CHOICES.iter().find(|(known, _)| *known == name);
+        found.map(|(_, choice)| *choice).ok_or_else(|| "it is one of first, round-robin, random".to_owned())
     }
 }

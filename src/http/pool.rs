@@ -14,7 +14,8 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
-use super::connection::{Http1, Http2};
+use super::connection::Http1;
+use super::http2::Http2;
 use super::link::Wire;
 use super::options::VersionChoice;
 use super::target::Origin;

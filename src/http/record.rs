@@ -43,6 +43,8 @@ pub(super) struct Record {
     pub(super) remote_addr: Option<SocketAddr>,
     pub(super) opened_connection: bool,
     pub(super) hops: Vec<Hop>,
+    /// How often it was sent again.
+    pub(super) retries: u32,
 }
 
 struct HopClock {
@@ -69,6 +71,7 @@ impl Record {
             remote_addr: None,
             opened_connection: false,
             hops: Vec::new(),
+            retries: 0,
         }
     }
 
@@ -151,23 +154,11 @@ impl Record {
         }
     }
 
-    /// Whether any byte of a response was seen in the current hop.
-    pub(super) fn has_answer(&self) -> bool {
-        self.hop.as_ref().is_some_and(|hop| match &hop.ready {
-            Some((link, _, Sharing::Exclusive)) => link.first_read().is_some(),
-            _ => hop.head.is_some(),
-        })
-    }
-
-    /// The connection was dead, and the hop begins again on another. What was spent counts as `blocked`: it is
-    /// time without a working connection.
+    /// The request is sent again. What was spent on it stays: the time is part of its duration.
     pub(super) fn try_again(&mut self) {
-        if let Some(hop) = &mut self.hop {
-            if let Some((link, ..)) = hop.ready.take() {
-                Self::claim(&link, &mut self.bytes_sent, &mut self.bytes_received);
-            }
-            hop.head = None;
-        }
+        self.end_hop();
+        self.begin_hop();
+        self.retries += 1;
     }
 
     /// The current hop is over, well or badly.

@@ -65,9 +65,10 @@ impl<'a> RedirectChain<'a> {
         if !matches!(answer.status.as_u16(), 301 | 302 | 303 | 307 | 308) {
             return None;
         }
-        let location = answer.headers.get(LOCATION)?;
-        // Servers send raw UTF-8 here; joining percent-encodes it.
-        let text = String::from_utf8_lossy(location.as_bytes());
+        // Without one, or with an empty one, there is nowhere to go; browsers show the response then, too.
+        let mut locations = answer.headers.get_all(LOCATION).iter();
+        let location = locations.find(|value| !value.as_bytes().trim_ascii().is_empty())?;
+        let text = encoded(location.as_bytes());
         Some(self.target.join(&text).map_err(|error| {
             HttpError::new(
                 ErrorKind::Redirect,
@@ -100,4 +101,17 @@ impl<'a> RedirectChain<'a> {
         }
         self.target = next;
     }
+}
+
+/// A location as plain ASCII. Servers send UTF-8 and other bytes as they are; browsers percent-encode each.
+fn encoded(location: &[u8]) -> String {
+    let mut text = String::with_capacity(location.len());
+    for &byte in location {
+        if byte.is_ascii() {
+            text.push(char::from(byte));
+        } else {
+            text.push_str(percent_encoding::percent_encode_byte(byte));
+        }
+    }
+    text
 }

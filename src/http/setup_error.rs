@@ -37,6 +37,12 @@ pub enum SetupError {
         /// The header name.
         name: String,
     },
+    /// A header of all requests describes the body of one.
+    #[error("the header '{name}' cannot be set for all requests: each has a body of its own; leave it out")]
+    HeaderOfOneRequest {
+        /// The header name.
+        name: String,
+    },
     /// The proxy is invalid.
     #[error("invalid proxy '{}': {reason} (write it as http://[USER:PASSWORD@]HOST:PORT)", masked_url(url))]
     Proxy {

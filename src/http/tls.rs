@@ -10,12 +10,17 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use tokio_rustls::rustls::client::{WebPkiServerVerifier, verify_server_name};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
-use tokio_rustls::rustls::{self, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio_rustls::rustls::{
+    self, CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 
+use super::error::tls_reason;
 use super::options::{HttpOptions, VersionChoice};
 use super::setup_error::SetupError;
 use crate::system::trusted_roots;
@@ -45,7 +50,7 @@ impl Tls {
         for certificate in &extra_roots {
             RootCertStore::empty().add(certificate.clone()).map_err(|error| SetupError::Pem {
                 path: options.ca_file.clone().unwrap_or_default(),
-                reason: error.to_string(),
+                reason: tls_reason(&error),
             })?;
         }
         let client = match &options.client_cert {
@@ -67,7 +72,7 @@ impl Tls {
     /// The configuration for connections of this version; made at the first call, which reads the system's
     /// roots (some ten milliseconds).
     pub(super) fn config(&self, version: VersionChoice) -> Result<Arc<ClientConfig>, String> {
-        let base = self.base.get_or_init(|| self.build().map_err(|error| error.to_string())).as_ref()?;
+        let base = self.base.get_or_init(|| self.build().map_err(|error| tls_reason(&error))).as_ref()?;
         let (slot, protocols): (_, &[&[u8]]) = match version {
             VersionChoice::Auto => (&self.auto, &[b"h2", b"http/1.1"]),
             VersionChoice::Http1 => (&self.http1, &[b"http/1.1"]),
@@ -86,19 +91,22 @@ impl Tls {
             .with_safe_default_protocol_versions()?;
         let builder = if self.insecure {
             builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(self.provider.clone())))
+        } else if self.extra_roots.is_empty() {
+            builder.with_root_certificates(trusted_roots())
         } else {
-            builder.with_root_certificates(self.roots())
+            let mut roots = trusted_roots();
+            roots.add_parsable_certificates(self.extra_roots.iter().cloned());
+            let authorities =
+                WebPkiServerVerifier::builder_with_provider(Arc::new(roots), self.provider.clone())
+                    .build()
+                    .map_err(|error| rustls::Error::General(error.to_string()))?;
+            let named = Named { authorities, certificates: self.extra_roots.clone() };
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(named))
         };
         Ok(match &self.client {
             Some(client) => builder.with_client_cert_resolver(client.clone()),
             None => builder.with_no_client_auth(),
         })
-    }
-
-    fn roots(&self) -> RootCertStore {
-        let mut roots = trusted_roots();
-        roots.add_parsable_certificates(self.extra_roots.iter().cloned());
-        roots
     }
 }
 
@@ -124,7 +132,7 @@ fn client_certificate(path: &Path, provider: &CryptoProvider) -> Result<Arc<Sing
     let key = PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|error| {
         pem(format!("it contains no usable private key besides the certificate ({error})"))
     })?;
-    let pair = CertifiedKey::from_der(chain, key, provider).map_err(|error| pem(error.to_string()))?;
+    let pair = CertifiedKey::from_der(chain, key, provider).map_err(|error| pem(tls_reason(&error)))?;
     Ok(Arc::new(SingleCertAndKey::from(pair)))
 }
 
@@ -164,5 +172,86 @@ impl ServerCertVerifier for Anyone {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Trusts what the authorities vouch for, and besides that the certificates of `ca_file` themselves: a server may well have
+/// one that it has signed for itself, which no authority's rules allow (`openssl req -x509`).
+#[derive(Debug)]
+struct Named {
+    authorities: Arc<WebPkiServerVerifier>,
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl Named {
+    /// Whether this certificate, which the authorities refused for this reason, is one of them, valid now and for this
+    /// server. One without any names, as old tools make them, is good for every server.
+    fn has(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        refused: &CertificateError,
+        server: &ServerName<'_>,
+    ) -> bool {
+        let is_out_of_time = matches!(
+            refused,
+            CertificateError::Expired
+                | CertificateError::ExpiredContext { .. }
+                | CertificateError::NotValidYet
+                | CertificateError::NotValidYetContext { .. }
+        );
+        if is_out_of_time || !self.certificates.iter().any(|known| **known == **end_entity) {
+            return false;
+        }
+        let Ok(parsed) = ParsedCertificate::try_from(end_entity) else { return false };
+        match verify_server_name(&parsed, server) {
+            Ok(()) => true,
+            Err(rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
+                presented,
+                ..
+            })) => presented.is_empty(),
+            Err(_) => false,
+        }
+    }
+}
+
+impl ServerCertVerifier for Named {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified =
+            self.authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        match &verified {
+            Err(rustls::Error::InvalidCertificate(refused)) if self.has(end_entity, refused, server_name) => {
+                Ok(ServerCertVerified::assertion())
+            }
+            _ => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.authorities.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.authorities.supported_verify_schemes()
     }
 }

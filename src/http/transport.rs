@@ -5,12 +5,13 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-
-use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::headers::Defaults;
 use super::options::HttpOptions;
 use super::proxy::ProxyRule;
+use super::resolver::MAX_NAMES;
 use super::setup_error::SetupError;
 use super::tls::Tls;
 
@@ -20,15 +21,36 @@ pub struct Transport {
     pub(super) defaults: Defaults,
     pub(super) proxies: ProxyRule,
     pub(super) tls: Tls,
-    fixed: HashMap<String, FixedAddress>,
+    /// The addresses that the settings give to names.
+    pub(super) fixed: HashMap<String, Vec<Address>>,
+    pub(super) turns: Turns,
 }
 
-/// An address that the settings give to a name.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct FixedAddress {
+/// Where a connection may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Address {
     pub(super) ip: IpAddr,
     /// Instead of the URL's.
     pub(super) port: Option<u16>,
+}
+
+/// Whose turn it is among the addresses of each name, over all threads: a thread with a single user must not go to the
+/// first one as all others do.
+#[derive(Default)]
+pub(super) struct Turns(Mutex<HashMap<Box<str>, Arc<AtomicUsize>>>);
+
+impl Turns {
+    /// The counter of a name.
+    pub(super) fn of(&self, name: &str) -> Arc<AtomicUsize> {
+        let mut turns = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = turns.get(name) {
+            return known.clone();
+        }
+        if turns.len() >= MAX_NAMES {
+            turns.clear();
+        }
+        turns.entry(name.into()).or_default().clone()
+    }
 }
 
 impl Transport {
@@ -37,15 +59,18 @@ impl Transport {
     pub fn new(options: HttpOptions) -> Result<Arc<Transport>, SetupError> {
         let mut fixed = HashMap::new();
         for (name, address) in &options.resolve {
-            let parsed = parse_address(address)
-                .ok_or_else(|| SetupError::Resolve { name: name.clone(), address: address.clone() })?;
-            fixed.insert(name.to_ascii_lowercase(), parsed);
+            let list = address.split(',').map(|one| {
+                let invalid = || SetupError::Resolve { name: name.clone(), address: one.trim().to_owned() };
+                parse_address(one).ok_or_else(invalid)
+            });
+            fixed.insert(name.to_ascii_lowercase(), list.collect::<Result<Vec<_>, _>>()?);
         }
         Ok(Arc::new(Transport {
             defaults: Defaults::new(&options.user_agent, &options.headers)?,
             proxies: ProxyRule::new(&options.proxy)?,
             tls: Tls::new(&options)?,
             fixed,
+            turns: Turns::default(),
             options,
         }))
     }
@@ -54,18 +79,13 @@ impl Transport {
     pub fn options(&self) -> &HttpOptions {
         &self.options
     }
-
-    /// The address that the settings give to this host.
-    pub(super) fn fixed_address(&self, host: &str) -> Option<FixedAddress> {
-        if self.fixed.is_empty() { None } else { self.fixed.get(host).copied() }
-    }
 }
 
-fn parse_address(text: &str) -> Option<FixedAddress> {
+fn parse_address(text: &str) -> Option<Address> {
     let text = text.trim();
     if let Ok(socket) = text.parse::<SocketAddr>() {
-        return Some(FixedAddress { ip: socket.ip(), port: Some(socket.port()) });
+        return Some(Address { ip: socket.ip(), port: Some(socket.port()) });
     }
     let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    bare.parse().ok().map(|ip| FixedAddress { ip, port: None })
+    bare.parse().ok().map(|ip| Address { ip, port: None })
 }

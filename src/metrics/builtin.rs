@@ -228,6 +228,7 @@ impl Builtin {
             Source::Requests(Some(Protocol::WebSocket), _) => &[Protocol::WebSocket],
             Source::Requests(Some(Protocol::Call), _) => &[Protocol::Call],
             Source::Recorded if self.name.starts_with("ws_") => &[Protocol::WebSocket],
+            Source::Recorded if self.name.starts_with("http_") => &[Protocol::Http],
             _ => &[],
         }
     }
@@ -330,7 +331,7 @@ const fn generator(resource: Resource) -> Source {
 }
 
 /// The metrics of the engine, in the order of outputs.
-pub const METRICS: [Builtin; 56] = [
+pub const METRICS: [Builtin; 57] = [
     entry(
         "http_reqs",
         COUNT,
@@ -370,6 +371,13 @@ pub const METRICS: [Builtin; 56] = [
         "From the last byte of the request to the first byte of the response",
     ),
     entry("http_req_receiving", TIME, Source::RequestPhase(6), "Receiving the response"),
+    entry(
+        "http_req_retries",
+        COUNT,
+        Source::Recorded,
+        "Requests sent again because the server had certainly [not processed](http.md#connections) them; \
+         each repeat counts",
+    ),
     entry(
         "data_sent",
         BYTES,
@@ -551,7 +559,7 @@ mod tests {
             assert!(METRICS[..index].iter().all(|other| other.name != metric.name), "{}", metric.name);
             assert!(is_reserved(metric.name) && !metric.description.is_empty());
         }
-        assert!(is_reserved("http_req_retries") && !is_reserved("orders"));
+        assert!(is_reserved("http_req_whatever") && !is_reserved("orders"));
     }
 
     /// `RHAID_BLESS=1` writes it again.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::capacity::CapacityPlan;
 use super::executor::{Arrivals, Late};
 use super::stage::RunStages;
-use crate::http::{ProxyChoice, VersionChoice};
+use crate::http::{DnsChoice, ProxyChoice, VersionChoice};
 use crate::metrics::ThresholdText;
 
 /// One layer of settings.
@@ -80,6 +80,10 @@ pub struct HttpLayer {
     pub headers: BTreeMap<String, String>,
     /// Addresses to use for host names instead of a DNS lookup.
     pub resolve: BTreeMap<String, String>,
+    /// Which address of a name a new connection goes to.
+    pub dns: Option<DnsChoice>,
+    /// How long the addresses of a name are used before it is looked up again.
+    pub dns_ttl: Option<Duration>,
     /// Accept any certificate.
     pub insecure: Option<bool>,
     /// PEM file of certificates to trust in addition to the system's.
@@ -136,6 +140,8 @@ impl Options {
             http: HttpLayer {
                 headers: over(self.http.headers, lower.http.headers),
                 resolve: over(self.http.resolve, lower.http.resolve),
+                dns: self.http.dns.or(lower.http.dns),
+                dns_ttl: self.http.dns_ttl.or(lower.http.dns_ttl),
                 insecure: self.http.insecure.or(lower.http.insecure),
                 ca_file: self.http.ca_file.or(lower.http.ca_file),
                 client_cert: self.http.client_cert.or(lower.http.client_cert),

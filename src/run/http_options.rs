@@ -8,6 +8,8 @@ pub(super) fn http_options(layer: &HttpLayer) -> HttpOptions {
     let mut options = HttpOptions::default();
     options.headers = layer.headers.clone().into_iter().collect();
     options.resolve = layer.resolve.clone().into_iter().collect();
+    options.dns = layer.dns.unwrap_or(options.dns);
+    options.dns_ttl = layer.dns_ttl.unwrap_or(options.dns_ttl);
     options.insecure = layer.insecure.unwrap_or(options.insecure);
     options.ca_file.clone_from(&layer.ca_file);
     options.client_cert.clone_from(&layer.client_cert);

@@ -54,6 +54,9 @@ pub(super) fn run_worker(
             }
         }
     });
+    drop(local);
+    // Not waiting for the system's resolver, which may take ten seconds to give up and cannot be stopped.
+    runtime.shutdown_background();
 }
 
 /// Where a worker's notices go.

@@ -10,7 +10,7 @@ use http::{HeaderMap, Method, Version};
 
 use super::secrets::Secrets;
 use crate::credentials::masked_value;
-use crate::http::Exchange;
+use crate::http::{Exchange, field_text};
 
 /// How much of a body is shown.
 const BODY_BYTES: usize = 4096;
@@ -118,7 +118,7 @@ fn version(version: Version) -> String {
 fn headers(text: &mut String, sign: char, headers: &HeaderMap, secrets: &Secrets) {
     let mut left = HEADER_BYTES;
     for (name, value) in headers {
-        let value = String::from_utf8_lossy(value.as_bytes());
+        let value = field_text(value.as_bytes());
         let shown = secrets.masked(masked_value(name.as_str(), &value).into_owned());
         let line = format!("\n{sign} {name}: {shown}");
         let Some(rest) = left.checked_sub(line.len()) else {

@@ -106,8 +106,9 @@ impl WebSocket {
                 }
                 Ok(Frame::Binary(bytes)) => return Ok(Received::Message(Message::Binary(bytes))),
                 Ok(Frame::Close(frame)) => {
-                    // The goodbye that answers it leaves with the next poll; whether it arrives is of no matter.
-                    let _ = tokio::time::timeout(CLOSING, self.stream.next()).await;
+                    // Sends the frame that answers it; whether that arrives is of no matter. The end of the TCP connection,
+                    // for which a server may leave the client waiting, is not waited for.
+                    let _ = tokio::time::timeout(CLOSING, self.stream.flush()).await;
                     let why = match frame {
                         Some(frame) if frame.reason.is_empty() => format!("code {}", u16::from(frame.code)),
                         Some(frame) => format!("code {}: {}", u16::from(frame.code), frame.reason.as_str()),
@@ -115,7 +116,10 @@ impl WebSocket {
                     };
                     return Ok(Received::Closed(why));
                 }
-                Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_)) => {}
+                // A server that does nothing but ping must not keep the thread.
+                Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_)) => {
+                    tokio::task::coop::consume_budget().await
+                }
                 Err(error) => return Err(explain(error, &self.peer)),
             }
         }
@@ -127,7 +131,12 @@ impl WebSocket {
         let goodbye = async {
             // An error means that the connection is gone, which is what was wanted.
             if self.stream.close(None).await.is_ok() {
-                while let Some(Ok(_)) = self.stream.next().await {}
+                while let Some(Ok(frame)) = self.stream.next().await {
+                    if frame.is_close() {
+                        break;
+                    }
+                    tokio::task::coop::consume_budget().await;
+                }
             }
         };
         let _ = tokio::time::timeout(CLOSING, goodbye).await;

@@ -100,6 +100,26 @@ fn a_websocket_over_tls_that_never_answers_ends_by_its_limit() {
     assert_eq!(ran.failures(), 2);
 }
 
+/// After the close frame there is nothing to wait for, whatever the server does with the connection.
+#[test]
+fn a_close_frame_ends_a_websocket_at_once() {
+    let script = r#"
+        fn iteration() {
+            let ws = ws::connect("/ws/linger", #{ timeout: "30s" });
+            ws.send("x");
+            let begun = run::elapsed();
+            print([ws.recv(), ws.is_open, run::elapsed() - begun < 1.0]);
+            let ws = ws::connect("/ws/linger");
+            ws.send("x");
+            let begun = run::elapsed();
+            ws.close();
+            print(run::elapsed() - begun < 1.0);
+        }
+    "#;
+    let ran = once(&Server::start(), script).without_errors();
+    assert_eq!(ran.printed(), ["[(), false, true]", "true"]);
+}
+
 /// Count of a counter, or number of values of a trend.
 fn figure(ran: &Ran, name: &str) -> f64 {
     let found = ran.snapshot().custom.iter().find(|stats| *stats.name == *name && stats.tag.is_none());

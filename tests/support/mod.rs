@@ -3,6 +3,8 @@
 mod apps;
 mod command;
 mod digest;
+mod flood;
+mod frames;
 mod http2;
 mod in_process;
 mod pages;
@@ -15,6 +17,10 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 pub(crate) use command::{Output, Running, Sandbox};
+pub(crate) use flood::{Flood, flooding};
+pub(crate) use frames::{
+    Act, CANCEL, ENHANCE_YOUR_CALM, FrameServer, INTERNAL_ERROR, NO_ERROR, REFUSED_STREAM,
+};
 pub(crate) use http2::Http2Server;
 pub(crate) use in_process::{Ran, block_on, load_test, once, run, try_run};
 pub(crate) use results::{RunDir, files_with, rows};

@@ -18,6 +18,8 @@
 //! | `/gzip` | `{"packed":true}`, compressed |
 //! | `/cut` | a body that ends before its length |
 //! | `/reset` | the connection is reset |
+//! | `/drop/MS` | the connection is closed after so many milliseconds, without an answer |
+//! | `/last` | 200; a little later, the connection is closed without a word |
 //! | `/garbage` | bytes that are not HTTP |
 //! | `/never` | no answer |
 //! | `/flaky/N/…` | 503 to every Nth request of that path, 200 to the others |
@@ -214,6 +216,9 @@ async fn serve(mut stream: TcpStream, shared: Arc<Shared>) {
             }
             Answer::Last(bytes) => {
                 let _ = stream.write_all(&bytes).await;
+                if seen.path == "/last" {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
                 return;
             }
             Answer::Zeros(length) => {
@@ -338,6 +343,11 @@ async fn answer(seen: &Seen, shared: &Shared) -> Answer {
         }
         ["cut"] => Answer::Last(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf of it".to_vec()),
         ["reset"] => Answer::Reset,
+        ["drop", ms] => {
+            tokio::time::sleep(Duration::from_millis(number(ms))).await;
+            Answer::Last(Vec::new())
+        }
+        ["last"] => Answer::Last(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok".to_vec()),
         ["garbage"] => Answer::Last(b"this is not HTTP at all\r\n\r\n".to_vec()),
         ["never"] => Answer::Never,
         ["flaky", every, ..] => {

@@ -8,6 +8,7 @@
 //! | `greet` | sends `hello` unasked, then echoes |
 //! | `ping` | pings on each message and answers it when the pong is there |
 //! | `bye` | closes with code 4000 on the first message |
+//! | `linger` | closes as `bye` does, and does not close the connection under it |
 //! | `cut` | drops the connection on the first message |
 //! | `refuse` | answers the handshake with 403 |
 //! | `page` | answers the handshake with 200 |
@@ -63,6 +64,10 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
             ("bye", _) => {
                 let frame = CloseFrame { code: 4000.into(), reason: "bye".into() };
                 socket.close(Some(frame)).await?;
+            }
+            ("linger", _) => {
+                socket.close(None).await?;
+                std::future::pending::<()>().await;
             }
             ("cut", _) => return Ok(()),
             ("ping", message) => {

@@ -11,7 +11,7 @@ use super::output::OutputArgs;
 use super::resources::ResourceArgs;
 use super::values::{choice, key_value, positive_rate, rate, threads, time_scale};
 use crate::HttpDebug;
-use crate::http::{ProxyChoice, VersionChoice};
+use crate::http::{DnsChoice, ProxyChoice, VersionChoice};
 use crate::metrics::ThresholdText;
 use crate::plan::{Arrivals, CapacityPlan, HttpLayer, Late, Options, RunStages, parse_stages};
 use crate::text::parse_duration;
@@ -230,6 +230,14 @@ pub(in crate::cli) struct HttpArgs {
     #[arg(long, value_name = "TIME", env = "RHAID_CONNECT_TIMEOUT", value_parser = parse_duration)]
     pub(in crate::cli) connect_timeout: Option<Duration>,
 
+    /// Which address of a name connections go to: first, round-robin or random [default: round-robin]
+    #[arg(long, value_name = "HOW", env = "RHAID_DNS", value_parser = choice(&DnsChoice::CHOICES))]
+    pub(in crate::cli) dns: Option<DnsChoice>,
+
+    /// How long the addresses of a name are used before it is looked up again [default: 5m]
+    #[arg(long, value_name = "TIME", env = "RHAID_DNS_TTL", value_parser = parse_duration)]
+    pub(in crate::cli) dns_ttl: Option<Duration>,
+
     /// Maximum number of redirects to follow [default: 10]
     #[arg(long, value_name = "N", env = "RHAID_MAX_REDIRECTS")]
     pub(in crate::cli) max_redirects: Option<u32>,
@@ -302,6 +310,8 @@ impl RunArgs {
             data_roots: self.data.clone(),
             thresholds: self.thresholds(),
             http: HttpLayer {
+                dns: self.http.dns,
+                dns_ttl: self.http.dns_ttl,
                 insecure: self.http.insecure.then_some(true),
                 ca_file: self.http.ca_file.clone(),
                 client_cert: self.http.client_cert.clone(),

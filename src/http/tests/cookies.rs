@@ -87,3 +87,85 @@ fn the_scripts_own_header_wins() {
         assert_eq!(client.send(own).await.body, "mine=1");
     });
 }
+
+/// A logout is a cookie of the past, in whatever words a server says so.
+#[test]
+fn a_date_of_the_past_deletes_a_cookie_however_it_is_written() {
+    run(async {
+        let server = server().await;
+        let client = client();
+        let url = target(server.url("/"));
+        for date in [
+            "Thu, 01 Jan 1970 00:00:00 GMT",
+            "Thu, 01 Jan 1970 00:00:00 UTC",
+            "Thu, 01-Jan-1970 00:00:00 GMT",
+            "Thu Jan  1 00:00:00 1970",
+            "1 jan 70 0:0:0",
+            "Thu, 01 Jan 1970 00:00:00 +0000",
+            "Mon, 01 Jan 1601 00:00:00 GMT",
+        ] {
+            client.set_cookie(&url, "id=1; Path=/").unwrap();
+            assert_eq!(get(&client, server.url("/")).await.body, "id=1");
+            client.set_cookie(&url, &format!("id=; Path=/; expires={date}; HttpOnly")).unwrap();
+            assert_eq!(get(&client, server.url("/")).await.body, "none", "{date}");
+        }
+        // A date of the future keeps it, one that is none makes it last as long as the user, and Max-Age wins.
+        for attributes in [
+            "Expires=Fri, 31 Dec 9999 23:59:59 UTC",
+            "Expires=tomorrow",
+            "Expires=Thu, 01 Jan 1970 00:00:00 UTC; Max-Age=60",
+            "Max-Age=60; Expires=Thu, 01 Jan 1970 00:00:00 UTC",
+            "Expires=Thu, 01 Jan 1970 00:00:00 UTC; Expires=Fri, 31 Dec 9999 23:59:59 UTC",
+        ] {
+            client.clear_cookies();
+            client.set_cookie(&url, &format!("expires=1; Path=/; {attributes}")).unwrap();
+            assert_eq!(get(&client, server.url("/")).await.body, "expires=1", "{attributes}");
+        }
+    });
+}
+
+#[test]
+fn a_cookie_goes_out_with_the_bytes_it_came_with() {
+    run(async {
+        let server = Server::start(|_, stream| async move {
+            let mut stream = stream;
+            for answer in [&b"set-cookie: a=\xff\xe9\r\nset-cookie: b=\xc3\xbc\r\n"[..], b""] {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    tokio::io::AsyncReadExt::read_buf(&mut stream, &mut head).await.unwrap();
+                }
+                let sent = head.windows(9).any(|part| part == b"a=\xff\xe9; b=\xc3");
+                let status = if sent { "201" } else { "200" };
+                let head = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n");
+                let answer = [head.as_bytes(), answer, b"\r\n"];
+                tokio::io::AsyncWriteExt::write_all(&mut stream, &answer.concat()).await.unwrap();
+            }
+        })
+        .await;
+        let client = client();
+        assert_eq!(get(&client, server.url("/")).await.status, 200);
+        assert_eq!(get(&client, server.url("/")).await.status, 201);
+        let found = client.cookies_for(&target(server.url("/")));
+        assert_eq!(
+            found,
+            [("a".to_owned(), "\u{ff}\u{e9}".to_owned()), ("b".to_owned(), "\u{fc}".to_owned())]
+        );
+    });
+}
+
+#[test]
+fn cookies_are_bounded() {
+    run(async {
+        let server = server().await;
+        let client = client();
+        let url = target(server.url("/"));
+        client.set_cookie(&url, &format!("a={}", "x".repeat(4095))).unwrap();
+        assert!(client.set_cookie(&url, &format!("b={}", "x".repeat(4096))).is_err());
+        let mut kept = 1;
+        while client.set_cookie(&url, &format!("c{kept}=1")).is_ok() {
+            kept += 1;
+        }
+        assert_eq!(kept, 3000);
+        client.set_cookie(&url, "a=2").unwrap();
+    });
+}

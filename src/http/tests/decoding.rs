@@ -86,11 +86,22 @@ fn damage_is_told() {
         assert_eq!(error.kind, ErrorKind::Body);
         assert!(error.message.starts_with(&format!("the {encoding} body is corrupt: ")), "{error}");
     }
-    let error = check("zstd", Bytes::from_static(b"x")).unwrap_err();
-    assert_eq!(
-        error.message,
-        "unsupported content-encoding 'zstd'; only gzip, deflate and br can be decoded"
-    );
+}
+
+/// As browsers and curl do; what it means is the script's affair.
+#[test]
+fn an_encoding_that_nobody_knows_leaves_the_body_as_it_came() {
+    let body = Bytes::from(gzip(TEXT));
+    for encoding in ["zstd", "utf-8", "aws-chunked", "gzip, zstd", "\u{e4}", "*"] {
+        assert_eq!(check(encoding, body.clone()).unwrap(), body, "{encoding}");
+    }
+}
+
+#[test]
+fn what_follows_a_gzip_body_is_padding() {
+    for padding in [&[0; 600][..], b"\r\n", b"\x1f"] {
+        assert_eq!(check("gzip", [&gzip(TEXT), padding].concat()).unwrap(), TEXT);
+    }
 }
 
 #[test]

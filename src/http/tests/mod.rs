@@ -12,6 +12,7 @@ mod cookies;
 mod decoding;
 mod failures;
 mod headers;
+mod leniency;
 mod proxies;
 mod redirects;
 mod server;

@@ -8,8 +8,8 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE};
 use http::{HeaderValue, Method};
 
 use super::server::{Seen, Server, ok, response};
-use super::{client, get, kind, message, request, run};
-use crate::http::{Exchange, Request};
+use super::{client, client_with, get, kind, message, request, run};
+use crate::http::{Exchange, HttpOptions, Request};
 
 type Log = Rc<RefCell<Vec<Seen>>>;
 
@@ -146,7 +146,10 @@ fn the_limit() {
         assert_eq!(message(&exchange), "more than 10 redirects (max_redirects sets this limit)");
         assert_eq!(exchange.hops.len(), 10);
         let two = Request { max_redirects: Some(2), ..request(Method::GET, server.url("/3")) };
-        assert_eq!(message(&client.send(two).await), "more than 2 redirects (max_redirects sets this limit)");
+        // A number for one request asks for what it leads to.
+        let exchange = client.send(two).await;
+        assert_eq!((exchange.status, exchange.hops.len()), (302, 2));
+        assert_eq!(exchange.headers["location"], "/0");
         let none = Request { max_redirects: Some(0), ..request(Method::GET, server.url("/3")) };
         let exchange = client.send(none).await;
         assert_eq!((exchange.status, exchange.hops.len()), (302, 0));
@@ -209,5 +212,47 @@ fn credentials_stay_with_their_origin() {
             .map(|seen| (seen.header("authorization").is_some(), seen.header("cookie").is_some()))
             .collect();
         assert_eq!(seen, [(true, true), (true, true), (true, true), (false, false)]);
+    });
+}
+
+/// Whatever is meant for the first origin alone: its name, its keys and tokens, those of all requests too.
+#[test]
+fn what_belongs_to_an_origin_stays_there() {
+    run(async {
+        let log = Log::default();
+        let other = redirecting(log.clone()).await;
+        let server = redirecting(log.clone()).await;
+        let client = client_with(HttpOptions {
+            headers: vec![("x-api-key".to_owned(), "k".to_owned()), ("x-plain".to_owned(), "p".to_owned())],
+            ..HttpOptions::default()
+        });
+        let fields = [
+            ("host", "shop.example"),
+            ("x-auth-token", "t"),
+            ("x-csrf-token", "t"),
+            ("origin", "http://shop.example"),
+            ("accept-language", "en"),
+        ];
+        let headers: http::HeaderMap = fields
+            .into_iter()
+            .map(|(name, value)| (name.parse::<http::HeaderName>().unwrap(), HeaderValue::from_static(value)))
+            .collect();
+        let to = |url: String| Request { headers: headers.clone(), ..request(Method::GET, url) };
+        client.send(to(server.url("/302?to=/same"))).await;
+        client.send(to(server.url(&format!("/302?to={}", other.url("/other"))))).await;
+        let log = log.borrow();
+        let [_, same, _, other_origin] = log.as_slice() else { panic!("four requests") };
+        for (name, value) in fields {
+            assert_eq!(same.header(name), Some(value), "{name}");
+        }
+        assert_eq!(same.header("x-api-key"), Some("k"));
+        assert_eq!(other_origin.header("host"), Some(other.addr.to_string().as_str()));
+        for name in ["x-auth-token", "x-csrf-token", "origin", "x-api-key"] {
+            assert_eq!(other_origin.header(name), None, "{name}");
+        }
+        assert_eq!(
+            (other_origin.header("accept-language"), other_origin.header("x-plain")),
+            (Some("en"), Some("p"))
+        );
     });
 }

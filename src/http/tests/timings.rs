@@ -8,8 +8,8 @@ use bytes::Bytes;
 use http::Method;
 
 use super::server::{Conversation, Server, ok, response};
-use super::{client, get, kind, request, run};
-use crate::http::{Client, Exchange, HttpOptions, Request};
+use super::{client, get, kind, message, request, run};
+use crate::http::{Client, Exchange, HttpOptions, Request, VersionChoice};
 
 fn check_sum(exchange: &Exchange) {
     let timings = &exchange.timings;
@@ -126,25 +126,32 @@ fn a_request_that_failed_counts_its_bytes() {
     });
 }
 
-/// The dead connection's bytes and time belong to the request that found it dead.
+/// The bytes and the time of the first try belong to the request that was sent again.
 #[test]
 fn a_second_try_counts_both() {
     run(async {
-        let server = Server::start(|_, stream| async move {
-            let mut conversation = Conversation::new(stream);
-            conversation.request().await;
-            conversation.send(ok("x")).await;
-            conversation.request().await;
+        const DELAY: Duration = Duration::from_millis(30);
+        let server = Server::start(|number, stream| async move {
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            while let Some(Ok((_, mut respond))) = connection.accept().await {
+                if number == 0 {
+                    tokio::time::sleep(DELAY).await;
+                    respond.send_reset(h2::Reason::REFUSED_STREAM);
+                } else {
+                    respond.send_response(http::Response::new(()), true).unwrap();
+                }
+            }
         })
         .await;
+        let again = Request { version: Some(VersionChoice::Http2), ..request(Method::POST, server.url("/")) };
         let client = client();
-        let first = get(&client, server.url("/")).await;
-        let second = get(&client, server.url("/")).await;
-        assert_eq!(second.status, 200);
-        assert_eq!(second.bytes_sent, 2 * first.bytes_sent);
-        assert_eq!(second.bytes_received, first.bytes_received);
-        assert!(second.timings.connecting.is_some());
-        check_sum(&second);
+        let twice = client.send(again.clone()).await;
+        assert_eq!((twice.status, twice.retries, server.accepted()), (200, 1, 2), "{}", message(&twice));
+        assert!(twice.timings.service() >= DELAY);
+        check_sum(&twice);
+        let once = client.send(again).await;
+        assert_eq!((once.status, once.retries, server.accepted()), (200, 0, 2));
+        assert!(twice.bytes_sent >= 2 * once.bytes_sent);
     });
 }
 

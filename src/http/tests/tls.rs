@@ -19,7 +19,6 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use super::server::{Conversation, Server, ok};
 use super::{client, client_with, get, kind, message, request, run};
-use crate::http::connection::LocalTasks;
 use crate::http::{ErrorKind, HttpOptions, Request, VersionChoice};
 
 /// A server that speaks TLS with a certificate nobody knows, and HTTP/2 or HTTP/1.1 inside it.
@@ -66,6 +65,16 @@ pub(super) async fn server(names: &[&str]) -> TlsServer {
     })
     .await;
     TlsServer { server, certificate, seen }
+}
+
+/// Starts hyper's tasks on the thread of the test.
+#[derive(Clone, Copy)]
+struct LocalTasks;
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for LocalTasks {
+    fn execute(&self, task: F) {
+        tokio::task::spawn_local(task);
+    }
 }
 
 /// Answers with the length of the body it got, or its path.

@@ -31,6 +31,9 @@ const MOST_GROUPS: usize = 10;
 /// How many custom metrics are listed.
 const MOST_CUSTOM: usize = 30;
 
+/// The metric that has a line of its own.
+const RETRIES: &str = "http_req_retries";
+
 /// How many script errors are shown with the source line and the call chain.
 const MOST_TRACES: usize = 3;
 
@@ -275,7 +278,7 @@ fn transactions(snapshot: &Snapshot, look: Look) -> Vec<String> {
 
 /// The custom metrics. Values by tag are in run.json only: there can be a thousand of them.
 fn custom(snapshot: &Snapshot, look: Look) -> Vec<String> {
-    let all = snapshot.custom.iter().filter(|stats| stats.tag.is_none());
+    let all = snapshot.custom.iter().filter(|stats| stats.tag.is_none() && stats.name.as_ref() != RETRIES);
     let rows: Vec<Row> = all
         .clone()
         .take(MOST_CUSTOM)
@@ -360,7 +363,18 @@ fn iterations_and_data(snapshot: &Snapshot, look: Look) -> Vec<String> {
             amount(total.bytes_sent, snapshot.elapsed),
         ));
     }
+    lines.extend(retries(snapshot));
     lines
+}
+
+/// Requests that were sent more than once: the server has seen more than the run counts.
+fn retries(snapshot: &Snapshot) -> Option<String> {
+    let stats = snapshot.custom.iter().find(|stats| stats.name.as_ref() == RETRIES && stats.tag.is_none())?;
+    let CustomFigures::Counter { count, .. } = stats.figures else { return None };
+    Some(format!(
+        "   retries     {} (sent again because the server had not processed them)",
+        format::number(count)
+    ))
 }
 
 fn amount(bytes: u64, time: Duration) -> String {

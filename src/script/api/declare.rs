@@ -1,5 +1,6 @@
 //! `options`, `task`, `wait`, `scenario`: the declarations at the top level of a script.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -11,7 +12,7 @@ use super::http_params;
 use super::scenario::{TASK_KEYS, scenario, task_settings};
 use super::threshold::{beside, place, read_all};
 use super::wait::{WaitSpec, wait_from};
-use crate::http::ProxyChoice;
+use crate::http::{DnsChoice, ProxyChoice};
 use crate::plan::{HttpLayer, Options};
 use crate::script::declare::TaskSettings;
 use crate::script::ending::ScriptResult;
@@ -101,8 +102,13 @@ keys! {
 
     /// Headers of every request; a request's own headers override them.
     headers: "map of names to plain values";
-    /// Addresses to use for host names instead of a DNS lookup.
-    resolve: "map of names to `\"IP\"` or `\"IP:PORT\"`";
+    /// Addresses to use for host names instead of a DNS lookup; several make an array.
+    resolve: "map of names to `\"IP\"`, `\"IP:PORT\"` or arrays of them";
+    /// Which of a name's addresses a new connection goes to, see [http.md](http.md#names-and-addresses); default
+    /// `"round-robin"`.
+    dns: "`\"first\"`, `\"round-robin\"` or `\"random\"`";
+    /// How long the addresses of a name are used before it is looked up again; default 5 min.
+    dns_ttl: "time";
     /// Accept any certificate.
     insecure: "true or false";
     /// PEM file of certificates to trust in addition to the system's.
@@ -311,7 +317,20 @@ fn http(map: &Map) -> Result<HttpLayer, String> {
         let what = format!("options.http.{key}");
         match key.as_str() {
             "headers" => http.headers = convert::text_map(&what, value)?.into_iter().collect(),
-            "resolve" => http.resolve = convert::text_map(&what, value)?.into_iter().collect(),
+            "resolve" => {
+                let mut several: BTreeMap<String, Vec<String>> = BTreeMap::new();
+                for (name, address) in http_params::pairs(&what, value)? {
+                    several.entry(name).or_default().push(address);
+                }
+                http.resolve = several.into_iter().map(|(name, list)| (name, list.join(","))).collect();
+            }
+            "dns" => {
+                let wanted = "\"first\", \"round-robin\" or \"random\"";
+                let name = convert::text(&what, value)?;
+                http.dns =
+                    Some(DnsChoice::parse(&name).map_err(|_| convert::expected(&what, wanted, value))?);
+            }
+            "dns_ttl" => http.dns_ttl = Some(convert::duration(&what, value)?),
             "insecure" => http.insecure = Some(convert::boolean(&what, value)?),
             "ca_file" => http.ca_file = Some(PathBuf::from(convert::text(&what, value)?)),
             "client_cert" => http.client_cert = Some(PathBuf::from(convert::text(&what, value)?)),

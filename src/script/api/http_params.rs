@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, CONTENT_LENGTH};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rhai::{Array, Dynamic, Map};
 
 use super::convert;
 use super::request_body::RequestBody;
-use crate::http::{BodyUse, DigestCredentials, Request, VersionChoice, basic_auth_value};
+use crate::http::{BodyUse, DigestCredentials, Request, VersionChoice, basic_auth_value, field_text};
 use crate::script::reference::{Section, keys};
 
 pub(super) const SECTION: Section = Section {
@@ -63,7 +63,7 @@ keys! {
     digest: "as `basic`";
     /// Timeout of this request, instead of the run's.
     timeout: "time";
-    /// Maximum number of redirects to follow.
+    /// Maximum number of redirects to follow; then the last 3xx response is the result.
     redirects: "whole number, or `false` for none";
     /// HTTP version of this request, instead of the run's.
     http_version: "`\"auto\"`, `\"1.1\"` or `\"2\"`";
@@ -119,6 +119,7 @@ impl Params {
     pub(super) fn fill(self, request: &mut Request) -> Result<(), String> {
         request.headers = self.headers;
         request.body = self.body.into_bytes(&mut request.headers)?;
+        check_length(&request.headers, request.body.len())?;
         if !self.query.is_empty() {
             request.target = request.target.with_query(&self.query).map_err(|error| error.to_string())?;
         }
@@ -150,6 +151,18 @@ impl Params {
         value.set_sensitive(true);
         self.headers.insert(AUTHORIZATION, value);
         Ok(())
+    }
+}
+
+/// A length that contradicts the body would cut it, or let the server wait for more.
+fn check_length(headers: &HeaderMap, length: usize) -> Result<(), String> {
+    let wrong = |value: &&HeaderValue| value.as_bytes() != length.to_string().as_bytes();
+    match headers.get_all(CONTENT_LENGTH).iter().find(wrong) {
+        Some(value) => Err(format!(
+            "headers: content-length is {}, but the body has {length} bytes; leave it out, it is set from the body",
+            field_text(value.as_bytes())
+        )),
+        None => Ok(()),
     }
 }
 
@@ -213,7 +226,7 @@ fn read_headers(value: &Dynamic, headers: &mut HeaderMap) -> Result<(), String> 
 }
 
 /// Keys to plain values; an array repeats its key.
-fn pairs(what: &str, value: &Dynamic) -> Result<Vec<(String, String)>, String> {
+pub(super) fn pairs(what: &str, value: &Dynamic) -> Result<Vec<(String, String)>, String> {
     let map = convert::map(what, value)?;
     let mut pairs = Vec::with_capacity(map.len());
     for (key, value) in &map {

@@ -12,7 +12,7 @@ use rhai::NativeCallContext;
 use super::http_params::{Demands, Params};
 use super::response::{Response, ResponseData};
 use crate::http::{Destination, Exchange, Request};
-use crate::metrics::{ErrorKind, Failure, Protocol, RequestSample, SeriesId, TagId};
+use crate::metrics::{ErrorKind, Failure, Protocol, RequestSample, SeriesId, TagId, builtin};
 use crate::script::ending::ScriptResult;
 use crate::script::endpoint::Endpoint;
 use crate::script::host::Host;
@@ -78,6 +78,9 @@ impl Pending {
             bytes_received: exchange.bytes_received,
             failure: failure(&exchange),
         };
+        if self.recorded && exchange.retries > 0 {
+            count_retries(host, vu, exchange.retries);
+        }
         let data = Rc::new(ResponseData::new(exchange, self.method, sample));
         if self.recorded {
             vu.keep_open(data.clone());
@@ -136,6 +139,16 @@ pub(super) fn target(host: &Host, vu: &VuContext, url: &str) -> ScriptResult<Des
 fn group_tag(host: &Host, vu: &VuContext) -> Option<TagId> {
     let groups = vu.groups.borrow();
     (!groups.is_empty()).then(|| host.recorder.borrow_mut().tag("group", &groups.join("::")))
+}
+
+#[cold]
+fn count_retries(host: &Host, vu: &VuContext, retries: u32) {
+    let mut recorder = host.recorder.borrow_mut();
+    if let Some(metric) = builtin::named("http_req_retries").and_then(|metric| recorder.builtin(metric).ok())
+    {
+        // A counter takes every number that is not negative.
+        let _ = recorder.custom_value(metric, f64::from(retries), &[], vu);
+    }
 }
 
 /// Why a response counts as failed before the script has said anything.

@@ -15,7 +15,7 @@ use rhai::{Array, Dynamic, Engine, FnPtr, ImmutableString, Map, NativeCallContex
 
 use super::pending::status_failure;
 use super::{call_closure, check, convert, response_headers, scrape};
-use crate::http::Exchange;
+use crate::http::{Exchange, field_text};
 use crate::metrics::{ErrorKind, Failure, FailureSample, Recorder, RequestSample, SAMPLE_SEARCHED};
 use crate::scrape::Document;
 use crate::script::ending::ScriptResult;
@@ -150,7 +150,9 @@ impl ResponseData {
                 return Err(format!("{} has no JSON: {}", self.describe(), error.message));
             }
             let body = self.body()?;
-            serde_json::from_slice(body).map_err(|error| {
+            // RFC 8259 section 8.1: a byte order mark may be ignored.
+            let text = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+            serde_json::from_slice(text).map_err(|error| {
                 let start: String = String::from_utf8_lossy(body).chars().take(60).collect();
                 format!("the body of {} is not JSON: {error}; it starts with {start:?}", self.describe())
             })
@@ -515,7 +517,7 @@ fn timings(exchange: &Exchange) -> Map {
 fn cookies(exchange: &Exchange) -> Map {
     let set = exchange.headers.get_all(SET_COOKIE).iter();
     set.filter_map(|header| {
-        let text = String::from_utf8_lossy(header.as_bytes()).into_owned();
+        let text = field_text(header.as_bytes()).into_owned();
         let (name, rest) = text.split_once('=')?;
         let value = rest.split(';').next().unwrap_or_default();
         Some((name.trim().into(), value.trim().into()))

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use rhai::{Array, Dynamic, Engine, ImmutableString, Map};
 
 use super::response::{Response, ResponseData};
+use crate::http::field_text;
 use crate::script::reference::{Owner, calls};
 
 calls! {
@@ -48,7 +49,7 @@ impl Headers {
         let values = self.0.exchange.headers.get_all(name);
         let mut joined: Option<String> = None;
         for value in values {
-            let value = String::from_utf8_lossy(value.as_bytes());
+            let value = field_text(value.as_bytes());
             joined = Some(match joined {
                 Some(before) => format!("{before}, {value}"),
                 None => value.into_owned(),
