@@ -2,7 +2,10 @@
 //!
 //! Leaves what the target did to `findings`. Pure.
 
-use crate::metrics::{CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, Percentile, Saturation, Snapshot};
+use crate::metrics::{
+    CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, LONGEST_MESSAGE, LONGEST_NAME, Percentile, Saturation,
+    Snapshot,
+};
 use crate::text::format;
 
 /// One warning: the first line states it, the others add detail. Text from the run is not escaped.
@@ -23,6 +26,27 @@ pub(crate) fn warnings(snapshot: &Snapshot) -> Vec<Warning> {
         all.push(vec![
             "too many distinct request names: new ones are counted as (other)".to_owned(),
             "give requests with IDs in their path a common name".to_owned(),
+        ]);
+    }
+    if snapshot.groups_folded {
+        all.push(vec![
+            "too many different failures, script errors or checks: new ones are counted as (other)"
+                .to_owned(),
+            "leave IDs and bodies out of the messages of fail and throw and out of the names of checks"
+                .to_owned(),
+        ]);
+    }
+    if snapshot.texts_cut > 0 {
+        let times = match snapshot.texts_cut {
+            1 => "once".to_owned(),
+            times => format!("{} times", format::count(times)),
+        };
+        all.push(vec![
+            format!("a name or message was too long and was cut, {times}; such a text ends with …"),
+            format!(
+                "names and tags have at most {LONGEST_NAME} bytes, messages {}",
+                format::count(LONGEST_MESSAGE as u64)
+            ),
         ]);
     }
     all
@@ -131,10 +155,13 @@ mod tests {
         snapshot.notes = vec!["7 of 10 samples are missing from s.json: they came faster".to_owned()];
         snapshot.interrupted_requests = 1_200;
         snapshot.series_folded = true;
+        snapshot.groups_folded = true;
+        snapshot.texts_cut = 1_000;
         let first: Vec<String> =
             warnings(&snapshot).into_iter().map(|mut warning| warning.remove(0)).collect();
-        assert_eq!(first.len(), 3, "{first:?}");
+        assert_eq!(first.len(), 5, "{first:?}");
         assert_eq!(first[0], snapshot.notes[0]);
         assert!(first[1].starts_with("1,200 requests had no response"), "{first:?}");
+        assert!(first[4].contains("was cut, 1,000 times"), "{first:?}");
     }
 }

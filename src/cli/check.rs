@@ -10,6 +10,7 @@ use super::args::CheckArgs;
 use super::exit::Exit;
 use super::{config_file, output};
 use crate::plan::Options;
+use crate::results::json_text;
 use crate::{LoadTest, Problem, Severity};
 
 /// Checks the scripts that the arguments name.
@@ -47,7 +48,7 @@ pub(super) fn check(args: &CheckArgs) -> Exit {
         }
     }
     if args.json {
-        output::out(&format!("{:#}\n", checked.json()));
+        output::out(&json_text(&checked.json()));
     } else {
         output::out(&checked.text());
         output::err(&checked.count());

@@ -1,22 +1,44 @@
 //! Printing that survives a closed terminal (a run must not be lost because nobody reads), and writing whole files.
+//!
+//! Invariant: what is not ours to colour has no control characters when it is printed on standard error.
 
 use std::fs;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use super::args::OutputArgs;
 use super::progress::ColorChoice;
 use crate::report::Look;
+use crate::system::create_file;
+use crate::text::clean_text;
+
+/// Why something is missing from standard output. A process has one.
+static PROBLEM: OnceLock<String> = OnceLock::new();
 
 /// Text on standard output, as it is.
 pub(super) fn out(text: &str) {
-    // A closed standard output (`| head`) has no reader to tell.
     let mut stdout = std::io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+        // A closed standard output (`| head`) has no reader to tell.
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        let _ = PROBLEM.set(format!("cannot write to standard output: {error}"));
+    }
 }
 
-/// Text on standard error, as it is.
+/// Why something is missing from standard output, if it is: the command did not do what it was asked for.
+pub(super) fn problem() -> Option<String> {
+    PROBLEM.get().cloned()
+}
+
+/// Text on standard error. Control characters are replaced: it may quote a script or a response.
 pub(super) fn err(text: &str) {
+    err_as_it_is(&clean_text(text));
+}
+
+/// Text on standard error with our own colours; what it quotes has been cleaned.
+pub(super) fn err_as_it_is(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }
 
@@ -40,7 +62,7 @@ pub(super) fn look_on(output: &OutputArgs, is_terminal: bool) -> Look {
 pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let made = folder.map_or(Ok(()), fs::create_dir_all);
-    made.and_then(|()| fs::write(path, content)).map_err(|error| {
+    made.and_then(|()| create_file(path)?.write_all(content)).map_err(|error| {
         // Half a file looks like a whole one. Anything else, such as a device, is left alone.
         if !content.is_empty() && path.is_file() {
             let _ = fs::remove_file(path);

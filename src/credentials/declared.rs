@@ -6,8 +6,22 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::{CUT, begin};
+
 /// Shortest value that is looked for, in characters: shorter ones stand in too many words.
 const SHORTEST: usize = 4;
+
+/// Shortest part of a value that is looked for where a text was cut, in bytes.
+const SHORTEST_PART: usize = 3;
+
+/// How many places where a text was cut are looked at, from its end: what quotes a text cuts it last.
+const MOST_CUTS: usize = 4;
+
+/// Longest escape of a character, in bytes: `\\\\ud83d\\\\ude00`, and `%25252525C3`.
+const LONGEST_ESCAPE: usize = 24;
+
+/// Most signs that it begins and goes on with: those of the bytes of a character.
+const MOST_SIGNS: usize = 4;
 
 /// See the module's description.
 #[derive(Debug, Default)]
@@ -44,8 +58,8 @@ impl Declared {
         self.values.len()
     }
 
-    /// Adds where they stand in the text.
-    pub(super) fn find(&self, text: &str, found: &mut Vec<Range<usize>>) {
+    /// Adds where they stand in the text, and what is left of them where it was cut.
+    pub(super) fn find(&self, text: &str, is_cut: bool, found: &mut Vec<Range<usize>>) {
         let plain =
             (!self.values.is_empty()).then(|| Plain::of(text)).filter(|plain| !plain.jumps.is_empty());
         for value in &self.values {
@@ -55,7 +69,48 @@ impl Declared {
                 found.extend(places.map(|(at, value)| text.source(at)..text.source(at + value.len())));
             }
         }
+        if !self.values.is_empty() {
+            self.find_parts(text, is_cut, found);
+        }
     }
+
+    /// Adds where their beginnings stand before a cut, and their ends behind one.
+    fn find_parts(&self, text: &str, is_cut: bool, found: &mut Vec<Range<usize>>) {
+        let cuts = text.rmatch_indices(CUT).take(MOST_CUTS).map(|(at, _)| at);
+        for end in cuts.clone().chain(is_cut.then_some(text.len())) {
+            // An escape that was cut stands for nothing: what counts is before it.
+            let near = begin(text, end.saturating_sub(LONGEST_ESCAPE)).len();
+            let escapes = text[near..end].rmatch_indices(['%', '\\', '&']).take(MOST_SIGNS);
+            for whole in [end].into_iter().chain(escapes.map(|(at, _)| near + at)) {
+                let head = Plain::of(&text[..whole]);
+                for value in &self.values {
+                    let raw = part_at_end(&text[..whole], &value.raw).map(|length| whole - length);
+                    let plain = value.plain.as_deref().and_then(|value| part_at_end(&head.text, value));
+                    let plain = plain.map(|length| head.source(head.text.len() - length));
+                    found.extend([raw, plain].into_iter().flatten().min().map(|start| start..end));
+                }
+            }
+        }
+        for cut in cuts {
+            let start = cut + CUT.len_utf8();
+            let part = |value: &Value| part_at_start(&text[start..], &value.raw);
+            found.extend(self.values.iter().filter_map(part).map(|length| start..start + length));
+        }
+    }
+}
+
+/// The length of the longest beginning of the value, but not all of it, that the text ends with.
+fn part_at_end(text: &str, value: &str) -> Option<usize> {
+    let (text, value) = (text.as_bytes(), value.as_bytes());
+    let longest = text.len().min(value.len().saturating_sub(1));
+    (SHORTEST_PART..=longest).rev().find(|&length| text[text.len() - length..] == value[..length])
+}
+
+/// The length of the longest end of the value, but not all of it, that the text begins with.
+fn part_at_start(text: &str, value: &str) -> Option<usize> {
+    let (text, value) = (text.as_bytes(), value.as_bytes());
+    let longest = text.len().min(value.len().saturating_sub(1));
+    (SHORTEST_PART..=longest).rev().find(|&length| text[..length] == value[value.len() - length..])
 }
 
 /// What an escape begins with, and what [`unescaped`] writes in another way.
@@ -206,10 +261,15 @@ fn unicode(text: &str, at: usize) -> Option<(char, usize)> {
 mod tests {
     use super::*;
 
-    fn masked(values: &[&str], text: &str) -> String {
+    fn declared(values: &[&str]) -> Declared {
         let mut declared = Declared::default();
         values.iter().for_each(|value| declared.add(value));
-        crate::credentials::without_declared(text, &declared).unwrap_or_else(|| text.to_owned())
+        declared
+    }
+
+    fn masked(values: &[&str], text: &str) -> String {
+        let declared = declared(values);
+        crate::credentials::without_declared(text, &declared, usize::MAX).unwrap_or_else(|| text.to_owned())
     }
 
     #[test]
@@ -257,6 +317,27 @@ mod tests {
         ] {
             assert_eq!(masked(&values, text), expected);
         }
+    }
+
+    #[test]
+    fn what_a_cut_leaves_of_a_value_is_found() {
+        let secret = "p@ss w\"rd!/ü+€-0123456789";
+        let form: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        let json = serde_json::Value::from(secret).to_string();
+        for whole in [secret, &form, json.trim_matches('"')] {
+            for (end, _) in whole.char_indices().skip(5) {
+                let text = masked(&[secret], &format!("it starts with \"{}…\"", &whole[..end]));
+                assert_eq!(text, "it starts with \"***…\"", "{}", &whole[..end]);
+                let cut = format!("/x/{}{}", whole, "y".repeat(20_000));
+                let shown = crate::credentials::masked_with(&cut, &declared(&[secret]), 3 + end).unwrap();
+                assert_eq!(shown, "/x/***");
+            }
+        }
+        assert_eq!(masked(&[secret], "…56789 and p@ and p@ss"), "…*** and p@ and p@ss");
+        // Longer than what is searched.
+        let key = "0123456789".repeat(5_000);
+        let shown = crate::credentials::masked_with(&format!("a {key} b"), &declared(&[&key]), 100).unwrap();
+        assert_eq!(shown, "a ***");
     }
 
     #[test]

@@ -18,9 +18,16 @@ pub use names::is_credential;
 /// The replacement for a credential.
 pub const MASK: &str = "***";
 
+/// Stands where a text was cut. A declared secret that was cut there is recognized by the part that is left of it.
+pub(crate) const CUT: char = '…';
+
+/// How much of a text behind its shown part is searched, in bytes, so that what begins before the cut is found whole.
+/// A longer credential is recognized by its beginning.
+const BEYOND: usize = 8 << 10;
+
 /// Masks credentials that are recognizable by name or shape: in headers, URLs, queries, forms, JSON, tokens.
 pub fn masked(text: &str) -> Cow<'_, str> {
-    rendered(text, text::spans(text), usize::MAX).map_or(Cow::Borrowed(text), Cow::Owned)
+    rendered(text, text::spans(text, false), usize::MAX).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
 /// A URL, which may lack its scheme, without user and password.
@@ -46,18 +53,30 @@ pub fn masked_value<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
 }
 
 /// The first `most` bytes of a text without credentials and without declared secrets; `None` when that is the text
-/// as it is. What is given beyond them is searched as well, so that nothing is shown of a secret that ends there.
+/// as it is. Some of what follows is searched as well, so that nothing is shown of a secret that ends there; the time
+/// that takes does not grow with the rest of the text.
 pub(crate) fn masked_with(text: &str, declared: &Declared, most: usize) -> Option<String> {
-    let mut found = text::spans(text);
-    declared.find(text, &mut found);
-    rendered(text, found, most)
+    let searched = begin(text, most.saturating_add(BEYOND));
+    let is_cut = searched.len() < text.len();
+    let mut found = text::spans(searched, is_cut);
+    declared.find(searched, is_cut, &mut found);
+    rendered(searched, found, most)
 }
 
-/// The text without declared secrets; `None` when it holds none.
-pub(crate) fn without_declared(text: &str, declared: &Declared) -> Option<String> {
+/// The first `most` bytes of a text without declared secrets; `None` when that is the text as it is.
+pub(crate) fn without_declared(text: &str, declared: &Declared, most: usize) -> Option<String> {
+    let searched = begin(text, most.saturating_add(BEYOND));
     let mut found = Vec::new();
-    declared.find(text, &mut found);
-    rendered(text, found, usize::MAX)
+    declared.find(searched, searched.len() < text.len(), &mut found);
+    rendered(searched, found, most)
+}
+
+/// The first characters of a text, with a mark when there are more: for messages that quote it.
+pub(crate) fn excerpt(text: &str, characters: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(characters) {
+        Some((end, _)) => Cow::Owned(format!("{}{CUT}", &text[..end])),
+        None => Cow::Borrowed(text),
+    }
 }
 
 /// The whole characters in the first `most` bytes of a text.

@@ -14,6 +14,9 @@ const LONGEST_NAME: usize = 64;
 /// How far behind `name="password"` its value may begin, in bytes.
 const NEARBY: usize = 256;
 
+/// Longest host with its port, in bytes.
+const LONGEST_HOST: usize = 260;
+
 /// What stands before a credential and is worth seeing.
 const SCHEMES: [&str; 6] = ["bearer", "basic", "digest", "token", "negotiate", "apikey"];
 
@@ -23,18 +26,19 @@ const JSON_ENDS: &[char] = &[',', '}', ']', ' ', '\t', '\n', '\r', '"', '\\'];
 const PLAIN_ENDS: &[char] =
     &['&', ' ', '\t', '\n', '\r', '"', '\'', '`', ';', ',', '<', '>', ')', '}', ']', '\\', '|'];
 
-/// The credentials in the text, in order, without those that are masked already.
-pub(super) fn spans(text: &str) -> Vec<Range<usize>> {
+/// The credentials in the text, in order, without those that are masked already. What follows it is not known when it
+/// was cut.
+pub(super) fn spans(text: &str, is_cut: bool) -> Vec<Range<usize>> {
     let bytes = text.as_bytes();
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
         let rest = &bytes[at..];
         let span = match byte {
-            b':' if rest.starts_with(b"://") => user_of_url(text, at + 3),
+            b':' if rest.starts_with(b"://") => user_of_url(text, at + 3, is_cut),
             b':' | b'=' => named(text, at, 1),
             b'%' if rest.starts_with(b"%3D") || rest.starts_with(b"%3d") => named(text, at, 3),
-            b'>' => element(text, at),
+            b'>' => element(text, at, is_cut),
             b' ' => after_scheme(text, at),
             b'e' if rest.starts_with(b"eyJ") => jwt(text, at),
             _ => None,
@@ -51,10 +55,15 @@ pub(super) fn spans(text: &str) -> Vec<Range<usize>> {
 }
 
 /// `user:password` in `http://user:password@host`.
-fn user_of_url(text: &str, start: usize) -> Option<Range<usize>> {
+fn user_of_url(text: &str, start: usize, is_cut: bool) -> Option<Range<usize>> {
     let rest = &text[start..];
-    let end = rest.find(['/', '?', '#', ' ', '"', '\'', '<', '>', '\\', '\n']).unwrap_or(rest.len());
-    rest[..end].rfind('@').map(|at| start..start + at)
+    let end = rest.find(['/', '?', '#', ' ', '"', '\'', '<', '>', '\\', '\n']);
+    match (rest[..end.unwrap_or(rest.len())].rfind('@'), end) {
+        (Some(at), _) => Some(start..start + at),
+        // A host is not that long: the @ was cut off.
+        (None, None) if is_cut && rest.len() > LONGEST_HOST => Some(start..text.len()),
+        _ => None,
+    }
 }
 
 /// The token after `Bearer` or `Basic`; words of a sentence are none.
@@ -91,15 +100,17 @@ fn jwt(text: &str, start: usize) -> Option<Range<usize>> {
 }
 
 /// What stands in `<password>…</password>`.
-fn element(text: &str, close: usize) -> Option<Range<usize>> {
+fn element(text: &str, close: usize, is_cut: bool) -> Option<Range<usize>> {
     let name = Name::before(text, close);
     let before = name.start.checked_sub(1).map(|before| text.as_bytes()[before]);
     if !matches!(before, Some(b'<' | b':')) || !is_credential(name.text) {
         return None;
     }
     let start = close + 1;
-    let end = start + text[start..].find('<')?;
-    text[end..].starts_with("</").then_some(start..end)
+    match text[start..].find('<') {
+        Some(length) => text[start + length..].starts_with("</").then_some(start..start + length),
+        None => is_cut.then_some(start..text.len()),
+    }
 }
 
 /// The value after `name:`, `name=`, `"name":` or `name%3D`, and the one that `name="password"` tells of.

@@ -101,6 +101,7 @@ pub struct Aggregator {
     spans: Vec<PhaseSpan>,
     groups: Groups,
     series_folded: bool,
+    texts_cut: u64,
     marks: Vec<Mark>,
     recent: VecDeque<RecentInterval>,
     interval_started: Duration,
@@ -154,6 +155,7 @@ impl Aggregator {
             spans: Vec::new(),
             groups: Groups::default(),
             series_folded: false,
+            texts_cut: 0,
             marks: Vec::new(),
             recent: VecDeque::new(),
             interval_started: Duration::ZERO,
@@ -223,15 +225,17 @@ impl Aggregator {
             self.log_requests(key, counts, false);
         }
         for (tag, counts) in &delta.tags {
+            let tag = &self.known_tag(tag);
             self.tags.of(tag).add(counts);
             self.log(tag_series(tag), counts, false);
         }
         for (name, counts) in &delta.transactions {
+            let name = &self.known_transaction(name);
             self.transactions.of(name).add(counts);
             self.transaction_total.add(counts);
             self.log(IntervalSeries::Transaction(name.clone()), counts, false);
         }
-        self.custom.add(delta.custom);
+        self.series_folded |= self.custom.add(delta.custom);
         self.phases.merge(&delta.phases);
         for iterations in &delta.iterations {
             self.iterations.add(iterations);
@@ -254,6 +258,28 @@ impl Aggregator {
         }
         self.reverse(&delta.reversed);
         self.series_folded |= delta.folded;
+        self.groups.folded |= delta.groups_folded;
+        self.texts_cut = self.texts_cut.saturating_add(delta.texts_cut);
+    }
+
+    /// A tag, or the one of the rest: each worker has its own cap, and together they may meet more than one run shows.
+    fn known_tag(&mut self, tag: &Tag) -> Tag {
+        if self.tags.len() < DEFAULT_SERIES_CAP || self.tags.contains(tag) {
+            return tag.clone();
+        }
+        self.series_folded = true;
+        let folded = (tag.0.clone(), Arc::from(OTHER));
+        let has_room = self.tags.len() < 2 * DEFAULT_SERIES_CAP || self.tags.contains(&folded);
+        if has_room { folded } else { (OTHER.into(), OTHER.into()) }
+    }
+
+    /// The same of a transaction.
+    fn known_transaction(&mut self, name: &Arc<str>) -> Arc<str> {
+        if self.transactions.len() < DEFAULT_SERIES_CAP || self.transactions.contains(name) {
+            return name.clone();
+        }
+        self.series_folded = true;
+        OTHER.into()
     }
 
     /// All totals that a series is part of.
@@ -263,6 +289,9 @@ impl Aggregator {
         if self.endpoints.len() >= DEFAULT_SERIES_CAP && !self.endpoints.contains(&endpoint) {
             endpoint.2 = OTHER.into();
             self.series_folded = true;
+            if self.endpoints.len() >= 2 * DEFAULT_SERIES_CAP && !self.endpoints.contains(&endpoint) {
+                endpoint.1 = OTHER.into();
+            }
         }
         let only = *self.only_protocol.get_or_insert(key.protocol);
         if only != key.protocol && self.protocols.len() == 0 {
@@ -500,6 +529,8 @@ impl Aggregator {
             script_errors: self.groups.script_errors(),
             interrupted_requests: tick.interrupted_requests,
             series_folded: self.series_folded,
+            groups_folded: self.groups.folded,
+            texts_cut: self.texts_cut,
             generator: self.generator.stats().clone(),
             capacity: None,
             thresholds: self.thresholds.stats(),
@@ -533,6 +564,7 @@ impl Aggregator {
             self.log_requests(key, counts, true);
         }
         for (tag, counts) in &reversed.tags {
+            let tag = &self.known_tag(tag);
             self.tags.of(tag).remove(counts);
             self.log(tag_series(tag), counts, true);
         }

@@ -17,6 +17,9 @@ const METRIC_CAP: usize = 200;
 /// How many values by tag it tells apart, all metrics together.
 const TAG_CAP: usize = 1_000;
 
+/// How many metrics and values by tag a run has before the rest is counted together. More than a thread can have.
+const TOTAL_CAP: usize = METRIC_CAP + 2 * TAG_CAP;
+
 /// A metric's place in its recorder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CustomId(usize);
@@ -332,13 +335,25 @@ pub(crate) struct CustomTotals {
 }
 
 impl CustomTotals {
-    pub(crate) fn add(&mut self, values: Vec<(CustomKey, CustomValues)>) {
-        for (key, values) in values {
+    /// Adds what a worker counted; true when there is more than one run shows: each worker has its own caps.
+    pub(crate) fn add(&mut self, values: Vec<(CustomKey, CustomValues)>) -> bool {
+        let mut folded = false;
+        for (mut key, values) in values {
+            if self.totals.len() >= TOTAL_CAP && !self.totals.iter().any(|(known, _)| *known == key) {
+                folded = true;
+                match &mut key.tag {
+                    // The metric has them all; even keys could be made up without end.
+                    Some(_) if self.totals.len() >= 2 * TOTAL_CAP => continue,
+                    Some((_, value)) => *value = OTHER.into(),
+                    None => key.name = OTHER.into(),
+                }
+            }
             match self.totals.iter_mut().find(|(known, _)| *known == key) {
                 Some((_, sum)) => sum.merge(&values),
                 None => self.totals.push((key, values)),
             }
         }
+        folded
     }
 
     /// Sorted by name; each metric is followed by its values by tag.

@@ -3,6 +3,7 @@
 //! Pure data, small: of a histogram only the values that occurred. Invariant: what was recorded is in exactly
 //! one delta.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +17,7 @@ use super::series::SeriesKey;
 use super::sparse::Sparse;
 use super::watch::WatchDelta;
 use crate::credentials::{MASK, is_credential};
+use crate::text::{clean_line, clean_text};
 
 /// Counters by what they are of.
 pub(crate) type Counts<K> = Vec<(K, RequestCounts<Sparse>)>;
@@ -42,6 +44,11 @@ pub struct Delta {
     /// What thresholds ask for, by the number of the watch.
     pub(crate) watched: Vec<(usize, WatchDelta)>,
     pub(crate) folded: bool,
+    #[serde(default)]
+    pub(crate) groups_folded: bool,
+    /// How many texts were cut.
+    #[serde(default)]
+    pub(crate) texts_cut: u64,
 }
 
 /// What an interval takes back of earlier ones.
@@ -66,11 +73,22 @@ impl Delta {
             && self.watched.iter().all(|(_, watched)| watched.is_sound())
     }
 
-    /// Replaces every text for which `replace` gives another one: names, tags, messages, script errors.
-    pub(crate) fn replace_texts(&mut self, replace: impl Fn(&str, usize) -> Option<String>) {
+    /// Replaces every text for which `mask` gives another one: names, tags, messages, script errors; and what a terminal
+    /// would act on by what can be seen. Names become one line.
+    pub(crate) fn replace_texts(&mut self, mask: impl Fn(&str, usize) -> Option<String>) {
+        let replace = |text: &str, most| match mask(text, most) {
+            Some(masked) => Some(clean_text(&masked).into_owned()),
+            None => match clean_text(text) {
+                Cow::Borrowed(_) => None,
+                Cow::Owned(clean) => Some(clean),
+            },
+        };
         let shared = |text: &mut Arc<str>| {
             if let Some(other) = replace(text, usize::MAX) {
                 *text = other.into();
+            }
+            if text.contains(['\n', '\t']) {
+                *text = clean_line(text).into();
             }
         };
         let owned = |text: &mut String| {

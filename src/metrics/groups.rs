@@ -46,6 +46,22 @@ pub struct FailureKey {
     pub status: u16,
 }
 
+impl FailureKey {
+    /// Makes it the group of the rest when there are `count` groups and none is its own; true when it was changed.
+    /// Statuses and methods without end must not make groups without end either.
+    pub(super) fn fold(&mut self, count: usize, has: impl Fn(&FailureKey) -> bool) -> bool {
+        if count < GROUP_CAP || has(self) {
+            return false;
+        }
+        self.name = OTHER.into();
+        if count >= 2 * GROUP_CAP && !has(self) {
+            *self =
+                FailureKey { method: OTHER.into(), name: OTHER.into(), kind: ErrorKind::Other, status: 0 };
+        }
+        true
+    }
+}
+
 /// A group of failed requests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -84,7 +100,7 @@ pub struct FailureSample {
 pub const SAMPLE_BODY: usize = 1_024;
 
 /// Bytes of a body that are searched for secrets before the rest is cut off: a secret in two halves is not found.
-pub(crate) const SAMPLE_SEARCHED: usize = 8 * SAMPLE_BODY;
+pub(crate) const SAMPLE_SEARCHED: usize = 10 * SAMPLE_BODY;
 
 /// A group of script errors with one message at one place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -107,10 +123,16 @@ pub(super) struct Groups {
     pub(super) checks: Vec<(Arc<str>, CheckCount)>,
     failures: HashMap<FailureKey, FailureCount>,
     script_errors: Vec<ScriptErrorCount>,
+    /// There were more of one of them than are kept apart.
+    pub(super) folded: bool,
 }
 
 impl Groups {
-    pub(super) fn add_check(&mut self, name: Arc<str>, count: CheckCount) {
+    pub(super) fn add_check(&mut self, mut name: Arc<str>, count: CheckCount) {
+        if self.checks.len() >= GROUP_CAP && !self.checks.iter().any(|(known, _)| *known == name) {
+            self.folded = true;
+            name = OTHER.into();
+        }
         match self.checks.iter_mut().find(|(known, _)| *known == name) {
             Some((_, sum)) => {
                 sum.passes = sum.passes.saturating_add(count.passes);
@@ -121,9 +143,7 @@ impl Groups {
     }
 
     pub(super) fn add_failure(&mut self, mut key: FailureKey, count: FailureCount) {
-        if self.failures.len() >= GROUP_CAP && !self.failures.contains_key(&key) {
-            key.name = OTHER.into();
-        }
+        self.folded |= key.fold(self.failures.len(), |key| self.failures.contains_key(key));
         match self.failures.get_mut(&key) {
             Some(sum) => {
                 sum.count = sum.count.saturating_add(count.count);
@@ -143,6 +163,7 @@ impl Groups {
             known.first.message == group.first.message && known.first.position == group.first.position
         });
         if !is_known && self.script_errors.len() >= GROUP_CAP {
+            self.folded = true;
             group.first.message = OTHER.to_owned();
             group.first.position = String::new();
         }
@@ -166,12 +187,12 @@ impl Groups {
     pub(super) fn take_back_failures(&mut self, reversed: &[(FailureKey, u64)]) {
         for (key, count) in reversed {
             // A failure whose group came too late stands under the name of the rest.
-            let folded = FailureKey { name: OTHER.into(), ..key.clone() };
-            let key = if self.failures.contains_key(key) { key } else { &folded };
-            if let Some(group) = self.failures.get_mut(key) {
+            let mut key = key.clone();
+            key.fold(self.failures.len().max(GROUP_CAP), |key| self.failures.contains_key(key));
+            if let Some(group) = self.failures.get_mut(&key) {
                 group.count = group.count.saturating_sub(*count);
                 if group.count == 0 {
-                    self.failures.remove(key);
+                    self.failures.remove(&key);
                 }
             }
         }

@@ -32,6 +32,7 @@ mod snapshot;
 mod sparse;
 mod table;
 mod tap;
+mod texts;
 mod threshold;
 mod totals;
 mod watch;
@@ -72,6 +73,7 @@ pub use snapshot::{
 };
 pub use sparse::Sparse;
 pub(crate) use tap::{Chunk, Sample, Tap, TapLine};
+pub(crate) use texts::{LONGEST_MESSAGE, LONGEST_NAME};
 pub use threshold::{
     Aggregation, Operator, Quantity, SubmetricFigures, SubmetricStats, Threshold, ThresholdState,
     ThresholdStats, ThresholdText,

@@ -21,7 +21,8 @@ use super::histogram::Histogram;
 use super::iterations::IterationRecorder;
 use super::sample::{Failure, IterationEnd, Protocol, RequestSample, ScriptError, TagId};
 use super::series::{SeriesId, SeriesKey, SeriesRef};
-use super::tap::{Sample, Tap, context, searched};
+use super::tap::{Sample, Tap, context};
+use super::texts::{MaskBegin, Texts};
 use super::threshold::Quantity;
 use super::watch::{Tagged, Watch, Watches};
 
@@ -49,6 +50,10 @@ pub struct Recorder {
     watches: Option<Box<Watches>>,
     /// Where every sample goes besides; `None` unless somebody writes them down.
     tap: Option<Box<Tap>>,
+    /// What is kept of long texts.
+    texts: Texts,
+    /// There were more failures, script errors or checks than are kept apart.
+    groups_folded: bool,
 }
 
 /// What is to be taken back: counted like what is added, so that it too grows with the series only.
@@ -77,7 +82,14 @@ impl Recorder {
             reversed: Reversed::default(),
             watches: None,
             tap: None,
+            texts: Texts::default(),
+            groups_folded: false,
         }
+    }
+
+    /// Masks with this what is cut from long texts.
+    pub(crate) fn mask_with(&mut self, mask: MaskBegin) {
+        self.texts.mask_with(mask);
     }
 
     /// Counts these samples apart from now on; to be called before the first series.
@@ -109,7 +121,9 @@ impl Recorder {
 
     /// The series of a request.
     pub fn series(&mut self, protocol: Protocol, scenario: &str, method: &str, name: &str) -> SeriesId {
-        let id = self.series.id(SeriesRef { protocol, scenario, method, name });
+        let (scenario, method, name) =
+            (self.texts.name(scenario), self.texts.name(method), self.texts.name(name));
+        let id = self.series.id(SeriesRef { protocol, scenario: &scenario, method: &method, name: &name });
         if let Some(watches) = &mut self.watches {
             for key in &self.series.table.keys()[watches.series()..] {
                 watches.add_series(key);
@@ -129,7 +143,10 @@ impl Recorder {
 
     /// The place where requests tagged `key:value` are counted.
     pub fn tag(&mut self, key: &str, value: &str) -> TagId {
-        TagId(self.tags.id(SeriesRef { protocol: Protocol::Http, scenario: "", method: key, name: value }).0)
+        let (key, value) = (self.texts.name(key), self.texts.name(value));
+        TagId(
+            self.tags.id(SeriesRef { protocol: Protocol::Http, scenario: "", method: &key, name: &value }).0,
+        )
     }
 
     /// Counts a request.
@@ -149,18 +166,17 @@ impl Recorder {
         if let Some(watches) = &mut self.watches {
             watches.request(sample);
         }
+        let sample = self.texts.request(sample);
         if let Some(failure) = &sample.failure {
-            let key = self.failure_key(sample, failure);
+            let key = self.failure_key(&sample, failure);
             self.failure(key, &failure.message, show);
         }
-        self.pass_on(|| Sample::Request { sample: sample.clone(), taken_back: false });
+        self.pass_on(|| Sample::Request { sample: sample.into_owned(), taken_back: false });
     }
 
     fn failure(&mut self, mut key: FailureKey, message: &str, show: impl FnOnce() -> Option<FailureSample>) {
         let now = SystemTime::now();
-        if self.failures.len() >= GROUP_CAP && !self.failures.contains_key(&key) {
-            key.name = super::OTHER.into();
-        }
+        self.groups_folded |= key.fold(self.failures.len(), |key| self.failures.contains_key(key));
         let group = self.failures.entry(key).or_insert_with(|| FailureCount {
             count: 0,
             first_seen: now,
@@ -171,7 +187,8 @@ impl Recorder {
         group.count += 1;
         group.last_seen = now;
         keep_message(&mut group.messages, message);
-        group.keep_sample(show);
+        let texts = &mut self.texts;
+        group.keep_sample(|| Some(texts.shown(show()?)));
     }
 
     /// Takes back a request that was counted, because the script changed its verdict later;
@@ -188,10 +205,13 @@ impl Recorder {
             watches.reverse(sample);
         }
         if let Some(failure) = &sample.failure {
-            let key = self.failure_key(sample, failure);
+            let mut key = self.failure_key(sample, failure);
+            let reversed = &self.reversed.failures;
+            key.fold(reversed.len(), |key| reversed.contains_key(key));
             *self.reversed.failures.entry(key).or_default() += 1;
         }
-        self.pass_on(|| Sample::Request { sample: sample.clone(), taken_back: true });
+        let sample = self.texts.request(sample);
+        self.pass_on(|| Sample::Request { sample: sample.into_owned(), taken_back: true });
     }
 
     fn failure_key(&self, sample: &RequestSample, failure: &Failure) -> FailureKey {
@@ -220,13 +240,17 @@ impl Recorder {
 
     /// Counts a transaction: a named stretch of a script, which is no request.
     pub(crate) fn transaction(&mut self, name: &str, duration: Duration, failed: bool, of: &dyn Tagged) {
+        let name = &*self.texts.name(name);
         let key = SeriesRef { protocol: Protocol::Call, scenario: "", method: TRANSACTION, name };
         let id = self.transactions.id(key);
         self.transactions.of(id).record_transaction(duration, failed);
         if let Some(watches) = &mut self.watches {
             watches.transaction(name, duration, failed, of);
         }
-        self.pass_on(|| Sample::Transaction { name: name.into(), duration, failed, of: context(of, &[]) });
+        if self.tap.is_some() {
+            let of = context(of, &[], &mut self.texts);
+            self.pass_on(|| Sample::Transaction { name: name.into(), duration, failed, of });
+        }
     }
 
     /// A metric of the script's own.
@@ -234,7 +258,7 @@ impl Recorder {
     /// # Errors
     /// When the name is that of another kind of metric, in words.
     pub fn custom(&mut self, name: &str, kind: MetricKind, is_time: bool) -> Result<CustomId, String> {
-        self.custom.metric(name, kind, is_time)
+        self.custom.metric(&self.texts.name(name), kind, is_time)
     }
 
     /// A metric of the engine whose values are recorded one by one.
@@ -253,6 +277,7 @@ impl Recorder {
         tags: &[(String, String)],
         of: &dyn Tagged,
     ) -> Result<(), String> {
+        let tags = &*self.texts.tags(tags);
         self.custom.record(id, value, tags)?;
         if let (Some(watches), Some(metric)) = (&mut self.watches, self.custom.name_and_kind(id)) {
             watches.own(metric, value, tags, of);
@@ -260,24 +285,32 @@ impl Recorder {
         if self.tap.is_some()
             && let Some((metric, kind, is_time)) = self.custom.metric_of(id)
         {
-            self.pass_on(|| Sample::Custom { metric, kind, is_time, value, of: context(of, tags) });
+            let of = context(of, tags, &mut self.texts);
+            self.pass_on(|| Sample::Custom { metric, kind, is_time, value, of });
         }
         Ok(())
     }
 
     /// Counts a check.
     pub(crate) fn check(&mut self, name: &str, passed: bool, of: &dyn Tagged) {
+        let name = &*self.texts.name(name);
         if let Some(watches) = &mut self.watches {
             watches.check(name, passed, of);
         }
-        self.pass_on(|| Sample::Check { name: name.into(), passed, of: context(of, &[]) });
+        if self.tap.is_some() {
+            let of = context(of, &[], &mut self.texts);
+            self.pass_on(|| Sample::Check { name: name.into(), passed, of });
+        }
         let index = match self.checks.iter().position(|(known, _)| **known == *name) {
             Some(index) => index,
             None if self.checks.len() < GROUP_CAP => self.add_check(name),
-            None => match self.checks.iter().position(|(known, _)| **known == *super::OTHER) {
-                Some(index) => index,
-                None => self.add_check(super::OTHER),
-            },
+            None => {
+                self.groups_folded = true;
+                match self.checks.iter().position(|(known, _)| **known == *super::OTHER) {
+                    Some(index) => index,
+                    None => self.add_check(super::OTHER),
+                }
+            }
         };
         let count = &mut self.checks[index].1;
         if passed {
@@ -295,9 +328,11 @@ impl Recorder {
     /// Counts an error of a script.
     pub fn script_error(&mut self, error: &ScriptError) {
         let now = SystemTime::now();
+        let error = self.texts.script_error(error);
         let mut key = (error.message.clone(), error.position.clone());
         if self.script_errors.len() >= GROUP_CAP && !self.script_errors.contains_key(&key) {
             key = (super::OTHER.to_owned(), String::new());
+            self.groups_folded = true;
         }
         let group =
             self.script_errors.entry(key).or_insert_with_key(|(message, position)| ScriptErrorCount {
@@ -312,7 +347,7 @@ impl Recorder {
             });
         group.count += 1;
         group.last_seen = now;
-        self.pass_on(|| Sample::ScriptError { message: searched(&error.message) });
+        self.pass_on(|| Sample::ScriptError { message: error.message.clone() });
     }
 
     /// Moves everything counted since the last call into a delta for the aggregator.
@@ -342,6 +377,8 @@ impl Recorder {
             watched: self.watches.as_mut().map_or_else(Vec::new, |watches| watches.take()),
             folded: [&self.series, &self.tags, &self.transactions].into_iter().any(|all| all.table.folded())
                 || self.custom.folded(),
+            groups_folded: self.groups_folded,
+            texts_cut: self.texts.take_cut(),
         }
     }
 }

@@ -15,8 +15,9 @@ use super::builtin::{
 use super::histogram::ms;
 use super::sample::{Protocol, RequestSample, micros};
 use super::series::SeriesKey;
-use super::tap::{Chunk, Sample, short};
+use super::tap::{Chunk, Sample};
 use crate::credentials::{MASK, is_credential};
+use crate::text::clean_text;
 
 /// A metric that a value belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,7 +92,10 @@ impl SampleGroups {
             self.sources.resize_with(chunk.source + 1, Names::default);
         }
         let mask = self.mask.clone();
-        let masked = |text: Arc<str>| mask(&text).map_or(text, Into::into);
+        let masked = |text: Arc<str>| match kept(&text, &*mask) {
+            Cow::Borrowed(_) => text,
+            Cow::Owned(other) => other.into(),
+        };
         let key = |key: SeriesKey| SeriesKey {
             protocol: key.protocol,
             scenario: masked(key.scenario),
@@ -129,7 +133,7 @@ fn group<'a>(
     names: &'a Names,
     mask: &dyn Fn(&str) -> Option<String>,
 ) -> SampleGroup<'a> {
-    let masked = |text: &'a str| mask(text).map_or(Cow::Borrowed(text), Cow::Owned);
+    let masked = |text: &'a str| kept(text, mask);
     let of = |context: &'a [(String, String)]| -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
         let value = |key: &str, value| if is_credential(key) { MASK.into() } else { masked(value) };
         context.iter().map(|(key, of)| (masked(key), value(key, of))).collect()
@@ -173,13 +177,21 @@ fn group<'a>(
         }
         Sample::ScriptError { message } => {
             let values = values_of(|source| (source == Source::ScriptErrors).then_some(1.0));
-            (vec![("error".into(), short(&masked(message)).into())], values)
+            (vec![("error".into(), masked(message))], values)
         }
         Sample::Run { metric, kind, value } => {
             (Vec::new(), vec![(SampleMetric { name: metric, kind: *kind, contains: "default" }, *value)])
         }
     };
     SampleGroup { at, tags, values }
+}
+
+/// A text as it is written: without secrets and control characters.
+fn kept<'a>(text: &'a str, mask: &dyn Fn(&str) -> Option<String>) -> Cow<'a, str> {
+    match mask(text) {
+        Some(masked) => Cow::Owned(clean_text(&masked).into_owned()),
+        None => clean_text(text),
+    }
 }
 
 /// A tag of the engine's with others, of which none replaces it.
@@ -206,8 +218,7 @@ fn request_tags<'a>(
     tags.push(("status".into(), sample.status.to_string().into()));
     tags.push(("expected_response".into(), sample.failure.is_none().to_string().into()));
     if let Some(failure) = &sample.failure {
-        let message = mask(&failure.message).map_or_else(|| short(&failure.message), |masked| short(&masked));
-        tags.push(("error".into(), message.into()));
+        tags.push(("error".into(), kept(&failure.message, mask)));
         tags.push(("error_code".into(), Cow::Borrowed(failure.kind.as_str())));
     }
     for tag in &sample.tags {

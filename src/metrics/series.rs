@@ -1,7 +1,8 @@
 //! What a series is: the key under which samples are counted together, and the cap on their number.
 //!
 //! Owns the keys and the table that turns a key into a small number. Leaves the counting to the recorder.
-//! Invariant: at most `cap` keys exist; whatever comes later is counted under [`OTHER`].
+//! Invariant: whatever comes after `cap` keys is counted under [`OTHER`], and after twice as many under [`OTHER`] of
+//! every method.
 
 use std::sync::Arc;
 
@@ -79,6 +80,10 @@ impl SeriesTable {
             self.folded = true;
             return self.id(SeriesRef { name: OTHER, ..wanted });
         }
+        // Methods and keys of tags could be made up without end too.
+        if self.keys.len() >= 2 * self.cap && wanted.method != OTHER {
+            return self.id(SeriesRef { method: OTHER, ..wanted });
+        }
         let SeriesRef { protocol, scenario, method, name } = wanted;
         let key = SeriesKey { protocol, scenario: scenario.into(), method: method.into(), name: name.into() };
         let id = SeriesId(u32::try_from(self.keys.len()).unwrap_or(u32::MAX));
@@ -124,5 +129,15 @@ mod tests {
         assert_eq!(ids[5], ids[9]);
         assert_eq!(&*table.keys()[ids[9].index()].name, OTHER);
         assert_eq!(table.id(key("s", "GET", "/item/0")), ids[0], "known names keep their series");
+    }
+
+    #[test]
+    fn methods_without_end_make_no_series_without_end() {
+        let mut table = SeriesTable::new(3);
+        for i in 0..100 {
+            table.id(key("s", &format!("M{i}"), &format!("/{i}")));
+        }
+        assert_eq!(table.keys().len(), 7);
+        assert_eq!((&*table.keys()[6].method, &*table.keys()[6].name), (OTHER, OTHER));
     }
 }

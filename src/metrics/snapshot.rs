@@ -86,6 +86,11 @@ pub struct Snapshot {
     pub interrupted_requests: u64,
     /// Set when the cap on series was reached and later names were counted as `(other)`.
     pub series_folded: bool,
+    /// Set when there were more different failures, script errors or checks than are kept apart, so that later ones
+    /// were counted as `(other)`.
+    pub groups_folded: bool,
+    /// How many names and messages were too long and were cut when they were recorded.
+    pub texts_cut: u64,
     /// How well the load generator kept up.
     pub generator: GeneratorStats,
     /// The results of the capacity search, if the load is one.
@@ -138,6 +143,8 @@ impl Default for Snapshot {
             spans: Vec::new(),
             interrupted_requests: 0,
             series_folded: false,
+            groups_folded: false,
+            texts_cut: 0,
             generator: GeneratorStats::default(),
             capacity: None,
             thresholds: Vec::new(),

@@ -12,17 +12,14 @@ use std::time::{Duration, SystemTime};
 use super::builtin::MetricKind;
 use super::sample::RequestSample;
 use super::series::SeriesKey;
+use super::texts::Texts;
 use super::watch::Tagged;
-use crate::credentials::begin;
 
 /// How many samples go at once: few enough to be on time, enough that the channel costs nothing.
 const CHUNK: usize = 512;
 
 /// How many chunks may wait for all threads together: 65,536 samples.
 const WAITING: usize = 128;
-
-/// Longest text of an error that is passed on, in bytes.
-const LONGEST_ERROR: usize = 2_000;
 
 /// One thing that was counted.
 #[derive(Debug)]
@@ -123,27 +120,18 @@ impl Tap {
 }
 
 /// The tags of where a sample was made.
-pub(super) fn context(of: &dyn Tagged, own: &[(String, String)]) -> Context {
+pub(super) fn context(of: &dyn Tagged, own: &[(String, String)], texts: &mut Texts) -> Context {
     let mut tags: Context = ["scenario", "group"]
         .into_iter()
-        .filter_map(|key| Some((key.to_owned(), of.tag(key)?.into_owned())))
+        .filter_map(|key| Some((key.to_owned(), texts.name(&of.tag(key)?).into_owned())))
         .collect();
     for (key, value) in own.iter().chain(of.all()) {
-        if !tags.iter().any(|(known, _)| known == key) {
-            tags.push((key.clone(), value.clone()));
+        let key = texts.name(key);
+        if !tags.iter().any(|(known, _)| **known == *key) {
+            tags.push((key.into_owned(), texts.name(value).into_owned()));
         }
     }
     tags
-}
-
-/// An error's text as it waits: longer than [`short`] shows it, so that no secret is cut in two there.
-pub(super) fn searched(text: &str) -> String {
-    begin(text, 4 * LONGEST_ERROR).to_owned()
-}
-
-/// An error's text as it is written.
-pub(super) fn short(text: &str) -> String {
-    begin(text, LONGEST_ERROR).to_owned()
 }
 
 #[cfg(test)]
@@ -187,13 +175,5 @@ mod tests {
         tap.send(&[], &[]);
         assert!(chunks.try_recv().is_err());
         assert_eq!((1..=CHUNK).filter(|_| tap.add(error())).count(), 1);
-    }
-
-    #[test]
-    fn long_errors_are_cut_between_characters() {
-        assert_eq!(short("kurz"), "kurz");
-        let cut = short(&"ä".repeat(LONGEST_ERROR));
-        assert_eq!(cut.len(), LONGEST_ERROR);
-        assert!(short(&format!("x{}", "ä".repeat(LONGEST_ERROR))).len() < LONGEST_ERROR);
     }
 }

@@ -1,9 +1,11 @@
 //! Escaping of text for HTML, SVG and XML. Pure.
 
-/// Text for between tags and in quoted attributes.
+use crate::text::clean_text;
+
+/// Text for between tags and in quoted attributes, without control characters.
 pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in clean_text(text).chars() {
         match c {
             '&' => escaped.push_str("&amp;"),
             '<' => escaped.push_str("&lt;"),
@@ -24,10 +26,10 @@ mod tests {
 
     #[test]
     fn nothing_of_it_is_markup() {
-        let text = "<script>alert('1' & \"2\")</script>\u{ffff}";
+        let text = "<script>alert('1' & \"2\")</script>\u{ffff}\u{1b}\u{9b}\u{202e}";
         assert_eq!(
             escape(text),
-            "&lt;script&gt;alert(&#39;1&#39; &amp; &quot;2&quot;)&lt;/script&gt;\u{fffd}"
+            "&lt;script&gt;alert(&#39;1&#39; &amp; &quot;2&quot;)&lt;/script&gt;\u{fffd}␛\u{fffd}\u{fffd}"
         );
     }
 }

@@ -11,7 +11,7 @@ use super::error::ResultsError;
 use super::hlog_file::HlogFile;
 use super::replace::replace;
 use super::resources_file::ResourcesFile;
-use super::run_json::{compared_run_json, run_json};
+use super::run_json::{compared_run_json, json_text, run_json};
 use super::script_copy::{copy_files, safe_name};
 use super::state_file::{self, state_json};
 use super::timeline_file::TimelineFile;
@@ -121,7 +121,7 @@ impl RunDirectory {
         comparison: &Comparison,
     ) -> Result<(), ResultsError> {
         let json = compared_run_json(record, Some(comparison));
-        replace(&self.path.join("run.json"), format!("{json:#}\n").as_bytes())
+        replace(&self.path.join("run.json"), json_text(&json).as_bytes())
     }
 }
 
@@ -156,7 +156,7 @@ pub fn run_folder(root: &Path, name: &str, started_at: SystemTime) -> Result<Pat
 }
 
 fn write_json(folder: &Path, record: &RunRecord) -> Result<(), ResultsError> {
-    let text = format!("{:#}\n", run_json(record));
+    let text = json_text(&run_json(record));
     let json = replace(&folder.join("run.json"), text.as_bytes());
     let state = replace(&folder.join(state_file::NAME), &state_json(record));
     json.and(state)

@@ -8,6 +8,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::path::PathBuf;
 
 use super::error::ResultsError;
+use crate::system::create_file;
 
 /// See the module's description.
 #[derive(Debug)]
@@ -21,7 +22,7 @@ pub(crate) struct GrowingFile {
 impl GrowingFile {
     /// Makes the file, empty.
     pub(crate) fn create(path: PathBuf) -> Result<Self, ResultsError> {
-        let file = File::create(&path).map_err(ResultsError::create("the file", &path))?;
+        let file = create_file(&path).map_err(ResultsError::create("the file", &path))?;
         Ok(GrowingFile { path, file, good_bytes: 0 })
     }
 

@@ -26,6 +26,20 @@ mod thresholds_json;
 mod timeline_file;
 mod trend;
 
+/// The files in the folder of a run, besides the copies of its scripts.
+#[cfg(feature = "cli")]
+pub(crate) const RUN_FILES: [&str; 9] = [
+    "run.json",
+    state_file::NAME,
+    "stats.csv",
+    "stats_history.csv",
+    "failures.csv",
+    "exceptions.csv",
+    "resources.csv",
+    "timeline.csv",
+    "latency.hlog",
+];
+
 #[cfg(test)]
 mod stored_tests;
 #[cfg(test)]
@@ -38,7 +52,7 @@ pub use error::ResultsError;
 pub use measured_run::{StoredRunError, compare};
 pub use recording::{Recording, Window};
 pub use resources_file::ResourcesFile;
-pub use run_json::{compared_run_json, endpoints_json, run_json};
+pub use run_json::{compared_run_json, endpoints_json, json_text, run_json};
 pub use samples_file::{SamplesFile, SamplesFormat};
 pub use stored_run::{NoRun, StoredRun};
 #[cfg(feature = "cli")]

@@ -19,6 +19,7 @@ use crate::metrics::{
     ms,
 };
 use crate::plan::{EndedBy, Machine, Origin, RunInfo, RunRecord};
+use crate::text::clean_json;
 use crate::text::format::round;
 use crate::text::utc::utc;
 
@@ -59,6 +60,8 @@ pub fn run_json(record: &RunRecord) -> Value {
         "generator": generator(&snapshot.generator),
         "interrupted_requests": snapshot.interrupted_requests,
         "series_folded": snapshot.series_folded,
+        "groups_folded": snapshot.groups_folded,
+        "texts_cut": snapshot.texts_cut,
         "files": info.files.iter().map(|(name, _)| json!({ "name": name })).collect::<Vec<_>>(),
     })
 }
@@ -70,6 +73,11 @@ pub fn compared_run_json(record: &RunRecord, comparison: Option<&Comparison>) ->
         json["comparison"] = comparison.json();
     }
     json
+}
+
+/// JSON as it is written: indented, with a line break at its end, without characters that a terminal acts on.
+pub fn json_text(json: &Value) -> String {
+    clean_json(format!("{json:#}\n"))
 }
 
 fn reason(ended_by: &EndedBy) -> Option<&str> {

@@ -16,6 +16,8 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::error::{ResultsError, advice};
 use crate::metrics::{SampleGroup, SampleMetric, SampleSink};
+use crate::system::create_stream;
+use crate::text::clean_line;
 use crate::text::utc::utc_micros;
 
 /// How much is written at once.
@@ -83,7 +85,7 @@ impl SamplesFile {
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir_all(folder).map_err(ResultsError::create("the directory", folder))?;
         }
-        let file = File::create(path).map_err(failed)?;
+        let file = create_stream(path).map_err(failed)?;
         let is_plain = file.metadata().is_ok_and(|metadata| metadata.is_file());
         let out = if path.extension().is_some_and(|extension| extension == "gz") {
             Out::Gzip(Box::new(GzEncoder::new(file, Compression::fast())))
@@ -237,7 +239,7 @@ fn csv_rows(lines: &mut Vec<u8>, group: &SampleGroup<'_>) -> io::Result<()> {
         let _ = write!(extra, "{and}{}={}", escaped(key), escaped(value));
     }
     let mut row = csv::WriterBuilder::new().buffer_capacity(256).from_writer(Vec::with_capacity(256));
-    row.write_record(COLUMNS.iter().map(|column| of(column)).chain([&*extra, ""]))
+    row.write_record(COLUMNS.iter().map(|column| clean_line(of(column))).chain([extra, String::new()]))
         .map_err(io::Error::other)?;
     let cells = row.into_inner().map_err(|error| io::Error::other(error.to_string()))?;
     let since = group.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::metrics::Snapshot;
 use crate::plan::{EndedBy, RunInfo, RunRecord};
+use crate::text::clean_json;
 
 /// Its name in the run directory.
 pub(crate) const NAME: &str = "state.json";
@@ -37,7 +38,7 @@ pub(crate) fn state_json(record: &RunRecord) -> Vec<u8> {
     let (version, ended_by) = (env!("CARGO_PKG_VERSION"), ended_by.as_ref());
     let state = Written { version, info, ended_by, snapshot };
     // Fails for a map with keys that are no text, and there is none.
-    serde_json::to_vec(&state).unwrap_or_default()
+    clean_json(serde_json::to_string(&state).unwrap_or_default()).into_bytes()
 }
 
 /// Reads it; the error is a message.

@@ -1,6 +1,6 @@
 //! The rows of the CSV files, with Locust's columns so that existing tools can read them. Pure.
 //!
-//! Times are milliseconds with up to three decimals and describe successful requests. A figure
+//! Texts are one line without control characters. Times are milliseconds with up to three decimals and describe successful requests. A figure
 //! without data is `N/A`, never 0. Invariant: a row has exactly the columns of its header.
 
 use std::collections::HashMap;
@@ -11,6 +11,7 @@ use crate::metrics::{
     EndpointStats, FailureCount, FailureKey, HistoryPoint, IntervalStats, Percentile, Snapshot, Summary, ms,
 };
 use crate::text::utc::{epoch_seconds, utc};
+use crate::text::{clean_line, clean_text};
 
 /// Placeholder for a figure without data.
 pub(super) const NO_DATA: &str = "N/A";
@@ -89,7 +90,9 @@ pub(crate) fn exceptions(snapshot: Option<&Snapshot>) -> Vec<u8> {
             "" => group.first.message.clone(),
             position => format!("{position}: {}", group.first.message),
         };
-        table.row(&[group.count.to_string(), message, group.first.trace.clone(), "local".to_owned()]);
+        // A trace is lines of the script, not text that somebody sends.
+        let trace = clean_text(&group.first.trace).into_owned();
+        table.cells(&[group.count.to_string(), clean_line(&message), trace, "local".to_owned()]);
     }
     table.into_bytes()
 }
@@ -239,7 +242,13 @@ impl Table {
         Table(csv::WriterBuilder::new().flexible(true).from_writer(Vec::new()))
     }
 
-    pub(super) fn row<S: AsRef<[u8]>>(&mut self, cells: &[S]) {
+    /// Line breaks become spaces: a row is a line, so that no text can pretend to be another row.
+    pub(super) fn row<S: AsRef<str>>(&mut self, cells: &[S]) {
+        let cells: Vec<String> = cells.iter().map(|cell| clean_line(cell.as_ref())).collect();
+        self.cells(&cells);
+    }
+
+    fn cells(&mut self, cells: &[String]) {
         let written = self.0.write_record(cells);
         debug_assert!(written.is_ok(), "writing to memory does not fail: {written:?}");
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::error::ResultsError;
 use super::growing_file::GrowingFile;
 use crate::metrics::{HistoryPoint, Snapshot};
+use crate::text::clean_line;
 
 /// The first line.
 pub(crate) const HEADER: &str =
@@ -68,7 +69,7 @@ impl TimelineFile {
 
 /// A name as a cell. Line breaks become spaces: a row is a line, so that half a row is known as such.
 fn cell(name: &str) -> String {
-    let name = name.replace(char::is_control, " ");
+    let name = clean_line(name);
     if name.contains([',', '"']) { format!("\"{}\"", name.replace('"', "\"\"")) } else { name }
 }
 

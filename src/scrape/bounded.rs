@@ -9,6 +9,9 @@ use std::rc::Rc;
 /// How many texts are remembered.
 const CAPACITY: usize = 256;
 
+/// Longest text that is remembered, in bytes: nobody writes a longer one by hand.
+const LONGEST: usize = 4096;
+
 /// Values made from texts, which are made once.
 pub(super) struct Bounded<T>(RefCell<HashMap<Box<str>, Rc<T>>>);
 
@@ -29,6 +32,9 @@ impl<T> Bounded<T> {
             return Ok(known.clone());
         }
         let made = Rc::new(make(text)?);
+        if text.len() > LONGEST {
+            return Ok(made);
+        }
         let mut known = self.0.borrow_mut();
         if known.len() >= CAPACITY {
             known.clear();

@@ -5,7 +5,9 @@
 use rhai::{FnPtr, Position};
 
 use super::events::ScriptEvent;
+use crate::metrics::LONGEST_NAME;
 use crate::plan::{Options, ScenarioPlan, TaskPlan, Wait, circle};
+use crate::text::clean_line;
 
 /// Name of the scenario that `task` and `wait` declare.
 pub(crate) const DEFAULT_SCENARIO: &str = "default";
@@ -105,6 +107,12 @@ impl Declarations {
         let name = &scenario.plan.name;
         if self.scenarios.iter().any(|known| known.plan.name == *name) {
             return Err(format!("scenario '{name}' is declared twice; scenario names must be unique"));
+        }
+        // Figures are found by it, so that it must be kept as it is.
+        if name.len() > LONGEST_NAME || clean_line(name) != *name {
+            return Err(format!(
+                "the name of a scenario must be a line of at most {LONGEST_NAME} bytes without control characters"
+            ));
         }
         self.scenarios.push(scenario);
         Ok(())

@@ -1,7 +1,7 @@
 //! A cache of requested URLs, parsed once, with their series.
 //!
 //! Invariant: bounded; if a script keeps requesting new URLs (ids in paths), the cache starts over instead of
-//! growing.
+//! growing, and a very long one is not remembered.
 
 use std::cell::OnceCell;
 use std::rc::Rc;
@@ -13,6 +13,9 @@ use crate::metrics::SeriesId;
 
 /// How many URLs are remembered per worker thread.
 const CAPACITY: usize = 4096;
+
+/// Longest URL and method that are remembered, in bytes: longer ones rarely come again.
+const LONGEST: usize = 4096;
 
 /// A request's destination and the place where it is counted.
 pub(crate) struct Endpoint {
@@ -60,10 +63,13 @@ impl EndpointCache {
         url: &str,
         endpoint: Endpoint,
     ) -> Rc<Endpoint> {
+        let endpoint = Rc::new(endpoint);
+        if url.len() + method.len() > LONGEST {
+            return endpoint;
+        }
         if self.known.len() >= CAPACITY {
             self.known.clear();
         }
-        let endpoint = Rc::new(endpoint);
         self.known.insert(Key { scenario, method: method.into(), url: url.into() }, endpoint.clone());
         endpoint
     }

@@ -102,12 +102,14 @@ pub(crate) struct Host {
 
 impl Host {
     pub(crate) fn new(
-        recorder: Recorder,
+        mut recorder: Recorder,
         run: Arc<RunState>,
         messages: MessageSink,
         inputs: ScriptInputs,
     ) -> Rc<Host> {
         let seed = inputs.seed;
+        let common = inputs.common.clone();
+        recorder.mask_with(Arc::new(move |text, most| common.secrets.mask_begin(text, most)));
         Rc::new(Host {
             inputs,
             recorder: RefCell::new(recorder),
@@ -136,9 +138,7 @@ impl Host {
 
     /// Shows a message, without the secrets in it.
     pub(crate) fn message(&self, mut message: Message) {
-        if let Some(masked) = self.inputs.common.secrets.mask_declared(&message.text) {
-            message.text = masked;
-        }
+        message.text = self.inputs.common.secrets.printed(message.text);
         let sink = self.messages.borrow().clone();
         sink(message);
     }
@@ -164,7 +164,7 @@ impl Host {
     /// Shows an error.
     pub(crate) fn show_error(&self, error: &ScriptError) {
         let text = format!("{}: {}\n{}", error.position, error.message, error.trace);
-        let text = self.inputs.common.secrets.mask(&text).unwrap_or(text);
+        let text = self.inputs.common.secrets.masked(text);
         self.message(Message { level: Level::Error, text, from: None });
     }
 

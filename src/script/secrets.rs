@@ -5,13 +5,21 @@
 //! messages that a script prints and in copies of scripts only declared secrets are masked. Requests themselves
 //! are not changed.
 
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
-use crate::credentials::{Declared, masked_with, without_declared};
+use crate::credentials::{CUT, Declared, begin, masked_with, without_declared};
+use crate::text::format::bytes;
 
 /// Most values.
 const MOST: usize = 5_000;
+
+/// Longest error or reason that is shown, with what explains it, in bytes.
+const LONGEST_TEXT: usize = 10_000;
+
+/// Longest message of a script that is shown, in bytes: up to a thousand of them wait for the terminal.
+const LONGEST_PRINTED: usize = 64 << 10;
 
 /// See the module's description.
 #[derive(Debug, Default)]
@@ -50,7 +58,8 @@ impl Secrets {
 
     /// The text without the secrets that were declared; `None` when it holds none.
     pub(crate) fn mask_declared(&self, text: &str) -> Option<String> {
-        self.any.load(Ordering::Acquire).then(|| without_declared(text, &self.declared())).flatten()
+        let mask = || without_declared(text, &self.declared(), usize::MAX);
+        self.any.load(Ordering::Acquire).then(mask).flatten()
     }
 
     /// The text without those, and without what is a credential by its name; `None` when it holds neither.
@@ -63,9 +72,26 @@ impl Secrets {
         masked_with(text, &self.declared(), most)
     }
 
-    /// The same for a text that is at hand.
+    /// The same for a text that is at hand and is shown or kept. It is cut when it is longer than anybody reads.
     pub(crate) fn masked(&self, text: String) -> String {
-        self.mask(&text).unwrap_or(text)
+        self.cut(text, LONGEST_TEXT, |text, most| self.mask_begin(text, most))
+    }
+
+    /// What a script prints, without the secrets that were declared. It is cut as well.
+    pub(crate) fn printed(&self, text: String) -> String {
+        let any = self.any.load(Ordering::Acquire);
+        self.cut(text, LONGEST_PRINTED, |text, most| {
+            any.then(|| without_declared(text, &self.declared(), most)).flatten()
+        })
+    }
+
+    fn cut(&self, text: String, most: usize, mask: impl Fn(&str, usize) -> Option<String>) -> String {
+        if text.len() <= most {
+            return mask(&text, usize::MAX).unwrap_or(text);
+        }
+        let mut kept = mask(&text, most).unwrap_or_else(|| begin(&text, most).to_owned());
+        let _ = write!(kept, "{CUT} ({} in all)", bytes(text.len() as u64));
+        kept
     }
 }
 
@@ -114,6 +140,22 @@ mod tests {
         check(16, "a *** token=");
         check(17, "a *** token=***");
         assert_eq!(secrets.mask_begin("short", 5), None);
+    }
+
+    #[test]
+    fn a_text_without_end_is_cut_and_says_so() {
+        let secrets = Secrets::default();
+        secrets.add("hunter2").unwrap();
+        let text = format!("{}hunter2{}", "x".repeat(LONGEST_TEXT - 3), "y".repeat(1_000_000));
+        let shown = secrets.masked(text);
+        assert!(
+            shown.ends_with("x***… (1.0 MB in all)") && shown.len() < LONGEST_TEXT + 30,
+            "{}",
+            shown.len()
+        );
+        let printed = secrets.printed(format!("hunter2 {}", "ü".repeat(1_000_000)));
+        assert!(printed.starts_with("*** ü") && printed.ends_with("ü… (2.0 MB in all)"));
+        assert_eq!(secrets.printed("token=abc".to_owned()), "token=abc");
     }
 
     #[test]

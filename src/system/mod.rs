@@ -1,10 +1,13 @@
-//! The operating system: exact timers, CPU clocks, limits, trusted certificates, the keyboard.
+//! The operating system: exact timers, CPU clocks, limits, files, trusted certificates, the keyboard.
 //!
 //! The only folder that knows `rustix` and `rustls-native-certs`. Leaves the interpretation to others. Invariant:
 //! what a system does not provide is `None` or a coarser substitute, never a made-up figure.
 
 mod cpu;
 mod deadlines;
+#[cfg(feature = "cli")]
+mod file_id;
+mod files;
 mod limits;
 mod roots;
 #[cfg(all(unix, feature = "cli"))]
@@ -12,6 +15,11 @@ mod terminal;
 mod timers;
 
 pub(crate) use cpu::{process_cpu, thread_cpu};
+#[cfg(feature = "cli")]
+pub(crate) use file_id::FileId;
+#[cfg(feature = "cli")]
+pub(crate) use files::read_text;
+pub(crate) use files::{create_file, create_stream, read_file};
 pub(crate) use limits::Limits;
 pub(crate) use roots::trusted_roots;
 #[cfg(all(unix, feature = "cli"))]

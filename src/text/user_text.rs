@@ -1,13 +1,46 @@
-//! Untrusted text (names, error messages, response bodies) made safe to show in a terminal.
+//! Untrusted text (names, error messages, response bodies) made safe to show: in a terminal, a file, a page.
 //!
-//! Pure. Owns cleaning, measuring and cutting. Invariant: the result contains no control characters,
-//! so no response can colour, clear or rewrite the terminal.
+//! Pure. Owns cleaning, measuring and cutting. Invariant: the result contains no control characters and no marks that
+//! reorder text, so that nobody's text can colour, clear or rewrite a terminal, or be read as something else.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use unicode_width::UnicodeWidthChar;
 
 /// One line: line breaks and tabs become spaces, other control characters visible stand-ins.
 pub fn clean_line(text: &str) -> String {
     text.trim_end_matches(['\n', '\r']).replace("\r\n", " ").chars().map(visible).collect()
+}
+
+/// The same for a text whose lines and tabs stay. What is clean is not copied.
+pub(crate) fn clean_text(text: &str) -> Cow<'_, str> {
+    let stays = |c| matches!(c, '\n' | '\t') || visible(c) == c;
+    if text.chars().all(stays) {
+        return Cow::Borrowed(text);
+    }
+    let text = text.replace("\r\n", "\n");
+    Cow::Owned(text.chars().map(|c| if stays(c) { c } else { visible(c) }).collect())
+}
+
+/// JSON whose texts hold no character that a terminal or an editor acts on: those that JSON allows as they are, are
+/// written as escapes, so that a reader gets the same text.
+pub(crate) fn clean_json(json: String) -> String {
+    let stays = |c| matches!(c, '\n' | '\t') || visible(c) == c;
+    if json.chars().all(stays) {
+        return json;
+    }
+    let mut clean = String::with_capacity(json.len() + 64);
+    for c in json.chars() {
+        // They stand inside of texts only, and none of them takes more than one unit of UTF-16.
+        if stays(c) {
+            clean.push(c);
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(clean, "\\u{:04x}", u32::from(c));
+        }
+    }
+    clean
 }
 
 /// The lines of a text, each cleaned; columns keep their place, so a caret still points right.
@@ -21,10 +54,14 @@ fn visible(c: char) -> char {
         // Unicode has a picture for each control character: U+241B is the one of ESC.
         '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('?'),
         '\u{7f}' => '\u{2421}',
-        // C1 controls (CSI in one character), and marks that reverse the direction of what follows.
-        '\u{80}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-            '\u{fffd}'
-        }
+        // C1 controls (CSI in one character), and marks that change the direction or the shape of what follows.
+        '\u{80}'..='\u{9f}'
+        | '\u{61c}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2066}'..='\u{206f}'
+        | '\u{fff9}'..='\u{fffb}' => '\u{fffd}',
         c => c,
     }
 }
@@ -74,6 +111,19 @@ mod tests {
             let cleaned = clean_line(&format!("x{}y", char::from(code)));
             assert!(!cleaned.contains(char::is_control), "{code:#x}");
         }
+    }
+
+    #[test]
+    fn texts_keep_their_lines_and_json_its_meaning() {
+        assert!(matches!(clean_text("a\tb\nü😀"), Cow::Borrowed(_)));
+        assert_eq!(clean_text("a\r\nb\rc\u{1b}[m\u{9b}\u{202e}\u{2028}\td"), "a\nb c␛[m\u{fffd}\u{fffd} \td");
+        let text = "a\u{9b}\u{202e}\u{61c}\u{7f}\u{2028}\u{85}\n\u{1b}ü";
+        let json = clean_json(format!("{:#}", serde_json::json!({ text: [text] })));
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&json).unwrap(),
+            serde_json::json!({ text: [text] })
+        );
+        assert!(json.chars().all(|c| c == '\n' || visible(c) == c), "{json}");
     }
 
     #[test]

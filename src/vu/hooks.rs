@@ -51,8 +51,8 @@ impl Worker {
             self.host().show_error(error);
         }
         match (fired.ending, fired.errors.first()) {
-            (Some(Ending::Abort(reason)), _) => Err(HookError::Aborted(reason)),
-            (_, Some(error)) => Err(HookError::Failed(shown(error))),
+            (Some(Ending::Abort(reason)), _) => Err(HookError::Aborted(self.secrets().masked(reason))),
+            (_, Some(error)) => Err(HookError::Failed(self.secrets().masked(shown(error)))),
             (_, None) => Ok(()),
         }
     }
@@ -86,7 +86,9 @@ impl Worker {
                 },
             },
             Err(CallEnd::Error(error)) => error,
-            Err(CallEnd::Ended(Ending::Abort(reason))) => return Err(HookError::Aborted(reason)),
+            Err(CallEnd::Ended(Ending::Abort(reason))) => {
+                return Err(HookError::Aborted(self.secrets().masked(reason)));
+            }
             Err(CallEnd::Ended(_)) => return Err(HookError::Failed("it was stopped".into())),
         };
         self.host().recorder.borrow_mut().script_error(&error);

@@ -13,7 +13,7 @@ use crate::cli::report::{LAST_RUNS, write_file};
 use crate::metrics::Snapshot;
 use crate::plan::{RunInfo, RunRecord};
 use crate::report::{Model, compared_markdown, html_report, junit};
-use crate::results::{CsvFiles, ResultsError, RunDirectory, StoredRun, Trend, compared_run_json};
+use crate::results::{self, CsvFiles, ResultsError, RunDirectory, StoredRun, Trend, compared_run_json};
 
 /// Where runs are kept unless it is said otherwise.
 const RESULTS_DIR: &str = "performance/results";
@@ -25,7 +25,7 @@ const REPORTS_DIR: &str = "performance/reports";
 type Single = fn(&RunRecord, Option<&Comparison>) -> String;
 
 pub(super) fn json_text(record: &RunRecord, comparison: Option<&Comparison>) -> String {
-    format!("{:#}\n", compared_run_json(record, comparison))
+    results::json_text(&compared_run_json(record, comparison))
 }
 
 /// What changed has no test case: a limit on it is `--fail-on-regression`.

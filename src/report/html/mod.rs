@@ -36,7 +36,7 @@ use super::model::Model;
 use crate::credentials::masked;
 use crate::metrics::{Percentile, Summary};
 use crate::text::utc::utc;
-use crate::text::{clean_line, clean_lines};
+use crate::text::{clean_json, clean_line, clean_lines, clean_text};
 
 const STYLE: &str = include_str!("report.css");
 const SCRIPT: &str = concat!(include_str!("report.js"), include_str!("timeline.js"));
@@ -149,13 +149,14 @@ impl Page {
             }
             "\n"
         };
-        page.into_string()
+        // What is written by hand here has been cleaned; this is for what somebody forgets.
+        clean_text(&page.into_string()).into_owned()
     }
 }
 
 /// Figures for the script. In its element only `<` could end it, or begin a comment that hides its end.
 fn data_script(id: &str, figures: &Value) -> Markup {
-    let json = figures.to_string().replace('<', "\\u003c");
+    let json = clean_json(figures.to_string()).replace('<', "\\u003c");
     html! { script type="application/json" id=(id) { (PreEscaped(json)) } }
 }
 

@@ -15,6 +15,7 @@ use rhai::{Array, Dynamic, Engine, FnPtr, ImmutableString, Map, NativeCallContex
 
 use super::pending::status_failure;
 use super::{call_closure, check, convert, response_headers, scrape};
+use crate::credentials::excerpt;
 use crate::http::{Exchange, field_text};
 use crate::metrics::{ErrorKind, Failure, FailureSample, Recorder, RequestSample, SAMPLE_SEARCHED};
 use crate::scrape::Document;
@@ -24,6 +25,9 @@ use crate::script::host::Host;
 use crate::script::json_path;
 use crate::script::reference::{Owner, Section, calls};
 use crate::script::value::Value;
+
+/// How much of a body that is not JSON an error quotes, in characters.
+const JSON_START: usize = 60;
 
 /// A response as a script value; clones share everything.
 #[derive(Clone)]
@@ -153,7 +157,8 @@ impl ResponseData {
             // RFC 8259 section 8.1: a byte order mark may be ignored.
             let text = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
             serde_json::from_slice(text).map_err(|error| {
-                let start: String = String::from_utf8_lossy(body).chars().take(60).collect();
+                let start = String::from_utf8_lossy(&body[..body.len().min(4 * JSON_START)]);
+                let start = excerpt(&start, JSON_START);
                 format!("the body of {} is not JSON: {error}; it starts with {start:?}", self.describe())
             })
         });
