@@ -17,7 +17,7 @@ use url::Url;
 use super::args::OutputArgs;
 use crate::analysis::limit_sentence;
 use crate::analysis::thresholds;
-use crate::metrics::{Snapshot, ThresholdStats};
+use crate::metrics::{Mask, Snapshot, ThresholdStats};
 use crate::outbound::{self, Proxies};
 use crate::plan::RunInfo;
 use crate::report::masked;
@@ -50,6 +50,8 @@ struct Alert {
 #[derive(Default)]
 pub(super) struct Alerts {
     tellers: Vec<Teller>,
+    /// Without it nothing is known to be secret.
+    mask: Option<Mask>,
     /// By threshold: breaches reported so far, and whether the last one continues.
     seen: HashMap<String, (u32, bool)>,
     /// What went wrong.
@@ -64,15 +66,16 @@ struct Teller {
 }
 
 impl Alerts {
-    /// The alerts that the flags ask for.
+    /// The alerts that the flags ask for. A command gets no variable whose value `mask` changes.
     ///
     /// # Errors
     /// If the URL is not valid, with the reason.
-    pub(super) fn new(output: &OutputArgs) -> Result<Alerts, String> {
+    pub(super) fn new(output: &OutputArgs, mask: Mask) -> Result<Alerts, String> {
         let (problem, problems) = channel();
         let mut tellers = Vec::new();
         if let Some(command) = output.on_breach.clone() {
-            let tell = move |alert: &Alert| run_command(&command, alert);
+            let mask = mask.clone();
+            let tell = move |alert: &Alert| run_command(&command, alert, &mask);
             tellers.push(Teller::start("--on-breach", problem.clone(), move || Ok(tell))?);
         }
         if let Some(url) = &output.on_breach_url {
@@ -81,7 +84,7 @@ impl Alerts {
             let url = outbound::parse_url(url).map_err(|why| format!("{flag}: not a valid URL: {why}"))?;
             tellers.push(Teller::start(flag, problem, move || poster(url))?);
         }
-        Ok(Alerts { tellers, seen: HashMap::new(), problems: Some(problems) })
+        Ok(Alerts { tellers, mask: Some(mask), seen: HashMap::new(), problems: Some(problems) })
     }
 
     /// Whether any way of delivery is set.
@@ -106,7 +109,7 @@ impl Alerts {
                 continue;
             };
             self.seen.insert(key, (stats.breaches, stats.in_breach));
-            let alert = alert(event, info, snapshot, stats);
+            let alert = alert(event, info, snapshot, stats, self.mask.as_ref());
             for teller in &self.tellers {
                 if let Err(TrySendError::Full(_)) = teller.alerts.try_send(alert.clone()) {
                     trouble.push(format!(
@@ -170,14 +173,21 @@ impl Teller {
     }
 }
 
-fn alert(event: &'static str, info: &RunInfo, snapshot: &Snapshot, stats: &ThresholdStats) -> Alert {
+fn alert(
+    event: &'static str,
+    info: &RunInfo,
+    snapshot: &Snapshot,
+    stats: &ThresholdStats,
+    mask: Option<&Mask>,
+) -> Alert {
+    let without_secrets = |text: String| mask.and_then(|mask| mask(&text)).unwrap_or(text);
     let sentence = match event {
         "recovery" => {
             format!("{} recovered: {}", thresholds::whole(&stats.threshold), thresholds::measured(stats))
         }
         _ => limit_sentence(stats),
     };
-    let sentence = masked(&clean_line(&sentence)).into_owned();
+    let sentence = masked(&clean_line(&without_secrets(sentence))).into_owned();
     let text = format!("{}: {event}: {sentence}", info.name);
     let time_s = format!("{:.1}", snapshot.elapsed.as_secs_f64());
     let variables = vec![
@@ -189,8 +199,9 @@ fn alert(event: &'static str, info: &RunInfo, snapshot: &Snapshot, stats: &Thres
         ("RHAID_TEXT", text.clone()),
         ("RHAID_TIME_S", time_s),
     ];
-    // A NUL cannot stand in the environment.
-    let clean = |(name, value): (&'static str, String)| (name, masked(&value).replace('\0', ""));
+    let clean = |(name, value): (&'static str, String)| {
+        (name, masked(&clean_line(&without_secrets(value))).into_owned())
+    };
     let json = json!({
         "event": event,
         // The key that chat programs show.
@@ -203,9 +214,16 @@ fn alert(event: &'static str, info: &RunInfo, snapshot: &Snapshot, stats: &Thres
     Alert { variables: variables.into_iter().map(clean).collect(), json: json.to_string() }
 }
 
-/// Runs a command of the shell, with the alert in its environment and on its standard input.
-fn run_command(command: &str, alert: &Alert) -> Result<(), String> {
+/// Runs a command of the shell, with the alert in its environment and on its standard input. Secrets of the script are
+/// not passed on: neither rhaid's own variables, among them parameters, nor others that hold one.
+fn run_command(command: &str, alert: &Alert, mask: &Mask) -> Result<(), String> {
     let mut shell = shell(command);
+    for (name, value) in std::env::vars_os() {
+        let is_own = name.to_string_lossy().starts_with("RHAID_");
+        if is_own || mask(&value.to_string_lossy()).is_some() {
+            shell.env_remove(name);
+        }
+    }
     shell
         .envs(alert.variables.iter().map(|(name, value)| (*name, value)))
         .stdin(Stdio::piped())
@@ -310,7 +328,9 @@ mod tests {
 
     fn command(command: &str) -> Result<(), String> {
         let run = fixture::limited();
-        run_command(command, &alert("breach", &fixture::info(), &run[5], &run[5].thresholds[1]))
+        let alert = alert("breach", &fixture::info(), &run[5], &run[5].thresholds[1], None);
+        let mask: Mask = Arc::new(|_| None);
+        run_command(command, &alert, &mask)
     }
 
     #[test]
@@ -332,11 +352,11 @@ mod tests {
 
     #[test]
     fn nothing_is_told_without_a_way_to() {
-        let mut alerts = Alerts::new(&OutputArgs::default()).unwrap();
+        let mut alerts = Alerts::new(&OutputArgs::default(), Arc::new(|_| None)).unwrap();
         let run = fixture::limited();
         assert!(run.iter().flat_map(|snapshot| alerts.look(&fixture::info(), snapshot)).next().is_none());
         assert!(alerts.finish().is_empty());
         let wrong = OutputArgs { on_breach_url: Some("nonsense".into()), ..OutputArgs::default() };
-        assert!(Alerts::new(&wrong).is_err());
+        assert!(Alerts::new(&wrong, Arc::new(|_| None)).is_err());
     }
 }

@@ -7,6 +7,7 @@ use super::args::{BaselineCommand, CompareArgs, TrendArgs};
 use super::exit::Exit;
 use super::output;
 use super::output::write_file;
+use super::places::Places;
 use super::progress::ColorChoice;
 use crate::analysis::comparison_sentence;
 use crate::analysis::{Comparison, TrendPoint};
@@ -14,7 +15,7 @@ use crate::report::{
     BaselineCurves, Look, comparison_markdown, comparison_page, comparison_table, trend_charts, trend_page,
     trend_table,
 };
-use crate::results::{StoredRun, Trend, baseline_names, find_run, save_baseline};
+use crate::results::{self, StoredRun, Trend, baseline_names, find_run, save_baseline};
 
 /// Where baselines are kept unless it is said otherwise.
 pub(super) const BASELINES_DIR: &str = "performance/benchmarks/baselines";
@@ -27,6 +28,11 @@ pub(super) fn compare(args: &CompareArgs) -> Exit {
     let found = |named: &str| find_run(named, &args.places.baselines_dir, &args.places.results_dir);
     let compared = found(&args.before).and_then(|before| Ok((before, found(&args.after)?))).and_then(
         |(before, after)| {
+            let mut places = Places::default();
+            [&before, &after].into_iter().for_each(|run| places.reads_run("the run's", run));
+            places.may_write("--html", args.html.as_ref());
+            places.may_write("--markdown", args.markdown.as_ref());
+            places.check()?;
             crate::results::compare(&before, &after, args.noise).map_err(|error| error.to_string())
         },
     );
@@ -46,7 +52,7 @@ pub(super) fn compare(args: &CompareArgs) -> Exit {
         made = true;
     }
     if args.json {
-        output::out(&format!("{:#}\n", comparison.json()));
+        output::out(&results::json_text(&comparison.json()));
     } else if made {
         output::out(&format!("{}\n", comparison_sentence(&comparison)));
     } else {

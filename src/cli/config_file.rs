@@ -10,10 +10,14 @@ use toml::{Table, Value};
 
 use super::args::{Cli, Command, RunArgs};
 use crate::plan::{HttpLayer, Options};
+use crate::system::read_text;
 use crate::text::did_you_mean;
 
 /// The file that is read by default.
 const DEFAULT_FILE: &str = "rhaid.toml";
+
+/// Largest settings file, in bytes; a wrong file name should not fill the memory.
+const LARGEST_FILE: u64 = 16 << 20;
 
 /// Tables of names and values; each entry is one use of the flag.
 const TABLES: [(&str, &str); 3] = [("params", "param"), ("env", "env"), ("tags", "tag")];
@@ -35,18 +39,22 @@ impl Config {
     }
 }
 
-/// Reads the settings file: the one that is named, or `rhaid.toml` if it exists.
+/// The settings file: the one that is named, or `rhaid.toml` if it exists.
+pub(super) fn path(named: Option<&PathBuf>) -> Option<&Path> {
+    match named {
+        Some(path) => Some(path.as_path()),
+        None => Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists()),
+    }
+}
+
+/// Reads the settings file.
 ///
 /// # Errors
 /// If it cannot be read or has an invalid setting, with the reason.
 pub(super) fn load(named: Option<&PathBuf>) -> Result<Config, String> {
-    let path = match named {
-        Some(path) => path.as_path(),
-        None if Path::new(DEFAULT_FILE).exists() => Path::new(DEFAULT_FILE),
-        None => return Ok(Config::default()),
-    };
+    let Some(path) = path(named) else { return Ok(Config::default()) };
     let shown = path.display();
-    let text = std::fs::read_to_string(path)
+    let text = read_text(path, LARGEST_FILE)
         .map_err(|error| format!("cannot read the settings file '{shown}': {error}"))?;
     let table: Table = text.parse().map_err(|error| format!("{shown}: {error}"))?;
     from_table(table).map_err(|problem| format!("{shown}: {problem}"))

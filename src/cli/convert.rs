@@ -11,7 +11,9 @@ use clap::{Args, Subcommand};
 
 use super::exit::Exit;
 use super::output;
+use super::places::Places;
 use crate::convert::{Converted, HarOptions, Problem, convert_curl, convert_har, convert_openapi};
+use crate::system::create_file;
 
 /// An input larger than this is refused.
 const MOST_BYTES: u64 = 512 * 1024 * 1024;
@@ -97,7 +99,13 @@ pub(super) fn convert(args: &ConvertArgs) -> Exit {
         From::Curl { input, out } => (curl(input), out),
         From::Openapi { input, out } => (converted(input, "the description", convert_openapi), out),
     };
-    match converted.and_then(|converted| write(converted, out)) {
+    let input = match &args.from {
+        From::Har { input, .. } | From::Curl { input, .. } | From::Openapi { input, .. } => input,
+    };
+    let mut places = Places::default();
+    places.reads("the input", Path::new(input));
+    places.may_write("--output", out.output.as_ref());
+    match converted.and_then(|converted| places.check().and_then(|()| write(converted, out))) {
         Ok(()) => Exit::Passed,
         Err(problem) => {
             output::error(&problem);
@@ -156,14 +164,12 @@ fn write(converted: Converted, out: &OutArgs) -> Result<(), String> {
             "SCRIPT".to_owned()
         }
         Some(path) => {
-            let mut options = OpenOptions::new();
-            options.write(true);
-            if out.force {
-                options.create(true).truncate(true)
+            let made = if out.force {
+                create_file(path)
             } else {
-                options.create_new(true)
+                OpenOptions::new().write(true).create_new(true).open(path)
             };
-            let written = options.open(path).and_then(|mut file| file.write_all(converted.script.as_bytes()));
+            let written = made.and_then(|mut file| file.write_all(converted.script.as_bytes()));
             written.map_err(|error| match error.kind() {
                 std::io::ErrorKind::AlreadyExists => {
                     format!(

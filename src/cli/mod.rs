@@ -22,6 +22,7 @@ mod monitor;
 mod new;
 mod origin;
 mod output;
+mod places;
 mod profiles;
 mod progress;
 mod report;
@@ -41,13 +42,25 @@ use exit::Exit;
 
 /// The command `rhaid`: reads the arguments of the process and does what they say.
 pub fn main() -> ExitCode {
+    let exit = command();
+    match (output::problem(), exit) {
+        (Some(problem), Exit::Passed) => {
+            output::error(&problem);
+            Exit::Configuration.into()
+        }
+        (_, exit) => exit.into(),
+    }
+}
+
+/// Runs the command.
+fn command() -> Exit {
     if let Some(help) = script_help::requested(std::env::args_os()) {
-        return help.into();
+        return help;
     }
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let cli =
         Cli::try_parse_from(&arguments).unwrap_or_else(|error| mistakes::explained(error, &arguments).exit());
-    let exit = match cli.command {
+    match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Target(args) => target::target(&args),
@@ -62,8 +75,7 @@ pub fn main() -> ExitCode {
         Command::Trend(args) => compare::trend(&args),
         Command::Check(args) => check::check(&args),
         Command::Completions { shell } => completions::completions(shell),
-    };
-    exit.into()
+    }
 }
 
 /// An event loop for a command; the run itself has threads of its own.

@@ -24,8 +24,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Measures for the time that was given, or until a signal.
 pub(super) fn monitor(args: &MonitorArgs) -> Exit {
-    if args.csv.is_some() && args.csv == args.svg {
-        output::error("--csv and --svg name the same file; use different files");
+    let mut files = super::places::Places::default();
+    files.may_write("--csv", args.csv.as_ref());
+    files.may_write("--svg", args.svg.as_ref());
+    if let Err(problem) = files.check() {
+        output::error(&problem);
         return Exit::Usage;
     }
     let sampler = Sampler::new();

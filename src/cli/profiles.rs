@@ -5,12 +5,16 @@ use std::path::Path;
 use crate::LoadTest;
 use crate::metrics::ThresholdText;
 use crate::plan::{Options, Profile};
+use crate::system::read_text;
 
 /// The word for every built-in profile.
 const ALL: &str = "all";
 
 /// What a file of a profile may leave out, because another script says what users do.
 const NOTHING_TO_RUN: &str = "\nfn iteration() {}\n";
+
+/// Largest file of a profile, in bytes.
+const LARGEST_PROFILE: u64 = 16 << 20;
 
 /// A load to run a script with.
 #[derive(Debug, Default)]
@@ -54,7 +58,7 @@ fn of_file(named: &str, scale: f64) -> Result<Shape, String> {
     }
     let declared = |test: LoadTest| test.declared_options();
     let options = LoadTest::from_file(path).and_then(declared).or_else(|error| {
-        let Ok(text) = std::fs::read_to_string(path) else { return Err(error) };
+        let Ok(text) = read_text(path, LARGEST_PROFILE) else { return Err(error) };
         declared(LoadTest::from_text(named, &(text + NOTHING_TO_RUN))).map_err(|_| error)
     });
     let options = options.map_err(|error| format!("the profile: {error}"))?;

@@ -9,6 +9,7 @@ use super::compare::{baseline_curves, baseline_of};
 use super::exit::Exit;
 use super::output;
 pub(super) use super::output::write_file;
+use super::places::Places;
 use super::progress::ColorChoice;
 use crate::analysis::DEFAULT_NOISE;
 use crate::analysis::TrendPoint;
@@ -17,7 +18,7 @@ use crate::report::{
     Look, Model, capacity_chart, compared_markdown, compared_summary, distribution_charts, html_report,
     junit, masked, percentile_table, timeline_charts, trend_row,
 };
-use crate::results::{StoredRun, Trend, Window, compared_run_json, write_csv_files};
+use crate::results::{StoredRun, Trend, Window, compared_run_json, json_text, write_csv_files};
 use crate::text::clean_line;
 
 /// Runs of the same test that a report shows beside its own.
@@ -67,7 +68,20 @@ fn find(named: &Path, results: &Path) -> Result<PathBuf, String> {
     }
 }
 
+/// What the command reads and writes.
+fn places(args: &ReportArgs, run: &StoredRun) -> Places {
+    let mut places = Places::default();
+    places.reads_run("the run's", &run.folder);
+    places.may_write("--html", args.html.as_ref());
+    places.may_write("--junit", args.junit.as_ref());
+    places.may_write("--markdown", args.markdown.as_ref());
+    places.may_write("--summary-export", args.summary_export.as_ref());
+    places.writes_csv(args.csv.as_ref());
+    places
+}
+
 fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
+    places(args, run).check()?;
     let baseline =
         args.baseline.as_ref().map(|named| baseline_of(named, &run.record.info.name, &args.results_dir));
     let baseline = baseline.transpose()?;
@@ -113,7 +127,7 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
         write_csv_files(prefix, &run.record.snapshot).map_err(|error| error.to_string())?;
         tell("CSV files", prefix);
     }
-    let json = || format!("{:#}\n", compared_run_json(record, comparison.as_ref()));
+    let json = || json_text(&compared_run_json(record, comparison.as_ref()));
     if let Some(path) = &args.summary_export {
         write_file(path, json().as_bytes())?;
         tell("JSON", path);
@@ -173,7 +187,7 @@ fn show_window(args: &ReportArgs, run: &StoredRun, window: Window) -> Exit {
         return Exit::NoRequests;
     }
     if args.json {
-        output::out(&format!("{:#}\n", crate::results::endpoints_json(&rows)));
+        output::out(&json_text(&crate::results::endpoints_json(&rows)));
     } else {
         let look = Look::detect(ColorChoice::Auto, std::io::stdout().is_terminal());
         let (from, to) = (seconds(window.from), seconds(window.to.unwrap_or(end).min(end)));

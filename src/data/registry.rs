@@ -65,6 +65,13 @@ impl Registry {
         Registry { folders, files: Mutex::default() }
     }
 
+    /// The files that were read.
+    #[cfg(feature = "cli")]
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.keys().map(|(path, _)| path.clone()).collect()
+    }
+
     /// The file that a script means by `path`.
     ///
     /// # Errors

@@ -23,7 +23,10 @@ use tokio_rustls::rustls::{
 use super::error::tls_reason;
 use super::options::{HttpOptions, VersionChoice};
 use super::setup_error::SetupError;
-use crate::system::trusted_roots;
+use crate::system::{read_file, trusted_roots};
+
+/// Largest file of certificates, in bytes; a wrong file name should not fill the memory.
+const LARGEST_FILE: u64 = 16 << 20;
 
 /// The TLS side of a run.
 pub(super) struct Tls {
@@ -111,7 +114,8 @@ impl Tls {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, SetupError> {
-    std::fs::read(path).map_err(|error| SetupError::File { path: path.to_owned(), reason: error.to_string() })
+    read_file(path, LARGEST_FILE)
+        .map_err(|error| SetupError::File { path: path.to_owned(), reason: error.to_string() })
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError> {

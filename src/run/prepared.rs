@@ -1,5 +1,7 @@
 //! A test that is ready: started here, on a thread of its own.
 
+#[cfg(feature = "cli")]
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
@@ -45,6 +47,24 @@ impl Prepared {
     pub fn samples(mut self, sink: impl SampleSink + 'static) -> Self {
         self.samples.push(Box::new(sink));
         self
+    }
+
+    /// The files that the script and its settings need, with what they are, to be told from those that are written.
+    #[cfg(feature = "cli")]
+    pub(crate) fn files_read(&self) -> Vec<(&'static str, PathBuf)> {
+        let scripts = self.info.files.iter().map(|(name, _)| ("the script", PathBuf::from(name)));
+        let data = self.shared.inputs.common.data.files().into_iter().map(|path| ("the data file", path));
+        let http = &self.shared.plan.http;
+        let certificates = [("the CA file", &http.ca_file), ("the client certificate", &http.client_cert)];
+        let certificates = certificates.into_iter().filter_map(|(what, path)| Some((what, path.clone()?)));
+        scripts.chain(data).chain(certificates).collect()
+    }
+
+    /// Masks the secrets that the script declares, in whatever text; `None` for a text that holds none.
+    #[cfg(feature = "cli")]
+    pub(crate) fn mask(&self) -> crate::metrics::Mask {
+        let common = self.shared.inputs.common.clone();
+        Arc::new(move |text| common.secrets.mask_declared(text))
     }
 
     /// Whether anything is limited.

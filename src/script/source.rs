@@ -4,11 +4,13 @@
 //! the same text of a file, even if the file changes in the meantime: the first read is kept.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use serde::{Deserialize, Serialize};
 
+use crate::system::read_file;
 use crate::text::did_you_mean;
 
 /// The library that scripts import as `std/…`.
@@ -110,6 +112,9 @@ impl Sources {
         if let Some(text) = self.text(&name) {
             return Ok((name, text));
         }
+        if !path.starts_with("std/") {
+            self.check_inside(path, Path::new(&name))?;
+        }
         let text: Arc<str> = if path.starts_with("std/") {
             let built_in = STDLIB.iter().find(|(known, _)| *known == path);
             let Some((_, text)) = built_in else {
@@ -140,6 +145,35 @@ impl Sources {
         below.into_iter().find(|name| Path::new(name).exists()).unwrap_or(beside)
     }
 
+    /// That a file is in the script's folder or below one of the roots, also when links are followed: the same as
+    /// for data files. A path outside is refused before the file system is asked whether it is there.
+    fn check_inside(&self, path: &str, name: &Path) -> Result<(), String> {
+        let own = folder_of(&self.main);
+        let folders = || std::iter::once(own).chain(self.roots.iter().map(PathBuf::as_path));
+        let is_below =
+            |file: &Path, folder: Option<PathBuf>| folder.is_some_and(|folder| file.starts_with(folder));
+        let refused = |why: &str| {
+            let shown: Vec<String> = folders().map(|folder| format!("'{}'", folder.display())).collect();
+            format!(
+                "the import of \"{path}\" is refused{why}: scripts are imported only from {} (allow other folders with \
+                 --lib DIR)",
+                shown.join(", ")
+            )
+        };
+        let absolute = |path: &Path| std::path::absolute(path).ok().map(|path| normal(&path));
+        let file = absolute(name).unwrap_or_default();
+        if !folders().any(|folder| is_below(&file, absolute(folder))) {
+            return Err(refused(""));
+        }
+        match name.canonicalize() {
+            Ok(real) if !folders().any(|folder| is_below(&real, folder.canonicalize().ok())) => {
+                Err(refused(", because a symbolic link leads outside"))
+            }
+            // What is missing is told where it is read.
+            _ => Ok(()),
+        }
+    }
+
     fn explain_missing(&self, path: &str, looked_for: &str, error: String) -> String {
         let message = explain_missing(path, looked_for, error);
         if self.roots.is_empty() || Path::new(looked_for).exists() {
@@ -148,6 +182,11 @@ impl Sources {
         let roots: Vec<String> = self.roots.iter().map(|root| root.display().to_string()).collect();
         format!("{message} (also looked in {})", roots.join(", "))
     }
+}
+
+/// The folder that a script is in.
+fn folder_of(script: &str) -> &Path {
+    Path::new(script).parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// The file an import names, relative to the folder of the importing file, with `.rhai` added if need be.
@@ -186,10 +225,10 @@ fn read(path: &Path) -> Result<String, String> {
     if metadata.is_dir() {
         return Err(format!("'{shown}' is a folder, not a script"));
     }
-    if metadata.len() > LARGEST_FILE {
-        return Err(format!("'{shown}' is larger than 16 MB; is it a script?"));
-    }
-    let bytes = std::fs::read(path).map_err(|error| format!("cannot read '{shown}': {error}"))?;
+    let bytes = read_file(path, LARGEST_FILE).map_err(|error| match error.kind() {
+        ErrorKind::InvalidData => format!("'{shown}' is larger than 16 MB; is it a script?"),
+        _ => format!("cannot read '{shown}': {error}"),
+    })?;
     let text = String::from_utf8(bytes)
         .map_err(|_| format!("'{shown}' is not text (not valid UTF-8); is it a script?"))?;
     // Editors on Windows put a byte order mark first; Rhai would take it for a character of the script.
@@ -254,6 +293,33 @@ mod tests {
         let error = sources.import(&main, "nosuch").unwrap_err();
         assert!(error.contains("main/nosuch.rhai") && error.contains("two)"), "{error}");
         assert!(sources.with_root(Path::new("/nosuch")).check_roots().unwrap_err().contains("/nosuch"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn imports_stay_in_the_folders_that_may_be_read() {
+        let top = tempfile::tempdir().unwrap();
+        let path = |name: &str| top.path().join(name);
+        std::fs::create_dir_all(path("main/sub")).unwrap();
+        for name in ["main/sub/a.rhai", "main/b.rhai", "out.rhai"] {
+            std::fs::write(path(name), "text").unwrap();
+        }
+        std::os::unix::fs::symlink(path("out.rhai"), path("main/link.rhai")).unwrap();
+        std::os::unix::fs::symlink("b.rhai", path("main/inner.rhai")).unwrap();
+        let main = path("main/main.rhai").display().to_string();
+        let sources = Sources::from_text(&main, "");
+        let sub = path("main/sub/a.rhai").display().to_string();
+        assert!(sources.import(&main, "inner").is_ok() && sources.import(&sub, "../b").is_ok());
+        let outside = path("out").display().to_string();
+        for name in ["../out", "sub/../../out", "../nosuch", &outside, "/etc/nosuch", "link"] {
+            let error = sources.import(&main, name).unwrap_err();
+            assert!(error.contains("is refused") && error.contains("--lib DIR"), "{name}: {error}");
+        }
+        assert!(sources.import(&main, "link").unwrap_err().contains("symbolic link"));
+        let allowed = sources.with_root(top.path());
+        for name in ["../out", "link", "out"] {
+            assert!(allowed.import(&main, name).is_ok(), "{name}");
+        }
     }
 
     #[test]

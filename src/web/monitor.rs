@@ -18,6 +18,9 @@ use crate::resources::{Monitor, REMOTE_PATH, RemoteSample, Sampler};
 /// How often new samples are looked for.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
+/// How long requests that are being answered may take once the monitor is to stop.
+const TIME_TO_ANSWER: Duration = Duration::from_millis(500);
+
 struct Shared {
     newest: RwLock<RemoteSample>,
     token: Option<String>,
@@ -52,10 +55,24 @@ pub async fn serve_monitor(
             publish(&shared, monitor.take());
         }
     };
+    let (stopped, is_stopped) = tokio::sync::oneshot::channel();
+    let stop = async move {
+        stop.await;
+        let _ = stopped.send(());
+    };
     let server = axum::serve(listener, router).with_graceful_shutdown(stop);
+    // Who has sent half a request and waits does not keep the monitor.
+    let overdue = async move {
+        if is_stopped.await.is_ok() {
+            tokio::time::sleep(TIME_TO_ANSWER).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
     tokio::select! {
         ended = server => ended,
         () = update => Ok(()),
+        () = overdue => Ok(()),
     }
 }
 

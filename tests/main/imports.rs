@@ -35,8 +35,11 @@ fn files_are_found_relative_to_the_file_that_imports_them() {
         r#"import "../../../common" as common; fn size() { common::name() + " 3" }"#,
     );
     sandbox.write("common.rhai", "fn name() { \"common\" }");
-    let ran = run_file(&sandbox, "tests/main.rhai", &Server::start()).without_errors();
+    let server = Server::start();
+    let test = LoadTest::from_file(sandbox.path().join("tests/main.rhai")).unwrap().lib_root(sandbox.path());
+    let ran = run(test.host(&server.url()).iterations(1)).without_errors();
     assert_eq!(ran.printed(), ["bought common 3", "common 3", "common"]);
+    assert!(refused(&sandbox, "tests/main.rhai").contains("--lib DIR"), "outside of its folder without it");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use clap::Args;
 use clap::builder::BoolishValueParser;
 
 use super::values::choice;
+use crate::cli::places::Places;
 use crate::cli::progress::ColorChoice;
 use crate::results::SamplesFormat;
 
@@ -139,6 +140,17 @@ impl OutputArgs {
         self.json || self.out.iter().any(SampleTarget::is_stdout)
     }
 
+    /// The files that are asked for.
+    pub(in crate::cli) fn add_to(&self, places: &mut Places) {
+        places.may_write("--html", self.html.as_ref());
+        places.may_write("--junit", self.junit.as_ref());
+        places.may_write("--markdown", self.markdown.as_ref());
+        places.may_write("--summary-export", self.summary_export.as_ref());
+        places.writes_csv(self.csv.as_ref());
+        let files = self.out.iter().filter(|target| !target.is_stdout());
+        files.for_each(|target| places.writes("--out", &target.path));
+    }
+
     /// Why the targets of samples do not go together, if they do not.
     pub(in crate::cli) fn conflict(&self) -> Option<String> {
         let to_stdout = self.out.iter().filter(|target| target.is_stdout()).count();
@@ -152,12 +164,7 @@ impl OutputArgs {
                 "two --out options write to standard output; give one of them a file name".to_owned(),
             );
         }
-        let twice = self
-            .out
-            .iter()
-            .enumerate()
-            .find(|(index, target)| self.out[..*index].iter().any(|other| other.path == target.path))?;
-        Some(format!("two --out options write to {}; give each its own file", twice.1.path.display()))
+        None
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
-use super::values::listen_address;
+use super::values::{listen_address, token};
 use crate::text::parse_duration;
 
 /// Which processes are monitored during a run.
@@ -31,7 +31,7 @@ pub(in crate::cli) struct ResourceArgs {
     pub(in crate::cli) target_monitor: Option<String>,
 
     /// Token for that monitor
-    #[arg(long, value_name = "TOKEN", env = "RHAID_TARGET_MONITOR_TOKEN", hide_env_values = true)]
+    #[arg(long, value_name = "TOKEN", env = "RHAID_TARGET_MONITOR_TOKEN", hide_env_values = true, value_parser = token)]
     pub(in crate::cli) target_monitor_token: Option<String>,
 
     /// Do not monitor resources
@@ -105,7 +105,8 @@ pub(in crate::cli) struct MonitorArgs {
         value_name = "TOKEN",
         env = "RHAID_MONITOR_TOKEN",
         hide_env_values = true,
-        requires = "serve"
+        requires = "serve",
+        value_parser = token
     )]
     pub(in crate::cli) token: Option<String>,
 

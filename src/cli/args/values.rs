@@ -63,6 +63,14 @@ pub(super) fn listen_address(text: &str) -> Result<SocketAddr, String> {
         .map_err(|_| "write it as PORT, or as ADDRESS:PORT such as 0.0.0.0:8090".to_owned())
 }
 
+/// A token that callers must send: an empty one protects nothing.
+pub(super) fn token(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("the token is empty, so that anybody could send it".to_owned()),
+        token => Ok(token.to_owned()),
+    }
+}
+
 pub(super) fn threads(text: &str) -> Result<usize, String> {
     match text.parse::<usize>() {
         Ok(threads) if (1..=1024).contains(&threads) => Ok(threads),

@@ -57,7 +57,7 @@ pub(super) fn run_each(
     let has_run = |ended: &Option<Ended>| ended.as_ref().is_none_or(|ended| !ended.verdict.is_empty());
     if several && ended.iter().all(|(_, ended)| has_run(ended)) {
         let text = verdicts(&ended, failed.len(), args);
-        if args.output.stdout_is_taken() { output::err(&text) } else { output::out(&text) }
+        if args.output.stdout_is_taken() { output::err_as_it_is(&text) } else { output::out(&text) }
     }
     first.unwrap_or(Exit::Passed)
 }

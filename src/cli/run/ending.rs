@@ -87,7 +87,7 @@ impl Ending {
             output::out(&json_text(self.report.record(), comparison));
         }
         if self.output.stdout_is_taken() {
-            output::err(text);
+            output::err_as_it_is(text);
         } else {
             output::out(text);
         }

@@ -20,6 +20,7 @@ use super::args::{OutputArgs, RunArgs};
 use super::compare::baseline_of;
 use super::exit::Exit;
 use super::origin::origin;
+use super::places::Places;
 use super::{config_file, event_loop, messages, output, profiles, resources};
 use crate::metrics::ThresholdText;
 use crate::plan::Options;
@@ -87,13 +88,14 @@ fn execute_as_told(test: LoadTest, args: &RunArgs) -> Result<Ended, Refused> {
     let prepared = test.origin(origin(&args.output, folder)).on_message(send).prepare()?;
     let prepared = resources::watch(prepared, &args.resources)?;
     let baseline = baseline(&args.output, &prepared)?;
-    let alerts = Alerts::new(&args.output)?;
+    let alerts = Alerts::new(&args.output, prepared.mask())?;
     if alerts.are_asked_for() && !prepared.has_thresholds() {
         output::err("warning: no thresholds are set, so --on-breach is never called (see --threshold)\n");
     }
     if let Some(problem) = args.output.conflict() {
         return Err(Refused::Usage(problem));
     }
+    places(args, &prepared, baseline.as_deref()).check().map_err(Refused::Usage)?;
     let prepared = with_samples(prepared, &args.output)?;
     let files = Files::create(&args.output, prepared.info())?;
     // Each user holds a connection, and the default of many systems is 1,024 files. Where the limit stays,
@@ -103,6 +105,19 @@ fn execute_as_told(test: LoadTest, args: &RunArgs) -> Result<Ended, Refused> {
     let (session, report) = event_loop()?.block_on(session.run(prepared))?;
     let Session { output, files, alerts, .. } = session;
     Ok(Ending { report, output, once: args.once, files, baseline, alerts }.told())
+}
+
+/// What the run reads and writes.
+fn places(args: &RunArgs, prepared: &Prepared, baseline: Option<&Path>) -> Places {
+    let mut places = Places::default();
+    args.script().into_iter().for_each(|script| places.reads("the script", script));
+    config_file::path(args.config.as_ref())
+        .into_iter()
+        .for_each(|path| places.reads("the settings file", path));
+    baseline.into_iter().for_each(|folder| places.reads_run("the baseline's", folder));
+    prepared.files_read().iter().for_each(|(what, path)| places.reads(what, path));
+    args.output.add_to(&mut places);
+    places
 }
 
 /// Makes the files that every sample goes to.

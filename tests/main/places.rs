@@ -1,0 +1,192 @@
+//! Files that a command is told to read or write, and that are not what one would expect.
+
+use std::process::{Command, Stdio};
+
+use crate::support::{Sandbox, Server};
+
+const SCRIPT: &str =
+    "import \"lib\" as lib;\nconst ROWS = data::csv(\"rows.csv\");\nfn iteration() { http::get(\"/x\"); }";
+
+fn sandbox() -> Sandbox {
+    let sandbox = Sandbox::with(SCRIPT);
+    sandbox.write("lib.rhai", "fn a() { 1 }");
+    sandbox.write("rows.csv", "a\n1\n");
+    sandbox.write("rhaid.toml", "users = 1\n");
+    sandbox
+}
+
+#[cfg(unix)]
+fn pipe(sandbox: &Sandbox, name: &str) {
+    assert!(Command::new("mkfifo").arg(sandbox.path().join(name)).status().unwrap().success());
+}
+
+#[cfg(unix)]
+#[test]
+fn an_output_that_is_a_pipe_nobody_reads_is_refused_before_the_run() {
+    let server = Server::start();
+    let sandbox = sandbox();
+    pipe(&sandbox, "pipe");
+    for flag in [
+        "--html=pipe",
+        "--junit=pipe",
+        "--markdown=pipe",
+        "--summary-export=pipe",
+        "--out=json=pipe",
+        "--out=csv=pipe",
+    ] {
+        let output = sandbox.run_against(&server.url(), &["-i", "1", flag]).expect_code(104);
+        assert!(output.stderr.contains("named pipe"), "{flag}: {}", output.shown());
+    }
+    assert_eq!(server.total(), 0);
+    let output = sandbox.run(&["monitor", "1", "--csv", "pipe", "--svg", "x.svg"]).expect_code(104);
+    assert!(output.stderr.contains("named pipe"), "{}", output.shown());
+}
+
+#[cfg(unix)]
+#[test]
+fn a_report_may_go_to_a_descriptor_of_the_process() {
+    let server = Server::start();
+    let sandbox = sandbox();
+    let output =
+        sandbox.run_against(&server.url(), &["-i", "1", "-q", "--junit", "/dev/stdout"]).expect_code(0);
+    assert!(output.stdout.contains("<testsuites"), "{}", output.shown());
+    let script = "\"$0\" run test.rhai -i 1 -q -H \"$1\" --out json=pipe & cat pipe > got; wait";
+    pipe(&sandbox, "pipe");
+    let url = server.url();
+    let mut command = Command::new("sh");
+    let ran = command.args(["-c", script, env!("CARGO_BIN_EXE_rhaid"), &url]).current_dir(sandbox.path());
+    assert!(ran.stdin(Stdio::null()).status().unwrap().success());
+    let got = std::fs::read_to_string(sandbox.path().join("got")).unwrap();
+    // Either the reader was first, or the run was and said so; it never waits.
+    assert!(got.is_empty() || got.contains("http_reqs"), "{got}");
+}
+
+#[test]
+fn an_output_is_no_input_and_no_other_output() {
+    let server = Server::start();
+    let sandbox = sandbox();
+    let first = sandbox.run_against(&server.url(), &["-i", "1"]).expect_code(0).run_dir().0;
+    let run = first.to_str().unwrap().to_owned();
+    let (baseline, json) = (format!("--baseline={run}"), format!("--html={run}/run.json"));
+    let before = server.total();
+    for (arguments, what) in [
+        (&["--html", "test.rhai"][..], "--html would overwrite the script"),
+        (&["--junit", "./lib.rhai"], "--junit would overwrite the script"),
+        (&["--markdown", "rows.csv"], "--markdown would overwrite the data file"),
+        (&["--summary-export", "rhaid.toml"], "--summary-export would overwrite the settings file"),
+        (&["--out", "json=test.rhai"], "--out would overwrite the script"),
+        (&[baseline.as_str(), json.as_str()], "--html would overwrite the baseline"),
+        (&["--html", "o", "--junit", "o"], "--html and --junit write to 'o'"),
+        (&["--html", "x_stats.csv", "--csv", "x"], "--html and --csv write to"),
+        (&["--out", "json=o", "--out", "csv=./o"], "two --out write to"),
+        (&["--markdown", "new/o", "--out", "csv=new/../new/o"], "--markdown and --out write to"),
+    ] {
+        let output = sandbox.run_against(&server.url(), &[&["-i", "1"], arguments].concat());
+        assert!(output.code == Some(2) && output.stderr.contains(what), "{what}: {}", output.shown());
+    }
+    assert_eq!(server.total(), before, "nothing was run");
+    assert_eq!(std::fs::read_to_string(sandbox.path().join("test.rhai")).unwrap(), SCRIPT);
+    for arguments in [["--html", &format!("{run}/run.json")], ["--junit", &format!("{run}/script/test.rhai")]]
+    {
+        let output = sandbox.run(&[&["report", &run][..], &arguments].concat()).expect_code(104);
+        assert!(output.stderr.contains("would overwrite the run's"), "{}", output.shown());
+    }
+    let page = format!("{run}/report.html");
+    sandbox.run(&["report", &run, "--html", &page]).expect_code(0);
+    sandbox.run(&["report", &run, "--html", &page]).expect_code(0);
+    sandbox
+        .run_against(&server.url(), &["-i", "1", "--html", "/dev/null", "--junit", "/dev/null"])
+        .expect_code(0);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_without_end_is_not_read_for_ever() {
+    let server = Server::start();
+    let sandbox = sandbox();
+    std::os::unix::fs::symlink("/dev/zero", sandbox.path().join("zero.rhai")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", sandbox.path().join("zero.csv")).unwrap();
+    sandbox.write("imports.rhai", "import \"zero\" as z; fn iteration() {}");
+    sandbox.write("reads.rhai", "const R = data::csv(\"zero.csv\"); fn iteration() {}");
+    let url = server.url();
+    for (arguments, part) in [
+        (&["run", "/dev/zero"][..], "larger than 16 MB"),
+        (&["check", "/dev/zero"], "larger than 16 MB"),
+        (&["run", "imports.rhai", "--lib", "/dev"], "larger than 16 MB"),
+        (&["run", "reads.rhai", "--data", "/dev"], "not a regular file"),
+        (&["run", "test.rhai", "-i", "1", "-H", &url, "--ca-file", "/dev/zero"], "larger than 16 MB"),
+        (&["run", "test.rhai", "-i", "1", "-H", &url, "--client-cert", "/dev/zero"], "larger than 16 MB"),
+        (&["run", "test.rhai", "-i", "1", "-H", &url, "--config", "/dev/zero"], "larger than 16 MB"),
+        (&["run", "test.rhai", "-i", "1", "-H", &url, "--profile", "/dev/zero"], "larger than 16 MB"),
+    ] {
+        let output = sandbox.run(arguments);
+        assert!(output.code == Some(104) || output.code == Some(2), "{arguments:?} {}", output.shown());
+        assert!(output.shown().contains(part), "{arguments:?} {}", output.shown());
+    }
+    assert_eq!(server.total(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn standard_output_that_is_full_is_no_success() {
+    let server = Server::start();
+    let sandbox = sandbox();
+    let url = server.url();
+    let run = sandbox.run_against(&url, &["-i", "1"]).expect_code(0).run_dir().0;
+    let run = run.to_str().unwrap();
+    for arguments in [
+        &["run", "test.rhai", "-i", "1", "-H", &url, "--json"][..],
+        &["run", "test.rhai", "-i", "1", "-H", &url],
+        &["run", "test.rhai", "--help"],
+        &["report", run, "--json"],
+        &["report", run],
+        &["compare", run, run, "--json"],
+        &["trend"],
+        &["convert", "curl", "curl http://localhost/x"],
+        &["docs"],
+        &["docs", "--markdown"],
+        &["docs", "http::get"],
+        &["completions", "bash"],
+    ] {
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let child = sandbox.command(arguments).stdout(full).spawn().unwrap();
+        let output = sandbox.attach(child).wait();
+        assert_eq!(output.code, Some(104), "{arguments:?} {}", output.shown());
+        assert!(
+            output.stderr.contains("cannot write to standard output"),
+            "{arguments:?} {}",
+            output.shown()
+        );
+    }
+}
+
+#[test]
+fn a_token_that_protects_nothing_is_refused() {
+    let sandbox = Sandbox::new();
+    for arguments in
+        [["monitor", "1", "--serve", "0", "--token", ""], ["monitor", "1", "--serve", "0", "--token", " "]]
+    {
+        let output = sandbox.run(&arguments).expect_code(2);
+        assert!(output.stderr.contains("the token is empty"), "{}", output.shown());
+    }
+    let output =
+        sandbox.run_with(&["monitor", "1", "--serve", "0"], &[("RHAID_MONITOR_TOKEN", "")]).expect_code(2);
+    assert!(output.stderr.contains("the token is empty"), "{}", output.shown());
+}
+
+#[cfg(unix)]
+#[test]
+fn half_a_request_does_not_keep_a_monitor() {
+    use std::io::{BufRead, BufReader, Write};
+    let sandbox = Sandbox::new();
+    let mut child = sandbox.command(&["monitor", "--serve", "0"]).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.split("http://").nth(1).unwrap().split(';').next().unwrap().to_owned();
+    let mut connection = std::net::TcpStream::connect(&address).unwrap();
+    connection.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").unwrap();
+    let running = sandbox.attach(child);
+    running.signal("TERM");
+    running.wait().expect_code(0);
+    drop(connection);
+}
