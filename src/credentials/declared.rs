@@ -32,8 +32,9 @@ pub(crate) struct Declared {
 #[derive(Debug)]
 struct Value {
     raw: String,
-    /// Without escapes; `None` when it is too short for a search.
-    plain: Option<String>,
+    /// Without escapes, and without those of JSON and HTML only: what looks like an escape of a URL may be one, or mean
+    /// itself. Those that are too short for a search are missing.
+    plain: Vec<String>,
 }
 
 impl Declared {
@@ -43,8 +44,11 @@ impl Declared {
             return;
         }
         // What follows in a text would change what an escape at the end means.
-        let plain = Plain::of(value.trim_end_matches('%')).text.into_owned();
-        let plain = (plain.chars().count() >= SHORTEST).then_some(plain);
+        let trimmed = value.trim_end_matches('%');
+        let mut plain =
+            vec![Plain::of(trimmed).text.into_owned(), Plain::with(value, literally).text.into_owned()];
+        plain.dedup();
+        plain.retain(|plain| plain.chars().count() >= SHORTEST);
         self.values.push(Value { raw: value.to_owned(), plain });
     }
 
@@ -64,8 +68,10 @@ impl Declared {
             (!self.values.is_empty()).then(|| Plain::of(text)).filter(|plain| !plain.jumps.is_empty());
         for value in &self.values {
             found.extend(text.match_indices(&value.raw).map(|(at, raw)| at..at + raw.len()));
-            if let (Some(text), Some(value)) = (&plain, &value.plain) {
-                let places = text.text.match_indices(value);
+            for (text, value) in
+                plain.iter().flat_map(|text| value.plain.iter().map(move |value| (text, value)))
+            {
+                let places = text.text.match_indices(value.as_str());
                 found.extend(places.map(|(at, value)| text.source(at)..text.source(at + value.len())));
             }
         }
@@ -85,9 +91,9 @@ impl Declared {
                 let head = Plain::of(&text[..whole]);
                 for value in &self.values {
                     let raw = part_at_end(&text[..whole], &value.raw).map(|length| whole - length);
-                    let plain = value.plain.as_deref().and_then(|value| part_at_end(&head.text, value));
+                    let plain = value.plain.iter().filter_map(|value| part_at_end(&head.text, value));
                     let plain = plain.map(|length| head.source(head.text.len() - length));
-                    found.extend([raw, plain].into_iter().flatten().min().map(|start| start..end));
+                    found.extend(plain.chain(raw).min().map(|start| start..end));
                 }
             }
         }
@@ -116,6 +122,9 @@ fn part_at_start(text: &str, value: &str) -> Option<usize> {
 /// What an escape begins with, and what [`unescaped`] writes in another way.
 const ESCAPES: [char; 9] = ['%', '+', '\\', '&', '\n', '\r', '\t', '\u{8}', '\u{c}'];
 
+/// What the escape at the beginning of a text stands for, if anything is left of it, and its length.
+type Unescape = fn(&str) -> Option<(Option<char>, usize)>;
+
 /// A text without its escapes.
 struct Plain<'a> {
     text: Cow<'a, str>,
@@ -125,6 +134,10 @@ struct Plain<'a> {
 
 impl Plain<'_> {
     fn of(source: &str) -> Plain<'_> {
+        Plain::with(source, unescaped)
+    }
+
+    fn with(source: &str, unescaped: Unescape) -> Plain<'_> {
         let mut plain = Plain { text: Cow::Borrowed(source), jumps: Vec::new() };
         let (mut at, mut copied) = (0, 0);
         while let Some(next) = source[at..].find(ESCAPES).map(|next| next + at) {
@@ -179,6 +192,11 @@ fn unescaped(text: &str) -> Option<(Option<char>, usize)> {
         other => other,
     };
     Some(((plain != '\\').then_some(plain), length))
+}
+
+/// The same, with what looks like an escape of a URL as it is.
+fn literally(text: &str) -> Option<(Option<char>, usize)> {
+    if text.starts_with('%') { None } else { unescaped(text) }
 }
 
 /// `%C3%BC`, `%25C3%25BC`: one character.
@@ -298,6 +316,21 @@ mod tests {
             let text = masked(&[secret], &format!("ä {escaped} ö"));
             assert!(text.starts_with("ä ") && text.ends_with(" ö") && text.contains("***"), "{text}");
             assert!(!text.contains("rd") && text.len() < 24, "{escaped}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_looks_escaped_is_found_in_both_meanings() {
+        let secret = "p%41ss+w/%25x=";
+        for escaped in [
+            secret.to_owned(),
+            secret.bytes().map(|byte| format!("%{byte:02x}")).collect(),
+            url::form_urlencoded::byte_serialize(secret.as_bytes()).collect(),
+            percent_encoding::utf8_percent_encode(secret, percent_encoding::NON_ALPHANUMERIC).to_string(),
+            "p%41ss+w/%25x%3D".to_owned(),
+            "pAss%20w/%25x=".to_owned(),
+        ] {
+            assert_eq!(masked(&[secret], &format!("/e/{escaped}/z")), "/e/***/z", "{escaped}");
         }
     }
 

@@ -38,6 +38,9 @@ pub(super) fn spans(text: &str, is_cut: bool) -> Vec<Range<usize>> {
             b':' if rest.starts_with(b"://") => user_of_url(text, at + 3, is_cut),
             b':' | b'=' => named(text, at, 1),
             b'%' if rest.starts_with(b"%3D") || rest.starts_with(b"%3d") => named(text, at, 3),
+            b'%' if rest.len() > 9 && rest[..9].eq_ignore_ascii_case(b"%3A%2F%2F") => {
+                user_of_escaped_url(text, at + 9)
+            }
             b'>' => element(text, at, is_cut),
             b' ' => after_scheme(text, at),
             b'e' if rest.starts_with(b"eyJ") => jwt(text, at),
@@ -64,6 +67,19 @@ fn user_of_url(text: &str, start: usize, is_cut: bool) -> Option<Range<usize>> {
         (None, None) if is_cut && rest.len() > LONGEST_HOST => Some(start..text.len()),
         _ => None,
     }
+}
+
+/// The same in `http%3A%2F%2Fuser%3Apassword%40host`.
+fn user_of_escaped_url(text: &str, start: usize) -> Option<Range<usize>> {
+    let rest = &text[start..];
+    let ends = |(at, c): (usize, char)| {
+        let is_path = rest[at..]
+            .get(..3)
+            .is_some_and(|sign| ["%2f", "%3f", "%23", "%20"].contains(&sign.to_ascii_lowercase().as_str()));
+        matches!(c, '/' | '?' | '#' | ' ' | '&' | '"' | '\'' | '<' | '>' | '\\' | '\n') || is_path
+    };
+    let end = rest.char_indices().find(|place| ends(*place)).map_or(rest.len(), |(at, _)| at);
+    rest[..end].rfind("%40").map(|at| start..start + at)
 }
 
 /// The token after `Bearer` or `Basic`; words of a sentence are none.
@@ -331,6 +347,8 @@ mod tests {
             // URLs.
             ("to http://ann:secret@shop/x", "to http://***@shop/x"),
             ("https://t0ken@host and ws://a:b@c", "https://***@host and ws://***@c"),
+            ("/x?u=http%3A%2F%2Fann%3Ap%40h%2Fa&b=x%40y", "/x?u=http%3A%2F%2F***%40h%2Fa&b=x%40y"),
+            ("/x?u=http%3a%2f%2fh%2fx%40y", "/x?u=http%3a%2f%2fh%2fx%40y"),
             // Headers.
             ("sent Authorization: Bearer abc.def\nand more", "sent Authorization: Bearer ***\nand more"),
             ("cookie: a=\"b\"; token=c\nx: y", "cookie: ***\nx: y"),
