@@ -2,20 +2,24 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::ResultsError;
 
 /// Writes a new file beside the old one, then puts it in its place.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), ResultsError> {
-    // The same folder: a rename is only atomic within one file system.
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
+    let temporary = temporary(path);
     let replaced = fs::write(&temporary, content).and_then(|()| fs::rename(&temporary, path));
     replaced.map_err(|error| {
         // What is left of a full disk's attempt is of no use; the error that counts is the first one.
         let _: io::Result<()> = fs::remove_file(&temporary);
         ResultsError::write(path)(error)
     })
+}
+
+/// Where a file is written before it is put in place. In the same folder: a rename is only atomic within one file system.
+pub(super) fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    path.with_file_name(name)
 }

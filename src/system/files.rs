@@ -34,12 +34,18 @@ pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
 /// # Errors
 /// When it cannot be made, or is not for reports.
 pub(crate) fn create_file(path: &Path) -> io::Result<File> {
+    refuse_special_file(path)?;
+    File::create(path)
+}
+
+/// An error for a device or a named pipe.
+pub(crate) fn refuse_special_file(path: &Path) -> io::Result<()> {
     refuse_device(path)?;
     if is_pipe(path) && !is_own(path) {
         let text = "it is a named pipe, and nobody may be reading; name a file, or /dev/stdout";
         return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
     }
-    File::create(path)
+    Ok(())
 }
 
 /// The same for a file that is written from now on: a pipe is fine when somebody reads it.

@@ -19,7 +19,7 @@ pub(crate) use cpu::{process_cpu, thread_cpu};
 pub(crate) use file_id::FileId;
 #[cfg(feature = "cli")]
 pub(crate) use files::read_text;
-pub(crate) use files::{create_file, create_stream, read_file};
+pub(crate) use files::{create_file, refuse_special_file, create_stream, read_file};
 pub(crate) use limits::Limits;
 pub(crate) use roots::trusted_roots;
 #[cfg(all(unix, feature = "cli"))]
