@@ -72,7 +72,7 @@ pub use snapshot::{
     RecentStats, ScenarioStats, Snapshot, TagStats, TotalsSoFar,
 };
 pub use sparse::Sparse;
-pub(crate) use tap::{Chunk, Sample, Tap, TapLine};
+pub(crate) use tap::{Chunk, Sample, Tap, TapEnd, TapLine};
 pub(crate) use texts::{LONGEST_MESSAGE, LONGEST_NAME};
 pub use threshold::{
     Aggregation, Operator, Quantity, SubmetricFigures, SubmetricStats, Threshold, ThresholdState,

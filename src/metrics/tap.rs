@@ -5,8 +5,8 @@
 //! recorder does nothing for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, Sender, channel};
 use std::time::{Duration, SystemTime};
 
 use super::builtin::MetricKind;
@@ -18,8 +18,11 @@ use super::watch::Tagged;
 /// How many samples go at once: few enough to be on time, enough that the channel costs nothing.
 const CHUNK: usize = 512;
 
-/// How many chunks may wait for all threads together: 65,536 samples.
-const WAITING: usize = 128;
+/// How many samples may wait for all threads together.
+const WAITING: usize = 65_536;
+
+/// How many more for each thread: all of them send what they have at the end of a second.
+const WAITING_OF_THREAD: usize = 2 * CHUNK;
 
 /// One thing that was counted.
 #[derive(Debug)]
@@ -58,20 +61,49 @@ pub(crate) struct Chunk {
 /// What the taps of a run have in common.
 #[derive(Clone, Debug)]
 pub(crate) struct TapLine {
-    sender: SyncSender<Chunk>,
+    sender: Sender<Chunk>,
+    room: Arc<Room>,
     lost: Arc<AtomicU64>,
+}
+
+/// How many samples wait, and how many may. The channel has no bound of its own: chunks are full or not.
+#[derive(Debug)]
+struct Room {
+    waiting: AtomicUsize,
+    most: AtomicUsize,
+}
+
+/// Where the chunks of all taps arrive.
+#[derive(Debug)]
+pub(crate) struct TapEnd {
+    chunks: Receiver<Chunk>,
+    room: Arc<Room>,
+}
+
+impl TapEnd {
+    /// Waits for the next chunk.
+    ///
+    /// # Errors
+    /// When none comes in time, or none will ever come.
+    pub(crate) fn next(&self, patience: Duration) -> Result<Chunk, RecvTimeoutError> {
+        let chunk = self.chunks.recv_timeout(patience)?;
+        self.room.waiting.fetch_sub(chunk.samples.len(), Ordering::Relaxed);
+        Ok(chunk)
+    }
 }
 
 impl TapLine {
     /// A line, where its chunks arrive, and the number of samples that found no room on it.
-    pub(crate) fn new() -> (TapLine, Receiver<Chunk>, Arc<AtomicU64>) {
-        let (sender, receiver) = sync_channel(WAITING);
+    pub(crate) fn new() -> (TapLine, TapEnd, Arc<AtomicU64>) {
+        let (sender, chunks) = channel();
+        let room = Arc::new(Room { waiting: AtomicUsize::new(0), most: AtomicUsize::new(WAITING) });
         let lost = Arc::new(AtomicU64::new(0));
-        (TapLine { sender, lost: lost.clone() }, receiver, lost)
+        (TapLine { sender, room: room.clone(), lost: lost.clone() }, TapEnd { chunks, room }, lost)
     }
 
     /// The end of one thread; each has its own number.
     pub(crate) fn tap(&self, source: usize) -> Tap {
+        self.room.most.fetch_add(WAITING_OF_THREAD, Ordering::Relaxed);
         Tap { line: self.clone(), source, known_series: 0, known_tags: 0, samples: Vec::new() }
     }
 }
@@ -101,21 +133,31 @@ impl Tap {
         if self.samples.is_empty() {
             return;
         }
+        let (room, count) = (&self.line.room, self.samples.len());
+        if room.waiting.fetch_add(count, Ordering::Relaxed) + count > room.most.load(Ordering::Relaxed) {
+            room.waiting.fetch_sub(count, Ordering::Relaxed);
+            self.lose();
+            return;
+        }
         let chunk = Chunk {
             source: self.source,
             new_series: series[self.known_series..].to_vec(),
             new_tags: tags[self.known_tags..].to_vec(),
             samples: std::mem::take(&mut self.samples),
         };
-        match self.line.sender.try_send(chunk) {
+        match self.line.sender.send(chunk) {
             // Names go with the first chunk that arrives.
             Ok(()) => (self.known_series, self.known_tags) = (series.len(), tags.len()),
-            Err(TrySendError::Full(chunk) | TrySendError::Disconnected(chunk)) => {
-                self.line.lost.fetch_add(chunk.samples.len() as u64, Ordering::Relaxed);
+            Err(SendError(chunk)) => {
                 self.samples = chunk.samples;
-                self.samples.clear();
+                self.lose();
             }
         }
+    }
+
+    fn lose(&mut self) {
+        self.line.lost.fetch_add(self.samples.len() as u64, Ordering::Relaxed);
+        self.samples.clear();
     }
 }
 
@@ -153,19 +195,34 @@ mod tests {
             name: name.into(),
         };
         let mut tap = line.tap(3);
-        for _ in 0..WAITING {
-            tap.add(error());
-            tap.send(&[], &[]);
+        let room = WAITING + WAITING_OF_THREAD;
+        for count in 1..=room {
+            // Many small chunks take no more room than a few full ones.
+            if tap.add(error()) || count % 3 == 0 || count == room {
+                tap.send(&[], &[]);
+            }
         }
         assert!(!tap.add(error()) && lost.load(Ordering::Relaxed) == 0);
         tap.send(&[key("/a")], &[]);
         assert_eq!(lost.load(Ordering::Relaxed), 1);
-        assert_eq!(chunks.try_iter().map(|chunk| chunk.samples.len()).sum::<usize>(), WAITING);
+        let next = || chunks.next(Duration::ZERO).ok();
+        assert_eq!(std::iter::from_fn(next).map(|chunk| chunk.samples.len()).sum::<usize>(), room);
         tap.add(error());
         tap.send(&[key("/a"), key("/b")], &[key("/t")]);
-        let chunk = chunks.try_recv().unwrap();
+        let chunk = next().unwrap();
         let names: Vec<&str> = chunk.new_series.iter().map(|key| &*key.name).collect();
         assert_eq!((chunk.source, names, chunk.new_tags.len()), (3, vec!["/a", "/b"], 1));
+    }
+
+    #[test]
+    fn all_threads_can_send_at_once_however_many_they_are() {
+        let (line, _chunks, lost) = TapLine::new();
+        let mut taps: Vec<Tap> = (0..200).map(|source| line.tap(source)).collect();
+        for tap in &mut taps {
+            while !tap.add(error()) {}
+            tap.send(&[], &[]);
+        }
+        assert_eq!(lost.load(Ordering::Relaxed), 0);
     }
 
     #[test]
@@ -173,7 +230,7 @@ mod tests {
         let (line, chunks, _) = TapLine::new();
         let mut tap = line.tap(0);
         tap.send(&[], &[]);
-        assert!(chunks.try_recv().is_err());
+        assert!(chunks.next(Duration::ZERO).is_err());
         assert_eq!((1..=CHUNK).filter(|_| tap.add(error())).count(), 1);
     }
 }

@@ -5,16 +5,19 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crate::metrics::{Chunk, Mask, SampleFileStats, SampleGroups, SampleSink, TapLine};
+use crate::metrics::{Chunk, Mask, SampleFileStats, SampleGroups, SampleSink, TapEnd, TapLine};
 use crate::script::{Level, Message, MessageSink};
 
 /// How often what was written is made safe.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
+
+/// How often the writer looks whether the run is over.
+const LISTEN: Duration = Duration::from_millis(50);
 
 /// How long the end of a run waits for a writer that does not get on: its disk hangs, or nobody reads its pipe.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -29,6 +32,8 @@ pub(super) struct SampleWriter {
     /// Samples that the writer has dealt with, and those that never reached it.
     done: Arc<AtomicU64>,
     lost: Arc<AtomicU64>,
+    /// Nothing comes any more, although a tap may still be there: its thread does not end.
+    is_over: Arc<AtomicBool>,
 }
 
 impl SampleWriter {
@@ -46,23 +51,31 @@ impl SampleWriter {
         }
         let (line, chunks, lost) = TapLine::new();
         let done = Arc::new(AtomicU64::new(0));
+        let is_over = Arc::new(AtomicBool::new(false));
         let names = sinks.iter().map(|sink| sink.name()).collect();
         let outputs = sinks.into_iter().map(Output::new).collect();
-        let writing =
-            Writing { outputs, groups: SampleGroups::new(mask), say, done: done.clone(), lost: lost.clone() };
+        let writing = Writing {
+            outputs,
+            groups: SampleGroups::new(mask),
+            say,
+            done: done.clone(),
+            lost: lost.clone(),
+            is_over: is_over.clone(),
+        };
         let thread = std::thread::Builder::new()
             .name("rhaid-samples".to_owned())
             .spawn(move || writing.until_the_end(&chunks))?;
-        Ok(Some((SampleWriter { thread, names, done, lost }, line)))
+        Ok(Some((SampleWriter { thread, names, done, lost, is_over }, line)))
     }
 
-    /// Waits until everything is written; to be called when all taps are gone.
+    /// Waits until everything is written; to be called when nothing more is sent.
     pub(super) fn finish(self) -> Vec<SampleFileStats> {
         self.finish_within(PATIENCE)
     }
 
     /// Waits, but no longer than so long for one that does not get on.
     fn finish_within(self, patience: Duration) -> Vec<SampleFileStats> {
+        self.is_over.store(true, Ordering::Relaxed);
         let count = || self.done.load(Ordering::Relaxed);
         let (mut before, mut since) = (count(), Instant::now());
         while !self.thread.is_finished() {
@@ -103,6 +116,7 @@ struct Writing {
     say: MessageSink,
     done: Arc<AtomicU64>,
     lost: Arc<AtomicU64>,
+    is_over: Arc<AtomicBool>,
 }
 
 struct Output {
@@ -111,14 +125,14 @@ struct Output {
 }
 
 impl Writing {
-    fn until_the_end(mut self, chunks: &Receiver<Chunk>) -> Vec<SampleFileStats> {
+    fn until_the_end(mut self, chunks: &TapEnd) -> Vec<SampleFileStats> {
         let mut next_flush = Instant::now() + FLUSH_EVERY;
         let mut told_slow = false;
         loop {
-            match chunks.recv_timeout(next_flush.saturating_duration_since(Instant::now())) {
+            match chunks.next(next_flush.saturating_duration_since(Instant::now()).min(LISTEN)) {
                 Ok(chunk) => self.write(chunk),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) if !self.is_over.load(Ordering::Relaxed) => {}
+                Err(_) => break,
             }
             if Instant::now() >= next_flush {
                 self.each(|output| output.try_to(|sink| sink.flush()));
