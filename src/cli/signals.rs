@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM, as a stream: none is lost between two waits.
+//! Ctrl-C, SIGTERM and SIGHUP, as a stream: none is lost between two waits.
 
 /// The signals that ask the process to end.
 pub(super) struct Signals {
@@ -6,6 +6,9 @@ pub(super) struct Signals {
     terminate: Option<tokio::signal::unix::Signal>,
     #[cfg(unix)]
     interrupt: Option<tokio::signal::unix::Signal>,
+    /// The terminal is gone. Not with `nohup`, which is to let the process outlive it.
+    #[cfg(unix)]
+    hang_up: Option<tokio::signal::unix::Signal>,
     #[cfg(unix)]
     quit: Option<tokio::signal::unix::Signal>,
 }
@@ -17,9 +20,12 @@ impl Signals {
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
+            // Listening changes it, so this is asked first.
+            let hang_up = (!ignores_hang_up()).then(|| signal(SignalKind::hangup()).ok()).flatten();
             Signals {
                 terminate: signal(SignalKind::terminate()).ok(),
                 interrupt: signal(SignalKind::interrupt()).ok(),
+                hang_up,
                 quit: None,
             }
         }
@@ -43,6 +49,7 @@ impl Signals {
             tokio::select! {
                 () = one(&mut self.terminate) => false,
                 () = one(&mut self.interrupt) => false,
+                () = one(&mut self.hang_up) => false,
                 () = one(&mut self.quit) => true,
             }
         }
@@ -59,6 +66,7 @@ impl Signals {
         tokio::select! {
             () = one(&mut self.terminate) => {}
             () = one(&mut self.interrupt) => {}
+            () = one(&mut self.hang_up) => {}
         }
         #[cfg(not(unix))]
         let _ = tokio::signal::ctrl_c().await;
@@ -73,4 +81,20 @@ async fn one(signal: &mut Option<tokio::signal::unix::Signal>) {
         return;
     }
     std::future::pending().await
+}
+
+/// Whether whoever started this process wants it to go on without its terminal, as `nohup` does.
+#[cfg(target_os = "linux")]
+fn ignores_hang_up() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // SIGHUP is the first of the signals, so the lowest bit.
+    ignored.is_some_and(|mask| u64::from_str_radix(mask.trim(), 16).is_ok_and(|mask| mask & 1 == 1))
+}
+
+/// The system does not say; `nohup` leaves a process no stream that is a terminal.
+#[cfg(all(unix, not(target_os = "linux")))]
+fn ignores_hang_up() -> bool {
+    use std::io::IsTerminal;
+    !(std::io::stdin().is_terminal() || std::io::stdout().is_terminal() || std::io::stderr().is_terminal())
 }

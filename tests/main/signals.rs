@@ -54,6 +54,30 @@ fn terminate_is_as_interrupt() {
 }
 
 #[test]
+fn a_terminal_that_is_gone_is_as_interrupt() {
+    drains("HUP");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_under_nohup_outlives_its_terminal() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); sleep(0.05); }");
+    let arguments = ["run", "test.rhai", "-H", &server.url(), "-t", "1"];
+    let rhaid = sandbox.command(&arguments);
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(rhaid.get_program()).args(arguments);
+    command
+        .current_dir(sandbox.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let running = sandbox.attach(command.spawn().unwrap());
+    server.wait_for_hits("/x", 1);
+    running.signal("HUP");
+    assert_eq!(running.wait().expect_code(0).run_dir().json()["ended_by"], "run time");
+}
+
+#[test]
 fn the_second_signal_stops_at_once() {
     let server = Server::start();
     let script = r#"
