@@ -8,7 +8,7 @@ use crate::text::{format, format_clock};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// A short stable word: `stall`, `failing`, `burst`, `knee`, `leak`, `generator`, `load`, `first-error`,
+    /// A short stable word: `stall`, `failing`, `burst`, `knee`, `leak`, `generator`, `blocked`, `standstill`, `load`, `first-error`,
     /// `few-samples`, `unfinished`.
     pub kind: &'static str,
     /// When it began, as time since the start of the load; `None` for the whole run.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::blocking;
 use super::finding::{Finding, plural};
 use super::leak::{leak, steady_memory};
 use super::stall::{Stall, median, stalls};
@@ -32,9 +33,12 @@ pub fn findings(record: &RunRecord) -> Vec<Finding> {
     let snapshot = &*record.snapshot;
     let history = snapshot.history.since(0);
     let points: Vec<&HistoryPoint> = history.iter().map(|point| &**point).collect();
-    let stalls = stalls(&points);
+    let mut stalls = stalls(&points);
+    // Not the target's.
+    stalls.retain(|stall| !stall.is_explained_by(&snapshot.blocking));
     let mut all = Vec::new();
     all.extend(unfinished(record));
+    all.extend(blocking::findings(&snapshot.blocking));
     all.extend(stalls.iter().take(2).map(|stall| stall.finding()));
     all.extend(failing(snapshot));
     all.extend(leak(&steady_memory(snapshot)));

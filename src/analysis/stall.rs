@@ -9,8 +9,9 @@
 
 use std::time::Duration;
 
+use super::blocking;
 use super::finding::{Finding, plural};
-use crate::metrics::{HistoryPoint, Phase};
+use crate::metrics::{BlockingStats, HistoryPoint, Phase};
 use crate::text::format;
 
 /// See the module's description.
@@ -40,6 +41,11 @@ impl Stall {
                 format::count(self.in_flight)
             ),
         }
+    }
+
+    /// Whether it was the generator that stood still.
+    pub(crate) fn is_explained_by(&self, stats: &BlockingStats) -> bool {
+        blocking::explains(stats, self.from_s, self.to_s)
     }
 
     /// Whether a second lies in it or in the three seconds after, in which what waited comes back.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::arrivals::{Arrivals, MergeError, Merged};
+use super::blocking::BlockingStats;
 use super::counts::{PhaseTimes, RequestCounts};
 use super::custom::CustomTotals;
 use super::delta::{Delta, ReversedDelta, Tag};
@@ -532,6 +533,7 @@ impl Aggregator {
             groups_folded: self.groups.folded,
             texts_cut: self.texts_cut,
             generator: self.generator.stats().clone(),
+            blocking: BlockingStats::default(),
             capacity: None,
             thresholds: self.thresholds.stats(),
             submetrics: self.thresholds.submetrics(),

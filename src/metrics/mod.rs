@@ -6,6 +6,7 @@
 
 mod aggregator;
 mod arrivals;
+mod blocking;
 pub mod builtin;
 mod capacity;
 mod counted;
@@ -39,6 +40,7 @@ mod watch;
 
 pub use aggregator::{Aggregator, Tick};
 pub use arrivals::{MergeError, Merged};
+pub use blocking::{BlockedFunction, BlockedSpan, BlockingStats, LostWorker};
 pub use builtin::{Builtin, CustomMetric, METRICS, MetricKind};
 pub use capacity::{CapacityStats, CapacityStep, NotHeld};
 pub use counts::RequestCounts;

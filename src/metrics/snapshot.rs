@@ -8,6 +8,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime};
 
+use super::blocking::BlockingStats;
 use super::capacity::CapacityStats;
 use super::counts::RequestCounts;
 use super::custom::CustomStats;
@@ -93,6 +94,8 @@ pub struct Snapshot {
     pub texts_cut: u64,
     /// How well the load generator kept up.
     pub generator: GeneratorStats,
+    /// What kept worker threads from their virtual users.
+    pub blocking: BlockingStats,
     /// The results of the capacity search, if the load is one.
     pub capacity: Option<Arc<CapacityStats>>,
     /// Thresholds, in the order in which they were set.
@@ -146,6 +149,7 @@ impl Default for Snapshot {
             groups_folded: false,
             texts_cut: 0,
             generator: GeneratorStats::default(),
+            blocking: BlockingStats::default(),
             capacity: None,
             thresholds: Vec::new(),
             submetrics: Vec::new(),

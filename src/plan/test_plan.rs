@@ -62,6 +62,11 @@ pub struct TestPlan {
 pub struct PlanError(pub Vec<String>);
 
 impl TestPlan {
+    /// Grace period for running iterations of a scenario.
+    pub(crate) fn stop_timeout_of(&self, scenario: usize) -> Duration {
+        self.scenarios[scenario].stop_timeout.unwrap_or(self.stop_timeout)
+    }
+
     /// Validates options and scenarios and combines them. `default_seed` is used when none is set.
     ///
     /// # Errors

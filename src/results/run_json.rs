@@ -13,10 +13,10 @@ use crate::analysis::Comparison;
 use crate::analysis::{Finding, findings};
 use crate::metrics::Quantity;
 use crate::metrics::{
-    CPU_LIMIT, CapacityStats, CapacityStep, CheckCount, EndpointStats, FailureCount, FailureKey,
-    FailureSample, GeneratorStats, IterationStats, LATENESS_LIMIT, Mark, NotHeld, PHASES, Percentile,
-    PhaseSpan, ResourceInfo, SampleFileStats, Saturation, ScenarioStats, ScriptErrorCount, Snapshot, Summary,
-    ms,
+    BlockedFunction, BlockedSpan, BlockingStats, CPU_LIMIT, CapacityStats, CapacityStep, CheckCount,
+    EndpointStats, FailureCount, FailureKey, FailureSample, IterationStats, LATENESS_LIMIT, LostWorker, Mark,
+    NotHeld, PHASES, Percentile, PhaseSpan, ResourceInfo, SampleFileStats, Saturation, ScenarioStats,
+    ScriptErrorCount, Snapshot, Summary, ms,
 };
 use crate::plan::{EndedBy, Machine, Origin, RunInfo, RunRecord};
 use crate::text::clean_json;
@@ -57,7 +57,7 @@ pub fn run_json(record: &RunRecord) -> Value {
         "marks": snapshot.marks.iter().map(mark).collect::<Vec<_>>(),
         "resources": snapshot.resources.info.as_deref().map(resources),
         "capacity": snapshot.capacity.as_deref().map(capacity),
-        "generator": generator(&snapshot.generator),
+        "generator": generator(snapshot),
         "interrupted_requests": snapshot.interrupted_requests,
         "series_folded": snapshot.series_folded,
         "groups_folded": snapshot.groups_folded,
@@ -183,7 +183,8 @@ fn capacity(stats: &CapacityStats) -> Value {
 }
 
 /// How well the load generator itself kept up.
-fn generator(stats: &GeneratorStats) -> Value {
+fn generator(snapshot: &Snapshot) -> Value {
+    let stats = &snapshot.generator;
     let cause = |cause: Saturation| match cause {
         Saturation::Cpu { share, seconds } => {
             json!({ "what": "cpu", "value": round(share, 4), "limit": CPU_LIMIT, "seconds": seconds })
@@ -208,7 +209,41 @@ fn generator(stats: &GeneratorStats) -> Value {
         "lateness_ms": latency(stats.lateness),
         "seconds": stats.seconds,
         "saturated_seconds": stats.saturated_seconds,
+        "blocked": blocked(&snapshot.blocking),
+        "lost_workers": snapshot.blocking.lost_workers.iter().map(lost_worker).collect::<Vec<_>>(),
+        "standstills": snapshot.blocking.standstills.iter().map(standstill).collect::<Vec<_>>(),
     })
+}
+
+fn blocked(stats: &BlockingStats) -> Value {
+    let function = |one: &BlockedFunction| {
+        json!({
+            "function": one.function,
+            "count": one.count,
+            "longest_ms": ms(one.longest.as_micros() as u64),
+            "worker": one.worker,
+            "vu": one.vu,
+            "at_s": round(one.at.as_secs_f64(), 3),
+        })
+    };
+    json!({
+        "count": stats.count,
+        "longest_ms": ms(stats.longest.as_micros() as u64),
+        "functions": stats.functions.iter().map(function).collect::<Vec<_>>(),
+    })
+}
+
+fn lost_worker(lost: &LostWorker) -> Value {
+    json!({
+        "worker": lost.worker,
+        "silent_for_s": round(lost.silent_for.as_secs_f64(), 3),
+        "vu": lost.vu,
+        "function": lost.function,
+    })
+}
+
+fn standstill(span: &BlockedSpan) -> Value {
+    json!({ "at_s": round(span.at.as_secs_f64(), 3), "length_s": round(span.length.as_secs_f64(), 3) })
 }
 
 /// The phases and stages of the load, to the moment.

@@ -1,7 +1,8 @@
 //! Drives a run from `setup` to `teardown` on a thread of its own.
 //!
 //! Owns the sequence and the decision when a run ends. Leaves the load to the workers, its course to `load`, and what
-//! was counted to `figures`. Invariant: every interval of every worker reaches the aggregator, also after a stop.
+//! was counted to `figures`. Invariants: every interval of every worker reaches the aggregator, also after a stop; a worker
+//! that does not answer delays nothing: neither the others' figures nor the end of the run.
 
 mod announcer;
 mod capacity;
@@ -11,6 +12,8 @@ mod hooks;
 mod load;
 mod thresholds;
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +22,7 @@ use tokio::sync::watch;
 use self::announcer::Announcer;
 use self::capacity::CapacityRun;
 use self::figures::Figures;
-use self::fleet::Fleet;
+use self::fleet::{Fleet, HURRY, Heard, LAST_PATIENCE, PATIENCE};
 use self::load::Load;
 use super::control::{Control, ControlError};
 use super::lanes::{Begin, Change};
@@ -27,17 +30,19 @@ use super::reload::{Reloaded, Reloads};
 use super::requests::{Request, Requests, reply};
 use super::samples::SampleWriter;
 use super::shapes::ShapeCommand;
+use super::watchdog::Watchdog;
 use super::workers::{Command, Notice, ShapeAnswer, Workers};
+use crate::analysis::blocking::{lost_worker, silent_worker};
 use crate::metrics::{ResourceSource, Snapshot, Tap, Tick};
 use crate::plan::{DEFAULT_MAX_DURATION, EndedBy};
 use crate::script::{Level, Message, Value};
-use crate::vu::{Event, Shared};
+use crate::vu::{Event, Interval, Shared};
 
 /// Length of an interval of the history.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The worker on which the script's functions for the whole run are called.
-const FIRST: usize = 0;
+/// A worker that has not answered for so long is told of while the run goes on.
+const LONG_SILENCE: Duration = Duration::from_secs(1);
 
 /// How a run ended.
 pub(super) struct Ending {
@@ -53,6 +58,7 @@ pub(super) struct Ending {
 pub(super) struct Driver<W> {
     shared: Arc<Shared>,
     fleet: Fleet<W>,
+    watchdog: Rc<RefCell<Watchdog>>,
     load: Load,
     figures: Figures,
     announcer: Announcer,
@@ -62,6 +68,8 @@ pub(super) struct Driver<W> {
     /// How often the run was told to stop: the second time is at once.
     stops: u32,
     misconfigured: Option<String>,
+    /// Workers whose silence has been told of.
+    silent: Vec<usize>,
 }
 
 impl<W: Workers> Driver<W> {
@@ -69,6 +77,7 @@ impl<W: Workers> Driver<W> {
     pub(super) fn new(
         shared: Arc<Shared>,
         workers: W,
+        watchdog: Rc<RefCell<Watchdog>>,
         resources: Option<Box<dyn ResourceSource>>,
         samples: Option<(Tap, SampleWriter)>,
     ) -> (Driver<W>, watch::Receiver<Arc<Snapshot>>) {
@@ -77,25 +86,35 @@ impl<W: Workers> Driver<W> {
         let driver = Driver {
             load: Load::new(&shared.plan, fleet.lanes()),
             fleet,
+            watchdog,
             figures,
             announcer: Announcer::new(),
             capacity: shared.plan.capacity.as_ref().map(CapacityRun::new),
             ended_by: None,
             stops: 0,
             misconfigured: None,
+            silent: Vec::new(),
             shared,
         };
         (driver, snapshots)
     }
 
     /// Runs the test. Never fails: whatever happened until the end is in the result.
-    pub(super) async fn run(mut self, mut requests: Requests) -> Ending {
+    pub(super) async fn run(self, requests: Requests) -> Ending {
+        let watching = Watchdog::keep_looking(self.watchdog.clone());
+        tokio::select! {
+            ending = self.run_to_the_end(requests) => ending,
+            never = watching => match never {},
+        }
+    }
+
+    async fn run_to_the_end(mut self, mut requests: Requests) -> Ending {
         let mut teardown_error = None;
         if let Some(data) = self.setup(&mut requests).await {
             self.load(data, &mut requests).await;
             teardown_error = self.teardown(&mut requests).await;
         }
-        self.fleet.end();
+        self.fleet.end().await;
         Ending {
             ended_by: self.ended_by.unwrap_or(EndedBy::UsersGone),
             snapshot: self.figures.finish(),
@@ -108,13 +127,13 @@ impl<W: Workers> Driver<W> {
         self.load = Load::new(&self.shared.plan, self.fleet.lanes());
         self.shared.run.start(self.load.start().into_std());
         self.figures.begin(self.load.start());
-        self.fleet.tell_all(Command::Start { data }).await;
+        self.fleet.tell_all(Command::Start { data });
         let mut reloads = Reloads::new(&self.shared);
         let mut next_tick = INTERVAL;
-        self.begin_lanes().await;
+        self.begin_lanes();
         self.shared.run.publish(0, 0.0, self.load.lanes.phase(Duration::ZERO).0);
         while !self.load.lanes.are_over() {
-            self.announce_phase().await;
+            self.announce_phase();
             let load = &self.load;
             let next_look = load.sleep_until(reloads.next_look());
             let tick = load.sleep_until(Some(next_tick));
@@ -126,31 +145,34 @@ impl<W: Workers> Driver<W> {
             tokio::select! {
                 biased;
                 request = requests.next() => match request {
-                    Request::Stop(cause) => self.stop(cause).await,
-                    Request::Abandon => self.abandon().await,
+                    Request::Stop(cause) => self.stop(cause),
+                    Request::Abandon => self.abandon(),
                     Request::Reload => reloads.begin(),
-                    Request::Control(control, answer) => reply(answer, self.change(&control).await),
+                    Request::Control(control, answer) => reply(answer, self.change(&control)),
                 },
-                reloaded = reloads.next() => self.take_over(reloaded, &mut reloads).await,
+                reloaded = reloads.next() => self.take_over(reloaded, &mut reloads),
                 () = next_look => reloads.look(self.load.now()),
-                (worker, notice) = self.fleet.next() => self.notice(worker, notice).await,
+                heard = self.fleet.next() => match heard {
+                    Heard::Notice(worker, notice) => self.notice(worker, notice),
+                    Heard::Intervals(intervals) => self.intervals_are_here(intervals),
+                },
                 () = tick => {
-                    self.tick(false).await;
+                    self.fleet.ask(PATIENCE);
                     // On the grid of the start, so that the seconds of two charts are the same seconds.
                     while next_tick <= self.load.now() {
                         next_tick += INTERVAL;
                     }
                 }
-                () = next_lane => self.begin_lanes().await,
+                () = next_lane => self.begin_lanes(),
                 () = next_shape => {
                     for (lane, function, elapsed) in self.load.shapes.ask(self.load.now()) {
                         let last = self.load.shapes.last(lane).cloned();
-                        self.fleet.tell(FIRST, Command::AskShape { lane, function, elapsed, last }).await;
+                        self.tell_first(Command::AskShape { lane, function, elapsed, last });
                     }
                 }
                 // The phase is another one from then on.
                 () = next_border => {}
-                () = run_ends => self.run_time_is_over().await,
+                () = run_ends => self.run_time_is_over(),
                 () = last_iterations => {
                     self.load.last_iterations = None;
                     let text = format!(
@@ -158,57 +180,132 @@ impl<W: Workers> Driver<W> {
                         DEFAULT_MAX_DURATION.as_secs()
                     );
                     self.say(Level::Warning, text);
-                    self.fleet.tell_all(Command::Stop).await;
+                    self.fleet.tell_all(Command::Stop);
                 }
             }
         }
-        self.announce_phase().await;
+        self.announce_phase();
         self.end(self.load.own_end());
-        self.tick(true).await;
+        let last = self.last_intervals(requests).await;
+        self.tick(last, true);
+    }
+
+    /// Collects what workers have counted since their last intervals; a second request to stop makes it short.
+    async fn last_intervals(&mut self, requests: &mut Requests) -> Vec<(usize, Interval)> {
+        self.fleet.ask_last(if self.stops > 1 { HURRY } else { LAST_PATIENCE });
+        loop {
+            tokio::select! {
+                biased;
+                request = requests.next() => {
+                    self.stop_too_late(request);
+                    if self.stops > 1 {
+                        self.fleet.hurry(HURRY);
+                    }
+                }
+                heard = self.fleet.next() => if let Heard::Intervals(intervals) = heard {
+                    return intervals;
+                },
+            }
+        }
+    }
+
+    /// A request that comes when the load is over: all that can still be asked for is that the end be short.
+    fn stop_too_late(&mut self, request: Request) {
+        match request {
+            Request::Stop(cause) => {
+                self.end(cause);
+                self.stops += 1;
+            }
+            Request::Abandon => self.stops = 2,
+            Request::Control(_, answer) => reply(answer, Err(ControlError::Over)),
+            Request::Reload => {}
+        }
+    }
+
+    /// The time of an interval is over. In a run that is to end at once they are for knowing who answers.
+    fn intervals_are_here(&mut self, intervals: Vec<(usize, Interval)>) {
+        if self.stops > 1 {
+            self.figures.take(intervals, self.load.now());
+        } else {
+            self.tick(intervals, false);
+        }
+        self.look_at_silence();
+    }
+
+    /// Says which workers do not answer, and does not wait for them where the load should be over.
+    fn look_at_silence(&mut self) {
+        let (now, silent) = (self.load.now(), self.fleet.silent());
+        let mut told = std::mem::take(&mut self.silent);
+        told.retain(|worker| {
+            let is_silent = silent.iter().any(|(silent, _)| silent == worker);
+            if !is_silent {
+                self.say(Level::Info, format!("worker {worker} answers again"));
+            }
+            is_silent
+        });
+        for (worker, silence) in silent {
+            let is_over = self.load.lanes.give_up(worker, self.stops > 1, &self.shared.plan, now);
+            if (silence >= LONG_SILENCE || is_over) && !told.contains(&worker) {
+                told.push(worker);
+                let text = format!(
+                    "{}; the run goes on without it",
+                    silent_worker(&self.watchdog.borrow().silent(worker, silence))
+                );
+                self.mark(text.clone());
+                self.say(Level::Warning, text);
+            }
+        }
+        self.silent = told;
+    }
+
+    fn tell_first(&mut self, command: Command) {
+        if let Some(first) = self.fleet.first() {
+            self.fleet.tell(first, command);
+        }
     }
 
     /// Begins the lanes whose time has come.
-    async fn begin_lanes(&mut self) {
+    fn begin_lanes(&mut self) {
         for begin in self.load.begin(&self.shared.plan, self.fleet.count()) {
-            self.begin_lane(begin).await;
+            self.begin_lane(begin);
         }
     }
 
-    async fn begin_lane(&self, begin: Begin) {
+    fn begin_lane(&mut self, begin: Begin) {
         let Begin { lane, schedule, is_open } = begin;
-        self.fleet.tell_all(Command::Begin { lane, schedule, is_open }).await;
+        self.fleet.tell_all(Command::Begin { lane, schedule, is_open });
     }
 
-    async fn follow(&self, changes: Vec<Change>) {
+    fn follow(&mut self, changes: Vec<Change>) {
         for (lane, schedule) in changes {
-            self.fleet.tell_all(Command::Follow { lane, schedule }).await;
+            self.fleet.tell_all(Command::Follow { lane, schedule });
         }
     }
 
-    async fn notice(&mut self, worker: usize, notice: Notice) {
+    fn notice(&mut self, worker: usize, notice: Notice) {
         match notice {
-            Notice::Event(event) => self.event(event).await,
-            Notice::Shape { lane, answer } => self.shape_says(lane, answer).await,
+            Notice::Event(event) => self.event(event),
+            Notice::Shape { lane, answer } => self.shape_says(lane, answer),
             Notice::Gone => self.load.lanes.worker_gone(worker, self.load.now()),
             // Nobody has asked for them.
             Notice::Setup(_) | Notice::Teardown(_) | Notice::Interval { .. } => {}
         }
     }
 
-    async fn event(&mut self, event: Event) {
+    fn event(&mut self, event: Event) {
         let now = self.load.now();
         match event {
             Event::Abort => {
                 let reason = self.shared.run.abort_reason().unwrap_or_default();
-                self.stop_once(EndedBy::Aborted(reason)).await;
+                self.stop_once(EndedBy::Aborted(reason));
             }
-            Event::Misconfigured(error) => self.is_misconfigured(error).await,
+            Event::Misconfigured(error) => self.is_misconfigured(error),
             Event::NoIterationsLeft => {
                 self.end(EndedBy::Iterations);
                 self.load.iterations_done = true;
                 self.load.last_iterations = Some(now + DEFAULT_MAX_DURATION);
                 self.load.lanes.end(now);
-                self.fleet.tell_all(Command::Finish).await;
+                self.fleet.tell_all(Command::Finish);
             }
             Event::LaneIdle { lane, worker, generation } => {
                 if self.load.lanes.idle(lane, worker, generation, now) {
@@ -227,15 +324,15 @@ impl<W: Workers> Driver<W> {
     }
 
     /// Changes the load, and marks when.
-    async fn change(&mut self, control: &Control) -> Result<(), ControlError> {
+    fn change(&mut self, control: &Control) -> Result<(), ControlError> {
         let (changes, text) = self.load.change(control)?;
-        self.follow(changes).await;
+        self.follow(changes);
         self.mark(text);
         Ok(())
     }
 
     /// A shape function has been asked and has answered.
-    async fn shape_says(&mut self, lane: usize, answer: ShapeAnswer) {
+    fn shape_says(&mut self, lane: usize, answer: ShapeAnswer) {
         let (now, load) = (self.load.now(), &mut self.load);
         match load.shapes.said(lane, answer) {
             ShapeCommand::Nothing => return,
@@ -244,29 +341,29 @@ impl<W: Workers> Driver<W> {
                 let (plan, workers) = (&self.shared.plan, self.fleet.count());
                 let begun = lanes.into_iter().map(|lane| load.lanes.begin(lane, now, plan, workers, is_open));
                 for begin in begun.flatten().collect::<Vec<_>>() {
-                    self.begin_lane(begin).await;
+                    self.begin_lane(begin);
                 }
             }
             ShapeCommand::Change => {}
-            ShapeCommand::Abort(reason) => return self.stop_once(EndedBy::Aborted(reason)).await,
-            ShapeCommand::Unusable(error) => return self.is_misconfigured(error).await,
+            ShapeCommand::Abort(reason) => return self.stop_once(EndedBy::Aborted(reason)),
+            ShapeCommand::Unusable(error) => return self.is_misconfigured(error),
         }
         let changes = self.load.shapes.changes(lane, &mut self.load.lanes, now);
-        self.follow(changes).await;
+        self.follow(changes);
     }
 
-    async fn run_time_is_over(&mut self) {
+    fn run_time_is_over(&mut self) {
         self.load.run_ends = None;
         self.end(EndedBy::RunTime);
         self.load.lanes.give_up_waiting(self.load.now());
         // The last iterations were running; the time limits them as it limits all others.
         if self.load.iterations_done && self.stops == 0 {
-            self.fleet.tell_all(Command::Stop).await;
+            self.fleet.tell_all(Command::Stop);
         }
     }
 
     /// A changed script has been loaded, or has not.
-    async fn take_over(&mut self, reloaded: Result<Reloaded, String>, reloads: &mut Reloads) {
+    fn take_over(&mut self, reloaded: Result<Reloaded, String>, reloads: &mut Reloads) {
         match reloaded {
             Ok(reloaded) => {
                 if reloaded.other_scenarios {
@@ -277,7 +374,7 @@ impl<W: Workers> Driver<W> {
                 reloads.take_over(&reloaded.sources);
                 self.say(Level::Info, text.clone());
                 self.mark(text);
-                self.fleet.tell_all(Command::Reload(reloaded)).await;
+                self.fleet.tell_all(Command::Reload(reloaded));
             }
             Err(error) => {
                 let text = format!("the changed script is not used; the old one goes on: {error}");
@@ -287,7 +384,7 @@ impl<W: Workers> Driver<W> {
     }
 
     /// Tells the listeners of the script when the phase or the stage is another one.
-    async fn announce_phase(&mut self) {
+    fn announce_phase(&mut self) {
         let now = self.load.now();
         let (phase, stage) = self.load.lanes.phase(now);
         let told = self.announcer.look(phase, &stage, || self.load.lanes.users_target(now));
@@ -296,33 +393,39 @@ impl<W: Workers> Driver<W> {
             self.shared.run.set_phase(phase);
         }
         for (event, fields) in told {
-            self.fleet.tell(FIRST, Command::Announce(event, fields)).await;
+            self.tell_first(Command::Announce(event, fields));
         }
     }
 
-    /// Ends an interval: collects it from all workers and publishes a snapshot.
-    async fn tick(&mut self, last: bool) {
-        let intervals = self.fleet.intervals().await;
+    /// Ends an interval with what the workers have counted in it, and publishes a snapshot.
+    fn tick(&mut self, intervals: Vec<(usize, Interval)>, last: bool) {
         let now = self.load.now();
         let (phase, stage) = self.load.lanes.phase(now);
         let users_target = self.load.lanes.users_target(now);
         let mut tick = Tick { stage, users_target, ..Tick::idle(phase) };
-        self.figures.add(intervals, now, &mut tick);
+        self.figures.take(intervals, now);
+        self.figures.look(&mut tick);
         tick.planned = self.load.planned(&self.shared.plan, &mut self.figures.aggregator, last);
         self.load.look_at_pressure();
         tick.at = self.load.now();
         let mut snapshot = self.figures.close(tick, last);
+        snapshot.blocking = self.watchdog.borrow().stats();
         if last {
             for (scenario, text) in self.load.pressure.at_the_end(&snapshot, &self.shared.plan) {
                 let text = format!("scenario '{scenario}': {text}");
                 self.say(Level::Warning, text.clone());
                 snapshot.notes.push(text);
             }
+            for (worker, silence) in self.fleet.silent() {
+                let lost = self.watchdog.borrow().silent(worker, silence);
+                snapshot.notes.push(lost_worker(&lost));
+                snapshot.blocking.lost_workers.push(lost);
+            }
         }
-        self.search_capacity(&mut snapshot, last).await;
+        self.search_capacity(&mut snapshot, last);
         self.shared.run.publish(snapshot.users, snapshot.recent.rate.unwrap_or(0.0), snapshot.phase);
         self.figures.publish(snapshot);
-        self.act_on_thresholds().await;
+        self.act_on_thresholds();
     }
 
     /// A moment of the run that people are to see.
@@ -335,31 +438,37 @@ impl<W: Workers> Driver<W> {
     }
 
     /// A request to stop: gracefully at first, at once when it is repeated.
-    async fn stop(&mut self, cause: EndedBy) {
+    fn stop(&mut self, cause: EndedBy) {
         self.stops += 1;
         self.end(cause);
         self.load.lanes.end(self.load.now());
-        self.fleet.tell_all(if self.stops == 1 { Command::Stop } else { Command::StopNow }).await;
-    }
-
-    /// Nobody holds the run: it ends at once, without `on_stop` and `teardown`.
-    async fn abandon(&mut self) {
-        self.stops += 1;
-        self.stop(EndedBy::Stopped).await;
-    }
-
-    /// Stops gracefully, however often it is called.
-    async fn stop_once(&mut self, cause: EndedBy) {
-        if self.stops == 0 {
-            // What the script asks for overrides an end that was under way.
-            self.ended_by = Some(cause.clone());
-            self.stop(cause).await;
+        if self.stops == 1 {
+            self.fleet.tell_all(Command::Stop);
+        } else {
+            self.fleet.tell_all(Command::StopNow);
+            // Who does not answer now is not waited for.
+            self.fleet.ask(HURRY);
         }
     }
 
-    async fn is_misconfigured(&mut self, error: String) {
+    /// Nobody holds the run: it ends at once, without `on_stop` and `teardown`.
+    fn abandon(&mut self) {
+        self.stops += 1;
+        self.stop(EndedBy::Stopped);
+    }
+
+    /// Stops gracefully, however often it is called.
+    fn stop_once(&mut self, cause: EndedBy) {
+        if self.stops == 0 {
+            // What the script asks for overrides an end that was under way.
+            self.ended_by = Some(cause.clone());
+            self.stop(cause);
+        }
+    }
+
+    fn is_misconfigured(&mut self, error: String) {
         self.misconfigured.get_or_insert(error);
-        self.stop_once(EndedBy::Stopped).await;
+        self.stop_once(EndedBy::Stopped);
     }
 
     /// Why the run ends; the first reason is the one.

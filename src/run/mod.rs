@@ -20,6 +20,7 @@ mod requests;
 mod samples;
 mod shapes;
 mod threads;
+mod watchdog;
 mod worker_loop;
 mod workers;
 

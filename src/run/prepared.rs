@@ -14,6 +14,7 @@ use super::reload::masked;
 use super::requests::Requests;
 use super::samples::SampleWriter;
 use super::threads::Threads;
+use super::watchdog::Watchdog;
 use super::worker_loop::WorkerError;
 use super::workers::Workers;
 use crate::metrics::{ResourceSource, SampleSink, Snapshot};
@@ -104,7 +105,13 @@ impl Prepared {
                     }
                 };
                 runtime.block_on(async move {
-                    match driver(Arc::new(shared), resources, samples).await {
+                    let mut started = started;
+                    let made = tokio::select! {
+                        made = driver(Arc::new(shared), resources, samples) => made,
+                        // Given up: a thread on which the script never loads is left behind.
+                        () = started.closed() => return,
+                    };
+                    match made {
                         Ok((driver, snapshots)) => {
                             let _ = started.send(Ok(snapshots));
                             let _ = ended.send(driver.run(inbox).await);
@@ -139,5 +146,6 @@ async fn driver(
         SampleWriter::start(samples, mask, shared.messages.clone()).map_err(WorkerError::Runtime)?;
     let threads = Threads::start(&shared, samples.as_ref().map(|(_, line)| line)).await?;
     let samples = samples.map(|(writer, line)| (line.tap(threads.count()), writer));
-    Ok(Driver::new(shared, threads, resources, samples))
+    let watchdog = Watchdog::new(&shared, threads.pulses());
+    Ok(Driver::new(shared, threads, watchdog, resources, samples))
 }

@@ -17,13 +17,19 @@ use crate::executor::lane::{Lane, Part};
 use crate::executor::schedule::Schedule;
 use crate::executor::{feeder, population, shape};
 use crate::metrics::Tap;
-use crate::script::{LoadError, Value};
+use crate::script::{LoadError, Pulse, Value};
 use crate::vu::{HookError, Shared, Worker};
+
+/// What others see of a worker at any time: its samples, if anybody takes them, and what it is doing.
+pub(super) struct Seen {
+    pub(super) tap: Option<Tap>,
+    pub(super) pulse: Arc<Pulse>,
+}
 
 /// Body of a worker thread: loads the script, says so, and serves commands until their sender is gone.
 pub(super) fn run_worker(
     shared: Arc<Shared>,
-    tap: Option<Tap>,
+    seen: Seen,
     part: Part,
     lanes: Vec<Arc<LaneCommon>>,
     ready: oneshot::Sender<Result<(), WorkerError>>,
@@ -42,7 +48,7 @@ pub(super) fn run_worker(
     let local = LocalSet::new();
     local.block_on(&runtime, async move {
         let events = notices.clone();
-        match Worker::new(shared, tap, move |event| events.give(Notice::Event(event))) {
+        match Worker::new(shared, seen.tap, seen.pulse, move |event| events.give(Notice::Event(event))) {
             Ok(worker) => {
                 // Whoever waits for it may have given up; then the commands end at once too.
                 let _ = ready.send(Ok(()));

@@ -73,14 +73,14 @@ pub(super) trait Workers {
     /// What the workers of each lane have in common, as far as it is known here.
     fn lanes(&self) -> &[Arc<LaneCommon>];
 
-    /// Tells one something. One that is gone hears nothing; its last notice says so.
-    async fn tell(&self, worker: usize, command: Command);
+    /// Tells one something, without waiting for it. One that is gone hears nothing; its last notice says so.
+    fn tell(&mut self, worker: usize, command: Command);
 
     /// What is said next, and by whom; never, when all are gone. Can be dropped without losing anything.
     async fn next(&mut self) -> (usize, Notice);
 
-    /// Lets them go when they have done what they were told, and waits for that.
-    fn end(self);
+    /// Lets them go when they have done what they were told, and waits for that, but not for one that does not end.
+    async fn end(self);
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! Leaves suspending to whoever runs the script (the trait [`Waiter`]). Invariant: `current` is set
 //! exactly while a script function runs on behalf of a virtual user.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::pin;
@@ -25,6 +25,7 @@ use super::endpoint::EndpointCache;
 use super::engine::ScriptEngine;
 use super::events::ScriptEvent;
 use super::message::{Level, Message, MessageSink};
+use super::pulse::Pulse;
 use super::run_state::RunState;
 use super::secrets::Secrets;
 use super::store::Store;
@@ -91,6 +92,8 @@ pub(crate) struct Host {
     /// Randomness of the top level; each virtual user has its own.
     pub(crate) load_rng: RefCell<Xoshiro256PlusPlus>,
     current: RefCell<Option<Rc<VuContext>>>,
+    /// Where it is published who runs, on a worker thread.
+    pulse: OnceCell<Arc<Pulse>>,
     /// Lowest address the running script's stack may reach.
     stack_limit: Cell<usize>,
     ops: Cell<u32>,
@@ -122,6 +125,7 @@ impl Host {
             setup_data: RefCell::new(Dynamic::UNIT),
             load_rng: RefCell::new(Xoshiro256PlusPlus::seed_from_u64(seed)),
             current: RefCell::new(None),
+            pulse: OnceCell::new(),
             stack_limit: Cell::new(0),
             ops: Cell::new(0),
             slice_started: Cell::new(None),
@@ -199,8 +203,17 @@ impl Host {
         Ok(())
     }
 
+    /// Publishes who runs from now on.
+    pub(crate) fn publish(&self, pulse: Arc<Pulse>) {
+        // A second one would be a mistake of the worker; the first stays.
+        let _ = self.pulse.set(pulse);
+    }
+
     /// Makes `vu` the one host functions see; the script may use the stack down to `stack_limit`.
     pub(crate) fn enter(&self, vu: Rc<VuContext>, stack_limit: usize) {
+        if let Some(pulse) = self.pulse.get() {
+            pulse.enter(vu.id, vu.scenario_index, vu.calling.get());
+        }
         self.current.replace(Some(vu));
         self.stack_limit.set(stack_limit);
         self.slice_started.set(None);
@@ -208,6 +221,9 @@ impl Host {
 
     /// The opposite of [`Host::enter`].
     pub(crate) fn leave(&self) {
+        if let Some(pulse) = self.pulse.get() {
+            pulse.leave();
+        }
         self.current.replace(None);
         self.stack_limit.set(0);
     }

@@ -20,6 +20,7 @@ mod message;
 // Without the command line only the names of keys are read.
 mod place;
 mod problem;
+mod pulse;
 #[cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 pub(crate) mod reference;
 mod run_state;
@@ -44,6 +45,7 @@ pub(crate) use host::{Common, Host, ScriptInputs};
 pub(crate) use message::MessageSink;
 pub use message::{Level, Message};
 pub use problem::{Problem, Severity};
+pub(crate) use pulse::{Beat, Calling, Pulse};
 pub(crate) use run_state::RunState;
 pub(crate) use secrets::Secrets;
 pub(crate) use source::Sources;

@@ -18,6 +18,7 @@ use rhai::{Dynamic, Map};
 
 use super::api::response::ResponseData;
 use super::ending::Waiter;
+use super::pulse::Calling;
 use crate::data::Lease;
 use crate::http::{Client, Destination};
 use crate::metrics::{Recorder, TagId, Tagged};
@@ -36,6 +37,8 @@ pub(crate) struct VuContext {
     pub(crate) started: Instant,
     /// Iterations begun, so the number of the running one, from 1; 0 in `on_start`.
     pub(crate) iteration: Cell<u64>,
+    /// What its script was called for last.
+    pub(crate) calling: Cell<Calling>,
     /// How late the running iteration started.
     pub(crate) lag: Cell<Duration>,
     /// The stage that its load is in; `None` in `setup` and `teardown`.
@@ -139,6 +142,7 @@ impl VuContext {
             scenario: parts.scenario,
             started: Instant::now(),
             iteration: Cell::new(0),
+            calling: Cell::default(),
             stage: parts.stage,
             lag: Cell::new(Duration::ZERO),
             records: parts.records,

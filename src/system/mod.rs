@@ -1,4 +1,4 @@
-//! The operating system: exact timers, CPU clocks, limits, files, trusted certificates, the keyboard.
+//! The operating system: exact timers, CPU clocks, the wait for a core, limits, files, trusted certificates, the keyboard.
 //!
 //! The only folder that knows `rustix` and `rustls-native-certs`. Leaves the interpretation to others. Invariant:
 //! what a system does not provide is `None` or a coarser substitute, never a made-up figure.
@@ -10,6 +10,7 @@ mod file_id;
 mod files;
 mod limits;
 mod roots;
+mod run_queue;
 #[cfg(all(unix, feature = "cli"))]
 mod terminal;
 mod timers;
@@ -22,6 +23,7 @@ pub(crate) use files::read_text;
 pub(crate) use files::{create_file, refuse_special_file, create_stream, read_file};
 pub(crate) use limits::Limits;
 pub(crate) use roots::trusted_roots;
+pub(crate) use run_queue::RunQueue;
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use terminal::Keyboard;
 pub(crate) use timers::{Sleep, Timers};

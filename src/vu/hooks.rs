@@ -11,7 +11,7 @@ use super::fiber::{Fiber, FiberState};
 use super::worker::Worker;
 use crate::metrics::ScriptError;
 use crate::plan::Wait;
-use crate::script::{CallEnd, Ending, EventFields, ScriptEvent, Value, VuContext};
+use crate::script::{CallEnd, Calling, Ending, EventFields, ScriptEvent, Value, VuContext};
 
 impl Worker {
     /// Runs `setup`, if the script has one; its value goes to [`Worker::set_data`] of every worker.
@@ -19,7 +19,7 @@ impl Worker {
     /// # Errors
     /// What went wrong, in words, ready to be shown.
     pub(crate) async fn setup(&self) -> Result<Value, HookError> {
-        let (script, (vu, fiber)) = (self.script(), self.hook_user());
+        let (script, (vu, fiber)) = (self.script(), self.hook_user(Calling::Setup));
         let data = self.run_hook(vu.clone(), &fiber, move || script.setup(&vu)).await?;
         self.set_data(&data);
         match self.fire(ScriptEvent::TestStart, Vec::new()).await {
@@ -40,7 +40,7 @@ impl Worker {
         }
         let _turn = self.telling.lock().await;
         fields.push(("elapsed".into(), Value::Float(self.shared.run.elapsed().as_secs_f64())));
-        let (vu, fiber) = self.hook_user();
+        let (vu, fiber) = self.hook_user(Calling::Listener);
         if event == ScriptEvent::TestStop {
             vu.begin_stop_hook();
         }
@@ -74,7 +74,7 @@ impl Worker {
         elapsed: f64,
         read: impl FnOnce(&Value) -> Result<A, String>,
     ) -> Result<A, HookError> {
-        let (script, (vu, fiber)) = (self.script(), self.hook_user());
+        let (script, (vu, fiber)) = (self.script(), self.hook_user(Calling::Shape));
         let (user, name) = (vu.clone(), function.to_owned());
         let asked = move || Ok(script.shape(&user, &name, elapsed));
         let error = match self.run_hook(vu.clone(), &fiber, asked).await? {
@@ -109,16 +109,18 @@ impl Worker {
     pub(crate) async fn teardown(&self) -> Result<(), HookError> {
         // The figures are closed by now, so an error of a listener is told as one of `teardown` is.
         let told = self.fire(ScriptEvent::TestStop, Vec::new()).await;
-        let (script, (vu, fiber)) = (self.script(), self.hook_user());
+        let (script, (vu, fiber)) = (self.script(), self.hook_user(Calling::Teardown));
         vu.begin_stop_hook();
         let data = self.data.borrow().clone();
         let result = self.run_hook(vu.clone(), &fiber, move || script.teardown(&vu, &data)).await;
         result.and(told)
     }
 
-    fn hook_user(&self) -> (Rc<VuContext>, Rc<FiberState>) {
+    fn hook_user(&self, calling: Calling) -> (Rc<VuContext>, Rc<FiberState>) {
         let fiber = FiberState::new();
-        (self.context(0, 0, None, &Wait::None, &fiber), fiber)
+        let vu = self.context(0, 0, None, &Wait::None, &fiber);
+        vu.calling.set(calling);
+        (vu, fiber)
     }
 
     async fn run_hook<T: 'static>(

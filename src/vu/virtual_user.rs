@@ -18,7 +18,7 @@ use super::turns::{Due, Spent, Turn, Turns};
 use super::worker::Worker;
 use crate::metrics::{IterationEnd, ScriptError};
 use crate::plan::{ScenarioPlan, TaskPlan, Wait};
-use crate::script::{CallEnd, Ending, ScriptEvent, Value, VuContext, Waited, wait_seconds};
+use crate::script::{CallEnd, Calling, Ending, ScriptEvent, Value, VuContext, Waited, wait_seconds};
 
 /// Least time before a failed `on_start` is tried again, so that a dead target is not hammered.
 const LEAST_RETRY: Duration = Duration::from_secs(1);
@@ -91,7 +91,7 @@ impl VirtualUser {
         let mut spent = 0;
         loop {
             let started = Instant::now();
-            match self.call(&on_start).await {
+            match self.call(Calling::OnStart, &on_start).await {
                 Next::Go => return Some(spent),
                 Next::Interrupted | Next::Leave => return None,
                 Next::Failed => {
@@ -154,7 +154,7 @@ impl VirtualUser {
                 self.vu.wait.replace(self.wait_after(task).0.clone());
             }
             self.worker.host().recorder.borrow_mut().iteration_started(&self.scenario.name);
-            let next = self.call(&task.function).await;
+            let next = self.call(Calling::Task(task_index as u16), &task.function).await;
             last = Some(Last { task: task_index, failed: next == Next::Failed });
             self.vu.end_iteration_leases();
             let ended = Instant::now();
@@ -232,7 +232,7 @@ impl VirtualUser {
         if let Some(on_stop) = self.scenario.plan.on_stop.clone()
             && !self.worker.is_stopping_now()
         {
-            self.call(&on_stop).await;
+            self.call(Calling::OnStop, &on_stop).await;
         }
         self.vu.end_leases();
         self.worker.leave(&self.vu);
@@ -260,12 +260,14 @@ impl VirtualUser {
     async fn ask_wait(&self, of_task: Option<&str>) -> Option<f64> {
         let (script, vu, name) = (self.worker.script(), self.vu.clone(), self.scenario.name.clone());
         let task = of_task.map(str::to_owned);
+        self.vu.calling.set(Calling::Wait);
         let called = self.run("wait", move || script.wait_seconds(&vu, &name, task.as_deref())).await;
         self.judge(called).1
     }
 
     /// Calls a script function and counts its mistakes.
-    async fn call(&self, function: &str) -> Next {
+    async fn call(&self, calling: Calling, function: &str) -> Next {
+        self.vu.calling.set(calling);
         let (script, vu, name) = (self.worker.script(), self.vu.clone(), function.to_owned());
         let host = self.worker.host().clone();
         let result = self
@@ -300,6 +302,7 @@ impl VirtualUser {
             ("vu".into(), Value::Int(vu.id as i64)),
             ("iteration".into(), Value::Int(vu.iteration.get() as i64)),
         ];
+        self.vu.calling.set(Calling::Listener);
         let called = self.run("on", move || Ok(script.fire(&vu, ScriptEvent::ScriptError, &fields))).await;
         self.vu.settle(&mut self.worker.host().recorder.borrow_mut());
         let called = match called {

@@ -25,8 +25,8 @@ use crate::metrics::{CustomMetric, Threshold};
 use crate::metrics::{DEFAULT_SERIES_CAP, Delta, Recorder, ScriptError, Tap, Thresholds, WorkerHealth};
 use crate::plan::{ScenarioPlan, TestPlan, Wait};
 use crate::script::{
-    Extension, Host, LoadError, MessageSink, RunState, ScriptEngine, ScriptEvent, ScriptInputs, Secrets,
-    Sources, Stage, Value, VuContext, VuParts, VuTags,
+    Extension, Host, LoadError, MessageSink, Pulse, RunState, ScriptEngine, ScriptEvent, ScriptInputs,
+    Secrets, Sources, Stage, Value, VuContext, VuParts, VuTags,
 };
 use crate::system::{Sleep, Timers, thread_cpu};
 
@@ -138,6 +138,7 @@ impl Worker {
     pub(crate) fn new(
         shared: Arc<Shared>,
         tap: Option<Tap>,
+        pulse: Arc<Pulse>,
         tell: impl Fn(Event) + 'static,
     ) -> Result<Rc<Worker>, LoadError> {
         let host = Host::new(
@@ -147,6 +148,8 @@ impl Worker {
             Arc::new(|_| {}),
             shared.inputs.clone(),
         );
+        pulse.begin();
+        host.publish(pulse.clone());
         let (_, watches) = Thresholds::new(&shared.thresholds, &shared.own_metrics);
         host.recorder.borrow_mut().watch(&watches);
         if let Some(tap) = tap {
@@ -160,7 +163,7 @@ impl Worker {
         let bases = shared.plan.scenarios.iter().map(|plan| base(&shared.plan, Some(plan))).collect();
         let tags = shared.plan.scenarios.iter().map(|plan| tags(&shared.plan, plan, &host)).collect();
         let timers = Timers::new();
-        tokio::task::spawn_local(keep_time(timers.clone()));
+        tokio::task::spawn_local(keep_time(timers.clone(), pulse));
         Ok(Rc::new(Worker {
             timers,
             network: Network::new(shared.transport.clone()),
@@ -270,8 +273,7 @@ impl Worker {
 
     /// Time that running iterations of a scenario get when their user is stopped.
     pub(crate) fn stop_timeout(&self, scenario: usize) -> Duration {
-        let plan = &self.shared.plan;
-        plan.scenarios[scenario].stop_timeout.unwrap_or(plan.stop_timeout)
+        self.shared.plan.stop_timeout_of(scenario)
     }
 
     /// Lets all users look again at what they wait for.
@@ -400,10 +402,11 @@ impl Worker {
 }
 
 /// Lets the timers go, and beats, so that a thread that is late is seen even if nobody on it waits.
-async fn keep_time(timers: Rc<Timers>) {
+async fn keep_time(timers: Rc<Timers>, pulse: Arc<Pulse>) {
     let beats = async {
         loop {
             timers.sleep_until(Instant::now() + HEARTBEAT).await;
+            pulse.beat();
         }
     };
     tokio::join!(timers.run(), beats);

@@ -8,6 +8,7 @@ mod support;
 
 mod agreement;
 mod architecture;
+mod blocking;
 mod capacity;
 mod check;
 mod command_line;

@@ -102,7 +102,11 @@ fn execute_as_told(test: LoadTest, args: &RunArgs) -> Result<Ended, Refused> {
     // the requests that meet it say so.
     let _ = rlimit::increase_nofile_limit(rlimit::INFINITY);
     let session = Session { rate: args.load.rate, output: args.output.clone(), files, messages, alerts };
-    let (session, report) = event_loop()?.block_on(session.run(prepared))?;
+    let event_loop = event_loop()?;
+    let ran = event_loop.block_on(session.run(prepared));
+    // Not waiting for what it may still do aside, such as looking up a name.
+    event_loop.shutdown_background();
+    let (session, report) = ran?;
     let Session { output, files, alerts, .. } = session;
     Ok(Ending { report, output, once: args.once, files, baseline, alerts }.told())
 }

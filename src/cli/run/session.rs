@@ -5,16 +5,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::files::Files;
+use super::refused::Refused;
 use crate::cli::alerts::Alerts;
 use crate::cli::args::OutputArgs;
+use crate::cli::exit::Exit;
 use crate::cli::keys::{HINT, KeyActions, Keys};
 use crate::cli::messages::Messages;
-use crate::cli::output::look_on;
+use crate::cli::output::{self, look_on};
 use crate::cli::progress::{Progress, ProgressKind};
 use crate::cli::signals::Signals;
 use crate::metrics::Snapshot;
 use crate::plan::RunInfo;
-use crate::{Prepared, Report, RunError};
+use crate::{Prepared, Report};
 
 /// How often messages from scripts are looked for.
 const MESSAGES_EVERY: Duration = Duration::from_millis(100);
@@ -34,10 +36,17 @@ impl Session {
     ///
     /// # Errors
     /// When it cannot start, or its script shows that it is set up wrongly; then nothing of it is kept.
-    pub(super) async fn run(mut self, prepared: Prepared) -> Result<(Session, Report), RunError> {
+    pub(super) async fn run(mut self, prepared: Prepared) -> Result<(Session, Report), Refused> {
         // Before the start: a signal that comes with the first request has to find somebody.
         let mut signals = Signals::new();
-        let handle = prepared.start().await?;
+        let handle = tokio::select! {
+            handle = prepared.start() => handle?,
+            () = signals.next() => {
+                self.files.directory.discard();
+                output::err("stopped by a signal before the load began\n");
+                return Err(Refused::Told(Exit::Signal));
+            }
+        };
         let info = handle.info().clone();
         let stopper = handle.stopper();
         let mut stops = 0;
@@ -90,7 +99,7 @@ impl Session {
             Ok(report) => Ok((self, report)),
             Err(error) => {
                 self.files.directory.discard();
-                Err(error)
+                Err(error.into())
             }
         }
     }

@@ -139,7 +139,7 @@ impl CapacityRun {
 
 impl<W: Workers> Driver<W> {
     /// Goes on with the search after a second of the run, and says in its snapshot how far it is.
-    pub(super) async fn search_capacity(&mut self, snapshot: &mut Snapshot, last: bool) {
+    pub(super) fn search_capacity(&mut self, snapshot: &mut Snapshot, last: bool) {
         let Some(run) = &mut self.capacity else { return };
         // The limit is what is searched for, not what the run is judged by.
         let limit = snapshot.thresholds.pop().filter(|_| !last && self.stops == 0);
@@ -150,8 +150,8 @@ impl<W: Workers> Driver<W> {
         snapshot.capacity = Some(Arc::new(run.stats().clone()));
         match judged {
             // When no load takes another rate, the next step finds that it was not reached.
-            Some(Some(rate)) => drop(self.change(&Control::Rate { scenario: None, rate }).await),
-            Some(None) => self.stop(EndedBy::CapacityFound).await,
+            Some(Some(rate)) => drop(self.change(&Control::Rate { scenario: None, rate })),
+            Some(None) => self.stop(EndedBy::CapacityFound),
             None => {}
         }
     }

@@ -23,6 +23,17 @@ pub(super) struct Figures {
     samples: Option<(Tap, SampleWriter)>,
     /// Dropped iterations that were passed on there.
     dropped_told: u64,
+    /// By worker, what it said last of the moment.
+    moments: Vec<Moment>,
+}
+
+/// Users and requests of a worker at the end of its last interval.
+#[derive(Clone, Copy, Default)]
+struct Moment {
+    users: u64,
+    users_peak: u64,
+    in_flight: u64,
+    interrupted_requests: u64,
 }
 
 impl Figures {
@@ -41,7 +52,8 @@ impl Figures {
             nothing.thresholds.clear();
         }
         let (snapshots, receiver) = watch::channel(Arc::new(nothing));
-        (Figures { aggregator, snapshots, resources, samples, dropped_told: 0 }, receiver)
+        let moments = vec![Moment::default(); shared.plan.threads];
+        (Figures { aggregator, snapshots, resources, samples, dropped_told: 0, moments }, receiver)
     }
 
     /// The load begins.
@@ -53,18 +65,27 @@ impl Figures {
         self.aggregator.process_cpu(process_cpu());
     }
 
-    /// Takes over what workers have counted, and what was measured meanwhile.
-    pub(super) fn add(&mut self, intervals: Vec<(usize, Interval)>, now: Duration, tick: &mut Tick) {
+    /// Takes over what workers have counted.
+    pub(super) fn take(&mut self, intervals: Vec<(usize, Interval)>, now: Duration) {
         for (worker, interval) in intervals {
             let Interval { delta, users, users_peak, in_flight, interrupted_requests, health } = interval;
             if let Err(error) = self.aggregator.add(worker, delta) {
                 self.aggregator.mark(now, error.to_string());
             }
             self.aggregator.health(worker, &health);
-            tick.users += users;
-            tick.users_peak += users_peak;
-            tick.in_flight += in_flight;
-            tick.interrupted_requests += interrupted_requests;
+            self.moments[worker] = Moment { users, users_peak, in_flight, interrupted_requests };
+        }
+    }
+
+    /// Adds up the users and requests of all workers, of one that is late those that it had, and what was measured
+    /// meanwhile.
+    pub(super) fn look(&mut self, tick: &mut Tick) {
+        for moment in &mut self.moments {
+            tick.users += moment.users;
+            tick.users_peak += moment.users_peak;
+            tick.in_flight += moment.in_flight;
+            tick.interrupted_requests += moment.interrupted_requests;
+            moment.users_peak = moment.users;
         }
         if let Some(resources) = &mut self.resources {
             self.aggregator.add_resources(resources.take());

@@ -1,102 +1,206 @@
 //! The workers as the driver deals with them: one or all are told, and their intervals are asked for together.
 //!
-//! Invariants: each interval is taken once, whatever is said twice; what is said while intervals are awaited is kept,
-//! in its order; nobody waits for a worker that is gone.
+//! Invariants: each interval is taken once, whatever is said twice; nobody waits for a worker that is gone, and for one
+//! that does not answer only until it is late: what it has counted is taken when it comes.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
 
 use crate::executor::hand_out::LaneCommon;
 use crate::run::workers::{Command, Notice, Workers};
 use crate::vu::Interval;
 
+/// How long the intervals of the others wait for one.
+pub(super) const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The same when a run is to end at once.
+pub(super) const HURRY: Duration = Duration::from_millis(300);
+
+/// The same for the last intervals of a run: one that does not come is lost.
+pub(super) const LAST_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is heard of the workers.
+pub(super) enum Heard {
+    /// One says something.
+    Notice(usize, Notice),
+    /// The intervals that were asked for have come, or are late.
+    Intervals(Vec<(usize, Interval)>),
+}
+
 /// See the module's description.
 pub(super) struct Fleet<W> {
     workers: W,
-    /// What was said while intervals were awaited.
-    waiting: VecDeque<(usize, Notice)>,
-    /// By worker, whether it is gone, and the number of its last interval.
-    gone: Vec<bool>,
-    taken: Vec<u64>,
+    members: Vec<Member>,
     /// The last number that intervals were asked for with.
     asked: u64,
+    /// Intervals that have come since they were last handed out.
+    intervals: Vec<(usize, Interval)>,
+    round: Option<Round>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Member {
+    is_gone: bool,
+    /// Number of its last interval.
+    taken: u64,
+    /// Number that it was asked for, and since when it owes an answer.
+    asked: u64,
+    owes_since: Option<Instant>,
+}
+
+/// Intervals that are waited for.
+struct Round {
+    awaited: Vec<usize>,
+    deadline: Instant,
 }
 
 impl<W: Workers> Fleet<W> {
     pub(super) fn new(workers: W) -> Fleet<W> {
-        let count = workers.count();
-        Fleet { workers, waiting: VecDeque::new(), gone: vec![false; count], taken: vec![0; count], asked: 0 }
+        let members = vec![Member::default(); workers.count()];
+        Fleet { workers, members, asked: 0, intervals: Vec::new(), round: None }
     }
 
     pub(super) fn count(&self) -> usize {
-        self.gone.len()
+        self.members.len()
     }
 
     pub(super) fn lanes(&self) -> &[Arc<LaneCommon>] {
         self.workers.lanes()
     }
 
-    pub(super) async fn tell(&self, worker: usize, command: Command) {
-        self.workers.tell(worker, command).await;
+    pub(super) fn tell(&mut self, worker: usize, command: Command) {
+        self.workers.tell(worker, command);
     }
 
-    pub(super) async fn tell_all(&self, command: Command) {
+    pub(super) fn tell_all(&mut self, command: Command) {
         for worker in 0..self.count() {
-            self.tell(worker, command.clone()).await;
+            self.tell(worker, command.clone());
         }
     }
 
-    /// What is said next, and by whom. Can be dropped without losing anything.
-    pub(super) async fn next(&mut self) -> (usize, Notice) {
-        match self.waiting.pop_front() {
-            Some(notice) => notice,
-            None => self.receive().await,
-        }
+    /// The worker that calls the script's functions for the whole run: the first one that answers.
+    pub(super) fn first(&self) -> Option<usize> {
+        let now = Instant::now();
+        (0..self.count()).find(|&worker| !self.members[worker].is_gone && self.silence(worker, now).is_none())
     }
 
-    async fn receive(&mut self) -> (usize, Notice) {
-        let (worker, notice) = self.workers.next().await;
-        self.gone[worker] |= matches!(notice, Notice::Gone);
-        (worker, notice)
-    }
-
-    /// Asks all for what they have counted since the last time, and waits until each has said it.
-    pub(super) async fn intervals(&mut self) -> Vec<(usize, Interval)> {
-        self.asked += 1;
-        self.tell_all(Command::Flush { number: self.asked }).await;
-        let mut intervals = Vec::with_capacity(self.count());
-        while (0..self.count()).any(|worker| !self.gone[worker] && self.taken[worker] < self.asked) {
-            match self.receive().await {
-                (worker, Notice::Interval { number, interval }) => {
-                    if number > self.taken[worker] {
-                        self.taken[worker] = number;
-                        intervals.push((worker, *interval));
-                    }
+    /// What is heard next. Can be dropped without losing anything.
+    pub(super) async fn next(&mut self) -> Heard {
+        loop {
+            if self.round.as_ref().is_some_and(|round| self.is_over(round)) {
+                self.round = None;
+                return Heard::Intervals(std::mem::take(&mut self.intervals));
+            }
+            let deadline = self.round.as_ref().map(|round| round.deadline);
+            let late = async {
+                match deadline {
+                    Some(deadline) => sleep_until(deadline).await,
+                    None => std::future::pending().await,
                 }
-                other => self.waiting.push_back(other),
+            };
+            let (worker, notice) = tokio::select! {
+                biased;
+                said = self.workers.next() => said,
+                () = late => continue,
+            };
+            match notice {
+                Notice::Interval { number, interval } => self.take(worker, number, *interval),
+                notice => {
+                    self.members[worker].is_gone |= matches!(notice, Notice::Gone);
+                    return Heard::Notice(worker, notice);
+                }
             }
         }
-        intervals
     }
 
-    /// Lets all go, and waits for that.
-    pub(super) fn end(self) {
-        self.workers.end();
+    fn take(&mut self, worker: usize, number: u64, interval: Interval) {
+        let member = &mut self.members[worker];
+        if number > member.taken {
+            member.taken = number;
+            self.intervals.push((worker, interval));
+        }
+        if member.taken >= member.asked {
+            member.owes_since = None;
+        }
+    }
+
+    fn is_over(&self, round: &Round) -> bool {
+        let has_come = |&worker: &usize| {
+            let member = &self.members[worker];
+            member.is_gone || member.taken >= member.asked
+        };
+        Instant::now() >= round.deadline || round.awaited.iter().all(has_come)
+    }
+
+    /// Asks for what has been counted since the last time, and waits for all but those that have been silent for long. One
+    /// that still owes an answer is not asked again.
+    pub(super) fn ask(&mut self, patience: Duration) {
+        let is_free = |member: &Member| member.owes_since.is_none();
+        self.ask_those(is_free, patience);
+    }
+
+    /// The same for the last time: also one that comes back meanwhile is to give everything.
+    pub(super) fn ask_last(&mut self, patience: Duration) {
+        self.ask_those(|_| true, patience);
+    }
+
+    fn ask_those(&mut self, is_asked: impl Fn(&Member) -> bool, patience: Duration) {
+        let now = Instant::now();
+        let is_awaited =
+            |&worker: &usize| !self.members[worker].is_gone && self.silence(worker, now).is_none();
+        let awaited = (0..self.count()).filter(is_awaited).collect();
+        self.round = Some(Round { awaited, deadline: now + patience });
+        self.asked += 1;
+        for worker in 0..self.count() {
+            let member = &mut self.members[worker];
+            if !member.is_gone && is_asked(member) {
+                member.asked = self.asked;
+                member.owes_since.get_or_insert(now);
+                self.workers.tell(worker, Command::Flush { number: self.asked });
+            }
+        }
+    }
+
+    /// Waits no longer than this for the intervals that are awaited.
+    pub(super) fn hurry(&mut self, patience: Duration) {
+        if let Some(round) = &mut self.round {
+            round.deadline = round.deadline.min(Instant::now() + patience);
+        }
+    }
+
+    /// For how long a worker has not answered, if that is long.
+    fn silence(&self, worker: usize, now: Instant) -> Option<Duration> {
+        let member = &self.members[worker];
+        let silence = now.saturating_duration_since(member.owes_since?);
+        (!member.is_gone && silence >= HURRY).then_some(silence)
+    }
+
+    /// The workers that do not answer, and for how long.
+    pub(super) fn silent(&self) -> Vec<(usize, Duration)> {
+        let now = Instant::now();
+        (0..self.count()).filter_map(|worker| Some((worker, self.silence(worker, now)?))).collect()
+    }
+
+    /// Lets all go, and waits for that, but not for one that does not answer.
+    pub(super) async fn end(self) {
+        self.workers.end().await;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
+    use std::collections::VecDeque;
 
     use super::*;
     use crate::metrics::{Recorder, WorkerHealth};
     use crate::vu::Event;
 
-    /// Workers that say what they are given to say, whatever they are told.
+    /// Workers that say what they are given to say, each thing so long after the one before, whatever they are told.
     struct Scripted {
-        says: VecDeque<(usize, Notice)>,
-        told: RefCell<Vec<(usize, String)>>,
+        says: VecDeque<(Duration, usize, Notice)>,
+        told: Vec<(usize, String)>,
     }
 
     impl Workers for Scripted {
@@ -108,15 +212,19 @@ mod tests {
             &[]
         }
 
-        async fn tell(&self, worker: usize, command: Command) {
-            self.told.borrow_mut().push((worker, format!("{command:?}")));
+        fn tell(&mut self, worker: usize, command: Command) {
+            self.told.push((worker, format!("{command:?}")));
         }
 
         async fn next(&mut self) -> (usize, Notice) {
-            self.says.pop_front().expect("nobody waits for what is not said")
+            let Some((after, _, _)) = self.says.front() else { return std::future::pending().await };
+            let at = Instant::now() + *after;
+            sleep_until(at).await;
+            let (_, worker, notice) = self.says.pop_front().unwrap();
+            (worker, notice)
         }
 
-        fn end(self) {}
+        async fn end(self) {}
     }
 
     fn interval(number: u64, users: u64) -> Notice {
@@ -131,60 +239,137 @@ mod tests {
         Notice::Interval { number, interval: Box::new(interval) }
     }
 
-    fn fleet(says: impl IntoIterator<Item = (usize, Notice)>) -> Fleet<Scripted> {
-        Fleet::new(Scripted { says: says.into_iter().collect(), told: RefCell::default() })
+    fn fleet(says: impl IntoIterator<Item = (u64, usize, Notice)>) -> Fleet<Scripted> {
+        let says = says.into_iter().map(|(ms, worker, notice)| (Duration::from_millis(ms), worker, notice));
+        Fleet::new(Scripted { says: says.collect(), told: Vec::new() })
     }
 
-    fn now<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    fn now(future: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(future);
     }
 
-    fn users(intervals: Vec<(usize, Interval)>) -> Vec<(usize, u64)> {
-        intervals.into_iter().map(|(worker, interval)| (worker, interval.users)).collect()
+    /// What the next intervals say of users, and the notices before them.
+    async fn users(fleet: &mut Fleet<Scripted>) -> (Vec<(usize, u64)>, Vec<Notice>) {
+        let mut notices = Vec::new();
+        loop {
+            match fleet.next().await {
+                Heard::Notice(_, notice) => notices.push(notice),
+                Heard::Intervals(intervals) => {
+                    let users = intervals.into_iter().map(|(worker, interval)| (worker, interval.users));
+                    return (users.collect(), notices);
+                }
+            }
+        }
     }
 
     #[test]
     fn what_is_said_twice_counts_once() {
-        let mut fleet = fleet([
-            (1, interval(1, 5)),
-            (1, interval(1, 5)),
-            (0, interval(1, 3)),
-            (0, interval(1, 3)),
-            (0, interval(2, 4)),
-            (1, interval(2, 6)),
-        ]);
-        assert_eq!(users(now(fleet.intervals())), [(1, 5), (0, 3)]);
-        assert_eq!(users(now(fleet.intervals())), [(0, 4), (1, 6)]);
-        let told = fleet.workers.told.borrow();
-        assert_eq!(told[1], (1, "Flush { number: 1 }".to_owned()));
-        assert_eq!(told.len(), 4);
+        now(async {
+            let mut fleet = fleet([
+                (0, 1, interval(1, 5)),
+                (0, 1, interval(1, 5)),
+                (0, 0, interval(1, 3)),
+                (0, 0, interval(1, 3)),
+                (0, 0, interval(2, 4)),
+                (0, 1, interval(2, 6)),
+            ]);
+            fleet.ask(PATIENCE);
+            assert_eq!(users(&mut fleet).await.0, [(1, 5), (0, 3)]);
+            fleet.ask(PATIENCE);
+            assert_eq!(users(&mut fleet).await.0, [(0, 4), (1, 6)]);
+            let told = &fleet.workers.told;
+            assert_eq!(told[1], (1, "Flush { number: 1 }".to_owned()));
+            assert_eq!(told.len(), 4);
+        });
     }
 
     #[test]
-    fn what_is_said_meanwhile_is_kept_in_its_order() {
-        let mut fleet = fleet([
-            (0, Notice::Event(Event::Abort)),
-            (0, interval(1, 3)),
-            (1, Notice::Event(Event::NoIterationsLeft)),
-            (1, interval(1, 5)),
-            (1, Notice::Event(Event::LimitMet { lane: 0 })),
-        ]);
-        assert_eq!(now(fleet.intervals()).len(), 2);
-        let mut next = || match now(fleet.next()) {
-            (_, Notice::Event(event)) => event,
-            _ => panic!("not an event"),
-        };
-        assert_eq!(
-            [next(), next(), next()],
-            [Event::Abort, Event::NoIterationsLeft, Event::LimitMet { lane: 0 }]
-        );
+    fn what_is_said_meanwhile_is_heard_in_its_order() {
+        now(async {
+            let mut fleet = fleet([
+                (0, 0, Notice::Event(Event::Abort)),
+                (0, 0, interval(1, 3)),
+                (0, 1, Notice::Event(Event::NoIterationsLeft)),
+                (0, 1, interval(1, 5)),
+                (0, 1, Notice::Event(Event::LimitMet { lane: 0 })),
+            ]);
+            fleet.ask(PATIENCE);
+            let (users, notices) = users(&mut fleet).await;
+            assert_eq!(users.len(), 2);
+            assert!(
+                matches!(notices[..], [Notice::Event(Event::Abort), Notice::Event(Event::NoIterationsLeft)]),
+                "{notices:?}"
+            );
+            assert!(matches!(
+                fleet.next().await,
+                Heard::Notice(1, Notice::Event(Event::LimitMet { lane: 0 }))
+            ));
+        });
     }
 
     #[test]
     fn nobody_waits_for_a_worker_that_is_gone() {
-        let mut fleet = fleet([(1, Notice::Gone), (0, interval(1, 3)), (0, interval(2, 4))]);
-        assert_eq!(users(now(fleet.intervals())), [(0, 3)]);
-        assert!(matches!(now(fleet.next()), (1, Notice::Gone)), "the driver is told too");
-        assert_eq!(users(now(fleet.intervals())), [(0, 4)]);
+        now(async {
+            let mut fleet = fleet([(0, 1, Notice::Gone), (0, 0, interval(1, 3)), (0, 0, interval(2, 4))]);
+            let begin = Instant::now();
+            fleet.ask(PATIENCE);
+            let (first, notices) = users(&mut fleet).await;
+            assert_eq!(first, [(0, 3)]);
+            assert!(matches!(notices[..], [Notice::Gone]), "the driver is told too");
+            fleet.ask(PATIENCE);
+            assert_eq!(users(&mut fleet).await.0, [(0, 4)]);
+            assert!(begin.elapsed() < PATIENCE && fleet.silent().is_empty());
+        });
+    }
+
+    #[test]
+    fn a_worker_that_does_not_answer_delays_the_others_once_and_counts_when_it_comes() {
+        now(async {
+            let mut fleet = fleet([
+                (0, 0, interval(1, 3)),
+                (650, 0, interval(2, 4)),
+                (50, 1, interval(1, 9)),
+                (0, 0, interval(3, 5)),
+                (0, 1, interval(4, 7)),
+                (0, 0, interval(4, 6)),
+            ]);
+            let begin = Instant::now();
+            fleet.ask(PATIENCE);
+            assert_eq!(users(&mut fleet).await.0, [(0, 3)]);
+            assert!(begin.elapsed() >= PATIENCE);
+            let silent = fleet.silent();
+            assert!(matches!(silent[..], [(1, silence)] if silence >= PATIENCE), "{silent:?}");
+            assert_eq!(fleet.first(), Some(0));
+            fleet.ask(Duration::from_secs(5));
+            assert_eq!(users(&mut fleet).await.0, [(0, 4)], "it is not waited for again");
+            fleet.ask(Duration::from_secs(5));
+            assert_eq!(fleet.workers.told.len(), 4, "nor asked, while it owes an answer");
+            let late = tokio::time::timeout(Duration::from_secs(5), users(&mut fleet)).await.unwrap();
+            assert_eq!(
+                (late.0, fleet.silent()),
+                (vec![(1, 9), (0, 5)], Vec::new()),
+                "it counts when it comes"
+            );
+            fleet.ask(PATIENCE);
+            assert_eq!(users(&mut fleet).await.0, [(1, 7), (0, 6)]);
+        });
+    }
+
+    #[test]
+    fn the_last_intervals_are_waited_for_unless_they_are_silent_already() {
+        now(async {
+            let mut fleet = fleet([(0, 0, interval(1, 3)), (600, 0, interval(2, 4))]);
+            fleet.ask(PATIENCE);
+            users(&mut fleet).await;
+            let begin = Instant::now();
+            fleet.ask_last(LAST_PATIENCE);
+            assert_eq!(users(&mut fleet).await.0, [(0, 4)]);
+            assert!(begin.elapsed() < LAST_PATIENCE, "no longer than the one that answers");
+            fleet.ask_last(LAST_PATIENCE);
+            fleet.hurry(HURRY);
+            let begin = Instant::now();
+            assert_eq!(users(&mut fleet).await.0, []);
+            assert!(begin.elapsed() >= HURRY && begin.elapsed() < LAST_PATIENCE);
+        });
     }
 }

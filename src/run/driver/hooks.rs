@@ -4,26 +4,34 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{Driver, FIRST};
+use super::Driver;
+use super::fleet::{HURRY, Heard};
 use crate::plan::EndedBy;
 use crate::run::control::ControlError;
 use crate::run::requests::{Request, Requests, reply};
 use crate::run::workers::{Command, Notice, Workers};
 use crate::script::Value;
+use crate::text::format_duration;
 use crate::vu::HookError;
+
+/// The worker that runs `setup`.
+const FIRST: usize = 0;
 
 impl<W: Workers> Driver<W> {
     /// Runs `setup` on the first worker; `None` when it failed or was stopped.
     pub(super) async fn setup(&mut self, requests: &mut Requests) -> Option<Arc<Value>> {
-        self.fleet.tell(FIRST, Command::Setup).await;
+        self.fleet.tell(FIRST, Command::Setup);
+        let mut patience = Patience::default();
         loop {
             let ended_by = tokio::select! {
-                notice = self.fleet.next() => match notice {
-                    (_, Notice::Setup(Ok(value))) if self.ended_by.is_none() => return Some(Arc::new(value)),
-                    (_, Notice::Setup(Err(HookError::Aborted(reason)))) => EndedBy::Aborted(reason),
-                    (_, Notice::Setup(Err(HookError::Failed(error)))) => EndedBy::SetupFailed(error),
+                heard = self.fleet.next() => match heard {
+                    Heard::Notice(_, Notice::Setup(Ok(value))) if self.ended_by.is_none() => {
+                        return Some(Arc::new(value));
+                    }
+                    Heard::Notice(_, Notice::Setup(Err(HookError::Aborted(reason)))) => EndedBy::Aborted(reason),
+                    Heard::Notice(_, Notice::Setup(Err(HookError::Failed(error)))) => EndedBy::SetupFailed(error),
                     // Stopped meanwhile; or the worker is gone, which its own message has told.
-                    (_, Notice::Setup(Ok(_))) | (FIRST, Notice::Gone) => EndedBy::Stopped,
+                    Heard::Notice(_, Notice::Setup(Ok(_))) | Heard::Notice(FIRST, Notice::Gone) => EndedBy::Stopped,
                     _ => continue,
                 },
                 request = requests.next() => {
@@ -36,48 +44,72 @@ impl<W: Workers> Driver<W> {
                         }
                         Request::Reload => continue,
                     }
-                    self.fleet.tell_all(Command::StopNow).await;
+                    self.fleet.tell_all(Command::StopNow);
+                    patience.limit(Instant::now() + HURRY);
                     continue;
                 }
+                // It computes without a pause: it is left behind.
+                () = patience.is_over() => EndedBy::Stopped,
             };
             self.end(ended_by);
             return None;
         }
     }
 
-    /// Runs `teardown` on the first worker, unless the run ends at once; gives why it failed.
+    /// Runs `teardown` on a worker that answers, unless the run ends at once; gives why it failed.
     pub(super) async fn teardown(&mut self, requests: &mut Requests) -> Option<String> {
         if self.stops > 1 {
             return None;
         }
-        self.fleet.tell(FIRST, Command::Teardown).await;
-        let deadline = Instant::now() + self.shared.plan.stop_timeout;
+        let Some(worker) = self.fleet.first() else {
+            return Some("it was not called: no worker thread answers".to_owned());
+        };
+        self.fleet.tell(worker, Command::Teardown);
+        let timeout = self.shared.plan.stop_timeout;
+        let mut patience = Patience::default();
+        patience.limit(Instant::now() + timeout);
         loop {
             tokio::select! {
-                notice = self.fleet.next() => match notice {
-                    (_, Notice::Teardown(Err(HookError::Failed(error) | HookError::Aborted(error)))) => {
+                heard = self.fleet.next() => match heard {
+                    Heard::Notice(_, Notice::Teardown(Err(HookError::Failed(error) | HookError::Aborted(error)))) => {
                         return (self.stops <= 1).then_some(error);
                     }
-                    (_, Notice::Teardown(Ok(()))) | (FIRST, Notice::Gone) => return None,
-                    _ => continue,
+                    Heard::Notice(_, Notice::Teardown(Ok(()))) => return None,
+                    Heard::Notice(gone, Notice::Gone) if gone == worker => return None,
+                    _ => {}
                 },
-                request = requests.next() => match request {
-                    Request::Stop(cause) => {
-                        self.end(cause);
-                        self.stops += 1;
+                request = requests.next() => {
+                    self.stop_too_late(request);
+                    if self.stops > 1 {
+                        self.fleet.tell_all(Command::StopNow);
+                        patience.limit(Instant::now() + HURRY);
                     }
-                    Request::Abandon => self.stops = 2,
-                    Request::Control(_, answer) => reply(answer, Err(ControlError::Over)),
-                    Request::Reload => {}
-                },
-                () = sleep_until(deadline) => {
-                    self.fleet.tell_all(Command::StopNow).await;
-                    let timeout = self.shared.plan.stop_timeout;
-                    return Some(format!("teardown was not done after {timeout:?} (see stop_timeout)"));
+                }
+                () = patience.is_over() => {
+                    self.fleet.tell_all(Command::StopNow);
+                    let problem = format!("it was not done after {} (see stop_timeout)", format_duration(timeout));
+                    return (self.stops <= 1).then_some(problem);
                 }
             }
-            if self.stops > 1 {
-                self.fleet.tell_all(Command::StopNow).await;
+        }
+    }
+}
+
+/// How long something is waited for; for ever, unless that is limited.
+#[derive(Default)]
+struct Patience(Option<Instant>);
+
+impl Patience {
+    fn limit(&mut self, until: Instant) {
+        self.0 = Some(self.0.map_or(until, |known| known.min(until)));
+    }
+
+    fn is_over(&self) -> impl Future<Output = ()> + use<> {
+        let until = self.0;
+        async move {
+            match until {
+                Some(until) => sleep_until(until).await,
+                None => std::future::pending().await,
             }
         }
     }

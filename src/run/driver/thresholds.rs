@@ -1,6 +1,6 @@
 //! What the run does about broken thresholds: tells the script, and ends for one that demands it.
 
-use super::{Driver, FIRST};
+use super::Driver;
 use crate::analysis::limit_sentence;
 use crate::metrics::{ThresholdEvent, ThresholdStats};
 use crate::plan::EndedBy;
@@ -9,14 +9,14 @@ use crate::script::{EventFields, ScriptEvent, Value};
 
 impl<W: Workers> Driver<W> {
     /// Acts on what has changed with the interval that has ended.
-    pub(super) async fn act_on_thresholds(&mut self) {
+    pub(super) fn act_on_thresholds(&mut self) {
         let events = self.figures.aggregator.take_threshold_events();
         for ThresholdEvent { stats, .. } in events.iter().filter(|event| event.is_breach) {
             let command = Command::Announce(ScriptEvent::ThresholdFailed, broken_fields(stats));
-            self.fleet.tell(FIRST, command).await;
+            self.tell_first(command);
         }
         if let Some(stats) = self.figures.aggregator.take_aborting_threshold() {
-            self.stop_once(EndedBy::Threshold(limit_sentence(&stats))).await;
+            self.stop_once(EndedBy::Threshold(limit_sentence(&stats)));
         }
     }
 }

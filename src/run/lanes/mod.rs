@@ -200,6 +200,25 @@ impl Lanes {
         }
     }
 
+    /// A worker does not answer: it is not waited for where its users should have ended by now, or, `at_once`, anywhere.
+    /// True when something waited for it.
+    pub(super) fn give_up(&mut self, worker: usize, at_once: bool, plan: &TestPlan, now: Duration) -> bool {
+        let mut was_waited_for = false;
+        for lane in 0..self.lanes.len() {
+            let run = &self.lanes[lane];
+            let State::Running(running) = &run.state else { continue };
+            let ends = [running.stopped, running.schedule.end()].into_iter().flatten().min();
+            let timeouts = run.scenarios.iter().map(|&scenario| plan.stop_timeout_of(scenario));
+            let timeout = timeouts.max().unwrap_or_default();
+            let is_overdue = at_once || ends.is_some_and(|ends| ends.saturating_add(timeout) <= now);
+            if is_overdue && !running.idle[worker] {
+                was_waited_for = true;
+                self.idle(lane, worker, None, now);
+            }
+        }
+        was_waited_for
+    }
+
     /// The script's function says from now on what a lane does: it is not begun as others are.
     pub(super) fn ask(&mut self, lane: usize) {
         self.lanes[lane].is_asked = true;
