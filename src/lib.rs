@@ -34,6 +34,10 @@ mod data;
 mod executor;
 #[cfg(test)]
 mod fixture;
+#[cfg(any(test, rhaid_fuzzing))]
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod metrics;
 #[cfg(feature = "outbound")]

@@ -60,6 +60,12 @@ pub(super) fn load(named: Option<&PathBuf>) -> Result<Config, String> {
     from_table(table).map_err(|problem| format!("{shown}: {problem}"))
 }
 
+/// Reads a text as the settings file is read.
+#[cfg(any(test, rhaid_fuzzing))]
+pub(crate) fn read_settings(text: &str) -> Result<(), String> {
+    from_table(text.parse().map_err(|error: toml::de::Error| error.to_string())?).map(drop)
+}
+
 fn from_table(table: Table) -> Result<Config, String> {
     let known = flag_names();
     let mut arguments = vec!["rhaid".to_owned(), "run".to_owned()];

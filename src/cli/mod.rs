@@ -32,6 +32,9 @@ mod script_help;
 mod signals;
 mod target;
 
+#[cfg(any(test, rhaid_fuzzing))]
+pub(crate) use config_file::read_settings;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 

@@ -42,6 +42,8 @@ pub(crate) use error::CallEnd;
 pub(crate) use events::{EventFields, ScriptEvent};
 pub(crate) use habits::foreign_file;
 pub(crate) use host::{Common, Host, ScriptInputs};
+#[cfg(all(any(test, rhaid_fuzzing), feature = "cli"))]
+pub(crate) use json_path::find as find_in_json;
 pub(crate) use message::MessageSink;
 pub use message::{Level, Message};
 pub use problem::{Problem, Severity};
