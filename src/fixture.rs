@@ -12,7 +12,7 @@ use crate::metrics::{
     ThresholdState, ThresholdStats, Thresholds, Tick,
 };
 use crate::metrics::{CustomMetric, ErrorKind, Known, Protocol, Quantity, ThresholdText, Timings, resolve};
-use crate::plan::{Commit, EndedBy, Machine, Origin, RunInfo, RunRecord};
+use crate::plan::{Commit, EndedBy, FailsOn, Machine, Origin, RunInfo, RunRecord};
 
 /// 2026-11-23T17:45:04.250Z
 pub(crate) fn started_at() -> SystemTime {
@@ -47,6 +47,7 @@ pub(crate) fn info() -> RunInfo {
         params: vec![("token".into(), "***".into())],
         started_at: started_at(),
         is_trial: false,
+        fails_on: FailsOn::default(),
         http_version: "auto".into(),
         machine: Machine {
             os: "linux".into(),
@@ -84,6 +85,7 @@ pub(crate) fn limit(text: &str, measured: Option<f64>) -> ThresholdStats {
         in_breach: false,
         breaches: 0,
         aborted: false,
+        in_steady: None,
     }
 }
 
@@ -228,6 +230,7 @@ impl Load {
         assert!(self.aggregator.add(0, self.recorder.take()).is_ok());
         let planned = self.due.map(|due| ("browse".into(), due));
         let tick = Tick {
+            paused: Duration::ZERO,
             at: self.at,
             phase,
             stage: None,
@@ -275,7 +278,7 @@ fn fixed_moments(mut snapshot: Snapshot) -> Snapshot {
     let mut lateness = Histogram::new();
     (1..=100).for_each(|n| lateness.record(n * 10 / 11));
     snapshot.generator = GeneratorStats {
-        cores: 2,
+        cores: 2.0,
         threads: 2,
         cpu: Some(0.123),
         cpu_max: Some(0.31),
@@ -283,7 +286,12 @@ fn fixed_moments(mut snapshot: Snapshot) -> Snapshot {
         lateness: lateness.summary(),
         seconds: snapshot.elapsed.as_secs(),
         saturated_seconds: 0,
-        now: GeneratorPoint { cpu: Some(0.11), busiest_worker: Some(0.13), lateness_p99_us: Some(90) },
+        now: GeneratorPoint {
+            cpu: Some(0.11),
+            busiest_worker: Some(0.13),
+            lateness_p99_us: Some(90),
+            machine: None,
+        },
         ..GeneratorStats::default()
     };
     // A worker hands its checks over in the order of a hash map.

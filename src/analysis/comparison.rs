@@ -6,29 +6,61 @@ use crate::analysis::{ChangeVerdict, ComparedFigure, Comparison, EndpointCompari
 use crate::text::clean_line;
 use crate::text::format;
 
+/// Changes that a sentence names.
+const MOST_LISTED: usize = 3;
+
 /// The result of the comparison in one sentence.
 pub fn comparison_sentence(comparison: &Comparison) -> String {
-    let changes = |verdict: ChangeVerdict| -> Vec<String> {
-        let mut all: Vec<_> = comparison.changes(verdict).collect();
-        all.sort_by(|a, b| size(b.1).total_cmp(&size(a.1)));
-        all.iter()
-            .map(|(endpoint, figure)| {
-                let change = change_text(figure.figure, figure.change.unwrap_or(0.0));
-                format!("{} of {} {change}", figure.figure.as_str(), endpoint_name(endpoint))
-            })
-            .collect()
+    let (worse, better) =
+        (listed(comparison, ChangeVerdict::Worse), listed(comparison, ChangeVerdict::Better));
+    match (worse, better) {
+        (None, None) if comparison.least_change.is_none() => "too little data to tell a change".to_owned(),
+        (None, None) => "no significant change".to_owned(),
+        (Some(worse), None) => format!("REGRESSION: {worse}"),
+        (None, Some(better)) => format!("better: {better}"),
+        (Some(worse), Some(better)) => format!("REGRESSION: {worse}; better: {better}"),
+    }
+}
+
+/// How much the comparison can tell at all.
+pub(crate) fn resolution_sentence(comparison: &Comparison) -> String {
+    let few = if comparison.baseline_runs == 1 {
+        "; the baseline is a single run, and one of several tells more (rhaid baseline save RUN RUN …)"
+            .to_owned()
+    } else {
+        format!("; the baseline is {} runs", comparison.baseline_runs)
     };
-    let listed = |changes: Vec<String>| {
-        let more = changes.len().saturating_sub(3);
-        let shown = changes[..changes.len() - more].join(", ");
-        if more > 0 { format!("{shown} and {more} more") } else { shown }
+    match &comparison.least_change {
+        Some(least) => format!(
+            "a change of {} of all requests below {} cannot be told from chance{few}",
+            least.figure.as_str(),
+            change_text(least.figure, least.change).trim_start_matches('+')
+        ),
+        None => {
+            "too little data to tell a change from chance: it takes eight seconds and 30 requests".to_owned()
+        }
+    }
+}
+
+/// What got worse since which run, as a reason to fail; `None` if nothing did.
+pub(crate) fn regression_sentence(comparison: &Comparison) -> Option<String> {
+    let worse = listed(comparison, ChangeVerdict::Worse)?;
+    Some(format!("worse than {}: {worse}", clean_line(&comparison.before.folder)))
+}
+
+/// The figures with this verdict, the largest change first; `None` if there are none.
+fn listed(comparison: &Comparison, verdict: ChangeVerdict) -> Option<String> {
+    let mut all: Vec<_> = comparison.changes(verdict).collect();
+    all.sort_by(|a, b| size(b.1).total_cmp(&size(a.1)));
+    let text = |(endpoint, figure): &(&EndpointComparison, &FigureComparison)| {
+        let change = change_text(figure.figure, figure.change.unwrap_or(0.0));
+        format!("{} of {} {change}", figure.figure.as_str(), endpoint_name(endpoint))
     };
-    let (worse, better) = (changes(ChangeVerdict::Worse), changes(ChangeVerdict::Better));
-    match (worse.is_empty(), better.is_empty()) {
-        (true, true) => "no significant change".to_owned(),
-        (false, true) => format!("REGRESSION: {}", listed(worse)),
-        (true, false) => format!("better: {}", listed(better)),
-        (false, false) => format!("REGRESSION: {}; better: {}", listed(worse), listed(better)),
+    let shown = all.iter().take(MOST_LISTED).map(text).collect::<Vec<_>>().join(", ");
+    match all.len() {
+        0 => None,
+        count if count > MOST_LISTED => Some(format!("{shown} and {} more", count - MOST_LISTED)),
+        _ => Some(shown),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::metrics::Phase;
 use crate::text::{format, format_clock};
 
 /// One thing that happened.
@@ -33,4 +34,9 @@ impl Finding {
 /// A count and its noun: "1 response", "2 responses".
 pub(crate) fn plural(count: u64, noun: &str) -> String {
     format!("{} {noun}{}", format::count(count), if count == 1 { "" } else { "s" })
+}
+
+/// Whether a second in this phase has load: in a ramp-down and during a pause there is less and less of it, or none.
+pub(super) fn is_loaded(phase: Phase) -> bool {
+    !matches!(phase, Phase::RampDown | Phase::Paused)
 }

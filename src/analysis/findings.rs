@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use super::blocking;
-use super::finding::{Finding, plural};
+use super::finding::{Finding, is_loaded, plural};
 use super::leak::{leak, steady_memory};
 use super::stall::{Stall, median, stalls};
-use crate::metrics::{EndpointStats, HistoryPoint, Percentile, Phase, Snapshot};
+use crate::metrics::{Blame, EndpointStats, HistoryPoint, Percentile, Snapshot};
 use crate::plan::{EndedBy, RunRecord};
 use crate::text::format;
 
@@ -126,13 +126,19 @@ fn first_failure(snapshot: &Snapshot, stats: &EndpointStats) -> Option<Duration>
 fn generator(snapshot: &Snapshot) -> Option<Finding> {
     let late =
         snapshot.iterations.lag.filter(|lag| lag.count >= FEW_REQUESTS)?.percentile_us(Percentile::P99);
+    let who = match snapshot.generator.blame() {
+        Some(Blame::Others) => "other programs on the machine held up the load generator",
+        Some(Blame::Quota) => "the CPU quota held up the load generator",
+        Some(Blame::Itself | Blame::Unknown) => "the load generator fell behind",
+        // It was on time itself: whoever was to start the iteration was not done with the one before.
+        None => "users were still busy when their next iteration was due",
+    };
     (late > LATE_US).then(|| Finding {
         kind: "generator",
         at: None,
         until: None,
         text: format!(
-            "the load generator fell behind: 1 % of iterations started more than {} late; \
-             response times include this delay",
+            "{who}: 1 % of iterations started more than {} late; response times include this delay",
             format::latency(late)
         ),
     })
@@ -176,7 +182,7 @@ fn knee(points: &[&HistoryPoint], stalls: &[Stall]) -> Option<Finding> {
     let near_stall = |point: &HistoryPoint| stalls.iter().any(|stall| stall.is_near(point));
     let mut by_users: Vec<(u64, f64)> = points
         .iter()
-        .filter(|point| point.users > 0 && point.phase != Phase::RampDown && !near_stall(point))
+        .filter(|point| point.users > 0 && is_loaded(point.phase) && !near_stall(point))
         .filter_map(|point| {
             let ok = point.total.ok.filter(|ok| ok.count >= 5)?;
             Some((point.users, ok.percentile_us(Percentile::P95) as f64))
@@ -223,7 +229,12 @@ fn knee(points: &[&HistoryPoint], stalls: &[Stall]) -> Option<Finding> {
 fn load(record: &RunRecord) -> Option<Finding> {
     let RunRecord { info, snapshot, .. } = record;
     let came_to_its_time = record.ended_by == Some(EndedBy::RunTime);
-    let is_less = snapshot.total.requests > 0 && snapshot.users_max < info.users;
+    // A rate starts as many users as it needs, and executors that follow one another never have all of theirs at once:
+    // of those, the plan is what was wanted at some moment.
+    let all_at_once = info.executors.iter().all(|executor| executor == "users");
+    let wanted = snapshot.history.since(0).iter().map(|point| point.users_target).max().unwrap_or(0);
+    let planned = if all_at_once { info.users } else { wanted };
+    let is_less = snapshot.total.requests > 0 && snapshot.users_max < planned;
     (came_to_its_time && is_less).then(|| Finding {
         kind: "load",
         at: None,
@@ -231,7 +242,7 @@ fn load(record: &RunRecord) -> Option<Finding> {
         text: format!(
             "load below plan: at most {} of {} users ran at the same time",
             format::count(snapshot.users_max),
-            format::count(info.users)
+            format::count(planned)
         ),
     })
 }
@@ -268,6 +279,7 @@ fn few_samples(snapshot: &Snapshot) -> Option<Finding> {
 mod tests {
     use super::*;
     use crate::fixture::{self, Load, Verdict};
+    use crate::metrics::Phase;
 
     fn kinds(snapshot: &Snapshot) -> Vec<&'static str> {
         let found = findings(&fixture::record(EndedBy::RunTime, snapshot));

@@ -14,14 +14,14 @@ mod slope;
 mod stall;
 pub mod thresholds;
 mod trend;
-mod verdict;
+pub(crate) mod verdict;
 pub(crate) mod warnings;
 
 #[cfg(test)]
 pub(crate) use compare::made::comparison as made_comparison;
 pub use compare::{
-    ChangeVerdict, ComparedFigure, Comparison, DEFAULT_NOISE, EndpointComparison, FigureComparison, Presence,
-    RunName,
+    ChangeVerdict, ComparedFigure, Comparison, DEFAULT_NOISE, EndpointComparison, FigureComparison,
+    LeastChange, Presence, RunName,
 };
 pub(crate) use compare::{MeasuredRun, RunFacts, circumstances};
 pub use comparison::comparison_sentence;
@@ -30,4 +30,4 @@ pub use findings::findings;
 pub use leak::leak;
 pub use thresholds::limit_sentence;
 pub use trend::TrendPoint;
-pub use verdict::Verdict;
+pub use verdict::{Broken, Verdict};

@@ -10,8 +10,8 @@
 use std::time::Duration;
 
 use super::blocking;
-use super::finding::{Finding, plural};
-use crate::metrics::{BlockingStats, HistoryPoint, Phase};
+use super::finding::{Finding, is_loaded, plural};
+use crate::metrics::{BlockingStats, HistoryPoint};
 use crate::text::format;
 
 /// See the module's description.
@@ -71,7 +71,7 @@ fn rate(point: &HistoryPoint) -> f64 {
 
 /// The longest first.
 pub(crate) fn stalls(points: &[&HistoryPoint]) -> Vec<Stall> {
-    let loaded = || points.iter().filter(|point| point.users > 0 && point.phase != Phase::RampDown);
+    let loaded = || points.iter().filter(|point| point.users > 0 && is_loaded(point.phase));
     let (Some(typical), Some(in_flight)) =
         (median(loaded().map(|point| rate(point))), median(loaded().map(|point| point.in_flight as f64)))
     else {
@@ -82,7 +82,8 @@ pub(crate) fn stalls(points: &[&HistoryPoint]) -> Vec<Stall> {
         return Vec::new();
     }
     let is_stalled = |point: &HistoryPoint| {
-        point.length >= Duration::from_millis(500)
+        is_loaded(point.phase)
+            && point.length >= Duration::from_millis(500)
             && rate(point) <= typical * 0.1
             && point.in_flight as f64 >= (in_flight * 2.0).max(3.0)
     };
@@ -129,6 +130,7 @@ fn stall(points: &[&HistoryPoint], first: usize, end: usize, typical: f64) -> St
 mod tests {
     use super::*;
     use crate::fixture::{Load, Verdict};
+    use crate::metrics::Phase;
 
     /// Sentences on 30 seconds with these in their middle: responses, how long the slowest took, in flight.
     fn told(middle: &[(u64, u64, u64)]) -> Vec<String> {

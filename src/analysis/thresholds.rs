@@ -96,9 +96,9 @@ pub fn margin(stats: &ThresholdStats) -> String {
     }
 }
 
-/// When it was first breached: `00:11`, `-`.
+/// When it was first breached: `00:11`; `-` for one that is met, even if it was not for a while.
 pub fn first_broken(stats: &ThresholdStats) -> String {
-    stats.first_broken.map_or_else(|| "-".to_owned(), format_clock)
+    stats.first_breach().map_or_else(|| "-".to_owned(), format_clock)
 }
 
 /// The full text of a threshold: `http_req_duration{name:/x}: p(95) < 200ms over 30s`.
@@ -178,6 +178,18 @@ pub fn limit_sentence(stats: &ThresholdStats) -> String {
     }
 }
 
+/// That a breached threshold would have been met in steady, and how to say that; `None` where it would not.
+pub(crate) fn steady_hint(stats: &ThresholdStats) -> Option<String> {
+    let threshold = &stats.threshold;
+    let rate = amount(stats.would_hold_in_steady()?, threshold.quantity);
+    Some(format!(
+        "{} covers the whole run, ramps included; in steady it was {rate}: to judge that, write '{} {} in steady'",
+        whole(threshold),
+        figure(threshold.aggregation),
+        demanded(threshold)
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,6 +219,7 @@ mod tests {
             in_breach: false,
             breaches: 0,
             aborted: false,
+            in_steady: None,
         }
     }
 

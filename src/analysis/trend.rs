@@ -20,7 +20,7 @@ pub struct TrendPoint {
     pub failed_share: Option<f64>,
     /// Service time of successful requests in milliseconds: median, 95th and 99th percentile; `None` without one.
     pub latency_ms: Option<[f64; 3]>,
-    /// Whether all its thresholds were met; `None` if it had none or did not finish.
+    /// Whether it passed; `None` if it had no thresholds and did not fail without any, or did not finish.
     pub passed: Option<bool>,
     /// Hash of the commit of its script, if recorded.
     pub commit: Option<String>,

@@ -1,7 +1,11 @@
-//! The verdict on a run. Pure.
+//! The verdict on a run: the one decision that every output and the exit code follow. Pure.
 
-use crate::metrics::Snapshot;
-use crate::plan::EndedBy;
+use super::capacity::answer;
+use super::finding::plural;
+use super::thresholds::limit_sentence;
+use crate::metrics::{FailureKey, ScriptErrorCount, Snapshot};
+use crate::plan::{EndedBy, RunRecord};
+use crate::text::format;
 
 /// The overall result of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +21,14 @@ pub enum Verdict<'a> {
     Unfinished,
     /// No request completed: nothing was measured.
     NoRequests,
+    /// Requests completed or iterations ended, and all of them failed.
+    NothingSucceeded(Broken),
     /// Thresholds were breached or had no data: how many, out of how many.
     ThresholdsBreached(usize, usize),
+    /// Requests, scripts or, in a trial, checks failed, and any failure counts.
+    Errors,
+    /// Something is worse than the baseline, and that counts: this is.
+    Regression(&'a str),
     /// All thresholds were met: how many there were.
     ThresholdsMet(usize),
     /// A capacity search is over: whether any rate held.
@@ -27,31 +37,193 @@ pub enum Verdict<'a> {
     NoThresholdsSet,
 }
 
+/// What failed whenever it was tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Broken {
+    /// Every request.
+    Requests,
+    /// Every iteration that ended.
+    Iterations,
+    /// Every `on_start`, so no iteration began.
+    Starts,
+}
+
+impl Broken {
+    /// What has failed as a whole, if anything has.
+    fn of(snapshot: &Snapshot) -> Option<Broken> {
+        let (total, iterations) = (&snapshot.total, &snapshot.iterations);
+        if total.requests > 0 && total.failures >= total.requests {
+            Some(Broken::Requests)
+        } else if iterations.completed == 0 && iterations.failed > 0 {
+            Some(Broken::Iterations)
+        } else if iterations.started == 0 && !snapshot.script_errors.is_empty() {
+            Some(Broken::Starts)
+        } else {
+            None
+        }
+    }
+
+    /// A short stable word.
+    pub(crate) fn kind(self) -> &'static str {
+        match self {
+            Broken::Requests => "requests",
+            Broken::Iterations => "iterations",
+            Broken::Starts => "on_start",
+        }
+    }
+
+    /// That nothing succeeded, with the cause: text of the run in it is not escaped.
+    pub(crate) fn sentence(self, snapshot: &Snapshot) -> String {
+        let (all, cause) = match self {
+            Broken::Requests => {
+                let first =
+                    snapshot.failures.first().map(|(key, group)| failure(key, group.messages.first()));
+                (all_failed(snapshot.total.requests, "request"), first)
+            }
+            Broken::Iterations => {
+                let iterations = &snapshot.iterations;
+                let all = match iterations.interrupted {
+                    0 => all_failed(iterations.failed, "iteration"),
+                    interrupted => format!(
+                        "no iteration completed: {} failed, {} were interrupted",
+                        format::count(iterations.failed),
+                        format::count(interrupted)
+                    ),
+                };
+                (all, first_script_error(snapshot))
+            }
+            Broken::Starts => ("no iteration began".to_owned(), first_script_error(snapshot)),
+        };
+        cause.map_or_else(|| all.clone(), |cause| format!("{all}; {cause}"))
+    }
+}
+
+fn all_failed(count: u64, noun: &str) -> String {
+    match count {
+        1 => format!("the only {noun} failed"),
+        count => format!("all {} failed", plural(count, noun)),
+    }
+}
+
+/// The most frequent failure: `refused GET /: no connection to 127.0.0.1:9`.
+fn failure(key: &FailureKey, message: Option<&String>) -> String {
+    let status = if key.status == 0 { String::new() } else { format!(" {}", key.status) };
+    let text = format!("{}{status} {} {}", key.kind, key.method, key.name);
+    match message.and_then(|message| message.lines().next()) {
+        Some(message) => format!("{text}: {}", crate::text::cut_middle(message, 160, "…")),
+        None => text,
+    }
+}
+
+/// The script error that came first.
+pub(crate) fn earliest_error(snapshot: &Snapshot) -> Option<&ScriptErrorCount> {
+    snapshot.script_errors.iter().min_by_key(|group| group.first_seen)
+}
+
+fn first_script_error(snapshot: &Snapshot) -> Option<String> {
+    let first = &earliest_error(snapshot)?.first;
+    let message = first.message.lines().next().unwrap_or_default();
+    let message = crate::text::cut_middle(message, 160, "…");
+    Some(match first.position.as_str() {
+        "" => format!("first script error: {message}"),
+        position => format!("first script error: {position}: {message}"),
+    })
+}
+
 impl<'a> Verdict<'a> {
-    /// The verdict on a run with this end and these figures.
-    pub fn of(ended_by: &'a EndedBy, snapshot: &Snapshot) -> Self {
-        match ended_by {
+    /// The verdict on a run.
+    pub fn of(record: &'a RunRecord) -> Self {
+        match record.ended_by() {
             EndedBy::SetupFailed(error) => Verdict::SetupFailed(error),
             EndedBy::Aborted(reason) => Verdict::Aborted(reason),
             EndedBy::Signal => Verdict::StoppedBySignal,
             EndedBy::Unfinished => Verdict::Unfinished,
-            EndedBy::CapacityFound if snapshot.total.requests > 0 => {
-                Verdict::Capacity(snapshot.capacity.as_ref().is_some_and(|capacity| capacity.best.is_some()))
-            }
             EndedBy::RunTime
             | EndedBy::CapacityFound
             | EndedBy::Iterations
             | EndedBy::UsersGone
             | EndedBy::Stopped
-            | EndedBy::Threshold(_) => {
-                let (broken, all) = (snapshot.broken_thresholds().count(), snapshot.thresholds.len());
-                match (snapshot.total.requests, broken, all) {
-                    (0, _, _) => Verdict::NoRequests,
-                    (_, _, 0) => Verdict::NoThresholdsSet,
-                    (_, 0, all) => Verdict::ThresholdsMet(all),
-                    (_, broken, all) => Verdict::ThresholdsBreached(broken, all),
-                }
+            | EndedBy::Threshold(_) => Verdict::on_figures(record),
+        }
+    }
+
+    /// The verdict on what was measured, however the run ended.
+    fn on_figures(record: &'a RunRecord) -> Self {
+        let snapshot = &*record.snapshot;
+        if snapshot.total.requests == 0 {
+            return Verdict::NoRequests;
+        }
+        if let Some(broken) = Broken::of(snapshot) {
+            return Verdict::NothingSucceeded(broken);
+        }
+        let found = snapshot.capacity.as_ref().map(|capacity| capacity.best.is_some());
+        if found == Some(false) {
+            return Verdict::Capacity(false);
+        }
+        let (broken, all) = (snapshot.broken_thresholds().count(), snapshot.thresholds.len());
+        if found.is_none() && broken > 0 {
+            return Verdict::ThresholdsBreached(broken, all);
+        }
+        if counted_errors(record).is_some() {
+            return Verdict::Errors;
+        }
+        if let Some(worse) = record.regression.as_deref().filter(|_| record.info.fails_on.regressions) {
+            return Verdict::Regression(worse);
+        }
+        match (found, all) {
+            (Some(_), _) => Verdict::Capacity(true),
+            (None, 0) => Verdict::NoThresholdsSet,
+            (None, all) => Verdict::ThresholdsMet(all),
+        }
+    }
+
+    /// Whether the run may be called a success: nothing that was demanded of it was missed. One that was stopped early
+    /// is judged by what there is.
+    pub fn passes(record: &RunRecord) -> bool {
+        match Verdict::of(record) {
+            Verdict::StoppedBySignal => Verdict::on_figures(record).is_good(),
+            verdict => verdict.is_good(),
+        }
+    }
+
+    fn is_good(self) -> bool {
+        match self {
+            Verdict::ThresholdsMet(_) | Verdict::Capacity(true) | Verdict::NoThresholdsSet => true,
+            Verdict::SetupFailed(_)
+            | Verdict::Aborted(_)
+            | Verdict::StoppedBySignal
+            | Verdict::Unfinished
+            | Verdict::NoRequests
+            | Verdict::NothingSucceeded(_)
+            | Verdict::ThresholdsBreached(_, _)
+            | Verdict::Errors
+            | Verdict::Regression(_)
+            | Verdict::Capacity(false) => false,
+        }
+    }
+
+    /// Its reason, for all outputs; `None` where the figures say it all. Text of the run in it is not escaped.
+    pub fn reason(record: &RunRecord) -> Option<String> {
+        let snapshot = &*record.snapshot;
+        let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+        match Verdict::of(record) {
+            Verdict::SetupFailed(error) => Some(first_line(error)),
+            Verdict::Aborted(reason) => Some(first_line(reason)),
+            Verdict::StoppedBySignal | Verdict::Unfinished | Verdict::NoThresholdsSet => None,
+            Verdict::NoRequests => Some(no_requests(snapshot)),
+            Verdict::NothingSucceeded(broken) => Some(broken.sentence(snapshot)),
+            Verdict::ThresholdsBreached(_, _) => {
+                Some(snapshot.broken_thresholds().map(limit_sentence).collect::<Vec<_>>().join("; "))
             }
+            Verdict::Errors => {
+                let errors = counted_errors(record).unwrap_or_default();
+                Some(format!("{errors}; any error fails this run"))
+            }
+            Verdict::Regression(worse) => Some(worse.to_owned()),
+            Verdict::ThresholdsMet(1) => Some("the threshold was met".to_owned()),
+            Verdict::ThresholdsMet(_) => Some("all thresholds were met".to_owned()),
+            Verdict::Capacity(_) => snapshot.capacity.as_deref().map(|capacity| answer(capacity).0),
         }
     }
 
@@ -63,11 +235,114 @@ impl<'a> Verdict<'a> {
             Verdict::StoppedBySignal => "STOPPED by signal",
             Verdict::Unfinished => "NOT FINISHED",
             Verdict::NoRequests => "NO REQUESTS",
-            Verdict::ThresholdsBreached(_, _) => "FAILED",
+            Verdict::NothingSucceeded(_)
+            | Verdict::ThresholdsBreached(_, _)
+            | Verdict::Errors
+            | Verdict::Regression(_)
+            | Verdict::Capacity(false) => "FAILED",
             Verdict::ThresholdsMet(_) => "PASSED",
             Verdict::Capacity(true) => "CAPACITY",
-            Verdict::Capacity(false) => "FAILED",
             Verdict::NoThresholdsSet => "NO THRESHOLDS SET",
+        }
+    }
+}
+
+/// That nothing was measured, and why not, where that is known.
+pub(crate) fn no_requests(snapshot: &Snapshot) -> String {
+    let none = "zero requests is never a pass";
+    match Broken::of(snapshot) {
+        Some(broken) => format!("{none}; {}", broken.sentence(snapshot)),
+        None => none.to_owned(),
+    }
+}
+
+/// The failures that count as one of the run, in a sentence; `None` where there are none, or they do not count.
+pub(crate) fn counted_errors(record: &RunRecord) -> Option<String> {
+    let (info, snapshot) = (&record.info, &record.snapshot);
+    if !info.fails_on.errors && !info.is_trial {
+        return None;
+    }
+    let scripts = snapshot.script_errors.iter().map(|group| group.count).sum();
+    let checks = snapshot.checks.iter().map(|(_, count)| count.fails).sum();
+    let all = [
+        (snapshot.total.failures, "failed request"),
+        (scripts, "script error"),
+        (if info.is_trial { checks } else { 0 }, "failed check"),
+    ];
+    let told: Vec<String> =
+        all.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| plural(count, noun)).collect();
+    (!told.is_empty()).then(|| told.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    /// A run of so many requests of which so many failed, and its completed, failed and interrupted iterations.
+    fn record((requests, failures): (u64, u64), iterations: [u64; 3]) -> RunRecord {
+        let mut snapshot = fixture::finished();
+        snapshot.thresholds.clear();
+        snapshot.script_errors.truncate(1);
+        (snapshot.total.requests, snapshot.total.failures) = (requests, failures);
+        let sums = &mut snapshot.iterations;
+        [sums.completed, sums.failed, sums.interrupted] = iterations;
+        sums.started = iterations.iter().sum();
+        fixture::record(EndedBy::RunTime, &snapshot)
+    }
+
+    #[test]
+    fn a_run_in_which_nothing_succeeded_has_failed() {
+        for (requests, iterations, expected) in [
+            ((5, 5), [5, 0, 0], Verdict::NothingSucceeded(Broken::Requests)),
+            ((5, 4), [5, 0, 0], Verdict::NoThresholdsSet),
+            ((5, 0), [0, 9, 0], Verdict::NothingSucceeded(Broken::Iterations)),
+            ((5, 0), [1, 9, 0], Verdict::NoThresholdsSet),
+            ((5, 0), [0, 9, 9], Verdict::NothingSucceeded(Broken::Iterations)),
+            // One iteration that lasts as long as the run is no failure.
+            ((5, 0), [0, 0, 9], Verdict::NoThresholdsSet),
+            ((5, 0), [0, 0, 0], Verdict::NothingSucceeded(Broken::Starts)),
+            ((0, 0), [0, 9, 0], Verdict::NoRequests),
+        ] {
+            let record = record(requests, iterations);
+            assert_eq!(Verdict::of(&record), expected, "{requests:?} {iterations:?}");
+            assert_eq!(Verdict::passes(&record), expected == Verdict::NoThresholdsSet);
+        }
+    }
+
+    #[test]
+    fn what_failed_wins_over_thresholds_that_are_met() {
+        let mut broken = record((5, 5), [5, 0, 0]);
+        let mut snapshot = (*broken.snapshot).clone();
+        let mut met = fixture::limit("http_req_duration: p(95) < 1s", Some(3.0));
+        met.state = crate::metrics::ThresholdState::Holds;
+        snapshot.thresholds = vec![met];
+        broken.snapshot = snapshot.into();
+        assert_eq!(Verdict::of(&broken), Verdict::NothingSucceeded(Broken::Requests));
+        assert!(Broken::Requests.sentence(&broken.snapshot).starts_with("all 5 requests failed; "));
+    }
+
+    #[test]
+    fn errors_and_regressions_fail_a_run_that_is_to_fail_on_them() {
+        let mut run = record((5, 1), [5, 0, 0]);
+        run.regression = Some("p95 of all requests +40%".to_owned());
+        assert!(Verdict::passes(&run));
+        let mut info = (*run.info).clone();
+        info.fails_on.regressions = true;
+        run.info = info.clone().into();
+        assert_eq!(Verdict::of(&run), Verdict::Regression("p95 of all requests +40%"));
+        info.fails_on.errors = true;
+        run.info = info.into();
+        assert_eq!(Verdict::of(&run), Verdict::Errors);
+        assert!(counted_errors(&run).unwrap().starts_with("1 failed request, "));
+    }
+
+    #[test]
+    fn a_stopped_run_is_judged_by_what_there_is() {
+        for (failures, passes) in [(1, true), (5, false)] {
+            let mut run = record((5, failures), [5, 0, 0]);
+            run.ended_by = Some(EndedBy::Signal);
+            assert_eq!((Verdict::of(&run), Verdict::passes(&run)), (Verdict::StoppedBySignal, passes));
         }
     }
 }

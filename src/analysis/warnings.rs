@@ -2,9 +2,10 @@
 //!
 //! Leaves what the target did to `findings`. Pure.
 
+use super::thresholds::steady_hint;
 use crate::metrics::{
-    CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, LONGEST_MESSAGE, LONGEST_NAME, Percentile, Saturation,
-    Snapshot,
+    Blame, CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, LONGEST_MESSAGE, LONGEST_NAME, MachineShare,
+    Percentile, Saturation, Snapshot,
 };
 use crate::text::format;
 
@@ -16,6 +17,7 @@ pub(crate) fn warnings(snapshot: &Snapshot) -> Vec<Warning> {
     let mut all: Vec<Warning> = saturated(&snapshot.generator).into_iter().collect();
     all.extend(snapshot.notes.iter().map(|note| vec![note.clone()]));
     all.extend(late_responses(snapshot).map(|text| vec![text]));
+    all.extend(snapshot.thresholds.iter().filter_map(steady_hint).map(|text| vec![text]));
     if snapshot.interrupted_requests > 0 {
         let given_up = format::count(snapshot.interrupted_requests);
         all.push(vec![format!(
@@ -52,18 +54,35 @@ pub(crate) fn warnings(snapshot: &Snapshot) -> Vec<Warning> {
     all
 }
 
-/// The warning that figures include delays of the generator, with the causes and the remedy.
+/// The warning that figures include delays of the generator, with the causes, who they are due to, and the remedy.
 fn saturated(generator: &GeneratorStats) -> Option<Warning> {
-    let causes = generator.causes();
-    if causes.is_empty() {
-        return None;
-    }
-    let mut lines = vec!["the load generator was saturated: latencies include its own delays".to_owned()];
-    lines.extend(causes.into_iter().map(|cause| words(cause, generator)));
-    lines.push(
-        "for reliable figures, reduce the load, add cores or threads, or use several machines".to_owned(),
-    );
+    let (what, remedy) = match generator.blame()? {
+        Blame::Itself => (
+            "the load generator was saturated: latencies include its own delays",
+            "for reliable figures, reduce the load, add cores or threads, or use several machines",
+        ),
+        Blame::Quota => (
+            "the CPU quota held up the load generator: latencies include its own delays",
+            "for reliable figures, raise the quota, or reduce the load",
+        ),
+        Blame::Others => (
+            "the machine was busy with other programs: latencies include delays of the load generator",
+            "for reliable figures, stop the other programs, or run the load generator on a machine of its own",
+        ),
+        Blame::Unknown => (
+            "the load generator was held up: latencies include its own delays",
+            "neither it nor other programs used the CPU then; a virtual machine may have been suspended",
+        ),
+    };
+    let mut lines = vec![what.to_owned()];
+    lines.extend(generator.causes().into_iter().map(|cause| words(cause, generator)));
+    lines.extend(generator.machine_when_late.or(generator.machine).map(machine));
+    lines.push(remedy.to_owned());
     Some(lines)
+}
+
+fn machine(machine: MachineShare) -> String {
+    format!("the machine's CPU was {} busy, of which rhaid used {}", share(machine.busy), share(machine.own))
 }
 
 fn words(cause: Saturation, generator: &GeneratorStats) -> String {
@@ -81,9 +100,16 @@ fn words(cause: Saturation, generator: &GeneratorStats) -> String {
             share(used),
             above(seconds)
         ),
-        Saturation::Late { p99_us } => format!(
-            "its timers fired late: p99 {}, limit {}",
-            format::latency(p99_us),
+        Saturation::Throttled { periods, of } => format!(
+            "its CPU quota of {} stopped it in {} of {} periods",
+            cores(generator),
+            format::count(periods),
+            format::count(of)
+        ),
+        Saturation::Late { percentile, us } => format!(
+            "its timers fired late: {} {}, limit {}",
+            percentile.name(),
+            format::latency(us),
             format::latency(LATENESS_LIMIT.as_micros() as u64)
         ),
     }
@@ -119,8 +145,8 @@ pub(crate) fn share(share: f64) -> String {
 /// How many cores there are.
 pub(crate) fn cores(generator: &GeneratorStats) -> String {
     match generator.cores {
-        1 => "1 core".to_owned(),
-        cores => format!("{cores} cores"),
+        1.0 => "1 core".to_owned(),
+        cores => format!("{} cores", (cores * 100.0).round() / 100.0),
     }
 }
 
@@ -147,6 +173,18 @@ mod tests {
                 "for reliable figures, reduce the load, add cores or threads, or use several machines",
             ]]
         );
+    }
+
+    #[test]
+    fn a_delay_that_others_are_to_blame_for_is_not_called_a_saturated_generator() {
+        let mut snapshot = fixture::finished();
+        let generator = &mut snapshot.generator;
+        generator.cores = 0.5;
+        generator.periods = Some((86, 83));
+        let told = warnings(&snapshot);
+        assert_eq!(told[0][0], "the CPU quota held up the load generator: latencies include its own delays");
+        assert_eq!(told[0][1], "its CPU quota of 0.5 cores stopped it in 83 of 86 periods");
+        assert!(told[0].last().unwrap().contains("raise the quota"), "{told:?}");
     }
 
     #[test]

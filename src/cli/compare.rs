@@ -64,12 +64,15 @@ pub(super) fn compare(args: &CompareArgs) -> Exit {
 /// Keeps a run as a baseline, or lists those that are kept.
 pub(super) fn baseline(command: &BaselineCommand) -> Exit {
     match command {
-        BaselineCommand::Save { run, name, places } => {
-            let run = match find_run(run, &places.baselines_dir, &places.results_dir) {
-                Ok(run) => run,
+        BaselineCommand::Save { runs, name, places } => {
+            let found = runs.iter().map(|run| find_run(run, &places.baselines_dir, &places.results_dir));
+            let runs = match found.collect::<Result<Vec<_>, _>>() {
+                Ok(runs) => runs,
                 Err(problem) => return refuse(&problem),
             };
-            match save_baseline(&run, name.as_deref(), &places.baselines_dir) {
+            // The parser demands one.
+            let Some((first, more)) = runs.split_first() else { return Exit::Usage };
+            match save_baseline(first, more, name.as_deref(), &places.baselines_dir) {
                 Ok(place) => {
                     output::out(&format!(
                         "{}\nnext: rhaid run SCRIPT --baseline --fail-on-regression\n",

@@ -2,15 +2,16 @@
 
 use std::process::ExitCode;
 
-use crate::plan::EndedBy;
-use crate::{Report, RunError};
+use crate::RunError;
+use crate::analysis::Verdict;
+use crate::plan::RunRecord;
 
 /// How the command ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Exit {
     /// The run reached its planned end with at least one request.
     Passed = 0,
-    /// Requests or scripts failed, and `--exit-code-on-error` was given.
+    /// Nothing succeeded; or requests or scripts failed, and `--exit-code-on-error` was given.
     Errors = 1,
     /// The arguments contradict each other; `clap` rejects single ones with the same code.
     Usage = 2,
@@ -32,30 +33,18 @@ pub(super) enum Exit {
 }
 
 impl Exit {
-    /// How a finished run ends the command.
-    pub(super) fn of(report: &Report, errors_count: bool) -> Exit {
-        match report.ended_by() {
-            EndedBy::SetupFailed(_) => return Exit::SetupFailed,
-            EndedBy::Aborted(_) => return Exit::Aborted,
-            EndedBy::Signal => return Exit::Signal,
-            EndedBy::RunTime
-            | EndedBy::Iterations
-            | EndedBy::UsersGone
-            | EndedBy::CapacityFound
-            | EndedBy::Stopped
-            | EndedBy::Threshold(_)
-            | EndedBy::Unfinished => {}
+    /// How a finished run ends the command: what its verdict says.
+    pub(super) fn of(record: &RunRecord) -> Exit {
+        match Verdict::of(record) {
+            Verdict::SetupFailed(_) => Exit::SetupFailed,
+            Verdict::Aborted(_) => Exit::Aborted,
+            Verdict::StoppedBySignal | Verdict::Unfinished => Exit::Signal,
+            Verdict::NoRequests => Exit::NoRequests,
+            Verdict::NothingSucceeded(_) | Verdict::Errors => Exit::Errors,
+            Verdict::ThresholdsBreached(_, _) | Verdict::Capacity(false) => Exit::Threshold,
+            Verdict::Regression(_) => Exit::Regression,
+            Verdict::ThresholdsMet(_) | Verdict::Capacity(true) | Verdict::NoThresholdsSet => Exit::Passed,
         }
-        let snapshot = report.snapshot();
-        if snapshot.total.requests == 0 {
-            return Exit::NoRequests;
-        }
-        let found_nothing = snapshot.capacity.as_ref().is_some_and(|capacity| capacity.best.is_none());
-        if found_nothing || snapshot.broken_thresholds().next().is_some() {
-            return Exit::Threshold;
-        }
-        let erred = snapshot.total.failures > 0 || !snapshot.script_errors.is_empty();
-        if erred && errors_count { Exit::Errors } else { Exit::Passed }
     }
 }
 

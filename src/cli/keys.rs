@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::metrics::Snapshot;
+use crate::plan::RunInfo;
 use crate::{Control, ControlError, Stopper};
 
 /// What the line under the display says.
@@ -134,6 +135,23 @@ impl Drop for Keys {
     }
 }
 
+/// The load that a run was started with, as far as one number tells it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Started {
+    /// Iterations per second.
+    pub(super) rate: Option<f64>,
+    /// Virtual users, where their number does not follow stages.
+    pub(super) users: Option<u64>,
+}
+
+impl Started {
+    /// Of a run with these facts, for which this rate was asked.
+    pub(super) fn of(info: &RunInfo, rate: Option<f64>) -> Started {
+        let is_constant = info.executors.iter().all(|executor| executor == "users");
+        Started { rate, users: is_constant.then_some(info.users) }
+    }
+}
+
 /// What the keys have asked for so far.
 #[derive(Debug, Default)]
 pub(super) struct KeyActions {
@@ -144,18 +162,18 @@ pub(super) struct KeyActions {
 }
 
 impl KeyActions {
-    /// Does what a key asks for; gives what to say about it, if the run does not show it itself. `rate` is the rate
-    /// that the run was started with.
+    /// Does what a key asks for; gives what to say about it, if the run does not show it itself. `load` is what the run
+    /// was started with.
     pub(super) async fn act(
         &mut self,
         key: Key,
         stopper: &Stopper,
         snapshot: &Snapshot,
-        rate: Option<f64>,
+        load: Started,
     ) -> Option<String> {
         let done = match key {
-            Key::More => self.change(true, stopper, snapshot, rate).await,
-            Key::Less => self.change(false, stopper, snapshot, rate).await,
+            Key::More => self.change(true, stopper, snapshot, load).await,
+            Key::Less => self.change(false, stopper, snapshot, load).await,
             Key::Pause => {
                 let control = if self.is_paused { Control::Resume } else { Control::Pause };
                 let done = stopper.control(control).await;
@@ -168,7 +186,8 @@ impl KeyActions {
                 stopper.control(Control::NextStage).await.map(|()| "skipped to the next stage".to_owned())
             }
             Key::Stop => {
-                stopper.stop();
+                // As Ctrl-C does it, exit code included.
+                stopper.stop_on_signal();
                 Ok("stopping: waiting for running iterations; press q again to stop at once".to_owned())
             }
         };
@@ -180,15 +199,16 @@ impl KeyActions {
         more: bool,
         stopper: &Stopper,
         snapshot: &Snapshot,
-        rate: Option<f64>,
+        load: Started,
     ) -> Result<String, ControlError> {
-        if let Some(now) = self.rate.or(rate) {
+        if let Some(now) = self.rate.or(load.rate) {
             let rate = stepped(now, more, 0.0);
             stopper.control(Control::Rate { scenario: None, rate }).await?;
             self.rate = Some(rate);
             return Ok(format!("rate {rate}/s"));
         }
-        let now = self.users.unwrap_or(snapshot.users_target);
+        // While users are still being added, the change is to what was asked for.
+        let now = self.users.or(load.users).unwrap_or(snapshot.users_target);
         let users = stepped(now as f64, more, 1.0) as u64;
         stopper.control(Control::Users { scenario: None, users, spawn_rate: None }).await?;
         self.users = Some(users);

@@ -11,7 +11,6 @@ use super::output;
 pub(super) use super::output::write_file;
 use super::places::Places;
 use super::progress::ColorChoice;
-use crate::analysis::DEFAULT_NOISE;
 use crate::analysis::TrendPoint;
 use crate::metrics::EndpointStats;
 use crate::report::{
@@ -87,7 +86,7 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
     let baseline = baseline.transpose()?;
     let comparison = baseline
         .as_ref()
-        .map(|baseline| crate::results::compare(baseline, &run.folder, DEFAULT_NOISE))
+        .map(|baseline| crate::results::compare(baseline, &run.folder, args.noise))
         .transpose()
         .map_err(|error| error.to_string())?;
     let mut made = false;

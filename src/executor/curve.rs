@@ -192,12 +192,6 @@ impl Curve {
         end.is_finite().then_some(end)
     }
 
-    /// When its last stretch begins, if that leads down to nothing: the time of the load is over then.
-    pub(crate) fn last_descent(&self) -> Option<f64> {
-        let last = self.stretches.last()?;
-        (last.stretch.to <= 0.0 && last.end().is_finite()).then_some(last.start)
-    }
-
     fn placed(&self, time: f64) -> Option<&Placed> {
         let index = self.stretches.partition_point(|placed| placed.start <= time);
         self.stretches[..index].last().filter(|placed| time < placed.end())
@@ -262,9 +256,13 @@ impl Curve {
         next.is_finite().then(|| next.max(time + 1e-6))
     }
 
-    /// Whether the number of users grows at any time after this one.
-    pub(crate) fn grows_after(&self, time: f64) -> bool {
+    /// Whether users may still be started who are not there at this time: the number grows later, or it is 0 until a
+    /// time that has not come. A load of nobody lasts as long as any other.
+    pub(crate) fn wants_users_after(&self, time: f64) -> bool {
         let now = self.users(time);
+        if now == 0 && self.end().is_none_or(|end| time < end) {
+            return true;
+        }
         self.stretches.iter().any(|placed| {
             placed.end() > time
                 && (placed.stretch.to > now as f64 + TOLERANCE
@@ -381,6 +379,6 @@ mod tests {
         assert_eq!(phase(10.0), Some(Phase::Steady));
         assert_eq!((phase(15.0), phase(25.0)), (Some(Phase::RampDown), None));
         assert_eq!(curve.border(11.0), Some(15.0));
-        assert!(curve.grows_after(5.0) && !curve.grows_after(10.0));
+        assert!(curve.wants_users_after(5.0) && !curve.wants_users_after(10.0));
     }
 }

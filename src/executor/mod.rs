@@ -29,8 +29,9 @@ use crate::plan::Executor;
 /// What an executor comes to; `run_time` is what is left of the time of the run, in seconds.
 pub(crate) fn rule(executor: &Executor, run_time: Option<f64>) -> Rule {
     match executor {
-        // Its users leave one by one after the time of the run.
-        Executor::Users { users, spawn_rate } => return users::rule(*users, *spawn_rate, run_time),
+        Executor::Users { users, spawn_rate, ramp_down } => {
+            return users::rule(*users, *spawn_rate, run_time, *ramp_down);
+        }
         Executor::ConstantVus { vus, duration } => constant_vus::rule(*vus, *duration),
         Executor::RampingVus { start_vus, stages, graceful_ramp_down } => {
             ramping_vus::rule(*start_vus, stages, *graceful_ramp_down)

@@ -45,7 +45,7 @@ pub(crate) async fn follow(lane: Rc<Lane>) {
             }
             !is_gone
         });
-        if !lane.has_users() && !schedule.is_paused && !schedule.curve.grows_after(time) {
+        if !lane.has_users() && !schedule.is_paused && !schedule.curve.wants_users_after(time) {
             lane.tell_idle();
         }
         let next = schedule.curve.next_change(time).map(|time| schedule.moment(time));

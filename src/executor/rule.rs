@@ -15,8 +15,10 @@ pub(crate) struct Rule {
     pub(crate) feed: Feed,
     /// Iterations of all users, when their number is what ends the lane.
     pub(crate) total: Option<u64>,
-    /// The rate at which users leave at the end, if they leave one by one.
+    /// The rate at which users are added, if they are added one by one.
     pub(crate) spawn_rate: Option<f64>,
+    /// Seconds in which they leave one by one at the end, if they do.
+    pub(crate) ramp_down: Option<f64>,
     /// Time that a running iteration gets when its user is taken away, instead of the stop timeout.
     pub(crate) grace: Option<Duration>,
 }
@@ -44,7 +46,7 @@ pub(crate) enum Feed {
 impl Rule {
     /// So many users that iterate until they are taken away.
     pub(super) fn users(curve: Curve) -> Rule {
-        Rule { curve, feed: Feed::Free, total: None, spawn_rate: None, grace: None }
+        Rule { curve, feed: Feed::Free, total: None, spawn_rate: None, ramp_down: None, grace: None }
     }
 
     /// Iterations at a rate.

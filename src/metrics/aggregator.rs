@@ -13,7 +13,7 @@ use super::blocking::BlockingStats;
 use super::counts::{PhaseTimes, RequestCounts};
 use super::custom::CustomTotals;
 use super::delta::{Delta, ReversedDelta, Tag};
-use super::generator::{Generator, WorkerHealth};
+use super::generator::{CpuTimes, Generator, WorkerHealth};
 use super::groups::Groups;
 use super::intervals::{IntervalFeed, IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries};
 use super::iterations::IterationTotals;
@@ -60,6 +60,8 @@ pub struct Tick {
     pub in_flight: u64,
     /// Requests given up so far because the run stopped.
     pub interrupted_requests: u64,
+    /// How long the load was paused so far.
+    pub paused: Duration,
 }
 
 impl Tick {
@@ -75,6 +77,7 @@ impl Tick {
             users_target: 0,
             in_flight: 0,
             interrupted_requests: 0,
+            paused: Duration::ZERO,
         }
     }
 }
@@ -117,6 +120,8 @@ pub struct Aggregator {
     events: Vec<ThresholdEvent>,
     /// The interval that is open is the last one.
     is_last: bool,
+    /// How long the load had been paused at the end of the last interval.
+    paused: Duration,
     /// The threshold that demands the end of the run.
     aborting: Option<ThresholdStats>,
 }
@@ -170,6 +175,7 @@ impl Aggregator {
             thresholds: Thresholds::default(),
             events: Vec::new(),
             is_last: false,
+            paused: Duration::ZERO,
             aborting: None,
         }
     }
@@ -337,10 +343,9 @@ impl Aggregator {
         self.generator.add(worker, health);
     }
 
-    /// CPU time that the process has used since it was started. To be told when the load begins, and before
-    /// each end of an interval; `None` where the system does not say.
-    pub(crate) fn process_cpu(&mut self, total: Option<Duration>) {
-        self.generator.process_cpu(total);
+    /// What the system says of CPU time now. To be told when the load begins, and before each end of an interval.
+    pub(crate) fn cpu_times(&mut self, now: CpuTimes) {
+        self.generator.cpu_times(now);
     }
 
     /// Notes something that happens now.
@@ -394,8 +399,12 @@ impl Aggregator {
         self.users_max = self.users_max.max(tick.users_peak);
         self.thresholds.users(tick.users, self.users_max);
         self.thresholds.dropped(self.iterations.begun_and_dropped().1);
-        let phases = [tick.phase.as_str(), tick.stage.as_deref().unwrap_or_default()];
-        let told = self.thresholds.close(tick.at, length, &phases, self.is_last);
+        let (phase, stage) = self.most_of(tick.at.saturating_sub(length), &tick);
+        let phases = [phase.as_str(), stage.as_deref().unwrap_or_default()];
+        // No time of a pause is part of a rate.
+        let active = length.saturating_sub(tick.paused.saturating_sub(self.paused));
+        self.paused = tick.paused;
+        let told = self.thresholds.close(tick.at, (length, active), &phases, self.is_last);
         self.events.extend(told);
         if !self.is_last {
             self.aborting = self.thresholds.abort(tick.at).or(self.aborting.take());
@@ -433,8 +442,8 @@ impl Aggregator {
         self.history.push_second(HistoryPoint {
             at: tick.at,
             length,
-            phase: tick.phase,
-            stage: tick.stage.clone(),
+            phase,
+            stage,
             users: tick.users,
             users_target: tick.users_target,
             in_flight: tick.in_flight,
@@ -449,11 +458,21 @@ impl Aggregator {
         self.snapshot(tick)
     }
 
+    /// The phase and stage that took most of an interval: a second that ends with its phase is one of that phase.
+    fn most_of(&self, from: Duration, tick: &Tick) -> (Phase, Option<Arc<str>>) {
+        let within =
+            |span: &&PhaseSpan| span.to.unwrap_or(tick.at).min(tick.at).saturating_sub(span.from.max(from));
+        let recent = self.spans.iter().rev().take_while(|span| span.to.is_none_or(|to| to > from));
+        let longest = recent.max_by_key(within).filter(|span| !within(span).is_zero());
+        longest.map_or_else(|| (tick.phase, tick.stage.clone()), |span| (span.phase, span.stage.clone()))
+    }
+
     fn snapshot(&mut self, tick: Tick) -> Snapshot {
+        let active = tick.at.saturating_sub(tick.paused);
         let mut endpoints: Vec<EndpointStats> = self
             .endpoints
             .iter_mut()
-            .map(|((protocol, method, name), totals)| totals.stats(*protocol, method, name, tick.at))
+            .map(|((protocol, method, name), totals)| totals.stats(*protocol, method, name, active))
             // A name that was only seen in requests which are not counted, as with `record: false`, is no endpoint.
             .filter(|stats| stats.requests != 0)
             .collect();
@@ -463,19 +482,19 @@ impl Aggregator {
         let mut transactions: Vec<EndpointStats> = self
             .transactions
             .iter_mut()
-            .map(|(name, totals)| totals.stats(Protocol::Call, &method, name, tick.at))
+            .map(|(name, totals)| totals.stats(Protocol::Call, &method, name, active))
             .collect();
         transactions.sort_by(|a, b| a.name.cmp(&b.name));
         let transaction_total = (!transactions.is_empty())
-            .then(|| self.transaction_total.stats(Protocol::Call, &method, &all, tick.at));
+            .then(|| self.transaction_total.stats(Protocol::Call, &method, &all, active));
         let mut protocols: Vec<EndpointStats> = self
             .protocols
             .iter_mut()
-            .map(|(protocol, totals)| totals.stats(*protocol, &empty, &all, tick.at))
+            .map(|(protocol, totals)| totals.stats(*protocol, &empty, &all, active))
             .filter(|stats| stats.requests != 0)
             .collect();
         protocols.sort_by_key(|stats| stats.protocol);
-        let total = self.total.stats(Protocol::Http, &empty, &all, tick.at);
+        let total = self.total.stats(Protocol::Http, &empty, &all, active);
         if let (true, true, Some(protocol)) = (protocols.is_empty(), total.requests > 0, self.only_protocol) {
             protocols.push(EndpointStats { protocol, ..total.clone() });
         }
@@ -500,7 +519,7 @@ impl Aggregator {
                     ScenarioStats {
                         name: name.clone(),
                         iterations: iterations.stats(planned),
-                        requests: requests.stats(Protocol::Http, &empty, name, tick.at),
+                        requests: requests.stats(Protocol::Http, &empty, name, active),
                     }
                 })
                 .collect(),
@@ -510,7 +529,7 @@ impl Aggregator {
                 .map(|((key, value), totals)| TagStats {
                     key: key.clone(),
                     value: value.clone(),
-                    requests: totals.stats(Protocol::Http, key, value, tick.at),
+                    requests: totals.stats(Protocol::Http, key, value, active),
                 })
                 .filter(|tag| tag.requests.requests != 0)
                 .collect(),
@@ -524,7 +543,7 @@ impl Aggregator {
             checks: self.groups.checks.clone(),
             transactions,
             transaction_total,
-            custom: self.custom.stats(tick.at.as_secs_f64()),
+            custom: self.custom.stats(active.as_secs_f64()),
             marks: self.marks.clone(),
             failures: self.groups.failures(),
             script_errors: self.groups.script_errors(),

@@ -49,8 +49,11 @@ pub use delta::Delta;
 pub use distribution::{Distribution, DistributionSummary};
 pub use error_kind::ErrorKind;
 pub(crate) use figures::{iteration_figures, request_figures};
-pub(crate) use generator::WorkerHealth;
-pub use generator::{CPU_LIMIT, GeneratorPoint, GeneratorStats, LATENESS_LIMIT, Saturation};
+pub use generator::{
+    Blame, CPU_LIMIT, GeneratorPoint, GeneratorStats, LATENESS_LIMIT, MachineShare, Saturation,
+    THROTTLED_LIMIT,
+};
+pub(crate) use generator::{CpuTimes, WorkerHealth};
 pub(crate) use groups::SAMPLE_SEARCHED;
 pub use groups::{CheckCount, FailureCount, FailureKey, FailureSample, SAMPLE_BODY, ScriptErrorCount};
 pub use histogram::{Histogram, MAX_VALUE_US, Summary, ms};

@@ -213,6 +213,8 @@ pub enum Phase {
     RampUp,
     /// All virtual users are running.
     Steady,
+    /// The load is paused: no iteration starts, and its clock stands still.
+    Paused,
     /// Virtual users are being stopped, or the run waits for the last iterations.
     RampDown,
     /// The run is over.
@@ -222,7 +224,7 @@ pub enum Phase {
 impl Phase {
     /// The phase of a word; `None` for another word.
     pub fn from_word(word: &str) -> Option<Phase> {
-        [Phase::Starting, Phase::RampUp, Phase::Steady, Phase::RampDown, Phase::Done]
+        [Phase::Starting, Phase::RampUp, Phase::Steady, Phase::Paused, Phase::RampDown, Phase::Done]
             .into_iter()
             .find(|phase| phase.as_str() == word)
     }
@@ -233,6 +235,7 @@ impl Phase {
             Phase::Starting => "starting",
             Phase::RampUp => "ramp-up",
             Phase::Steady => "steady",
+            Phase::Paused => "paused",
             Phase::RampDown => "ramp-down",
             Phase::Done => "done",
         }
@@ -354,9 +357,9 @@ pub struct HistoryPoint {
     pub at: Duration,
     /// Length of the interval.
     pub length: Duration,
-    /// What the run was doing at its end.
+    /// What the run was doing in most of it.
     pub phase: Phase,
-    /// Name of the stage that the load was in at its end, if it has one.
+    /// Name of the stage that the load was in then, if it has one.
     pub stage: Option<Arc<str>>,
     /// Virtual users at its end.
     pub users: u64,

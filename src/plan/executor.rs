@@ -19,13 +19,14 @@ const MOST_RATE: f64 = 10_000_000.0;
 /// How a scenario's iterations are started.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Executor {
-    /// Users are started at a constant rate, each runs one iteration after another, and they are stopped at the
-    /// same rate at the end of the run.
+    /// Users are started at a constant rate, each runs one iteration after another, until the end of the run.
     Users {
         /// Maximum number of users.
         users: u64,
-        /// Users started and stopped per second.
+        /// Users started per second.
         spawn_rate: f64,
+        /// The last part of the run, in which they leave one by one.
+        ramp_down: Option<Duration>,
     },
     /// A constant number of users from start to end.
     ConstantVus {
@@ -174,6 +175,11 @@ impl Executor {
         }
     }
 
+    /// Whether it is a sequence of stages, at whose end the load ends.
+    pub(crate) fn has_stages(&self) -> bool {
+        !self.stages().is_empty() || matches!(self, Executor::Trace { .. })
+    }
+
     /// The users that run the iterations of an open model or a shape.
     pub fn open(&self) -> Option<&Open> {
         match self {
@@ -223,7 +229,7 @@ impl Executor {
         let mut problems = Vec::new();
         let mut say = |text: String| problems.push(format!("{of}: {text}"));
         match self {
-            Executor::Users { users, spawn_rate } => {
+            Executor::Users { users, spawn_rate, .. } => {
                 if *users == 0 {
                     say("users is 0: a run needs at least one virtual user (--users 1)".to_owned());
                 }

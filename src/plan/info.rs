@@ -22,7 +22,7 @@ pub struct RunInfo {
     pub users: u64,
     /// Virtual users started per second.
     pub spawn_rate: f64,
-    /// Time until ramp-down; `None` runs until stopped or out of iterations.
+    /// Duration of the load; `None` runs until stopped or out of iterations.
     pub run_time: Option<Duration>,
     /// Total iterations of all virtual users.
     pub iterations: Option<u64>,
@@ -45,6 +45,9 @@ pub struct RunInfo {
     /// A trial run of one iteration: its figures say nothing about the service.
     #[serde(default)]
     pub is_trial: bool,
+    /// What fails the run besides its thresholds.
+    #[serde(default)]
+    pub fails_on: FailsOn,
     /// Requested HTTP version: `auto`, `1.1` or `2`.
     #[serde(default)]
     pub http_version: String,
@@ -54,6 +57,16 @@ pub struct RunInfo {
     /// Origin of the run: command, code and environment.
     #[serde(default)]
     pub origin: Origin,
+}
+
+/// What fails a run besides its thresholds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FailsOn {
+    /// Any failed request and any script error.
+    pub errors: bool,
+    /// Any figure that is worse than in the run it is compared with.
+    pub regressions: bool,
 }
 
 /// Why a run ended.
@@ -70,7 +83,7 @@ pub enum EndedBy {
     CapacityFound,
     /// The caller stopped it through the run handle.
     Stopped,
-    /// A signal (Ctrl-C, SIGTERM).
+    /// A signal (Ctrl-C, SIGTERM), or the key `q`.
     Signal,
     /// The script called `abort` with this reason.
     Aborted(String),

@@ -112,7 +112,7 @@ fn run_executor(options: &Options, problems: &mut Vec<String>) -> Executor {
     match (&options.shape, &options.stages, options.rate) {
         (Some(_), Some(_), _) | (Some(_), _, Some(_)) => {
             problems.push("shape cannot be combined with rate or stages; use only one of them".into());
-            Executor::Users { users: 1, spawn_rate: 1.0 }
+            Executor::Users { users: 1, spawn_rate: 1.0, ramp_down: None }
         }
         (Some(function), None, None) => Executor::Shape { function: function.clone(), open },
         (None, Some(stages), rate) if stages.are_rates || rate.is_some() => Executor::RampingArrivalRate {
@@ -129,12 +129,16 @@ fn run_executor(options: &Options, problems: &mut Vec<String>) -> Executor {
         (None, None, None) => Executor::Users {
             users: options.users.unwrap_or(1),
             spawn_rate: options.spawn_rate.unwrap_or(1.0),
+            ramp_down: options.ramp_down,
         },
     }
 }
 
 /// The time of the run, with `hold` counted from full load.
 fn run_time(options: &Options, executor: &Executor, problems: &mut Vec<String>) -> Option<Duration> {
+    if let Some(down) = options.ramp_down {
+        problems.extend(ramp_down_problem(down, options, executor));
+    }
     let Some(hold) = options.hold else { return options.run_time };
     if options.run_time.is_some() {
         problems.push("run_time and hold both set the duration of the run; use only one of them".to_owned());
@@ -143,9 +147,10 @@ fn run_time(options: &Options, executor: &Executor, problems: &mut Vec<String>) 
         problems.push("hold is 0: the run would end right after the ramp-up".to_owned());
     }
     match executor {
-        Executor::Users { users, spawn_rate } if *spawn_rate > 0.0 => {
+        Executor::Users { users, spawn_rate, ramp_down } if *spawn_rate > 0.0 => {
             let ramp = users.saturating_sub(1) as f64 / spawn_rate;
-            Duration::try_from_secs_f64(ramp).ok()?.checked_add(hold)
+            let full = Duration::try_from_secs_f64(ramp).ok()?.checked_add(hold)?;
+            full.checked_add(ramp_down.unwrap_or_default())
         }
         Executor::Users { .. } | Executor::ConstantArrivalRate { .. } => Some(hold),
         other => {
@@ -155,6 +160,23 @@ fn run_time(options: &Options, executor: &Executor, problems: &mut Vec<String>) 
             ));
             None
         }
+    }
+}
+
+/// Why the users cannot leave one by one in this last part of the run.
+fn ramp_down_problem(down: Duration, options: &Options, executor: &Executor) -> Option<String> {
+    match (executor, options.run_time, options.hold) {
+        (Executor::Users { .. }, Some(time), _) if down > time => {
+            Some("ramp_down is the last part of run_time and cannot be longer".to_owned())
+        }
+        (Executor::Users { .. }, None, None) => {
+            Some("ramp_down is the last part of run_time, which is not set (--run-time 1m)".to_owned())
+        }
+        (Executor::Users { .. }, ..) => None,
+        (other, ..) => Some(format!(
+            "ramp_down is for a number of users; the executor {} has stages instead",
+            other.name()
+        )),
     }
 }
 
@@ -204,10 +226,10 @@ fn add_mixed_lanes(
     let dealt = |users: u64| deal(&shares, users).into_iter().map(|i| mixed[i]).collect::<Vec<usize>>();
     let nobody = "no scenario gets users: all weights are 0 and no fixed_count is set";
     match executor {
-        Executor::Users { users, spawn_rate } => {
+        Executor::Users { users, spawn_rate, ramp_down } => {
             *mix = dealt(users.min(MOST_USERS));
             let users = if users > MOST_USERS { users } else { mix.len() as u64 };
-            lanes.push(lane(MIX, Executor::Users { users, spawn_rate }, mixed.to_vec(), None));
+            lanes.push(lane(MIX, Executor::Users { users, spawn_rate, ramp_down }, mixed.to_vec(), None));
         }
         Executor::RampingVus { .. } | Executor::Shape { .. } => {
             *mix = dealt(executor.most_vus().min(MOST_USERS));

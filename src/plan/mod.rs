@@ -19,7 +19,7 @@ mod test_plan;
 pub use capacity::CapacityPlan;
 pub(crate) use capacity::Search;
 pub use executor::{Arrivals, DEFAULT_MAX_DURATION, DEFAULT_MAX_VUS, Executor, Late, Open};
-pub use info::{EndedBy, RunInfo};
+pub use info::{EndedBy, FailsOn, RunInfo};
 pub use lane::{LanePlan, MIX, RateShare, circle};
 pub use mix::{Share, deal, deal_on};
 pub use options::{HttpLayer, Options};

@@ -35,8 +35,10 @@ pub struct Options {
     pub arrivals: Option<Arrivals>,
     /// With a rate: what happens to an iteration when no user is free.
     pub late: Option<Late>,
-    /// Time from the start until the users are stopped.
+    /// Time from the start after which no iteration begins.
     pub run_time: Option<Duration>,
+    /// The last part of the run time, in which users leave one by one; by default, all leave at its end.
+    pub ramp_down: Option<Duration>,
     /// The same, counted from the end of the ramp-up.
     pub hold: Option<Duration>,
     /// Search for the highest rate at which a threshold is met, instead of a fixed load.
@@ -122,6 +124,7 @@ impl Options {
             arrivals: self.arrivals.or(lower.arrivals),
             late: self.late.or(lower.late),
             run_time: self.run_time.or(lower.run_time),
+            ramp_down: self.ramp_down.or(lower.ramp_down),
             hold: self.hold.or(lower.hold),
             capacity: self.capacity.or(lower.capacity),
             once: self.once || lower.once,

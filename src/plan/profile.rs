@@ -70,19 +70,25 @@ impl Profile {
     }
 
     /// Default thresholds for this kind of load. Those on the target's process apply only when one is monitored:
-    /// without data they would fail. A threshold on the same statistic replaces one of these.
+    /// without data they would fail. A threshold on the same statistic replaces one of these, whatever part of the run it is
+    /// on.
     pub fn limits(self) -> Vec<ThresholdText> {
         let p95 = match self {
             // Higher load, so a higher threshold.
             Profile::Stress => "http_req_duration: p(95) < 300ms",
             Profile::Load | Profile::Spike | Profile::Endurance => "http_req_duration: p(95) < 200ms",
         };
-        let always =
-            ["http_req_duration: p(50) < 100ms", p95, "http_reqs: rate > 50/s", "http_req_failed: rate < 1%"];
+        let always = [
+            "http_req_duration: p(50) < 100ms",
+            p95,
+            "http_reqs: rate > 50/s in steady",
+            "http_req_failed: rate < 1%",
+        ];
         let if_measured = ["target_cpu: avg < 85%", "target_memory: max < 1GB"];
         let place = format!("--profile {}", self.name());
         let text = |text: &str, if_measured| ThresholdText {
             if_measured,
+            is_default: true,
             ..ThresholdText::new(text, place.clone())
         };
         let always = always.into_iter().map(|limit| text(limit, false));
@@ -105,6 +111,7 @@ impl Options {
             arrivals: self.arrivals,
             late: self.late,
             run_time: self.run_time,
+            ramp_down: self.ramp_down,
             hold: self.hold,
             iterations: self.iterations,
             stop_timeout: self.stop_timeout,
@@ -117,6 +124,7 @@ impl Options {
     #[must_use]
     pub fn in_time(mut self, scale: f64) -> Options {
         self.run_time = self.run_time.map(|time| time.mul_f64(scale));
+        self.ramp_down = self.ramp_down.map(|time| time.mul_f64(scale));
         self.hold = self.hold.map(|time| time.mul_f64(scale));
         self.spawn_rate = self.spawn_rate.map(|rate| rate / scale);
         for stage in self.stages.iter_mut().flat_map(|stages| &mut stages.stages) {

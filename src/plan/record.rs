@@ -15,6 +15,8 @@ pub struct RunRecord {
     pub ended_by: Option<EndedBy>,
     /// Its figures.
     pub snapshot: Arc<Snapshot>,
+    /// What is worse than in the run it was compared with, as a sentence; `None` if nothing is, or it was not compared.
+    pub regression: Option<String>,
 }
 
 impl RunRecord {
@@ -24,7 +26,12 @@ impl RunRecord {
         ended_by: impl Into<Option<EndedBy>>,
         snapshot: impl Into<Arc<Snapshot>>,
     ) -> RunRecord {
-        RunRecord { info: info.into(), ended_by: ended_by.into(), snapshot: snapshot.into() }
+        RunRecord {
+            info: info.into(),
+            ended_by: ended_by.into(),
+            snapshot: snapshot.into(),
+            regression: None,
+        }
     }
 
     /// Why it ended; one that goes on has not come to an end.

@@ -178,7 +178,16 @@ impl TestPlan {
 
 /// The same options without users, rates and times.
 fn without_load(options: Options) -> Options {
-    Options { users: None, rate: None, stages: None, shape: None, run_time: None, hold: None, ..options }
+    Options {
+        users: None,
+        rate: None,
+        stages: None,
+        shape: None,
+        run_time: None,
+        ramp_down: None,
+        hold: None,
+        ..options
+    }
 }
 
 fn select(all: Vec<ScenarioPlan>, wanted: &[String], problems: &mut Vec<String>) -> Vec<ScenarioPlan> {

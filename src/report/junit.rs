@@ -11,9 +11,10 @@ use super::text::figures_of;
 use crate::analysis::Verdict;
 use crate::analysis::capacity::{self, answer, measured, outcome};
 use crate::analysis::thresholds;
+use crate::analysis::verdict::earliest_error;
 use crate::credentials::masked;
-use crate::metrics::{CapacityStep, EndpointStats, Snapshot, ThresholdState, ThresholdStats};
-use crate::plan::{EndedBy, RunRecord};
+use crate::metrics::{CapacityStep, EndpointStats, Protocol, Snapshot, ThresholdState, ThresholdStats};
+use crate::plan::RunRecord;
 use crate::text::format;
 use crate::text::utc::utc;
 use crate::text::{clean_line, clean_lines};
@@ -23,17 +24,17 @@ const MOST_KINDS: usize = 10;
 
 /// A run as JUnit XML.
 ///
-/// Thresholds that were not met are failures. Failed checks and failed requests are failures unless a threshold on
-/// `checks` or `http_req_failed` says how many are too many; then they are only reported. A run that could not be made
-/// is an error.
+/// It has a failure or an error exactly when the run did not pass. Thresholds that were not met are failures. Where a
+/// threshold on `checks` or `http_req_failed` says how many failed ones are too many, they are only reported; those that no
+/// threshold judges are failures in a run that failed, and skipped in another. A run that could not be made is an error.
 pub fn junit(record: &RunRecord) -> String {
-    let (RunRecord { info, snapshot, .. }, ended_by) = (record, record.ended_by());
+    let RunRecord { info, snapshot, .. } = record;
     let suites = [
-        ("run", run(ended_by, snapshot)),
+        ("run", run(record)),
         ("thresholds", limit_cases(snapshot)),
         ("capacity", capacity(snapshot)),
-        ("checks", checks(snapshot)),
-        ("endpoints", endpoints(snapshot)),
+        ("checks", checks(record)),
+        ("endpoints", endpoints(record)),
     ];
     let mut report = Report::new(line(&info.name));
     report.set_time(snapshot.elapsed);
@@ -81,23 +82,31 @@ fn status(kind: NonSuccessKind, ty: &str, sentence: &str, more: &str) -> TestCas
     status
 }
 
-/// The run as a whole: whether it could be made.
-fn run(ended_by: &EndedBy, snapshot: &Snapshot) -> Vec<TestCase> {
-    let error = |kind, sentence: &str| {
-        let first = sentence.lines().next().unwrap_or_default();
-        status(NonSuccessKind::Error, kind, first, sentence)
-    };
-    let status = match Verdict::of(ended_by, snapshot) {
+/// The run as a whole: whether it could be made, and whether anything but its thresholds failed it.
+fn run(record: &RunRecord) -> Vec<TestCase> {
+    let snapshot = &*record.snapshot;
+    let reason = Verdict::reason(record).unwrap_or_default();
+    let error = |kind, more: &str| status(NonSuccessKind::Error, kind, &reason, more);
+    let failure = |kind, more: &str| status(NonSuccessKind::Failure, kind, &reason, more);
+    let status = match Verdict::of(record) {
         Verdict::SetupFailed(why) => error("setup", why),
-        Verdict::Aborted(reason) => error("aborted", reason),
-        Verdict::NoRequests => error("no requests", "zero requests is never a pass"),
-        Verdict::StoppedBySignal => error("signal", "a signal stopped the run"),
-        Verdict::Unfinished => error("unfinished", "the run was killed before its end"),
+        Verdict::Aborted(why) => error("aborted", why),
+        Verdict::NoRequests => error("no requests", first_trace(snapshot)),
+        Verdict::StoppedBySignal => {
+            status(NonSuccessKind::Error, "signal", "a signal stopped the run", "a signal stopped the run")
+        }
+        Verdict::Unfinished => {
+            let sentence = "the run was killed before its end";
+            status(NonSuccessKind::Error, "unfinished", sentence, sentence)
+        }
+        Verdict::NothingSucceeded(broken) => failure(broken.kind(), first_trace(snapshot)),
+        Verdict::Errors => failure("errors", first_trace(snapshot)),
+        Verdict::Regression(_) => failure("regression", ""),
         // Thresholds are cases of their own, and so is a capacity search.
         Verdict::ThresholdsBreached(_, _)
         | Verdict::ThresholdsMet(_)
         | Verdict::NoThresholdsSet
-        | Verdict::Capacity(_) => nothing_done(snapshot).unwrap_or_else(TestCaseStatus::success),
+        | Verdict::Capacity(_) => TestCaseStatus::success(),
     };
     let errors = snapshot.script_errors.iter().take(MOST_KINDS);
     let errors = errors.map(|group| {
@@ -110,22 +119,9 @@ fn run(ended_by: &EndedBy, snapshot: &Snapshot) -> Vec<TestCase> {
     vec![case]
 }
 
-/// A run without a completed iteration: whatever its thresholds say, the script did not do its job.
-fn nothing_done(snapshot: &Snapshot) -> Option<TestCaseStatus> {
-    let iterations = &snapshot.iterations;
-    if iterations.completed > 0 || iterations.failed == 0 {
-        return None;
-    }
-    let mut sentence = match iterations.failed {
-        1 => "the only iteration failed".to_owned(),
-        failed => format!("all {} iterations failed", format::count(failed)),
-    };
-    let first = snapshot.script_errors.iter().min_by_key(|group| group.first_seen);
-    if let Some(error) = first.map(|group| &group.first) {
-        sentence.push_str(&format!("; first script error: {} {}", error.position, error.message));
-    }
-    let trace = first.map_or("", |group| &group.first.trace);
-    Some(status(NonSuccessKind::Failure, "iterations", &sentence, trace))
+/// Where the first script error comes from.
+fn first_trace(snapshot: &Snapshot) -> &str {
+    earliest_error(snapshot).map_or("", |group| &group.first.trace)
 }
 
 /// A capacity search is one case, since finding a rate that does not hold is its purpose.
@@ -174,22 +170,57 @@ fn limit_cases(snapshot: &Snapshot) -> Vec<TestCase> {
     snapshot.thresholds.iter().map(case).collect()
 }
 
-fn checks(snapshot: &Snapshot) -> Vec<TestCase> {
-    let is_limited = is_limited(snapshot, "checks");
+/// What a check or an endpoint with failures is.
+enum Failing {
+    /// A threshold says how many are too many.
+    Judged,
+    /// Nothing does, in a run that failed.
+    Failed,
+    /// Nothing does, in a run that did not fail: a failure would contradict the exit code, and it is no success.
+    Unjudged,
+}
+
+impl Failing {
+    fn of(is_judged: bool, record: &RunRecord) -> Failing {
+        match (is_judged, Verdict::passes(record)) {
+            (true, _) => Failing::Judged,
+            (false, false) => Failing::Failed,
+            (false, true) => Failing::Unjudged,
+        }
+    }
+
+    fn case(self, name: &str, time: Duration, kind: &str, sentence: &str, more: &str) -> TestCase {
+        match self {
+            Failing::Judged => passed(name, time, &format!("{sentence}\n{more}")),
+            Failing::Failed => failed(name, time, kind, sentence, more),
+            Failing::Unjudged => {
+                let mut status = TestCaseStatus::skipped();
+                status.set_type(kind).set_message(line(&format!("{sentence}; no threshold judges it")));
+                if !more.is_empty() {
+                    status.set_description(lines(more));
+                }
+                case(name, time, status)
+            }
+        }
+    }
+}
+
+fn checks(record: &RunRecord) -> Vec<TestCase> {
+    let snapshot = &*record.snapshot;
     let cases = snapshot.checks.iter().map(|(name, count)| {
         let text = format!("{} passed, {} failed", format::count(count.passes), format::count(count.fails));
-        match count.fails {
-            0 => passed(name, Duration::ZERO, ""),
-            _ if is_limited => passed(name, Duration::ZERO, &text),
-            _ => failed(name, Duration::ZERO, "check", &text, ""),
+        if count.fails == 0 {
+            return passed(name, Duration::ZERO, "");
         }
+        let is_judged = is_judged(snapshot, "checks", &[("check", name), ("name", name)]);
+        Failing::of(is_judged, record).case(name, Duration::ZERO, "check", &text, "")
     });
     cases.collect()
 }
 
 /// Those with failures; the others are in other files.
-fn endpoints(snapshot: &Snapshot) -> Vec<TestCase> {
-    let is_limited = is_limited(snapshot, "http_req_failed");
+fn endpoints(record: &RunRecord) -> Vec<TestCase> {
+    let snapshot = &*record.snapshot;
     let failing = snapshot.endpoints.iter().filter(|stats| stats.failures > 0);
     let cases = failing.map(|stats| {
         let name = format!("{} {}", stats.method, stats.name);
@@ -201,12 +232,13 @@ fn endpoints(snapshot: &Snapshot) -> Vec<TestCase> {
             format::count(stats.failures),
             format::count(stats.requests)
         );
-        let more = kinds(snapshot, stats);
-        if is_limited {
-            passed(&name, mean, &format!("{sentence}\n{more}"))
-        } else {
-            failed(&name, mean, "requests", &sentence, &more)
-        }
+        let metric = match stats.protocol {
+            Protocol::Http => "http_req_failed",
+            Protocol::WebSocket => "ws_req_failed",
+            Protocol::Call => "call_failed",
+        };
+        let is_judged = is_judged(snapshot, metric, &[("method", &stats.method), ("name", &stats.name)]);
+        Failing::of(is_judged, record).case(&name, mean, "requests", &sentence, &kinds(snapshot, stats))
     });
     cases.collect()
 }
@@ -223,9 +255,14 @@ fn kinds(snapshot: &Snapshot, stats: &EndpointStats) -> String {
     its.take(MOST_KINDS).map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// Whether a threshold says how much of something is too much.
-fn is_limited(snapshot: &Snapshot, metric: &str) -> bool {
-    snapshot.thresholds.iter().any(|stats| stats.threshold.metric == metric)
+/// Whether a threshold on this metric covers everything with these tags: it selects by nothing else. One that selects
+/// by more, such as a scenario, says nothing about the rest.
+fn is_judged(snapshot: &Snapshot, metric: &str, tags: &[(&str, &str)]) -> bool {
+    let covers = |(key, value): &(String, String)| tags.contains(&(key.as_str(), value.as_str()));
+    let thresholds = snapshot.thresholds.iter().map(|stats| &stats.threshold);
+    thresholds
+        .filter(|threshold| threshold.metric == metric)
+        .any(|threshold| threshold.tags.iter().all(covers))
 }
 
 /// One line, for a name or a message.
@@ -251,11 +288,21 @@ mod tests {
     }
 
     #[test]
-    fn without_limits_failed_checks_and_requests_are_failures() {
-        let xml = junit(&fixture::record(EndedBy::RunTime, &fixture::finished()));
+    fn without_limits_failed_checks_and_requests_fail_a_run_that_is_to_fail_on_errors() {
+        let mut record = fixture::record(EndedBy::RunTime, &fixture::finished());
+        let lenient = junit(&record);
+        assert!(
+            lenient
+                .contains("<testsuites name=\"shop\" tests=\"4\" skipped=\"2\" failures=\"0\" errors=\"0\""),
+            "{lenient}"
+        );
+        let mut info = (*record.info).clone();
+        info.fails_on.errors = true;
+        record.info = info.into();
+        let xml = junit(&record);
         assert!(
             xml.contains(
-                "<testsuites name=\"shop\" tests=\"4\" skipped=\"0\" failures=\"2\" errors=\"0\" time=\"12.400\">"
+                "<testsuites name=\"shop\" tests=\"4\" skipped=\"0\" failures=\"3\" errors=\"0\" time=\"12.400\">"
             ),
             "{xml}"
         );
@@ -292,6 +339,7 @@ mod tests {
         let case = |completed, failed| {
             let mut snapshot = fixture::finished();
             (snapshot.iterations.completed, snapshot.iterations.failed) = (completed, failed);
+            snapshot.iterations.interrupted = 0;
             let xml = junit(&fixture::record(EndedBy::RunTime, &snapshot));
             let case = xml.split("name=\"the run\"").nth(1).unwrap().split("</testcase>").next().unwrap();
             (case.to_owned(), snapshot)
@@ -299,7 +347,7 @@ mod tests {
         let (all, snapshot) = case(0, 1_234);
         let first = snapshot.script_errors.iter().min_by_key(|group| group.first_seen).unwrap();
         let message = format!(
-            "<failure message=\"all 1,234 iterations failed; first script error: {} {}\" type=\"iterations\">",
+            "<failure message=\"all 1,234 iterations failed; first script error: {}: {}\" type=\"iterations\">",
             first.first.position,
             first.first.message.replace('\'', "&apos;")
         );
@@ -320,7 +368,7 @@ mod tests {
         ] {
             let snapshot = if kind == "no requests" { fixture::empty() } else { fixture::partial_second() };
             let xml = junit(&fixture::record(ended_by.clone(), &snapshot));
-            assert!(xml.contains(&format!(" type=\"{kind}\">")) && xml.contains("errors=\"1\""), "{xml}");
+            assert!(xml.contains(&format!(" type=\"{kind}\"")) && xml.contains("errors=\"1\""), "{xml}");
         }
     }
 }

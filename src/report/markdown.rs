@@ -4,11 +4,13 @@
 //! reports. Invariants: less than 60,000 characters (a comment has 65,536); no name or message makes markup, mentions
 //! anybody or refers to an issue.
 
-use super::model::verdict_of;
+use super::model::{Judgement, verdict_of};
 use super::text::percentile_text;
 use crate::analysis::Verdict;
 use crate::analysis::capacity::{answer, failed, measured, outcome};
-use crate::analysis::comparison::{amount, comparison_sentence, endpoint_name, judged_change, shown};
+use crate::analysis::comparison::{
+    amount, comparison_sentence, endpoint_name, judged_change, resolution_sentence, shown,
+};
 use crate::analysis::findings;
 use crate::analysis::thresholds;
 use crate::analysis::warnings::warnings;
@@ -88,6 +90,7 @@ fn comparison_part(comparison: &Comparison) -> String {
     });
     let columns = ["", "endpoint", "rate", "failed", "p50", "p95", "p99"];
     lines.push(table(&columns, rows.collect(), comparison.endpoints.len(), MOST_COMPARED));
+    lines.push(within(&resolution_sentence(comparison), SENTENCE_COLUMNS));
     lines.retain(|line| !line.is_empty());
     lines.join("\n\n")
 }
@@ -101,20 +104,15 @@ fn compared_cell(figure: &FigureComparison) -> String {
 
 fn head(record: &RunRecord) -> String {
     let RunRecord { info, snapshot, .. } = record;
-    let verdict = Verdict::of(record.ended_by(), snapshot);
-    let sign = match verdict {
-        Verdict::ThresholdsMet(_) | Verdict::Capacity(true) => "✅",
-        Verdict::NoThresholdsSet => "⚪",
-        Verdict::StoppedBySignal | Verdict::Unfinished => "⚠️",
-        Verdict::Capacity(false)
-        | Verdict::ThresholdsBreached(_, _)
-        | Verdict::SetupFailed(_)
-        | Verdict::Aborted(_)
-        | Verdict::NoRequests => "❌",
+    let (judgement, sentence) = verdict_of(record);
+    let sign = match judgement {
+        Judgement::Good => "✅",
+        Judgement::Neutral => "⚪",
+        Judgement::Warning => "⚠️",
+        Judgement::Bad => "❌",
     };
     let host = info.host.as_ref().map_or_else(String::new, |host| format!(" → {}", text(host)));
     let label = info.origin.label.as_ref().map_or_else(String::new, |label| format!(" · {}", text(label)));
-    let (_, sentence) = verdict_of(record);
     let total = &snapshot.total;
     let mut facts = vec![
         format!("**{}** requests", format::count(total.requests)),
@@ -130,7 +128,7 @@ fn head(record: &RunRecord) -> String {
     }
     format!(
         "### {sign} {}: {}{host}{label}\n\n{}\n\n{}",
-        verdict.words(),
+        Verdict::of(record).words(),
         text(&info.name),
         within(&sentence, SENTENCE_COLUMNS),
         facts.join(" · ")

@@ -13,6 +13,18 @@ use super::script_copy::safe_name;
 /// What a comparison reads; the script is kept to see whether it was the same.
 const KEPT: [&str; 6] = ["run.json", "state.json", "latency.hlog", "timeline.csv", "resources.csv", "script"];
 
+/// The folder of a baseline that holds all its runs but the first.
+const FURTHER: &str = "more";
+
+/// The runs of a baseline besides its first one; none of a run.
+pub(super) fn further_runs(baseline: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(baseline.join(FURTHER)).into_iter().flatten().flatten();
+    let mut runs: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.join("run.json").is_file()).collect();
+    runs.sort();
+    runs
+}
+
 /// Why a run cannot be saved as a baseline.
 #[derive(Debug, thiserror::Error)]
 pub enum BaselineError {
@@ -29,33 +41,43 @@ pub enum BaselineError {
     Write(#[from] ResultsError),
 }
 
-/// Saves a run as the baseline `name` (by default the script's name) below `root`, replacing an older one.
-/// Returns its directory.
+/// Saves runs of the same test as the baseline `name` (by default the script's name) below `root`, replacing an older one.
+/// Returns its directory. How much several runs differ says what chance can do.
 ///
 /// # Errors
-/// If the run made no requests or did not finish, or if files cannot be copied.
-pub fn save_baseline(run: &Path, name: Option<&str>, root: &Path) -> Result<PathBuf, BaselineError> {
-    let unfit = |why: String| BaselineError::Unfit { folder: run.to_owned(), why };
-    let text = fs::read(run.join("run.json"))
-        .map_err(|error| unfit(format!("its run.json cannot be read: {error}")))?;
-    let json: Value = serde_json::from_slice(&text)
-        .map_err(|error| unfit(format!("its run.json is not valid JSON: {error}")))?;
-    if json["ended_by"].is_null() {
-        return Err(unfit("the run did not finish or is still running".to_owned()));
+/// If one of them made no requests or did not finish, if they are of different tests, or if files cannot be copied.
+pub fn save_baseline(
+    run: &Path,
+    more: &[PathBuf],
+    name: Option<&str>,
+    root: &Path,
+) -> Result<PathBuf, BaselineError> {
+    let test = fit_name(run)?;
+    for other in more {
+        let name = fit_name(other)?;
+        if name != test {
+            let why = format!("it is of the test '{name}', the first one of '{test}'");
+            return Err(BaselineError::Unfit { folder: other.clone(), why });
+        }
     }
-    if json["total"]["requests"].as_u64().unwrap_or(0) == 0 {
-        return Err(unfit("it made no requests".to_owned()));
-    }
-    let name = safe_name(name.or(json["name"].as_str()).unwrap_or_default());
+    let unfit = |why: &str| BaselineError::Unfit { folder: run.to_owned(), why: why.to_owned() };
+    let name = safe_name(name.unwrap_or(&test));
     // A name of dots alone would be another folder.
     let name = name.trim_start_matches('.');
     if name.is_empty() {
-        return Err(unfit("it has no name; set one with --name".to_owned()));
+        return Err(unfit("it has no name; set one with --name"));
     }
     let place = root.join(name);
     let new = root.join(format!(".{name}.{}.new", std::process::id()));
     let old = root.join(format!(".{name}.{}.old", std::process::id()));
-    let written = copy_run(run, &new).and_then(|()| {
+    let copied = || {
+        copy_run(run, &new)?;
+        for (index, other) in more.iter().enumerate() {
+            copy_run(other, &new.join(FURTHER).join(format!("{:03}", index + 2)))?;
+        }
+        Ok(())
+    };
+    let written = copied().and_then(|()| {
         // The old one goes only when the new one is complete.
         if place.exists() {
             fs::rename(&place, &old)?;
@@ -67,6 +89,22 @@ pub fn save_baseline(run: &Path, name: Option<&str>, root: &Path) -> Result<Path
     let _ = fs::remove_dir_all(&old);
     written.map_err(ResultsError::create("the baseline", &place))?;
     Ok(place)
+}
+
+/// The name of the test of a run that can be part of a baseline.
+fn fit_name(run: &Path) -> Result<String, BaselineError> {
+    let unfit = |why: String| BaselineError::Unfit { folder: run.to_owned(), why };
+    let text = fs::read(run.join("run.json"))
+        .map_err(|error| unfit(format!("its run.json cannot be read: {error}")))?;
+    let json: Value = serde_json::from_slice(&text)
+        .map_err(|error| unfit(format!("its run.json is not valid JSON: {error}")))?;
+    if json["ended_by"].is_null() {
+        return Err(unfit("the run did not finish or is still running".to_owned()));
+    }
+    if json["total"]["requests"].as_u64().unwrap_or(0) == 0 {
+        return Err(unfit("it made no requests".to_owned()));
+    }
+    Ok(json["name"].as_str().unwrap_or_default().to_owned())
 }
 
 /// The directory of a run given by path, by its name as a baseline below `baselines`, or as a run below `results`.

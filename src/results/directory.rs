@@ -111,7 +111,7 @@ impl RunDirectory {
         csv.and(hlog).and(timeline).and(resources).and(json)
     }
 
-    /// Adds the comparison of the finished run with an earlier one to its `run.json`.
+    /// Adds the comparison of the finished run with an earlier one to its `run.json`, and what came of it to its state.
     ///
     /// # Errors
     /// [`ResultsError`] if the file could not be written; it still holds the run without the comparison.
@@ -121,7 +121,8 @@ impl RunDirectory {
         comparison: &Comparison,
     ) -> Result<(), ResultsError> {
         let json = compared_run_json(record, Some(comparison));
-        replace(&self.path.join("run.json"), json_text(&json).as_bytes())
+        let json = replace(&self.path.join("run.json"), json_text(&json).as_bytes());
+        json.and(replace(&self.path.join(state_file::NAME), &state_json(record)))
     }
 }
 

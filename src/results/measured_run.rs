@@ -3,6 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
+use super::baseline::further_runs;
 use super::recording::Recording;
 use crate::analysis::{Comparison, MeasuredRun, RunName};
 
@@ -34,7 +35,8 @@ pub enum StoredRunError {
 /// # Errors
 /// If one of them is not a run directory.
 pub fn compare(before: &Path, after: &Path, noise: f64) -> Result<Comparison, StoredRunError> {
-    Ok(Comparison::between(&read(before)?, &read(after)?, noise))
+    let more: Result<Vec<_>, _> = further_runs(before).iter().map(|folder| read(folder)).collect();
+    Ok(Comparison::between(&read(before)?, &more?, &read(after)?, noise))
 }
 
 fn read(folder: &Path) -> Result<MeasuredRun, StoredRunError> {

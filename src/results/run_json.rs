@@ -9,14 +9,13 @@ use serde_json::{Map, Value, json};
 
 use super::k6_metrics::metrics;
 use super::thresholds_json::thresholds;
-use crate::analysis::Comparison;
-use crate::analysis::{Finding, findings};
+use crate::analysis::{Comparison, Finding, Verdict, findings};
 use crate::metrics::Quantity;
 use crate::metrics::{
-    BlockedFunction, BlockedSpan, BlockingStats, CPU_LIMIT, CapacityStats, CapacityStep, CheckCount,
+    Blame, BlockedFunction, BlockedSpan, BlockingStats, CPU_LIMIT, CapacityStats, CapacityStep, CheckCount,
     EndpointStats, FailureCount, FailureKey, FailureSample, IterationStats, LATENESS_LIMIT, LostWorker, Mark,
     NotHeld, PHASES, Percentile, PhaseSpan, ResourceInfo, SampleFileStats, Saturation, ScenarioStats,
-    ScriptErrorCount, Snapshot, Summary, ms,
+    ScriptErrorCount, Snapshot, Summary, THROTTLED_LIMIT, ms,
 };
 use crate::plan::{EndedBy, Machine, Origin, RunInfo, RunRecord};
 use crate::text::clean_json;
@@ -37,6 +36,7 @@ pub fn run_json(record: &RunRecord) -> Value {
         "elapsed_s": round(snapshot.elapsed.as_secs_f64(), 6),
         "ended_by": ended_by.map(EndedBy::as_str),
         "ended_reason": ended_by.and_then(reason),
+        "verdict": ended_by.map(|_| verdict(record)),
         "settings": settings(info),
         "machine": machine(&info.machine),
         "origin": origin(&info.origin),
@@ -80,6 +80,15 @@ pub fn json_text(json: &Value) -> String {
     clean_json(format!("{json:#}\n"))
 }
 
+/// What every output and the exit code go by.
+fn verdict(record: &RunRecord) -> Value {
+    json!({
+        "words": Verdict::of(record).words(),
+        "passed": Verdict::passes(record),
+        "reason": Verdict::reason(record),
+    })
+}
+
 fn reason(ended_by: &EndedBy) -> Option<&str> {
     match ended_by {
         EndedBy::Aborted(reason) | EndedBy::Threshold(reason) | EndedBy::SetupFailed(reason) => Some(reason),
@@ -108,6 +117,8 @@ fn settings(info: &RunInfo) -> Value {
         "seed": info.seed,
         "threads": info.threads,
         "once": info.is_trial,
+        "fails_on_errors": info.fails_on.errors,
+        "fails_on_regressions": info.fails_on.regressions,
         "http_version": info.http_version,
         "scenarios": scenarios,
         "params": params,
@@ -192,16 +203,24 @@ fn generator(snapshot: &Snapshot) -> Value {
         Saturation::Worker { share, seconds } => {
             json!({ "what": "worker", "value": round(share, 4), "limit": CPU_LIMIT, "seconds": seconds })
         }
-        Saturation::Late { p99_us } => {
+        Saturation::Throttled { periods, of } => {
+            json!({ "what": "quota", "value": round(periods as f64 / of as f64, 4), "limit": THROTTLED_LIMIT })
+        }
+        Saturation::Late { percentile, us } => {
             let limit_us = LATENESS_LIMIT.as_micros() as u64;
-            json!({ "what": "lateness", "value": ms(p99_us), "limit": ms(limit_us) })
+            let percentile = percentile.name();
+            json!({ "what": "lateness", "value": ms(us), "limit": ms(limit_us), "percentile": percentile })
         }
     };
     let share = |share: Option<f64>| share.map(|share| round(share, 4));
     json!({
         "saturated": stats.saturated(),
         "causes": stats.causes().into_iter().map(cause).collect::<Vec<_>>(),
-        "cores": stats.cores,
+        "blame": stats.blame().map(Blame::as_str),
+        "cores": whole(stats.cores),
+        "machine_cpu": share(stats.machine.map(|machine| machine.busy)),
+        "quota_periods": stats.periods.map(|(periods, _)| periods),
+        "quota_throttled": stats.periods.map(|(_, throttled)| throttled),
         "threads": stats.threads,
         "cpu": share(stats.cpu),
         "cpu_max": share(stats.cpu_max),
@@ -244,6 +263,11 @@ fn lost_worker(lost: &LostWorker) -> Value {
 
 fn standstill(span: &BlockedSpan) -> Value {
     json!({ "at_s": round(span.at.as_secs_f64(), 3), "length_s": round(span.length.as_secs_f64(), 3) })
+}
+
+/// A number that is mostly whole, without a point then.
+fn whole(value: f64) -> Value {
+    if value.fract() == 0.0 { json!(value as u64) } else { json!(round(value, 3)) }
 }
 
 /// The phases and stages of the load, to the moment.

@@ -20,6 +20,7 @@ struct Written<'a> {
     version: &'static str,
     info: &'a RunInfo,
     ended_by: Option<&'a EndedBy>,
+    regression: Option<&'a str>,
     snapshot: &'a Snapshot,
 }
 
@@ -29,14 +30,16 @@ pub(crate) struct State {
     pub(crate) version: String,
     pub(crate) info: RunInfo,
     pub(crate) ended_by: Option<EndedBy>,
+    #[serde(default)]
+    pub(crate) regression: Option<String>,
     pub(crate) snapshot: Snapshot,
 }
 
 /// The file's content.
 pub(crate) fn state_json(record: &RunRecord) -> Vec<u8> {
-    let RunRecord { info, ended_by, snapshot } = record;
+    let RunRecord { info, ended_by, snapshot, regression } = record;
     let (version, ended_by) = (env!("CARGO_PKG_VERSION"), ended_by.as_ref());
-    let state = Written { version, info, ended_by, snapshot };
+    let state = Written { version, info, ended_by, regression: regression.as_deref(), snapshot };
     // Fails for a map with keys that are no text, and there is none.
     clean_json(serde_json::to_string(&state).unwrap_or_default()).into_bytes()
 }

@@ -20,7 +20,7 @@ use crate::metrics::{
     IntervalKey, IntervalKind, IntervalSeries, IntervalStats, Phase, PhaseSpan, RequestCounts, Snapshot,
     TotalsSoFar,
 };
-use crate::plan::{Commit, EndedBy, Machine, Origin, RunInfo, RunRecord};
+use crate::plan::{Commit, EndedBy, FailsOn, Machine, Origin, RunInfo, RunRecord};
 
 /// See the module's description.
 #[derive(Clone, Debug)]
@@ -54,7 +54,7 @@ impl StoredRun {
         }
         let mut recording = Recording::read(folder);
         let mut problems = std::mem::take(&mut recording.problems);
-        let (info, ended_by, mut snapshot, is_whole) = match read_state(folder) {
+        let (info, ended_by, mut snapshot, regression, is_whole) = match read_state(folder) {
             Ok(state) => {
                 if state.version != env!("CARGO_PKG_VERSION") {
                     problems.push(format!("the run was recorded by version {}", state.version));
@@ -65,7 +65,8 @@ impl StoredRun {
                     // An older version kept it in run.json only.
                     info.machine = machine(&run_json(folder)["machine"]);
                 }
-                (info, state.ended_by.unwrap_or(EndedBy::Unfinished), state.snapshot, is_whole)
+                let ended_by = state.ended_by.unwrap_or(EndedBy::Unfinished);
+                (info, ended_by, state.snapshot, state.regression, is_whole)
             }
             Err(problem) => {
                 problems.push(format!(
@@ -73,7 +74,7 @@ impl StoredRun {
                 ));
                 let info = facts(folder, recording.started_at);
                 let started_at = recording.started_at.unwrap_or(info.started_at);
-                (info, EndedBy::Unfinished, empty(started_at), false)
+                (info, EndedBy::Unfinished, empty(started_at), None, false)
             }
         };
         snapshot.history = history(&recording);
@@ -84,7 +85,7 @@ impl StoredRun {
         if !is_whole {
             refresh(&mut snapshot, &recording);
         }
-        let record = RunRecord::new(info, ended_by, snapshot);
+        let record = RunRecord { regression, ..RunRecord::new(info, ended_by, snapshot) };
         Ok(StoredRun { folder: folder.to_owned(), record, recording, problems })
     }
 
@@ -301,6 +302,10 @@ fn facts(folder: &Path, started_at: Option<SystemTime>) -> RunInfo {
         params: Vec::new(),
         started_at: moment.or(started_at).unwrap_or(SystemTime::UNIX_EPOCH),
         is_trial: settings["once"] == true,
+        fails_on: FailsOn {
+            errors: settings["fails_on_errors"] == true,
+            regressions: settings["fails_on_regressions"] == true,
+        },
         http_version: text(&settings["http_version"]).unwrap_or_default(),
         machine: machine(&json["machine"]),
         origin: origin(&json["origin"]),

@@ -26,7 +26,7 @@ pub(crate) fn threshold_json(stats: &ThresholdStats, is_over: bool) -> Value {
         "margin": stats.margin().map(digits),
         "state": stats.state.as_str(),
         "ok": is_over.then(|| stats.holds()),
-        "first_broken_s": stats.first_broken.map(|at| digits(at.as_secs_f64())),
+        "first_broken_s": stats.first_breach().map(|at| digits(at.as_secs_f64())),
         "breaches": stats.breaches,
         "aborted": stats.aborted,
     })

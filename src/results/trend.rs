@@ -159,8 +159,11 @@ fn point(folder: &Path) -> Result<(TrendPoint, Value), String> {
     Ok((point, json))
 }
 
-/// Whether all thresholds held, of a run that came to its end.
+/// Whether a run that came to its end passed, if it had thresholds or failed without any.
 fn passed(json: &Value) -> Option<bool> {
+    if json.pointer("/verdict/passed") == Some(&Value::Bool(false)) {
+        return Some(false);
+    }
     let thresholds =
         json["thresholds"].as_array().filter(|all| !all.is_empty() && !json["ended_by"].is_null())?;
     Some(thresholds.iter().all(|threshold| threshold["ok"] == true))

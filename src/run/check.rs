@@ -11,7 +11,9 @@ use super::error::RunError;
 use super::load_test::LoadTest;
 use super::reload::{LOADING_STACK, panicked};
 use crate::metrics::Recorder;
-use crate::script::{Analysis, Host, Problem, RunState, ScriptInputs, Severity, analyse};
+use crate::script::{
+    Analysis, Extension, Host, Problem, RunState, ScriptInputs, Secrets, Severity, Sources, analyse,
+};
 
 /// What [`LoadTest::find_problems`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,13 +62,8 @@ impl LoadTest {
         CheckReport { problems, is_library: analysis.is_library }
     }
 
-    /// Looks through the text, on a thread of its own as loading does.
-    fn analyse(&self) -> std::io::Result<JoinHandle<Analysis>> {
-        let (sources, extensions, inputs) = (self.sources.clone(), self.extensions.clone(), self.inputs(0));
-        std::thread::Builder::new().name("rhaid-check".into()).stack_size(LOADING_STACK).spawn(move || {
-            let host = Host::new(Recorder::new(1), Arc::new(RunState::default()), Arc::new(|_| {}), inputs);
-            analyse(&sources, &host, &extensions)
-        })
+    pub(super) fn analyse(&self) -> std::io::Result<JoinHandle<Analysis>> {
+        analyse_aside(self.sources.clone(), self.extensions.clone(), self.inputs(0))
     }
 
     /// The error that keeps a script from loading, with everything else that is wrong in it.
@@ -87,7 +84,8 @@ impl LoadTest {
                 first.position = problem.place();
                 first.message = problem.message_and_hint();
                 let callers = first.trace.lines().filter(|line| line.starts_with("  in "));
-                first.trace = std::iter::once(problem.trace.as_str()).chain(callers).collect::<Vec<_>>().join("\n");
+                first.trace =
+                    std::iter::once(problem.trace.as_str()).chain(callers).collect::<Vec<_>>().join("\n");
             } else if problem.place() == first.position {
                 // The same mistake, told twice.
             } else if !problem.is_said_by(&first) {
@@ -118,6 +116,25 @@ impl LoadTest {
             Err(error) => vec![Problem::of_settings(file, Severity::Error, error.to_string())],
         }
     }
+}
+
+/// Looks through the text of a script, on a thread of its own as loading does.
+pub(super) fn analyse_aside(
+    sources: Sources,
+    extensions: Vec<Extension>,
+    inputs: ScriptInputs,
+) -> std::io::Result<JoinHandle<Analysis>> {
+    std::thread::Builder::new().name("rhaid-check".into()).stack_size(LOADING_STACK).spawn(move || {
+        let host = Host::new(Recorder::new(1), Arc::new(RunState::default()), Arc::new(|_| {}), inputs);
+        analyse(&sources, &host, &extensions)
+    })
+}
+
+/// What it found that keeps a script from working. What cannot be looked through is left to loading.
+pub(super) fn errors_of(analysis: JoinHandle<Analysis>, secrets: &Secrets) -> Vec<Problem> {
+    let problems = analysis.join().map(|analysis| analysis.problems).unwrap_or_default();
+    let errors = problems.into_iter().filter(|problem| problem.severity == Severity::Error);
+    errors.map(|problem| problem.masked(secrets)).collect()
 }
 
 impl CheckReport {

@@ -131,7 +131,7 @@ impl<W: Workers> Driver<W> {
         let mut reloads = Reloads::new(&self.shared);
         let mut next_tick = INTERVAL;
         self.begin_lanes();
-        self.shared.run.publish(0, 0.0, self.load.lanes.phase(Duration::ZERO).0);
+        self.shared.run.publish(0.0, self.load.lanes.phase(Duration::ZERO).0);
         while !self.load.lanes.are_over() {
             self.announce_phase();
             let load = &self.load;
@@ -402,7 +402,8 @@ impl<W: Workers> Driver<W> {
         let now = self.load.now();
         let (phase, stage) = self.load.lanes.phase(now);
         let users_target = self.load.lanes.users_target(now);
-        let mut tick = Tick { stage, users_target, ..Tick::idle(phase) };
+        let paused = self.load.lanes.paused_time(now);
+        let mut tick = Tick { stage, users_target, paused, ..Tick::idle(phase) };
         self.figures.take(intervals, now);
         self.figures.look(&mut tick);
         tick.planned = self.load.planned(&self.shared.plan, &mut self.figures.aggregator, last);
@@ -423,7 +424,7 @@ impl<W: Workers> Driver<W> {
             }
         }
         self.search_capacity(&mut snapshot, last);
-        self.shared.run.publish(snapshot.users, snapshot.recent.rate.unwrap_or(0.0), snapshot.phase);
+        self.shared.run.publish(snapshot.recent.rate.unwrap_or(0.0), snapshot.phase);
         self.figures.publish(snapshot);
         self.act_on_thresholds();
     }

@@ -15,6 +15,10 @@ pub enum RunError {
     /// The script does not compile, or its top level fails; and what else is wrong in it, found without running it.
     #[error("{}: {}{}{}", .0.position, .0.message, if .0.trace.is_empty() { "" } else { "\n" }, .0.trace)]
     Load(ScriptError, Vec<Problem>),
+    /// The script loads, but looking through it found mistakes; see
+    /// [`LoadTest::check_first`](super::LoadTest::check_first).
+    #[error("{}", .0.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n"))]
+    Check(Vec<Problem>),
     /// Users, rates or scenarios are set wrongly; all problems, a line each.
     #[error(transparent)]
     Plan(PlanError),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::credentials::{MASK, is_credential};
-use crate::plan::{Executor, Machine, Origin, RunInfo, TestPlan};
+use crate::plan::{Executor, FailsOn, Machine, Origin, RunInfo, TestPlan};
 use crate::script::{Param, Secrets};
 use crate::vu::host_of;
 
@@ -46,6 +46,7 @@ pub(super) fn run_info(
         params: params.iter().map(|param| (param.name.clone(), shown(param))).collect(),
         started_at: SystemTime::now(),
         is_trial: false,
+        fails_on: FailsOn::default(),
         http_version: plan.http.http_version.unwrap_or_default().as_str().to_owned(),
         machine: machine(),
         origin: Origin { command: without_secret_params(origin.command, params), ..origin },

@@ -9,6 +9,7 @@ use super::control::{Control, ControlError};
 use super::driver::Ending;
 use super::error::RunError;
 use super::requests::{Hold, Request};
+use crate::analysis::Verdict;
 use crate::metrics::Snapshot;
 use crate::plan::{EndedBy, RunInfo, RunRecord};
 use crate::results::run_json;
@@ -213,14 +214,12 @@ impl Report {
         self.teardown_error.as_deref()
     }
 
-    /// Whether the run made requests, kept every threshold, and was neither aborted by its script nor ended by a
-    /// failed `setup`. A threshold without data is not kept; a search for the
-    /// capacity passes when some rate held. Failed requests do not change that: how many are
-    /// too many is for thresholds to say. A run that was stopped early passes too; see [`Report::ended_by`].
+    /// Whether the run made requests, some of which succeeded, completed an iteration if any ended, met every threshold,
+    /// and was neither aborted by its script nor ended by a failed `setup`. A threshold without data is not met; a search
+    /// for the capacity passes when some rate held. Some failed requests do not change that: how many are too many is for
+    /// thresholds to say, or for [`LoadTest::fails_on`](super::LoadTest::fails_on). A run that was stopped early is judged
+    /// by what there is; see [`Report::ended_by`].
     pub fn passed(&self) -> bool {
-        let planned = !matches!(self.ended_by(), EndedBy::Aborted(_) | EndedBy::SetupFailed(_));
-        let found = self.snapshot().capacity.as_ref().is_none_or(|capacity| capacity.best.is_some());
-        let kept = found && self.snapshot().broken_thresholds().next().is_none();
-        planned && kept && self.snapshot().total.requests > 0
+        Verdict::passes(&self.record)
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::error::RunError;
 use super::handle::{Report, RunHandle};
 use crate::metrics::{ResourceSource, SampleSink, ThresholdText};
-use crate::plan::{CapacityPlan, Options, Origin, RunStages};
+use crate::plan::{CapacityPlan, FailsOn, Options, Origin, RunStages};
 use crate::rhai::{Dynamic, Engine};
 use crate::script::foreign_file;
 use crate::script::{AsyncCall, Extension, HttpDebug, Message, MessageSink, Param, ScriptInputs, Sources};
@@ -44,9 +44,11 @@ pub struct LoadTest {
     pub(super) messages: MessageSink,
     pub(super) http_debug: HttpDebug,
     pub(super) watch: bool,
+    pub(super) check_first: bool,
     pub(super) resources: Option<Box<dyn ResourceSource>>,
     pub(super) samples: Vec<Box<dyn SampleSink>>,
     pub(super) origin: Origin,
+    pub(super) fails_on: FailsOn,
     /// A parameter without a value is no error.
     pub(super) listing: bool,
 }
@@ -80,9 +82,11 @@ impl LoadTest {
             messages: Arc::new(|_| {}),
             http_debug: HttpDebug::Off,
             watch: false,
+            check_first: false,
             resources: None,
             samples: Vec::new(),
             origin: Origin::default(),
+            fails_on: FailsOn::default(),
             listing: false,
         }
     }
@@ -108,14 +112,21 @@ impl LoadTest {
         self
     }
 
-    /// Time from the start until the users are taken away, which happens at the spawn rate too.
+    /// Duration of the load: after it no iteration begins, and the running ones end.
     #[must_use]
     pub fn run_time(mut self, time: Duration) -> Self {
         self.options.run_time = Some(time);
         self
     }
 
-    /// As [`LoadTest::run_time`], but counted from the moment when all users are there.
+    /// The last part of the run time, in which users leave one by one; by default, all leave at its end.
+    #[must_use]
+    pub fn ramp_down(mut self, time: Duration) -> Self {
+        self.options.ramp_down = Some(time);
+        self
+    }
+
+    /// As [`LoadTest::run_time`], but counted from the moment when all users are there, and without the ramp-down.
     #[must_use]
     pub fn hold(mut self, time: Duration) -> Self {
         self.options.hold = Some(time);
@@ -209,6 +220,14 @@ impl LoadTest {
         self
     }
 
+    /// Refuses a script in which [`LoadTest::find_problems`] finds an error, such as a misspelt function in a task that is
+    /// rarely picked, before any load; and a changed one during the run. The command does so.
+    #[must_use]
+    pub fn check_first(mut self, check: bool) -> Self {
+        self.check_first = check;
+        self
+    }
+
     /// Measures CPU, memory, network and disk beside the run; `rhaid::resources::Monitor` is such a source. Without
     /// one, the run has no resource figures.
     #[must_use]
@@ -223,6 +242,13 @@ impl LoadTest {
     #[must_use]
     pub fn samples(mut self, sink: impl SampleSink + 'static) -> Self {
         self.samples.push(Box::new(sink));
+        self
+    }
+
+    /// What fails the run besides its thresholds; by default, only a run in which nothing succeeded.
+    #[must_use]
+    pub fn fails_on(mut self, fails_on: FailsOn) -> Self {
+        self.fails_on = fails_on;
         self
     }
 

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use super::check::errors_of;
 use super::error::RunError;
 use super::facts::{run_info, without_secrets};
 use super::http_options::http_options;
@@ -15,7 +16,7 @@ use crate::credentials::masked_url;
 use crate::data::{Folders, Registry};
 use crate::http::{Destination, Transport};
 use crate::metrics::{Known, ThresholdText, resolve};
-use crate::plan::{Origin, PlanError, RunInfo, TestPlan};
+use crate::plan::{FailsOn, Origin, PlanError, RunInfo, TestPlan};
 use crate::script::{Common, HttpDebug, Level, Message, Param, RunState, ScriptInputs, ScriptPlan};
 use crate::text::did_you_mean;
 use crate::vu::{Shared, host_of};
@@ -60,9 +61,11 @@ impl LoadTest {
             messages: Arc::new(|_| {}),
             http_debug: HttpDebug::Off,
             watch: false,
+            check_first: false,
             resources: None,
             samples: Vec::new(),
             origin: Origin::default(),
+            fails_on: FailsOn::default(),
             listing: true,
         }
     }
@@ -83,7 +86,15 @@ impl LoadTest {
         self.sources.check_roots().map_err(RunError::Script)?;
         let seed = self.options.seed.or(self.lower.seed).unwrap_or(random_seed);
         let mut inputs = self.inputs(seed);
+        let looked_through =
+            self.check_first.then(|| self.analyse()).transpose().map_err(RunError::Thread)?;
         let mut declared = self.load(inputs.clone()).map_err(|error| self.with_others(error, &inputs))?;
+        if let Some(analysis) = looked_through {
+            let errors = errors_of(analysis, &inputs.common.secrets);
+            if !errors.is_empty() {
+                return Err(RunError::Check(errors));
+            }
+        }
         if let (None, Some(seed)) = (self.options.seed, declared.options.seed) {
             // What the top level drew at random has to follow from the seed that it sets itself.
             inputs.seed = seed;
@@ -122,7 +133,9 @@ impl LoadTest {
         check_hosts(&plan)?;
         let transport = Transport::new(http_options(&plan.http)).map_err(RunError::Http)?;
         let info = run_info(&plan, self.script, self.sources.all(), &declared.params, self.origin);
-        let info = RunInfo { is_trial: is_tried_out, ..without_secrets(info, &inputs.common.secrets) };
+        let fails_on = self.fails_on;
+        let info =
+            RunInfo { is_trial: is_tried_out, fails_on, ..without_secrets(info, &inputs.common.secrets) };
         let shared = Shared {
             inputs,
             iterations_left: plan.iterations.map(AtomicU64::new),
@@ -132,6 +145,7 @@ impl LoadTest {
             variables: declared.variables,
             declared: unfiltered,
             watch: self.watch,
+            check_first: self.check_first,
             thresholds,
             own_metrics: known.own,
             transport,

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
+use super::check::{analyse_aside, errors_of};
 use crate::metrics::{Recorder, ScriptError};
 use crate::plan::ScenarioPlan;
 use crate::script::{
@@ -73,12 +74,22 @@ fn reload(
     extensions: Vec<Extension>,
     inputs: ScriptInputs,
     declared: &[ScenarioPlan],
+    check_first: bool,
 ) -> Result<Reloaded, String> {
     let sources = old.reread()?;
+    let looked_through = check_first
+        .then(|| analyse_aside(sources.clone(), extensions.clone(), inputs.clone()))
+        .transpose()
+        .map_err(|error| format!("cannot start a thread to check it: {error}"))?;
+    let common = inputs.common.clone();
     // Its top level has printed what it prints.
     let loading = load_aside(sources.clone(), extensions, Arc::new(|_| {}), inputs);
     let loaded = loading.map_err(|error| format!("cannot start a thread to load it: {error}"))?.join();
     let plan = loaded.unwrap_or_else(|_| Err(panicked(&sources))).map_err(|error| shown(&error))?;
+    if let Some(error) = looked_through.and_then(|found| errors_of(found, &common.secrets).into_iter().next())
+    {
+        return Err(error.to_string());
+    }
     for scenario in declared {
         let tasks = scenario.tasks.iter().map(|task| &task.function);
         for function in tasks.chain(&scenario.on_start).chain(&scenario.on_stop) {
@@ -141,8 +152,8 @@ impl Reloads {
     pub(super) fn begin(&self) {
         let (shared, sources, answer) = (self.shared.clone(), self.sources.clone(), self.sender.clone());
         let load = move || {
-            let reloaded =
-                reload(&sources, shared.extensions.clone(), shared.inputs.clone(), &shared.declared);
+            let (extensions, inputs) = (shared.extensions.clone(), shared.inputs.clone());
+            let reloaded = reload(&sources, extensions, inputs, &shared.declared, shared.check_first);
             // Nobody waits for it when the run has ended meanwhile, or when another change is being loaded.
             let _ = answer.blocking_send(reloaded);
         };

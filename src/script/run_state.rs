@@ -1,4 +1,5 @@
-//! The run state that scripts can read, shared by all threads: a few atomics, written at most once per second.
+//! The run state that scripts can read, shared by all threads: a few atomics, written once per second and when a user
+//! starts or leaves.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock};
@@ -17,7 +18,8 @@ pub(crate) struct RunState {
     abort_reason: Mutex<Option<String>>,
 }
 
-const PHASES: [Phase; 5] = [Phase::Starting, Phase::RampUp, Phase::Steady, Phase::RampDown, Phase::Done];
+const PHASES: [Phase; 6] =
+    [Phase::Starting, Phase::RampUp, Phase::Steady, Phase::Paused, Phase::RampDown, Phase::Done];
 
 impl RunState {
     /// The load begins now; written once.
@@ -36,9 +38,18 @@ impl RunState {
         self.started.get().map_or(Duration::ZERO, Instant::elapsed)
     }
 
+    /// A virtual user has started on some thread.
+    pub(crate) fn user_started(&self) {
+        self.users.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One has left.
+    pub(crate) fn user_left(&self) {
+        self.users.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// Takes over the figures of a new snapshot.
-    pub(crate) fn publish(&self, users: u64, rate: f64, phase: Phase) {
-        self.users.store(users, Ordering::Relaxed);
+    pub(crate) fn publish(&self, rate: f64, phase: Phase) {
         self.rate_bits.store(rate.to_bits(), Ordering::Relaxed);
         self.set_phase(phase);
     }
@@ -49,7 +60,7 @@ impl RunState {
         self.phase.store(index as u8, Ordering::Relaxed);
     }
 
-    /// Virtual users at the last snapshot.
+    /// Virtual users that run now.
     pub(crate) fn users(&self) -> u64 {
         self.users.load(Ordering::Relaxed)
     }

@@ -3,6 +3,7 @@
 //! The only folder that knows `rustix` and `rustls-native-certs`. Leaves the interpretation to others. Invariant:
 //! what a system does not provide is `None` or a coarser substitute, never a made-up figure.
 
+mod cgroup;
 mod cpu;
 mod deadlines;
 #[cfg(feature = "cli")]
@@ -15,12 +16,12 @@ mod run_queue;
 mod terminal;
 mod timers;
 
-pub(crate) use cpu::{process_cpu, thread_cpu};
+pub(crate) use cpu::{CpuMeter, thread_cpu};
 #[cfg(feature = "cli")]
 pub(crate) use file_id::FileId;
 #[cfg(feature = "cli")]
 pub(crate) use files::read_text;
-pub(crate) use files::{create_file, refuse_special_file, create_stream, read_file};
+pub(crate) use files::{create_file, create_stream, read_file, refuse_special_file};
 pub(crate) use limits::Limits;
 pub(crate) use roots::trusted_roots;
 pub(crate) use run_queue::RunQueue;

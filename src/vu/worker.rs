@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) declared: Vec<ScenarioPlan>,
     /// Saved changes of the script are loaded while the run goes on.
     pub(crate) watch: bool,
+    /// Those in which there is an error are refused.
+    pub(crate) check_first: bool,
     /// Limits on what is measured, and the script's own metrics that they may name.
     pub(crate) thresholds: Vec<Threshold>,
     pub(crate) own_metrics: Vec<CustomMetric>,
@@ -232,7 +234,9 @@ impl Worker {
         let stage: Rc<dyn Stage> = seat.turns.clone();
         let vu = self.context(seat.id, seat.scenario, Some(stage), &scenario.plan.wait, &fiber);
         let mut users = self.users.borrow_mut();
-        users.insert(seat.id, vu.clone());
+        if users.insert(seat.id, vu.clone()).is_none() {
+            self.shared.run.user_started();
+        }
         self.users_peak.set(self.users_peak.get().max(users.len() as u64));
         drop(users);
         tokio::task::spawn_local(live(self.clone(), vu, fiber, scenario, seat.turns, seat.first));
@@ -307,7 +311,9 @@ impl Worker {
     }
 
     pub(super) fn leave(&self, vu: &VuContext) {
-        self.users.borrow_mut().remove(&vu.id);
+        if self.users.borrow_mut().remove(&vu.id).is_some() {
+            self.shared.run.user_left();
+        }
     }
 
     /// Tells the run something.

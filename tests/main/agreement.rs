@@ -340,7 +340,7 @@ fn when_every_request_fails() {
     let script = "fn iteration() { http::get(\"/status/500\"); http::get(\"/garbage\"); }";
     let arguments =
         ["run", "test.rhai", "-H", &server.url(), "-i", "20", "-u", "4", "-r", "1000", "--threads", "2"];
-    let output = Sandbox::with(script).run(&arguments).expect_code(0);
+    let output = Sandbox::with(script).run(&arguments).expect_code(1);
     let json = agree(&output, &server);
     assert_eq!(number(&json["total"]["failures"]), 40);
     assert!(json["total"]["latency_ms"].is_null(), "no success, no latency");

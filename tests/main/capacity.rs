@@ -159,9 +159,14 @@ fn a_rate_whose_iterations_fail_in_the_script_has_not_held() {
     let arguments = ["run", "test.rhai", "-H", &host, "--find-capacity", limit, "--step-time", "2s"];
     let output = sandbox
         .run(&[&arguments[..], &["--max-vus", "20", "--only-summary", "--junit", "j.xml"]].concat())
-        .expect_code(99);
+        .expect_code(1);
     assert!(output.stdout.contains("100 % of the iterations failed"), "{}", output.shown());
-    assert!(output.stdout.contains("FAILED: no rate held"), "{}", output.shown());
+    assert!(
+        output.stdout.contains("FAILED: all ")
+            && output.stdout.contains("iterations failed; first script error"),
+        "{}",
+        output.shown()
+    );
     let step = output.run_dir().json()["capacity"]["steps"][0].clone();
     assert_eq!((step["held"].clone(), step["failed_iterations_share"].as_f64()), (false.into(), Some(1.0)));
     assert_eq!(step["why_not"], "most iterations failed");

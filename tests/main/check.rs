@@ -324,7 +324,7 @@ fn where_calls_may_stand_is_what_they_answer_themselves() {
     let [(at_top, at_top_answer), (inside, inside_answer)] = PLACED;
     let script = format!("{}\nfn iteration() {{\n{}\n}}", tries(at_top), tries(inside));
     let sandbox = Sandbox::with(&script);
-    let output = sandbox.run(&["run", "test.rhai", "-i", "1", "-H", "http://127.0.0.1:1"]);
+    let output = sandbox.run(&["run", "test.rhai", "-i", "1", "-H", "http://127.0.0.1:1", "--no-check"]);
     for (calls, answer) in PLACED {
         for call in calls {
             let mut lines = output.stderr.lines().filter(|line| line.contains(&format!("{call}: ")));

@@ -137,7 +137,7 @@ fn metrics_have_the_shape_of_k6() {
     let script =
         "fn iteration() { http::get(\"/x\"); http::get(\"/status/500\"); check(\"c\", true); throw \"e\"; }";
     let output =
-        Sandbox::with(script).run(&["run", "test.rhai", "-i", "4", "-H", &server.url()]).expect_code(0);
+        Sandbox::with(script).run(&["run", "test.rhai", "-i", "4", "-H", &server.url()]).expect_code(1);
     let metrics = output.run_dir().json()["metrics"].clone();
     for (name, kind, contains) in [
         ("http_reqs", "counter", "default"),
@@ -186,7 +186,7 @@ fn csv_files_have_the_columns_of_locust() {
         "fn iteration() { http::get(\"/x\"); http::get(\"/status/500\"); throw \"a, \\\"b\\\"\"; }",
     );
     let output =
-        sandbox.run(&["run", "test.rhai", "-i", "2", "-H", &server.url(), "--csv", "out"]).expect_code(0);
+        sandbox.run(&["run", "test.rhai", "-i", "2", "-H", &server.url(), "--csv", "out"]).expect_code(1);
     for (name, header) in [
         ("stats.csv", STATS_HEADER),
         ("stats_history.csv", HISTORY_HEADER),
@@ -255,7 +255,7 @@ fn without_a_utf_8_locale_the_output_is_ascii() {
     let script =
         "fn iteration() { http::get(\"/x\"); http::get(\"/status/500\"); check(\"c\", false); throw \"e\"; }";
     let arguments = ["run", "test.rhai", "-i", "3", "-H", &server.url()];
-    let output = Sandbox::with(script).run_with(&arguments, &[("LANG", "C")]).expect_code(0);
+    let output = Sandbox::with(script).run_with(&arguments, &[("LANG", "C")]).expect_code(1);
     assert!(output.stdout.is_ascii(), "{}", output.shown());
     assert!(output.stdout.contains("Aggregated"), "{}", output.shown());
 }
@@ -335,13 +335,15 @@ fn exit_codes_follow_what_happened() {
     };
     exits(HIT, &["--exit-code-on-error"], 0, "NO THRESHOLDS SET");
     let failing = "fn iteration() { http::get(\"/status/500\"); }";
-    exits(failing, &[], 0, "NO THRESHOLDS SET");
-    exits(failing, &["--exit-code-on-error"], 1, "2 failed");
+    exits(failing, &[], 1, "FAILED: all 2 requests failed");
+    let some = "fn iteration() { http::get(\"/x\"); http::get(\"/status/500\"); }";
+    exits(some, &[], 0, "NO THRESHOLDS SET");
+    exits(some, &["--exit-code-on-error"], 1, "FAILED: 2 failed requests; any error fails this run");
     exits(
         "fn iteration() { http::get(\"/x\"); throw \"e\"; }",
         &["--exit-code-on-error"],
         1,
-        "NO THRESHOLDS SET",
+        "FAILED: all 2 iterations failed; first script error: test.rhai:1:35: e",
     );
     exits("fn iteration() {}", &[], 97, "NO REQUESTS");
     exits("fn setup() { throw \"no database\"; } fn iteration() {}", &[], 107, "SETUP FAILED");
@@ -497,7 +499,7 @@ fn a_reader_that_goes_away_costs_nothing() {
     let mut child = sandbox.command(&["run", "test.rhai", "-i", "20", "-H", &url]).spawn().unwrap();
     drop(child.stderr.take());
     drop(child.stdout.take());
-    assert_eq!(child.wait().unwrap().code(), Some(0), "also without standard error");
+    assert_eq!(child.wait().unwrap().code(), Some(1), "also without standard error");
     assert_eq!(sandbox.runs()[0].json()["total"]["requests"], 20);
 }
 

@@ -31,7 +31,7 @@ fn a_slower_run_is_a_regression_against_the_baseline() {
     let worse = run(&sandbox, &server, 20, &["--baseline", "--fail-on-regression"]).expect_code(98);
     assert!(worse.stdout.contains("REGRESSION: p"), "{}", worse.shown());
     let last = worse.stdout.lines().last().unwrap();
-    assert!(last.contains("NO THRESHOLDS SET"), "the verdict stays last: {}", worse.shown());
+    assert!(last.starts_with(" FAILED: worse than test: p"), "the verdict stays last: {}", worse.shown());
 
     let own: Value =
         serde_json::from_str(&std::fs::read_to_string(sandbox.runs()[1].0.join("run.json")).unwrap())
@@ -78,6 +78,13 @@ fn a_slower_run_is_a_regression_against_the_baseline() {
     let trend = sandbox.run(&["trend", runs]).expect_code(0);
     assert!(trend.stdout.contains("test: 2 runs"), "{}", trend.shown());
     assert_eq!(sandbox.run(&["trend", runs, "--last", "1"]).expect_code(0).stdout.matches('Z').count(), 1);
+
+    let quiet = ["--baseline", "--fail-on-regression", "-q", "--junit", "j.xml", "--noise", "3%"];
+    let quiet = run(&sandbox, &server, 20, &quiet).expect_code(98);
+    assert_eq!(quiet.stdout.lines().count(), 1, "{}", quiet.shown());
+    assert!(quiet.stdout.starts_with(" FAILED: worse than test: p"), "{}", quiet.shown());
+    let junit = std::fs::read_to_string(sandbox.path().join("j.xml")).unwrap();
+    assert!(junit.contains("<failure message=\"worse than test: p"), "{junit}");
 }
 
 #[test]

@@ -16,16 +16,16 @@ fn a_certificate_that_nobody_signed_is_refused_unless_it_is_accepted() {
         .iterations(1));
     assert_eq!(ran.printed(), [r#"["secure", (), true]"#]);
 
-    let with = |flags: &[&str]| {
+    let with = |flags: &[&str], code: i32| {
         let sandbox = Sandbox::with(script);
         sandbox.write("ca.pem", &server.certificate);
         let mut arguments = vec!["run", "test.rhai", "-i", "1", "-H", &host];
         arguments.extend(flags);
-        sandbox.run(&arguments).expect_code(0)
+        sandbox.run(&arguments).expect_code(code)
     };
-    with(&["--insecure"]).expect_stderr(&["[\"secure\", (), true]"]);
-    with(&["--ca-file", "ca.pem"]).expect_stderr(&["[\"secure\", (), true]"]);
-    with(&[]).expect_stderr(&["\"tls\""]);
+    with(&["--insecure"], 0).expect_stderr(&["[\"secure\", (), true]"]);
+    with(&["--ca-file", "ca.pem"], 0).expect_stderr(&["[\"secure\", (), true]"]);
+    with(&[], 1).expect_stderr(&["\"tls\""]);
 }
 
 #[test]
@@ -82,5 +82,5 @@ fn the_timeout_of_requests_is_a_flag() {
     let server = Server::start();
     let sandbox = Sandbox::with("fn iteration() { print(http::get(\"/never\").error_kind); }");
     let output = sandbox.run(&["run", "test.rhai", "-i", "1", "-H", &server.url(), "--timeout", "100ms"]);
-    output.expect_code(0).expect_stderr(&["] timeout"]);
+    output.expect_code(1).expect_stderr(&["] timeout"]);
 }

@@ -89,7 +89,7 @@ fn a_secret_at_the_end_of_what_is_kept_does_not_show_its_half() {
     );
     let output = sandbox
         .run_against(&server.url(), &["-i", "1", "-e", "API_TOKEN=tok-abcdefghijklmnop"])
-        .expect_code(0);
+        .expect_code(1);
     let failures = output.run_dir().json()["failures"].to_string();
     assert!(failures.contains("xxxx***"), "{failures}");
     assert!(!failures.contains("tok-"), "{failures}");

@@ -26,7 +26,7 @@ fn a_thread_that_is_held_up_is_seen_and_named() {
     let generator = &ran.snapshot().generator;
     assert_eq!(generator.saturated(), Some(true), "{generator:?}");
     let late = generator.causes().into_iter().find_map(|cause| match cause {
-        Saturation::Late { p99_us } => Some(p99_us),
+        Saturation::Late { us, .. } => Some(us),
         _ => None,
     });
     assert!(late.is_some_and(|p99_us| p99_us > 20_000), "{generator:?}");

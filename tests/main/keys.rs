@@ -106,14 +106,16 @@ fn keys_change_users_pause_and_stop() {
     terminal.wait_for("not possible now: the run is paused");
     terminal.press("xp");
     terminal.wait_for("resumed");
+    terminal.press("s");
+    terminal.wait_for("not possible now: there is no next stage");
     terminal.press("q");
-    let output = terminal.end(0);
+    let output = terminal.end(105);
     let json = output.run_dir().json();
     let marks: Vec<&str> =
         json["marks"].as_array().unwrap().iter().map(|mark| mark["text"].as_str().unwrap()).collect();
     assert_eq!(marks[..4], ["users set to 6", "users set to 7", "users set to 6", "paused"]);
     assert!(marks[4].starts_with("resumed after"), "{marks:?}");
-    assert_eq!(json["ended_by"], "stopped");
+    assert_eq!(json["ended_by"], "signal", "as Ctrl-C ends it");
 }
 
 #[test]
@@ -131,7 +133,7 @@ fn a_key_goes_on_to_the_next_stage_and_changes_a_rate() {
     terminal.press("+");
     terminal.wait_for("rate 33/s");
     terminal.press("q");
-    terminal.running.wait().expect_code(0);
+    terminal.running.wait().expect_code(105);
 }
 
 #[test]
@@ -145,6 +147,46 @@ fn signals_from_the_keyboard_still_stop_the_run_and_leave_the_terminal_as_it_was
         terminal.press(signal);
         terminal.end(105);
     }
+}
+
+#[test]
+fn a_paused_run_says_so_and_breaks_no_rate() {
+    let (server, sandbox) = (Server::start(), sandbox());
+    let host = server.url();
+    let run =
+        ["run", "test.rhai", "-H", &host, "-u", "4", "-r", "100", "--threshold", "http_reqs: rate > 15/s"];
+    let more = ["--threshold", "http_reqs: rate > 5/s over 2s", "-t", "3s"];
+    let mut terminal = Terminal::run(&sandbox, &[&run[..], &more].concat());
+    terminal.wait_for("keys:");
+    terminal.press("p");
+    terminal.wait_for("paused; press p to resume");
+    // The header, in the next second.
+    terminal.wait_for("paused ");
+    std::thread::sleep(std::time::Duration::from_millis(3_000));
+    terminal.press("p");
+    terminal.wait_for("resumed");
+    let output = terminal.end(0);
+    let json = output.run_dir().json();
+    let phases: Vec<&str> =
+        json["phases"].as_array().unwrap().iter().map(|phase| phase["name"].as_str().unwrap()).collect();
+    assert!(phases.contains(&"paused"), "{phases:?}");
+    assert_eq!(json["thresholds"][0]["ok"], true, "{}", output.shown());
+    // The rate of the table is that of the threshold.
+    let difference =
+        json["total"]["rate"].as_f64().unwrap() - json["thresholds"][0]["measured"].as_f64().unwrap();
+    assert!(difference.abs() < 0.5, "{json:#}");
+}
+
+#[test]
+fn the_load_is_changed_from_what_was_asked_for_while_users_are_still_added() {
+    let (server, sandbox) = (Server::start(), sandbox());
+    let host = server.url();
+    let mut terminal = Terminal::run(&sandbox, &["run", "test.rhai", "-H", &host, "-u", "50", "-r", "1"]);
+    terminal.wait_for("keys:");
+    terminal.press("+");
+    terminal.wait_for("55 users");
+    terminal.press("q");
+    terminal.end(105);
 }
 
 #[test]

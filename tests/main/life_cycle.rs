@@ -185,7 +185,7 @@ fn a_run_of_so_many_iterations_ends_although_no_user_can_begin() {
         assert!(output.stdout.contains(errors), "{script}: {}", output.stdout);
     };
     let login = "fn on_start() { this.token = http::get(\"/login\").json(\"token\"); } fn iteration() { http::get(\"/\"); }";
-    check(login, &["-i", "3", "-u", "2"], 0, "0 completed, 3 failed, 0 interrupted");
+    check(login, &["-i", "3", "-u", "2"], 1, "0 completed, 3 failed, 0 interrupted");
     check(login, &["-i", "2", "--exit-code-on-error"], 1, "0 completed, 2 failed, 0 interrupted");
     check("fn on_start() { fail(\"shut\"); } fn iteration() { http::get(\"/\"); }", &["-i", "2"], 97, "shut");
     check(

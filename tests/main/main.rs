@@ -46,6 +46,7 @@ mod mistakes;
 mod modules;
 mod new_scripts;
 mod origins;
+mod outcomes;
 mod places;
 mod profiles;
 mod reload;

@@ -31,10 +31,10 @@ fn does_not_load(script: &str, place: (usize, usize), message: &str) {
     assert_eq!(server.total(), 0);
 }
 
-/// A script whose mistake shows when it runs.
+/// A script whose mistake shows when it runs, whether or not it could be seen before.
 #[track_caller]
 fn errs(script: &str, place: (usize, usize), message: &str) {
-    let (output, _server) = run(script);
+    let output = run_again(script, &["--no-check"]);
     points_at(&output, script, place, message);
     let output = output.expect_code(97);
     let errors = output.run_dir().json()["script_errors"].clone();
@@ -42,7 +42,7 @@ fn errs(script: &str, place: (usize, usize), message: &str) {
     assert!(errors[0]["position"].as_str().unwrap().starts_with("test.rhai:"), "{errors}");
     let exceptions = output.run_dir().csv("exceptions.csv");
     assert_eq!((exceptions.len(), exceptions[0]["Count"].as_str()), (1, "1"));
-    let output = run_again(script, &["--exit-code-on-error"]);
+    let output = run_again(script, &["--no-check", "--exit-code-on-error"]);
     // No request is the graver finding of the two.
     output.expect_code(97);
 }
@@ -189,7 +189,7 @@ fn a_host_with_no_server() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let host = format!("http://127.0.0.1:{port}");
     let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); }");
-    let output = sandbox.run(&["run", "test.rhai", "-i", "2", "-H", &host]).expect_code(0);
+    let output = sandbox.run(&["run", "test.rhai", "-i", "2", "-H", &host]).expect_code(1);
     assert!(output.stdout.contains("refused  GET /x"), "{}", output.shown());
     assert!(output.stdout.contains("is the server running there?"), "{}", output.shown());
     assert_eq!(output.run_dir().json()["failures"][0]["kind"], "refused");
@@ -200,7 +200,7 @@ fn a_host_with_no_server() {
 #[test]
 fn a_host_with_no_name() {
     let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); }");
-    let output = sandbox.run(&["run", "test.rhai", "-i", "2", "-H", "http://nohost.invalid"]).expect_code(0);
+    let output = sandbox.run(&["run", "test.rhai", "-i", "2", "-H", "http://nohost.invalid"]).expect_code(1);
     assert!(
         output.stdout.contains("dns  GET /x") && output.stdout.contains("nohost.invalid"),
         "{}",
@@ -278,7 +278,7 @@ fn one_error_is_shown_once_while_the_run_goes_on() {
     let sandbox = Sandbox::with("fn iteration() {\n  http::get(\"/x\");\n  throw \"odd\";\n}");
     let output =
         sandbox.run(&["run", "test.rhai", "-i", "200", "-u", "4", "-r", "1000", "-H", &server.url()]);
-    let output = output.expect_code(0);
+    let output = output.expect_code(1);
     assert_eq!(output.stderr.matches("test.rhai:3:3: odd").count(), 1, "{}", output.shown());
     assert!(output.stdout.contains("×200 test.rhai:3:3: odd"), "{}", output.shown());
     assert_eq!(output.run_dir().json()["script_errors"][0]["count"], 200);
@@ -289,7 +289,7 @@ fn a_response_cannot_rewrite_the_terminal() {
     let server = Server::start();
     let script = r#"fn iteration() { let r = http::get("/x"); print("a\x1b[2Jb"); r.fail("c\x1b[31md"); throw "e\x1b]0;f"; }"#;
     let sandbox = Sandbox::with(script);
-    let output = sandbox.run(&["run", "test.rhai", "-i", "1", "-H", &server.url()]).expect_code(0);
+    let output = sandbox.run(&["run", "test.rhai", "-i", "1", "-H", &server.url()]).expect_code(1);
     assert!(!output.stdout.contains('\x1b') && !output.stderr.contains('\x1b'), "{:?}", output.shown());
 }
 

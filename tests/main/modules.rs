@@ -198,8 +198,10 @@ fn the_run_is_seen_as_of_its_last_second() {
     let script = r#"
         fn iteration() {
             http::get("/x");
-            sleep(1.3);
-            print(`${run::users()} ${run::rate() > 0.0} ${run::phase()} ${vu::stage()}`);
+            sleep(0.5);
+            let users = run::users();
+            sleep(0.8);
+            print(`${users} ${run::rate() > 0.0} ${run::phase()} ${vu::stage()}`);
         }
     "#;
     let ran = run(load_test(script).host(&Server::start().url()).users(3).iterations(3)).without_errors();

@@ -20,6 +20,7 @@ fn while_running(
     let sink = messages.clone();
     let test = LoadTest::from_file(sandbox.path().join("test.rhai")).unwrap().host(&server.url());
     let test = test.users(4).spawn_rate(1000.0).threads(2).on_message(move |m| sink.lock().unwrap().push(m));
+    let test = test.check_first(true);
     let report = block_on(async {
         let handle = test.start().await.unwrap();
         wait_until("the load has begun", || server.total() > 20);
@@ -70,6 +71,9 @@ fn a_script_that_does_not_load_changes_nothing() {
         sandbox.write("test.rhai", "task(\"other\"); fn other() {}");
         reload();
         heard("has no function 'iteration'");
+        sandbox.write("test.rhai", &OLD.replace("sleep(0.01);", "if false { http::psot(\"/x\"); }"));
+        reload();
+        heard("did you mean 'http::post'?");
         let before = server.hits("/old");
         server.wait_for_hits("/old", before + 20);
     });

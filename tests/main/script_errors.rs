@@ -16,7 +16,9 @@ fn shows_with(name: &str, files: &[(&str, &str)], flags: &[&str], code: i32) {
         sandbox.write(file, text);
     }
     let url = server.url();
-    let arguments = [&["run", "test.rhai", "-q", "-H", &url], flags].concat();
+    // What the run is to show may be found before it as well.
+    let unchecked: &[&str] = if code == 104 { &[] } else { &["--no-check"] };
+    let arguments = [&["run", "test.rhai", "-q", "-H", &url], flags, unchecked].concat();
     let output = sandbox.run(&arguments).expect_code(code);
     // Where results are stands there with the time of day; the port of the server is another each time.
     let is_place = |line: &str| line.starts_with("results: ") || line.starts_with("report: ");
@@ -83,7 +85,7 @@ fn names_that_do_not_exist() {
     shows(
         "unknown_property",
         &[("test.rhai", "fn iteration() {\n    print(http::get(\"/x\").staus);\n}\n")],
-        0,
+        1,
     );
 }
 

@@ -247,7 +247,7 @@ fn nothing_that_a_run_writes_holds_markup_or_a_credential() {
         "--threshold",
         "http_reqs{name:<script>alert(1)</script>}: count > 0",
     ]);
-    let output = sandbox.run(&arguments).expect_code(0);
+    let output = sandbox.run(&arguments).expect_code(1);
     let folder = output.run_dir().0;
     let named = folder.to_str().unwrap();
     let again = ["--html", "again.html", "--junit", "again.xml", "--markdown", "again.md", "--svg", "charts"];
@@ -375,7 +375,7 @@ fn every_kind_of_credential_is_masked_in_every_output() {
         "--csv-full-history",
     ];
     arguments.extend(more.map(str::to_owned));
-    let output = sandbox.run(&arguments).expect_code(99);
+    let output = sandbox.run(&arguments).expect_code(1);
     let folder = output.run_dir().0;
     let named = folder.to_str().unwrap();
     let again = ["report", named, "--html", "again.html", "--junit", "again.xml", "--markdown", "again.md"];

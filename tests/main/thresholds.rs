@@ -137,7 +137,8 @@ fn a_broken_limit_ends_the_run_and_is_told_to_the_script() {
     assert!(ran.snapshot().elapsed >= Duration::from_secs(1), "after its time");
 }
 
-const FAILING: &str = "fn iteration() { http::get(\"/status/500\"); sleep(0.01); }";
+/// Five of its first six requests fail.
+const FAILING: &str = "fn iteration() { if vu::iteration() == 1 { http::get(\"/x\"); } http::get(\"/status/500\"); sleep(0.01); }";
 
 #[test]
 fn the_command_exits_with_99_and_says_which_limit_last() {
@@ -147,7 +148,7 @@ fn the_command_exits_with_99_and_says_which_limit_last() {
     let output = Sandbox::with(FAILING).run_against(&url, &arguments).expect_code(99);
     let last: Vec<&str> = output.stdout.lines().rev().take(6).collect();
     assert!(
-        last[0].starts_with(" FAILED: failed is 100 %, threshold < 5 %; 5 requests"),
+        last[0].starts_with(" FAILED: failed is 83.3 %, threshold < 5 %; 6 requests"),
         "{}",
         output.shown()
     );
@@ -157,7 +158,7 @@ fn the_command_exits_with_99_and_says_which_limit_last() {
 
     let arguments = ["-i", "5", "--threshold", "http_reqs: count > 1"];
     let output = Sandbox::with(FAILING).run_against(&url, &arguments).expect_code(0);
-    assert!(output.stdout.contains(" PASSED: the threshold was met; 5 requests"), "{}", output.shown());
+    assert!(output.stdout.contains(" PASSED: the threshold was met; 6 requests"), "{}", output.shown());
 }
 
 #[test]
@@ -247,10 +248,13 @@ fn a_profile_brings_the_usual_limits_and_the_script_replaces_them_one_by_one() {
         "0.002",
         "--no-resources",
     ];
-    let output = Sandbox::with(script).run(&arguments).expect_code(99);
-    for line in
-        ["http_reqs: rate > 50/s", "http_req_duration: p(95) < 300ms", "http_req_failed: rate <= 100%"]
-    {
+    // No request succeeded, whatever is met and what is not.
+    let output = Sandbox::with(script).run(&arguments).expect_code(1);
+    for line in [
+        "http_reqs: rate > 50/s in steady",
+        "http_req_duration: p(95) < 300ms",
+        "http_req_failed: rate <= 100%",
+    ] {
         assert!(output.stdout.contains(line), "no {line} in\n{}", output.shown());
     }
     assert!(
@@ -288,7 +292,7 @@ fn reports_for_ci_are_written_and_a_bad_place_is_told_before_the_run() {
     let output = sandbox.run_against(&url, &arguments).expect_code(99);
     let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).unwrap();
     let (junit, markdown) = (read("ci/junit.xml"), read("ci/comment.md"));
-    assert!(junit.contains("message=\"failed is 100 %, threshold &lt; 5 %\""), "{junit}");
+    assert!(junit.contains("message=\"failed is 83.3 %, threshold &lt; 5 %\""), "{junit}");
     assert!(markdown.contains("### ❌ FAILED"), "{markdown}");
 
     let run = output.run_dir().0;
@@ -383,5 +387,5 @@ fn an_alert_that_takes_long_holds_up_neither_the_run_nor_its_end() {
         ["-i", "5", "--threshold", "http_req_failed: rate < 5%", "--on-breach", "sleep 1000 & sleep 1000"];
     let output = sandbox.run_against(&url, &arguments).expect_code(99);
     let output = output.expect_stderr(&["--on-breach: the command was killed: it took more than 10 s"]);
-    assert_eq!(output.run_dir().json()["total"]["requests"], 5);
+    assert_eq!(output.run_dir().json()["total"]["requests"], 6);
 }

@@ -27,15 +27,16 @@ fn users_are_started_evenly_and_not_in_bursts() {
 }
 
 #[test]
-fn users_are_taken_away_at_the_same_rate() {
+fn users_leave_one_by_one_where_that_is_asked_for() {
     let server = Server::start();
     let script = "fn iteration() { sleep(0.02); } fn on_stop() { http::get(\"/stopped\"); }";
-    let test = load_test(script).host(&server.url()).users(8).spawn_rate(4.0).threads(2);
-    let ran = run(test.run_time(Duration::from_millis(1800)));
+    let test = load_test(script).host(&server.url()).users(8).spawn_rate(9.0).threads(2);
+    let test = test.run_time(Duration::from_millis(3_200)).ramp_down(Duration::from_millis(1_800));
+    let ran = run(test);
     let stops: Vec<_> = server.seen().into_iter().map(|seen| seen.at).collect();
     assert_eq!(stops.len(), 8);
     let ramp = (stops[7] - stops[0]).as_secs_f64();
-    assert!((1.2..=5.0).contains(&ramp), "1.75 s is planned, it took {ramp} s");
+    assert!((1.2..=5.0).contains(&ramp), "1.6 s is planned, it took {ramp} s");
     let history = ran.snapshot().history.since(0);
     let phases: Vec<Phase> = history.iter().map(|point| point.phase).collect();
     assert_eq!(phases[0], Phase::RampUp);

@@ -78,6 +78,60 @@ pub(super) struct Estimate {
     variance: Option<f64>,
 }
 
+/// A figure of equal runs together, such as those of a baseline.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Several {
+    /// Their mean; of times and rates, that of their logarithms.
+    pub(super) value: Option<f64>,
+    /// Variance of that by what happens within the runs.
+    within: Option<f64>,
+    /// Variance from one equal run to another.
+    between: f64,
+    runs: f64,
+}
+
+/// How many runs the expectation about differences between equal runs is worth, against those that were made.
+const WORTH_OF_EXPECTATION: f64 = 2.0;
+
+impl Several {
+    /// Of a figure in equal runs; `noise` is the relative difference to expect between two of them.
+    pub(super) fn of(figure: Figure, runs: &[Estimate], noise: f64) -> Several {
+        let is_relative = figure != Figure::Failures;
+        let scaled = |value: f64| if is_relative { value.ln() } else { value };
+        let values: Vec<f64> =
+            runs.iter().filter_map(|run| run.value).map(scaled).filter(|value| value.is_finite()).collect();
+        let count = values.len() as f64;
+        let mean = values.iter().sum::<f64>() / count;
+        let known: Vec<f64> = runs.iter().filter_map(|run| run.variance).collect();
+        let within = known.iter().sum::<f64>() / known.len() as f64 / count;
+        // Few runs say little about how much runs differ, so they are weighed against what is to be expected.
+        let expected = if is_relative { noise * noise / 2.0 } else { 0.0 };
+        let free = (count - 1.0).max(0.0);
+        let between = (WORTH_OF_EXPECTATION * expected + free * variance(&values).unwrap_or(0.0))
+            / (WORTH_OF_EXPECTATION + free);
+        let value = match runs {
+            // As it is, not as its logarithm gives it back.
+            [only] => only.value,
+            _ => (count > 0.0).then(|| if is_relative { mean.exp() } else { mean }),
+        };
+        Several { value, within: within.is_finite().then_some(within), between, runs: count.max(1.0) }
+    }
+
+    /// The standard deviation of the difference to another equal run, chance within the runs left aside.
+    pub(super) fn expected(&self) -> f64 {
+        (self.between * (1.0 + 1.0 / self.runs)).sqrt()
+    }
+
+    /// The change from these to a later run; `None` when either has too little data.
+    pub(super) fn change_to(&self, after: &Estimate, figure: Figure) -> Option<Spread> {
+        let (a, b) = (self.value?, after.value?);
+        let deviation = (self.within? + after.variance? + self.expected().powi(2)).sqrt();
+        let is_relative = figure != Figure::Failures;
+        let centre = if is_relative { (b / a).ln() } else { b - a };
+        centre.is_finite().then_some(Spread { centre, deviation, is_relative })
+    }
+}
+
 /// A change with its standard deviation, on the scale it is normal on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Spread {
@@ -97,15 +151,6 @@ impl Spread {
 impl Estimate {
     /// Of an endpoint that a run does not have.
     pub(super) const NONE: Estimate = Estimate { value: None, variance: None };
-
-    /// The change from this to a later run; `None` when either has too little data.
-    pub(super) fn change_to(&self, after: &Estimate, figure: Figure) -> Option<Spread> {
-        let (a, b) = (self.value?, after.value?);
-        let deviation = (self.variance? + after.variance?).sqrt();
-        let is_relative = figure != Figure::Failures;
-        let centre = if is_relative { (b / a).ln() } else { b - a };
-        centre.is_finite().then_some(Spread { centre, deviation, is_relative })
-    }
 }
 
 /// What is known of an endpoint in one run.

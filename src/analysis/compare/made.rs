@@ -19,6 +19,7 @@ pub(crate) fn comparison(method: &str, name: &str) -> Comparison {
             before: Some(before),
             after: Some(after),
             change: is_judged.then_some(change),
+            expected: 0.07,
             interval: is_judged.then_some((change - 0.05, change + 0.05)),
             verdict: match figure {
                 Figure::P95 => ChangeVerdict::Worse,
@@ -37,6 +38,8 @@ pub(crate) fn comparison(method: &str, name: &str) -> Comparison {
         |folder: &str| RunName { folder: folder.to_owned(), started_at: "2026-01-02T03:04:05Z".to_owned() };
     Comparison {
         before: run("then"),
+        baseline_runs: 1,
+        least_change: Some(LeastChange { figure: Figure::P95, change: 0.152 }),
         after: run("now"),
         warnings: vec!["the host differs: a before, <b> after".to_owned()],
         steady_only: true,

@@ -14,9 +14,11 @@ pub(crate) mod made;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use serde_json::{Value, json};
 
-use self::bootstrap::{Estimate, FIGURES, Figure, estimate};
+use self::bootstrap::{Estimate, FIGURES, Figure, Several, estimate};
 use self::measured::Endpoint;
 use crate::text::format::round;
 
@@ -29,7 +31,7 @@ const CONFIDENCE: f64 = 0.95;
 
 /// Relative difference in rates and latencies to expect between two identical runs, from one moment of a
 /// machine to another.
-pub const DEFAULT_NOISE: f64 = 0.03;
+pub const DEFAULT_NOISE: f64 = 0.07;
 
 /// Absolute difference in the share of failures below which there is no change.
 const FAILURE_NOISE: f64 = 0.001;
@@ -37,8 +39,12 @@ const FAILURE_NOISE: f64 = 0.001;
 /// The comparison of two runs.
 #[derive(Clone, Debug)]
 pub struct Comparison {
-    /// The earlier run, or the baseline.
+    /// The earlier run, or the baseline; of several runs, the first.
     pub before: RunName,
+    /// How many runs the baseline is made of.
+    pub baseline_runs: usize,
+    /// The smallest change that would be told from chance; `None` with too little data.
+    pub least_change: Option<LeastChange>,
     /// The later run.
     pub after: RunName,
     /// Differences in setup that may explain different figures, as sentences.
@@ -47,6 +53,16 @@ pub struct Comparison {
     pub steady_only: bool,
     /// All requests together, then each endpoint by name.
     pub endpoints: Vec<EndpointComparison>,
+}
+
+/// How much can be told at all.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct LeastChange {
+    /// A figure of all requests together: p95 where that has enough data.
+    pub figure: Figure,
+    /// The relative change that it takes.
+    pub change: f64,
 }
 
 /// Which run it is.
@@ -99,6 +115,8 @@ pub struct FigureComparison {
     pub change: Option<f64>,
     /// The 95 % confidence interval of the change, by itself.
     pub interval: Option<(f64, f64)>,
+    /// How much equal runs are expected to differ; a smaller change is noise.
+    pub expected: f64,
     /// How the change is judged.
     pub verdict: ChangeVerdict,
 }
@@ -130,21 +148,30 @@ impl ChangeVerdict {
 }
 
 impl Comparison {
-    /// `noise` is the relative difference to expect between identical runs, see [`DEFAULT_NOISE`].
-    pub(crate) fn between(before: &MeasuredRun, after: &MeasuredRun, noise: f64) -> Comparison {
-        let steady_only = before.has_steady_phase() && after.has_steady_phase();
-        let (a, b) = (before.endpoints(steady_only), after.endpoints(steady_only));
-        let mut endpoints: Vec<EndpointComparison> = a
-            .keys()
-            .chain(b.keys().filter(|key| !a.contains_key(*key)))
+    /// Of a run with equal earlier ones, of which there is at least one: the first names them. `noise` is the relative
+    /// difference to expect between identical runs, see [`DEFAULT_NOISE`].
+    pub(crate) fn between(
+        first: &MeasuredRun,
+        more: &[MeasuredRun],
+        after: &MeasuredRun,
+        noise: f64,
+    ) -> Comparison {
+        let all_before = || std::iter::once(first).chain(more);
+        let steady_only = all_before().chain([after]).all(MeasuredRun::has_steady_phase);
+        let a: Vec<_> = all_before().map(|run| run.endpoints(steady_only)).collect();
+        let b = after.endpoints(steady_only);
+        let names: BTreeSet<_> = a.iter().flat_map(BTreeMap::keys).chain(b.keys()).collect();
+        let mut endpoints: Vec<EndpointComparison> = names
+            .into_iter()
             .map(|key| {
                 let (method, name) = key;
-                let presence = match (a.get(key), b.get(key)) {
-                    (Some(_), None) => Presence::OnlyBefore,
-                    (None, Some(_)) => Presence::OnlyAfter,
+                let earlier: Vec<&Endpoint> = a.iter().filter_map(|run| run.get(key)).collect();
+                let presence = match (earlier.is_empty(), b.get(key)) {
+                    (false, None) => Presence::OnlyBefore,
+                    (true, Some(_)) => Presence::OnlyAfter,
                     _ => Presence::Both,
                 };
-                let figures = figures(a.get(key), b.get(key));
+                let figures = figures(&earlier, b.get(key), noise);
                 EndpointComparison { method: method.clone(), name: name.clone(), presence, figures }
             })
             .collect();
@@ -152,11 +179,13 @@ impl Comparison {
         endpoints.sort_by(|a, b| {
             (!a.method.is_empty(), &a.name, &a.method).cmp(&(!b.method.is_empty(), &b.name, &b.method))
         });
-        judge_all(&mut endpoints, noise);
+        judge_all(&mut endpoints);
         Comparison {
-            before: before.name.clone(),
+            before: first.name.clone(),
+            baseline_runs: 1 + more.len(),
+            least_change: least_change(&endpoints),
             after: after.name.clone(),
-            warnings: facts::differences(before, after),
+            warnings: facts::differences(first, after),
             steady_only,
             endpoints,
         }
@@ -188,6 +217,11 @@ impl Comparison {
             "after": { "folder": self.after.folder, "started_at": self.after.started_at },
             "warnings": self.warnings,
             "steady_only": self.steady_only,
+            "baseline_runs": self.baseline_runs,
+            "least_change": self.least_change.map(|least| json!({
+                "figure": least.figure.as_str(),
+                "change": round(least.change, 6),
+            })),
             "regression": self.has_regression(),
             "endpoints": self.endpoints.iter().map(endpoint_json).collect::<Vec<_>>(),
         })
@@ -220,12 +254,14 @@ fn endpoint_json(endpoint: &EndpointComparison) -> Value {
 }
 
 /// The figures of an endpoint, not judged yet: what chance does not explain waits for the others.
-fn figures(before: Option<&Endpoint>, after: Option<&Endpoint>) -> Vec<FigureComparison> {
-    let before = before.map_or([const { Estimate::NONE }; FIGURES.len()], estimate);
+fn figures(before: &[&Endpoint], after: Option<&Endpoint>, noise: f64) -> Vec<FigureComparison> {
+    let before: Vec<_> = before.iter().map(|endpoint| estimate(endpoint)).collect();
     let after = after.map_or([const { Estimate::NONE }; FIGURES.len()], estimate);
-    let pairs = FIGURES.into_iter().zip(before.into_iter().zip(after));
+    let pairs = FIGURES.into_iter().zip(after).enumerate();
     pairs
-        .map(|(figure, (before, after))| {
+        .map(|(index, (figure, after))| {
+            let runs: Vec<Estimate> = before.iter().map(|run| run[index]).collect();
+            let before = Several::of(figure, &runs, noise);
             let spread = before.change_to(&after, figure);
             FigureComparison {
                 figure,
@@ -235,6 +271,7 @@ fn figures(before: Option<&Endpoint>, after: Option<&Endpoint>) -> Vec<FigureCom
                 interval: spread.map(|spread| {
                     (spread.change(-normal::TWO_SIDED_95), spread.change(normal::TWO_SIDED_95))
                 }),
+                expected: if figure == Figure::Failures { FAILURE_NOISE } else { before.expected() },
                 verdict: match spread {
                     // Until the others are known; see `judge`.
                     Some(_) => ChangeVerdict::Noise,
@@ -247,19 +284,34 @@ fn figures(before: Option<&Endpoint>, after: Option<&Endpoint>) -> Vec<FigureCom
 
 /// Judges all figures. The total of a single endpoint is that endpoint: looked at twice it would only make
 /// each harder to find.
-fn judge_all(endpoints: &mut [EndpointComparison], noise: f64) {
+fn judge_all(endpoints: &mut [EndpointComparison]) {
     match endpoints {
         [total, only] if total.figures == only.figures => {
-            judge(std::slice::from_mut(only), noise);
+            judge(std::slice::from_mut(only));
             total.figures.clone_from(&only.figures);
         }
-        all => judge(all, noise),
+        all => judge(all),
     }
+}
+
+/// The smallest change of all requests together that would be told, were it the only one.
+fn least_change(endpoints: &[EndpointComparison]) -> Option<LeastChange> {
+    let total = endpoints.iter().find(|endpoint| endpoint.method.is_empty())?;
+    let judged = endpoints.iter().flat_map(|endpoint| &endpoint.figures);
+    let count = judged.filter(|figure| figure.verdict != ChangeVerdict::TooLittleData).count();
+    let least = |figure: &FigureComparison| {
+        let deviations = normal::deviations_of((1.0 - CONFIDENCE) / count as f64);
+        Some((deviations * deviation(figure)?).max(figure.expected).exp_m1())
+    };
+    [Figure::P95, Figure::P50, Figure::Rate].into_iter().find_map(|wanted| {
+        let figure = total.figures.iter().find(|figure| figure.figure == wanted)?;
+        Some(LeastChange { figure: wanted, change: least(figure)? })
+    })
 }
 
 /// Calls those differences changes that are neither chance nor small. With many figures some are far off by
 /// chance, so each has to be the more unlikely the more there are: Holm's step-down procedure (Holm 1979).
-fn judge(endpoints: &mut [EndpointComparison], noise: f64) {
+fn judge(endpoints: &mut [EndpointComparison]) {
     let mut open: Vec<(f64, &mut FigureComparison)> = endpoints
         .iter_mut()
         .flat_map(|endpoint| &mut endpoint.figures)
@@ -273,8 +325,7 @@ fn judge(endpoints: &mut [EndpointComparison], noise: f64) {
             break;
         }
         let change = figure.change.unwrap_or(0.0);
-        let least = if figure.figure == Figure::Failures { FAILURE_NOISE } else { noise };
-        if change.abs() > least {
+        if change.abs() > figure.expected {
             let is_worse = (change > 0.0) != (figure.figure == Figure::Rate);
             figure.verdict = if is_worse { ChangeVerdict::Worse } else { ChangeVerdict::Better };
         }
@@ -283,9 +334,18 @@ fn judge(endpoints: &mut [EndpointComparison], noise: f64) {
 
 /// How likely chance alone makes a difference of this size, read back from the confidence interval.
 fn p_value(figure: &FigureComparison) -> f64 {
-    let (Some(change), Some((low, high))) = (figure.change, figure.interval) else { return 1.0 };
-    // Relative changes are symmetric on the scale of logarithms.
-    let scale = |x: f64| if figure.figure == Figure::Failures { x } else { x.ln_1p() };
-    let deviation = (scale(high) - scale(low)) / (2.0 * normal::TWO_SIDED_95);
-    normal::two_sided_p(scale(change) / deviation)
+    let (Some(change), Some(deviation)) = (figure.change, deviation(figure)) else { return 1.0 };
+    normal::two_sided_p(scaled(figure.figure, change) / deviation)
+}
+
+/// The standard deviation of a change, on the scale that it is symmetric on.
+fn deviation(figure: &FigureComparison) -> Option<f64> {
+    let (low, high) = figure.interval?;
+    let scaled = |x: f64| scaled(figure.figure, x);
+    Some((scaled(high) - scaled(low)) / (2.0 * normal::TWO_SIDED_95))
+}
+
+/// Relative changes are symmetric on the scale of logarithms.
+fn scaled(figure: Figure, change: f64) -> f64 {
+    if figure == Figure::Failures { change } else { change.ln_1p() }
 }

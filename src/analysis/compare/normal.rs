@@ -8,6 +8,16 @@ pub(super) fn two_sided_p(deviations: f64) -> f64 {
     erfc(deviations.abs() / std::f64::consts::SQRT_2)
 }
 
+/// The deviations from the mean beyond which a value lies with this probability, on either side.
+pub(super) fn deviations_of(p: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 40.0);
+    for _ in 0..60 {
+        let middle = (low + high) / 2.0;
+        if two_sided_p(middle) > p { low = middle } else { high = middle }
+    }
+    high
+}
+
 /// The complementary error function for `x >= 0`, to a relative error of 1.2e-7 everywhere.
 ///
 /// The rational Chebyshev fit of Numerical Recipes (Press et al., 2nd edition, section 6.2).
@@ -41,6 +51,7 @@ mod tests {
             let found = two_sided_p(deviations);
             assert!((found / p - 1.0).abs() < 1e-3, "{deviations}: {found}");
             assert_eq!(found, two_sided_p(-deviations));
+            assert!((deviations_of(p) - deviations).abs() < 1e-3, "{deviations}");
         }
         assert_eq!(two_sided_p(f64::INFINITY), 0.0);
     }

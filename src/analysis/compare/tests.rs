@@ -45,15 +45,23 @@ fn made(made: Made) -> Endpoint {
     Endpoint { seconds: seconds.collect() }
 }
 
+/// Equal runs of the made-up kind differ by far less.
+const NOISE: f64 = 0.03;
+
 /// The verdict on each figure.
 fn verdicts(before: &Endpoint, after: &Endpoint) -> Vec<(Figure, ChangeVerdict)> {
+    verdicts_on(&[before], after, NOISE)
+}
+
+/// The same of a run and several equal ones before it.
+fn verdicts_on(before: &[&Endpoint], after: &Endpoint, noise: f64) -> Vec<(Figure, ChangeVerdict)> {
     let mut endpoints = [EndpointComparison {
         method: "GET".into(),
         name: "/".into(),
         presence: Presence::Both,
-        figures: figures(Some(before), Some(after)),
+        figures: figures(before, Some(after), noise),
     }];
-    judge(&mut endpoints, DEFAULT_NOISE);
+    judge(&mut endpoints);
     endpoints[0].figures.iter().map(|figure| (figure.figure, figure.verdict)).collect()
 }
 
@@ -106,6 +114,7 @@ fn the_total_of_one_endpoint_is_not_a_second_look() {
             after: Some(104.0),
             change: Some(0.04_f64.exp_m1()),
             interval: Some(((0.04 - width).exp_m1(), (0.04 + width).exp_m1())),
+            expected: NOISE,
             verdict: ChangeVerdict::Noise,
         }
     };
@@ -116,7 +125,7 @@ fn the_total_of_one_endpoint_is_not_a_second_look() {
         figures: FIGURES.into_iter().map(|f| figure(f, if f == Figure::P95 { 2.71 } else { 0.1 })).collect(),
     };
     let found = |mut endpoints: Vec<EndpointComparison>| {
-        judge_all(&mut endpoints, DEFAULT_NOISE);
+        judge_all(&mut endpoints);
         endpoints.iter().map(|e| e.figures[3].verdict).collect::<Vec<_>>()
     };
     assert_eq!(found(vec![endpoint(""), endpoint("GET")]), [ChangeVerdict::Worse; 2]);
@@ -136,7 +145,7 @@ fn what_has_little_data_is_not_judged() {
         "240 values have no 99th percentile to compare"
     );
     assert_ne!(found[2].1, ChangeVerdict::TooLittleData);
-    let nothing = figures(None, Some(&made(MADE)));
+    let nothing = figures(&[], Some(&made(MADE)), NOISE);
     assert!(nothing.iter().all(|f| f.before.is_none() && f.change.is_none() && f.after.is_some()));
 }
 
@@ -151,13 +160,49 @@ fn no_failure_at_all_is_compared_too() {
 #[test]
 fn the_confidence_interval_holds_the_true_change() {
     let held = (0..40_u64).filter(|seed| {
-        let figures = figures(
-            Some(&made(Made { seed: 100 + 2 * seed, ..MADE })),
-            Some(&made(Made { seed: 101 + 2 * seed, slower: 1.2, ..MADE })),
-        );
+        let before = made(Made { seed: 100 + 2 * seed, ..MADE });
+        let after = made(Made { seed: 101 + 2 * seed, slower: 1.2, ..MADE });
+        let figures = figures(&[&before], Some(&after), NOISE);
         let (low, high) = figures[2].interval.unwrap();
         low <= 0.2 && 0.2 <= high
     });
     let held = held.count();
     assert!(held >= 32, "{held} of 40 intervals at 95 % hold the true change of the median");
+}
+
+/// A run on a machine that is slower by some per cent for its whole time, as a shared one is.
+fn on_a_shared_machine(seed: u64, seconds: usize, per_cent: f64) -> Endpoint {
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed.wrapping_mul(0x9e37_79b9));
+    let deviation: f64 = rand_distr::StandardNormal.sample(&mut rng);
+    let slower = f64::exp(per_cent / 100.0 * deviation);
+    made(Made { seed, seconds, slower, ..MADE })
+}
+
+#[test]
+fn what_differs_from_run_to_run_is_no_regression() {
+    let worse = (0..14_u64).filter(|seed| {
+        let run = |seed| on_a_shared_machine(seed, 12, 5.0);
+        let found = verdicts_on(&[&run(2 * seed)], &run(2 * seed + 1), DEFAULT_NOISE);
+        found.iter().any(|(_, verdict)| *verdict == ChangeVerdict::Worse)
+    });
+    let worse = worse.count();
+    assert!(worse <= 1, "{worse} of 14 equal loads are called a regression");
+}
+
+#[test]
+fn several_runs_as_a_baseline_tell_more_than_one() {
+    let found = |runs: u64, slower: f64| {
+        let is_found = |seed: &u64| {
+            let before: Vec<Endpoint> =
+                (0..runs).map(|run| on_a_shared_machine(1_000 + 50 * seed + run, 20, 1.0)).collect();
+            let before: Vec<&Endpoint> = before.iter().collect();
+            let after = made(Made { seed: 7_000 + seed, seconds: 20, slower, ..MADE });
+            let found = verdicts_on(&before, &after, DEFAULT_NOISE);
+            found.iter().any(|(_, verdict)| *verdict == ChangeVerdict::Worse)
+        };
+        (0..5).filter(is_found).count()
+    };
+    let (one, eight) = (found(1, 1.15), found(8, 1.15));
+    assert!(one < eight && eight >= 4, "15 % are found by one run {one} times of 5, by eight {eight} times");
+    assert!(found(8, 1.0) == 0, "and nothing is found where nothing is");
 }

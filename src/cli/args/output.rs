@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
-use super::values::choice;
+use super::values::{choice, noise};
 use crate::cli::places::Places;
 use crate::cli::progress::ColorChoice;
 use crate::results::SamplesFormat;
@@ -91,6 +91,10 @@ pub(in crate::cli) struct OutputArgs {
     #[arg(long, value_name = "RUN", env = "RHAID_BASELINE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(in crate::cli) baseline: Option<String>,
 
+    /// With --baseline, the relative difference to expect between identical runs, such as 3% [default: 7%]
+    #[arg(long, value_name = "PERCENT", env = "RHAID_NOISE", value_parser = noise)]
+    pub(in crate::cli) noise: Option<f64>,
+
     /// Exit with code 98 if anything is worse than the baseline
     #[arg(long, env = "RHAID_FAIL_ON_REGRESSION", value_parser = BoolishValueParser::new())]
     pub(in crate::cli) fail_on_regression: bool,
@@ -127,6 +131,7 @@ impl OutputArgs {
             no_color: self.no_color || file.no_color,
             exit_code_on_error: self.exit_code_on_error || file.exit_code_on_error,
             baseline: self.baseline.or(file.baseline),
+            noise: self.noise.or(file.noise),
             fail_on_regression: self.fail_on_regression || file.fail_on_regression,
             headless: self.headless || file.headless,
             autostart: self.autostart || file.autostart,

@@ -36,11 +36,12 @@ pub(in crate::cli) struct RunArgs {
     #[arg(short, long, visible_alias = "vus", value_name = "N", env = "RHAID_USERS", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     pub(in crate::cli) users: Option<u64>,
 
-    /// Virtual users to start per second, and to stop per second at the end [default: 1]
+    /// Virtual users to start per second [default: 1]
     #[arg(short = 'r', long, value_name = "N", env = "RHAID_SPAWN_RATE", value_parser = rate)]
     pub(in crate::cli) spawn_rate: Option<f64>,
 
-    /// Time until ramp-down starts, such as 300ms, 90, 1m30s or 2h [default: until stopped]
+    /// Duration of the run, such as 300ms, 90, 1m30s or 2h: then no iteration begins and running ones end
+    /// [default: until stopped]
     #[arg(short = 't', long, visible_alias = "duration", value_name = "TIME", env = "RHAID_RUN_TIME", value_parser = parse_duration)]
     pub(in crate::cli) run_time: Option<Duration>,
 
@@ -71,6 +72,10 @@ pub(in crate::cli) struct RunArgs {
     /// if anything failed
     #[arg(long, env = "RHAID_ONCE", value_parser = BoolishValueParser::new())]
     pub(in crate::cli) once: bool,
+
+    /// Run the script even if `rhaid check` finds errors in it
+    #[arg(long, env = "RHAID_NO_CHECK", value_parser = BoolishValueParser::new())]
+    pub(in crate::cli) no_check: bool,
 
     /// Show requests and responses with headers and timings; =full adds bodies up to 4 kB; credentials are
     /// masked
@@ -149,7 +154,7 @@ pub(in crate::cli) struct LoadArgs {
 
     /// Find the highest rate that meets this threshold, such as 'http_resp_time: p(95) < 200ms'
     #[arg(long, value_name = "METRIC: EXPRESSION", env = "RHAID_FIND_CAPACITY",
-          conflicts_with_all = ["profile", "rate", "stages", "shape", "hold", "users", "run_time"])]
+          conflicts_with_all = ["profile", "rate", "stages", "shape", "hold", "ramp_down", "users", "run_time"])]
     pub(in crate::cli) find_capacity: Option<String>,
 
     /// With --find-capacity, the rate to start with [default: 10/s]
@@ -177,7 +182,11 @@ pub(in crate::cli) struct LoadArgs {
     #[arg(long, value_name = "FUNCTION", env = "RHAID_SHAPE")]
     pub(in crate::cli) shape: Option<String>,
 
-    /// Like --run-time, but counted from the end of ramp-up
+    /// Last part of --run-time, in which users leave one by one [default: all leave at its end]
+    #[arg(long, value_name = "TIME", env = "RHAID_RAMP_DOWN", value_parser = parse_duration)]
+    pub(in crate::cli) ramp_down: Option<Duration>,
+
+    /// Like --run-time, but counted from the end of ramp-up; --ramp-down follows it
     #[arg(long, value_name = "TIME", env = "RHAID_HOLD", value_parser = parse_duration)]
     pub(in crate::cli) hold: Option<Duration>,
 
@@ -259,7 +268,7 @@ Every flag except -e, --param and --tag can also be set in the environment as RH
 by its long name. Parameters are set as RHAID_PARAM_NAME or in [params]; rhaid.toml also has [env] and [tags].
 Order of precedence: flag, environment, file, script, default.
 
-Exit codes: 0 passed · 1 errors, with --exit-code-on-error · 2 invalid usage ·
+Exit codes: 0 passed · 1 nothing succeeded, or errors with --exit-code-on-error · 2 invalid usage ·
 97 no requests were made · 98 worse than the baseline, with --fail-on-regression ·
 99 a threshold was breached · 104 invalid settings or script, or a file could not be written ·
 105 stopped by a signal · 107 setup failed · 108 aborted by the script";
@@ -294,6 +303,7 @@ impl RunArgs {
             arrivals: self.load.arrivals,
             late: self.load.late,
             run_time: self.run_time,
+            ramp_down: self.load.ramp_down,
             hold: self.load.hold,
             capacity: self.load.capacity(),
             once: self.once,

@@ -52,6 +52,10 @@ pub(in crate::cli) struct ReportArgs {
     #[arg(long, value_name = "RUN", num_args = 0..=1, default_missing_value = "")]
     pub(in crate::cli) baseline: Option<String>,
 
+    /// With --baseline, the relative difference to expect between identical runs
+    #[arg(long, value_name = "PERCENT", default_value = "7%", value_parser = noise)]
+    pub(in crate::cli) noise: f64,
+
     /// Write each chart as an SVG file to this directory
     #[arg(long, value_name = "DIR")]
     pub(in crate::cli) svg: Option<PathBuf>,
@@ -109,7 +113,7 @@ pub(in crate::cli) struct CompareArgs {
     pub(in crate::cli) markdown: Option<PathBuf>,
 
     /// Relative difference to expect between identical runs, such as 3%
-    #[arg(long, value_name = "PERCENT", default_value = "3%", value_parser = noise)]
+    #[arg(long, value_name = "PERCENT", default_value = "7%", value_parser = noise)]
     pub(in crate::cli) noise: f64,
 
     /// Exit with code 98 if anything got worse
@@ -123,11 +127,12 @@ pub(in crate::cli) struct CompareArgs {
 /// What `rhaid baseline` does.
 #[derive(Clone, Debug, Subcommand)]
 pub(in crate::cli) enum BaselineCommand {
-    /// Save a run as a baseline, replacing an older one with that name
+    /// Save one or several runs of a test as a baseline, replacing an older one with that name
     Save {
-        /// The run: its directory, or its name in performance/results
-        #[arg(value_name = "RUN")]
-        run: String,
+        /// The runs: their directories, or their names in performance/results. The more there are, the smaller the
+        /// changes that can be told from chance
+        #[arg(value_name = "RUN", required = true)]
+        runs: Vec<String>,
 
         /// Name of the baseline [default: the name of the run's script]
         #[arg(long, value_name = "NAME")]

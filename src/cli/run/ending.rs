@@ -4,11 +4,13 @@ use std::path::PathBuf;
 
 use super::files::{Files, json_text};
 use crate::analysis::blocking::lost_worker;
+use crate::analysis::comparison::regression_sentence;
 use crate::analysis::{Comparison, DEFAULT_NOISE};
 use crate::cli::alerts::Alerts;
 use crate::cli::args::OutputArgs;
 use crate::cli::exit::Exit;
 use crate::cli::output::{self, look_of};
+use crate::plan::RunRecord;
 use crate::report::{compared_summary, short_summary};
 use crate::{Report, results};
 
@@ -45,9 +47,11 @@ impl Ending {
         let mut trouble = alerts.look(self.report.info(), self.report.snapshot());
         // The two runs are read from their folders, so this one has to be written.
         let comparison = self.compare();
-        unwritten.extend(self.files.finish_singles(self.report.record(), comparison.as_ref()));
-        let text = self.summary(comparison.as_ref());
-        self.print(&text, comparison.as_ref());
+        let mut record = self.report.record().clone();
+        record.regression = comparison.as_ref().and_then(regression_sentence);
+        unwritten.extend(self.files.finish_singles(&record, comparison.as_ref()));
+        let text = self.summary(&record, comparison.as_ref());
+        self.print(&text, &record, comparison.as_ref());
         unwritten.iter().for_each(|error| output::error(error));
         let all = if unwritten.is_empty() { "results" } else { "results, not all" };
         output::err(&format!("{all}: {}\n", self.files.directory.path().display()));
@@ -61,11 +65,8 @@ impl Ending {
         // Told while the summary was printed; the last ones may still be under way.
         trouble.extend(alerts.finish());
         trouble.iter().for_each(|problem| output::err(&format!("{problem}\n")));
-        let is_worse = comparison.is_some_and(|comparison| comparison.has_regression());
         let mut verdict = text.lines().last().unwrap_or_default().to_owned();
-        let exit = match Exit::of(&self.report, self.output.exit_code_on_error || self.once) {
-            Exit::Passed if self.output.fail_on_regression && is_worse => Exit::Regression,
-            Exit::Passed if self.once && has_failed_check(&self.report) => Exit::Errors,
+        let exit = match Exit::of(&record) {
             Exit::Passed if !is_complete => {
                 verdict.push_str("; but its results are not complete");
                 Exit::Configuration
@@ -76,16 +77,16 @@ impl Ending {
     }
 
     /// What a person reads of the run; the last line is the verdict.
-    fn summary(&self, comparison: Option<&Comparison>) -> String {
-        let (record, look) = (self.report.record(), look_of(&self.output));
+    fn summary(&self, record: &RunRecord, comparison: Option<&Comparison>) -> String {
+        let look = look_of(&self.output);
         let text =
             if self.once { short_summary(record, look) } else { compared_summary(record, comparison, look) };
         if self.output.quiet { text.lines().last().unwrap_or_default().to_owned() + "\n" } else { text }
     }
 
-    fn print(&self, text: &str, comparison: Option<&Comparison>) {
+    fn print(&self, text: &str, record: &RunRecord, comparison: Option<&Comparison>) {
         if self.output.json {
-            output::out(&json_text(self.report.record(), comparison));
+            output::out(&json_text(record, comparison));
         }
         if self.output.stdout_is_taken() {
             output::err_as_it_is(text);
@@ -129,7 +130,11 @@ impl Ending {
     /// Compares the run, as its files have it now, with the baseline.
     fn compare(&self) -> Option<Comparison> {
         let baseline = self.baseline.as_ref()?;
-        match results::compare(baseline, self.files.directory.path(), DEFAULT_NOISE) {
+        match results::compare(
+            baseline,
+            self.files.directory.path(),
+            self.output.noise.unwrap_or(DEFAULT_NOISE),
+        ) {
             Ok(comparison) => Some(comparison),
             Err(error) => {
                 output::err(&format!("warning: not compared with the baseline: {error}\n"));
@@ -137,8 +142,4 @@ impl Ending {
             }
         }
     }
-}
-
-fn has_failed_check(report: &Report) -> bool {
-    report.snapshot().checks.iter().any(|(_, count)| count.fails > 0)
 }

@@ -23,7 +23,7 @@ use super::origin::origin;
 use super::places::Places;
 use super::{config_file, event_loop, messages, output, profiles, resources};
 use crate::metrics::ThresholdText;
-use crate::plan::Options;
+use crate::plan::{FailsOn, Options};
 use crate::results::{ResultsError, SamplesFile};
 use crate::{LoadTest, Prepared};
 
@@ -68,6 +68,7 @@ fn run_as_told(args: &RunArgs) -> Result<Exit, Refused> {
             .fold(test, |test, root| test.lib_root(root))
             .http_debug(args.http_debug())
             .watch(args.watch || config.args.watch)
+            .check_first(!args.no_check && !config.args.no_check)
             .defaults(Options { thresholds: limits.to_vec(), ..Options::default() });
         execute(test.options(args.options().or(load.clone()).or(file_options.clone())), args)
     };
@@ -85,7 +86,10 @@ pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Ended {
 fn execute_as_told(test: LoadTest, args: &RunArgs) -> Result<Ended, Refused> {
     let (send, messages) = messages::channel();
     let folder = args.script().and_then(|script| script.parent()).unwrap_or(Path::new(""));
-    let prepared = test.origin(origin(&args.output, folder)).on_message(send).prepare()?;
+    let fails_on =
+        FailsOn { errors: args.output.exit_code_on_error, regressions: args.output.fail_on_regression };
+    let test = test.origin(origin(&args.output, folder)).fails_on(fails_on);
+    let prepared = test.on_message(send).prepare()?;
     let prepared = resources::watch(prepared, &args.resources)?;
     let baseline = baseline(&args.output, &prepared)?;
     let alerts = Alerts::new(&args.output, prepared.mask())?;

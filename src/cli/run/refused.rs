@@ -36,6 +36,15 @@ impl Refused {
 }
 
 fn tell_error(error: &RunError) -> Exit {
+    if let RunError::Check(problems) = error {
+        problems.iter().for_each(|problem| output::error(&problem.to_string()));
+        let count = match problems.len() {
+            1 => "1 problem".to_owned(),
+            count => format!("{count} problems"),
+        };
+        output::err(&format!("{count}; nothing was run (--no-check runs the script anyway)\n"));
+        return Exit::from(error);
+    }
     output::error(&error.to_string());
     if let RunError::Load(first, others) = error {
         others.iter().for_each(|problem| output::error(&problem.to_string()));

@@ -9,7 +9,7 @@ use super::refused::Refused;
 use crate::cli::alerts::Alerts;
 use crate::cli::args::OutputArgs;
 use crate::cli::exit::Exit;
-use crate::cli::keys::{HINT, KeyActions, Keys};
+use crate::cli::keys::{HINT, KeyActions, Keys, Started};
 use crate::cli::messages::Messages;
 use crate::cli::output::{self, look_on};
 use crate::cli::progress::{Progress, ProgressKind};
@@ -84,7 +84,7 @@ impl Session {
                 }
                 key = keys.next() => {
                     let snapshot = snapshots.borrow().clone();
-                    if let Some(text) = wishes.act(key, &stopper, &snapshot, self.rate).await {
+                    if let Some(text) = wishes.act(key, &stopper, &snapshot, Started::of(&info, self.rate)).await {
                         progress.message(&text);
                     }
                 }

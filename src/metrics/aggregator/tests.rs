@@ -24,6 +24,7 @@ fn sample(series: SeriesId, ms: u64, failure: Option<&'static str>) -> RequestSa
 
 pub(super) fn tick(seconds: u64) -> Tick {
     Tick {
+        paused: Duration::ZERO,
         at: Duration::from_secs(seconds),
         phase: Phase::Steady,
         stage: None,
@@ -34,6 +35,40 @@ pub(super) fn tick(seconds: u64) -> Tick {
         in_flight: 0,
         interrupted_requests: 0,
     }
+}
+
+#[test]
+fn a_pause_is_no_part_of_a_rate() {
+    let mut aggregator = Aggregator::new(1, SystemTime::UNIX_EPOCH);
+    let mut recorder = Recorder::new(100);
+    let series = recorder.series(Protocol::Http, "default", "GET", "/a");
+    for (second, paused) in [(1, 0), (2, 0), (3, 1), (4, 2), (5, 2)] {
+        if second <= 2 || second == 5 {
+            (0..10).for_each(|_| recorder.request(&sample(series, 10, None)));
+        }
+        assert!(aggregator.add(0, recorder.take()).is_ok());
+        let paused = Duration::from_secs(paused);
+        let snapshot = aggregator.close_interval(Tick { paused, ..tick(second) });
+        assert_eq!((snapshot.total.rate, snapshot.endpoints[0].rate), (10.0, 10.0), "second {second}");
+    }
+}
+
+#[test]
+fn a_second_is_of_the_phase_that_took_most_of_it() {
+    let mut aggregator = Aggregator::new(0, SystemTime::UNIX_EPOCH);
+    let ms = Duration::from_millis;
+    for (at, phase) in [(0, Phase::RampUp), (1_400, Phase::Steady), (3_000, Phase::RampDown)] {
+        aggregator.enter(ms(at), phase, None);
+        if at == 1_400 {
+            for second in [1, 2] {
+                aggregator.close_interval(tick(second));
+            }
+        }
+    }
+    let last = aggregator.close_interval(Tick { phase: Phase::RampDown, ..tick(3) });
+    let phases: Vec<Phase> = last.history.since(0).iter().map(|point| point.phase).collect();
+    assert_eq!(phases, [Phase::RampUp, Phase::Steady, Phase::Steady]);
+    assert_eq!(last.phase, Phase::RampDown, "what it does now is another matter");
 }
 
 #[test]

@@ -97,7 +97,8 @@ impl Threshold {
     }
 
     /// Whether it is on the same statistic and side as another threshold, so that one replaces the other.
-    pub(super) fn is_about_the_same(&self, other: &Threshold) -> bool {
+    /// On any part of the run, if `anywhere`.
+    pub(super) fn is_about_the_same(&self, other: &Threshold, anywhere: bool) -> bool {
         let sorted = |threshold: &Threshold| {
             let mut tags = threshold.tags.clone();
             tags.sort_unstable();
@@ -106,8 +107,7 @@ impl Threshold {
         self.metric == other.metric
             && self.aggregation == other.aggregation
             && self.comparison.side() == other.comparison.side()
-            && self.window == other.window
-            && self.phase == other.phase
+            && (anywhere || (self.window == other.window && self.phase == other.phase))
             && sorted(self) == sorted(other)
     }
 }
@@ -205,6 +205,8 @@ pub struct ThresholdText {
     pub abort_after: Option<Duration>,
     /// Without data it is ignored instead of failing.
     pub if_measured: bool,
+    /// One of the usual ones: any on the same statistic replaces it, whatever part of the run it is on.
+    pub(crate) is_default: bool,
     /// Layer of settings; the lowest number takes precedence.
     pub(crate) layer: u32,
 }

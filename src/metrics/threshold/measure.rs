@@ -273,8 +273,9 @@ impl Measure {
         }
     }
 
-    /// Ends the interval, which was part of this phase or stage.
-    pub(super) fn close(&mut self, length: Duration, phases: &[&str]) {
+    /// Ends the interval of this length, of which the load was not paused for `active`, and which was part of this phase
+    /// or stage.
+    pub(super) fn close(&mut self, (length, active): (Duration, Duration), phases: &[&str]) {
         let part = match self.sum {
             Figures::Times(_) => {
                 Part::Times { added: self.open.added.take_sparse(), removed: self.open.removed.take_sparse() }
@@ -283,18 +284,24 @@ impl Measure {
         };
         self.open.part = None;
         if self.phase.as_deref().is_some_and(|wanted| !phases.contains(&wanted)) {
-            // A window does not reach over a gap.
-            self.ring.clear();
-            self.is_full = false;
-            self.in_window = None;
+            self.interrupt_window();
             return;
         }
-        self.covered += length;
+        self.covered += active;
         self.sum.add(&part);
-        if let Some(window) = self.window {
+        if active < length {
+            self.interrupt_window();
+        } else if let Some(window) = self.window {
             self.ring.push_back((length, part));
             self.roll(window);
         }
+    }
+
+    /// A window does not reach over a gap.
+    fn interrupt_window(&mut self) {
+        self.ring.clear();
+        self.is_full = false;
+        self.in_window = None;
     }
 
     fn roll(&mut self, window: Duration) {

@@ -23,6 +23,7 @@ use super::delta::Delta;
 use super::histogram::Summary;
 use super::resources::ResourceSample;
 use super::sample::Protocol;
+use super::snapshot::Phase;
 use super::watch::{Watch, WatchKind};
 pub(crate) use expression::over;
 pub use expression::{Aggregation, Operator, Threshold, ThresholdText};
@@ -60,12 +61,26 @@ pub struct ThresholdStats {
     /// It ended the run.
     #[serde(default)]
     pub aborted: bool,
+    /// Of a rate that is to be reached over the whole run: what it was in steady.
+    #[serde(default)]
+    pub in_steady: Option<f64>,
 }
 
 impl ThresholdStats {
     /// The margin of the measured value, as a share of the threshold value; negative when breached.
     pub fn margin(&self) -> Option<f64> {
         self.measured.and_then(|measured| self.threshold.margin(measured))
+    }
+
+    /// The rate in steady, of a threshold that was breached over the whole run, ramps included, and would have been met
+    /// there.
+    pub fn would_hold_in_steady(&self) -> Option<f64> {
+        self.in_steady.filter(|&rate| self.state == ThresholdState::Broken && self.threshold.holds(rate))
+    }
+
+    /// When it was first breached, if it is not met; one that has recovered passes, and is not shown as breached.
+    pub fn first_breach(&self) -> Option<Duration> {
+        self.first_broken.filter(|_| !self.holds())
     }
 
     /// Whether it is met; after the run, whether it passed.
@@ -137,7 +152,9 @@ impl Thresholds {
                 watch,
             };
             let measure = made.measure(&subject, threshold.window, threshold.phase.clone());
-            made.trackers.push(Tracker::new(threshold.clone(), metric.kind, measure));
+            let steady = is_lowered_by_ramps(threshold, metric.kind)
+                .then(|| made.measure(&subject, None, Some(Phase::Steady.as_str().to_owned())));
+            made.trackers.push(Tracker::new(threshold.clone(), metric.kind, measure, steady));
             let is_elsewhere = subject.tags.is_empty()
                 && !matches!(metric.source, Source::Users { .. } | Source::Resource(..) | DROPPED);
             let selector = threshold.selector();
@@ -208,17 +225,19 @@ impl Thresholds {
             .for_each(|measure| measure.count(more as f64));
     }
 
-    /// Ends the interval, which was part of these phases, and judges; `last` says that the run is over.
+    /// Ends the interval of this length, of which the load was not paused for `active`, and which was part of these phases,
+    /// and judges; `last` says that the run is over.
     pub(crate) fn close(
         &mut self,
         at: Duration,
-        length: Duration,
+        (length, active): (Duration, Duration),
         phases: &[&str],
         last: bool,
     ) -> Vec<ThresholdEvent> {
-        self.measures.iter_mut().for_each(|measure| measure.close(length, phases));
+        self.measures.iter_mut().for_each(|measure| measure.close((length, active), phases));
         let mut events = Vec::new();
         for tracker in &mut self.trackers {
+            tracker.look_at_steady(&self.measures);
             let told = tracker.judge(&self.measures[tracker.measure], at, last);
             events.extend(told.map(|is_breach| ThresholdEvent { stats: tracker.stats(), is_breach }));
         }
@@ -290,6 +309,16 @@ fn place_of(watches: &mut Vec<Watch>, watch: Watch) -> usize {
         watches.push(watch);
         watches.len() - 1
     })
+}
+
+/// Whether a rate is to be reached over the whole run, although there is less of it while users come and go.
+fn is_lowered_by_ramps(threshold: &Threshold, kind: MetricKind) -> bool {
+    use crate::metrics::{Aggregation, Operator};
+    kind == MetricKind::Counter
+        && threshold.aggregation == Aggregation::Rate
+        && matches!(threshold.comparison, Operator::Greater | Operator::GreaterOrEqual)
+        && threshold.window.is_none()
+        && threshold.phase.is_none()
 }
 
 /// Whether a limit can only be judged when all is counted: a number that is still to be reached.

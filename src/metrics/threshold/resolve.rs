@@ -45,9 +45,9 @@ pub(crate) fn resolve(
                 threshold.if_measured = set.if_measured;
                 warnings
                     .extend(doubt(&threshold).map(|doubt| format!("{place}: {}: {doubt}", set.text.trim())));
-                let replaced = kept
-                    .iter()
-                    .any(|(layer, upper)| *layer < set.layer && upper.is_about_the_same(&threshold));
+                let replaced = kept.iter().any(|(layer, upper)| {
+                    *layer < set.layer && upper.is_about_the_same(&threshold, set.is_default)
+                });
                 let repeated = kept.iter().any(|(_, known)| *known == threshold);
                 if !replaced && !repeated {
                     kept.push((set.layer, threshold));
@@ -198,5 +198,19 @@ mod tests {
         assert!(
             resolved.iter().all(|threshold| threshold.if_measured == threshold.metric.starts_with("target_"))
         );
+    }
+
+    #[test]
+    fn the_usual_rate_is_one_in_steady_and_gives_way_to_any_other() {
+        use crate::plan::Profile;
+        let rates = |own: &[&str]| {
+            let (resolved, _) = resolve(&over(texts(own), Profile::Load.limits()), &known()).unwrap();
+            let rates = resolved.into_iter().filter(|threshold| threshold.metric == "http_reqs");
+            rates.map(|threshold| threshold.expression).collect::<Vec<_>>()
+        };
+        assert_eq!(rates(&[]), ["rate > 50/s in steady"]);
+        assert_eq!(rates(&["http_reqs: rate > 3/s"]), ["rate > 3/s"], "although it is on the whole run");
+        assert_eq!(rates(&["http_reqs: rate > 3/s over 5s"]), ["rate > 3/s over 5s"]);
+        assert_eq!(rates(&["http_reqs{name:/x}: rate > 3/s"]).len(), 2);
     }
 }

@@ -92,6 +92,7 @@ impl Run {
             assert!(self.aggregator.add(worker, recorder.take()).is_ok());
         }
         let tick = Tick {
+            paused: Duration::ZERO,
             at: Duration::from_secs(self.second),
             phase: self.phase,
             stage: self.stage.map(Into::into),

@@ -49,6 +49,9 @@ pub(super) struct Tracker {
     kind: MetricKind,
     /// Place of what it measures.
     pub(super) measure: usize,
+    /// Place of the same in steady, where that is worth knowing.
+    steady: Option<usize>,
+    in_steady: Option<f64>,
     waits_for_end: bool,
     measured: Option<f64>,
     /// Of a window: the worst so far.
@@ -63,12 +66,19 @@ pub(super) struct Tracker {
 }
 
 impl Tracker {
-    pub(super) fn new(threshold: Threshold, kind: MetricKind, measure: usize) -> Tracker {
+    pub(super) fn new(
+        threshold: Threshold,
+        kind: MetricKind,
+        measure: usize,
+        steady: Option<usize>,
+    ) -> Tracker {
         Tracker {
             waits_for_end: is_judged_at_the_end(&threshold, kind),
             threshold: Arc::new(threshold),
             kind,
             measure,
+            steady,
+            in_steady: None,
             measured: None,
             worst: None,
             state: ThresholdState::NoData,
@@ -95,8 +105,19 @@ impl Tracker {
         }
     }
 
+    /// What it would be in steady.
+    pub(super) fn look_at_steady(&mut self, measures: &[Measure]) {
+        let figures = self.steady.and_then(|place| measures[place].figures(false));
+        self.in_steady =
+            figures.and_then(|(figures, seconds)| figures.value(self.threshold.aggregation, seconds));
+    }
+
     /// Judges what was measured until `at`; gives true for a breach that is to be told, false for a recovery.
     pub(super) fn judge(&mut self, measure: &Measure, at: Duration, last: bool) -> Option<bool> {
+        if self.aborted {
+            // It ended the run: what is measured while that stops makes nothing good.
+            return if self.in_breach { None } else { self.breach() };
+        }
         let threshold = self.threshold.clone();
         let is_window = threshold.window.is_some();
         // A run that is shorter than its window is judged by what there is.
@@ -158,6 +179,7 @@ impl Tracker {
             in_breach: self.in_breach,
             breaches: self.breaches,
             aborted: self.aborted,
+            in_steady: self.in_steady,
         }
     }
 }

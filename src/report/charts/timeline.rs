@@ -97,7 +97,7 @@ fn over_time(
 /// The stretches in which the load changes have another ground.
 fn phases(plot: &mut Plot<'_>, model: &Model<'_>, y: &Axis) -> Drawing {
     for (phase, from, to) in &model.timeline.phases {
-        if matches!(phase, Phase::RampUp | Phase::RampDown) {
+        if matches!(phase, Phase::RampUp | Phase::Paused | Phase::RampDown) {
             let to = to.min(model.timeline.length_s);
             plot.draw_series([Rectangle::new(
                 [(*from, y.range.end), (to, y.range.start)],

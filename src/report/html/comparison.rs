@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::table::{Table, keyed, or_dash};
 use super::{Page, data_script, section, user};
 use crate::analysis::comparison::{
-    amount, change_text, comparison_sentence, endpoint_name, interval_text, shown, sign,
+    amount, change_text, comparison_sentence, endpoint_name, interval_text, resolution_sentence, shown, sign,
 };
 use crate::analysis::{ChangeVerdict, Comparison, EndpointComparison, Presence, RunName};
 
@@ -62,7 +62,8 @@ fn content(comparison: &Comparison) -> Markup {
             @if comparison.steady_only { "Steady phases of both runs." } @else { "Both runs in full." }
             " Changes are relative to the baseline; pp means percentage points. The interval contains the \
              true change with 95 % confidence (block bootstrap over seconds). Noise: the change is explained by chance, given all \
-             figures compared, or is smaller than the usual difference between identical runs."
+             figures compared, or is smaller than the usual difference between identical runs. "
+            (user(&first_upper(&resolution_sentence(comparison)))) "."
         }
         @if left_out > 0 {
             p.note {
@@ -72,6 +73,11 @@ fn content(comparison: &Comparison) -> Markup {
         }
         (table)
     }
+}
+
+fn first_upper(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn run_name(run: &RunName) -> Markup {

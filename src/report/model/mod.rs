@@ -14,7 +14,6 @@ mod timeline;
 mod tests;
 
 use crate::analysis::Verdict;
-use crate::analysis::thresholds::limit_sentence;
 use crate::analysis::{Comparison, TrendPoint};
 use crate::analysis::{Finding, findings};
 use crate::metrics::{
@@ -105,13 +104,13 @@ impl<'a> Model<'a> {
         let all = |kind| whole_run(intervals, kind);
         let (ok, failed) = (all(IntervalKind::Ok), all(IntervalKind::Failed));
         let findings = findings(record);
-        let (verdict_tone, sentence) = verdict_sentence(ended_by, snapshot, &findings);
+        let (verdict_tone, sentence) = verdict_sentence(record, &findings);
         Model {
             info: &record.info,
             ended_by,
             snapshot,
             problems,
-            verdict: Verdict::of(ended_by, snapshot).words(),
+            verdict: Verdict::of(record).words(),
             verdict_tone,
             sentence,
             tiles: tiles(snapshot),
@@ -159,43 +158,42 @@ fn whole_run(intervals: &[IntervalHistograms], kind: IntervalKind) -> Sparse {
     values
 }
 
-/// The verdict of a run: its judgement, and its reason in one sentence.
+/// The verdict of a run: its judgement, and its reason with the figures in one sentence.
 pub(super) fn verdict_of(record: &RunRecord) -> (Judgement, String) {
-    verdict_sentence(record.ended_by(), &record.snapshot, &findings(record))
+    verdict_sentence(record, &findings(record))
 }
 
-fn verdict_sentence(ended_by: &EndedBy, snapshot: &Snapshot, findings: &[Finding]) -> (Judgement, String) {
-    let figures = super::text::figures_of(snapshot);
-    let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+fn verdict_sentence(record: &RunRecord, findings: &[Finding]) -> (Judgement, String) {
+    let figures = super::text::figures_of(&record.snapshot);
     let worst = |kinds: &[&str]| {
         findings.iter().filter(|finding| kinds.contains(&finding.kind)).map(Finding::sentence).next()
     };
-    match Verdict::of(ended_by, snapshot) {
-        Verdict::SetupFailed(error) => (Judgement::Bad, first_line(error)),
-        Verdict::Aborted(reason) => (Judgement::Bad, format!("{}; {figures}", first_line(reason))),
-        Verdict::NoRequests => (Judgement::Bad, "zero requests is never a pass".to_owned()),
-        Verdict::StoppedBySignal | Verdict::Unfinished => (Judgement::Warning, figures),
-        Verdict::ThresholdsBreached(_, _) => (Judgement::Bad, {
-            let broken: Vec<String> = snapshot.broken_thresholds().map(limit_sentence).collect();
-            format!("{}; {figures}", broken.join("; "))
-        }),
-        Verdict::ThresholdsMet(limits) => {
-            let kept = if limits == 1 {
-                "the threshold was met".to_owned()
-            } else {
-                format!("all {limits} thresholds were met")
-            };
-            (Judgement::Good, format!("{kept}; {figures}"))
-        }
-        Verdict::Capacity(held) => {
-            let answer =
-                snapshot.capacity.as_deref().map(crate::analysis::capacity::answer).unwrap_or_default();
-            (if held { Judgement::Good } else { Judgement::Bad }, format!("{}; {figures}", answer.0))
-        }
-        Verdict::NoThresholdsSet => match worst(&["failing", "stall"]) {
-            Some(worst) => (Judgement::Neutral, format!("{figures}; {worst}")),
-            None => (Judgement::Neutral, figures),
+    let verdict = Verdict::of(record);
+    let sentence = match (verdict, Verdict::reason(record)) {
+        (Verdict::SetupFailed(_) | Verdict::NoRequests, Some(reason)) => reason,
+        (_, Some(reason)) => format!("{reason}; {figures}"),
+        (Verdict::NoThresholdsSet, None) => match worst(&["failing", "stall"]) {
+            Some(worst) => format!("{figures}; {worst}"),
+            None => figures,
         },
+        (_, None) => figures,
+    };
+    (judgement(verdict), sentence)
+}
+
+fn judgement(verdict: Verdict<'_>) -> Judgement {
+    match verdict {
+        Verdict::ThresholdsMet(_) | Verdict::Capacity(true) => Judgement::Good,
+        Verdict::StoppedBySignal | Verdict::Unfinished => Judgement::Warning,
+        Verdict::NoThresholdsSet => Judgement::Neutral,
+        Verdict::SetupFailed(_)
+        | Verdict::Aborted(_)
+        | Verdict::NoRequests
+        | Verdict::NothingSucceeded(_)
+        | Verdict::ThresholdsBreached(_, _)
+        | Verdict::Errors
+        | Verdict::Regression(_)
+        | Verdict::Capacity(false) => Judgement::Bad,
     }
 }
 

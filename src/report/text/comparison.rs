@@ -2,7 +2,7 @@
 
 use super::look::{Look, Mark, Tone};
 use super::table::{Row, Table};
-use crate::analysis::comparison::{change_text, comparison_sentence};
+use crate::analysis::comparison::{change_text, comparison_sentence, resolution_sentence};
 use crate::analysis::{
     ChangeVerdict, ComparedFigure, Comparison, EndpointComparison, FigureComparison, Presence,
 };
@@ -34,6 +34,7 @@ pub fn comparison_table(comparison: &Comparison, look: Look) -> Vec<String> {
     if comparison.changes(ChangeVerdict::Noise).next().is_some() {
         lines.push(look.paint(Tone::Faint, "   ~ no significant change"));
     }
+    lines.push(look.paint(Tone::Faint, &format!("   {}", resolution_sentence(comparison))));
     lines.push(format!(" {}", comparison_sentence(comparison)));
     lines
 }

@@ -34,7 +34,15 @@ pub fn generator_warning(snapshot: &Snapshot, look: Look) -> Option<String> {
     if let Some(p99_us) = now.lateness_p99_us.filter(|&us| u128::from(us) > LATENESS_LIMIT.as_micros()) {
         facts.push(format!("timer delay p99 {}", look.latency(p99_us)));
     }
-    Some(format!("the load generator is saturated: {}", facts.join(", ")))
+    let what = match now.machine {
+        Some(machine) if now.is_held_up_by_others() => format!(
+            "the machine is busy with other programs ({}, rhaid {})",
+            share(machine.busy),
+            share(machine.own)
+        ),
+        _ => "the load generator is saturated".to_owned(),
+    };
+    Some(format!("{what}: {}", facts.join(", ")))
 }
 
 #[cfg(test)]
@@ -55,6 +63,7 @@ mod tests {
                 cpu: Some(0.98),
                 busiest_worker: Some(0.97),
                 lateness_p99_us: Some(23_400),
+                machine: None,
             },
             ..snapshot.generator
         };

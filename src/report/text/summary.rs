@@ -13,7 +13,6 @@ use super::resources::resource_table;
 use super::table::{Row, Table};
 use crate::analysis::Comparison;
 use crate::analysis::Verdict;
-use crate::analysis::capacity::answer;
 use crate::analysis::warnings;
 use crate::analysis::{Finding, findings};
 use crate::metrics::{
@@ -72,7 +71,7 @@ pub fn compared_summary(record: &RunRecord, comparison: Option<&Comparison>, loo
         comparison.map_or_else(Vec::new, |comparison| comparison_table(comparison, look)),
         snapshot.capacity.as_deref().map_or_else(Vec::new, |capacity| curve(capacity, look)),
         limits(snapshot, look),
-        vec![verdict(ended_by, snapshot, look)],
+        vec![verdict(record, look)],
     ];
     joined(&sections)
 }
@@ -85,7 +84,7 @@ pub fn short_summary(record: &RunRecord, look: Look) -> String {
         script_errors(snapshot, look),
         checks(snapshot, look),
         setup_error(ended_by, look),
-        vec![verdict(ended_by, snapshot, look)],
+        vec![verdict(record, look)],
     ])
 }
 
@@ -406,29 +405,30 @@ fn setup_error(ended_by: &EndedBy, look: Look) -> Vec<String> {
     if error.lines().nth(1).is_some() { trace(error, look) } else { Vec::new() }
 }
 
-fn verdict(ended_by: &EndedBy, snapshot: &Snapshot, look: Look) -> String {
-    let verdict = Verdict::of(ended_by, snapshot);
-    let first_line = |text: &str| one_message(text.lines().next().unwrap_or_default(), look);
-    let (tone, sentence) = match verdict {
-        Verdict::SetupFailed(error) => (Tone::Bad, first_line(error)),
-        Verdict::Aborted(reason) => {
-            (Tone::Bad, format!("{}; {}", first_line(reason), figures(snapshot, look)))
-        }
-        Verdict::StoppedBySignal | Verdict::Unfinished => (Tone::Warning, figures(snapshot, look)),
-        Verdict::NoRequests => (Tone::Bad, "zero requests is never a pass".to_owned()),
-        Verdict::ThresholdsBreached(_, _) => {
-            (Tone::Bad, format!("{}; {}", broken_limits(snapshot, look), figures(snapshot, look)))
-        }
-        Verdict::ThresholdsMet(all) => {
-            let kept = if all == 1 { "the threshold was met" } else { "all thresholds were met" };
-            (Tone::Pass, format!("{kept}; {}", figures(snapshot, look)))
-        }
-        Verdict::Capacity(held) => {
-            let sentence = snapshot.capacity.as_ref().map(|capacity| answer(capacity).0).unwrap_or_default();
-            let tone = if held { Tone::Good } else { Tone::Bad };
-            (tone, format!("{sentence}; {}", figures(snapshot, look)))
-        }
-        Verdict::NoThresholdsSet => (Tone::Strong, figures(snapshot, look)),
+fn verdict(record: &RunRecord, look: Look) -> String {
+    let snapshot = &*record.snapshot;
+    let verdict = Verdict::of(record);
+    let tone = match verdict {
+        Verdict::ThresholdsMet(_) => Tone::Pass,
+        Verdict::Capacity(true) => Tone::Good,
+        Verdict::NoThresholdsSet => Tone::Strong,
+        Verdict::StoppedBySignal | Verdict::Unfinished => Tone::Warning,
+        Verdict::SetupFailed(_)
+        | Verdict::Aborted(_)
+        | Verdict::NoRequests
+        | Verdict::NothingSucceeded(_)
+        | Verdict::ThresholdsBreached(_, _)
+        | Verdict::Errors
+        | Verdict::Regression(_)
+        | Verdict::Capacity(false) => Tone::Bad,
+    };
+    let figures = || figures(snapshot, look);
+    let sentence = match (verdict, Verdict::reason(record)) {
+        // A table above has all of them.
+        (Verdict::ThresholdsBreached(_, _), _) => format!("{}; {}", broken_limits(snapshot, look), figures()),
+        (Verdict::SetupFailed(_) | Verdict::NoRequests, Some(reason)) => one_message(&reason, look),
+        (_, Some(reason)) => format!("{}; {}", one_message(&reason, look), figures()),
+        (_, None) => figures(),
     };
     format!(" {}: {sentence}", look.paint(tone, verdict.words()))
 }

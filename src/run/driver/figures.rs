@@ -10,7 +10,7 @@ use crate::metrics::{
     Aggregator, MetricKind, Phase, ResourceSource, Sample, SampleFileStats, Snapshot, Tap, Thresholds, Tick,
 };
 use crate::run::samples::SampleWriter;
-use crate::system::process_cpu;
+use crate::system::CpuMeter;
 use crate::vu::{Interval, Shared};
 
 /// See the module's description.
@@ -25,6 +25,8 @@ pub(super) struct Figures {
     dropped_told: u64,
     /// By worker, what it said last of the moment.
     moments: Vec<Moment>,
+    /// Who uses the CPU.
+    cpu: CpuMeter,
 }
 
 /// Users and requests of a worker at the end of its last interval.
@@ -53,7 +55,8 @@ impl Figures {
         }
         let (snapshots, receiver) = watch::channel(Arc::new(nothing));
         let moments = vec![Moment::default(); shared.plan.threads];
-        (Figures { aggregator, snapshots, resources, samples, dropped_told: 0, moments }, receiver)
+        let cpu = CpuMeter::new();
+        (Figures { aggregator, snapshots, resources, samples, dropped_told: 0, moments, cpu }, receiver)
     }
 
     /// The load begins.
@@ -62,7 +65,7 @@ impl Figures {
         if let Some(resources) = &mut self.resources {
             resources.begin(start.into_std());
         }
-        self.aggregator.process_cpu(process_cpu());
+        self.aggregator.cpu_times(self.cpu.now());
     }
 
     /// Takes over what workers have counted.
@@ -90,7 +93,7 @@ impl Figures {
         if let Some(resources) = &mut self.resources {
             self.aggregator.add_resources(resources.take());
         }
-        self.aggregator.process_cpu(process_cpu());
+        self.aggregator.cpu_times(self.cpu.now());
     }
 
     /// Ends an interval.

@@ -24,7 +24,7 @@ impl Lanes {
                 let changed = self.rebase(now, scenario.as_deref(), false, |run, running, time| {
                     let (at, curve) = (running.schedule.curve.users(time), &running.schedule.curve);
                     let rate = spawn_rate.or(run.rule.spawn_rate).unwrap_or(f64::INFINITY);
-                    users::change(at, *users, rate, curve, time, run.rule.spawn_rate)
+                    users::change(at, *users, rate, curve, time, run.rule.ramp_down)
                 })?;
                 Ok((changed, format!("users set to {users}")))
             }
@@ -47,7 +47,7 @@ impl Lanes {
             return Err(ControlError::PausedAlready);
         }
         self.paused = Some(now);
-        let changed = self.each_running(|running| {
+        let changed = self.each_running(|_, running| {
             let time = running.schedule.time(now);
             let curve = &running.schedule.curve;
             running.rest = Some(curve.rest(time));
@@ -61,13 +61,14 @@ impl Lanes {
         let Some(since) = self.paused.take() else { return Err(ControlError::NotPaused) };
         // What waits for a time of the run waits as much longer.
         let pause = now.saturating_sub(since);
+        self.paused_before += pause;
         for lane in &mut self.lanes {
             match &mut lane.state {
                 State::Waiting if lane.after.is_none() => lane.start_time += pause,
                 _ => {}
             }
         }
-        let changed = self.each_running(|running| {
+        let changed = self.each_running(|_, running| {
             let curve = running.schedule.curve.until(running.schedule.time(now));
             (curve.then(running.rest.take().unwrap_or_default()), false)
         });
@@ -78,30 +79,29 @@ impl Lanes {
         if self.paused.is_some() {
             return Err(ControlError::Paused);
         }
-        let has_next = self.running().any(|(_, running)| {
-            let schedule = &running.schedule;
-            schedule.curve.border(schedule.time(now)).is_some()
-        });
-        if !has_next {
+        let next = |has_stages: bool, running: &Running| {
+            let (schedule, time) = (&running.schedule, running.schedule.time(now));
+            let rest = schedule.curve.rest(schedule.curve.border(time)?);
+            // The end of the last stage is that of the load; a load without stages has its time.
+            (has_stages || !rest.is_empty()).then_some(rest)
+        };
+        if !self.running().any(|(index, running)| next(self.lanes[index].has_stages, running).is_some()) {
             return Err(ControlError::NoNextStage);
         }
-        let changed = self.each_running(|running| {
+        let changed = self.each_running(|has_stages, running| {
             let (schedule, time) = (&running.schedule, running.schedule.time(now));
-            let rest = match schedule.curve.border(time) {
-                Some(border) => schedule.curve.rest(border),
-                None => schedule.curve.rest(time),
-            };
+            let rest = next(has_stages, running).unwrap_or_else(|| schedule.curve.rest(time));
             (schedule.curve.until(time).then(rest), false)
         });
         Ok((changed, "went on to the next stage".to_owned()))
     }
 
-    /// Gives every running lane another curve.
-    fn each_running(&mut self, mut change: impl FnMut(&mut Running) -> (Curve, bool)) -> Vec<Change> {
+    /// Gives every running lane another curve; `change` is told whether the lane has stages.
+    fn each_running(&mut self, mut change: impl FnMut(bool, &mut Running) -> (Curve, bool)) -> Vec<Change> {
         let mut changed = Vec::new();
         for (index, lane) in self.lanes.iter_mut().enumerate() {
             if let State::Running(running) = &mut lane.state {
-                let (curve, is_paused) = change(running);
+                let (curve, is_paused) = change(lane.has_stages, running);
                 let mix = running.schedule.mix.clone();
                 changed.push((index, running.follow(curve, is_paused, mix)));
             }

@@ -24,6 +24,8 @@ pub(super) struct LaneRun {
     /// Iterations that were due when it was last looked at.
     pub(super) due: u64,
     pub(super) is_part_of_shape: bool,
+    /// The stages of its executor follow one another, and the load ends after the last one.
+    pub(super) has_stages: bool,
     /// Its shape has been asked for the first time.
     pub(super) is_asked: bool,
     /// It came to the end of its own time.

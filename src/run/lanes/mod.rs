@@ -30,6 +30,8 @@ pub(super) struct Lanes {
     lanes: Vec<LaneRun>,
     /// Set while the run is paused: since when.
     paused: Option<Duration>,
+    /// How long it was paused before that.
+    paused_before: Duration,
     /// Nothing starts any more.
     is_ending: bool,
 }
@@ -66,12 +68,13 @@ impl Lanes {
                 rule,
                 due: 0,
                 is_part_of_shape: lane.is_part_of_shape,
+                has_stages: lane.executor.has_stages(),
                 is_asked: false,
                 time_was_over: false,
                 state: State::Waiting,
             }
         });
-        Lanes { lanes: lanes.collect(), paused: None, is_ending: false }
+        Lanes { lanes: lanes.collect(), paused: None, paused_before: Duration::ZERO, is_ending: false }
     }
 
     /// The lane that starts next, and when; `None` when none does, or not yet.
@@ -230,6 +233,9 @@ impl Lanes {
         if self.is_ending {
             return (Phase::RampDown, None);
         }
+        if self.paused.is_some() {
+            return (Phase::Paused, None);
+        }
         let mut phases = Vec::new();
         let mut stage = None;
         let mut some_wait = false;
@@ -258,6 +264,11 @@ impl Lanes {
             Phase::RampDown
         };
         (phase, stage)
+    }
+
+    /// How long the load has been paused so far.
+    pub(super) fn paused_time(&self, now: Duration) -> Duration {
+        self.paused_before + self.paused.map_or(Duration::ZERO, |since| now.saturating_sub(since))
     }
 
     /// The next instant at which [`Lanes::phase`] may be another one.

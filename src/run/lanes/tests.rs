@@ -153,7 +153,7 @@ fn users_go_to_another_number_as_they_came_and_leave_when_the_time_is_over() {
     let (plan, mut lanes) = lanes_of(options, vec![scenario("a", None)]);
     begin_due(&plan, &mut lanes, Duration::ZERO);
     lanes.change(&users(None, 7), s(4.0)).unwrap();
-    assert_eq!(targets(&lanes, &[4.0, 5.0, 8.0, 9.9, 10.1, 11.1]), [3, 4, 7, 7, 6, 5]);
+    assert_eq!(targets(&lanes, &[4.0, 5.0, 8.0, 9.9, 10.0]), [3, 4, 7, 7, 0]);
     let all_at_once =
         Control::Users { scenario: Some("a".into()), users: 1, spawn_rate: Some(f64::INFINITY) };
     lanes.change(&all_at_once, s(9.0)).unwrap();
@@ -216,6 +216,32 @@ fn the_next_stage_begins_where_the_load_is() {
     assert_eq!(targets(&lanes, &[4.0]), [0], "after the last stage the load ends");
     let (_, mut lanes) = begun(vec![scenario("own", vus(1, None))]);
     assert_eq!(lanes.change(&Control::NextStage, s(1.0)), Err(ControlError::NoNextStage));
+}
+
+#[test]
+fn a_load_without_stages_goes_on_when_asked_for_the_next_one() {
+    let no_stage = Err(ControlError::NoNextStage);
+    for load in [vus(3, Some(10.0)), rate(10.0, 10.0)] {
+        let (_, mut lanes) = begun(vec![scenario("own", load)]);
+        assert_eq!(lanes.change(&Control::NextStage, s(1.0)), no_stage);
+        assert!(!lanes.are_over() && lanes.next_border(s(1.0)) == Some(s(10.0)));
+    }
+    let options =
+        Options { users: Some(5), spawn_rate: Some(1.0), run_time: Some(s(10.0)), ..Options::default() };
+    let (plan, mut lanes) = lanes_of(options, vec![scenario("a", None)]);
+    begin_due(&plan, &mut lanes, Duration::ZERO);
+    lanes.change(&Control::NextStage, s(1.0)).unwrap();
+    assert_eq!(targets(&lanes, &[1.1, 5.0]), [5, 5], "those that are added one by one are there at once");
+    assert_eq!(lanes.change(&Control::NextStage, s(2.0)), no_stage);
+}
+
+#[test]
+fn a_pause_is_a_phase_and_its_time_is_known() {
+    let (_, mut lanes) = begun(vec![scenario("own", vus(3, Some(10.0)))]);
+    lanes.change(&Control::Pause, s(2.0)).unwrap();
+    assert_eq!((lanes.phase(s(3.0)), lanes.paused_time(s(3.5))), ((Phase::Paused, None), s(1.5)));
+    lanes.change(&Control::Resume, s(4.0)).unwrap();
+    assert_eq!((lanes.phase(s(5.0)).0, lanes.paused_time(s(9.0))), (Phase::Steady, s(2.0)));
 }
 
 #[test]

@@ -50,7 +50,7 @@ keys! {
     host: "text";
     /// Maximum number of concurrent VUs, see [load.md](load.md).
     users: "whole number";
-    /// VUs started per second during ramp-up, and stopped per second during ramp-down.
+    /// VUs started per second during ramp-up.
     spawn_rate: "number";
     /// Arrival rate: iterations started per second, however fast the target responds, instead of a number of VUs;
     /// see [load.md](load.md#rates).
@@ -67,8 +67,10 @@ keys! {
     arrivals: "`\"uniform\"` or `\"poisson\"`";
     /// With a rate: what happens to an iteration when no VU is free.
     late: "`\"queue\"` or `\"drop\"`";
-    /// Time until VUs are stopped.
+    /// Time after which no iteration begins, and the running ones end.
     run_time: "time";
+    /// The last part of `run_time`, in which the VUs leave one by one; by default, all leave at its end.
+    ramp_down: "time";
     /// The same, counted from the end of the ramp-up.
     hold: "time";
     /// Total number of iterations of all VUs, after which the run ends.
@@ -293,6 +295,7 @@ fn option(options: &mut Options, key: &str, value: &Dynamic) -> Result<(), Strin
         "arrivals" => options.arrivals = Some(executor::arrivals(&what, value)?),
         "late" => options.late = Some(executor::late(&what, value)?),
         "run_time" => options.run_time = Some(convert::duration(&what, value)?),
+        "ramp_down" => options.ramp_down = Some(convert::duration(&what, value)?),
         "hold" => options.hold = Some(convert::duration(&what, value)?),
         "iterations" => options.iterations = Some(convert::count(&what, value)?),
         "stop_timeout" => options.stop_timeout = Some(convert::duration(&what, value)?),

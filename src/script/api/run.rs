@@ -12,10 +12,10 @@ pub(super) const SECTION: Section = Section {
     name: "run",
     title: "`run`",
     is_part: false,
-    about: "the state of the run as of the last full second",
+    about: "the state of the run",
     intro: "",
     tables: &[CALLS],
-    notes: "`users`, `rate` and `phase` are as of the last full second.",
+    notes: "`rate` is as of the last full second, so it is 0 in the first.",
 };
 
 calls! {
@@ -24,13 +24,13 @@ calls! {
     /// Seconds since the load started; 0 before.
     fn elapsed() -> float;
 
-    /// Number of running VUs.
+    /// Number of running VUs, now.
     fn users() -> int;
 
     /// Requests per second over the last ten seconds.
     fn rate() -> float;
 
-    /// `starting`, `ramp-up`, `steady`, `ramp-down` or `done`.
+    /// `starting`, `ramp-up`, `steady`, `paused`, `ramp-down` or `done`.
     fn phase() -> text;
 
     /// The same as `abort`.
