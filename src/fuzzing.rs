@@ -410,13 +410,15 @@ fn websocket(data: &[u8]) {
 fn html(data: &[u8]) {
     let Some(text) = utf8(data) else { return };
     let (selector, page) = two_parts(text);
-    let (document, selectors) = (Document::parse(page), Selectors::default());
-    let Ok(found) = document.css(&selectors, selector) else { return };
+    let mut pause = || Ok::<(), String>(());
+    let Ok(document) = Document::parse(page, &mut pause) else { return };
+    let selectors = Selectors::default();
+    let Ok(found) = document.css(&selectors, selector, &mut pause) else { return };
     for element in found.clone().into_iter().take(20) {
         let _ = (element.text(), element.html(), element.attrs(), element.fields(), element.name().len());
-        assert!(element.css(&selectors, selector).is_ok());
+        assert!(element.css(&selectors, selector, &mut pause).is_ok());
     }
-    assert!(found.css(&selectors, "*").is_ok());
+    assert!(found.css(&selectors, "*", &mut pause).is_ok());
 }
 
 /// A pattern, and a text.

@@ -65,3 +65,4 @@ pub use run::{CheckReport, Control, ControlError, LoadTest, Prepared, Report, Ru
 #[cfg(feature = "cli")]
 pub(crate) use script::reference as script_reference;
 pub use script::{AsyncCall, HttpDebug, Level, Message, Param, Problem, Sample, Severity};
+pub use system::CountedAllocator;

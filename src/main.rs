@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 /// Measured against the system's allocator: see ARCHITECTURE.md, "Release build".
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: rhaid::CountedAllocator<mimalloc::MiMalloc> =
+    rhaid::CountedAllocator::new(mimalloc::MiMalloc);
 
 fn main() -> ExitCode {
     rhaid::cli::main()

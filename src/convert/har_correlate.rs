@@ -180,13 +180,14 @@ impl Values {
     }
 
     fn html(&mut self, step: usize, content: &str) {
-        let document = Document::parse(content);
+        let mut go_on = || Ok::<_, String>(());
+        let Ok(document) = Document::parse(content, &mut go_on) else { return };
         let kinds = [
             ("input", "input[type=hidden][name][value]", "value"),
             ("meta", "meta[name][content]", "content"),
         ];
         for (tag, selector, attribute) in kinds {
-            let Ok(elements) = document.css(&self.selectors, selector) else { continue };
+            let Ok(elements) = document.css(&self.selectors, selector, &mut go_on) else { continue };
             for element in (0..elements.len().min(MOST_VALUES)).filter_map(|at| elements.get(at)) {
                 let (Some(name), Some(value)) = (element.attr("name"), element.attr(attribute)) else {
                     continue;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::curve::{Curve, Stretch};
 use super::rule::{Feed, Rule};
-use crate::plan::Open;
+use crate::plan::{MOST_RATE, MOST_USERS, Open};
 use crate::script::Value;
 use crate::text::did_you_mean;
 
@@ -86,7 +86,18 @@ fn read_alone(value: &Value, known: &[&str]) -> Result<ShapeLoad, String> {
         },
     };
     let scenarios = get("scenarios").map(|value| scenarios(value, known)).transpose()?;
-    match (number("users")?, number("rate")?, number("spawn_rate")?) {
+    let (users, rate, spawn_rate) = (number("users")?, number("rate")?, number("spawn_rate")?);
+    let limits = [
+        ("users", users, MOST_USERS as f64),
+        ("rate", rate, MOST_RATE),
+        ("spawn_rate", spawn_rate, MOST_RATE),
+    ];
+    for (key, given, most) in limits {
+        if let Some(given) = given.filter(|given| *given > most) {
+            return Err(format!("its {key} is {given}; the maximum is {most}"));
+        }
+    }
+    match (users, rate, spawn_rate) {
         (Some(_), Some(_), _) => Err("its answer has both users and rate; a load has one of them".to_owned()),
         (Some(users), None, _) if users.fract() != 0.0 => {
             Err(format!("its users is {users}; it must be a whole number"))
@@ -187,6 +198,13 @@ mod tests {
         check(map(&[("users", Value::Int(-1))]), "its users is -1");
         check(map(&[("users", Value::Float(1.5))]), "whole number");
         check(map(&[("rate", Value::Float(f64::NAN))]), "its rate is NaN");
+        check(
+            map(&[("users", Value::Float(1e18))]),
+            "its users is 1000000000000000000; the maximum is 1000000",
+        );
+        check(map(&[("rate", Value::Float(1e18))]), "the maximum is 10000000");
+        let fast = [("users", Value::Int(1)), ("spawn_rate", Value::Float(1e300))];
+        check(map(&fast), "the maximum is 10000000");
         check(map(&[("users", Value::Int(1)), ("rate", Value::Int(1))]), "both users and rate");
         check(
             map(&[("users", Value::Int(1)), ("scenarios", Value::List(vec![Value::Text("brwse".into())]))]),

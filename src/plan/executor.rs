@@ -14,7 +14,7 @@ pub const DEFAULT_MAX_VUS: u64 = 1_000;
 pub const DEFAULT_MAX_DURATION: Duration = Duration::from_secs(600);
 
 /// Highest accepted number of iterations per second; no machine starts as many.
-const MOST_RATE: f64 = 10_000_000.0;
+pub(crate) const MOST_RATE: f64 = 10_000_000.0;
 
 /// How a scenario's iterations are started.
 #[derive(Clone, Debug, PartialEq)]

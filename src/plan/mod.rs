@@ -18,6 +18,7 @@ mod test_plan;
 
 pub use capacity::CapacityPlan;
 pub(crate) use capacity::Search;
+pub(crate) use executor::MOST_RATE;
 pub use executor::{Arrivals, DEFAULT_MAX_DURATION, DEFAULT_MAX_VUS, Executor, Late, Open};
 pub use info::{EndedBy, FailsOn, RunInfo};
 pub use lane::{LanePlan, MIX, RateShare, circle};
@@ -28,4 +29,5 @@ pub use profile::Profile;
 pub use record::RunRecord;
 pub use scenario::{ScenarioPlan, TaskOrder, TaskPlan, Wait};
 pub use stage::{RunStages, Stage, parse_rate, parse_stages};
+pub(crate) use test_plan::MOST_USERS;
 pub use test_plan::{DEFAULT_STOP_TIMEOUT, PlanError, TestPlan};

@@ -50,6 +50,8 @@ pub struct Options {
     pub iterations: Option<u64>,
     /// Grace period for running iterations when the run stops.
     pub stop_timeout: Option<Duration>,
+    /// Time that `setup`, and the listeners to `test_start`, may take.
+    pub setup_timeout: Option<Duration>,
     /// Seed for all random values.
     pub seed: Option<u64>,
     /// Worker threads.
@@ -130,6 +132,7 @@ impl Options {
             once: self.once || lower.once,
             iterations: self.iterations.or(lower.iterations),
             stop_timeout: self.stop_timeout.or(lower.stop_timeout),
+            setup_timeout: self.setup_timeout.or(lower.setup_timeout),
             seed: self.seed.or(lower.seed),
             threads: self.threads.or(lower.threads),
             scenarios: either(self.scenarios, lower.scenarios),

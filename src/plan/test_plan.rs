@@ -17,8 +17,11 @@ use super::selection::select_by_tags;
 /// Default grace period for running iterations when the run stops.
 pub const DEFAULT_STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Time that `setup` may take, as in k6.
+const DEFAULT_SETUP_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// Maximum number of virtual users of a run; memory and file descriptors run out long before.
-pub(super) const MOST_USERS: u64 = 1_000_000;
+pub(crate) const MOST_USERS: u64 = 1_000_000;
 
 /// A run that is ready to start.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +38,8 @@ pub struct TestPlan {
     pub iterations: Option<u64>,
     /// Grace period for running iterations when the run stops.
     pub stop_timeout: Duration,
+    /// Time that `setup`, and each listener to `test_start`, may take.
+    pub setup_timeout: Duration,
     /// Seed for all random values.
     pub seed: u64,
     /// Worker threads, at least 1.
@@ -129,6 +134,7 @@ impl TestPlan {
                 options.iterations
             },
             stop_timeout: options.stop_timeout.unwrap_or(DEFAULT_STOP_TIMEOUT),
+            setup_timeout: options.setup_timeout.unwrap_or(DEFAULT_SETUP_TIMEOUT),
             seed: options.seed.unwrap_or(default_seed),
             threads: options.threads.unwrap_or_else(|| cores().min(users as usize)),
             tags: options.tags,

@@ -3,6 +3,7 @@
 //! Owns the order: first the text is looked through, and only when nothing is wrong there the top level runs,
 //! as it would for a run. Makes no load.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -14,6 +15,7 @@ use crate::metrics::Recorder;
 use crate::script::{
     Analysis, Extension, Host, Problem, RunState, ScriptInputs, Secrets, Severity, Sources, analyse,
 };
+use crate::vu::{nested_too_deeply, on_large_stack};
 
 /// What [`LoadTest::find_problems`] found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -126,7 +128,15 @@ pub(super) fn analyse_aside(
 ) -> std::io::Result<JoinHandle<Analysis>> {
     std::thread::Builder::new().name("rhaid-check".into()).stack_size(LOADING_STACK).spawn(move || {
         let host = Host::new(Recorder::new(1), Arc::new(RunState::default()), Arc::new(|_| {}), inputs);
-        analyse(&sources, &host, &extensions)
+        let mark = Cell::new(0);
+        let analysis = on_large_stack(&mark, || analyse(&sources, &host, &extensions));
+        match (analysis, mark.get()) {
+            (Ok(analysis), 0) => analysis,
+            _ => {
+                let problem = Problem::from_error(&nested_too_deeply(&sources));
+                Analysis { problems: vec![problem], is_library: false }
+            }
+        }
     })
 }
 

@@ -15,10 +15,9 @@ use super::check::{analyse_aside, errors_of};
 use crate::metrics::{Recorder, ScriptError};
 use crate::plan::ScenarioPlan;
 use crate::script::{
-    Extension, Host, Level, Message, MessageSink, RunState, ScriptEngine, ScriptInputs, ScriptPlan, Secrets,
-    Sources, Value,
+    Extension, Host, Level, Message, MessageSink, RunState, ScriptInputs, ScriptPlan, Secrets, Sources, Value,
 };
-use crate::vu::Shared;
+use crate::vu::{Shared, load_script};
 
 /// How often the files of the script are looked at, when that is asked for.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -36,8 +35,9 @@ pub(super) fn load_aside(
     let common = inputs.common.clone();
     std::thread::Builder::new().name("rhaid-load".into()).stack_size(LOADING_STACK).spawn(move || {
         let host = Host::new(Recorder::new(1), Arc::new(RunState::default()), messages, inputs);
-        let loaded = ScriptEngine::load(&sources, &host, &extensions, &BTreeMap::new());
-        loaded.map(|(_, loaded)| loaded.into_plan()).map_err(|error| masked(*error, &common.secrets))
+        let loaded =
+            load_script(&sources, &host, &extensions, &BTreeMap::new(), |_, loaded| loaded.into_plan());
+        loaded.map_err(|error| masked(*error, &common.secrets))
     })
 }
 

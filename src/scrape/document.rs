@@ -7,9 +7,24 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use ego_tree::NodeId;
-use scraper::{ElementRef, Html, Selector};
+use html5ever::driver::{ParseOpts, parse_document};
+use html5ever::tendril::TendrilSink;
+use scraper::{ElementRef, Html, HtmlTreeSink, Selector};
 
 use super::bounded::Bounded;
+
+/// Deepest nesting of elements: the time of parsing grows with text times depth, and searching recurses. Browsers
+/// nest half as many.
+const MOST_DEPTH: usize = 1_000;
+
+/// Longest selector, in bytes: reading one recurses too.
+const LONGEST_SELECTOR: usize = 10_000;
+
+/// How much is parsed at once, in bytes: between two parts the depth is looked at, and others get their turn.
+const PART: usize = 1_024;
+
+/// Called again and again while something takes long; an error ends it.
+pub(crate) type Pause<'a, E> = &'a mut dyn FnMut() -> Result<(), E>;
 
 /// A parsed document; clones share it.
 #[derive(Clone)]
@@ -36,25 +51,58 @@ pub(crate) struct Selectors(Bounded<Selector>);
 impl Selectors {
     fn parsed(&self, selector: &str) -> Result<Rc<Selector>, String> {
         self.0.get(selector, |text| {
+            if text.len() > LONGEST_SELECTOR {
+                return Err(format!(
+                    "a CSS selector has {} bytes; the maximum is {LONGEST_SELECTOR}",
+                    text.len()
+                ));
+            }
             Selector::parse(text).map_err(|error| format!("\"{text}\" is not a CSS selector: {error}"))
         })
     }
 }
 
 impl Document {
-    /// Parses a document as browsers do: whatever the text is, a document comes out.
-    pub(crate) fn parse(text: &str) -> Document {
-        Document(Rc::new(Html::parse_document(text)))
+    /// Parses a document as browsers do: whatever the text is, a document comes out, but for one that is nested too
+    /// deeply.
+    ///
+    /// # Errors
+    /// When it is, or as `pause`.
+    pub(crate) fn parse<E: From<String>>(text: &str, pause: Pause<E>) -> Result<Document, E> {
+        let mut parser = parse_document(HtmlTreeSink::new(Html::new_document()), ParseOpts::default());
+        let mut rest = text;
+        while !rest.is_empty() {
+            let (part, after) = rest.split_at(rest.floor_char_boundary(PART.min(rest.len())));
+            parser.process(part.into());
+            rest = after;
+            let html = parser.tokenizer.sink.sink.0.borrow();
+            let depth = html.tree.nodes().next_back().map_or(0, |last| last.ancestors().count());
+            drop(html);
+            if depth > MOST_DEPTH {
+                return Err(format!("the page nests its elements more than {MOST_DEPTH} deep").into());
+            }
+            pause()?;
+        }
+        Ok(Document(Rc::new(parser.finish())))
     }
 
     /// The elements that a selector finds.
     ///
     /// # Errors
-    /// When the selector is none; the message quotes it.
-    pub(crate) fn css(&self, selectors: &Selectors, selector: &str) -> Result<Elements, String> {
+    /// When the selector is none; the message quotes it. As `pause`.
+    pub(crate) fn css<E: From<String>>(
+        &self,
+        selectors: &Selectors,
+        selector: &str,
+        pause: Pause<E>,
+    ) -> Result<Elements, E> {
         let selector = selectors.parsed(selector)?;
-        let ids = self.0.select(&selector).map(|element| element.id()).collect();
-        Ok(Elements { html: self.0.clone(), ids })
+        let mut ids = Vec::new();
+        for element in self.0.select(&selector) {
+            pause()?;
+            ids.push(element.id());
+        }
+        Ok(Elements { html: self.0.clone(), ids: ids.into() })
     }
 
     /// The element that holds all others.
@@ -94,11 +142,20 @@ impl Element {
     /// The elements below it that a selector finds.
     ///
     /// # Errors
-    /// When the selector is none; the message quotes it.
-    pub(crate) fn css(&self, selectors: &Selectors, selector: &str) -> Result<Elements, String> {
+    /// When the selector is none; the message quotes it. As `pause`.
+    pub(crate) fn css<E: From<String>>(
+        &self,
+        selectors: &Selectors,
+        selector: &str,
+        pause: Pause<E>,
+    ) -> Result<Elements, E> {
         let selector = selectors.parsed(selector)?;
-        let found = self.get().map(|element| element.select(&selector).map(|found| found.id()).collect());
-        Ok(Elements { html: self.html.clone(), ids: found.unwrap_or_default() })
+        let mut ids = Vec::new();
+        for element in self.get().iter().flat_map(|element| element.select(&selector)) {
+            pause()?;
+            ids.push(element.id());
+        }
+        Ok(Elements { html: self.html.clone(), ids: ids.into() })
     }
 
     /// Always there: an element's number comes from its own document, which nobody changes.
@@ -121,15 +178,21 @@ impl Elements {
     /// The elements below any of them that a selector finds, each once.
     ///
     /// # Errors
-    /// When the selector is none; the message quotes it.
-    pub(crate) fn css(&self, selectors: &Selectors, selector: &str) -> Result<Elements, String> {
+    /// When the selector is none; the message quotes it. As `pause`.
+    pub(crate) fn css<E: From<String>>(
+        &self,
+        selectors: &Selectors,
+        selector: &str,
+        pause: Pause<E>,
+    ) -> Result<Elements, E> {
         let mut seen = HashSet::new();
         let mut ids = Vec::new();
         // Parsed here too, so that a wrong selector is told although there is nothing to search.
         selectors.parsed(selector)?;
         for index in 0..self.len() {
             let Some(element) = self.get(index) else { continue };
-            ids.extend(element.css(selectors, selector)?.ids.iter().filter(|id| seen.insert(**id)));
+            let found = element.css(selectors, selector, pause)?;
+            ids.extend(found.ids.iter().filter(|id| seen.insert(**id)));
         }
         Ok(Elements { html: self.html.clone(), ids: ids.into() })
     }
@@ -151,8 +214,16 @@ mod tests {
     const PAGE: &str = "<title>Shop</title><ul><li class=a>one</li><li data-n='2'> <b>two</b>&amp; </li></ul>\
         <form id=f><input name=csrf value='x\"y'><input name=empty value></form>";
 
+    fn go_on() -> Result<(), String> {
+        Ok(())
+    }
+
+    fn parse(html: &str) -> Document {
+        Document::parse(html, &mut go_on).unwrap()
+    }
+
     fn css(html: &str, selector: &str) -> Elements {
-        Document::parse(html).css(&Selectors::default(), selector).unwrap()
+        parse(html).css(&Selectors::default(), selector, &mut go_on).unwrap()
     }
 
     #[test]
@@ -175,17 +246,17 @@ mod tests {
         let selectors = Selectors::default();
         let nested = css("<div><div><p>x</p></div></div>", "div");
         assert_eq!(nested.len(), 2);
-        assert_eq!(nested.css(&selectors, "p").unwrap().len(), 1, "each once");
-        assert_eq!(nested.get(0).unwrap().css(&selectors, "p").unwrap().len(), 1);
-        assert_eq!(nested.css(&selectors, "i").unwrap().len(), 0);
+        assert_eq!(nested.css(&selectors, "p", &mut go_on).unwrap().len(), 1, "each once");
+        assert_eq!(nested.get(0).unwrap().css(&selectors, "p", &mut go_on).unwrap().len(), 1);
+        assert_eq!(nested.css(&selectors, "i", &mut go_on).unwrap().len(), 0);
     }
 
     #[test]
     fn selectors_that_are_none_are_quoted() {
         for wrong in ["", "a[", "::", "li:nosuch(", "a >"] {
-            let error = Document::parse(PAGE).css(&Selectors::default(), wrong).err().unwrap();
+            let error = parse(PAGE).css(&Selectors::default(), wrong, &mut go_on).err().unwrap();
             assert!(error.starts_with(&format!("\"{wrong}\" is not a CSS selector: ")), "{error}");
-            assert!(css(PAGE, "nosuch").css(&Selectors::default(), wrong).is_err(), "{wrong}");
+            assert!(css(PAGE, "nosuch").css(&Selectors::default(), wrong, &mut go_on).is_err(), "{wrong}");
         }
     }
 
@@ -194,10 +265,34 @@ mod tests {
         for garbage in ["", "<", "<<<>>>", "</p><table><p></b>", "\0\u{fffd}<a b=c", "<!doctype", "]]>"] {
             assert_eq!(css(garbage, "body").len(), 1, "{garbage:?}");
         }
-        // Deep nesting uses no stack.
-        let deep = "<i>".repeat(2_000);
-        assert_eq!(css(&deep, "i").len(), 2_000);
-        assert_eq!(css(&deep, "i").get(0).unwrap().text(), "");
-        assert!(css(&deep, "i").get(0).unwrap().html().len() > 2_000);
+    }
+
+    #[test]
+    fn a_page_may_be_nested_deeply_but_not_without_end() {
+        let deep = "<div>".repeat(MOST_DEPTH - 10);
+        assert_eq!(css(&deep, "div:has(div)").len(), MOST_DEPTH - 11);
+        assert_eq!(css(&deep, "div").get(0).unwrap().text(), "");
+        assert!(css(&deep, "div").get(0).unwrap().html().len() > MOST_DEPTH);
+        let formatting: String = (0..100_000).map(|n| format!("<b id={n}><p>")).collect();
+        for endless in ["<div>".repeat(1_000_000), "<ul><li>".repeat(100_000), formatting] {
+            let error = Document::parse(&endless, &mut go_on).err().unwrap();
+            assert_eq!(error, "the page nests its elements more than 1000 deep");
+        }
+    }
+
+    #[test]
+    fn what_takes_long_can_be_ended() {
+        let page = "<p>x</p>".repeat(10_000);
+        let mut left = 3;
+        let mut pause = || {
+            left -= 1;
+            if left > 0 { Ok(()) } else { Err("enough".to_owned()) }
+        };
+        assert_eq!(Document::parse(&page, &mut pause).err().unwrap(), "enough");
+        let error = parse(&page).css(&Selectors::default(), "p", &mut || Err("enough".to_owned()));
+        assert_eq!(error.err().unwrap(), "enough");
+        let long = ":not(".repeat(100_000);
+        let error = parse(&page).css(&Selectors::default(), &long, &mut go_on).err().unwrap();
+        assert!(error.contains("the maximum is 10000"), "{error}");
     }
 }

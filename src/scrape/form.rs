@@ -66,7 +66,9 @@ mod tests {
     use crate::scrape::{Document, Selectors};
 
     fn fields(form: &str) -> Vec<(String, String)> {
-        let found = Document::parse(form).css(&Selectors::default(), "form").unwrap();
+        let mut go_on = || Ok::<_, String>(());
+        let page = Document::parse(form, &mut go_on).unwrap();
+        let found = page.css(&Selectors::default(), "form", &mut go_on).unwrap();
         found.get(0).unwrap().fields()
     }
 

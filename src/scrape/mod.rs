@@ -1,7 +1,8 @@
 //! Searching texts: CSS selectors in HTML, regular expressions anywhere.
 //!
 //! The one folder that knows `scraper` and `regex`. Pure: texts in, values out; knows neither scripts nor
-//! requests. Invariant: no text, however hostile, is an error; a selector or pattern can be one.
+//! requests. Invariant: no text, however hostile, is an error, but for a page that is nested too deeply; a selector or
+//! pattern can be one.
 
 mod bounded;
 mod document;

@@ -1,8 +1,11 @@
 //! Regular expressions, compiled once.
 
-use regex::{Captures, Regex};
+use regex::{Captures, Regex, RegexBuilder};
 
 use super::bounded::Bounded;
+
+/// Largest compiled pattern, in bytes: the time of compiling and searching grows with it.
+const LARGEST: usize = 4 << 20;
 
 /// The patterns of a worker thread's scripts.
 #[derive(Default)]
@@ -28,7 +31,7 @@ impl Patterns {
 
     fn compiled(&self, pattern: &str) -> Result<std::rc::Rc<Regex>, String> {
         self.0.get(pattern, |pattern| {
-            Regex::new(pattern).map_err(|error| {
+            RegexBuilder::new(pattern).size_limit(LARGEST).build().map_err(|error| {
                 // The crate draws the pattern with a marker below it; its last line says what is wrong.
                 let text = error.to_string();
                 let why = text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();

@@ -31,6 +31,10 @@ pub(crate) enum Ending {
     VuStop,
     /// Stack overflow.
     TooDeep,
+    /// Native code recursed too deeply over a value.
+    ValueTooDeep,
+    /// It has filled the memory.
+    TooMuchMemory,
     /// The top level of the script does not terminate.
     LoadTooLong,
 }

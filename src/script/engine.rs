@@ -27,6 +27,7 @@ use super::vu_context::VuContext;
 use crate::metrics::CustomMetric;
 use crate::metrics::{Recorder, ScriptError};
 use crate::plan::{Options, ScenarioPlan};
+use crate::text::LONGEST_DURATION;
 
 /// Deepest nesting of calls. The stack of a fiber is checked besides, so this is for readable errors.
 const MAX_CALL_LEVELS: usize = 100;
@@ -34,7 +35,7 @@ const MAX_CALL_LEVELS: usize = 100;
 /// Deepest nesting of expressions, in functions and outside.
 const MAX_EXPR_DEPTH: usize = 64;
 
-/// Largest string, array and map of a script, in bytes or elements.
+/// Largest string, array and map of a script, in bytes or elements, where nobody counts its memory.
 const MAX_SIZE: usize = 256 * 1024 * 1024;
 
 /// A loaded script.
@@ -189,7 +190,7 @@ impl ScriptEngine {
     }
 
     fn call_method(&self, vu: &VuContext, function: &str) -> Result<Dynamic, CallEnd> {
-        let mut this = vu.this.clone();
+        let mut this = vu.this();
         self.evaluate(vu, function, |context| context.call_fn_raw(function, true, true, &mut [&mut this]))
     }
 
@@ -245,11 +246,11 @@ impl ScriptEngine {
         let Some(function) = self.wait_functions.get(&key) else { return Ok(1.0) };
         let value = self.call_pointer(vu, function, &mut [])?;
         match super::api::number(&value) {
-            Some(seconds) if seconds.is_finite() && seconds >= 0.0 => Ok(seconds),
+            Some(seconds) if (0.0..=LONGEST_DURATION.as_secs_f64()).contains(&seconds) => Ok(seconds),
             _ => {
                 let message = format!(
-                    "the wait function returned {value}; it must return a number of seconds, 0 or \
-                             more"
+                    "the wait function returned {value}; it must return a number of seconds, from 0 to \
+                             a year"
                 );
                 Err(self.wrong_value(vu, function.fn_name(), message))
             }
@@ -274,7 +275,7 @@ impl ScriptEngine {
         function: &FnPtr,
         args: &mut [Dynamic],
     ) -> Result<Dynamic, CallEnd> {
-        let mut this = vu.this.clone();
+        let mut this = vu.this();
         self.evaluate(vu, function.fn_name(), |context| {
             let native = NativeCallContext::new_with_all_fields(
                 &self.engine,
@@ -460,11 +461,11 @@ pub(super) fn new_engine(sources: &Sources, host: &Rc<Host>) -> Engine {
         .set_max_variables(10_000)
         .set_max_functions(10_000)
         .set_max_modules(1_000)
-        .set_max_string_size(MAX_SIZE)
-        .set_max_array_size(MAX_SIZE / 16)
-        .set_max_map_size(MAX_SIZE / 64)
         .set_optimization_level(OptimizationLevel::Simple)
         .set_module_resolver(Importer::new(sources.clone()));
+    // Rhai counts a value anew at each call on it, so a loop of `push` takes the square of its time.
+    let most = if host.counts_memory() { 0 } else { MAX_SIZE };
+    engine.set_max_string_size(most).set_max_array_size(most / 16).set_max_map_size(most / 64);
     let h = host.clone();
     engine.on_progress(move |_| h.on_operation());
     // Locals are found by their place; only names without one can be variables of the top level.
@@ -477,6 +478,7 @@ pub(super) fn new_engine(sources: &Sources, host: &Rc<Host>) -> Engine {
         Ok(constants.and_then(|constants| constants.borrow().get(name).map(Dynamic::flatten_clone)))
     });
     register_capture(&mut engine);
+    super::builtins::register(&mut engine, host);
     for (_, register) in MODULES {
         register(&mut engine, host);
     }

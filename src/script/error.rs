@@ -28,6 +28,10 @@ const MOST_FORMS: usize = 4;
 pub(super) const READ_ONLY: &str = "constants are read-only, and so are top-level variables inside functions (keep a \
                                     virtual user's state in `this`, or change a copy: let x = …)";
 
+/// What a script gets when native code runs out of stack over one of its values.
+pub(crate) const VALUE_TOO_DEEP: &str = "a value or an expression is nested too deeply, some thousand levels; a value may be put into itself again and \
+     again, as in `this.last = #{ prev: this.last }`";
+
 /// How a call of a script function ended, if not with a value.
 pub(crate) enum CallEnd {
     /// It was ended from outside, or ended itself.
@@ -76,6 +80,12 @@ impl Explainer<'_> {
                     format!("failed: {reason}")
                 }
                 Some(Ending::TooDeep) => too_deep(),
+                Some(Ending::TooMuchMemory) => {
+                    "took more than 1 GB of memory; check for a value that grows without end (the state of its \
+                     virtual user is dropped)"
+                        .to_owned()
+                }
+                Some(Ending::ValueTooDeep) => VALUE_TOO_DEEP.to_owned(),
                 Some(Ending::LoadTooLong) => {
                     "the top level of the script has run for a minute; check for an endless loop (declare at \
                      the top level, do work in setup())"

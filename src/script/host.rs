@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
-use rhai::Dynamic;
+use rhai::{Dynamic, EvalAltResult, Position};
 
 use super::call_site::CallSite;
 use super::declare::Declarations;
@@ -34,12 +34,19 @@ use super::value::Value;
 use super::vu_context::VuContext;
 use crate::data::Registry;
 use crate::metrics::{Recorder, ScriptError};
+use crate::system::{held, is_counted, process_memory};
 
 /// How often the clock is checked, in Rhai operations. An operation takes about 50 to 200 ns.
 const OPS_PER_LOOK: u32 = 256;
 
 /// How long a script may compute before the other virtual users of its thread get their turn.
 const SLICE: Duration = Duration::from_micros(500);
+
+/// Memory that a call may take, an iteration for example, in bytes.
+const MOST_MEMORY: i64 = 1 << 30;
+
+/// How much more it may take before the system is asked again, in bytes.
+const MEMORY_STEP: i64 = 64 << 20;
 
 /// How long the top level of a script may take.
 const LOAD_TIME: Duration = Duration::from_secs(60);
@@ -96,6 +103,12 @@ pub(crate) struct Host {
     pulse: OnceCell<Arc<Pulse>>,
     /// Lowest address the running script's stack may reach.
     stack_limit: Cell<usize>,
+    /// [`held`] above which the running call has taken too much memory.
+    memory_top: Cell<i64>,
+    /// Whether the allocator counts.
+    counts_memory: bool,
+    /// The running user is to lose its state, because that may be what fills the memory.
+    took_too_much: Cell<bool>,
     ops: Cell<u32>,
     slice_started: Cell<Option<Instant>>,
     load_started: Cell<Instant>,
@@ -127,6 +140,9 @@ impl Host {
             current: RefCell::new(None),
             pulse: OnceCell::new(),
             stack_limit: Cell::new(0),
+            memory_top: Cell::new(i64::MAX),
+            counts_memory: is_counted(),
+            took_too_much: Cell::new(false),
             ops: Cell::new(0),
             slice_started: Cell::new(None),
             load_started: Cell::new(Instant::now()),
@@ -209,23 +225,51 @@ impl Host {
         let _ = self.pulse.set(pulse);
     }
 
-    /// Makes `vu` the one host functions see; the script may use the stack down to `stack_limit`.
-    pub(crate) fn enter(&self, vu: Rc<VuContext>, stack_limit: usize) {
+    /// Makes `vu` the one host functions see; the script may use the stack down to `stack_limit`, and has taken so
+    /// much memory so far.
+    pub(crate) fn enter(&self, vu: Rc<VuContext>, stack_limit: usize, memory: i64) {
         if let Some(pulse) = self.pulse.get() {
             pulse.enter(vu.id, vu.scenario_index, vu.calling.get());
         }
         self.current.replace(Some(vu));
         self.stack_limit.set(stack_limit);
+        self.begin_memory(memory);
         self.slice_started.set(None);
     }
 
-    /// The opposite of [`Host::enter`].
-    pub(crate) fn leave(&self) {
+    /// Lowest address that the running script's stack may reach. Whoever sets it to `usize::MAX` ends the script at
+    /// its next operation: native code went beyond the memory of the stack.
+    pub(crate) fn stack_mark(&self) -> &Cell<usize> {
+        &self.stack_limit
+    }
+
+    /// The opposite of [`Host::enter`]; gives how much memory the script has taken.
+    pub(crate) fn leave(&self) -> i64 {
         if let Some(pulse) = self.pulse.get() {
             pulse.leave();
         }
         self.current.replace(None);
         self.stack_limit.set(0);
+        match self.memory_top.replace(i64::MAX) {
+            i64::MAX => 0,
+            top => held() - (top - MOST_MEMORY),
+        }
+    }
+
+    fn begin_memory(&self, taken: i64) {
+        if self.counts_memory {
+            self.memory_top.set(held() + MOST_MEMORY - taken);
+        }
+    }
+
+    /// Whether the allocator counts what scripts hold, so that their values need no limits of their own.
+    pub(crate) fn counts_memory(&self) -> bool {
+        self.counts_memory
+    }
+
+    /// Whether the call that has ended took too much memory, told once.
+    pub(crate) fn took_too_much(&self) -> bool {
+        self.took_too_much.take()
     }
 
     /// The virtual user that runs now.
@@ -248,6 +292,8 @@ impl Host {
     pub(crate) fn begin_load(&self) {
         self.declarations.replace(Some(Declarations::default()));
         self.load_started.set(Instant::now());
+        self.took_too_much.set(false);
+        self.begin_memory(0);
     }
 
     /// What the top level declares.
@@ -275,12 +321,20 @@ impl Host {
         self.settle(vu).map_err(Ending::into_error)?;
         let mut future = pin!(future);
         let mut output = None;
-        let waited = vu.waiter().wait(&mut |context| match future.as_mut().poll(context) {
-            Poll::Ready(value) => {
-                output = Some(value);
-                Poll::Ready(())
+        let waited = vu.waiter().wait(&mut |context| {
+            // Connections outlive the call, and others free what they hold.
+            let before = held();
+            let polled = future.as_mut().poll(context);
+            if self.memory_top.get() != i64::MAX {
+                self.memory_top.set(self.memory_top.get() + held() - before);
             }
-            Poll::Pending => Poll::Pending,
+            match polled {
+                Poll::Ready(value) => {
+                    output = Some(value);
+                    Poll::Ready(())
+                }
+                Poll::Pending => Poll::Pending,
+            }
         });
         match (waited, output) {
             (Ok(()), Some(value)) => Ok(value),
@@ -318,9 +372,43 @@ impl Host {
         self.ops.set(ops);
         // The address of a local is near enough to the stack pointer.
         if (&raw const ops).addr() < self.stack_limit.get() {
-            return Some(Dynamic::from(Ending::TooDeep));
+            return Some(Dynamic::from(match self.stack_limit.get() {
+                usize::MAX => Ending::ValueTooDeep,
+                _ => Ending::TooDeep,
+            }));
+        }
+        if held() > self.memory_top.get()
+            && let Some(ending) = self.look_at_memory()
+        {
+            return Some(Dynamic::from(ending));
         }
         if ops.is_multiple_of(OPS_PER_LOOK) { self.look_at_clock() } else { None }
+    }
+
+    /// The count says that the script has taken too much; the system has the last word, because what a connection
+    /// allocates here and frees elsewhere adds up in a call that goes on for hours.
+    #[cold]
+    fn look_at_memory(&self) -> Option<Ending> {
+        if process_memory().is_some_and(|bytes| i64::try_from(bytes).is_ok_and(|bytes| bytes < MOST_MEMORY)) {
+            self.begin_memory(MOST_MEMORY - MEMORY_STEP);
+            return None;
+        }
+        // It is told once; its functions may still have to end.
+        self.memory_top.set(i64::MAX);
+        self.took_too_much.set(true);
+        Some(Ending::TooMuchMemory)
+    }
+
+    /// What a host function calls again and again when it computes for long: as an operation of the script. Others
+    /// may get their turn here, so nothing may be borrowed.
+    ///
+    /// # Errors
+    /// When the script is to end.
+    pub(crate) fn step(&self) -> ScriptResult<()> {
+        match self.on_operation() {
+            Some(token) => Err(EvalAltResult::ErrorTerminated(token, Position::NONE).into()),
+            None => Ok(()),
+        }
     }
 
     #[cold]

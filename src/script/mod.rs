@@ -4,6 +4,7 @@
 //! ([`value::Value`], [`source::Sources`]).
 
 pub(crate) mod api;
+mod builtins;
 mod call_site;
 mod check;
 mod declare;
@@ -37,8 +38,8 @@ pub use api::{AsyncCall, Sample};
 pub(crate) use check::{Analysis, analyse};
 pub use declare::Param;
 pub(crate) use ending::{Ending, Stopped, Waiter};
-pub(crate) use engine::{LoadError, ScriptEngine, ScriptPlan};
-pub(crate) use error::CallEnd;
+pub(crate) use engine::{LoadError, Loaded, ScriptEngine, ScriptPlan};
+pub(crate) use error::{CallEnd, VALUE_TOO_DEEP};
 pub(crate) use events::{EventFields, ScriptEvent};
 pub(crate) use habits::foreign_file;
 pub(crate) use host::{Common, Host, ScriptInputs};

@@ -20,11 +20,21 @@ pub(crate) enum Value {
     Map(Vec<(String, Value)>),
 }
 
+/// Deepest nesting of a plain value: threads with small stacks copy and drop them.
+const MOST_DEPTH: usize = 200;
+
 impl Value {
-    /// The value in plain form; the type's name when it holds something that cannot leave its thread.
+    /// The value in plain form; in words what it holds when that cannot leave its thread.
     pub(crate) fn from_dynamic(value: &Dynamic) -> Result<Value, String> {
+        Value::from_level(value, 0)
+    }
+
+    fn from_level(value: &Dynamic, level: usize) -> Result<Value, String> {
+        if level > MOST_DEPTH {
+            return Err(format!("value nested more than {MOST_DEPTH} levels deep"));
+        }
         if value.is_shared() {
-            return Value::from_dynamic(&value.flatten_clone());
+            return Value::from_level(&value.flatten_clone(), level);
         }
         if value.is_unit() {
             return Ok(Value::Unit);
@@ -48,10 +58,11 @@ impl Value {
             return Ok(Value::Bytes(v.clone()));
         }
         if let Some(v) = value.read_lock::<Array>() {
-            return v.iter().map(Value::from_dynamic).collect::<Result<_, _>>().map(Value::List);
+            let values = v.iter().map(|v| Value::from_level(v, level + 1));
+            return values.collect::<Result<_, _>>().map(Value::List);
         }
         if let Some(v) = value.read_lock::<Map>() {
-            let entries = v.iter().map(|(k, v)| Ok((k.to_string(), Value::from_dynamic(v)?)));
+            let entries = v.iter().map(|(k, v)| Ok((k.to_string(), Value::from_level(v, level + 1)?)));
             return entries.collect::<Result<_, String>>().map(Value::Map);
         }
         Err(value.type_name().to_owned())
@@ -87,6 +98,14 @@ mod tests {
         let plain = Value::from_dynamic(&value).unwrap();
         assert_eq!(plain.to_dynamic().to_string(), value.to_string());
         assert_eq!(Value::from_dynamic(&plain.to_dynamic()).unwrap(), plain);
+    }
+
+    #[test]
+    fn values_that_are_nested_too_deeply_stay() {
+        let nested = |levels| (0..levels).fold(Dynamic::UNIT, |inner, _| Dynamic::from_array(vec![inner]));
+        assert!(Value::from_dynamic(&nested(MOST_DEPTH)).is_ok());
+        let error = Value::from_dynamic(&nested(MOST_DEPTH + 1)).unwrap_err();
+        assert_eq!(error, "value nested more than 200 levels deep");
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub(crate) struct VuContext {
     /// Whether its requests are counted; not so in `setup` and `teardown`.
     pub(crate) records: bool,
     /// The VU's own map.
-    pub(crate) this: Dynamic,
+    this: RefCell<Dynamic>,
     /// Connections and cookies.
     pub(crate) client: Client,
     /// Base URL of relative URLs.
@@ -146,8 +146,7 @@ impl VuContext {
             stage: parts.stage,
             lag: Cell::new(Duration::ZERO),
             records: parts.records,
-            // Shared, so that closures given to `group` or `check` work on the same map as the task.
-            this: Dynamic::from(Map::new()).into_shared(),
+            this: RefCell::new(new_this()),
             client: parts.client,
             base: parts.base,
             wait: RefCell::new(parts.wait),
@@ -168,6 +167,25 @@ impl VuContext {
             in_stop_hook: Cell::new(false),
             task_waker: RefCell::new(None),
         })
+    }
+
+    /// The VU's own map; clones are the same map.
+    pub(crate) fn this(&self) -> Dynamic {
+        self.this.borrow().clone()
+    }
+
+    /// Takes the VU's state away, for the caller to drop: it may be nested so deeply that this needs a large stack.
+    /// The VU goes on with an empty map, as if no call had ever run.
+    pub(crate) fn start_afresh(&self) -> Dynamic {
+        self.groups.borrow_mut().clear();
+        self.listening.set(false);
+        self.computing.set(false);
+        self.this.replace(new_this())
+    }
+
+    /// Whether the VU has any state of its own.
+    pub(crate) fn has_state(&self) -> bool {
+        self.this.borrow().read_lock::<Map>().is_none_or(|map| !map.is_empty())
     }
 
     pub(crate) fn waiter(&self) -> &dyn Waiter {
@@ -340,6 +358,11 @@ impl VuContext {
         })
         .await
     }
+}
+
+/// Shared, so that closures given to `group` or `check` work on the same map as the task.
+fn new_this() -> Dynamic {
+    Dynamic::from(Map::new()).into_shared()
 }
 
 /// What checks, transactions and values of a script's metrics are told apart by, besides their own names and tags.

@@ -10,6 +10,7 @@ mod deadlines;
 mod file_id;
 mod files;
 mod limits;
+mod memory;
 mod roots;
 mod run_queue;
 #[cfg(all(unix, feature = "cli"))]
@@ -23,6 +24,8 @@ pub(crate) use file_id::FileId;
 pub(crate) use files::read_text;
 pub(crate) use files::{create_file, create_stream, read_file, refuse_special_file};
 pub(crate) use limits::Limits;
+pub use memory::CountedAllocator;
+pub(crate) use memory::{held, is_counted, process_memory};
 pub(crate) use roots::trusted_roots;
 pub(crate) use run_queue::RunQueue;
 #[cfg(all(unix, feature = "cli"))]

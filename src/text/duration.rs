@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 /// Longest duration accepted: a year. Anything longer is most likely a typing error.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+pub const LONGEST_DURATION: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Reads a duration: a bare number of seconds (`90`, `0.5`) or numbers with units (`300ms`, `1m30s`, `1.5h`).
 ///
@@ -21,7 +21,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| wrong(""))?,
         Err(_) => parse_units(trimmed).ok_or_else(|| wrong(""))?,
     };
-    if duration > LONGEST { Err(wrong(": it is longer than a year")) } else { Ok(duration) }
+    if duration > LONGEST_DURATION { Err(wrong(": it is longer than a year")) } else { Ok(duration) }
 }
 
 /// Number-unit pairs; `humantime` reads whole numbers, so a pair with a decimal point is read here.

@@ -11,7 +11,7 @@ mod user_text;
 pub(crate) mod utc;
 
 pub use count::format_count;
-pub use duration::{format_clock, format_duration, parse_duration};
+pub use duration::{LONGEST_DURATION, format_clock, format_duration, parse_duration};
 pub use shell::shell_word;
 pub(crate) use suggest::{did_you_mean, nearest, one_of};
 pub(crate) use user_text::{char_width, clean_json, clean_text};

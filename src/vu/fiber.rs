@@ -1,4 +1,4 @@
-//! A script function on a stack of its own, as a future: the only file with `unsafe`.
+//! A script function on a stack of its own, as a future.
 //!
 //! Rhai is synchronous. A [`Fiber`] runs it in a stackful coroutine; a host function that has to wait polls
 //! its future with the waker of the fiber's own poll and suspends the coroutine while that is pending.
@@ -22,12 +22,12 @@ use std::ptr;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
-use corosensei::stack::{DefaultStack, Stack};
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 
+use super::stack::{Bounds, GROWN, ScriptStack, watched};
 use crate::script::{Host, Stopped, VuContext, Waiter};
 
-/// Address space of a stack; memory is used only as far as a script reaches.
+/// Memory of a stack, used only as far as a script reaches; see `stack.rs` for what is beyond.
 ///
 /// Rhai's frames are several times larger without optimisation.
 const STACK_SIZE: usize = if cfg!(debug_assertions) { 16 << 20 } else { 1 << 20 };
@@ -41,7 +41,8 @@ const MOST_IDLE_STACKS: usize = 1024;
 /// What a resume hands in: the context of the poll that resumes.
 type Resume = *mut Context<'static>;
 
-type Script<T> = Coroutine<Resume, (), T, DefaultStack>;
+/// Gives `None` when its stack overflowed.
+type Script<T> = Coroutine<Resume, (), Option<T>, ScriptStack>;
 
 /// Suspends and resumes; one per virtual user.
 pub(crate) struct FiberState {
@@ -89,7 +90,7 @@ impl Waiter for FiberState {
 
 /// Stacks of fibers that have ended, for the next ones.
 pub(crate) struct StackPool {
-    idle: RefCell<Vec<DefaultStack>>,
+    idle: RefCell<Vec<ScriptStack>>,
 }
 
 impl StackPool {
@@ -97,16 +98,17 @@ impl StackPool {
         Rc::new(StackPool { idle: RefCell::new(Vec::new()) })
     }
 
-    fn take(&self) -> std::io::Result<DefaultStack> {
+    fn take(&self) -> std::io::Result<ScriptStack> {
         match self.idle.borrow_mut().pop() {
             Some(stack) => Ok(stack),
-            None => DefaultStack::new(STACK_SIZE),
+            None => ScriptStack::new(STACK_SIZE),
         }
     }
 
-    fn put(&self, stack: DefaultStack) {
+    /// A stack that has grown is not kept: its memory goes back to the system.
+    fn put(&self, stack: ScriptStack) {
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < MOST_IDLE_STACKS {
+        if idle.len() < MOST_IDLE_STACKS && !stack.bounds().has_grown() {
             idle.push(stack);
         }
     }
@@ -117,18 +119,22 @@ impl StackPool {
 pub(crate) enum FiberError {
     /// A host function panicked, with this message.
     Panicked(String),
+    /// Native code recursed to the end of the stack, over a value that is nested too deeply.
+    Overflowed,
     /// The system has no memory or no mapping left for a stack.
     NoStack(std::io::Error),
 }
 
 /// A call of a script function that can be suspended. Dropping it unwinds the call.
-pub(crate) struct Fiber<T> {
+pub(crate) struct Fiber<T: 'static> {
     script: Option<Script<T>>,
     host: Rc<Host>,
     vu: Rc<VuContext>,
     state: Rc<FiberState>,
     pool: Rc<StackPool>,
-    stack_limit: usize,
+    bounds: Rc<Bounds>,
+    /// What the script has taken so far, in bytes.
+    memory: i64,
 }
 
 impl<T: 'static> Fiber<T> {
@@ -141,13 +147,13 @@ impl<T: 'static> Fiber<T> {
         call: impl FnOnce() -> T + 'static,
     ) -> Result<Fiber<T>, FiberError> {
         let stack = pool.take().map_err(FiberError::NoStack)?;
-        let stack_limit = stack.limit().get() + STACK_RESERVE;
+        let bounds = stack.bounds();
         let inner = state.clone();
         let script = Coroutine::with_stack(stack, move |yielder: &Yielder<Resume, ()>, context: Resume| {
             inner.yielder.set(yielder);
             inner.context.set(context);
             let _clear = Clear(&inner);
-            call()
+            Some(call())
         });
         Ok(Fiber {
             script: Some(script),
@@ -155,8 +161,14 @@ impl<T: 'static> Fiber<T> {
             vu: vu.clone(),
             state: state.clone(),
             pool: pool.clone(),
-            stack_limit,
+            bounds,
+            memory: 0,
         })
+    }
+
+    /// How far the script may reach; nowhere, after native code went beyond.
+    fn stack_limit(&self) -> usize {
+        if self.bounds.has_grown() { GROWN } else { self.bounds.soft_limit() + STACK_RESERVE }
     }
 
     fn recycle(&mut self) {
@@ -179,26 +191,36 @@ impl Drop for Clear<'_> {
 }
 
 // A fiber holds no reference into itself: its coroutine's stack is memory of its own.
-impl<T> Unpin for Fiber<T> {}
+impl<T: 'static> Unpin for Fiber<T> {}
 
 impl<T: 'static> Future for Fiber<T> {
     type Output = Result<T, FiberError>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        let stack_limit = this.stack_limit();
         let Some(script) = &mut this.script else {
             return Poll::Ready(Err(FiberError::Panicked("a fiber was polled after its end".into())));
         };
         // The lifetime is given back by invariant 1: the pointer is not used after this poll.
         let context: Resume = ptr::from_mut(context).cast();
-        this.host.enter(this.vu.clone(), this.stack_limit);
-        let resumed = catch_unwind(AssertUnwindSafe(|| script.resume(context)));
-        this.host.leave();
+        this.host.enter(this.vu.clone(), stack_limit, this.memory);
+        let trap = script.trap_handler();
+        let resumed = catch_unwind(AssertUnwindSafe(|| {
+            watched(&this.bounds, this.host.stack_mark(), &trap, || script.resume(context))
+        }));
+        this.memory = this.host.leave();
         match resumed {
             Ok(CoroutineResult::Yield(())) => Poll::Pending,
-            Ok(CoroutineResult::Return(value)) => {
+            Ok(CoroutineResult::Return(Some(value))) => {
                 this.recycle();
                 Poll::Ready(Ok(value))
+            }
+            Ok(CoroutineResult::Return(None)) => {
+                // What was on the stack is forgotten, so it cannot do this itself.
+                drop(Clear(&this.state));
+                this.recycle();
+                Poll::Ready(Err(FiberError::Overflowed))
             }
             Err(panic) => {
                 this.recycle();
@@ -208,13 +230,17 @@ impl<T: 'static> Future for Fiber<T> {
     }
 }
 
-impl<T> Drop for Fiber<T> {
+impl<T: 'static> Drop for Fiber<T> {
     fn drop(&mut self) {
         let Some(mut script) = self.script.take() else { return };
         // What the script was waiting for is no longer polled, so nothing may ask for the context.
         self.state.context.set(ptr::null_mut());
         // Unwinding runs destructors of script values; one that panics must not take the worker with it.
-        let unwound = catch_unwind(AssertUnwindSafe(|| script.force_unwind()));
+        let trap = script.trap_handler();
+        let unwound = catch_unwind(AssertUnwindSafe(|| {
+            watched(&self.bounds, self.host.stack_mark(), &trap, || script.force_unwind());
+        }));
+        self.host.leave();
         if unwound.is_ok() && script.done() {
             self.pool.put(script.into_stack());
         }

@@ -3,15 +3,19 @@
 //! They run in fibers on the worker that is told to, as a user of their own, number 0, whose requests are not
 //! counted.
 
+use std::future::Future;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
 
 use super::fiber::{Fiber, FiberState};
+use super::loading::forget_state;
+use super::virtual_user::broken;
 use super::worker::Worker;
 use crate::metrics::ScriptError;
 use crate::plan::Wait;
 use crate::script::{CallEnd, Calling, Ending, EventFields, ScriptEvent, Value, VuContext};
+use crate::text::format_duration;
 
 impl Worker {
     /// Runs `setup`, if the script has one; its value goes to [`Worker::set_data`] of every worker.
@@ -20,13 +24,24 @@ impl Worker {
     /// What went wrong, in words, ready to be shown.
     pub(crate) async fn setup(&self) -> Result<Value, HookError> {
         let (script, (vu, fiber)) = (self.script(), self.hook_user(Calling::Setup));
-        let data = self.run_hook(vu.clone(), &fiber, move || script.setup(&vu)).await?;
+        let setup = self.run_hook(vu.clone(), &fiber, move || script.setup(&vu));
+        let data = self.in_time("setup", setup).await??;
         self.set_data(&data);
-        match self.fire(ScriptEvent::TestStart, Vec::new()).await {
+        let listeners = self.fire(ScriptEvent::TestStart, Vec::new());
+        match self.in_time("a listener to test_start", listeners).await? {
             Err(HookError::Aborted(reason)) => Err(HookError::Aborted(reason)),
             // A listener that fails is a script error, not a reason to make no load.
             _ => Ok(data),
         }
+    }
+
+    /// Gives something that runs before the load its time, and no more.
+    async fn in_time<T>(&self, what: &str, running: impl Future<Output = T>) -> Result<T, HookError> {
+        let timeout = self.shared.plan.setup_timeout;
+        tokio::time::timeout(timeout, running).await.map_err(|_| {
+            let after = format_duration(timeout);
+            HookError::Failed(format!("{what} was not done after {after} (see setup_timeout)"))
+        })
     }
 
     /// Calls the listeners to an event of the run.
@@ -136,13 +151,17 @@ impl Worker {
         };
         vu.settle(&mut self.host().recorder.borrow_mut());
         vu.end_leases();
+        forget_state(&vu);
         let secrets = self.secrets();
         match result {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(CallEnd::Error(error))) => Err(HookError::Failed(secrets.masked(shown(&error)))),
             Ok(Err(CallEnd::Ended(Ending::Abort(reason)))) => Err(HookError::Aborted(secrets.masked(reason))),
             Ok(Err(CallEnd::Ended(_))) => Err(HookError::Failed("it was stopped".into())),
-            Err(error) => Err(HookError::Failed(secrets.masked(format!("{error:?}")))),
+            Err(error) => {
+                let error = broken(error, self.script().main_file());
+                Err(HookError::Failed(secrets.masked(shown(&error))))
+            }
         }
     }
 }

@@ -2,11 +2,15 @@
 
 mod fiber;
 mod hooks;
+mod loading;
 mod next_task;
+mod stack;
 mod turns;
 mod virtual_user;
 mod worker;
 
 pub(crate) use hooks::HookError;
+pub(crate) use loading::{load_script, nested_too_deeply};
+pub(crate) use stack::on_large_stack;
 pub(crate) use turns::{Due, Spent, Turn, Turns};
 pub(crate) use worker::{Event, Interval, Seat, Shared, Worker, host_of};

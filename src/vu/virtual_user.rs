@@ -3,6 +3,7 @@
 //! Leaves to the executor when users are started and stopped. Invariants: every iteration that begins is
 //! counted once, as completed, failed or interrupted; between iterations a user holds no stack.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -13,12 +14,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::fiber::{Fiber, FiberError, FiberState};
+use super::loading::forget_state;
 use super::next_task::{Last, NextTask};
 use super::turns::{Due, Spent, Turn, Turns};
 use super::worker::Worker;
 use crate::metrics::{IterationEnd, ScriptError};
 use crate::plan::{ScenarioPlan, TaskPlan, Wait};
-use crate::script::{CallEnd, Calling, Ending, ScriptEvent, Value, VuContext, Waited, wait_seconds};
+use crate::script::{
+    CallEnd, Calling, Ending, ScriptEvent, VALUE_TOO_DEEP, Value, VuContext, Waited, wait_seconds,
+};
+use crate::text::LONGEST_DURATION;
 
 /// Least time before a failed `on_start` is tried again, so that a dead target is not hammered.
 const LEAST_RETRY: Duration = Duration::from_secs(1);
@@ -56,13 +61,13 @@ pub(crate) async fn live(
     turns: Rc<dyn Turns>,
     first: Option<f64>,
 ) {
-    let user = VirtualUser { worker, vu, fiber, scenario, turns };
+    let user = VirtualUser { worker, vu, fiber, scenario, turns, is_afresh: Cell::new(false) };
     poll_fn(|context| {
         user.vu.set_task_waker(context.waker());
         Poll::Ready(())
     })
     .await;
-    if let Some(spent) = user.start().await {
+    if let Some(spent) = user.start(0).await {
         user.iterate(first, spent).await;
     }
     user.stop().await;
@@ -74,6 +79,14 @@ struct VirtualUser {
     fiber: Rc<FiberState>,
     scenario: Rc<Scenario>,
     turns: Rc<dyn Turns>,
+    /// Its state was taken away in a call that failed, so `on_start` has to run again.
+    is_afresh: Cell<bool>,
+}
+
+impl Drop for VirtualUser {
+    fn drop(&mut self) {
+        forget_state(&self.vu);
+    }
 }
 
 /// A turn that has come.
@@ -84,9 +97,9 @@ struct Begin {
 }
 
 impl VirtualUser {
-    /// Calls `on_start` until it succeeds; gives how many iterations its failures have used up, or `None` when the
-    /// user is to end instead.
-    async fn start(&self) -> Option<u64> {
+    /// Calls `on_start` until it succeeds, for a user that has begun so many iterations; gives how many its failures
+    /// have used up, or `None` when the user is to end instead.
+    async fn start(&self, begun: u64) -> Option<u64> {
         let Some(on_start) = self.scenario.plan.on_start.clone() else { return Some(0) };
         let mut spent = 0;
         loop {
@@ -96,7 +109,8 @@ impl VirtualUser {
                 Next::Interrupted | Next::Leave => return None,
                 Next::Failed => {
                     self.vu.end_leases();
-                    if !self.spend(spent, started) {
+                    self.is_afresh.set(false);
+                    if !self.spend(begun + spent, started) {
                         return None;
                     }
                     spent += 1;
@@ -129,7 +143,7 @@ impl VirtualUser {
     }
 
     /// Runs iterations; `spent` are those that the user has had before the first.
-    async fn iterate(&self, first: Option<f64>, spent: u64) {
+    async fn iterate(&self, first: Option<f64>, mut spent: u64) {
         let mut due = Instant::now();
         let mut last = None;
         let mut was_late = false;
@@ -168,6 +182,13 @@ impl VirtualUser {
             if matches!(next, Next::Interrupted | Next::Leave) {
                 return;
             }
+            if self.is_afresh.take() {
+                // Boxed: rare, and every user's future would have to make room for it.
+                match Box::pin(self.start(spent + self.vu.iteration.get())).await {
+                    Some(more) => spent += more,
+                    None => return,
+                }
+            }
             if begin.is_placed {
                 was_late = true;
             } else {
@@ -176,7 +197,9 @@ impl VirtualUser {
                     // time, the pace goes on from its start.
                     (Wait::Pacing(seconds), _) => {
                         let base = if was_late { started } else { due };
-                        base.checked_add(Duration::from_secs_f64(*seconds)).unwrap_or(ended)
+                        base + Duration::try_from_secs_f64(*seconds)
+                            .unwrap_or(LONGEST_DURATION)
+                            .min(LONGEST_DURATION)
                     }
                     (wait, of_task) => ended + self.wait(wait, of_task).await,
                 };
@@ -254,7 +277,8 @@ impl VirtualUser {
             Wait::Script => self.ask_wait(of_task).await.unwrap_or(LEAST_RETRY.as_secs_f64()),
             wait => wait_seconds(wait, &mut *self.vu.rng.borrow_mut()),
         };
-        Duration::try_from_secs_f64(seconds).unwrap_or(LEAST_RETRY)
+        // What chance draws has no end.
+        Duration::try_from_secs_f64(seconds.min(LONGEST_DURATION.as_secs_f64())).unwrap_or(LEAST_RETRY)
     }
 
     async fn ask_wait(&self, of_task: Option<&str>) -> Option<f64> {
@@ -358,6 +382,10 @@ impl VirtualUser {
                     worker.misconfigured(&error);
                     return (Judged::Next(Next::Interrupted), None);
                 }
+                if worker.host().took_too_much() {
+                    self.is_afresh.set(true);
+                    forget_state(&self.vu);
+                }
                 worker.host().script_error(&self.vu, &error);
                 return (Judged::Failed(error), None);
             }
@@ -379,6 +407,11 @@ impl VirtualUser {
             }
             Called::Done(Err(CallEnd::Ended(_))) | Called::Interrupted(None) => Next::Interrupted,
             Called::Broken(error) => {
+                if matches!(error, FiberError::Overflowed) {
+                    // What was on the stack is lost, and may have borrowed the state for ever.
+                    self.is_afresh.set(true);
+                    forget_state(&self.vu);
+                }
                 let error = broken(error, worker.script().main_file());
                 worker.host().script_error(&self.vu, &error);
                 return (Judged::Failed(error), None);
@@ -403,11 +436,13 @@ enum Called<T> {
     Broken(FiberError),
 }
 
-fn broken(error: FiberError, file: &str) -> ScriptError {
+/// What a call that did not come to its end is told as.
+pub(super) fn broken(error: FiberError, file: &str) -> ScriptError {
     let message = match error {
         FiberError::Panicked(message) => {
             format!("a host function panicked: {message} (a mistake in the program that runs this script)")
         }
+        FiberError::Overflowed => VALUE_TOO_DEEP.to_owned(),
         FiberError::NoStack(error) => format!(
             "no memory for another running iteration: {error} (each one in flight needs two mappings; see \
              sysctl vm.max_map_count)"

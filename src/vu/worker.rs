@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::fiber::{FiberState, StackPool};
 use super::hooks::shown;
+use super::loading::load_script;
 use super::next_task::NextTask;
 use super::turns::{Spent, Turns};
 use super::virtual_user::{Scenario, live};
@@ -157,7 +158,8 @@ impl Worker {
         if let Some(tap) = tap {
             host.recorder.borrow_mut().tap(tap);
         }
-        let (script, _) = ScriptEngine::load(&shared.sources, &host, &shared.extensions, &shared.variables)?;
+        let script =
+            load_script(&shared.sources, &host, &shared.extensions, &shared.variables, |script, _| script)?;
         host.set_messages(shared.messages.clone());
         let script = Rc::new(script);
         listen(&host, &script);
@@ -194,10 +196,10 @@ impl Worker {
     /// here, although it did aside, the old one stays.
     pub(crate) fn reload(&self, sources: &Sources, variables: &BTreeMap<String, Value>) {
         self.host.set_messages(Arc::new(|_| {}));
-        let loaded = ScriptEngine::load(sources, &self.host, &self.shared.extensions, variables);
+        let loaded = load_script(sources, &self.host, &self.shared.extensions, variables, |script, _| script);
         self.host.set_messages(self.shared.messages.clone());
         match loaded {
-            Ok((script, _)) => {
+            Ok(script) => {
                 let script = Rc::new(script);
                 listen(&self.host, &script);
                 self.script.replace(script);

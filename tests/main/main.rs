@@ -19,6 +19,7 @@ mod convert;
 mod damage;
 mod data;
 mod declaring;
+mod depth;
 mod documents;
 
 mod embedding;

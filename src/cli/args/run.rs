@@ -123,6 +123,10 @@ pub(in crate::cli) struct RunArgs {
     #[arg(short = 's', long, value_name = "TIME", env = "RHAID_STOP_TIMEOUT", value_parser = parse_duration)]
     pub(in crate::cli) stop_timeout: Option<Duration>,
 
+    /// Time that setup may take [default: 60s]
+    #[arg(long, value_name = "TIME", env = "RHAID_SETUP_TIMEOUT", value_parser = parse_duration)]
+    pub(in crate::cli) setup_timeout: Option<Duration>,
+
     /// Settings file [default: rhaid.toml, if it exists]
     #[arg(long, value_name = "FILE", env = "RHAID_CONFIG")]
     pub(in crate::cli) config: Option<PathBuf>,
@@ -309,6 +313,7 @@ impl RunArgs {
             once: self.once,
             iterations: self.iterations,
             stop_timeout: self.stop_timeout,
+            setup_timeout: self.setup_timeout,
             seed: self.seed,
             threads: self.threads,
             scenarios: self.scenario.clone(),

@@ -6,7 +6,7 @@ use rhai::{Array, Blob, Dynamic, FnPtr, Map};
 
 use crate::script::habits;
 use crate::text::did_you_mean;
-use crate::text::parse_duration;
+use crate::text::{LONGEST_DURATION, parse_duration};
 
 /// Describes a value for an error message: its type, and the value when it is short and plain.
 pub(crate) fn describe(value: &Dynamic) -> String {
@@ -30,8 +30,11 @@ pub(crate) fn number(value: &Dynamic) -> Option<f64> {
 /// A time: a number of seconds, or text such as `300ms`.
 pub(crate) fn duration(what: &str, value: &Dynamic) -> Result<Duration, String> {
     if let Some(seconds) = number(value) {
-        return Duration::try_from_secs_f64(seconds)
-            .map_err(|_| format!("{what} is {seconds}; it is a time in seconds and must not be negative"));
+        return match Duration::try_from_secs_f64(seconds) {
+            Ok(duration) if duration <= LONGEST_DURATION => Ok(duration),
+            _ if seconds > 0.0 => Err(format!("{what} is {seconds} seconds; the maximum is a year")),
+            _ => Err(format!("{what} is {seconds}; it is a time in seconds and must not be negative")),
+        };
     }
     match value.as_immutable_string_ref() {
         Ok(text) => parse_duration(&text).map_err(|error| format!("{what}: {error}")),

@@ -77,6 +77,8 @@ keys! {
     iterations: "whole number";
     /// Grace period for running iterations when the run stops.
     stop_timeout: "time";
+    /// Time that `setup`, and the listeners to `test_start`, may take; then the run does not begin. Default 60 s.
+    setup_timeout: "time";
     /// Pass/fail conditions: a map from metrics to conditions, as in k6, or an array of complete thresholds; see
     /// [thresholds.md](thresholds.md).
     thresholds: "map, array or text";
@@ -299,6 +301,7 @@ fn option(options: &mut Options, key: &str, value: &Dynamic) -> Result<(), Strin
         "hold" => options.hold = Some(convert::duration(&what, value)?),
         "iterations" => options.iterations = Some(convert::count(&what, value)?),
         "stop_timeout" => options.stop_timeout = Some(convert::duration(&what, value)?),
+        "setup_timeout" => options.setup_timeout = Some(convert::duration(&what, value)?),
         "tags" => options.tags = convert::text_map(&what, value)?.into_iter().collect(),
         "seed" => options.seed = Some(convert::count(&what, value)?),
         "http" => options.http = http(&convert::map(&what, value)?)?,

@@ -11,6 +11,7 @@ use crate::script::ending::{Ending, ScriptResult};
 use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
 use crate::script::wait_time::wait_seconds;
+use crate::text::LONGEST_DURATION;
 
 pub(super) const SECTION: Section = Section {
     name: "flow",
@@ -99,7 +100,9 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
             }
             wait => wait_seconds(wait, &mut *vu.rng.borrow_mut()),
         };
-        h.pause(&vu, Duration::from_secs_f64(seconds))
+        // What chance draws has no end.
+        let pause = Duration::try_from_secs_f64(seconds).unwrap_or(LONGEST_DURATION);
+        h.pause(&vu, pause.min(LONGEST_DURATION))
     });
 
     let h = host.clone();

@@ -139,7 +139,7 @@ pub(crate) fn call_closure<const N: usize>(
     args: [Dynamic; N],
 ) -> ScriptResult<Dynamic> {
     match host.current() {
-        Some(vu) => function.call_raw(context, Some(&mut vu.this.clone()), args),
+        Some(vu) => function.call_raw(context, Some(&mut vu.this()), args),
         None => function.call_raw(context, None, args),
     }
 }

@@ -118,7 +118,17 @@ fn float(host: &Rc<Host>, least: &Dynamic, most: &Dynamic) -> ScriptResult<f64> 
     if !(least.is_finite() && most.is_finite() && least <= most) {
         return Err(format!("random::float({least}, {most}): the smaller number comes first").into());
     }
-    Ok(if least == most { least } else { with_rng(host, |rng| rng.random_range(least..most)) })
+    Ok(with_rng(host, |rng| {
+        if least == most {
+            least
+        } else if (most - least).is_finite() {
+            rng.random_range(least..most)
+        } else {
+            // Their distance is not a number any more.
+            let share: f64 = rng.random();
+            least * (1.0 - share) + most * share
+        }
+    }))
 }
 
 fn pick(host: &Rc<Host>, array: &Array) -> ScriptResult<Dynamic> {
@@ -157,10 +167,14 @@ fn weighted(host: &Rc<Host>, weights: &Map) -> ScriptResult<String> {
             convert::expected(&format!("random::weighted: {name}"), "a weight of 0 or more", weight)
         })?);
     }
-    let shares = WeightedIndex::new(shares).map_err(|error| match error {
-        Error::Overflow => "random::weighted: the sum of the weights is too large",
-        _ => "random::weighted: all weights are 0",
-    })?;
+    // The sum of the largest numbers is not a number any more.
+    let largest = shares.iter().copied().fold(0.0, f64::max);
+    let scale = if largest > 1e300 { largest } else { 1.0 };
+    let shares =
+        WeightedIndex::new(shares.into_iter().map(|share| share / scale)).map_err(|error| match error {
+            Error::Overflow => "random::weighted: the sum of the weights is too large",
+            _ => "random::weighted: all weights are 0",
+        })?;
     let drawn = with_rng(host, |rng| shares.sample(rng));
     Ok(weights.keys().nth(drawn).map_or_else(String::new, ToString::to_string))
 }

@@ -33,7 +33,7 @@ const JSON_START: usize = 60;
 #[derive(Clone)]
 pub(crate) struct Response {
     pub(super) data: Rc<ResponseData>,
-    host: Rc<Host>,
+    pub(super) host: Rc<Host>,
 }
 
 /// The data of a response.
@@ -137,12 +137,12 @@ impl ResponseData {
     }
 
     /// The body as a document, parsed once.
-    pub(super) fn html(&self) -> Result<&Document, String> {
+    pub(super) fn html(&self, host: &Host) -> ScriptResult<&Document> {
         // Not `get_or_init`: a body that cannot be decoded is an error each time.
         match self.html.get() {
             Some(document) => Ok(document),
             None => {
-                let document = Document::parse(&self.text()?);
+                let document = Document::parse(&self.text()?, &mut || host.step())?;
                 Ok(self.html.get_or_init(|| document))
             }
         }

@@ -173,7 +173,8 @@ pub(super) fn scenario(
 /// A weight that may be a fraction.
 fn share(what: &str, value: &Dynamic) -> Result<f64, String> {
     match convert::number(value).ok_or_else(|| convert::expected(what, "a number", value))? {
-        weight if weight.is_finite() && weight >= 0.0 => Ok(weight),
+        weight if (0.0..=1e9).contains(&weight) => Ok(weight),
+        weight if weight > 0.0 => Err(format!("{what} is {weight}; the maximum is 1000000000")),
         weight => Err(format!("{what} is {weight}; it must be 0 or more")),
     }
 }

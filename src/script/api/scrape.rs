@@ -159,53 +159,55 @@ calls! {
     fn html() -> text;
 }
 
-pub(super) fn register(engine: &mut Engine, _: &Rc<Host>) {
+pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let selectors = Rc::new(Selectors::default());
     engine
         .register_type_with_name::<Document>("Document")
         .register_type_with_name::<Element>("Element")
         .register_type_with_name::<Elements>("Elements");
-    register_css(engine, &selectors);
+    register_css(engine, host, &selectors);
     register_element(engine);
-    register_elements(engine);
+    register_elements(engine, host);
     register_patterns(engine);
 }
 
 /// Everything that takes a selector.
-fn register_css(engine: &mut Engine, selectors: &Rc<Selectors>) {
-    engine.register_fn("html", |r: &mut Response| -> ScriptResult<Document> { Ok(r.data.html()?.clone()) });
+fn register_css(engine: &mut Engine, host: &Rc<Host>, selectors: &Rc<Selectors>) {
+    engine.register_fn("html", |r: &mut Response| -> ScriptResult<Document> {
+        Ok(r.data.html(&r.host)?.clone())
+    });
     let s = selectors.clone();
     engine.register_fn("css", move |r: &mut Response, selector: ImmutableString| -> ScriptResult<Elements> {
-        Ok(r.data.html()?.css(&s, &selector)?)
+        r.data.html(&r.host)?.css(&s, &selector, &mut || r.host.step())
     });
-    let s = selectors.clone();
+    let (s, h) = (selectors.clone(), host.clone());
     engine.register_fn("css", move |d: &mut Document, selector: ImmutableString| -> ScriptResult<Elements> {
-        Ok(d.css(&s, &selector)?)
+        d.css(&s, &selector, &mut || h.step())
     });
-    let s = selectors.clone();
+    let (s, h) = (selectors.clone(), host.clone());
     engine.register_fn("css", move |e: &mut Element, selector: ImmutableString| -> ScriptResult<Elements> {
-        Ok(e.css(&s, &selector)?)
+        e.css(&s, &selector, &mut || h.step())
     });
-    let s = selectors.clone();
+    let (s, h) = (selectors.clone(), host.clone());
     engine.register_fn(
         "css",
         move |list: &mut Elements, selector: ImmutableString| -> ScriptResult<Elements> {
-            Ok(list.css(&s, &selector)?)
+            list.css(&s, &selector, &mut || h.step())
         },
     );
     let s = selectors.clone();
     engine.register_fn("form", move |r: &mut Response, selector: ImmutableString| -> ScriptResult<Map> {
-        form(r.data.html()?, &s, &selector)
+        form(&r.host, r.data.html(&r.host)?, &s, &selector)
     });
-    let s = selectors.clone();
+    let (s, h) = (selectors.clone(), host.clone());
     engine.register_fn("form", move |d: &mut Document, selector: ImmutableString| -> ScriptResult<Map> {
-        form(d, &s, &selector)
+        form(&h, d, &s, &selector)
     });
 }
 
 /// The fields of the first form that the selector finds; a name with several values has an array of them.
-fn form(document: &Document, selectors: &Selectors, selector: &str) -> ScriptResult<Map> {
-    let Some(form) = document.css(selectors, selector)?.get(0) else {
+fn form(host: &Host, document: &Document, selectors: &Selectors, selector: &str) -> ScriptResult<Map> {
+    let Some(form) = document.css(selectors, selector, &mut || host.step())?.get(0) else {
         return Err(format!("no form on the page matches \"{selector}\"").into());
     };
     let mut values: BTreeMap<String, Array> = BTreeMap::new();
@@ -237,7 +239,7 @@ fn register_element(engine: &mut Engine) {
 }
 
 /// A list; the methods of an element apply to its first.
-fn register_elements(engine: &mut Engine) {
+fn register_elements(engine: &mut Engine, host: &Rc<Host>) {
     let first = |list: &Elements| list.get(0);
     engine
         .register_get("len", |list: &mut Elements| list.len() as i64)
@@ -252,8 +254,17 @@ fn register_elements(engine: &mut Engine) {
         })
         .register_fn("text", move |list: &mut Elements| optional(first(list).map(|element| element.text())))
         .register_fn("html", move |list: &mut Elements| optional(first(list).map(|element| element.html())))
-        .register_fn("texts", |list: &mut Elements| -> Array {
-            elements(list).map(|element| element.text().into()).collect()
+        .register_fn("texts", {
+            // Nested elements have each other's texts.
+            let h = host.clone();
+            move |list: &mut Elements| -> ScriptResult<Array> {
+                elements(list)
+                    .map(|element| {
+                        h.step()?;
+                        Ok(element.text().into())
+                    })
+                    .collect()
+            }
         })
         .register_fn("attrs", |list: &mut Elements, name: ImmutableString| -> Array {
             elements(list).map(|element| optional(element.attr(&name))).collect()

@@ -9,6 +9,7 @@ use crate::plan::Wait;
 use crate::script::ending::ScriptResult;
 use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
+use crate::text::LONGEST_DURATION;
 
 /// A wait as a script value.
 #[derive(Clone, Debug)]
@@ -114,7 +115,8 @@ fn spec(wait: Wait) -> ScriptResult<WaitSpec> {
 
 fn not_negative(function: &str, what: &str, value: &Dynamic) -> Result<f64, String> {
     match convert::number(value) {
-        Some(number) if number.is_finite() && number >= 0.0 => Ok(number),
+        Some(number) if (0.0..=LONGEST_DURATION.as_secs_f64()).contains(&number) => Ok(number),
+        Some(number) if number > 0.0 => Err(format!("{function}: {what} is {number}; the maximum is a year")),
         Some(number) => Err(format!("{function}: {what} is {number}; it must be 0 or more")),
         None => Err(convert::expected(&format!("{function}: {what}"), "a number", value)),
     }
@@ -122,7 +124,8 @@ fn not_negative(function: &str, what: &str, value: &Dynamic) -> Result<f64, Stri
 
 fn positive(function: &str, what: &str, value: &Dynamic) -> Result<f64, String> {
     match not_negative(function, what, value)? {
-        number if number > 0.0 => Ok(number),
-        _ => Err(format!("{function}: {what} is 0; it must be above 0")),
+        number if number >= LONGEST_DURATION.as_secs_f64().recip() => Ok(number),
+        0.0 => Err(format!("{function}: {what} is 0; it must be above 0")),
+        number => Err(format!("{function}: {what} is {number}; the minimum is one a year")),
     }
 }

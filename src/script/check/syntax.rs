@@ -60,6 +60,11 @@ pub(super) fn parse(engine: &Engine, text: &str) -> Parsed {
             }
             Err(error) => error,
         };
+        if matches!(*error.0, ParseErrorType::TooManyFunctions) {
+            // It is no mistake of one part; reading the rest again and again would take minutes.
+            parsed.errors.push(explained(engine, &error, &whole, "", 0));
+            break;
+        }
         let line = error.1.line().unwrap_or(usize::MAX).saturating_sub(1);
         let begins_inside = matches!(*error.0, ParseErrorType::WrongFnDefinition);
         let mut part = parts.iter().rposition(|part| part.start <= line).unwrap_or(0);
