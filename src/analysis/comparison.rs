@@ -43,7 +43,7 @@ pub(crate) fn resolution_sentence(comparison: &Comparison) -> String {
 }
 
 /// What got worse since which run, as a reason to fail; `None` if nothing did.
-pub(crate) fn regression_sentence(comparison: &Comparison) -> Option<String> {
+pub fn regression_sentence(comparison: &Comparison) -> Option<String> {
     let worse = listed(comparison, ChangeVerdict::Worse)?;
     Some(format!("worse than {}: {worse}", clean_line(&comparison.before.folder)))
 }

@@ -24,7 +24,7 @@ pub use compare::{
     LeastChange, Presence, RunName,
 };
 pub(crate) use compare::{MeasuredRun, RunFacts, circumstances};
-pub use comparison::comparison_sentence;
+pub use comparison::{comparison_sentence, regression_sentence};
 pub use finding::Finding;
 pub use findings::findings;
 pub use leak::leak;

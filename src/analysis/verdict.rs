@@ -65,7 +65,7 @@ impl Broken {
     }
 
     /// A short stable word.
-    pub(crate) fn kind(self) -> &'static str {
+    pub fn kind(self) -> &'static str {
         match self {
             Broken::Requests => "requests",
             Broken::Iterations => "iterations",

@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use super::files::{Files, json_text};
 use crate::analysis::blocking::lost_worker;
-use crate::analysis::comparison::regression_sentence;
-use crate::analysis::{Comparison, DEFAULT_NOISE};
+use crate::analysis::{Comparison, DEFAULT_NOISE, regression_sentence};
 use crate::cli::alerts::Alerts;
 use crate::cli::args::OutputArgs;
 use crate::cli::exit::Exit;
