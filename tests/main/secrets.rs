@@ -423,7 +423,7 @@ const DECLARED_PLACES: [(&str, &str); 26] = [
     ("fail", r#"fail("f " + S)"#),
     ("throw", r#"throw #{ q: S }"#),
     ("print", r#"print(S); log::error(S); debug(S)"#),
-    ("body that is not JSON", r#"http::post("/raw", #{ body: "<html>" + random::string(35) + S }).json()"#),
+    ("body that is not JSON", r#"http::post("/raw", #{ body: "<html>" + random::string(46) + S }).json()"#),
     ("long message", r#"fail(random::string(1980) + S + " and more")"#),
     ("long name", r#"http::get("/p", #{ name: random::string(485) + S + "/x" })"#),
     ("long body", r#"http::post("/raw", #{ body: random::string(1015) + S + random::string(20) })"#),
