@@ -54,6 +54,7 @@ struct Member {
 struct Round {
     awaited: Vec<usize>,
     deadline: Instant,
+    is_over: bool,
 }
 
 impl<W: Workers> Fleet<W> {
@@ -103,7 +104,10 @@ impl<W: Workers> Fleet<W> {
             let (worker, notice) = tokio::select! {
                 biased;
                 said = self.workers.next() => said,
-                () = late => continue,
+                () = late => {
+                    self.look_at_deadline();
+                    continue;
+                }
             };
             match notice {
                 Notice::Interval { number, interval } => self.take(worker, number, *interval),
@@ -113,6 +117,23 @@ impl<W: Workers> Fleet<W> {
                 }
             }
         }
+    }
+
+    /// The time for the intervals is over. When it has been over for long, this thread did not run, so the others may not
+    /// have run either: that is nobody's silence.
+    fn look_at_deadline(&mut self) {
+        let now = Instant::now();
+        let Some(round) = &mut self.round else { return };
+        let late = now.saturating_duration_since(round.deadline);
+        if late < HURRY {
+            round.is_over = true;
+            return;
+        }
+        round.deadline = now + HURRY;
+        self.members
+            .iter_mut()
+            .filter_map(|member| member.owes_since.as_mut())
+            .for_each(|since| *since += late);
     }
 
     fn take(&mut self, worker: usize, number: u64, interval: Interval) {
@@ -131,7 +152,7 @@ impl<W: Workers> Fleet<W> {
             let member = &self.members[worker];
             member.is_gone || member.taken >= member.asked
         };
-        Instant::now() >= round.deadline || round.awaited.iter().all(has_come)
+        round.is_over || round.awaited.iter().all(has_come)
     }
 
     /// Asks for what has been counted since the last time, and waits for all but those that have been silent for long. One
@@ -151,7 +172,7 @@ impl<W: Workers> Fleet<W> {
         let is_awaited =
             |&worker: &usize| !self.members[worker].is_gone && self.silence(worker, now).is_none();
         let awaited = (0..self.count()).filter(is_awaited).collect();
-        self.round = Some(Round { awaited, deadline: now + patience });
+        self.round = Some(Round { awaited, deadline: now + patience, is_over: false });
         self.asked += 1;
         for worker in 0..self.count() {
             let member = &mut self.members[worker];
