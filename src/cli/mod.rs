@@ -43,6 +43,8 @@ use clap::Parser;
 use args::{Cli, Command};
 use exit::Exit;
 
+use crate::system::can_open;
+
 /// The command `rhaid`: reads the arguments of the process and does what they say.
 pub fn main() -> ExitCode {
     let exit = command();
@@ -81,8 +83,17 @@ fn command() -> Exit {
     }
 }
 
+/// Files that an event loop opens, with the signals; tokio panics without them.
+const EVENT_LOOP_FILES: usize = 8;
+
 /// An event loop for a command; the run itself has threads of its own.
 fn event_loop() -> Result<tokio::runtime::Runtime, Exit> {
+    if let Err(files) = can_open(EVENT_LOOP_FILES, false) {
+        output::error(&format!(
+            "cannot start an event loop: only {files} more files can be opened; raise the limit: ulimit -n 1024"
+        ));
+        return Err(Exit::Configuration);
+    }
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| {
         output::error(&format!("cannot start an event loop: {error}"));
         Exit::Configuration

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -24,6 +24,7 @@ use super::proxy::Proxy;
 use super::record::{Phase, Record};
 use super::resolver::Addresses;
 use super::target::Origin;
+use crate::system::{takes_reserved_file, too_many_files};
 
 /// A connection that was just opened.
 pub(super) enum Opened {
@@ -149,10 +150,10 @@ impl Opening<'_> {
             let left = order.len() - tried;
             let attempt = if left == 1 {
                 // The limit around the whole way ends this one.
-                TcpStream::connect(peer).await
+                open_tcp(peer).await
             } else {
                 let share = limit.saturating_sub(started.elapsed()) / u32::try_from(left).unwrap_or(u32::MAX);
-                match timeout(share, TcpStream::connect(peer)).await {
+                match timeout(share, open_tcp(peer)).await {
                     Ok(result) => result,
                     Err(_) => Err(io::ErrorKind::TimedOut.into()),
                 }
@@ -213,4 +214,13 @@ impl Opening<'_> {
             Ok(Opened::Http1(Box::new(Http1::over(wire, writing).await?)))
         }
     }
+}
+
+/// Connects, but leaves the last files that this process may open to its results.
+async fn open_tcp(peer: SocketAddr) -> io::Result<TcpStream> {
+    let socket = if peer.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if takes_reserved_file(&socket) {
+        return Err(too_many_files());
+    }
+    socket.connect(peer).await
 }

@@ -41,6 +41,9 @@ struct Watched {
 impl Sampler {
     /// A sampler for the machine and this process.
     pub fn new() -> Sampler {
+        // It would keep a file open for each process of the machine, up to half of what this process may open: those are for
+        // connections. It holds for the whole process, and only costs opening them again.
+        sysinfo::set_open_files_limit(0);
         let mut system = System::new();
         let machine_info = machine_info(&mut system);
         let mut sampler = Sampler {

@@ -1,4 +1,4 @@
-//! Resource limits of this process.
+//! Resource limits of this process, and the open files that connections leave to others.
 
 /// Limits that matter to a run with many users; `None` is unknown or unlimited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +19,50 @@ impl Limits {
         let (open_files, open_files_hard) = open_files();
         Limits { open_files, open_files_hard, ports: ports(), mappings: mappings() }
     }
+}
+
+/// Open files that are not for connections: results, event loops, look-ups of names.
+const RESERVED_FILES: u64 = 16;
+
+/// Whether a new connection is among the last files that this process may open. The system gives out the lowest number
+/// that is free, so the highest ones are left when all others are in use.
+#[cfg(unix)]
+pub(crate) fn takes_reserved_file(connection: &impl std::os::fd::AsRawFd) -> bool {
+    let (limit, _) = open_files();
+    let number = u64::try_from(connection.as_raw_fd()).unwrap_or(0);
+    limit.is_some_and(|limit| number.saturating_add(RESERVED_FILES) >= limit)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn takes_reserved_file<T>(_: &T) -> bool {
+    false
+}
+
+/// The error of a process that has all files open that it may.
+pub(crate) fn too_many_files() -> std::io::Error {
+    #[cfg(unix)]
+    return rustix::io::Errno::MFILE.into();
+    #[cfg(not(unix))]
+    return std::io::Error::other("too many open files");
+}
+
+/// Whether so many further files can be opened now, besides those that connections do not take; if not, how many can.
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) fn can_open(files: usize, with_reserve: bool) -> Result<(), usize> {
+    let files = files + if with_reserve { RESERVED_FILES as usize } else { 0 };
+    let mut opened = Vec::new();
+    while opened.len() < files {
+        match std::fs::File::open("/dev/null") {
+            Ok(file) => opened.push(file),
+            Err(_) => return Err(opened.len()),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(all(not(unix), feature = "cli"))]
+pub(crate) fn can_open(_: usize, _: bool) -> Result<(), usize> {
+    Ok(())
 }
 
 #[cfg(unix)]

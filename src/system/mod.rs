@@ -24,6 +24,9 @@ pub(crate) use file_id::FileId;
 pub(crate) use files::read_text;
 pub(crate) use files::{create_file, create_stream, read_file, refuse_special_file};
 pub(crate) use limits::Limits;
+#[cfg(feature = "cli")]
+pub(crate) use limits::can_open;
+pub(crate) use limits::{takes_reserved_file, too_many_files};
 pub use memory::CountedAllocator;
 pub(crate) use memory::{held, is_counted, process_memory};
 pub(crate) use roots::trusted_roots;

@@ -239,3 +239,46 @@ fn of_several_profiles_a_missing_file_is_told_after_all_have_run() {
     let broken = run(&limits.replace("rate > 0.01/s", "rate > 1000000000/s"));
     broken.expect_code(99);
 }
+
+/// The command with a limit on open files.
+#[cfg(target_os = "linux")]
+fn with_files(sandbox: &Sandbox, files: u32, arguments: &[&str]) -> crate::support::Output {
+    let rhaid = sandbox.command(arguments);
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", &format!("ulimit -n {files}; exec \"$0\" \"$@\"")])
+        .arg(rhaid.get_program())
+        .args(arguments);
+    command.current_dir(sandbox.path()).stdin(std::process::Stdio::null());
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    sandbox.attach(command.spawn().unwrap()).wait()
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn connections_leave_files_for_the_results() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); sleep(0.05); }");
+    let arguments =
+        ["run", "test.rhai", "-H", &server.url(), "-u", "100", "-r", "1000", "-t", "2", "--threads", "1"];
+    let output = with_files(&sandbox, 64, &arguments).expect_code(0);
+    assert!(!output.stderr.contains("cannot write"), "{}", output.shown());
+    let json = output.run_dir().json();
+    let failures = json["failures"].to_string();
+    assert!(failures.contains("oo many open files"), "or the limit was not met: {failures}");
+    assert_eq!(
+        json["total"]["requests"].as_u64().unwrap() - json["total"]["failures"].as_u64().unwrap(),
+        server.total()
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn too_few_open_files_are_told_before_the_run() {
+    for files in [9, 12, 16, 24, 30, 40] {
+        let sandbox = Sandbox::with("fn iteration() {}");
+        let arguments = ["run", "test.rhai", "-i", "1", "--threads", "2"];
+        let output = with_files(&sandbox, files, &arguments).expect_code(104).expect_stderr(&["ulimit -n"]);
+        assert!(output.stderr.lines().count() == 1, "{files}: {}", output.shown());
+    }
+}

@@ -25,6 +25,7 @@ use super::{config_file, event_loop, messages, output, profiles, resources};
 use crate::metrics::ThresholdText;
 use crate::plan::{FailsOn, Options};
 use crate::results::{ResultsError, SamplesFile};
+use crate::system::can_open;
 use crate::{LoadTest, Prepared};
 
 /// Runs the test that the arguments and the settings file describe.
@@ -100,11 +101,12 @@ fn execute_as_told(test: LoadTest, args: &RunArgs) -> Result<Ended, Refused> {
         return Err(Refused::Usage(problem));
     }
     places(args, &prepared, baseline.as_deref()).check().map_err(Refused::Usage)?;
-    let prepared = with_samples(prepared, &args.output)?;
-    let files = Files::create(&args.output, prepared.info())?;
     // Each user holds a connection, and the default of many systems is 1,024 files. Where the limit stays,
     // the requests that meet it say so.
     let _ = rlimit::increase_nofile_limit(rlimit::INFINITY);
+    check_files(prepared.info().threads)?;
+    let prepared = with_samples(prepared, &args.output)?;
+    let files = Files::create(&args.output, prepared.info())?;
     let session = Session { rate: args.load.rate, output: args.output.clone(), files, messages, alerts };
     let event_loop = event_loop()?;
     let ran = event_loop.block_on(session.run(prepared));
@@ -126,6 +128,21 @@ fn places(args: &RunArgs, prepared: &Prepared, baseline: Option<&Path>) -> Place
     prepared.files_read().iter().for_each(|(what, path)| places.reads(what, path));
     args.output.add_to(&mut places);
     places
+}
+
+/// Files that a run opens besides its connections, and for each thread.
+const FILES: usize = 24;
+const FILES_PER_THREAD: usize = 5;
+
+/// Whether the run can open what it needs, so that it does not fail half-way for lack of it.
+fn check_files(threads: usize) -> Result<(), Refused> {
+    let needed = FILES + FILES_PER_THREAD * threads;
+    can_open(needed, true).map_err(|files| {
+        Refused::Settings(format!(
+            "only {files} more files can be opened, which is too few for a run with {threads} worker threads; raise the \
+             limit (ulimit -n 1024), or use fewer threads (--threads)"
+        ))
+    })
 }
 
 /// Makes the files that every sample goes to.
