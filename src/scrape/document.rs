@@ -72,7 +72,8 @@ impl Document {
         let mut parser = parse_document(HtmlTreeSink::new(Html::new_document()), ParseOpts::default());
         let mut rest = text;
         while !rest.is_empty() {
-            let (part, after) = rest.split_at(rest.floor_char_boundary(PART.min(rest.len())));
+            let end = (PART..rest.len()).find(|&at| rest.is_char_boundary(at)).unwrap_or(rest.len());
+            let (part, after) = rest.split_at(end);
             parser.process(part.into());
             rest = after;
             let html = parser.tokenizer.sink.sink.0.borrow();
