@@ -33,6 +33,7 @@ pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
 ///
 /// # Errors
 /// When it cannot be made, or is not for reports.
+#[cfg(feature = "cli")]
 pub(crate) fn create_file(path: &Path) -> io::Result<File> {
     refuse_special_file(path)?;
     File::create(path)

@@ -21,8 +21,8 @@ pub(crate) use cpu::{CpuMeter, thread_cpu};
 #[cfg(feature = "cli")]
 pub(crate) use file_id::FileId;
 #[cfg(feature = "cli")]
-pub(crate) use files::read_text;
-pub(crate) use files::{create_file, create_stream, read_file, refuse_special_file};
+pub(crate) use files::{create_file, read_text};
+pub(crate) use files::{create_stream, read_file, refuse_special_file};
 pub(crate) use limits::Limits;
 #[cfg(feature = "cli")]
 pub(crate) use limits::can_open;
