@@ -188,14 +188,14 @@ struct Named {
 }
 
 impl Named {
-    /// Whether this certificate, which the authorities refused for this reason, is one of them, valid now and for this
-    /// server. One without any names, as old tools make them, is good for every server.
-    fn has(
+    /// What to say of a certificate that the authorities refused for this reason, if it is one of these: that it is valid
+    /// for this server, or not. One without any names, as old tools make them, is good for every server.
+    fn verdict(
         &self,
         end_entity: &CertificateDer<'_>,
         refused: &CertificateError,
         server: &ServerName<'_>,
-    ) -> bool {
+    ) -> Option<Result<(), rustls::Error>> {
         let is_out_of_time = matches!(
             refused,
             CertificateError::Expired
@@ -204,16 +204,14 @@ impl Named {
                 | CertificateError::NotValidYetContext { .. }
         );
         if is_out_of_time || !self.certificates.iter().any(|known| **known == **end_entity) {
-            return false;
+            return None;
         }
-        let Ok(parsed) = ParsedCertificate::try_from(end_entity) else { return false };
-        match verify_server_name(&parsed, server) {
-            Ok(()) => true,
+        match verify_server_name(&ParsedCertificate::try_from(end_entity).ok()?, server) {
             Err(rustls::Error::InvalidCertificate(CertificateError::NotValidForNameContext {
                 presented,
                 ..
-            })) => presented.is_empty(),
-            Err(_) => false,
+            })) if presented.is_empty() => Some(Ok(())),
+            verified => Some(verified),
         }
     }
 }
@@ -229,11 +227,10 @@ impl ServerCertVerifier for Named {
     ) -> Result<ServerCertVerified, rustls::Error> {
         let verified =
             self.authorities.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        match &verified {
-            Err(rustls::Error::InvalidCertificate(refused)) if self.has(end_entity, refused, server_name) => {
-                Ok(ServerCertVerified::assertion())
-            }
-            _ => verified,
+        let Err(rustls::Error::InvalidCertificate(refused)) = &verified else { return verified };
+        match self.verdict(end_entity, refused, server_name) {
+            Some(verdict) => verdict.map(|()| ServerCertVerified::assertion()),
+            None => verified,
         }
     }
 

@@ -37,7 +37,11 @@ impl TlsServer {
 
 pub(super) async fn server(names: &[&str]) -> TlsServer {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-    let certificate = rcgen::generate_simple_self_signed(names).unwrap();
+    serving(rcgen::generate_simple_self_signed(names).unwrap()).await
+}
+
+/// A server with this certificate.
+async fn serving(certificate: rcgen::CertifiedKey<rcgen::KeyPair>) -> TlsServer {
     let key = PrivateKeyDer::try_from(certificate.signing_key.serialize_der()).unwrap();
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -150,6 +154,47 @@ fn a_ca_file_is_trusted_for_the_names_it_vouches_for() {
         let exchange = get(&client, other.url("/")).await;
         assert_eq!(kind(&exchange), "tls");
         assert!(message(&exchange).contains("it was issued for another name"), "{}", message(&exchange));
+    });
+}
+
+/// As `openssl req -x509` makes them: an authority that has signed itself, and is the server's own certificate as well.
+fn openssl(names: &[&str], until: i32) -> rcgen::CertifiedKey<rcgen::KeyPair> {
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let mut params = rcgen::CertificateParams::new(names).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.not_after = rcgen::date_time_ymd(until, 1, 1);
+    let signing_key = rcgen::KeyPair::generate().unwrap();
+    let cert = params.self_signed(&signing_key).unwrap();
+    rcgen::CertifiedKey { cert, signing_key }
+}
+
+#[test]
+fn a_servers_own_certificate_is_trusted_when_the_file_has_it() {
+    run(async {
+        for (names, until, expected) in [
+            (&["localhost"][..], 2090, "status 200"),
+            (&[], 2090, "status 200"),
+            (&["elsewhere.example"], 2090, "it was issued for another name"),
+            (&["localhost"], 2020, "it has expired"),
+        ] {
+            let server = serving(openssl(names, until)).await;
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(server.certificate.cert.pem().as_bytes()).unwrap();
+            let client =
+                client_with(HttpOptions { ca_file: Some(file.path().to_owned()), ..HttpOptions::default() });
+            let exchange = get(&client, server.url("/")).await;
+            let said = format!("{} {}", kind(&exchange), message(&exchange));
+            assert!(said.contains(expected), "{names:?}: {said}");
+            // Another one of the same kind is not in the file.
+            let stranger = serving(openssl(&["localhost"], 2090)).await;
+            let exchange = get(&client, stranger.url("/")).await;
+            assert_eq!(kind(&exchange), "tls");
+            assert!(
+                message(&exchange).is_ascii() && !message(&exchange).contains("Error"),
+                "{}",
+                message(&exchange)
+            );
+        }
     });
 }
 
