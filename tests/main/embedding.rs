@@ -423,3 +423,17 @@ fn no_request_is_never_a_pass() {
     assert_eq!(ran.snapshot().iterations.completed, 1);
     assert!(!ran.report.passed());
 }
+
+/// As the system's resolver does, which cannot be stopped: it gives up after ten seconds or more.
+#[test]
+fn what_blocks_a_thread_of_the_system_does_not_hold_up_the_end() {
+    let test = load_test("options(#{ stop_timeout: \"100ms\" }); fn iteration() { look_up(); }")
+        .with_async_fn("look_up", |_| async {
+            let _ = tokio::task::spawn_blocking(|| std::thread::sleep(Duration::from_secs(60))).await;
+            Ok(().into())
+        })
+        .run_time(Duration::from_millis(100));
+    let started = Instant::now();
+    run(test);
+    assert!(started.elapsed() < Duration::from_secs(30), "{:?}", started.elapsed());
+}
