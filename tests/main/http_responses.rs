@@ -226,3 +226,35 @@ fn responses_of_many_users_do_not_mix() {
         run(load_test(script).host(&server.url()).users(20).threads(2).iterations(400)).without_errors();
     assert_eq!(ran.check("own answer"), (400, 0));
 }
+
+#[test]
+fn json_may_begin_with_a_byte_order_mark() {
+    let script = r#"
+        fn iteration() { print(http::get("/raw/bom").json("a")); print(http::get("/raw/latin1").headers["x-name"]); }
+    "#;
+    let ran = once(&Server::start(), script).without_errors();
+    assert_eq!(ran.printed(), ["1", "caf\u{e9}"]);
+}
+
+#[test]
+fn a_content_length_that_contradicts_the_body_is_an_error() {
+    let server = Server::start();
+    let script = r#"
+        fn iteration() {
+            for length in ["5", "50", "abc"] {
+                try {
+                    http::post("/echo", #{ body: "0123456789", headers: #{ "content-length": length } });
+                } catch (error) { print(error); }
+            }
+            print(http::post("/echo", #{ body: "0123456789", headers: #{ "content-length": 10 } }).json("body"));
+        }
+    "#;
+    let ran = once(&server, script).without_errors();
+    let printed = ran.printed();
+    assert!(printed[0].contains("content-length is 5, but the body has 10 bytes"), "{printed:?}");
+    assert!(
+        printed[1].contains("content-length is 50") && printed[2].contains("content-length is abc"),
+        "{printed:?}"
+    );
+    assert_eq!((printed[3], server.total()), ("0123456789", 1));
+}

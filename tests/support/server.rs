@@ -24,6 +24,7 @@
 //! | `/never` | no answer |
 //! | `/flaky/N/…` | 503 to every Nth request of that path, 200 to the others |
 //! | `/login` | a JSON token, `token-` and the `user` of the JSON body |
+//! | `/raw/bom`, `/raw/latin1` | JSON after a byte order mark; a header in Latin-1 |
 //! | `/count` | how often each path was hit, as JSON |
 //! | `/concurrency` | most requests in service at once |
 //! | `/unpack` | the request's body without its content encoding, and what that was, as JSON |
@@ -359,6 +360,10 @@ async fn answer(seen: &Seen, shared: &Shared) -> Answer {
             let body: Value = serde_json::from_str(&seen.body).unwrap_or_default();
             let user = body["user"].as_str().unwrap_or("nobody");
             respond(seen, 200, JSON, json!({ "token": format!("token-{user}") }).to_string())
+        }
+        ["raw", "bom"] => respond(seen, 200, JSON, "\u{feff}{\"a\":1}"),
+        ["raw", _] => {
+            Answer::Bytes(b"HTTP/1.1 200 OK\r\nx-name: caf\xe9\r\ncontent-length: 0\r\n\r\n".to_vec())
         }
         ["count"] => {
             let mut counts: BTreeMap<String, u64> = BTreeMap::new();
