@@ -6,9 +6,12 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
@@ -17,10 +20,10 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::connection::{Http1, Writing};
 use super::error::{self, ErrorKind, HttpError};
 use super::http2::Http2;
-use super::link::{Forward, Link, Stream, Wire};
+use super::link::{Forward, Link, Peer, Pipe, Stream, Wire};
 use super::network::Network;
 use super::options::VersionChoice;
-use super::proxy::Proxy;
+use super::proxy::{Proxy, Speaks};
 use super::record::{Phase, Record};
 use super::resolver::Addresses;
 use super::target::Origin;
@@ -100,6 +103,9 @@ impl Opening<'_> {
     /// A stream on which nothing was said to the server yet.
     async fn wire(&mut self) -> Result<Wire, HttpError> {
         let origin = self.origin;
+        if let Some(path) = &origin.socket {
+            return self.local(path).await;
+        }
         let proxy = self.network.transport.proxies.for_origin(origin)?;
         let (host, port) = match &proxy {
             Some(proxy) => (proxy.host.as_str(), proxy.port),
@@ -110,12 +116,14 @@ impl Opening<'_> {
         let tcp = self.connect(&addresses, port).await?;
         let peer = tcp.peer_addr().map_err(|cause| error::connecting(&cause, &origin.authority))?;
         let forward = match &proxy {
-            Some(proxy) if !self.tunnelled => Some(Forward { authorization: proxy.authorization.clone() }),
+            Some(proxy) if !self.tunnelled && proxy.reads_requests() => {
+                Some(Forward { authorization: proxy.authorization.clone() })
+            }
             _ => None,
         };
-        let link = Link::new(peer, forward);
+        let link = Link::new(Peer::Tcp(peer), forward);
         self.record.opened(&link);
-        let mut stream = Stream::new(tcp, link.clone());
+        let mut stream = Stream::new(Pipe::Tcp(tcp), link.clone());
         if let Some(proxy) = &proxy {
             stream = self.reach_through(proxy, stream).await?;
         }
@@ -125,6 +133,24 @@ impl Opening<'_> {
         }
         self.record.end_phase();
         Ok(Wire::new(stream, link))
+    }
+
+    /// A stream over a socket in the file system.
+    #[cfg(unix)]
+    async fn local(&mut self, path: &Rc<Path>) -> Result<Wire, HttpError> {
+        self.record.begin_phase(Phase::Connecting);
+        let socket =
+            UnixStream::connect(path).await.map_err(|cause| error::connecting(&cause, &path.display()))?;
+        let link = Link::new(Peer::Unix(path.clone()), None);
+        self.record.opened(&link);
+        self.record.end_phase();
+        Ok(Wire::new(Stream::new(Pipe::Unix(socket), link.clone()), link))
+    }
+
+    #[cfg(not(unix))]
+    async fn local(&mut self, path: &Rc<Path>) -> Result<Wire, HttpError> {
+        let message = format!("there are no sockets like {} on this system", path.display());
+        Err(HttpError::new(ErrorKind::Other, message))
     }
 
     /// The addresses to try.
@@ -171,9 +197,21 @@ impl Opening<'_> {
 
     /// Talks to the proxy until the stream leads to the server, or the proxy waits for requests.
     async fn reach_through(&mut self, proxy: &Proxy, mut stream: Stream) -> Result<Stream, HttpError> {
-        if proxy.is_https {
-            self.record.begin_phase(Phase::Tls);
-            stream = self.encrypt(stream, &proxy.host, VersionChoice::Http1).await?;
+        match proxy.speaks {
+            Speaks::Http => {}
+            Speaks::Https => {
+                self.record.begin_phase(Phase::Tls);
+                stream = self.encrypt(stream, &proxy.host, VersionChoice::Http1).await?;
+            }
+            Speaks::Socks | Speaks::SocksNames => {
+                let address = match proxy.speaks {
+                    Speaks::Socks => self.addresses(&self.origin.host).await?.in_turn().first().copied(),
+                    _ => None,
+                };
+                self.record.begin_phase(Phase::Connecting);
+                proxy.pass(&mut stream, self.origin, address.map(|(_, address)| address.ip)).await?;
+                return Ok(stream);
+            }
         }
         if self.tunnelled {
             self.record.begin_phase(Phase::Connecting);

@@ -83,8 +83,10 @@ impl Jar {
         {
             return Err(format!("there are {MOST} cookies already"));
         }
-        let action =
-            self.store.parse(&with_max_age(&text), target.url()).map_err(|error| error.to_string())?;
+        let action = self
+            .store
+            .parse(&with_max_age(&text), &target.cookie_url())
+            .map_err(|error| error.to_string())?;
         self.memo = None;
         self.count += usize::from(action == StoreAction::Inserted);
         Ok(())
@@ -99,7 +101,7 @@ impl Jar {
     }
 
     fn found(&self, target: &Destination) -> Vec<&Cookie<'static>> {
-        let mut found = self.store.matches(target.url());
+        let mut found = self.store.matches(&target.cookie_url());
         found.sort_by(|a, b| (b.path.len(), a.name()).cmp(&(a.path.len(), b.name())));
         found
     }

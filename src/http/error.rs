@@ -56,6 +56,10 @@ pub(super) fn connecting(error: &io::Error, peer: &dyn fmt::Display) -> HttpErro
         io::ErrorKind::TimedOut => {
             HttpError::new(ErrorKind::Timeout, format!("{peer} did not answer the connection attempt"))
         }
+        io::ErrorKind::NotFound => HttpError::new(
+            ErrorKind::Refused,
+            format!("there is no socket {peer} (is the server running there?)"),
+        ),
         _ => local(error, &format!("cannot connect to {peer}")),
     }
 }

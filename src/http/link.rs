@@ -7,8 +7,10 @@
 //! first byte read is noted above it, because a session ticket is no response.
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -17,6 +19,8 @@ use std::time::Instant;
 use http::HeaderValue;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::task::coop;
 use tokio_rustls::client::TlsStream;
 
@@ -28,9 +32,36 @@ const BYTES_PER_UNIT: usize = 512;
 /// The most bytes read at once, so that what is made of them takes no longer than a turn either.
 const MOST_AT_ONCE: usize = 32 * 1024;
 
-/// What is known about one TCP connection; shared by the stream, which writes it, and the record, which reads.
+/// Who is at the other end.
+#[derive(Clone, Debug)]
+pub(super) enum Peer {
+    Tcp(SocketAddr),
+    /// A socket in the file system.
+    #[cfg_attr(not(unix), allow(dead_code, reason = "there are no such sockets"))]
+    Unix(Rc<Path>),
+}
+
+impl Peer {
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Peer::Tcp(address) => Some(*address),
+            Peer::Unix(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Peer::Tcp(address) => address.fmt(f),
+            Peer::Unix(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// What is known about one connection; shared by the stream, which writes it, and the record, which reads.
 pub(super) struct Link {
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Peer,
     /// Set when a proxy at the other end reads the requests itself.
     pub(super) forward: Option<Forward>,
     read: Cell<u64>,
@@ -49,7 +80,7 @@ pub(super) struct Forward {
 }
 
 impl Link {
-    pub(super) fn new(peer: SocketAddr, forward: Option<Forward>) -> Rc<Link> {
+    pub(super) fn new(peer: Peer, forward: Option<Forward>) -> Rc<Link> {
         Rc::new(Link {
             peer,
             forward,
@@ -117,22 +148,40 @@ impl Link {
     }
 }
 
-/// A TCP connection that counts.
+/// What the system gives.
+pub(super) enum Pipe {
+    Tcp(TcpStream),
+    #[cfg(unix)]
+    Unix(UnixStream),
+}
+
+/// Calls a method of what is in the pipe.
+macro_rules! each {
+    ($pipe:expr, $stream:ident => $call:expr) => {
+        match $pipe {
+            Pipe::Tcp($stream) => $call,
+            #[cfg(unix)]
+            Pipe::Unix($stream) => $call,
+        }
+    };
+}
+
+/// A connection that counts.
 pub(super) struct Socket {
-    tcp: TcpStream,
+    pipe: Pipe,
     link: Rc<Link>,
 }
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Socket { tcp, link } = self.get_mut();
+        let Socket { pipe, link } = self.get_mut();
         let before = buf.filled().len();
         let result = link.with_reader(cx, |cx| {
             if buf.remaining() <= MOST_AT_ONCE {
-                return Pin::new(tcp).poll_read(cx, buf);
+                return each!(pipe, stream => Pin::new(stream).poll_read(cx, buf));
             }
             let mut part = ReadBuf::new(buf.initialize_unfilled_to(MOST_AT_ONCE));
-            let result = Pin::new(tcp).poll_read(cx, &mut part);
+            let result = each!(pipe, stream => Pin::new(stream).poll_read(cx, &mut part));
             let read = part.filled().len();
             buf.advance(read);
             result
@@ -146,8 +195,8 @@ impl AsyncRead for Socket {
 
 impl AsyncWrite for Socket {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        let Socket { tcp, link } = self.get_mut();
-        let result = link.with_reader(cx, |cx| Pin::new(tcp).poll_write(cx, data));
+        let Socket { pipe, link } = self.get_mut();
+        let result = link.with_reader(cx, |cx| each!(pipe, stream => Pin::new(stream).poll_write(cx, data)));
         link.count_written(&result);
         result
     }
@@ -157,22 +206,23 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         data: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let Socket { tcp, link } = self.get_mut();
-        let result = link.with_reader(cx, |cx| Pin::new(tcp).poll_write_vectored(cx, data));
+        let Socket { pipe, link } = self.get_mut();
+        let result =
+            link.with_reader(cx, |cx| each!(pipe, stream => Pin::new(stream).poll_write_vectored(cx, data)));
         link.count_written(&result);
         result
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        each!(&self.pipe, stream => stream.is_write_vectored())
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().tcp).poll_flush(cx)
+        each!(&mut self.get_mut().pipe, stream => Pin::new(stream).poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().tcp).poll_shutdown(cx)
+        each!(&mut self.get_mut().pipe, stream => Pin::new(stream).poll_shutdown(cx))
     }
 }
 
@@ -196,8 +246,8 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    pub(super) fn new(tcp: TcpStream, link: Rc<Link>) -> Stream {
-        Stream::Plain(Socket { tcp, link })
+    pub(super) fn new(pipe: Pipe, link: Rc<Link>) -> Stream {
+        Stream::Plain(Socket { pipe, link })
     }
 }
 

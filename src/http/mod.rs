@@ -43,6 +43,7 @@ mod redirect;
 mod request;
 mod resolver;
 mod setup_error;
+mod socks;
 mod target;
 mod tls;
 mod transport;

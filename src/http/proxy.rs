@@ -1,7 +1,10 @@
 //! Proxies: which requests go through one, and opening a tunnel.
 //!
-//! Owns the choice and the CONNECT exchange. Leaves the rules of `NO_PROXY` to hyper-util's matcher and TLS to
-//! the connector. Invariant: only `http` and `https` proxies; anything else is an error that says so.
+//! Owns the choice and the CONNECT exchange. Leaves the rules of `NO_PROXY` to hyper-util's matcher, but for ports,
+//! which it does not know, SOCKS5 to `socks.rs` and TLS to the connector. Invariant: a proxy of another kind is an error that
+//! says so.
+
+use std::net::IpAddr;
 
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Uri};
@@ -11,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::error::{self, ErrorKind, HttpError};
 use super::options::ProxyChoice;
 use super::setup_error::SetupError;
+use super::socks::{self, Goal};
 use super::target::{Destination, Origin};
 
 /// The longest answer to CONNECT that is read, in bytes.
@@ -20,35 +24,65 @@ const MAX_ANSWER: usize = 16 * 1024;
 pub(super) enum ProxyRule {
     Direct,
     Always(Proxy),
-    Environment(Box<Matcher>),
+    Environment(Box<Environment>),
+}
+
+/// What the environment says.
+pub(super) struct Environment {
+    matcher: Matcher,
+    /// Hosts with a port in `NO_PROXY`.
+    direct: Vec<(String, u16)>,
+}
+
+/// What a proxy speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Speaks {
+    Http,
+    /// HTTP inside TLS.
+    Https,
+    /// SOCKS5 with addresses.
+    Socks,
+    /// SOCKS5 with names, which the proxy looks up.
+    SocksNames,
 }
 
 /// One proxy.
 #[derive(Clone, Debug)]
 pub(super) struct Proxy {
-    pub(super) is_https: bool,
+    pub(super) speaks: Speaks,
     /// An IPv6 address without brackets.
     pub(super) host: String,
     pub(super) port: u16,
+    /// For HTTP.
     pub(super) authorization: Option<HeaderValue>,
+    /// User and password for SOCKS5.
+    login: Option<(String, String)>,
 }
 
 impl ProxyRule {
     pub(super) fn new(choice: &ProxyChoice) -> Result<ProxyRule, SetupError> {
         match choice {
             ProxyChoice::None => Ok(ProxyRule::Direct),
-            ProxyChoice::Environment => Ok(ProxyRule::Environment(Box::new(Matcher::from_env()))),
+            ProxyChoice::Environment => {
+                let listed = std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy"));
+                let direct = with_ports(&listed.unwrap_or_default());
+                Ok(ProxyRule::Environment(Box::new(Environment { matcher: Matcher::from_env(), direct })))
+            }
             ProxyChoice::Url(url) => {
                 // `proxy.example:3128` is a common way to write it.
                 let full = if url.contains("://") { url.clone() } else { format!("http://{url}") };
+                if let Some(proxy) = socks(&full) {
+                    return Ok(ProxyRule::Always(proxy));
+                }
                 let target = Destination::parse(&full)
                     .map_err(|error| SetupError::Proxy { url: url.clone(), reason: error.to_string() })?;
                 let origin = target.origin();
                 Ok(ProxyRule::Always(Proxy {
-                    is_https: origin.is_https,
+                    speaks: if origin.is_https { Speaks::Https } else { Speaks::Http },
                     host: origin.host.to_string(),
                     port: origin.port,
                     authorization: origin.basic_auth.clone(),
+                    login: None,
                 }))
             }
         }
@@ -59,20 +93,26 @@ impl ProxyRule {
         match self {
             ProxyRule::Direct => Ok(None),
             ProxyRule::Always(proxy) => Ok(Some(proxy.clone())),
-            ProxyRule::Environment(matcher) => {
+            ProxyRule::Environment(environment) => {
+                let Environment { matcher, direct } = &**environment;
+                if direct.iter().any(|(host, port)| *port == origin.port && is_within(&origin.host, host)) {
+                    return Ok(None);
+                }
                 let Some(intercept) = destination(origin).and_then(|uri| matcher.intercept(&uri)) else {
                     return Ok(None);
                 };
                 let uri = intercept.uri();
-                let is_https = match uri.scheme_str() {
-                    Some("http") => false,
-                    Some("https") => true,
+                let (speaks, default_port) = match uri.scheme_str() {
+                    Some("http") => (Speaks::Http, 80),
+                    Some("https") => (Speaks::Https, 443),
+                    Some("socks5") => (Speaks::Socks, SOCKS_PORT),
+                    Some("socks5h") => (Speaks::SocksNames, SOCKS_PORT),
                     other => {
                         return Err(HttpError::new(
                             ErrorKind::Other,
                             format!(
-                                "the environment sets a proxy with the scheme '{}'; only http and https \
-                                 proxies are supported",
+                                "the environment sets a proxy with the scheme '{}'; only http, https, socks5 and \
+                                 socks5h proxies are supported",
                                 other.unwrap_or_default()
                             ),
                         ));
@@ -80,14 +120,61 @@ impl ProxyRule {
                 };
                 let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
                 Ok(Some(Proxy {
-                    is_https,
+                    speaks,
                     host: host.to_owned(),
-                    port: uri.port_u16().unwrap_or(if is_https { 443 } else { 80 }),
+                    port: uri.port_u16().unwrap_or(default_port),
                     authorization: intercept.basic_auth().cloned(),
+                    login: intercept
+                        .raw_auth()
+                        .map(|(user, password)| (user.to_owned(), password.to_owned())),
                 }))
             }
         }
     }
+}
+
+const SOCKS_PORT: u16 = 1080;
+
+/// The SOCKS5 proxy that this URL names; `None` when it has another scheme or no host.
+fn socks(url: &str) -> Option<Proxy> {
+    let url = url::Url::parse(url).ok()?;
+    let speaks = match url.scheme() {
+        "socks5" => Speaks::Socks,
+        "socks5h" => Speaks::SocksNames,
+        _ => return None,
+    };
+    let decoded = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    let host = url.host_str().filter(|host| !host.is_empty())?;
+    let login = (!url.username().is_empty())
+        .then(|| (decoded(url.username()), decoded(url.password().unwrap_or_default())));
+    Some(Proxy {
+        speaks,
+        host: host.trim_start_matches('[').trim_end_matches(']').to_owned(),
+        port: url.port().unwrap_or(SOCKS_PORT),
+        authorization: None,
+        login,
+    })
+}
+
+/// The entries of `NO_PROXY` that name a port: `shop.example:8080`, `.example:80`, `[::1]:80`.
+fn with_ports(list: &str) -> Vec<(String, u16)> {
+    let entry = |text: &str| {
+        let (host, port) = text.trim().rsplit_once(':')?;
+        let is_address = host.contains(':');
+        let host = match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+            Some(address) => address,
+            // An IPv6 address, not a port after it.
+            None if is_address => return None,
+            None => host.trim_start_matches("*.").trim_start_matches('.'),
+        };
+        Some((host.to_ascii_lowercase(), port.parse().ok()?))
+    };
+    list.split(',').filter_map(entry).collect()
+}
+
+/// Whether a host is this one or has a name below it.
+fn is_within(host: &str, listed: &str) -> bool {
+    host.strip_suffix(listed).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
 }
 
 /// The origin as the URI that the matcher wants to see.
@@ -100,6 +187,34 @@ fn destination(origin: &Origin) -> Option<Uri> {
 }
 
 impl Proxy {
+    /// Whether it reads requests, when it need not pass bytes through.
+    pub(super) fn reads_requests(&self) -> bool {
+        matches!(self.speaks, Speaks::Http | Speaks::Https)
+    }
+
+    /// Asks a SOCKS5 proxy at the other end of `stream` for a connection to `origin`, at this address or by its name.
+    pub(super) async fn pass<S>(
+        &self,
+        stream: &mut S,
+        origin: &Origin,
+        address: Option<IpAddr>,
+    ) -> Result<(), HttpError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let goal = match address.or_else(|| origin.host.parse().ok()) {
+            Some(address) => Goal::Address(address),
+            None => Goal::Name(&origin.host),
+        };
+        socks::connect(stream, self.login.as_ref(), goal, origin.port).await.map_err(|why| {
+            let (host, port, to) = (&self.host, self.port, &origin.authority);
+            HttpError::new(
+                ErrorKind::Other,
+                format!("the proxy {host}:{port} did not connect to {to}: {why}"),
+            )
+        })
+    }
+
     /// Asks the proxy at the other end of `stream` for a tunnel to `origin`.
     ///
     /// The answer is read byte by byte: what follows its head belongs to the server behind the tunnel.
@@ -149,5 +264,20 @@ impl Proxy {
             Some(status) => Err(broken(&format!("it responded with {status}"))),
             None => Err(broken("its response is not HTTP")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_with_ports() {
+        let found =
+            with_ports("shop.example:8080, .b.example:80,*.c:1,plain.example,[::1]:90,::1,10.0.0.0/8,x:y");
+        let expected = [("shop.example", 8080), ("b.example", 80), ("c", 1), ("::1", 90)];
+        assert_eq!(found, expected.map(|(host, port)| (host.to_owned(), port)));
+        assert!(is_within("shop.example", "shop.example") && is_within("a.shop.example", "shop.example"));
+        assert!(!is_within("workshop.example", "shop.example"));
     }
 }

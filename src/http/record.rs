@@ -128,7 +128,7 @@ impl Record {
     /// A TCP connection was opened for this request.
     pub(super) fn opened(&mut self, link: &Rc<Link>) {
         self.opened_connection = true;
-        self.remote_addr = Some(link.peer);
+        self.remote_addr = link.peer.address();
         if let Some(hop) = &mut self.hop {
             hop.opened = Some(link.clone());
         }
@@ -142,7 +142,7 @@ impl Record {
         if sharing == Sharing::Exclusive {
             link.begin();
         }
-        self.remote_addr = Some(link.peer);
+        self.remote_addr = link.peer.address();
         hop.opened = None;
         hop.ready = Some((link.clone(), now, sharing));
     }

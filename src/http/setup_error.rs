@@ -44,7 +44,10 @@ pub enum SetupError {
         name: String,
     },
     /// The proxy is invalid.
-    #[error("invalid proxy '{}': {reason} (write it as http://[USER:PASSWORD@]HOST:PORT)", masked_url(url))]
+    #[error(
+        "invalid proxy '{}': {reason} (write it as http://[USER:PASSWORD@]HOST:PORT, with http, https, socks5 or socks5h)",
+        masked_url(url)
+    )]
     Proxy {
         /// The value as given.
         url: String,

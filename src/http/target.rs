@@ -4,8 +4,10 @@
 //! URL to the `url` crate. Invariant: a [`Destination`] is always absolute, `http` or `https`, has a host, holds no
 //! user information and no fragment, and is plain ASCII.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -15,7 +17,7 @@ use url::{ParseError, Url, form_urlencoded};
 
 use super::basic_auth::basic_auth_value;
 
-/// An absolute `http` or `https` URL, parsed once and cheap to clone.
+/// An absolute `http`, `https` or `http+unix` URL, parsed once and cheap to clone.
 #[derive(Clone)]
 pub struct Destination(Rc<Inner>);
 
@@ -42,6 +44,9 @@ pub(super) struct Origin {
     prefix: Box<str>,
     /// From `user:password@` in the URL.
     pub(super) basic_auth: Option<HeaderValue>,
+    /// The socket in the file system that stands in for host and port (`http+unix`); it is also the host, as the URL has
+    /// it.
+    pub(super) socket: Option<Rc<Path>>,
 }
 
 /// Why a text is not a valid request URL.
@@ -60,6 +65,12 @@ pub enum UrlError {
     /// A path was given where an absolute URL is needed.
     #[error("'{url}' is not an absolute URL; write http://HOST{url} or set a host")]
     Relative {
+        /// The URL as given.
+        url: String,
+    },
+    /// The host is not the path of a socket.
+    #[error("'{url}' names no socket; write its path percent-encoded: http+unix://%2Frun%2Fapp.sock/path")]
+    Socket {
         /// The URL as given.
         url: String,
     },
@@ -187,6 +198,17 @@ impl Destination {
         })
     }
 
+    /// The URL that cookies are kept for: that of `localhost` for a socket in the file system.
+    pub(super) fn cookie_url(&self) -> Cow<'_, Url> {
+        match &self.0.origin.socket {
+            None => Cow::Borrowed(self.url()),
+            Some(_) => {
+                let local = format!("http://localhost{}", self.path_and_query());
+                Cow::Owned(Url::parse(&local).unwrap_or_else(|_| unreachable_url()))
+            }
+        }
+    }
+
     fn with_path_and_query(&self, text: Bytes, given: &str) -> Result<Destination, UrlError> {
         let path_and_query = PathAndQuery::from_maybe_shared(text).map_err(|error| invalid(given, error))?;
         Ok(Destination::new(self.0.origin.clone(), path_and_query))
@@ -201,15 +223,20 @@ impl Destination {
     fn from_url(given: &str, url: Url, base: Option<&Rc<Origin>>) -> Result<Destination, UrlError> {
         let is_https = match url.scheme() {
             "https" => true,
-            "http" => false,
+            "http" | SOCKETS => false,
             scheme => return Err(foreign_scheme(given, scheme)),
         };
-        let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
+        let is_socket = url.scheme() == SOCKETS;
+        let port = if is_socket { Some(0) } else { url.port_or_known_default() };
+        let (Some(host), Some(port)) = (url.host_str(), port) else {
             return Err(invalid(given, ParseError::EmptyHost));
         };
+        let socket = if is_socket { Some(socket_path(given, host)?) } else { None };
+        // Only schemes that the `url` crate knows have a path always.
+        let path = if url.path().is_empty() { "/" } else { url.path() };
         let path = match url.query() {
-            Some(query) => Bytes::from([url.path(), "?", query].concat()),
-            None => Bytes::copy_from_slice(url.path().as_bytes()),
+            Some(query) => Bytes::from([path, "?", query].concat()),
+            None => Bytes::copy_from_slice(path.as_bytes()),
         };
         let path_and_query = PathAndQuery::from_maybe_shared(path).map_err(|error| invalid(given, error))?;
         let bare_host = host.trim_start_matches('[').trim_end_matches(']');
@@ -221,6 +248,7 @@ impl Destination {
             return Ok(Destination::new(base.clone(), path_and_query));
         }
         let authority_text = match url.port() {
+            _ if is_socket => "localhost".to_owned(),
             Some(port) => format!("{host}:{port}"),
             None => host.to_owned(),
         };
@@ -234,10 +262,14 @@ impl Destination {
             is_https,
             host: bare_host.into(),
             port,
-            prefix: format!("{}://{authority_text}", url.scheme()).into(),
+            prefix: match is_socket {
+                true => format!("{SOCKETS}://{host}").into(),
+                false => format!("{}://{authority_text}", url.scheme()).into(),
+            },
             authority,
             host_header,
             basic_auth,
+            socket,
         };
         Ok(Destination::new(Rc::new(origin), path_and_query))
     }
@@ -297,6 +329,17 @@ fn invalid(url: &str, reason: impl fmt::Display + 'static) -> UrlError {
         return UrlError::Relative { url: url.to_owned() };
     }
     UrlError::Invalid { url: url.to_owned(), reason: reason.to_string() }
+}
+
+/// The scheme of URLs whose host is a socket in the file system: `http+unix://%2Frun%2Fapp.sock/path`.
+const SOCKETS: &str = "http+unix";
+
+fn socket_path(url: &str, host: &str) -> Result<Rc<Path>, UrlError> {
+    let path = percent_encoding::percent_decode_str(host).decode_utf8_lossy().into_owned();
+    if path.starts_with('/') {
+        return Ok(Rc::from(PathBuf::from(path)));
+    }
+    Err(UrlError::Socket { url: url.to_owned() })
 }
 
 /// `localhost:8000/x` parses as a URL of the scheme `localhost`; say what was meant.

@@ -60,6 +60,7 @@ mod script_reference;
 mod secrets;
 mod shipped_scripts;
 mod signals;
+mod sockets;
 mod stdlib;
 mod store;
 mod task_shapes;

@@ -291,8 +291,8 @@ fn settings_that_cannot_work_say_so() {
             "'nowhere', the address of 'shop.example', is invalid",
         ),
         (
-            HttpOptions { proxy: ProxyChoice::Url("socks5://p:1".to_owned()), ..base() },
-            "invalid proxy 'socks5://p:1': 'socks5://p:1' has the scheme 'socks5'",
+            HttpOptions { proxy: ProxyChoice::Url("socks4://p:1".to_owned()), ..base() },
+            "invalid proxy 'socks4://p:1': 'socks4://p:1' has the scheme 'socks4'",
         ),
     ] {
         let message = refused_settings(options);

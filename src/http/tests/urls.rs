@@ -160,3 +160,14 @@ fn queries() {
         assert_eq!(target(url).with_query(&pairs).unwrap().as_str(), expected);
     }
 }
+
+#[test]
+fn a_socket_of_the_file_system_is_a_host() {
+    let base = target("http+unix://%2Frun%2Fapp.sock");
+    assert_eq!(base.as_str(), "http+unix://%2Frun%2Fapp.sock/");
+    assert_eq!(base.join("/a?b=c").unwrap().as_str(), "http+unix://%2Frun%2Fapp.sock/a?b=c");
+    assert_eq!(base.join("a/../b c").unwrap().path(), "/b%20c");
+    for url in ["http+unix://app.sock/x", "http+unix:///x", "http+unix://localhost:80/"] {
+        assert!(crate::http::Destination::parse(url).is_err(), "{url}");
+    }
+}
