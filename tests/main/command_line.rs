@@ -531,8 +531,8 @@ fn odd_names_break_no_file() {
     let output = sandbox.run(&["run", "odd näme 'x'.rhai", "-i", "3", "-H", &server.url()]).expect_code(0);
     let run = output.run_dir();
     assert!(run.0.file_name().unwrap().to_str().unwrap().is_ascii(), "{}", run.0.display());
-    assert_eq!(run.csv("stats.csv")[0]["Name"], "line\nbreak, \"quoted\" {a:b}");
-    assert_eq!(run.json()["endpoints"][0]["name"], "line\nbreak, \"quoted\" {a:b}");
+    assert_eq!(run.csv("stats.csv")[0]["Name"], "line break, \"quoted\" {a:b}");
+    assert_eq!(run.json()["endpoints"][0]["name"], "line break, \"quoted\" {a:b}");
     assert_eq!(run.aggregated()["Request Count"], "3");
     assert!(!output.stdout.contains("line\nbreak"), "a name takes one line: {}", output.shown());
 }
