@@ -119,7 +119,7 @@ fn a_user_recovers_from_every_fault() {
 }
 
 #[test]
-fn a_kept_connection_that_is_dead_costs_a_second_try_where_that_is_safe() {
+fn a_request_that_the_server_took_is_not_sent_again() {
     let server = Server::start();
     let script = r#"
         fn iteration() {
@@ -131,10 +131,10 @@ fn a_kept_connection_that_is_dead_costs_a_second_try_where_that_is_safe() {
         }
     "#;
     let ran = once(&server, script).without_errors();
-    assert_eq!((ran.requests(), ran.failures()), (5, 3), "a second try is no second request");
+    assert_eq!((ran.requests(), ran.failures()), (5, 3), "each failure is counted");
     let resets = server.seen().into_iter().filter(|seen| seen.path == "/reset").map(|seen| seen.method);
-    // The GET on the kept connection twice, the POST once, the GET on a connection of its own once.
-    assert_eq!(resets.collect::<Vec<_>>(), ["GET", "GET", "POST", "GET"]);
+    // Also the GET on the kept connection: the server has read it, and may have acted on it.
+    assert_eq!(resets.collect::<Vec<_>>(), ["GET", "POST", "GET"]);
 }
 
 #[test]

@@ -120,7 +120,7 @@ fn a_task_that_takes_arguments() {
 #[test]
 fn a_file_that_is_not_rhai() {
     does_not_load("<html>\n<body></body>", (1, 1), "");
-    does_not_load("def iteration(self):\n    pass", (1, 1), "write fn iteration() { … }");
+    does_not_load("def iteration(self):\n    pass", (1, 1), "'def' is Python — write fn iteration() { … }");
     let sandbox = Sandbox::new();
     std::fs::write(sandbox.path().join("test.rhai"), [0x7f, b'E', b'L', b'F', 0xff, 0xfe, 0x00]).unwrap();
     let output = sandbox.run(&["run", "test.rhai", "-i", "1", "-H", "http://127.0.0.1:1"]);

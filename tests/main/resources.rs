@@ -299,7 +299,7 @@ fn monitor_tells_a_bad_place_before_it_measures() {
         (&["--svg", "file/a.svg"][..], 104, "cannot write file/a.svg"),
         (&["--csv", "file/a.csv"][..], 104, "cannot write file/a.csv"),
         (&["--results-dir", "file/results"][..], 104, "cannot create the results directory file/results"),
-        (&["--csv", "a", "--svg", "a"][..], 2, "name the same file"),
+        (&["--csv", "a", "--svg", "a"][..], 2, "give each its own file"),
         (&["--svg", "a", "--serve", "0"][..], 2, "cannot be used with"),
     ] {
         // Without an end: who measures first never comes back.

@@ -232,7 +232,7 @@ fn nothing_that_a_run_writes_holds_markup_or_a_credential() {
         }
         fn echoed(token) {
             let sent = http::get("/echo?token=" + PAR + "&key=" + token, #{ headers: HEADERS });
-            sent.text
+            sent.text()
         }
     "#,
     );

@@ -53,7 +53,7 @@ fn texts_without_end_take_no_memory_without_end_and_the_report_says_what_was_cut
     let mut arguments = vec!["run", "test.rhai", "-H", &url, "-i", "60", "-u", "2"];
     arguments.extend(ALL_OUTPUTS);
     let (output, peak_kb) = sandbox.start(&arguments).wait_with_peak();
-    let output = output.expect_code(0);
+    let output = output.expect_code(1);
     assert!(peak_kb < 300_000, "{peak_kb} kB");
     for name in ["run_stats.csv", "run_failures.csv", "r.html", "j.xml", "m.md", "s.json", "o.json", "o.csv"]
     {
@@ -166,7 +166,7 @@ fn no_control_character_reaches_any_output() {
     ]);
     arguments.extend(ALL_OUTPUTS);
     arguments.retain(|argument| !argument.starts_with("p=") && *argument != "--param");
-    let output = sandbox.run(&arguments).expect_code(0);
+    let output = sandbox.run(&arguments).expect_code(1);
     assert_clean("standard output", &output.stdout);
     assert_clean("standard error", &output.stderr);
     assert!(
@@ -208,7 +208,7 @@ fn no_control_character_reaches_any_output() {
 fn a_stored_run_cannot_bring_control_characters_in_either() {
     let server = Server::start();
     let sandbox = Sandbox::with("fn iteration() { http::get(\"/marker-name\").fail(\"marker-why\"); }");
-    let output = sandbox.run_against(&server.url(), &["-i", "1", "--note", "marker-note"]).expect_code(0);
+    let output = sandbox.run_against(&server.url(), &["-i", "1", "--note", "marker-note"]).expect_code(1);
     let folder = output.run_dir().0;
     for name in ["state.json", "run.json"] {
         let path = folder.join(name);
