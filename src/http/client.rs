@@ -204,6 +204,10 @@ impl Client {
             if !repeatable || repeats == MOST_REPEATS {
                 return Err(failure.error);
             }
+            if let Connection::Http2(refusing) = &connection {
+                // The next requests go where this one is sent now, instead of being refused first.
+                self.pool.forget(refusing);
+            }
             repeats += 1;
             source = Source::New;
             record.try_again();

@@ -95,6 +95,18 @@ impl Pool {
         }
     }
 
+    /// Gives an HTTP/2 connection to no further request; those in progress keep it.
+    pub(super) fn forget(&self, http2: &Rc<Http2>) {
+        let is_it =
+            |entry: &Entry| matches!(&entry.connection, Idle::Shared(other) if Rc::ptr_eq(other, http2));
+        let mut entries = self.entries.borrow_mut();
+        let at = entries.iter().position(is_it);
+        let forgotten = at.map(|at| entries.swap_remove(at));
+        // Dropping a connection runs foreign code, which must not find this borrowed.
+        drop(entries);
+        drop(forgotten);
+    }
+
     /// Closes every connection that is not in use; one in use is closed when its request ends.
     pub(super) fn clear(&self) {
         // Taken out first: dropping a connection runs foreign code, which must not find this borrowed.
