@@ -372,8 +372,9 @@ fn websocket(data: &[u8]) {
     let frames = data.to_vec();
     let addr = server(move |request| {
         let request = String::from_utf8_lossy(request).into_owned();
-        let key =
-            request.lines().find_map(|line| line.strip_prefix("sec-websocket-key: ")).unwrap_or_default();
+        let mut fields = request.lines().filter_map(|line| line.split_once(": "));
+        let key = fields.find(|(name, _)| name.eq_ignore_ascii_case("sec-websocket-key"));
+        let key = key.map_or("", |(_, key)| key);
         let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
         let head = format!(
             "HTTP/1.1 101 Test\r\nupgrade: websocket\r\nconnection: Upgrade\r\nsec-websocket-accept: {accept}\r\n\r\n"
@@ -385,7 +386,7 @@ fn websocket(data: &[u8]) {
         let client = Client::new(Network::new(Transport::new(HttpOptions::default()).unwrap()));
         let target = Destination::parse(&format!("http://{addr}/")).unwrap();
         let (_, socket) = ws::connect(&client, Request::new(Method::GET, target)).await;
-        let Some(mut socket) = socket else { return };
+        let mut socket = socket.expect("the handshake is right");
         let _ = socket.send(ws::Message::Text("hello".into())).await;
         for _ in 0..100 {
             match socket.receive().await {
