@@ -159,18 +159,21 @@ impl<W: Workers> Fleet<W> {
     /// that still owes an answer is not asked again.
     pub(super) fn ask(&mut self, patience: Duration) {
         let is_free = |member: &Member| member.owes_since.is_none();
-        self.ask_those(is_free, patience);
+        self.ask_those(is_free, patience, HURRY);
     }
 
-    /// The same for the last time: also one that comes back meanwhile is to give everything.
+    /// The same for the last time: also one that comes back meanwhile is to give everything, so one is waited for that
+    /// has been silent for less than `patience`.
     pub(super) fn ask_last(&mut self, patience: Duration) {
-        self.ask_those(|_| true, patience);
+        self.ask_those(|_| true, patience, patience);
     }
 
-    fn ask_those(&mut self, is_asked: impl Fn(&Member) -> bool, patience: Duration) {
+    fn ask_those(&mut self, is_asked: impl Fn(&Member) -> bool, patience: Duration, long: Duration) {
         let now = Instant::now();
-        let is_awaited =
-            |&worker: &usize| !self.members[worker].is_gone && self.silence(worker, now).is_none();
+        let is_awaited = |&worker: &usize| {
+            let is_silent = self.silence(worker, now).is_some_and(|silence| silence >= long);
+            !self.members[worker].is_gone && !is_silent
+        };
         let awaited = (0..self.count()).filter(is_awaited).collect();
         self.round = Some(Round { awaited, deadline: now + patience, is_over: false });
         self.asked += 1;
@@ -377,20 +380,32 @@ mod tests {
     }
 
     #[test]
-    fn the_last_intervals_are_waited_for_unless_they_are_silent_already() {
+    fn the_last_intervals_are_waited_for_also_from_one_that_was_late() {
         now(async {
-            let mut fleet = fleet([(0, 0, interval(1, 3)), (600, 0, interval(2, 4))]);
+            let late = [(0, 0, interval(1, 3)), (600, 0, interval(2, 4)), (200, 1, interval(2, 9))];
+            let mut fleet = fleet(late);
             fleet.ask(PATIENCE);
-            users(&mut fleet).await;
-            let begin = Instant::now();
+            assert_eq!(users(&mut fleet).await.0, [(0, 3)]);
             fleet.ask_last(LAST_PATIENCE);
-            assert_eq!(users(&mut fleet).await.0, [(0, 4)]);
-            assert!(begin.elapsed() < LAST_PATIENCE, "no longer than the one that answers");
+            assert_eq!(users(&mut fleet).await.0, [(0, 4), (1, 9)]);
             fleet.ask_last(LAST_PATIENCE);
             fleet.hurry(HURRY);
             let begin = Instant::now();
             assert_eq!(users(&mut fleet).await.0, []);
             assert!(begin.elapsed() >= HURRY && begin.elapsed() < LAST_PATIENCE);
+        });
+    }
+
+    #[test]
+    fn a_run_that_is_to_end_at_once_does_not_wait_for_one_that_is_silent() {
+        now(async {
+            let mut fleet = fleet([(0, 0, interval(1, 3)), (0, 0, interval(2, 4))]);
+            fleet.ask(PATIENCE);
+            users(&mut fleet).await;
+            let begin = Instant::now();
+            fleet.ask_last(HURRY);
+            assert_eq!(users(&mut fleet).await.0, [(0, 4)]);
+            assert!(begin.elapsed() < HURRY);
         });
     }
 }
