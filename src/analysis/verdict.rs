@@ -1,5 +1,6 @@
 //! The verdict on a run: the one decision that every output and the exit code follow. Pure.
 
+use super::blocking::lost_worker;
 use super::capacity::answer;
 use super::finding::plural;
 use super::thresholds::limit_sentence;
@@ -29,6 +30,8 @@ pub enum Verdict<'a> {
     Errors,
     /// Something is worse than the baseline, and that counts: this is.
     Regression(&'a str),
+    /// A worker thread stopped answering, so what it counted last is missing: no success can be certain.
+    WorkerLost,
     /// All thresholds were met: how many there were.
     ThresholdsMet(usize),
     /// A capacity search is over: whether any rate held.
@@ -171,6 +174,9 @@ impl<'a> Verdict<'a> {
         if let Some(worse) = record.regression.as_deref().filter(|_| record.info.fails_on.regressions) {
             return Verdict::Regression(worse);
         }
+        if !snapshot.blocking.lost_workers.is_empty() {
+            return Verdict::WorkerLost;
+        }
         match (found, all) {
             (Some(_), _) => Verdict::Capacity(true),
             (None, 0) => Verdict::NoThresholdsSet,
@@ -199,6 +205,7 @@ impl<'a> Verdict<'a> {
             | Verdict::ThresholdsBreached(_, _)
             | Verdict::Errors
             | Verdict::Regression(_)
+            | Verdict::WorkerLost
             | Verdict::Capacity(false) => false,
         }
     }
@@ -221,6 +228,7 @@ impl<'a> Verdict<'a> {
                 Some(format!("{errors}; any error fails this run"))
             }
             Verdict::Regression(worse) => Some(worse.to_owned()),
+            Verdict::WorkerLost => snapshot.blocking.lost_workers.first().map(lost_worker),
             Verdict::ThresholdsMet(1) => Some("the threshold was met".to_owned()),
             Verdict::ThresholdsMet(_) => Some("all thresholds were met".to_owned()),
             Verdict::Capacity(_) => snapshot.capacity.as_deref().map(|capacity| answer(capacity).0),
@@ -239,6 +247,7 @@ impl<'a> Verdict<'a> {
             | Verdict::ThresholdsBreached(_, _)
             | Verdict::Errors
             | Verdict::Regression(_)
+            | Verdict::WorkerLost
             | Verdict::Capacity(false) => "FAILED",
             Verdict::ThresholdsMet(_) => "PASSED",
             Verdict::Capacity(true) => "CAPACITY",
@@ -278,6 +287,7 @@ pub(crate) fn counted_errors(record: &RunRecord) -> Option<String> {
 mod tests {
     use super::*;
     use crate::fixture;
+    use crate::metrics::LostWorker;
 
     /// A run of so many requests of which so many failed, and its completed, failed and interrupted iterations.
     fn record((requests, failures): (u64, u64), iterations: [u64; 3]) -> RunRecord {
@@ -335,6 +345,18 @@ mod tests {
         run.info = info.into();
         assert_eq!(Verdict::of(&run), Verdict::Errors);
         assert!(counted_errors(&run).unwrap().starts_with("1 failed request, "));
+    }
+
+    #[test]
+    fn a_run_that_lost_a_worker_is_no_success() {
+        let mut run = record((5, 0), [5, 0, 0]);
+        let mut snapshot = (*run.snapshot).clone();
+        let mut lost = LostWorker::default();
+        (lost.worker, lost.silent_for) = (1, std::time::Duration::from_secs(41));
+        snapshot.blocking.lost_workers.push(lost);
+        run.snapshot = snapshot.into();
+        assert_eq!((Verdict::of(&run), Verdict::passes(&run)), (Verdict::WorkerLost, false));
+        assert!(Verdict::reason(&run).unwrap().starts_with("worker 1 has not answered for 41"));
     }
 
     #[test]

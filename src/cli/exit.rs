@@ -43,6 +43,7 @@ impl Exit {
             Verdict::NothingSucceeded(_) | Verdict::Errors => Exit::Errors,
             Verdict::ThresholdsBreached(_, _) | Verdict::Capacity(false) => Exit::Threshold,
             Verdict::Regression(_) => Exit::Regression,
+            Verdict::WorkerLost => Exit::Configuration,
             Verdict::ThresholdsMet(_) | Verdict::Capacity(true) | Verdict::NoThresholdsSet => Exit::Passed,
         }
     }

@@ -102,6 +102,7 @@ fn run(record: &RunRecord) -> Vec<TestCase> {
         Verdict::NothingSucceeded(broken) => failure(broken.kind(), first_trace(snapshot)),
         Verdict::Errors => failure("errors", first_trace(snapshot)),
         Verdict::Regression(_) => failure("regression", ""),
+        Verdict::WorkerLost => error("worker", ""),
         // Thresholds are cases of their own, and so is a capacity search.
         Verdict::ThresholdsBreached(_, _)
         | Verdict::ThresholdsMet(_)

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use super::files::{Files, json_text};
-use crate::analysis::blocking::lost_worker;
 use crate::analysis::{Comparison, DEFAULT_NOISE, regression_sentence};
 use crate::cli::alerts::Alerts;
 use crate::cli::args::OutputArgs;
@@ -54,7 +53,7 @@ impl Ending {
         unwritten.iter().for_each(|error| output::error(error));
         let all = if unwritten.is_empty() { "results" } else { "results, not all" };
         output::err(&format!("{all}: {}\n", self.files.directory.path().display()));
-        let mut is_complete = unwritten.is_empty() & self.samples_are_complete() & self.all_is_counted();
+        let mut is_complete = unwritten.is_empty() & self.samples_are_complete();
         // What one iteration took is no picture of anything.
         if !self.once || self.output.html.is_some() {
             is_complete &= self.write_html(comparison.as_ref());
@@ -105,13 +104,6 @@ impl Ending {
             output::error(&format!("the samples in {name} are not complete: {problem}"));
         }
         problems.is_empty()
-    }
-
-    /// Says which worker threads are missing from the figures: also with --quiet.
-    fn all_is_counted(&self) -> bool {
-        let lost = &self.report.snapshot().blocking.lost_workers;
-        lost.iter().for_each(|worker| output::error(&lost_worker(worker)));
-        lost.is_empty()
     }
 
     /// Writes the report; false when one that was asked for is missing.

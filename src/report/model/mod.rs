@@ -193,6 +193,7 @@ fn judgement(verdict: Verdict<'_>) -> Judgement {
         | Verdict::ThresholdsBreached(_, _)
         | Verdict::Errors
         | Verdict::Regression(_)
+        | Verdict::WorkerLost
         | Verdict::Capacity(false) => Judgement::Bad,
     }
 }

@@ -420,6 +420,7 @@ fn verdict(record: &RunRecord, look: Look) -> String {
         | Verdict::ThresholdsBreached(_, _)
         | Verdict::Errors
         | Verdict::Regression(_)
+        | Verdict::WorkerLost
         | Verdict::Capacity(false) => Tone::Bad,
     };
     let figures = || figures(snapshot, look);
