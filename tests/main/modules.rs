@@ -148,7 +148,6 @@ fn what_cannot_be_drawn_is_a_script_error() {
         ("random::pick([])", "the array is empty"),
         ("random::weighted(#{})", "all weights are 0"),
         ("random::weighted(#{ a: -1 })", "a weight of 0 or more"),
-        ("random::weighted(#{ a: 1e308, b: 1e308 })", "the sum of the weights is too large"),
         ("random::string(-1)", "the length must be"),
         ("random::normal(0, -1)", "must be 0 or more"),
     ] {
