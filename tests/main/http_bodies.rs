@@ -57,8 +57,37 @@ fn request_bodies_are_compressed() {
 }
 
 #[test]
+fn pairs_are_sent_in_their_order() {
+    let server = Server::start();
+    let script = r#"
+        fn iteration() {
+            let pairs = [["z", 1], ["a", ["x y", true]], ["z", "ü"]];
+            http::post("/a", #{ query: pairs, form: pairs });
+            http::post("/b", #{ multipart: [["key", "k"], ["file", http::file("content", "f.txt")], ["after", 2]] });
+            http::post("/c", #{ files: [["z", http::file("1", "z.txt")], ["a", http::file("2", "a.txt")]] });
+        }
+    "#;
+    once(&server, script).without_errors();
+    let seen = server.seen();
+    assert_eq!(seen[0].query, "z=1&a=x+y&a=true&z=%C3%BC");
+    assert_eq!(seen[0].body, seen[0].query);
+    let names = |body: &str| -> Vec<String> {
+        body.split("form-data; name=\"")
+            .skip(1)
+            .map(|part| part.split('"').next().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(names(&seen[1].body), ["key", "file", "after"]);
+    assert_eq!(names(&seen[2].body), ["z", "a"]);
+}
+
+#[test]
 fn wrong_bodies_are_told() {
     for (params, expected) in [
+        (r#"form: [["a", 1], "b"]"#, "form[1] must be a pair [name, value], not the string \"b\""),
+        (r#"form: [["a", 1, 2]]"#, "form[0] must be a pair [name, value]"),
+        (r#"query: [[1, "a"]]"#, "query[0][0] must be text, not 1"),
+        (r#"multipart: "a""#, "multipart must be a map #{ … } or an array of pairs [name, value], not "),
         (r#"json: 1, body: "x""#, "body and json: a request has one body"),
         (r#"multipart: #{ a: () }"#, "multipart.a must be text, a number, true/false or http::file"),
         (r#"files: #{ a: "text" }"#, "files: each value must be http::file(content, name)"),

@@ -88,6 +88,29 @@ pub(crate) fn function_name(what: &str, value: &Dynamic) -> Result<String, Strin
     }
 }
 
+/// Names and values in an order: a map, or an array of pairs `[name, value]`; an array as a value repeats its name.
+pub(crate) fn named_values(what: &str, value: &Dynamic) -> Result<Vec<(String, Dynamic)>, String> {
+    let mut named = Vec::new();
+    let mut add = |name: String, value: &Dynamic| match value.read_lock::<Array>() {
+        Some(values) => named.extend(values.iter().map(|value| (name.clone(), value.clone()))),
+        None => named.push((name, value.clone())),
+    };
+    if let Some(map) = value.read_lock::<Map>() {
+        map.iter().for_each(|(name, value)| add(name.to_string(), value));
+    } else if let Some(pairs) = value.read_lock::<Array>() {
+        for (at, pair) in pairs.iter().enumerate() {
+            let read = pair.read_lock::<Array>();
+            let Some([name, value]) = read.as_ref().map(|pair| pair.as_slice()) else {
+                return Err(expected(&format!("{what}[{at}]"), "a pair [name, value]", pair));
+            };
+            add(text(&format!("{what}[{at}][0]"), name)?, value);
+        }
+    } else {
+        return Err(expected(what, "a map #{ … } or an array of pairs [name, value]", value));
+    }
+    Ok(named)
+}
+
 /// A map of texts: keys to plain values, which are written as text.
 pub(crate) fn text_map(what: &str, value: &Dynamic) -> Result<Vec<(String, String)>, String> {
     let map = map(what, value)?;

@@ -19,7 +19,8 @@ pub(super) const SECTION: Section = Section {
     intro: "The optional map after the URL.",
     tables: &[KEYS],
     notes: r##"
-Plain values are text, numbers, and true or false. `json`, `form`, `body` and `multipart` are mutually exclusive. An
+Plain values are text, numbers, and true or false. Fields of a map are sent in alphabetical order; where the order
+matters, write pairs instead of a map: `form: [["user", "ann"], ["code", 7]]`. `json`, `form`, `body` and `multipart` are mutually exclusive. An
 unknown key is an error.
 
 ```rhai
@@ -42,17 +43,17 @@ keys! {
     /// An array repeats the header. Overrides all defaults.
     headers: "map of names to plain values or arrays of them";
     /// Encoded and added to the query of the URL.
-    query: "map of names to plain values or arrays of them";
+    query: "map of names to plain values or arrays of them, or pairs";
     /// JSON body, with `content-type: application/json`.
     json: "any value";
     /// Form body, `application/x-www-form-urlencoded`.
-    form: "map of names to plain values or arrays of them";
+    form: "map of names to plain values or arrays of them, or pairs";
     /// Raw body, without a content type.
     body: "text or blob";
     /// Multipart body, `multipart/form-data`.
-    multipart: "map of names to plain values, `http::file`s or arrays of them";
+    multipart: "map of names to plain values, `http::file`s or arrays of them, or pairs";
     /// The same, for files only; the fields of `form` or `multipart` come first.
-    files: "map of names to `http::file`s or arrays of them";
+    files: "map of names to `http::file`s or arrays of them, or pairs";
     /// Compresses the body and sets `content-encoding`.
     compress: "`\"gzip\"`, `\"deflate\"` or `\"br\"`";
     /// `authorization: Bearer …`.
@@ -225,22 +226,15 @@ fn read_headers(value: &Dynamic, headers: &mut HeaderMap) -> Result<(), String> 
     Ok(())
 }
 
-/// Keys to plain values; an array repeats its key.
+/// Names to plain values; an array repeats its name.
 pub(super) fn pairs(what: &str, value: &Dynamic) -> Result<Vec<(String, String)>, String> {
-    let map = convert::map(what, value)?;
-    let mut pairs = Vec::with_capacity(map.len());
-    for (key, value) in &map {
-        let what = format!("{what}.{key}");
-        match value.read_lock::<Array>() {
-            Some(values) => {
-                for value in values.iter() {
-                    pairs.push((key.to_string(), convert::plain(&what, value)?));
-                }
-            }
-            None => pairs.push((key.to_string(), convert::plain(&what, value)?)),
-        }
-    }
-    Ok(pairs)
+    let named = convert::named_values(what, value)?.into_iter();
+    named
+        .map(|(name, value)| {
+            let value = convert::plain(&format!("{what}.{name}"), &value)?;
+            Ok((name, value))
+        })
+        .collect()
 }
 
 /// `"user:password"`, `["user", "password"]` or `#{ user, password }`.

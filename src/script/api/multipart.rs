@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use rhai::{Array, Blob, Dynamic, Engine, ImmutableString, Module, NativeCallContext};
+use rhai::{Blob, Dynamic, Engine, ImmutableString, Module, NativeCallContext};
 
 use super::{convert, placed};
 use crate::script::ending::ScriptResult;
@@ -91,22 +91,10 @@ fn new_file(content: &Dynamic, name: ImmutableString, content_type: ImmutableStr
     Ok(File { content, name, content_type })
 }
 
-/// The parts of a map of fields: plain values, files, or arrays of them, which repeat the field.
+/// The parts of fields: plain values, files, or arrays of them, which repeat the field.
 pub(super) fn parts(what: &str, value: &Dynamic) -> Result<Vec<Part>, String> {
-    let map = convert::map(what, value)?;
-    let mut parts = Vec::with_capacity(map.len());
-    for (field, value) in &map {
-        let what = format!("{what}.{field}");
-        match value.read_lock::<Array>() {
-            Some(values) => {
-                for value in values.iter() {
-                    parts.push(part(&what, field, value)?);
-                }
-            }
-            None => parts.push(part(&what, field, value)?),
-        }
-    }
-    Ok(parts)
+    let named = convert::named_values(what, value)?;
+    named.iter().map(|(field, value)| part(&format!("{what}.{field}"), field, value)).collect()
 }
 
 fn part(what: &str, field: &str, value: &Dynamic) -> Result<Part, String> {
