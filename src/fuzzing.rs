@@ -41,7 +41,7 @@ pub const TARGETS: &[Target] = &[
     ("times", times),
     ("curl", |data| converted(data, convert::convert_curl)),
     ("har", |data| converted(data, |text| convert::convert_har(text, &har_options()))),
-    ("openapi", |data| converted(data, convert::convert_openapi)),
+    ("openapi", |data| converted(data, |text| convert::convert_openapi(text, None))),
     ("csv", csv),
     ("json", json),
     ("settings", settings),
@@ -148,7 +148,13 @@ fn times(data: &[u8]) {
 }
 
 fn har_options() -> convert::HarOptions {
-    convert::HarOptions { keep_assets: false, hosts: Vec::new(), all_hosts: true, max_think: 10 }
+    convert::HarOptions {
+        keep_assets: false,
+        hosts: Vec::new(),
+        all_hosts: true,
+        max_think: 10,
+        folder: None,
+    }
 }
 
 /// A conversion gives an error in words or a script that compiles.

@@ -1,4 +1,4 @@
-//! `rhaid convert`: scripts from recordings, curl commands and API descriptions.
+//! `rhaid convert`: scripts from recordings, curl commands, and API descriptions.
 //!
 //! Owns reading the input and writing the script. Invariant: the script goes to standard output or to a file, what is
 //! to be known about it to standard error; a file that exists is not overwritten without `--force`.
@@ -6,17 +6,27 @@
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
 use super::exit::Exit;
 use super::output;
 use super::places::Places;
-use crate::convert::{Converted, HarOptions, Problem, convert_curl, convert_har, convert_openapi};
+use crate::convert::{
+    Converted, HarOptions, Problem, SideFile, convert_curl, convert_har, convert_openapi,
+};
+use crate::outbound::{self, Client, Proxies};
 use crate::system::create_file;
 
 /// An input larger than this is refused.
 const MOST_BYTES: u64 = 512 * 1024 * 1024;
+
+/// A description that is fetched may have so many bytes; the largest known ones have a fifth of that.
+const MOST_FETCHED: usize = 64 * 1024 * 1024;
+
+/// How long fetching may take.
+const TIME_TO_FETCH: Duration = Duration::from_secs(30);
 
 /// Arguments of `rhaid convert`.
 #[derive(Clone, Debug, Args)]
@@ -63,7 +73,7 @@ enum From {
     },
     /// An API description: OpenAPI 3.0 or 3.1, JSON or YAML
     Openapi {
-        /// File to convert, or `-` for standard input
+        /// File to convert, its URL (http://…), or `-` for standard input
         #[arg(value_name = "INPUT")]
         input: String,
 
@@ -93,14 +103,20 @@ pub(super) fn convert(args: &ConvertArgs) -> Exit {
                 hosts: host.clone(),
                 all_hosts: *all_hosts,
                 max_think: *max_think,
+                folder: out.output.as_deref().map(folder_of),
             };
             (converted(input, "the recording", |text| convert_har(text, &options)), out)
         }
         From::Curl { input, out } => (curl(input), out),
-        From::Openapi { input, out } => (converted(input, "the description", convert_openapi), out),
+        From::Openapi { input, out } if is_url(input) => (fetched(input), out),
+        From::Openapi { input, out } => {
+            (converted(input, "the description", |text| convert_openapi(text, None)), out)
+        }
     };
     let input = match &args.from {
-        From::Har { input, .. } | From::Curl { input, .. } | From::Openapi { input, .. } => input,
+        From::Har { input, .. }
+        | From::Curl { input, .. }
+        | From::Openapi { input, .. }=> input,
     };
     let mut places = Places::default();
     places.reads("the input", Path::new(input));
@@ -131,6 +147,27 @@ fn converted(
     convert(&read(input, what)?).map_err(|problem| problem.told_of(name_of(input)))
 }
 
+fn is_url(input: &str) -> bool {
+    input.starts_with("http://") || input.starts_with("https://")
+}
+
+/// Fetches a description and converts it.
+fn fetched(input: &str) -> Result<Converted, String> {
+    let url = outbound::parse_url(input).map_err(|why| format!("not a valid URL: {why}"))?;
+    // Without what may be a secret.
+    let mut shown = url.clone();
+    shown.set_query(None);
+    shown.set_fragment(None);
+    let _ = shown.set_username("").and_then(|()| shown.set_password(None));
+    let client = Client::new(TIME_TO_FETCH, Proxies::Environment)?.with_longest(MOST_FETCHED);
+    let reply = client.get(&url, None).map_err(|why| format!("cannot fetch {shown}: {why}"))?;
+    if !(200..300).contains(&reply.status) {
+        return Err(format!("cannot fetch {shown}: the server answered with status {}", reply.status));
+    }
+    let text = text(reply.body, shown.as_str())?;
+    convert_openapi(&text, Some(&reply.url)).map_err(|problem| problem.told_of(shown.as_str()))
+}
+
 fn name_of(input: &str) -> &str {
     if input == "-" { "standard input" } else { input }
 }
@@ -151,10 +188,30 @@ fn read(input: &str, what: &str) -> Result<String, String> {
     if bytes.len() as u64 > MOST_BYTES {
         return Err(format!("{name} is larger than {} MB", MOST_BYTES / 1024 / 1024));
     }
+    text(bytes, name)
+}
+
+fn text(bytes: Vec<u8>, name: &str) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         format!("{name} is not valid UTF-8 at byte {at}; save it as UTF-8")
     })
+}
+
+/// The folder for files of a script, beside it.
+fn folder_of(script: &Path) -> String {
+    let stem = script.file_stem().map_or_else(|| "script".into(), |stem| stem.to_string_lossy());
+    format!("{stem}-files")
+}
+
+fn write_beside(script: &Path, file: &SideFile, force: bool) -> Result<(), String> {
+    let path = script.parent().unwrap_or(Path::new("")).join(&file.path);
+    if path.exists() && !force {
+        return Err(format!("{} already exists; overwrite it with --force", path.display()));
+    }
+    output::write_file(&path, &file.content)?;
+    output::err(&format!("Wrote {}.\n", path.display()));
+    Ok(())
 }
 
 fn write(converted: Converted, out: &OutArgs) -> Result<(), String> {
@@ -180,6 +237,9 @@ fn write(converted: Converted, out: &OutArgs) -> Result<(), String> {
                 _ => format!("cannot write {}: {error}", path.display()),
             })?;
             output::err(&format!("Wrote {}.\n", path.display()));
+            for file in &converted.files {
+                write_beside(path, file, out.force)?;
+            }
             path.display().to_string()
         }
     };

@@ -39,7 +39,7 @@ pub(super) fn explained(error: Error, arguments: &[OsString]) -> Error {
             );
         }
         ErrorKind::InvalidSubcommand if name == "convert" => context(ContextKind::InvalidSubcommand)
-            .filter(|_| error.get(ContextKind::SuggestedSubcommand).is_none())
+            .filter(|input| error.get(ContextKind::SuggestedSubcommand).is_none() || input.contains('.'))
             .map(kind_of_input),
         _ => None,
     };
@@ -100,18 +100,20 @@ fn value_without_equals(command: &Command, arguments: &[String]) -> Option<Strin
     ))
 }
 
+/// What `rhaid convert` reads.
+const KINDS: [&str; 3] = ["har", "curl", "openapi"];
+
 /// What to write when `rhaid convert` is given an input without its kind.
 fn kind_of_input(input: &str) -> String {
     let shown = shell_word(input);
     let guess = match guess(input) {
         Some(kind) => format!("did you mean: rhaid convert {kind} {shown}"),
         None => {
-            format!(
-                "write one of: rhaid convert har {shown}, rhaid convert curl {shown}, rhaid convert openapi {shown}"
-            )
+            let kinds = KINDS.map(|kind| format!("rhaid convert {kind} {shown}"));
+            format!("write one of: {}", kinds.join(", "))
         }
     };
-    format!("expected the kind of input (har, curl or openapi), not {shown}\n\n  {guess}")
+    format!("expected the kind of input ({}), not {shown}\n\n  {guess}", KINDS.join(", "))
 }
 
 /// The kind that an input's name tells.

@@ -1,19 +1,22 @@
 //! The body of a request: from the bytes that were sent to the parameter that sends them again.
 //!
 //! Owns what is recognised: JSON, forms, multipart, text. Invariant: what cannot be said as a map without changing it
-//! is sent as it was.
+//! is sent as it was; where the map is sent in other bytes that mean the same, a note says so.
 
 use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::literal::{Value, has_wide_integer, text_literal};
-use super::request::{group, grouped, pairs};
+use super::literal::{Value, has_long_number, text_literal};
+use super::request::{MARK, encoded, fields, pairs};
 use crate::credentials::masked;
 
 /// Bytes that are no text may stand in a script up to this many.
 const MOST_BYTES: usize = 64 * 1024;
+
+/// Longest random text that a script can ask for.
+const MOST_RANDOM: usize = 1_000_000;
 
 /// A body as parameters of a request.
 pub(super) struct Body {
@@ -25,28 +28,168 @@ pub(super) struct Body {
     pub(super) note: Option<String>,
 }
 
+/// Bytes that are too many, or no text, for the script: files beside it.
+#[derive(Default)]
+pub(super) struct Uploads {
+    /// The folder of the files, from that of the script; without one there are none.
+    folder: Option<String>,
+    pub(super) files: Vec<SideFile>,
+}
+
+/// A file beside the script.
+#[derive(Debug, PartialEq)]
+pub(crate) struct SideFile {
+    /// From the script's folder.
+    pub(crate) path: String,
+    pub(crate) content: Vec<u8>,
+}
+
+/// Fewer bytes are written into the script.
+const LEAST_FILE: usize = 256;
+
+/// A file that a script reads as bytes is no larger.
+const MOST_FILE: usize = 16 * 1024 * 1024;
+
+impl Uploads {
+    pub(super) fn new(folder: Option<String>) -> Uploads {
+        Uploads { folder, files: Vec::new() }
+    }
+
+    /// The constant that holds these bytes, if they become a file.
+    fn constant(&mut self, content: &[u8], name: &str) -> Option<Value> {
+        let folder = self.folder.as_ref()?;
+        if !(LEAST_FILE..=MOST_FILE).contains(&content.len()) {
+            return None;
+        }
+        let known = self.files.iter().position(|file| file.content == content);
+        let at = known.unwrap_or_else(|| {
+            let safe: String = name
+                .chars()
+                .map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '_' })
+                .collect();
+            let safe: String = safe.trim_matches('.').chars().take(60).collect();
+            let safe = if safe.is_empty() { "body.bin" } else { &safe };
+            let path = format!("{folder}/{}-{safe}", self.files.len() + 1);
+            self.files.push(SideFile { path, content: content.to_vec() });
+            self.files.len() - 1
+        });
+        Some(Value::Code(format!("UPLOAD_{}", at + 1)))
+    }
+
+    /// The declarations of the constants.
+    pub(super) fn constants(&self) -> String {
+        let line = |(at, file): (usize, &SideFile)| {
+            format!("const UPLOAD_{} = data::bytes({});\n", at + 1, text_literal(&file.path))
+        };
+        self.files.iter().enumerate().map(line).collect()
+    }
+}
+
 /// The body that was sent with this content type.
-pub(super) fn body(content_type: &str, bytes: &[u8]) -> Body {
+pub(super) fn body(content_type: &str, bytes: &[u8], uploads: &mut Uploads) -> Body {
     let (kind, keep) = (essence(content_type), Some(content_type.to_owned()).filter(|text| !text.is_empty()));
-    let Ok(text) = std::str::from_utf8(bytes) else { return binary(content_type, bytes, keep) };
+    let Ok(text) = std::str::from_utf8(bytes) else { return binary(content_type, bytes, keep, uploads) };
     if is_json(&kind)
         && let Some(value) = json(text)
     {
         return Body {
             params: vec![("json", value)],
-            content_type: keep.filter(|_| kind != "application/json"),
-            note: None,
+            content_type: keep.filter(|text| text != "application/json"),
+            note: json_note(text),
         };
     }
     if kind == "application/x-www-form-urlencoded"
         && let Some(pairs) = pairs(text)
     {
-        return Body { params: vec![("form", grouped(pairs))], content_type: None, note: None };
+        let note = (encoded(&pairs) != text).then(|| FORM_NOTE.to_owned());
+        let content_type = keep.filter(|text| *text != kind);
+        return Body { params: vec![("form", fields(pairs))], content_type, note };
     }
-    if let Some(parts) = multipart(content_type, bytes) {
+    if let Some(parts) = multipart(content_type, bytes, uploads) {
         return parts;
     }
     Body { params: vec![("body", Value::text(text))], content_type: keep, note: revealing(text) }
+}
+
+const FORM_NOTE: &str =
+    "forms are sent percent-encoded as browsers do it: the same names and values, not always the same bytes";
+
+const JSON_NOTE: &str =
+    "JSON is sent without blanks, its fields in alphabetical order: the same values, other bytes";
+
+/// What is to be known about JSON that is sent as a map.
+fn json_note(text: &str) -> Option<String> {
+    let json: serde_json::Value = serde_json::from_str(text).ok()?;
+    let mut sent = String::new();
+    write_sorted(&json, &mut sent);
+    (sent != text).then(|| JSON_NOTE.to_owned())
+}
+
+/// JSON as it comes out of a map of the script.
+fn write_sorted(json: &serde_json::Value, out: &mut String) {
+    let between = |at: usize| if at > 0 { "," } else { "" };
+    match json {
+        serde_json::Value::Array(values) => {
+            out.push('[');
+            for (at, value) in values.iter().enumerate() {
+                out.push_str(between(at));
+                write_sorted(value, out);
+            }
+            out.push(']');
+        }
+        serde_json::Value::Object(fields) => {
+            let mut names: Vec<&String> = fields.keys().collect();
+            names.sort_unstable();
+            out.push('{');
+            for (at, name) in names.into_iter().enumerate() {
+                out.push_str(&format!("{}{}:", between(at), serde_json::Value::from(name.as_str())));
+                write_sorted(&fields[name], out);
+            }
+            out.push('}');
+        }
+        plain => out.push_str(&plain.to_string()),
+    }
+}
+
+/// Whether something in JSON would be lost in a map: a name that comes twice, or that a reader wants to see first, such
+/// as the type of what follows (`$type`, `@type`, `__type`), or that is not known.
+fn needs_its_order(text: &str, json: &serde_json::Value) -> bool {
+    fn count(json: &serde_json::Value) -> (usize, bool) {
+        let of_all = |values: &mut dyn Iterator<Item = &serde_json::Value>| {
+            values.map(count).fold((0, false), |(n, first), (m, other)| (n + m, first || other))
+        };
+        match json {
+            serde_json::Value::Array(values) => of_all(&mut values.iter()),
+            serde_json::Value::Object(fields) => {
+                let (below, marked) = of_all(&mut fields.values());
+                let moved = fields.keys().next().is_some_and(|first| {
+                    !first.starts_with(char::is_alphanumeric) && fields.keys().any(|name| name < first)
+                });
+                let unknown = fields.keys().any(|name| name.contains(MARK));
+                (below + fields.len(), marked || moved || unknown)
+            }
+            _ => (0, false),
+        }
+    }
+    let (fields, moved) = count(json);
+    moved || colons(text) != fields
+}
+
+/// Colons outside of texts: one for each field.
+fn colons(json: &str) -> usize {
+    let (mut in_text, mut escaped, mut colons) = (false, false, 0);
+    for byte in json.bytes() {
+        match byte {
+            _ if in_text => {
+                in_text = byte != b'"' || escaped;
+                escaped = byte == b'\\' && !escaped;
+            }
+            b'"' => in_text = true,
+            b':' => colons += 1,
+            _ => {}
+        }
+    }
+    colons
 }
 
 /// Text that is no map is kept as it is: a person has to see whether it gives something away.
@@ -57,10 +200,11 @@ fn revealing(text: &str) -> Option<String> {
 
 /// JSON as a map, when sending the map gives the same JSON.
 pub(super) fn json(text: &str) -> Option<Value> {
-    if has_wide_integer(text) {
+    if has_long_number(text) {
         return None;
     }
-    Value::from_json(&serde_json::from_str(text).ok()?)
+    let json = serde_json::from_str(text).ok()?;
+    if needs_its_order(text, &json) { None } else { Value::from_json(&json) }
 }
 
 /// A content type without its parameters, in lower case.
@@ -73,25 +217,31 @@ pub(super) fn is_json(essence: &str) -> bool {
     essence == "application/json" || essence == "text/json" || essence.ends_with("+json")
 }
 
-fn binary(content_type: &str, bytes: &[u8], keep: Option<String>) -> Body {
-    if let Some(parts) = multipart(content_type, bytes) {
+fn binary(content_type: &str, bytes: &[u8], keep: Option<String>, uploads: &mut Uploads) -> Body {
+    if let Some(parts) = multipart(content_type, bytes, uploads) {
         return parts;
     }
-    let (value, note) = blob(bytes);
+    let (value, note) = blob(bytes, "body.bin", uploads);
     Body { params: vec![("body", value)], content_type: keep, note }
 }
 
 /// Bytes as an expression that gives them, or as random text of their length when they are too many.
-pub(super) fn blob(bytes: &[u8]) -> (Value, Option<String>) {
+pub(super) fn blob(bytes: &[u8], name: &str, uploads: &mut Uploads) -> (Value, Option<String>) {
     if let Ok(text) = std::str::from_utf8(bytes)
         && bytes.len() <= MOST_BYTES
     {
         return (Value::text(text), None);
     }
+    if let Some(constant) = uploads.constant(bytes, name) {
+        return (constant, None);
+    }
     if bytes.len() > MOST_BYTES {
-        let note =
-            format!("a body or file of {} bytes was replaced by random text of the same length", bytes.len());
-        return (Value::Code(format!("random::string({})", bytes.len().min(1_000_000))), Some(note));
+        let (length, sent) = (bytes.len(), bytes.len().min(MOST_RANDOM));
+        let note = format!(
+            "a body or file of {length} bytes was replaced by {sent} random characters; with -o it becomes a file \
+             beside the script"
+        );
+        return (random(length), Some(note));
     }
     (
         Value::Code(format!("encoding::base64_decode({}, \"blob\")", text_literal(&STANDARD.encode(bytes)))),
@@ -99,8 +249,13 @@ pub(super) fn blob(bytes: &[u8]) -> (Value, Option<String>) {
     )
 }
 
+/// Text that stands for so many bytes that are not known.
+pub(super) fn random(length: usize) -> Value {
+    Value::Code(format!("random::string({})", length.min(MOST_RANDOM)))
+}
+
 /// `multipart/form-data`, when it is whole.
-fn multipart(content_type: &str, bytes: &[u8]) -> Option<Body> {
+fn multipart(content_type: &str, bytes: &[u8], uploads: &mut Uploads) -> Option<Body> {
     if essence(content_type) != "multipart/form-data" {
         return None;
     }
@@ -110,18 +265,23 @@ fn multipart(content_type: &str, bytes: &[u8]) -> Option<Body> {
     let mut note = None;
     for part in parts(bytes, boundary)? {
         let (value, about) = match part.file_name {
-            Some(file_name) => file(part.content, &file_name, part.content_type.as_deref()),
-            None => (Value::text(String::from_utf8_lossy(part.content)), None),
+            Some(file_name) => file(part.content, &file_name, part.content_type.as_deref(), uploads),
+            None => (Value::text(std::str::from_utf8(part.content).ok()?), None),
         };
         note = note.or(about);
         fields.push((part.name, value));
     }
-    Some(Body { params: vec![("multipart", group(fields))], content_type: None, note })
+    Some(Body { params: vec![("multipart", Value::Fields(fields))], content_type: None, note })
 }
 
 /// A file that is uploaded.
-pub(super) fn file(content: &[u8], name: &str, content_type: Option<&str>) -> (Value, Option<String>) {
-    let (content, note) = blob(content);
+pub(super) fn file(
+    content: &[u8],
+    name: &str,
+    content_type: Option<&str>,
+    uploads: &mut Uploads,
+) -> (Value, Option<String>) {
+    let (content, note) = blob(content, name, uploads);
     (file_of(&content, name, content_type), note)
 }
 
@@ -150,32 +310,44 @@ fn parts<'a>(bytes: &'a [u8], boundary: &str) -> Option<Vec<Part<'a>>> {
     while !rest.starts_with(b"--") {
         let end = find(rest, next.as_bytes())?;
         let head_end = find(&rest[..end], b"\r\n\r\n")?;
-        let head = String::from_utf8_lossy(&rest[..head_end]).into_owned();
+        let head = std::str::from_utf8(&rest[..head_end]).ok()?;
         let content = &rest[head_end + 4..end];
-        let header = |name: &str| {
-            let mut lines = head.lines().filter_map(|line| line.split_once(':'));
-            lines
-                .find(|(known, _)| known.trim().eq_ignore_ascii_case(name))
-                .map(|(_, value)| value.trim().to_owned())
-        };
-        let disposition = header("content-disposition")?;
-        parts.push(Part {
-            name: quoted(&disposition, "name")?,
-            file_name: quoted(&disposition, "filename"),
-            content_type: header("content-type"),
-            content,
-        });
+        let (mut disposition, mut content_type) = (None, None);
+        for line in head.lines().filter(|line| !line.is_empty()) {
+            let (name, value) = line.split_once(':')?;
+            match name.trim().to_ascii_lowercase().as_str() {
+                "content-disposition" => disposition = Some(value.trim()),
+                "content-type" => content_type = Some(value.trim().to_owned()),
+                // What the client would not send.
+                _ => return None,
+            }
+        }
+        let (name, file_name) = named(disposition?)?;
+        if file_name.is_some() != content_type.is_some() {
+            return None;
+        }
+        parts.push(Part { name, file_name, content_type, content });
         rest = &rest[end + next.len()..];
     }
     Some(parts)
 }
 
-/// `name="value"` among the parameters of a header.
-fn quoted(header: &str, name: &str) -> Option<String> {
-    header.split(';').find_map(|part| {
-        let value = part.trim().strip_prefix(name)?.strip_prefix('=')?;
-        Some(value.trim_matches('"').replace("%22", "\""))
-    })
+/// The names of `form-data; name="…"; filename="…"`; `None` when it says anything else.
+fn named(disposition: &str) -> Option<(String, Option<String>)> {
+    let mut rest = disposition.strip_prefix("form-data")?;
+    let (mut name, mut file_name) = (None, None);
+    while !rest.is_empty() {
+        let (key, after) = rest.trim_start().strip_prefix(';')?.trim_start().split_once("=\"")?;
+        let (value, after) = after.split_once('"')?;
+        let value = Some(value.replace("%22", "\"").replace("%0D", "\r").replace("%0A", "\n"));
+        match key {
+            "name" => name = value,
+            "filename" => file_name = value,
+            _ => return None,
+        }
+        rest = after;
+    }
+    Some((name?, file_name))
 }
 
 fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
@@ -196,7 +368,7 @@ mod tests {
 
     #[track_caller]
     fn check(content_type: &str, bytes: &[u8], expected: &str, kept: Option<&str>) {
-        let body = body(content_type, bytes);
+        let body = body(content_type, bytes, &mut Uploads::default());
         let shown: Vec<String> =
             body.params.iter().map(|(name, value)| format!("{name}: {}", value.inline())).collect();
         assert_eq!(shown.join(", "), expected);
@@ -205,7 +377,9 @@ mod tests {
 
     #[test]
     fn bodies_are_recognised() {
-        check("application/json; charset=utf-8", br#"{"a":[1]}"#, "json: #{ a: [1] }", None);
+        let kept = Some("application/json; charset=utf-8");
+        check("application/json; charset=utf-8", br#"{"a":[1]}"#, "json: #{ a: [1] }", kept);
+        check("application/json", br#"{"a":[1]}"#, "json: #{ a: [1] }", None);
         check("application/vnd.api+json", b"{}", "json: #{}", Some("application/vnd.api+json"));
         check("application/x-www-form-urlencoded", b"a=1&b=x+y", "form: #{ a: 1, b: \"x y\" }", None);
         check("text/plain", "\u{fc}".as_bytes(), "body: \"\u{fc}\"", Some("text/plain"));
@@ -235,26 +409,78 @@ mod tests {
     }
 
     #[test]
+    fn json_whose_order_matters_stays_text() {
+        for text in [
+            r#"{"__type":"Cat","Name":"Tom"}"#,
+            r#"[{"$type":"a","!":1}]"#,
+            r#"{"a":1,"a":2}"#,
+            r#"{"n":0.12345678901234567}"#,
+        ] {
+            assert_eq!(
+                body("application/json", text.as_bytes(), &mut Uploads::default()).params,
+                [("body", Value::text(text))]
+            );
+        }
+        for (text, noted) in [
+            (r#"{"a":1,"b":{"c":"\"x:y"}}"#, false),
+            (r#"{"$type":"a","b":1}"#, false),
+            (r#"{"b":1,"a":2}"#, true),
+            (r#"{"a": 1}"#, true),
+            (r#"{"a":1.50}"#, true),
+        ] {
+            let body = body("application/json", text.as_bytes(), &mut Uploads::default());
+            assert_eq!((body.params[0].0, body.note.is_some()), ("json", noted), "{text}");
+        }
+    }
+
+    #[test]
     fn text_that_may_hold_a_secret_is_noted() {
-        let note = body("application/xml", b"<Password>hunter2</Password>").note.unwrap();
+        let note =
+            body("application/xml", b"<Password>hunter2</Password>", &mut Uploads::default()).note.unwrap();
         assert!(note.contains("credential"), "{note}");
-        assert_eq!(body("application/xml", b"<a/>").note, None);
+        assert_eq!(body("application/xml", b"<a/>", &mut Uploads::default()).note, None);
     }
 
     #[test]
     fn multipart_in_its_parts() {
         let body = b"--B\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n--B\r\n\
             content-disposition: form-data; name=\"f\"; filename=\"a.csv\"\r\nContent-Type: text/csv\r\n\r\na,b\n\r\n--B--\r\n";
-        let expected = "multipart: #{ note: \"hello\", f: http::file(\"a,b\\n\", \"a.csv\", \"text/csv\") }";
+        let expected =
+            "multipart: [[\"note\", \"hello\"], [\"f\", http::file(\"a,b\\n\", \"a.csv\", \"text/csv\")]]";
         check("multipart/form-data; boundary=B", body, expected, None);
+        // What has more in it than the client would send goes as it was.
+        for head in
+            ["name=\"a\"\r\nContent-Type: a/b", "name=\"a\"; filename*=utf-8''x", "name=\"a\"\r\nX-A: b"]
+        {
+            let text = format!("--B\r\nContent-Disposition: form-data; {head}\r\n\r\nx\r\n--B--\r\n");
+            let made =
+                super::body("multipart/form-data; boundary=B", text.as_bytes(), &mut Uploads::default());
+            assert_eq!(made.params, [("body", Value::text(text))]);
+        }
+        let names = named("form-data; name=\"a;b\"; filename=\"c%22.txt\"").unwrap();
+        assert_eq!(names, ("a;b".to_owned(), Some("c\".txt".to_owned())));
         let cut = "multipart/form-data; boundary=B";
         check(cut, b"--B\r\nx", "body: \"--B\\r\\nx\"", Some(cut));
     }
 
     #[test]
     fn large_bytes_do_not_become_script() {
-        let body = body("application/octet-stream", &vec![0xff; 100_000]);
-        assert_eq!(body.params[0].1.inline(), "random::string(100000)");
-        assert!(body.note.unwrap().contains("100000 bytes"));
+        let large = vec![0xff; 100_000];
+        let body = |uploads: &mut Uploads| body("application/octet-stream", &large, uploads);
+        let replaced = body(&mut Uploads::default());
+        assert_eq!(replaced.params[0].1.inline(), "random::string(100000)");
+        assert!(replaced.note.unwrap().contains("100000 bytes"));
+        let mut uploads = Uploads::new(Some("x-files".to_owned()));
+        for _ in 0..2 {
+            let kept = body(&mut uploads);
+            assert_eq!((kept.params[0].1.inline().as_str(), kept.note), ("UPLOAD_1", None));
+        }
+        let name = uploads.constant(&[0xfe; 300], "../../a b.png").unwrap();
+        assert_eq!(name.inline(), "UPLOAD_2");
+        assert_eq!(
+            uploads.constants(),
+            "const UPLOAD_1 = data::bytes(\"x-files/1-body.bin\");\n\
+             const UPLOAD_2 = data::bytes(\"x-files/2-_.._a_b.png\");\n"
+        );
     }
 }

@@ -1,206 +1,615 @@
-//! `curl …` as a script: what the flags say, and one request for each command.
+//! `curl …` as a script: one request for each command and URL.
 //!
-//! Owns the table of curl's flags. Leaves quoting to `shell`, bodies to `body`. Invariant: a flag that is not carried
-//! over is either one that changes nothing about the request, or it is noted by its name.
+//! Owns what becomes of a request, and of what only a shell knows. Leaves the flags to `curl_flags`, quoting to `shell`,
+//! bodies to `body`. Invariant: the script sends what curl sends, or it is noted what it does not.
 
 use url::Url;
 
-use super::body::{self, body};
-use super::curl_flags::{Data, Form, Given, read};
+use super::body::{self, body, essence};
+use super::curl_flags::{Data, Form, Given, Reader};
 use super::literal::Value;
 use super::params::{Params, each_leaf, protect};
 use super::problem::Problem;
-use super::request::{Call, MARK, group, grouped, is_noise, location, marked, origin, pairs};
+use super::request::{Call, Dropped, MARK, dropped, group, location, marked, origin, query_note, unmarked};
 use super::script::{Converted, Notes, Parts, count};
-use super::shell::commands;
+use super::shell::{After, Reading, Shell, Unknown, printed};
 use crate::credentials::is_credential;
 
 /// A script of the curl commands in a text.
 ///
 /// # Errors
-/// When there is no curl command in it, or one has no URL.
+/// When there is no curl command in it, one has no URL, or what it sends cannot be known.
 pub(crate) fn convert_curl(text: &str) -> Result<Converted, Problem> {
     let mut parts = Parts::default();
-    let mut requests = Vec::new();
-    let mut number = 0;
-    for words in commands(text) {
-        // What a documentation shows before a command, and variables set for it.
-        let is_before = |word: &&String| *word == "$" || *word == "%" || is_assignment(word);
-        let skipped = words.iter().take_while(is_before).count();
-        let Some((program, arguments)) = words[skipped..].split_first() else { continue };
-        let file = program.rsplit(['/', '\\']).next().unwrap_or_default().to_ascii_lowercase();
-        if file != "curl" && file != "curl.exe" {
-            other_program(program, text)?;
-            parts.notes.add(format!("left out: the command '{}'", plain(program)));
-            continue;
-        }
-        number += 1;
-        let Some(of_command) = read(arguments, &mut parts.notes) else {
-            return Err(format!(
-                "curl command {number} has no URL; add one, as in curl http://127.0.0.1:8000/"
-            )
-            .into());
-        };
-        requests.extend(of_command);
+    let mut shell = Shell::read(text);
+    if shell.lossy {
+        return Err(
+            "a $'…' in the text has bytes that are not UTF-8; put them into a file for --data-binary".into(),
+        );
     }
+    let steps = steps(&mut shell, text, &mut parts.notes)?;
+    for (name, command) in &shell.computed {
+        parts.notes.add(format!("${name} is the output of `{command}`, which is not run"));
+    }
+    let requests: Vec<&Given> = steps.iter().filter_map(|step| step.as_ref().ok()).collect();
     if requests.is_empty() {
         return Err(
             "no curl command found; it must start with `curl`, as from a browser's \"Copy as cURL\"".into()
         );
     }
-    let urls: Vec<Url> = requests.iter().map(|request| url(&request.url)).collect::<Result<_, _>>()?;
+    let urls: Vec<Url> = requests.iter().map(|request| url(request, &shell)).collect::<Result<_, _>>()?;
     let host = origin(&urls[0]);
-    let mut lines = Vec::new();
-    for (request, url) in requests.into_iter().zip(urls) {
-        let statement = statement(request, &url, &host, &mut parts)?;
-        lines.push(statement);
+    settings(&requests, &mut parts);
+    // Browsers follow redirects; what they copied is together.
+    let copied = requests.iter().any(|request| is_browser(request));
+    let follow: Vec<bool> = requests.iter().map(|request| request.location || copied).collect();
+    if !follow.contains(&true) {
+        parts.http.push(("max_redirects".to_owned(), Value::int(0)));
     }
-    parts.title = format!("{} of curl", count(lines.len(), "request"));
+    let number = requests.len();
+    parts.title = format!("{} of curl", count(number, "request"));
+    let mut writer = Writer { host: &host, shell: &mut shell, parts: &mut parts, files: Files::default() };
+    let mut lines = Vec::new();
+    let mut coming = urls.iter().zip(&follow);
+    for step in steps {
+        match (step, &mut coming) {
+            (Err(pause), _) => lines.push(pause),
+            (Ok(mut request), coming) => {
+                let Some((url, follows)) = coming.next() else { break };
+                if !follows && follow.contains(&true) {
+                    request.params.push(("redirects", Value::Bool(false)));
+                }
+                lines.push(writer.statement(request, url)?);
+            }
+        }
+    }
+    let Writer { files, .. } = writer;
+    parts.constants.push_str(&files.constants);
     parts.host = Some(host);
     parts.declarations.insert_str(0, "wait(between(1, 3)); // seconds between two iterations of a user\n");
     parts.functions.push(format!("fn iteration() {{\n{}\n}}", lines.join("\n")));
+    parts.functions.extend(files.functions());
     Ok(parts.assemble())
 }
 
-fn is_assignment(word: &str) -> bool {
-    word.split_once('=').is_some_and(|(name, _)| {
-        !name.is_empty()
-            && !name.starts_with('-')
-            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    })
+/// The requests of all commands, and pauses between them as statements.
+fn steps(shell: &mut Shell, text: &str, notes: &mut Notes) -> Result<Vec<Result<Given, String>>, String> {
+    let commands = shell.commands.clone();
+    let mut steps = Vec::new();
+    let mut number = 0;
+    for (at, command) in commands.iter().enumerate() {
+        let words = command_words(&command.words, notes);
+        let Some((program, arguments)) = words.split_first() else { continue };
+        let file = program.rsplit(['/', '\\']).next().unwrap_or_default().to_ascii_lowercase();
+        if file != "curl" && file != "curl.exe" {
+            other_program(program, text)?;
+            let feeds_curl = commands.get(at + 1).is_some_and(|next| {
+                next.after == After::Pipe
+                    && command_words(&next.words, notes).first().is_some_and(|word| word == "curl")
+            });
+            match (file.as_str(), arguments) {
+                ("sleep", [time]) if time.parse::<f64>().is_ok_and(|time| (0.0..1e6).contains(&time)) => {
+                    steps.push(Err(format!("    sleep({time});")));
+                }
+                ("echo" | "printf" | "cat", _) if feeds_curl => {}
+                ("done" | "fi" | "esac" | "}" | "true" | ":", _) => {}
+                _ => notes.add(format!("left out: the command '{}'", shell.shown(program))),
+            }
+            continue;
+        }
+        number += 1;
+        let input = match (&command.input, command.after) {
+            (Some(input), _) => Ok(input.clone()),
+            (None, After::Pipe) => {
+                let before = &commands[at.saturating_sub(1)];
+                printed(before).ok_or_else(|| {
+                    let shown: Vec<String> = before.words.iter().map(|word| shell.shown(word)).collect();
+                    format!(
+                        "curl command {number} sends the output of '{}', which is not known; put it into a file",
+                        shown.join(" ")
+                    )
+                })
+            }
+            _ => Err(format!(
+                "curl command {number} sends its standard input, which is not known; name a file"
+            )),
+        };
+        if command.after == After::Failure {
+            notes.add(
+                "a command after || is converted too, although it only runs when the one before it fails",
+            );
+        }
+        let of_command = Reader { shell, notes, input }.requests(arguments)?;
+        if of_command.is_empty() {
+            return Err(format!(
+                "curl command {number} has no URL; add one, as in curl http://127.0.0.1:8000/"
+            ));
+        }
+        steps.extend(of_command.into_iter().map(Ok));
+    }
+    Ok(steps)
 }
 
-/// Other forms that browsers copy a request in.
+/// The words from the program on: without what documentation shows before a command, and what the shell itself reads.
+fn command_words<'w>(words: &'w [String], notes: &mut Notes) -> &'w [String] {
+    const CHOICES: &[&str] = &["if", "elif", "while", "until", "for", "case", "select"];
+    const BEFORE: &[&str] =
+        &["$", "%", ">", "{", "!", "do", "then", "else", "time", "sudo", "command", "exec", "nohup", "env"];
+    let mut words = words;
+    while let Some((first, rest)) = words.split_first() {
+        if first == "function" {
+            words = rest.get(1..).unwrap_or_default();
+            continue;
+        }
+        if CHOICES.contains(&first.as_str()) {
+            notes.add("left out: if, for and the like of the shell: each command in them is there once");
+            if matches!(first.as_str(), "for" | "case" | "select") {
+                return &[];
+            }
+        } else if !BEFORE.contains(&first.as_str()) {
+            return words;
+        }
+        words = rest;
+    }
+    words
+}
+
+/// Other forms that browsers copy a request in, and lines that were torn off.
 fn other_program(program: &str, text: &str) -> Result<(), String> {
     let powershell = text.contains("Invoke-WebRequest") || text.contains("Invoke-RestMethod");
     if powershell || program.starts_with("fetch(") {
         let what = if powershell { "a PowerShell command" } else { "a call of fetch" };
         return Err(format!("this is {what}; choose \"Copy as cURL\" in the browser"));
     }
+    if program.starts_with('-') {
+        return Err(format!(
+            "a line begins with {program}: the line before it must end with a backslash and nothing after that"
+        ));
+    }
     Ok(())
 }
 
-/// Marks as the shell writes variables.
-fn plain(text: &str) -> String {
-    text.replace(MARK, "$").replace(super::request::MARK_END, "")
+/// Whether a browser made the command.
+fn is_browser(request: &Given) -> bool {
+    request.headers.iter().any(|(name, value)| {
+        name.starts_with("sec-") || (name == "user-agent" && value.starts_with("Mozilla/"))
+    })
 }
 
-fn url(text: &str) -> Result<Url, String> {
+/// The URL with what the flags add to its query.
+fn url(request: &Given, shell: &Shell) -> Result<Url, String> {
+    let text = request.url.as_str();
     // curl guesses the scheme too.
-    let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
+    let mut whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
     let rest = whole.split_once("://").map_or("", |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let shown = shell.shown(text);
     if authority.contains(MARK) {
-        return Err(format!("the host of {} is a shell variable; write out the URL", plain(text)));
+        return Err(format!(
+            "the host of {shown} is not known; write out the URL, or set its variable above the command: BASE=http://…"
+        ));
     }
-    let url = Url::parse(&whole).map_err(|error| format!("invalid URL {}: {error}", plain(text)))?;
+    if !request.query.is_empty() {
+        whole.truncate(whole.find('#').unwrap_or(whole.len()));
+        whole.push(if whole.contains('?') { '&' } else { '?' });
+        whole.push_str(&request.query.join("&"));
+    }
+    let url = Url::parse(&whole).map_err(|error| format!("invalid URL {shown}: {error}"))?;
     match url.scheme() {
         "http" | "https" => Ok(url),
-        other => {
-            Err(format!("the URL {} has the scheme {other}; only http and https are supported", plain(text)))
-        }
+        other => Err(format!("the URL {shown} has the scheme {other}; only http and https are supported")),
     }
 }
 
-/// The statement of one request; what holds for the whole run goes into the options.
-fn statement(mut request: Given, url: &Url, host: &str, parts: &mut Parts) -> Result<String, String> {
-    let Parts { notes, params, constants, http, .. } = parts;
-    let mut out: Vec<(&'static str, Value)> = Vec::new();
-    let mut headers: Vec<(String, Value)> = Vec::new();
-
-    let (path, mut query) = location(url, host, request.data_in_query && !request.data.is_empty());
-    if request.data_in_query {
-        let text: Vec<String> =
-            std::mem::take(&mut request.data).iter().map(|data| data.as_text(notes)).collect();
-        add_to_query(&text.join("&"), &mut query, notes);
-    }
-    if let Some(query) = &mut query {
-        protect(query, params);
-    }
-    out.extend(query.map(|query| ("query", query)));
-
-    if let (Some(user), None) = (Some(url.username()).filter(|user| !user.is_empty()), &request.user) {
-        request.user = Some(format!("{user}:{}", url.password().unwrap_or_default()));
-    }
-    let content_type = read_headers(&request, url, &mut headers, &mut out, params);
-    let body = request_body(&mut request, content_type.as_deref(), constants, notes)?;
-    if let Some(content_type) = body.content_type {
-        headers.push(("content-type".to_owned(), Value::text(content_type)));
-    }
-    if let Some(note) = body.note {
-        notes.add(note);
-    }
-    out.push(("headers", group(headers)));
-    for (name, mut value) in body.params {
-        protect(&mut value, params);
-        out.push((name, value));
-    }
-    if let Some(user) = &request.user {
-        let (name, password) = user.split_once(':').unwrap_or((user, ""));
-        let pair = [params.plain("user", name, ""), params.secret("password", password, "")];
-        out.push((if request.digest { "digest" } else { "basic" }, Value::Array(pair.into())));
-    }
-    out.extend(request.params.iter().map(|(name, value)| (*name, value.clone())));
-    for (name, value) in request.http {
-        if !http.iter().any(|(known, _)| *known == name) {
-            http.push((name, value));
+/// Settings of the whole run, and what is to be known about them.
+fn settings(requests: &[&Given], parts: &mut Parts) {
+    let Parts { notes, http, .. } = parts;
+    for (name, value) in requests.iter().flat_map(|request| &request.http) {
+        match http.iter_mut().find(|(known, _)| known == name) {
+            None => http.push((name.clone(), value.clone())),
+            Some((_, Value::Map(known))) if matches!(value, Value::Map(_)) => {
+                if let Value::Map(more) = value {
+                    known.extend(
+                        more.iter().filter(|pair| !known.contains(pair)).cloned().collect::<Vec<_>>(),
+                    );
+                }
+            }
+            Some((_, known)) if known == value => {}
+            Some(_) => notes.add(format!("left out: another value of {name}, which holds for the whole run")),
         }
     }
-    let mut call = Call { method: request.method, url: Value::text(path), params: out, expect: None };
-    resolve_variables(&mut call, params, notes);
-    Ok(call.statement(1, None))
-}
-
-/// Data that `-G` moves into the query.
-fn add_to_query(text: &str, query: &mut Option<Value>, notes: &mut Notes) {
-    let Some(pairs) = pairs(text) else {
-        if !text.is_empty() {
-            notes.add("left out: data of -G that is not name=value");
+    for (name, _) in http.iter().filter(|(name, _)| name != "resolve") {
+        if !requests.iter().all(|request| request.http.iter().any(|(known, _)| known == name)) {
+            notes.add(format!("{name} holds for the whole run, not only for the command that asks for it"));
         }
-        return;
-    };
-    match (query.take(), grouped(pairs)) {
-        (Some(Value::Map(mut before)), Value::Map(more)) => {
-            before.extend(more);
-            *query = Some(group(before));
-        }
-        (_, more) => *query = Some(more),
+    }
+    let by_itself = |request: &&Given| !request.keeps_cookies && !is_browser(request);
+    if requests.len() > 1 && requests.iter().all(by_itself) {
+        notes
+            .add("cookies that responses set are sent with later requests; curl does so with -b and -c only");
     }
 }
 
-/// The headers that matter; returns the content type, which belongs to the body.
-fn read_headers(
-    request: &Given,
-    url: &Url,
-    headers: &mut Vec<(String, Value)>,
-    out: &mut Vec<(&'static str, Value)>,
-    params: &mut Params,
-) -> Option<String> {
-    let mut content_type = request.content_type.map(str::to_owned);
-    for (name, value) in &request.headers {
-        let lower = name.to_ascii_lowercase();
-        let own_host = || {
-            url.host_str().is_some_and(|host| {
-                value.eq_ignore_ascii_case(host) || value.starts_with(&format!("{host}:"))
-            })
+/// Files that are read, as constants.
+#[derive(Default)]
+struct Files {
+    constants: String,
+    known: Vec<(String, Option<Reading>)>,
+}
+
+impl Files {
+    /// The constant for a file's bytes, or for its text.
+    fn constant(&mut self, path: &str, part: Option<Reading>, notes: &mut Notes) -> String {
+        let key = (path.to_owned(), part);
+        let number = self.known.iter().position(|known| *known == key).unwrap_or_else(|| {
+            let path = Value::text(path).inline();
+            let text = format!("data::text({path})");
+            let value = match part {
+                None => format!("data::bytes({path})"),
+                Some(Reading::Whole) => text,
+                Some(Reading::Trimmed) => format!("without_last_newlines({text})"),
+                Some(Reading::OneLine) => format!("without_newlines({text})"),
+                Some(Reading::Encoded) => format!("form_encoded({text})"),
+            };
+            self.constants.push_str(&format!("const FILE_{} = {value};\n", self.known.len() + 1));
+            self.known.push(key);
+            self.known.len() - 1
+        });
+        notes.add(format!(
+            "{path} is read when the script is loaded: it must be in or below the script's folder"
+        ));
+        format!("FILE_{}", number + 1)
+    }
+
+    /// What the constants call.
+    fn functions(&self) -> Vec<String> {
+        let uses = |part| self.known.iter().any(|(_, known)| *known == Some(part));
+        let mut functions = Vec::new();
+        if uses(Reading::Trimmed) {
+            functions.push(
+                "// As the shell's $(cat FILE).\n\
+                 fn without_last_newlines(text) {\n    while text.ends_with(\"\\n\") { text.pop(); }\n    text\n}",
+            );
+        }
+        if uses(Reading::OneLine) {
+            functions.push(
+                "// As curl's -d @FILE.\n\
+                 fn without_newlines(text) {\n    text.replace(\"\\r\", \"\");\n    text.replace(\"\\n\", \"\");\n    text\n}",
+            );
+        }
+        if uses(Reading::Encoded) {
+            functions.push(
+                "// As curl's --data-urlencode @FILE.\n\
+                 fn form_encoded(text) {\n    let encoded = encoding::url_encode(text);\n    encoded.replace(\"%20\", \"+\");\n    encoded\n}",
+            );
+        }
+        functions.into_iter().map(str::to_owned).collect()
+    }
+}
+
+/// Writes the requests.
+struct Writer<'a> {
+    host: &'a str,
+    shell: &'a mut Shell,
+    parts: &'a mut Parts,
+    files: Files,
+}
+
+/// The content type that curl sends with `-d`.
+const FORM: &str = "application/x-www-form-urlencoded";
+
+impl Writer<'_> {
+    /// The statement of one request.
+    fn statement(&mut self, mut request: Given, url: &Url) -> Result<String, String> {
+        let mut out: Vec<(&'static str, Value)> = Vec::new();
+        let mut headers: Vec<(String, Value)> = Vec::new();
+        let (path, mut query) = location(url, self.host, false);
+        if let Some(query) = &mut query {
+            protect(query, &mut self.parts.params);
+            self.parts.notes.add_all(query_note(url));
+        }
+        out.extend(query.map(|query| ("query", query)));
+        if let (Some(user), None) = (Some(url.username()).filter(|user| !user.is_empty()), &request.user) {
+            request.user = Some(format!("{user}:{}", url.password().unwrap_or_default()));
+        }
+        self.note_url(&request, url);
+        if request.http2 && url.scheme() == "http" {
+            self.parts.notes.add("left out: --http2 on http, which asks for an upgrade: HTTP/1.1 is used");
+        }
+        let content_type = self.headers(&request, url, &mut headers, &mut out);
+        let body = self.body(&mut request, content_type.as_deref());
+        headers.extend(body.content_type.map(|kind| ("content-type".to_owned(), Value::text(kind))));
+        self.parts.notes.add_all(body.note);
+        out.push(("headers", group(headers)));
+        for (name, mut value) in body.params {
+            protect(&mut value, &mut self.parts.params);
+            out.push((name, value));
+        }
+        if let Some(user) = request.user.as_ref().filter(|_| !has_header(&request, "authorization")) {
+            let (name, password) = user.split_once(':').unwrap_or((user, ""));
+            let params = &mut self.parts.params;
+            let name = if name.contains(MARK) { Value::text(name) } else { params.plain("user", name, "") };
+            let password = if password.contains(MARK) || user.ends_with(':') {
+                Value::text(password)
+            } else {
+                params.secret("password", password, "")
+            };
+            out.push((if request.digest { "digest" } else { "basic" }, Value::Array(vec![name, password])));
+        }
+        // The last of several counts.
+        for (name, value) in request.params.drain(..) {
+            out.retain(|(known, _)| *known != name);
+            out.push((name, value));
+        }
+        let mut call = Call { method: request.method, url: Value::text(path), params: out, expect: None };
+        self.resolve(&mut call);
+        Ok(call.statement(1, None))
+    }
+
+    /// Notes where the client writes a URL in another way than it was typed.
+    fn note_url(&mut self, request: &Given, url: &Url) {
+        let typed = request.url.split_once("://").map_or(request.url.as_str(), |(_, rest)| rest);
+        let typed = typed.split('#').next().unwrap_or_default();
+        let typed = &typed[typed.find(['/', '?']).unwrap_or(typed.len())..];
+        let sent = unmarked(&url[url::Position::BeforePath..url::Position::AfterQuery]);
+        let is_same = sent.starts_with(typed) || sent == format!("/{typed}");
+        if !is_same {
+            let (typed, sent) = (self.shell.shown(typed), self.shell.shown(&sent));
+            self.parts.notes.add(format!("{typed} of a URL is sent as {sent}"));
+        }
+    }
+
+    /// The headers that matter; returns the content type, which belongs to the body.
+    fn headers(
+        &mut self,
+        request: &Given,
+        url: &Url,
+        headers: &mut Vec<(String, Value)>,
+        out: &mut Vec<(&'static str, Value)>,
+    ) -> Option<String> {
+        let Parts { notes, params, browser_headers, .. } = &mut *self.parts;
+        let browser = is_browser(request);
+        let mut content_type = request.content_type.map(str::to_owned);
+        if content_type.is_some() && !has_header(request, "accept") {
+            // What --json says too.
+            headers.push(("accept".to_owned(), Value::text("application/json")));
+        }
+        for name in &request.removed {
+            if matches!(name.as_str(), "accept" | "user-agent" | "host") && !has_header(request, name) {
+                notes.add(format!("left out: -H '{name}:', since every request has this header"));
+            }
+        }
+        let mut cookies = request.cookies.clone();
+        for (name, value) in &request.headers {
+            let own_host = || {
+                let port = url.port().map_or(String::new(), |port| format!(":{port}"));
+                url.host_str().is_some_and(|host| value.eq_ignore_ascii_case(&format!("{host}{port}")))
+            };
+            match (name.as_str(), dropped(name, value)) {
+                ("content-type", _) => {
+                    if content_type
+                        .as_ref()
+                        .is_some_and(|known| known != value && request.content_type.is_none())
+                    {
+                        notes.add("left out: a second content-type of one request");
+                    }
+                    content_type = Some(value.clone());
+                }
+                ("cookie", _) => cookies.push(value.clone()),
+                (name, _) if name.contains(MARK) => {
+                    notes.add(format!(
+                        "left out: the header {}, whose name is not known",
+                        self.shell.shown(name)
+                    ));
+                }
+                ("host", _) if !own_host() => headers.push((name.clone(), Value::text(value.clone()))),
+                ("host", _) => {}
+                ("authorization", _) => authorization(value, headers, out, params),
+                // The client sends this one.
+                ("accept", Some(Dropped::Own)) => {}
+                (_, Some(Dropped::Browser)) if browser => {
+                    let _ = browser_headers.insert(name.clone());
+                }
+                (_, Some(Dropped::Own)) if browser => {}
+                (_, Some(Dropped::Own)) => {
+                    notes.add(format!("left out: the header {name}, which the client sets itself"));
+                }
+                _ if is_credential(name) && !value.contains(MARK) && !value.is_empty() => {
+                    let param = params.secret(name.trim_start_matches("x-"), value, "");
+                    headers.push((name.clone(), param));
+                }
+                _ => headers.push((name.clone(), Value::text(value.clone()))),
+            }
+        }
+        if !cookies.is_empty() {
+            let cookies = cookies.join(";");
+            let value = if cookies.contains(MARK) {
+                Value::text(cookies)
+            } else {
+                params.secret("cookie", &cookies, "the whole header")
+            };
+            headers.push(("cookie".to_owned(), value));
+        }
+        content_type
+    }
+
+    /// What `-d`, `-F` and `-T` send.
+    fn body(&mut self, request: &mut Given, content_type: Option<&str>) -> body::Body {
+        let removed = request.removed.iter().any(|name| name == "content-type") && content_type.is_none();
+        if !request.form.is_empty() {
+            let fields =
+                std::mem::take(&mut request.form).into_iter().map(|field| self.field(field)).collect();
+            return body::Body {
+                params: vec![("multipart", Value::Fields(fields))],
+                content_type: None,
+                note: None,
+            };
+        }
+        let kept = content_type.map(str::to_owned);
+        let raw = |value: Value, content_type: Option<String>| body::Body {
+            params: vec![("body", value)],
+            content_type: content_type.filter(|kind| !kind.is_empty()),
+            note: None,
         };
-        match lower.as_str() {
-            "content-type" => content_type = Some(value.clone()),
-            "cookie" => {
-                let cookie = params.secret("cookie", value, "the header that the browser sent");
-                headers.push((lower, cookie));
+        let default = || (!removed && !request.uploads).then(|| FORM.to_owned());
+        match request.data.as_slice() {
+            [] => body::Body { params: vec![], content_type: kept, note: None },
+            [Data::File(file)] => {
+                let content = self.files.constant(file, None, &mut self.parts.notes);
+                raw(Value::Code(content), kept.or_else(default))
             }
-            "host" if !own_host() => headers.push((lower, Value::text(value.clone()))),
-            "authorization" => authorization(value, headers, out, params),
-            _ if is_noise(&lower, value) => {}
-            _ if is_credential(&lower) && !value.contains(MARK) => {
-                let param = params.secret(lower.trim_start_matches("x-"), value, "");
-                headers.push((lower, param));
+            several => {
+                let mut pieces = Vec::new();
+                for data in several {
+                    pieces.push(match data {
+                        Data::Text(text) => text.clone(),
+                        Data::File(path) => {
+                            let path = path.clone();
+                            self.shell.mark(Unknown::File { path, part: Reading::Whole })
+                        }
+                    });
+                }
+                let text = pieces.join(request.data_joiner);
+                match kept.or_else(default).filter(|kind| !kind.is_empty()) {
+                    Some(kind) if !self.is_raw(&text, &kind) => {
+                        let mut body = body(&kind, text.as_bytes(), &mut body::Uploads::default());
+                        for (name, value) in &mut body.params {
+                            if *name == "form" {
+                                self.decode(value);
+                            }
+                        }
+                        body
+                    }
+                    kind => raw(Value::text(text), kind),
+                }
             }
-            _ => headers.push((lower, Value::text(value.clone()))),
         }
     }
-    content_type
+
+    /// Whether files stand in a body that would be written differently in a map.
+    fn is_raw(&self, text: &str, kind: &str) -> bool {
+        let is_form = essence(kind) == FORM;
+        self.marks(text).any(|unknown| match unknown {
+            Unknown::File { part: Reading::Encoded, .. } => !is_form,
+            Unknown::File { .. } => is_form,
+            _ => false,
+        })
+    }
+
+    fn marks(&self, text: &str) -> impl Iterator<Item = &Unknown> {
+        let numbers = text
+            .split(MARK)
+            .skip(1)
+            .filter_map(|rest| rest.split(super::request::MARK_END).next()?.parse().ok());
+        let numbers: Vec<usize> = numbers.collect();
+        numbers.into_iter().filter_map(|number| self.shell.unknown.get(number))
+    }
+
+    /// A map encodes by itself.
+    fn decode(&mut self, form: &mut Value) {
+        let shell = &mut *self.shell;
+        each_leaf(form, "", &mut |_, leaf| {
+            if let Value::Text(text) = leaf {
+                for number in 0..shell.unknown.len() {
+                    let Some(Unknown::File { path, part: Reading::Encoded }) =
+                        shell.unknown.get(number).cloned()
+                    else {
+                        continue;
+                    };
+                    let encoded = format!("{MARK}{number}{}", super::request::MARK_END);
+                    if text.contains(&encoded) {
+                        let plain = shell.mark(Unknown::File { path, part: Reading::Whole });
+                        *text = text.replace(&encoded, &plain);
+                    }
+                }
+            }
+        });
+    }
+
+    fn field(&mut self, field: Form) -> (String, Value) {
+        let Form { name, content, file_name, content_type } = field;
+        let content = match content {
+            Data::Text(text) => Value::text(text),
+            Data::File(file) => Value::Code(self.files.constant(&file, None, &mut self.parts.notes)),
+        };
+        let content = match (content, &file_name) {
+            // Inside of http::file it is an expression already.
+            (Value::Text(text), Some(_)) => self.text(&text),
+            (content, _) => content,
+        };
+        let value = match file_name {
+            Some(file_name) => {
+                body::file_of(&content, &self.shell.shown(&file_name), content_type.as_deref())
+            }
+            None => content,
+        };
+        (name, value)
+    }
+
+    /// What only the shell knows becomes parameters.
+    fn resolve(&mut self, call: &mut Call) {
+        let mut see = |_: &str, leaf: &mut Value| {
+            if let Value::Text(text) = leaf
+                && text.contains(MARK)
+            {
+                let text = text.clone();
+                *leaf = self.text(&text);
+            }
+        };
+        each_leaf(&mut call.url, "", &mut see);
+        for (name, value) in &mut call.params {
+            each_leaf(value, name, &mut see);
+        }
+    }
+
+    /// Text with what stands for its marks.
+    fn text(&mut self, text: &str) -> Value {
+        let Writer { shell, parts, files, .. } = self;
+        marked(text, |number| {
+            let Some(unknown) = number.parse::<usize>().ok().and_then(|number| shell.unknown.get(number))
+            else {
+                return "\"\"".to_owned();
+            };
+            parameter(unknown, &mut parts.params, &mut parts.notes, files)
+        })
+    }
+}
+
+/// The expression for what only the shell knows.
+fn parameter(unknown: &Unknown, params: &mut Params, notes: &mut Notes, files: &mut Files) -> String {
+    let shown = unknown.shown();
+    match unknown {
+        Unknown::File { path, part } => files.constant(path, Some(*part), notes),
+        Unknown::Output(command) => match command.as_str() {
+            "uuidgen" => "random::uuid()".to_owned(),
+            "date +%s" => "(time::unix_ms() / 1000)".to_owned(),
+            "date +%s%3N" => "time::unix_ms()".to_owned(),
+            _ => {
+                let program = command.split_whitespace().next().unwrap_or_default();
+                let value = params.required(program, &shown, "");
+                notes.add(format!(
+                    "the output of `{command}` became the parameter {}, one value for the whole run",
+                    value.inline().to_lowercase()
+                ));
+                value.inline()
+            }
+        },
+        Unknown::Variable { name, default, .. } => {
+            let value = match default {
+                Some(default) if !is_credential(name) => params.plain(name, default, ""),
+                _ => params.required(name, &shown, ""),
+            };
+            notes.add(format!(
+                "the shell variable {shown} became the parameter {}",
+                value.inline().to_lowercase()
+            ));
+            value.inline()
+        }
+    }
+}
+
+fn has_header(request: &Given, wanted: &str) -> bool {
+    request.headers.iter().any(|(name, _)| name == wanted)
 }
 
 /// The header as `bearer` or `basic`, where it is one of them.
@@ -241,78 +650,4 @@ pub(super) fn authorization(
         params.secret("authorization", value, "the whole header")
     };
     headers.push(("authorization".to_owned(), value));
-}
-
-/// What `-d`, `-F` and `-T` send.
-fn request_body(
-    request: &mut Given,
-    content_type: Option<&str>,
-    constants: &mut String,
-    notes: &mut Notes,
-) -> Result<body::Body, String> {
-    let mut constant = |function: &str, name: &str, notes: &mut Notes| {
-        let constant = format!("FILE_{}", constants.matches("const FILE_").count() + 1);
-        constants
-            .push_str(&format!("const {constant} = data::{function}({});\n", Value::text(name).inline()));
-        notes.add(format!(
-            "{} is read when the script is loaded: it must be in or below the script's folder",
-            plain(name)
-        ));
-        Value::Code(constant)
-    };
-    if !request.form.is_empty() {
-        let mut fields = Vec::new();
-        for Form { name, content } in std::mem::take(&mut request.form) {
-            let value = match content {
-                Data::Text(text) => Value::text(text),
-                Data::Upload { file, name, content_type } => {
-                    let content = constant("bytes", &file, notes);
-                    body::file_of(&content, &name, content_type.as_deref())
-                }
-                Data::File(file) | Data::EncodedFile { file, .. } => constant("text", &file, notes),
-            };
-            fields.push((name, value));
-        }
-        return Ok(body::Body { params: vec![("multipart", group(fields))], content_type: None, note: None });
-    }
-    let data = std::mem::take(&mut request.data);
-    let form = "application/x-www-form-urlencoded";
-    match data.as_slice() {
-        [] => Ok(body::Body { params: vec![], content_type: content_type.map(str::to_owned), note: None }),
-        [Data::File(file)] => {
-            let content = constant("text", file, notes);
-            let content_type = content_type.unwrap_or(form).to_owned();
-            Ok(body::Body { params: vec![("body", content)], content_type: Some(content_type), note: None })
-        }
-        [Data::Upload { file, .. }] => {
-            let content = constant("bytes", file, notes);
-            Ok(body::Body {
-                params: vec![("body", content)],
-                content_type: content_type.map(str::to_owned),
-                note: None,
-            })
-        }
-        several => {
-            let text: Vec<String> = several.iter().map(|data| data.as_text(notes)).collect();
-            Ok(body(content_type.unwrap_or(form), text.join(request.data_joiner).as_bytes()))
-        }
-    }
-}
-
-/// Variables of the shell become parameters.
-fn resolve_variables(call: &mut Call, params: &mut Params, notes: &mut Notes) {
-    let mut see = |_: &str, leaf: &mut Value| {
-        if let Value::Text(text) = leaf
-            && text.contains(MARK)
-        {
-            *leaf = marked(text, |name| {
-                notes.add(format!("the shell variable ${name} became the parameter {}", name.to_lowercase()));
-                params.required(name, &format!("${name}"), "").inline()
-            });
-        }
-    };
-    each_leaf(&mut call.url, "", &mut see);
-    for (name, value) in &mut call.params {
-        each_leaf(value, name, &mut see);
-    }
 }

@@ -1,50 +1,59 @@
 //! The flags of curl, and what they make of a request.
 //!
-//! Owns the tables. Invariant: each flag is in exactly one of them, or it is noted as unknown.
+//! Owns the tables. Invariants: each flag is in exactly one of them, or it is noted as unknown; a flag changes the
+//! request, or it is one that changes nothing about it, or it is noted by its name.
 
+use super::curl_glob::expanded;
 use super::literal::Value;
 use super::script::Notes;
+use super::shell::{Input, Reading, Shell, Unknown};
 
 /// What the flags of one request say.
 #[derive(Clone, Default)]
 pub(super) struct Given {
     pub(super) method: String,
     pub(super) url: String,
+    /// In the order in which they were given, names in lower case.
     pub(super) headers: Vec<(String, String)>,
+    /// Headers that curl was told not to send.
+    pub(super) removed: Vec<String>,
+    pub(super) cookies: Vec<String>,
+    /// Pieces of the body, as they are sent.
     pub(super) data: Vec<Data>,
     /// Between two pieces of data.
     pub(super) data_joiner: &'static str,
-    pub(super) data_in_query: bool,
+    /// Pieces for the query.
+    pub(super) query: Vec<String>,
     pub(super) content_type: Option<&'static str>,
     pub(super) form: Vec<Form>,
     /// `user:password`.
     pub(super) user: Option<String>,
     pub(super) digest: bool,
+    pub(super) http2: bool,
+    /// The body is that of `-T`, which has no content type by itself.
+    pub(super) uploads: bool,
+    /// Redirects are followed.
+    pub(super) location: bool,
+    /// Cookies of answers are kept.
+    pub(super) keeps_cookies: bool,
     /// Further parameters of the request.
     pub(super) params: Vec<(&'static str, Value)>,
     /// Settings of the whole run.
     pub(super) http: Vec<(String, Value)>,
+    data_in_query: bool,
     explicit_method: Option<String>,
     head: bool,
-    upload: bool,
+    upload: Option<String>,
+    globoff: bool,
 }
 
 /// A piece of what is sent.
 #[derive(Clone)]
 pub(super) enum Data {
+    /// Text, with marks for files in it.
     Text(String),
+    /// A file that is sent as it is.
     File(String),
-    /// A file whose content is to be encoded, with what stands before it.
-    EncodedFile {
-        name: String,
-        file: String,
-    },
-    /// A file that is sent as such.
-    Upload {
-        file: String,
-        name: String,
-        content_type: Option<String>,
-    },
 }
 
 /// A field of `-F`.
@@ -52,22 +61,9 @@ pub(super) enum Data {
 pub(super) struct Form {
     pub(super) name: String,
     pub(super) content: Data,
-}
-
-impl Data {
-    /// The text, where it is known here.
-    pub(super) fn as_text(&self, notes: &mut Notes) -> String {
-        match self {
-            Data::Text(text) => text.clone(),
-            Data::File(file) | Data::EncodedFile { file, .. } | Data::Upload { file, .. } => {
-                notes.add(format!("left out: the file {file} as one of several pieces of data"));
-                match self {
-                    Data::EncodedFile { name, .. } if !name.is_empty() => format!("{name}="),
-                    _ => String::new(),
-                }
-            }
-        }
-    }
+    /// What the file is called, where the field is one.
+    pub(super) file_name: Option<String>,
+    pub(super) content_type: Option<String>,
 }
 
 /// Short flags and what they are called when written out.
@@ -119,6 +115,16 @@ const SHORT: &[(char, &str)] = &[
     ('Y', "speed-limit"),
     ('V', "version"),
     ('p', "proxytunnel"),
+    ('2', "sslv2"),
+    ('3', "sslv3"),
+    ('1', "tlsv1"),
+    ('a', "append"),
+    ('B', "use-ascii"),
+    ('l', "list-only"),
+    ('M', "manual"),
+    ('P', "ftp-port"),
+    ('Q', "quote"),
+    ('t', "telnet-option"),
 ];
 
 /// Flags that are carried over and take a value.
@@ -149,16 +155,29 @@ const WITH_VALUE: &[&str] = &[
     "cacert",
     "max-redirs",
     "range",
+    "cookie-jar",
+    "socks5",
+    "socks5-hostname",
 ];
 
 /// Flags that are carried over and take none.
-const WITHOUT: &[&str] =
-    &["get", "head", "insecure", "digest", "basic", "http1.0", "http1.1", "http2", "http2-prior-knowledge"];
+const WITHOUT: &[&str] = &[
+    "get",
+    "head",
+    "insecure",
+    "digest",
+    "basic",
+    "http1.0",
+    "http1.1",
+    "http2",
+    "http2-prior-knowledge",
+    "location",
+    "location-trusted",
+    "globoff",
+];
 
 /// Flags that change what curl shows or keeps, or say what is so anyway, and take no value.
 const WITHOUT_EFFECT: &[&str] = &[
-    "location",
-    "location-trusted",
     "silent",
     "show-error",
     "include",
@@ -166,7 +185,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "fail",
     "fail-with-body",
     "fail-early",
-    "globoff",
     "no-buffer",
     "progress-bar",
     "no-progress-meter",
@@ -176,18 +194,31 @@ const WITHOUT_EFFECT: &[&str] = &[
     "compressed",
     "disable",
     "junk-session-cookies",
-    "parallel",
-    "path-as-is",
     "tcp-nodelay",
     "no-keepalive",
     "styled-output",
     "show-headers",
     "no-silent",
     "create-dirs",
-    "post301",
-    "post302",
-    "post303",
     "trace-time",
+    "remote-name-all",
+    "no-clobber",
+    "remove-on-error",
+    "suppress-connect-headers",
+    "xattr",
+    "parallel-immediate",
+    "next",
+    "no-progress",
+    "http0.9",
+    "append",
+    "list-only",
+    "use-ascii",
+    "trace-ids",
+    "progress-meter",
+    "no-styled-output",
+    "skip-existing",
+    "version",
+    "manual",
 ];
 
 /// The same with a value.
@@ -195,14 +226,94 @@ const VALUE_WITHOUT_EFFECT: &[&str] = &[
     "output",
     "output-dir",
     "write-out",
-    "cookie-jar",
     "dump-header",
     "stderr",
     "trace",
     "trace-ascii",
     "keepalive-time",
-    "max-filesize",
     "parallel-max",
+    "create-file-mode",
+    "trace-config",
+];
+
+/// Flags without a value that are noted and left out.
+const LEFT_OUT: &[&str] = &[
+    "anyauth",
+    "ca-native",
+    "cert-status",
+    "compressed-ssh",
+    "crlf",
+    "disable-eprt",
+    "disable-epsv",
+    "disallow-username-in-url",
+    "doh-cert-status",
+    "doh-insecure",
+    "false-start",
+    "form-escape",
+    "ftp-create-dirs",
+    "ftp-pasv",
+    "ftp-pret",
+    "ftp-skip-pasv-ip",
+    "ftp-ssl-ccc",
+    "ftp-ssl-control",
+    "haproxy-protocol",
+    "http3",
+    "http3-only",
+    "ignore-content-length",
+    "ipv4",
+    "ipv6",
+    "mail-rcpt-allowfails",
+    "metalink",
+    "mptcp",
+    "negotiate",
+    "netrc",
+    "netrc-optional",
+    "no-alpn",
+    "no-npn",
+    "no-sessionid",
+    "ntlm",
+    "ntlm-wb",
+    "parallel",
+    "path-as-is",
+    "post301",
+    "post302",
+    "post303",
+    "proxy-anyauth",
+    "proxy-basic",
+    "proxy-ca-native",
+    "proxy-digest",
+    "proxy-http2",
+    "proxy-insecure",
+    "proxy-negotiate",
+    "proxy-ntlm",
+    "proxy-ssl-allow-beast",
+    "proxy-ssl-auto-client-cert",
+    "proxy-tlsv1",
+    "proxytunnel",
+    "raw",
+    "retry-all-errors",
+    "retry-connrefused",
+    "sasl-ir",
+    "socks5-basic",
+    "socks5-gssapi",
+    "socks5-gssapi-nec",
+    "ssl",
+    "ssl-allow-beast",
+    "ssl-auto-client-cert",
+    "ssl-no-revoke",
+    "ssl-reqd",
+    "ssl-revoke-best-effort",
+    "sslv2",
+    "sslv3",
+    "tcp-fastopen",
+    "tftp-no-options",
+    "tls-earlydata",
+    "tlsv1",
+    "tlsv1.0",
+    "tlsv1.1",
+    "tlsv1.2",
+    "tlsv1.3",
+    "tr-encoding",
 ];
 
 /// Flags with a value that are noted and left out.
@@ -230,8 +341,6 @@ const LEFT_OUT_WITH_VALUE: &[&str] = &[
     "connect-to",
     "dns-servers",
     "proxy-header",
-    "socks5",
-    "socks5-hostname",
     "socks4",
     "preproxy",
     "aws-sigv4",
@@ -253,65 +362,555 @@ const LEFT_OUT_WITH_VALUE: &[&str] = &[
     "doh-url",
     "expect100-timeout",
     "happy-eyeballs-timeout-ms",
+    "crlfile",
+    "delegation",
+    "dns-interface",
+    "dns-ipv4-addr",
+    "dns-ipv6-addr",
+    "ech",
+    "egd-file",
+    "expand-data-raw",
+    "expand-data-urlencode",
+    "expand-form",
+    "expand-header",
+    "expand-json",
+    "expand-output",
+    "expand-url",
+    "expand-user",
+    "ftp-account",
+    "ftp-alternative-to-user",
+    "ftp-method",
+    "ftp-port",
+    "ftp-ssl-ccc-mode",
+    "haproxy-clientip",
+    "hostpubmd5",
+    "hostpubsha256",
+    "ip-tos",
+    "ipfs-gateway",
+    "keepalive-cnt",
+    "krb",
+    "libcurl",
+    "login-options",
+    "mail-auth",
+    "mail-from",
+    "mail-rcpt",
+    "max-filesize",
+    "proto",
+    "proto-default",
+    "proto-redir",
+    "proxy-cacert",
+    "proxy-capath",
+    "proxy-cert",
+    "proxy-cert-type",
+    "proxy-ciphers",
+    "proxy-crlfile",
+    "proxy-key",
+    "proxy-key-type",
+    "proxy-pass",
+    "proxy-pinnedpubkey",
+    "proxy-service-name",
+    "proxy-tls13-ciphers",
+    "proxy-tlsauthtype",
+    "proxy-tlspassword",
+    "proxy-tlsuser",
+    "proxy1.0",
+    "pubkey",
+    "quote",
+    "random-file",
+    "sasl-authzid",
+    "service-name",
+    "sigalgs",
+    "signature-algorithms",
+    "socks4a",
+    "socks5-gssapi-service",
+    "telnet-option",
+    "tftp-blksize",
+    "tlsauthtype",
+    "tlspassword",
+    "tlsuser",
+    "upload-flags",
+    "vlan-priority",
 ];
 
-/// The requests of one command; `--next` begins another. `None` when one has no URL.
-pub(super) fn read(arguments: &[String], notes: &mut Notes) -> Option<Vec<Given>> {
-    let mut requests = Vec::new();
-    for arguments in arguments.split(|word| word == "--next" || word == "-:") {
-        let (given, urls) = read_one(arguments, notes);
-        if urls.is_empty() {
-            return None;
-        }
-        for url in urls {
-            let mut request = given.clone();
-            request.url = url;
-            request.method = given.method();
-            requests.push(request);
-        }
-    }
-    Some(requests)
+/// Reads the flags of one command.
+pub(super) struct Reader<'a> {
+    pub(super) shell: &'a mut Shell,
+    pub(super) notes: &'a mut Notes,
+    /// What the command reads from its standard input: a file or text, or why that is not known.
+    pub(super) input: Result<Input, String>,
 }
 
-fn read_one(arguments: &[String], notes: &mut Notes) -> (Given, Vec<String>) {
-    let mut given = Given { data_joiner: "&", ..Given::default() };
-    let mut urls = Vec::new();
-    let mut words = arguments.iter();
-    let mut only_urls = false;
-    while let Some(word) = words.next() {
-        if only_urls || word == "-" || !word.starts_with('-') {
-            urls.push(word.clone());
-        } else if word == "--" {
-            only_urls = true;
-        } else if let Some(long) = word.strip_prefix("--") {
-            let (name, value) = match long.split_once('=') {
-                Some((name, value)) => (name, Some(value.to_owned())),
-                None => (long, None),
-            };
-            if takes_value(name) {
-                let value = value.or_else(|| words.next().cloned());
-                given.set(name, value.unwrap_or_default(), &mut urls, notes);
-            } else {
-                given.switch(name, notes);
+impl Reader<'_> {
+    /// The requests of one command; `--next` begins another. Nothing when one has no URL.
+    ///
+    /// # Errors
+    /// When curl would refuse the command, or what it sends cannot be known.
+    pub(super) fn requests(&mut self, arguments: &[String]) -> Result<Vec<Given>, String> {
+        let mut requests = Vec::new();
+        for arguments in arguments.split(|word| word == "--next" || word == "-:") {
+            let (mut given, urls) = self.flags(arguments)?;
+            let upload = given.upload.take();
+            given.method = given.method(upload.is_some(), self.notes)?;
+            if urls.is_empty() {
+                return Ok(Vec::new());
             }
-        } else {
-            let mut rest = word[1..].chars();
-            while let Some(short) = rest.next() {
-                let Some((_, name)) = SHORT.iter().find(|(known, _)| *known == short) else {
-                    notes.add(format!("left out: unknown flag -{short}"));
-                    continue;
+            for url in urls {
+                let shown = self.shell.shown(&url);
+                let urls = if given.globoff {
+                    vec![url]
+                } else {
+                    expanded(&url)
+                        .map_err(|why| format!("the URL {shown} {why}; with -g it is taken as it stands"))?
                 };
-                if takes_value(name) {
-                    let value = Some(rest.as_str().to_owned()).filter(|rest| !rest.is_empty());
-                    let value = value.or_else(|| words.next().cloned()).unwrap_or_default();
-                    given.set(name, value, &mut urls, notes);
-                    break;
+                for url in urls {
+                    let mut request = given.clone();
+                    request.url = match &upload {
+                        Some(file) => self.upload(file, url, &mut request)?,
+                        None => url,
+                    };
+                    requests.push(request);
                 }
-                given.switch(name, notes);
+            }
+        }
+        Ok(requests)
+    }
+
+    fn flags(&mut self, arguments: &[String]) -> Result<(Given, Vec<String>), String> {
+        let mut given = Given { data_joiner: "&", ..Given::default() };
+        let mut urls = Vec::new();
+        let mut words = arguments.iter();
+        let mut only_urls = false;
+        while let Some(word) = words.next() {
+            if only_urls || word == "-" || !word.starts_with('-') {
+                urls.push(word.clone());
+            } else if word == "--" {
+                only_urls = true;
+            } else if let Some(long) = word.strip_prefix("--") {
+                let (name, value) = match long.split_once('=') {
+                    Some((name, value)) => (name, Some(value.to_owned())),
+                    None => (long, None),
+                };
+                let name = whole_name(name);
+                if takes_value(name) {
+                    let value =
+                        value.or_else(|| words.next().cloned()).ok_or(format!("--{name} has no value"))?;
+                    self.set(&mut given, name, value, &mut urls)?;
+                } else {
+                    self.switch(&mut given, name);
+                }
+            } else {
+                let mut rest = word[1..].chars();
+                while let Some(short) = rest.next() {
+                    let Some((_, name)) = SHORT.iter().find(|(known, _)| *known == short) else {
+                        self.notes.add(format!("left out: unknown flag -{short}"));
+                        continue;
+                    };
+                    if takes_value(name) {
+                        let value = Some(rest.as_str().to_owned()).filter(|rest| !rest.is_empty());
+                        let value = value
+                            .or_else(|| words.next().cloned())
+                            .ok_or(format!("-{short} has no value"))?;
+                        self.set(&mut given, name, value, &mut urls)?;
+                        break;
+                    }
+                    self.switch(&mut given, name);
+                }
+            }
+        }
+        Ok((given, urls))
+    }
+
+    fn set(
+        &mut self,
+        given: &mut Given,
+        name: &str,
+        value: String,
+        urls: &mut Vec<String>,
+    ) -> Result<(), String> {
+        let setting = |name: &str, value: Value| (name.to_owned(), value);
+        match name {
+            "url" => urls.push(value),
+            "request" => given.explicit_method = Some(value),
+            "header" => self.header(given, &value),
+            "user-agent" => self.header(given, &format!("user-agent:{value}")),
+            "referer" => {
+                let (referer, auto) = match value.split_once(";auto") {
+                    Some((referer, _)) => (referer, true),
+                    None => (value.as_str(), false),
+                };
+                if auto {
+                    self.notes.add("left out: ';auto' of -e, the referer after a redirect");
+                }
+                if !referer.is_empty() {
+                    given.headers.push(("referer".to_owned(), referer.to_owned()));
+                }
+            }
+            "oauth2-bearer" => given.headers.push(("authorization".to_owned(), format!("Bearer {value}"))),
+            "range" => {
+                // curl takes a lone number as the first byte that is wanted.
+                let open = if value.bytes().all(|b| b.is_ascii_digit()) { "-" } else { "" };
+                given.headers.push(("range".to_owned(), format!("bytes={value}{open}")));
+            }
+            "cookie" if value.contains('=') => given.cookies.push(value),
+            "cookie" => {
+                given.keeps_cookies = true;
+                if !value.is_empty() {
+                    self.notes.add(format!(
+                        "left out: the cookies in the file {}; those that responses set are kept",
+                        self.shell.shown(&value)
+                    ));
+                }
+            }
+            "cookie-jar" => given.keeps_cookies = true,
+            "user" => given.user = Some(value),
+            "data" | "data-ascii" | "data-binary" | "json" => {
+                if name == "json" {
+                    given.content_type = Some("application/json");
+                    given.data_joiner = "";
+                }
+                let data = match value.strip_prefix('@') {
+                    Some(file) => self.file(
+                        file,
+                        if name.starts_with("data-b") || name == "json" {
+                            Reading::Whole
+                        } else {
+                            Reading::OneLine
+                        },
+                    )?,
+                    None => Data::Text(value),
+                };
+                given.data.push(data);
+            }
+            "data-raw" => given.data.push(Data::Text(value)),
+            "data-urlencode" => {
+                let text = self.urlencoded(&value)?;
+                given.data.push(Data::Text(text));
+            }
+            "url-query" => {
+                let text = match value.strip_prefix('+') {
+                    Some(raw) => raw.to_owned(),
+                    None => self.urlencoded(&value)?,
+                };
+                given.query.push(text);
+            }
+            "form" | "form-string" => self.field(given, &value, name == "form")?,
+            "upload-file" => {
+                if given.upload.replace(value).is_some() {
+                    return Err(
+                        "a command with several -T cannot be converted; write a command for each".to_owned()
+                    );
+                }
+            }
+            "max-time" => given.params.push(("timeout", seconds(&value))),
+            "connect-timeout" => given.http.push(setting("connect_timeout", seconds(&value))),
+            "max-redirs" => match value.parse::<i64>() {
+                Ok(most) if most >= 0 => given.params.push(("redirects", Value::int(most))),
+                _ => self.notes.add(format!("left out: --max-redirs {value}")),
+            },
+            // An empty one turns off what the environment says, which is not read here.
+            "proxy" if value.is_empty() => {}
+            "proxy" => {
+                let url = if value.contains("://") { value } else { format!("http://{value}") };
+                let scheme = url.split_once("://").map_or("", |(scheme, _)| scheme);
+                if matches!(scheme, "http" | "https" | "socks5" | "socks5h") {
+                    given.http.push(setting("proxy", Value::text(url)));
+                } else {
+                    self.notes.add(format!("left out: the proxy {url}, which is none of HTTP or SOCKS5"));
+                }
+            }
+            "socks5" => given.http.push(setting("proxy", Value::text(format!("socks5://{value}")))),
+            "socks5-hostname" => given.http.push(setting("proxy", Value::text(format!("socks5h://{value}")))),
+            "cacert" => given.http.push(setting("ca_file", Value::text(value))),
+            "cert" => {
+                let (file, password) = value.split_once(':').unwrap_or((&value, ""));
+                if !password.is_empty() {
+                    self.notes.add("left out: the password of the client certificate");
+                }
+                given.http.push(setting("client_cert", Value::text(file)));
+            }
+            "resolve" => {
+                let entry = value.trim_start_matches(['+', '-']);
+                match entry.splitn(3, ':').collect::<Vec<_>>().as_slice() {
+                    [host, port, address] if *host != "*" => {
+                        let address = address.split(',').next().unwrap_or_default();
+                        let map = vec![((*host).to_owned(), Value::text(format!("{address}:{port}")))];
+                        given.http.push(setting("resolve", Value::Map(map)));
+                    }
+                    _ => {
+                        self.notes.add(format!("left out: --resolve {value}, which is not host:port:address"))
+                    }
+                }
+            }
+            // What curl shows or keeps is not for a script.
+            _ if VALUE_WITHOUT_EFFECT.contains(&name) => {}
+            _ => self.notes.add(format!("left out: the flag --{name}")),
+        }
+        Ok(())
+    }
+
+    fn switch(&mut self, given: &mut Given, name: &str) {
+        match name {
+            "get" => given.data_in_query = true,
+            "head" => given.head = true,
+            "digest" => given.digest = true,
+            "basic" => given.digest = false,
+            "globoff" => given.globoff = true,
+            "location" => given.location = true,
+            "location-trusted" => {
+                given.location = true;
+                self.notes.add("left out: --location-trusted: a redirect to another host is followed without credentials");
+            }
+            "insecure" => given.http.push(("insecure".to_owned(), Value::Bool(true))),
+            "http1.0" => {
+                self.notes.add("--http1.0: HTTP/1.1 is used");
+                given.params.push(("http_version", Value::text("1.1")));
+            }
+            "http1.1" => given.params.push(("http_version", Value::text("1.1"))),
+            "http2" => given.http2 = true,
+            "http2-prior-knowledge" => given.params.push(("http_version", Value::text("2"))),
+            _ if WITHOUT_EFFECT.contains(&name) => {}
+            _ => {
+                let why = if LEFT_OUT.contains(&name) { "" } else { ", which is not known" };
+                self.notes.add(format!("left out: the flag --{name}{why}"));
             }
         }
     }
-    (given, urls)
+
+    fn header(&mut self, given: &mut Given, text: &str) {
+        match text.split_once(':') {
+            Some((name, value)) if !name.trim().is_empty() => {
+                let name = name.trim().to_ascii_lowercase();
+                // `name:` takes a header away.
+                if value.trim().is_empty() {
+                    given.removed.push(name);
+                } else {
+                    given.headers.push((name, value.trim().to_owned()));
+                }
+            }
+            // `:authority: x`, as Chrome once wrote it.
+            Some(_) => {}
+            None if text.starts_with('@') => {
+                self.notes.add(format!("left out: the headers in the file {}", self.shell.shown(&text[1..])));
+            }
+            None => match text.strip_suffix(';') {
+                Some(name) => given.headers.push((name.trim().to_ascii_lowercase(), String::new())),
+                None => {
+                    self.notes.add(format!("left out: -H '{}', which has no colon", self.shell.shown(text)))
+                }
+            },
+        }
+    }
+
+    /// A file of `-d @…`; `-` is the standard input.
+    fn file(&mut self, path: &str, part: Reading) -> Result<Data, String> {
+        if path != "-" {
+            return Ok(match part {
+                Reading::Whole => Data::File(self.path(path)?),
+                part => Data::Text(self.content(path, part)?),
+            });
+        }
+        Ok(match (self.input.clone()?, part) {
+            (Input::File(path), Reading::Whole) => Data::File(self.path(&path)?),
+            (Input::File(path), part) => Data::Text(self.content(&path, part)?),
+            (Input::Text(text), Reading::OneLine) => Data::Text(text.replace(['\r', '\n', '\0'], "")),
+            (Input::Text(text), _) => Data::Text(text),
+            (Input::Later(_), _) => Data::Text(String::new()),
+        })
+    }
+
+    fn path(&self, path: &str) -> Result<String, String> {
+        if path.contains(super::request::MARK) {
+            return Err(format!(
+                "the name of the file {} is not known; write it out",
+                self.shell.shown(path)
+            ));
+        }
+        Ok(path.to_owned())
+    }
+
+    fn content(&mut self, path: &str, part: Reading) -> Result<String, String> {
+        let path = self.path(path)?;
+        Ok(self.shell.mark(Unknown::File { path, part }))
+    }
+
+    /// `content`, `=content`, `name=content`, `@file` or `name@file`.
+    fn urlencoded(&mut self, value: &str) -> Result<String, String> {
+        let encode = |text: &str| {
+            use super::request::{MARK, MARK_END};
+            // As curl does, and with the marks as they are.
+            let mut out = String::new();
+            let mut marked = false;
+            for c in text.chars() {
+                marked = (marked || c == MARK) && c != MARK_END;
+                match c {
+                    c if marked || c == MARK_END || c.is_ascii_alphanumeric() || "-._~".contains(c) => {
+                        out.push(c)
+                    }
+                    ' ' => out.push('+'),
+                    c => c.encode_utf8(&mut [0; 4]).bytes().for_each(|b| out.push_str(&format!("%{b:02X}"))),
+                }
+            }
+            out
+        };
+        let named = |name: &str, text: String| if name.is_empty() { text } else { format!("{name}={text}") };
+        Ok(match value.find(['=', '@']) {
+            Some(at) if value[at..].starts_with('@') => {
+                let text = match &value[at + 1..] {
+                    "-" => match self.file("-", Reading::Encoded)? {
+                        Data::Text(text) if text.contains(super::request::MARK) => text,
+                        Data::Text(text) => encode(&text),
+                        Data::File(_) => String::new(),
+                    },
+                    path => self.content(path, Reading::Encoded)?,
+                };
+                named(&value[..at], text)
+            }
+            Some(at) => named(&value[..at], encode(&value[at + 1..])),
+            None => encode(value),
+        })
+    }
+
+    fn field(&mut self, given: &mut Given, text: &str, special: bool) -> Result<(), String> {
+        let Some((name, value)) = text.split_once('=') else {
+            return Err(format!(
+                "the form field '{}' has no value: write name=value",
+                self.shell.shown(text)
+            ));
+        };
+        let mut form = Form {
+            name: name.to_owned(),
+            content: Data::Text(value.to_owned()),
+            file_name: None,
+            content_type: None,
+        };
+        if special {
+            let mark = value.chars().next().filter(|c| matches!(c, '@' | '<'));
+            let mut parts = parameters(&value[usize::from(mark.is_some())..]).into_iter();
+            let content = parts.next().unwrap_or_default();
+            if mark == Some('@') && content.contains(',') {
+                return Err(format!("the form field {name} has several files: write a field for each"));
+            }
+            if mark.is_none() && content.starts_with('(') {
+                return Err(format!("the form field {name} has parts of its own, which cannot be converted"));
+            }
+            for part in parts {
+                match part.split_once('=') {
+                    Some(("filename", name)) => form.file_name = Some(name.to_owned()),
+                    Some(("type", kind)) => form.content_type = Some(kind.to_owned()),
+                    _ => self
+                        .notes
+                        .add(format!("left out: ';{}' of the form field {name}", self.shell.shown(&part))),
+                }
+            }
+            form.content = match mark {
+                None => Data::Text(content.clone()),
+                Some('@') => self.file(&content, Reading::Whole)?,
+                Some(_) => match self.file(&content, Reading::Whole)? {
+                    Data::File(path) => Data::Text(self.content(&path, Reading::Whole)?),
+                    text => text,
+                },
+            };
+            if mark == Some('@') {
+                let own_name = || content.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+                form.content_type.get_or_insert_with(|| type_of(&content).to_owned());
+                form.file_name.get_or_insert_with(own_name);
+            }
+        }
+        if form.file_name.is_none()
+            && let Some(kind) = form.content_type.take()
+        {
+            self.notes.add(format!("the form field {name} is sent without its type {kind}"));
+        }
+        given.form.push(form);
+        Ok(())
+    }
+
+    /// The URL that a file is sent to: its name is added where the URL ends with a slash.
+    fn upload(&mut self, file: &str, url: String, given: &mut Given) -> Result<String, String> {
+        if file != "-" && file.contains(['{', '[']) && !given.globoff {
+            return Err(format!("-T {file} stands for several files; write a command for each"));
+        }
+        given.uploads = true;
+        if file == "-" || file == "." {
+            self.notes.add("-T - is sent with its length; curl sends it in chunks");
+        }
+        given.data = vec![self.file(if file == "." { "-" } else { file }, Reading::Whole)?];
+        let (start, rest) = url.split_once("://").unwrap_or(("http", &url));
+        let end = rest.find(['?', '#']).unwrap_or(rest.len());
+        let (path, after) = rest.split_at(end);
+        if file == "-" || file == "." || (path.contains('/') && !path.ends_with('/')) {
+            return Ok(url);
+        }
+        let name = file.rsplit(['/', '\\']).next().unwrap_or_default();
+        let name = percent_encoding::utf8_percent_encode(name, UNRESERVED);
+        let slash = if path.contains('/') { "" } else { "/" };
+        Ok(format!("{start}://{path}{slash}{name}{after}"))
+    }
+}
+
+/// What is not escaped in the name of a file.
+const UNRESERVED: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// What stands between semicolons, outside of quotes.
+fn parameters(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut chars = text.chars();
+    let mut start = true;
+    while let Some(c) = chars.next() {
+        let first = parts.len() == 1;
+        let Some(part) = parts.last_mut() else { break };
+        match c {
+            '"' if start || part.ends_with('=') => {
+                while let Some(c) = chars.next() {
+                    match c {
+                        '"' => break,
+                        '\\' => part.extend(chars.next()),
+                        c => part.push(c),
+                    }
+                }
+            }
+            ';' => {
+                parts.push(String::new());
+                start = true;
+                continue;
+            }
+            c if c.is_whitespace() && start && !first => continue,
+            c => part.push(c),
+        }
+        start = false;
+    }
+    parts
+}
+
+/// The type that curl gives to a file of this name.
+pub(super) fn type_of(file: &str) -> &'static str {
+    let ending = file.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase()).unwrap_or_default();
+    match ending.as_str() {
+        "gif" => "image/gif",
+        "jpg" | "jpeg" => "image/jpeg",
+        "png" => "image/png",
+        "svg" => "image/svg+xml",
+        "txt" => "text/plain",
+        "htm" | "html" => "text/html",
+        "pdf" => "application/pdf",
+        "xml" => "application/xml",
+        _ => "application/octet-stream",
+    }
+}
+
+/// The flag that a shortened name stands for, as curl reads it.
+fn whole_name(name: &str) -> &str {
+    let tables = [WITH_VALUE, WITHOUT, WITHOUT_EFFECT, VALUE_WITHOUT_EFFECT, LEFT_OUT, LEFT_OUT_WITH_VALUE];
+    let all = || tables.iter().flat_map(|table| table.iter().copied());
+    if all().any(|known| known == name) {
+        return name;
+    }
+    let mut begins = all().filter(|known| known.starts_with(name));
+    match (begins.next(), begins.next()) {
+        (Some(only), None) => only,
+        _ => name,
+    }
 }
 
 fn takes_value(name: &str) -> bool {
@@ -319,163 +918,40 @@ fn takes_value(name: &str) -> bool {
 }
 
 impl Given {
-    fn set(&mut self, name: &str, value: String, urls: &mut Vec<String>, notes: &mut Notes) {
-        let setting = |name: &str, value: Value| (name.to_owned(), value);
-        match name {
-            "url" => urls.push(value),
-            "request" => self.explicit_method = Some(value.to_ascii_uppercase()),
-            "header" => self.header(&value, notes),
-            "user-agent" => self.headers.push(("user-agent".to_owned(), value)),
-            "referer" => self.headers.push(("referer".to_owned(), value)),
-            "oauth2-bearer" => self.headers.push(("authorization".to_owned(), format!("Bearer {value}"))),
-            "range" => self.headers.push(("range".to_owned(), format!("bytes={value}"))),
-            "cookie" if value.contains('=') => self.headers.push(("cookie".to_owned(), value)),
-            "cookie" if value.is_empty() => {}
-            "cookie" => notes.add(format!("left out: the cookies in the file {value}")),
-            "user" => self.user = Some(value),
-            "data" | "data-ascii" | "data-binary" | "json" => {
-                if name == "json" {
-                    self.content_type = Some("application/json");
-                    self.data_joiner = "";
-                }
-                self.data.push(match value.strip_prefix('@') {
-                    Some(file) if name == "data-binary" => upload(file),
-                    Some(file) => Data::File(file.to_owned()),
-                    None => Data::Text(value),
-                });
-            }
-            "data-raw" => self.data.push(Data::Text(value)),
-            "data-urlencode" => self.data.push(urlencoded(&value)),
-            "url-query" => {
-                self.data_in_query |= self.data.is_empty();
-                self.data.push(urlencoded(&value));
-            }
-            "form" | "form-string" => self.field(&value, name == "form", notes),
-            "upload-file" => {
-                self.upload = true;
-                self.data.push(upload(&value));
-            }
-            "max-time" => self.params.push(("timeout", seconds(&value))),
-            "connect-timeout" => self.http.push(setting("connect_timeout", seconds(&value))),
-            "max-redirs" => match value.parse::<i64>() {
-                Ok(most) if most >= 0 => self.params.push(("redirects", Value::int(most))),
-                _ => {}
-            },
-            "proxy" => {
-                let url = if value.contains("://") { value } else { format!("http://{value}") };
-                self.http.push(setting("proxy", Value::text(url)));
-            }
-            "cacert" => self.http.push(setting("ca_file", Value::text(value))),
-            "cert" => self.http.push(setting("client_cert", Value::text(value))),
-            "resolve" => match value.splitn(3, ':').collect::<Vec<_>>().as_slice() {
-                [host, port, address] => {
-                    let address = address.split(',').next().unwrap_or_default();
-                    let map = vec![((*host).to_owned(), Value::text(format!("{address}:{port}")))];
-                    self.http.push(setting("resolve", Value::Map(map)));
-                }
-                _ => notes.add(format!("left out: --resolve {value}, which is not host:port:address")),
-            },
-            _ if LEFT_OUT_WITH_VALUE.contains(&name) => notes.add(format!("left out: the flag --{name}")),
-            // What curl shows or keeps is not for a script.
-            _ => {}
-        }
-    }
-
-    fn switch(&mut self, name: &str, notes: &mut Notes) {
-        match name {
-            "get" => self.data_in_query = true,
-            "head" => self.head = true,
-            "digest" => self.digest = true,
-            "basic" => self.digest = false,
-            "insecure" => self.http.push(("insecure".to_owned(), Value::Bool(true))),
-            "http1.0" | "http1.1" => self.params.push(("http_version", Value::text("1.1"))),
-            "http2" | "http2-prior-knowledge" => self.params.push(("http_version", Value::text("2"))),
-            _ if WITHOUT_EFFECT.contains(&name) => {}
-            _ => {
-                let known = SHORT.iter().any(|(_, known)| *known == name) || WITHOUT.contains(&name);
-                let why = if known { "" } else { ", which is not known" };
-                notes.add(format!("left out: the flag --{name}{why}"));
-            }
-        }
-    }
-
-    fn header(&mut self, text: &str, notes: &mut Notes) {
-        match text.split_once(':') {
-            Some((name, value)) if !name.trim().is_empty() => {
-                // `name:` takes a header away.
-                if !value.trim().is_empty() {
-                    self.headers.push((name.trim().to_owned(), value.trim().to_owned()));
-                }
-            }
-            // `:authority: x`, as Chrome once wrote it.
-            Some(_) => {}
-            None if text.starts_with('@') => {
-                notes.add(format!("left out: the headers in the file {}", &text[1..]))
-            }
-            None => {
-                if let Some(name) = text.strip_suffix(';') {
-                    self.headers.push((name.trim().to_owned(), String::new()));
+    /// The method, and where the data goes.
+    fn method(&mut self, uploads: bool, notes: &mut Notes) -> Result<String, String> {
+        if self.data_in_query {
+            for data in std::mem::take(&mut self.data) {
+                match data {
+                    Data::Text(text) => self.query.push(text),
+                    Data::File(file) => return Err(format!("-G with the file {file} cannot be converted")),
                 }
             }
         }
-    }
-
-    fn field(&mut self, text: &str, special: bool, notes: &mut Notes) {
-        let Some((name, value)) = text.split_once('=') else {
-            notes.add(format!("left out: the form field '{text}', which has no value"));
-            return;
+        let kinds = [self.head, uploads, !self.form.is_empty(), !self.data.is_empty()];
+        if kinds.iter().filter(|given| **given).count() > 1 {
+            return Err("only one of -I, -T, -F and -d can be in a request".to_owned());
+        }
+        let implied = match kinds {
+            [true, ..] => "HEAD",
+            [_, true, ..] => "PUT",
+            [_, _, true, _] | [.., true] => "POST",
+            _ => "GET",
         };
-        let content = match value.chars().next() {
-            Some(mark @ ('@' | '<')) if special => {
-                let mut parts = value[1..].split(';');
-                let file = parts.next().unwrap_or_default().trim_matches('"').to_owned();
-                let mut file_name = file.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
-                let mut content_type = None;
-                for part in parts {
-                    match part.trim().split_once('=') {
-                        Some(("filename", name)) => file_name = name.trim_matches('"').to_owned(),
-                        Some(("type", kind)) => content_type = Some(kind.to_owned()),
-                        _ => {}
-                    }
-                }
-                match mark {
-                    '@' => Data::Upload { file, name: file_name, content_type },
-                    _ => Data::File(file),
-                }
-            }
-            _ => Data::Text(value.to_owned()),
-        };
-        self.form.push(Form { name: name.to_owned(), content });
-    }
-
-    fn method(&self) -> String {
-        let implied = match () {
-            () if self.head => "HEAD",
-            () if self.upload => "PUT",
-            () if !self.form.is_empty() || (!self.data.is_empty() && !self.data_in_query) => "POST",
-            () => "GET",
-        };
-        let valid =
-            |method: &&String| method.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        self.explicit_method.as_ref().filter(valid).map_or(implied.to_owned(), Clone::clone)
-    }
-}
-
-fn upload(file: &str) -> Data {
-    let name = file.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
-    Data::Upload { file: file.to_owned(), name, content_type: None }
-}
-
-/// `content`, `=content`, `name=content`, `@file` or `name@file`.
-fn urlencoded(value: &str) -> Data {
-    let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    match value.find(['=', '@']) {
-        Some(at) if value[at..].starts_with('@') => {
-            Data::EncodedFile { name: value[..at].to_owned(), file: value[at + 1..].to_owned() }
+        let Some(method) = &self.explicit_method else { return Ok(implied.to_owned()) };
+        if method.is_empty()
+            || !method.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
+        {
+            return Err(format!("'{method}' of -X is not a method"));
         }
-        Some(0) => Data::Text(encode(&value[1..])),
-        Some(at) => Data::Text(format!("{}={}", &value[..at], encode(&value[at + 1..]))),
-        None => Data::Text(encode(value)),
+        let upper = method.to_ascii_uppercase();
+        if upper != *method {
+            notes.add(format!("the method {method} is sent as {upper}"));
+        }
+        if self.location && !matches!(upper.as_str(), "GET" | "HEAD") {
+            notes.add("after a redirect the method is that of browsers; curl keeps the method of -X");
+        }
+        Ok(upper)
     }
 }
 

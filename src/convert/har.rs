@@ -6,15 +6,15 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::body::{body, file};
+use super::body::{Uploads, body, file, random};
 use super::curl::authorization;
 use super::har_correlate::{Place, Values, is_id_like};
 use super::har_read::{Entry, HarOptions, Recording, read};
 use super::literal::{Piece, Value, comment, identifier, text_literal, unused};
 use super::params::{each_leaf, protect};
 use super::problem::Problem;
-use super::request::{Call, MARK, MARK_END, group, grouped, is_noise, location, origin};
-use super::script::{Converted, Notes, Parts, count};
+use super::request::{Call, Dropped, MARK, MARK_END, dropped, fields, group, location, origin, query_note};
+use super::script::{Converted, Parts, count};
 use crate::credentials::is_credential;
 
 /// Pauses inside a page shorter than this are the page's own.
@@ -36,7 +36,7 @@ struct Step {
 /// # Errors
 /// When the text is no HAR, or nothing of it is left.
 pub(crate) fn convert_har(text: &str, options: &HarOptions) -> Result<Converted, Problem> {
-    let mut parts = Parts::default();
+    let mut parts = Parts { uploads: Uploads::new(options.folder.clone()), ..Parts::default() };
     let recording = read(text, options, &mut parts.notes)?;
     let Recording { entries, pages } = recording;
     let host = most_frequent(entries.iter().map(|entry| origin(&entry.url))).unwrap_or_default();
@@ -111,12 +111,15 @@ fn call(entry: &Entry, host: &str, values: &mut Values, parts: &mut Parts) -> Ca
     for (name, value) in &entry.headers {
         match name.as_str() {
             "content-type" => content_type.clone_from(value),
-            _ if is_noise(name, value) => {}
+            _ if dropped(name, value) == Some(Dropped::Browser) => {
+                let _ = parts.browser_headers.insert(name.clone());
+            }
+            _ if dropped(name, value).is_some() => {}
             "authorization" => authorize(value, entry.page, values, &mut headers, &mut auth, parts),
             _ => headers.push((name.clone(), header(name, value, entry.page, values, parts))),
         }
     }
-    let mut sent = sent_body(entry, &content_type, &mut parts.notes);
+    let mut sent = sent_body(entry, &content_type, parts);
     for (_, value) in &mut sent.0 {
         substitute(value, entry, values);
         protect(value, &mut parts.params);
@@ -135,6 +138,12 @@ fn address(
     values: &mut Values,
     parts: &mut Parts,
 ) -> (Value, Option<String>, Option<Value>) {
+    let whole = links(entry, host);
+    let found = whole.iter().find_map(|link| values.find(link, Place::Link, entry.page));
+    whole.iter().for_each(|link| values.sent(link));
+    if let Some(code) = found {
+        return (Value::Code(code), template(entry), None);
+    }
     let pairs: Vec<(String, String)> = entry.url.query_pairs().into_owned().collect();
     let mut dynamic = false;
     for (name, value) in &pairs {
@@ -142,6 +151,7 @@ fn address(
     }
     let (path, mut query) = location(&entry.url, host, dynamic);
     if let Some(query) = &mut query {
+        parts.notes.add_all(query_note(&entry.url));
         substitute(query, entry, values);
         protect(query, &mut parts.params);
     }
@@ -183,6 +193,22 @@ fn address(
         pieces.push(Piece::Text(format!("?{query}")));
     }
     (Value::joined(pieces), has_id.then_some(name), query)
+}
+
+/// The URL of an entry as answers may have it: whole, and from the path on.
+fn links(entry: &Entry, host: &str) -> Vec<String> {
+    let whole = entry.url.as_str().to_owned();
+    let own = whole.strip_prefix(host).filter(|path| path.starts_with('/')).map(str::to_owned);
+    std::iter::once(whole).chain(own).collect()
+}
+
+/// The path with `{id}` for what looks like one, if there is any.
+fn template(entry: &Entry) -> Option<String> {
+    let path = entry.url.path();
+    path.split('/').any(is_id_like).then(|| {
+        let part = |part| if is_id_like(part) { "{id}" } else { part };
+        path.split('/').map(part).collect::<Vec<_>>().join("/")
+    })
 }
 
 /// A time of the clock in milliseconds, as pages add it so that nothing is cached.
@@ -261,27 +287,48 @@ fn authorize(
 /// The body as parameters, and its content type where they do not set it.
 type Sent = (Vec<(&'static str, Value)>, Option<String>);
 
-fn sent_body(entry: &Entry, content_type: &str, notes: &mut Notes) -> Sent {
+fn sent_body(entry: &Entry, content_type: &str, parts: &mut Parts) -> Sent {
     let Some(post) = &entry.post else { return (Vec::new(), None) };
+    let Parts { notes, uploads, .. } = parts;
     let content_type = if content_type.is_empty() { &post.content_type } else { content_type };
     let multipart = content_type.starts_with("multipart/form-data");
     if !post.bytes.is_empty() {
-        let read = body(content_type, &post.bytes);
+        let mut read = body(content_type, &post.bytes, uploads);
         let is_whole = !multipart || read.params.iter().any(|(name, _)| *name == "multipart");
         if is_whole || post.fields.is_empty() {
-            read.note.into_iter().for_each(|note| notes.add(note));
+            if let Some(whole) = post.whole {
+                let missing = whole.saturating_sub(post.bytes.len());
+                let filled = missing > 0 && read.params.iter_mut().any(|(_, value)| fill(value, missing));
+                let what = if filled { "; random text stands for the file" } else { "" };
+                notes.add(format!(
+                    "the recording has {} of the {whole} bytes that {} {} sent{what}",
+                    post.bytes.len(),
+                    entry.method,
+                    comment(entry.url.path())
+                ));
+            }
+            notes.add_all(read.note);
             return (read.params, read.content_type);
         }
     }
     if post.fields.is_empty() {
-        return (Vec::new(), None);
+        let Some(whole) = post.whole else { return (Vec::new(), None) };
+        let path = comment(entry.url.path());
+        notes.add(format!(
+            "the body of {} {path} was not recorded: random text stands for its {whole} bytes",
+            entry.method
+        ));
+        return (
+            vec![("body", random(whole))],
+            Some(content_type.to_owned()).filter(|kind| !kind.is_empty()),
+        );
     }
     if !multipart {
         // Some tools write nothing but the fields.
         let pairs = post.fields.iter().map(|field| (field.name.clone(), field.value.clone())).collect();
-        return (vec![("form", grouped(pairs))], None);
+        return (vec![("form", fields(pairs))], None);
     }
-    let mut fields = Vec::new();
+    let mut sent = Vec::new();
     for field in &post.fields {
         let value = match &field.file_name {
             Some(name) => {
@@ -292,13 +339,24 @@ fn sent_body(entry: &Entry, content_type: &str, notes: &mut Notes) -> Sent {
                     ));
                 }
                 let content = if field.value.is_empty() { "content of the file" } else { &field.value };
-                file(content.as_bytes(), name, field.content_type.as_deref()).0
+                file(content.as_bytes(), name, field.content_type.as_deref(), uploads).0
             }
             None => Value::text(field.value.clone()),
         };
-        fields.push((field.name.clone(), value));
+        sent.push((field.name.clone(), value));
     }
-    (vec![("multipart", group(fields))], None)
+    (vec![("multipart", Value::Fields(sent))], None)
+}
+
+/// Puts random text into the only file of a body if it is empty: browsers leave out what files hold.
+fn fill(value: &mut Value, length: usize) -> bool {
+    const EMPTY: &str = "http::file(\"\", ";
+    let Value::Fields(fields) = value else { return false };
+    let empty = |value: &Value| matches!(value, Value::Code(code) if code.starts_with(EMPTY));
+    let mut files = fields.iter_mut().filter(|(_, value)| empty(value));
+    let (Some((_, Value::Code(code))), None) = (files.next(), files.next()) else { return false };
+    *code = format!("http::file({}, {}", random(length).inline(), &code[EMPTY.len()..]);
+    true
 }
 
 /// Headers that all requests have go into the options.

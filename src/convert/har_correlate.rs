@@ -12,13 +12,16 @@ use super::har_read::Entry;
 use super::literal::{identifier, text_literal};
 use super::request::{MARK, MARK_END};
 use crate::credentials::is_credential;
-use crate::scrape::{Document, Selectors};
+use crate::scrape::{Document, Patterns, Selectors};
 
 /// Bodies larger than this are not looked into.
 const MOST_BODY: usize = 4 * 1024 * 1024;
 
 /// Values that are looked at in one answer.
 const MOST_VALUES: usize = 50_000;
+
+/// Names of tokens that are looked at in one page.
+const MOST_INLINE: usize = 100;
 
 /// Longer values are no tokens.
 const LONGEST: usize = 8 * 1024;
@@ -60,11 +63,14 @@ pub(super) struct Values {
     sent: HashSet<String>,
     pub(super) variables: Vec<Variable>,
     selectors: Selectors,
+    patterns: Patterns,
 }
 
 /// Where in a request a value stands.
 #[derive(Clone, Copy)]
 pub(super) enum Place<'a> {
+    /// The whole URL.
+    Link,
     Path,
     Field(&'a str),
 }
@@ -75,6 +81,7 @@ impl Values {
         let source = self.known.get_mut(value)?;
         let short = value.len() < 5 || (value.len() < 6 && !value.bytes().all(|b| b.is_ascii_digit()));
         let fits = match place {
+            Place::Link => true,
             Place::Path => !short || is_id(&source.key),
             Place::Field(name) => !short || is_id(name),
         };
@@ -166,7 +173,7 @@ impl Values {
                     path.truncate(length);
                 }
             }
-            Json::String(text) if is_telling(text, name) => {
+            Json::String(text) if is_telling(text, name) || is_telling_link(text) => {
                 self.learn(text, step, From::Response(format!(".json({})", text_literal(path))), name);
             }
             Json::Number(number) => {
@@ -180,8 +187,14 @@ impl Values {
     }
 
     fn html(&mut self, step: usize, content: &str) {
+        if let Ok(document) = Document::parse(content, &mut || Ok::<_, String>(())) {
+            self.hidden(step, &document);
+        }
+        self.inline(step, content);
+    }
+
+    fn hidden(&mut self, step: usize, document: &Document) {
         let mut go_on = || Ok::<_, String>(());
-        let Ok(document) = Document::parse(content, &mut go_on) else { return };
         let kinds = [
             ("input", "input[type=hidden][name][value]", "value"),
             ("meta", "meta[name][content]", "content"),
@@ -206,6 +219,32 @@ impl Values {
                     From::Response(format!(".css({selector}).attr(\"{attribute}\")")),
                     &name,
                 );
+            }
+        }
+    }
+
+    /// Tokens in scripts of the page and in attributes: `nonce: "…"`, `window.csrf = '…'`, `data-token="…"`.
+    fn inline(&mut self, step: usize, content: &str) {
+        let mut left = MOST_INLINE;
+        for (name_at, name, value) in named_texts(content) {
+            let lower = name.to_ascii_lowercase();
+            let names_token = is_credential(name)
+                || ["nonce", "csrf", "xsrf"].iter().any(|part| lower.contains(part))
+                || is_id(name);
+            if !names_token || value.len() < 6 || self.known.contains_key(value) {
+                continue;
+            }
+            let value_at = value.as_ptr() as usize - content.as_ptr() as usize;
+            let before = &content[name_at..value_at];
+            let quote = &content[value_at - 1..value_at];
+            let pattern = format!("{}([^{quote}]+)", escaped(before));
+            // Only what the script will find in the same way.
+            if self.patterns.first(&pattern, content).ok().flatten().as_deref() == Some(value) {
+                self.learn(value, step, From::Response(format!(".regex({})", text_literal(&pattern))), name);
+            }
+            left -= 1;
+            if left == 0 {
+                return;
             }
         }
     }
@@ -268,6 +307,79 @@ impl Values {
         }
         self.learn(value, step, From::Cookies(expression), name);
     }
+}
+
+/// Texts in quotes that follow a name and `:` or `=`, and where the name begins.
+fn named_texts(content: &str) -> impl Iterator<Item = (usize, &str, &str)> {
+    let bytes = content.as_bytes();
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at < bytes.len() {
+            let start = at;
+            at += 1;
+            let quote = bytes[start];
+            if quote != b'"' && quote != b'\'' {
+                continue;
+            }
+            let Some(name_at) = name_before(bytes, start) else { continue };
+            let length =
+                bytes[at..].iter().take(LONGEST).position(|b| *b == quote || b"\\\r\n<>".contains(b));
+            let Some(end) = length.map(|length| at + length).filter(|end| bytes[*end] == quote) else {
+                continue;
+            };
+            let name = bytes[name_at..start].iter().take_while(|b| is_name_byte(**b)).count();
+            let value = &content[at..end];
+            at = end + 1;
+            return Some((name_at, &content[name_at..name_at + name], value));
+        }
+        None
+    })
+}
+
+fn is_name_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-$".contains(&byte)
+}
+
+/// Where the name begins that stands before a text in quotes: `name="`, `"name": "`.
+fn name_before(bytes: &[u8], quote: usize) -> Option<usize> {
+    let blank_before = |mut at: usize| {
+        while at > 0 && bytes[at - 1].is_ascii_whitespace() {
+            at -= 1;
+        }
+        at
+    };
+    let mut at = blank_before(quote);
+    at = at.checked_sub(1).filter(|at| b":=".contains(&bytes[*at]))?;
+    at = blank_before(at);
+    if at > 0 && b"\"'".contains(&bytes[at - 1]) {
+        at -= 1;
+    }
+    let end = at;
+    while at > 0 && end - at < 64 && is_name_byte(bytes[at - 1]) {
+        at -= 1;
+    }
+    (at < end && quote - at < 100).then_some(at)
+}
+
+/// Text as a regular expression that matches it.
+pub(super) fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if "\\.+*?()|[]{}^$".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// Whether a text is a URL, or a path, that the visitor could not have made up.
+fn is_telling_link(text: &str) -> bool {
+    let is_link = text.starts_with("http://") || text.starts_with("https://") || text.starts_with('/');
+    let (path, query) = text.split_once('?').unwrap_or((text, ""));
+    is_link
+        && !text.contains(char::is_whitespace)
+        && (query.contains('=') || path.split('/').skip(1).any(is_id_like))
 }
 
 /// Adds a key to a path such as `a.b[0]`; false when no path can name it.
@@ -367,6 +479,24 @@ mod tests {
     }
 
     #[test]
+    fn tokens_in_scripts_and_attributes() {
+        let page = "<script>var a = {\"nonce\":\"5f3a9c12be\", x: 'y'}; window.csrfToken = 'abc.def-123';</script>\
+            <body data-csrf=\"q1w2e3r4\"><p title=\"it's\">nonce: \"5f3a9c12be\"</p>";
+        let mut values = Values::default();
+        values.inline(0, page);
+        for (value, expression) in [
+            ("5f3a9c12be", r#".regex("nonce\":\"([^\"]+)")"#),
+            ("abc.def-123", ".regex(\"csrfToken = '([^']+)\")"),
+            ("q1w2e3r4", r#".regex("data-csrf=\"([^\"]+)")"#),
+        ] {
+            values.find(value, Place::Field("x"), 0).unwrap();
+            assert_eq!(values.variables.last().unwrap().expression, expression);
+        }
+        assert!(values.find("y", Place::Field("id"), 0).is_none());
+        values.inline(0, &"id=\"".repeat(10_000));
+    }
+
+    #[test]
     fn values_of_json_and_what_the_visitor_sent() {
         let mut values = Values::default();
         values.sent("known-0815");
@@ -384,5 +514,7 @@ mod tests {
             [("order_id", ".json(\"items[0].id\")"), ("token", ".json(\"[\\\"a.b\\\"].token\")")]
         );
         assert_eq!(values.variables[0].pages, HashSet::from([0, 1]));
+        assert!(is_telling_link("/items?page=2") && is_telling_link("http://a.test/orders/17"));
+        assert!(!is_telling_link("/orders") && !is_telling_link("x?a=b") && !is_telling_link("/a b?c=d"));
     }
 }

@@ -25,6 +25,8 @@ pub(crate) struct HarOptions {
     pub(crate) all_hosts: bool,
     /// Longest pause, in seconds; 0 is none.
     pub(crate) max_think: u32,
+    /// The folder for files that were uploaded, from the script's; without one they stand in the script.
+    pub(crate) folder: Option<String>,
 }
 
 /// How far behind a redirect the request that followed it may stand.
@@ -64,7 +66,8 @@ struct RawEntry {
     #[serde(default, deserialize_with = "or_default")]
     time: f64,
     request: RawRequest,
-    response: RawResponse,
+    #[serde(default)]
+    response: Option<RawResponse>,
     #[serde(default, deserialize_with = "or_default", rename = "_resourceType")]
     resource_type: String,
 }
@@ -78,6 +81,8 @@ struct RawRequest {
     headers: Vec<Pair>,
     #[serde(default)]
     post_data: Option<RawPost>,
+    #[serde(default, deserialize_with = "or_default")]
+    body_size: i64,
 }
 
 #[derive(Deserialize)]
@@ -175,6 +180,8 @@ pub(super) struct Post {
     pub(super) content_type: String,
     pub(super) bytes: Vec<u8>,
     pub(super) fields: Vec<Field>,
+    /// How many bytes it had, where the recording has others.
+    pub(super) whole: Option<usize>,
 }
 
 /// A recording without what does not matter.
@@ -235,16 +242,22 @@ fn entry(raw: RawEntry, left_out: &mut LeftOut) -> Option<Entry> {
         left_out.count("of a proxy");
         return None;
     }
+    let Some(response) = raw.response else {
+        left_out.count("without a response");
+        return None;
+    };
     let pairs = |pairs: Vec<Pair>| -> Vec<(String, String)> {
         pairs.into_iter().map(|pair| (pair.name.to_ascii_lowercase(), pair.value)).collect()
     };
-    let content = raw.response.content;
+    let headers = pairs(raw.request.headers);
+    let post = post(raw.request.post_data, &headers, raw.request.body_size);
+    let content = response.content;
     let content_type = content.as_ref().map(|content| essence(&content.mime_type)).unwrap_or_default();
     let is_asset = is_asset(&content_type, &raw.resource_type, &url);
     let content = content.filter(|_| !is_asset).and_then(decoded);
-    let mut response_headers = pairs(raw.response.headers);
-    if !raw.response.redirect_url.is_empty() && !response_headers.iter().any(|(name, _)| name == "location") {
-        response_headers.push(("location".to_owned(), raw.response.redirect_url));
+    let mut response_headers = pairs(response.headers);
+    if !response.redirect_url.is_empty() && !response_headers.iter().any(|(name, _)| name == "location") {
+        response_headers.push(("location".to_owned(), response.redirect_url));
     }
     Some(Entry {
         page: 0,
@@ -252,16 +265,16 @@ fn entry(raw: RawEntry, left_out: &mut LeftOut) -> Option<Entry> {
         duration_ms: if raw.time.is_finite() { raw.time.clamp(0.0, 1e9) } else { 0.0 },
         method: raw.request.method.to_ascii_uppercase(),
         url,
-        headers: pairs(raw.request.headers),
-        post: raw.request.post_data.map(post),
-        status: Some(if raw.response.status == 304 { 200 } else { raw.response.status }),
+        headers,
+        post,
+        status: Some(if response.status == 304 { 200 } else { response.status }),
         final_url: None,
         response_headers,
         is_document: content_type == "text/html",
         content_type,
         content,
         is_asset,
-        has_answer: (100..1000).contains(&raw.response.status),
+        has_answer: (100..1000).contains(&response.status),
         page_ref: raw.pageref,
     })
 }
@@ -274,13 +287,49 @@ fn decoded(content: RawContent) -> Option<String> {
     }
 }
 
-fn post(raw: RawPost) -> Post {
-    let text = raw.text.unwrap_or_default();
-    let bytes = match raw.encoding.as_str() {
-        "base64" => STANDARD.decode(text.trim()).unwrap_or_else(|_| text.into_bytes()),
-        _ => text.into_bytes(),
+/// What was sent. Recorders write bytes that are no text in three ways: a character a byte, in base64, or not at all;
+/// the length that was sent tells which.
+fn post(raw: Option<RawPost>, headers: &[(String, String)], body_size: i64) -> Option<Post> {
+    let header =
+        |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    let length = header("content-length").and_then(|length| length.trim().parse().ok());
+    let length = length.or(usize::try_from(body_size).ok()).filter(|length| *length > 0);
+    let Some(raw) = raw else {
+        let content_type = header("content-type").unwrap_or_default().to_owned();
+        return length.map(|_| Post { content_type, bytes: Vec::new(), fields: Vec::new(), whole: length });
     };
-    Post { content_type: raw.mime_type, bytes, fields: raw.params }
+    let content_type =
+        if raw.mime_type.is_empty() { header("content-type").unwrap_or_default() } else { &raw.mime_type };
+    let bytes = sent_bytes(raw.text.unwrap_or_default(), &raw.encoding, content_type, length);
+    let whole =
+        length.filter(|length| *length != bytes.len() && (!bytes.is_empty() || raw.params.is_empty()));
+    Some(Post { content_type: content_type.to_owned(), bytes, fields: raw.params, whole })
+}
+
+fn sent_bytes(text: String, encoding: &str, content_type: &str, length: Option<usize>) -> Vec<u8> {
+    let of_base64 = || STANDARD.decode(text.trim()).ok();
+    if encoding == "base64" {
+        return of_base64().unwrap_or_else(|| text.into_bytes());
+    }
+    let latin = || text.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect::<Option<Vec<u8>>>();
+    if let Some(length) = length {
+        if text.len() == length {
+            return text.into_bytes();
+        }
+        let mut others = [latin(), of_base64()].into_iter().flatten();
+        return others.find(|bytes| bytes.len() == length).unwrap_or_else(|| text.into_bytes());
+    }
+    let kind = essence(content_type);
+    let is_text = ["text/", "json", "xml", "urlencoded", "graphql"].iter().any(|part| kind.contains(part));
+    // Bytes from 0x80 to 0x9f are no characters that somebody writes.
+    let has_bytes = text.chars().any(|c| ('\u{80}'..='\u{9f}').contains(&c));
+    match latin() {
+        Some(bytes) if has_bytes && !is_text => bytes,
+        _ if !is_text && !kind.starts_with("multipart/") && text.len() >= 8 => {
+            of_base64().unwrap_or_else(|| text.into_bytes())
+        }
+        _ => text.into_bytes(),
+    }
 }
 
 /// Images, fonts, styles, scripts and media, by what they are said to be, else by what their names end with.
@@ -527,6 +576,27 @@ mod tests {
         assert_eq!(milliseconds("2000-02-29T00:00:00Z"), Some(951_782_400_000.0));
         for text in ["", "yesterday", "2026-13-01T00:00:00Z", "2026-1T0", "\u{e9}T\u{e9}"] {
             assert_eq!(milliseconds(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_were_sent_in_whichever_way_they_were_recorded() {
+        let bytes: &[u8] = &[0x89, b'P', 0xff, 0, 0x0a, 0x80, 1, 2, 3];
+        let latin: String = bytes.iter().map(|b| char::from(*b)).collect();
+        let base64 = STANDARD.encode(bytes);
+        for (text, encoding, kind, length) in [
+            (&latin, "", "image/png", Some(9)),
+            (&latin, "", "multipart/form-data; boundary=x", Some(9)),
+            (&latin, "", "application/octet-stream", None),
+            (&base64, "base64", "", None),
+            (&base64, "", "image/png", Some(9)),
+            (&base64, "", "image/png", None),
+        ] {
+            assert_eq!(sent_bytes(text.clone(), encoding, kind, length), bytes, "{kind} {length:?}");
+        }
+        for text in ["{\"a\":\"\u{fc}\"}", "dGV4dA==dGV4dA==", "\u{80}\u{fc}"] {
+            let sent = |length| sent_bytes(text.to_owned(), "", "application/json", length);
+            assert_eq!((sent(None), sent(Some(text.len()))), (text.into(), text.into()));
         }
     }
 

@@ -26,6 +26,8 @@ pub(super) enum Value {
     Array(Vec<Value>),
     /// In the order in which it is written; later keys of the same name are left out.
     Map(Vec<(String, Value)>),
+    /// Names and values of a query or a body, which are sent in this order; names may come several times.
+    Fields(Vec<(String, Value)>),
 }
 
 /// A part of a text.
@@ -74,6 +76,7 @@ impl Value {
         match self {
             Value::Array(values) => 1 + values.iter().map(Value::depth).max().unwrap_or(0),
             Value::Map(fields) => 1 + fields.iter().map(|(_, value)| value.depth()).max().unwrap_or(0),
+            Value::Fields(fields) => in_order(fields).depth(),
             _ => 0,
         }
     }
@@ -93,6 +96,7 @@ impl Value {
             return inline;
         }
         let (open, close, lines): (&str, &str, Vec<String>) = match self {
+            Value::Fields(fields) => return in_order(fields).laid_out(indent, column),
             Value::Array(values) => {
                 ("[", "]", values.iter().map(|v| v.laid_out(indent + 1, (indent + 1) * 4)).collect())
             }
@@ -132,6 +136,7 @@ impl Value {
                 }
                 out.push(']');
             }
+            Value::Fields(fields) => in_order(fields).write_inline(out),
             Value::Map(fields) if fields.is_empty() => out.push_str("#{}"),
             Value::Map(fields) => {
                 out.push_str("#{ ");
@@ -143,6 +148,36 @@ impl Value {
             }
         }
     }
+}
+
+/// A map where its alphabetical order is the order of the fields, else an array of pairs.
+fn in_order(fields: &[(String, Value)]) -> Value {
+    if fields.is_sorted_by(|(a, _), (b, _)| a <= b) {
+        return group(fields.to_vec());
+    }
+    Value::Array(
+        fields
+            .iter()
+            .map(|(name, value)| Value::Array(vec![Value::text(name.clone()), value.clone()]))
+            .collect(),
+    )
+}
+
+/// A map of pairs; a name that comes several times has an array.
+pub(super) fn group(pairs: Vec<(String, Value)>) -> Value {
+    let mut map: Vec<(String, Value)> = Vec::new();
+    let mut places = std::collections::HashMap::new();
+    for (name, value) in pairs {
+        match places.get(&name).and_then(|&at: &usize| map.get_mut(at)) {
+            Some((_, Value::Array(values))) => values.push(value),
+            Some((_, before)) => *before = Value::Array(vec![before.clone(), value]),
+            None => {
+                places.insert(name.clone(), map.len());
+                map.push((name, value));
+            }
+        }
+    }
+    Value::Map(map)
 }
 
 /// Rhai refuses a map that names a key twice.
@@ -188,8 +223,9 @@ fn float(number: f64) -> String {
     }
 }
 
-/// Whether JSON text holds a whole number that does not fit into 64 bits, which reading it would round.
-pub(super) fn has_wide_integer(json: &str) -> bool {
+/// Whether JSON text holds a number with more digits than reading it keeps: a whole one of more than 64 bits, or one
+/// with a fraction of more than 15 digits.
+pub(super) fn has_long_number(json: &str) -> bool {
     let (mut in_text, mut escaped, mut digits, mut whole) = (false, false, 0_usize, true);
     for byte in json.bytes().chain([b' ']) {
         match byte {
@@ -202,7 +238,7 @@ pub(super) fn has_wide_integer(json: &str) -> bool {
             b'.' | b'e' | b'E' => whole = false,
             b'+' | b'-' if digits > 0 => {}
             _ => {
-                if whole && digits > 18 {
+                if digits > if whole { 18 } else { 17 } {
                     return true;
                 }
                 (digits, whole) = (0, true);
@@ -372,6 +408,7 @@ const TAKEN: &[&str] = &[
     "parse_json",
     "poisson",
     "scenario",
+    "self",
     "setup",
     "sleep",
     "task",
@@ -508,9 +545,10 @@ mod tests {
             (r#"[1,99999999999999999999999]"#, true),
             ("1234567890123456789", true),
             (r#"{"a": "12345678901234567890", "b": "\"12345678901234567890"}"#, false),
-            ("[0.12345678901234567890, 1234567890123456789e3, 12, -123456789012345678]", false),
+            ("[0.12345678901234567890]", true),
+            ("[0.1234567890123456, 1234567890123e3, 12, -123456789012345678]", false),
         ] {
-            assert_eq!(has_wide_integer(json), wide, "{json}");
+            assert_eq!(has_long_number(json), wide, "{json}");
         }
     }
 
@@ -556,6 +594,18 @@ mod tests {
             "#{{\n        name: \"{x}\",\n        list: [\n            \"{y}\",\n            \"{z}\",\n        ],\n    }}"
         );
         assert_eq!(value.laid_out(1, 20), expected);
+    }
+
+    #[test]
+    fn fields_keep_their_order() {
+        let fields = |names: &[&str]| {
+            let field = |name: &&str| ((*name).to_owned(), Value::text(name.to_uppercase()));
+            Value::Fields(names.iter().map(field).collect()).inline()
+        };
+        assert_eq!(fields(&["a", "b", "b"]), "#{ a: \"A\", b: [\"B\", \"B\"] }");
+        assert_eq!(fields(&["b", "a"]), "[[\"b\", \"B\"], [\"a\", \"A\"]]");
+        assert_eq!(fields(&["a", "b", "a"]), "[[\"a\", \"A\"], [\"b\", \"B\"], [\"a\", \"A\"]]");
+        assert_eq!(fields(&[]), "#{}");
     }
 
     #[test]

@@ -1,12 +1,13 @@
 //! Recordings, commands and descriptions of others as scripts: text in, script text out.
 //!
-//! Owns reading HAR, curl's command line and OpenAPI, and writing what they say as a script that a person would
+//! Owns reading HAR, curl's command line, and OpenAPI, and writing what they say as a script that a person would
 //! have written. Leaves files and the terminal to the command. Invariants: pure; hostile input ends in an error or
 //! in a script, never in code of its own: all foreign text goes through `literal`.
 
 mod body;
 mod curl;
 mod curl_flags;
+mod curl_glob;
 mod har;
 mod har_correlate;
 mod har_read;
@@ -20,6 +21,7 @@ mod request;
 mod script;
 mod shell;
 
+pub(crate) use body::SideFile;
 pub(crate) use curl::convert_curl;
 pub(crate) use har::convert_har;
 pub(crate) use har_read::HarOptions;

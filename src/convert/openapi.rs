@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use serde_json::Value as Json;
 use url::Url;
 
-use super::body::{blob, essence, file_of, is_json};
+use super::body::{essence, file_of, is_json};
 use super::literal::{Value, comment, identifier, text_literal, unused};
 use super::openapi_document::{Document, parse};
 use super::openapi_example::Examples;
@@ -23,16 +23,24 @@ const MOST_OPERATIONS: usize = 2_000;
 /// How much more often a read is picked than a write.
 const READ_WEIGHT: u32 = 3;
 
-/// A script with a task for each operation of an API's description.
+/// A script with a task for each operation of an API's description; `from` is where it was fetched, which relative
+/// servers refer to.
 ///
 /// # Errors
 /// When the text is no OpenAPI 3 document, or one without operations.
-pub(crate) fn convert_openapi(text: &str) -> Result<Converted, Problem> {
+pub(crate) fn convert_openapi(text: &str, from: Option<&Url>) -> Result<Converted, Problem> {
+    if text.trim_start().starts_with('<') {
+        return Err(
+            "this is HTML or XML, not an OpenAPI document; a page that shows an API loads the document from \
+             another address, often /openapi.json"
+                .into(),
+        );
+    }
     let root = parse(text)?;
     check_version(&root)?;
     let document = Document::new(root);
     let mut parts = Parts { params: Params::by_name(), ..Parts::default() };
-    let server = server(document.root().get("servers"), &mut parts.notes);
+    let server = server(document.root().get("servers"), from, &mut parts.notes);
     let operations = operations(&document, &mut parts.notes);
     if operations.is_empty() {
         return Err("the document has no operations: `paths` is missing or empty".into());
@@ -92,9 +100,10 @@ struct Server {
     prefix: String,
 }
 
-fn server(servers: Option<&Json>, notes: &mut Notes) -> Server {
+fn server(servers: Option<&Json>, from: Option<&Url>, notes: &mut Notes) -> Server {
     let servers = servers.and_then(Json::as_array).map(Vec::as_slice).unwrap_or_default();
-    let Some(first) = servers.first() else { return Server { origin: None, prefix: String::new() } };
+    let origin = || from.map(|from| from.origin().ascii_serialization());
+    let Some(first) = servers.first() else { return Server { origin: origin(), prefix: String::new() } };
     let mut url = first.get("url").and_then(Json::as_str).unwrap_or_default().to_owned();
     for (name, variable) in first.get("variables").and_then(Json::as_object).into_iter().flatten() {
         let value = variable.get("default").and_then(Json::as_str).unwrap_or_default();
@@ -107,7 +116,7 @@ fn server(servers: Option<&Json>, notes: &mut Notes) -> Server {
         ));
     }
     let prefix = |path: &str| path.trim_end_matches('/').to_owned();
-    match Url::parse(&url) {
+    match from.map_or_else(|| Url::parse(&url), |from| from.join(&url)) {
         Ok(url) if url.has_host() => {
             Server { origin: Some(url.origin().ascii_serialization()), prefix: prefix(url.path()) }
         }
@@ -375,7 +384,7 @@ impl<'a> Writer<'a, '_> {
             let is_file = property
                 .is_some_and(|p| text_of(p, "format") == "binary" || p.get("contentMediaType").is_some());
             let value = if is_file {
-                file_of(&blob(b"content of the file").0, &format!("{name}.bin"), None)
+                file_of(&Value::text("content of the file"), &format!("{name}.bin"), None)
             } else {
                 one_value(value)
             };

@@ -118,7 +118,9 @@ pub(super) fn is_user(name: &str) -> bool {
 pub(super) fn each_leaf(value: &mut Value, name: &str, see: &mut dyn FnMut(&str, &mut Value)) {
     match value {
         Value::Array(values) => values.iter_mut().for_each(|value| each_leaf(value, name, see)),
-        Value::Map(fields) => fields.iter_mut().for_each(|(name, value)| each_leaf(value, name, see)),
+        Value::Map(fields) | Value::Fields(fields) => {
+            fields.iter_mut().for_each(|(name, value)| each_leaf(value, name, see));
+        }
         Value::Text(_) | Value::Number(_) => see(name, value),
         Value::Unit | Value::Bool(_) | Value::Joined(_) | Value::Code(_) => {}
     }

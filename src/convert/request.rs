@@ -5,6 +5,7 @@
 
 use url::Url;
 
+pub(super) use super::literal::group;
 use super::literal::{Piece, Value};
 use crate::credentials::is_credential;
 
@@ -30,7 +31,7 @@ impl Call {
             .params
             .iter()
             .filter(|(name, value)| {
-                !(matches!(*name, "query" | "headers") && *value == Value::Map(Vec::new()))
+                !matches!((*name, value), ("query" | "headers", Value::Map(v) | Value::Fields(v)) if v.is_empty())
             })
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect();
@@ -69,7 +70,8 @@ pub(super) fn origin(url: &Url) -> String {
 
 /// Path, and the query in it or as parameters; `base` is the origin that is written as the host.
 ///
-/// The query becomes a map when the URL would be long, or when something in it may change or must not be shown.
+/// The query becomes a map when the URL would be long and the map says the same, or when something in it may change or
+/// must not be shown.
 pub(super) fn location(url: &Url, base: &str, force_map: bool) -> (String, Option<Value>) {
     let path = unmarked(url.path());
     let path = if origin(url) == base { path } else { format!("{}{path}", origin(url)) };
@@ -80,37 +82,48 @@ pub(super) fn location(url: &Url, base: &str, force_map: bool) -> (String, Optio
         pairs.iter().all(|(name, value)| !is_credential(name) && !value.contains(MARK))
     };
     match pairs {
-        Some(pairs) if force_map || whole.len() > SHORT_URL || !plain(&pairs) => (path, Some(grouped(pairs))),
+        Some(pairs)
+            if force_map || !plain(&pairs) || (whole.len() > SHORT_URL && same_query(&pairs, query)) =>
+        {
+            (path, Some(fields(pairs)))
+        }
         _ => (unmarked(&whole), None),
     }
 }
 
-/// Names and values of a query or a form, when it is made of such.
+/// Whether the client writes the pairs as they stand in this query, but for how a blank is written.
+fn same_query(pairs: &[(String, String)], query: &str) -> bool {
+    let plain = |text: &str| text.replace("%20", "+").to_ascii_lowercase();
+    plain(&encoded(pairs)) == plain(query)
+}
+
+/// What is to be known about a query that is sent as a map.
+pub(super) fn query_note(url: &Url) -> Option<String> {
+    let query = url.query()?;
+    let same = pairs(query).is_some_and(|pairs| encoded(&pairs) == query);
+    (!same).then(|| {
+        "queries are sent percent-encoded as browsers do it: the same names and values, not always the same bytes".to_owned()
+    })
+}
+
+/// Names and values of a query or a form, when it is made of such and they can be written again.
 pub(super) fn pairs(text: &str) -> Option<Vec<(String, String)>> {
     let whole = text.split('&').all(|part| part.find('=').is_some_and(|at| at > 0));
-    whole.then(|| url::form_urlencoded::parse(text.as_bytes()).into_owned().collect())
+    let pairs: Vec<(String, String)> =
+        whole.then(|| url::form_urlencoded::parse(text.as_bytes()).into_owned().collect())?;
+    // What is no UTF-8 would be lost.
+    let lost = |text: &str| text.contains('\u{fffd}');
+    pairs.iter().all(|(name, value)| !lost(name) && !lost(value) && !name.contains(MARK)).then_some(pairs)
 }
 
-/// A map of pairs; a name that comes several times has an array. Numbers are written as such.
-pub(super) fn grouped(pairs: Vec<(String, String)>) -> Value {
-    group(pairs.into_iter().map(|(name, value)| (name, plain(value))).collect())
+/// Names and values in their order. Numbers are written as such.
+pub(super) fn fields(pairs: Vec<(String, String)>) -> Value {
+    Value::Fields(pairs.into_iter().map(|(name, value)| (name, plain(value))).collect())
 }
 
-/// A map of pairs; a name that comes several times has an array.
-pub(super) fn group(pairs: Vec<(String, Value)>) -> Value {
-    let mut map: Vec<(String, Value)> = Vec::new();
-    let mut places = std::collections::HashMap::new();
-    for (name, value) in pairs {
-        match places.get(&name).and_then(|&at: &usize| map.get_mut(at)) {
-            Some((_, Value::Array(values))) => values.push(value),
-            Some((_, before)) => *before = Value::Array(vec![before.clone(), value]),
-            None => {
-                places.insert(name.clone(), map.len());
-                map.push((name, value));
-            }
-        }
-    }
-    Value::Map(map)
+/// Pairs as the client writes a query or a form.
+pub(super) fn encoded(pairs: &[(String, String)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
 /// A number when it is written as one writes numbers, else text.
@@ -121,44 +134,50 @@ fn plain(text: String) -> Value {
     }
 }
 
-/// Whether the client sets this header by itself, or a browser sends it and no test needs it.
-pub(super) fn is_noise(name: &str, value: &str) -> bool {
+/// Why a header of a recorded request is not written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dropped {
+    /// The client sends it by itself.
+    Own,
+    /// Browsers send it, and hardly a test needs it.
+    Browser,
+}
+
+/// Whether a header is not written, and why.
+pub(super) fn dropped(name: &str, value: &str) -> Option<Dropped> {
     let name = name.to_ascii_lowercase();
     match name.as_str() {
-        "accept" => value == "*/*" || value.starts_with("text/html,") || value.starts_with("image/"),
-        "user-agent" => value.starts_with("Mozilla/"),
+        "accept" if value == "*/*" => Some(Dropped::Own),
+        "accept" => {
+            (value.starts_with("text/html,") || value.starts_with("image/")).then_some(Dropped::Browser)
+        }
+        "user-agent" => value.starts_with("Mozilla/").then_some(Dropped::Browser),
+        "connection" | "content-length" | "cookie" | "expect" | "host" | "keep-alive"
+        | "proxy-connection" | "te" | "transfer-encoding" | "upgrade" => Some(Dropped::Own),
         "accept-encoding"
         | "accept-language"
         | "alt-used"
         | "cache-control"
-        | "connection"
-        | "content-length"
-        | "cookie"
         | "dnt"
-        | "host"
         | "if-modified-since"
         | "if-none-match"
-        | "keep-alive"
         | "origin"
         | "pragma"
         | "priority"
-        | "proxy-connection"
         | "referer"
-        | "te"
-        | "transfer-encoding"
-        | "upgrade"
         | "upgrade-insecure-requests"
-        | "x-client-data" => true,
-        _ => name.starts_with(':') || name.starts_with("sec-") || name.is_empty(),
+        | "x-client-data" => Some(Dropped::Browser),
+        _ if name.starts_with(':') || name.is_empty() => Some(Dropped::Own),
+        _ => name.starts_with("sec-").then_some(Dropped::Browser),
     }
 }
 
-/// Begins a shell's variable in text that was read from a command; its name ends with [`MARK_END`].
+/// Begins something in text that is only known when the script runs; it ends with [`MARK_END`].
 pub(super) const MARK: char = '\u{e000}';
 pub(super) const MARK_END: char = '\u{e001}';
 
 /// URLs escape the marks.
-fn unmarked(text: &str) -> String {
+pub(super) fn unmarked(text: &str) -> String {
     text.replace("%EE%80%80", "\u{e000}").replace("%EE%80%81", "\u{e001}")
 }
 
@@ -199,7 +218,7 @@ mod tests {
         let long = "x".repeat(60);
         assert_eq!(
             located(&format!("http://a.test/x?a=1&b=007&a=2&q={long}%20y")),
-            format!("/x #{{ a: [1, 2], b: \"007\", q: \"{long} y\" }}")
+            format!("/x [[\"a\", 1], [\"b\", \"007\"], [\"a\", 2], [\"q\", \"{long} y\"]]")
         );
         assert_eq!(located(&format!("http://a.test/x?{long}")), format!("/x?{long}"));
     }

@@ -3,6 +3,9 @@
 //! Owns the order of a script's parts and what is said at its head. Invariant: what a person has to know stands both in
 //! the script and in the notes.
 
+use std::collections::BTreeSet;
+
+use super::body::{SideFile, Uploads};
 use super::literal::{Value, comment};
 use super::params::Params;
 
@@ -17,6 +20,8 @@ pub(crate) struct Converted {
     pub(crate) required: Vec<String>,
     /// Whether the script knows the host, or a run has to be given it.
     pub(crate) has_host: bool,
+    /// What the script reads.
+    pub(crate) files: Vec<SideFile>,
 }
 
 /// The parts of a script.
@@ -33,6 +38,10 @@ pub(super) struct Parts {
     pub(super) declarations: String,
     /// Constants, whole lines.
     pub(super) constants: String,
+    /// Files beside the script.
+    pub(super) uploads: Uploads,
+    /// Names of headers that were left out because browsers add them.
+    pub(super) browser_headers: BTreeSet<String>,
     /// Functions, with an empty line between them.
     pub(super) functions: Vec<String>,
 }
@@ -57,6 +66,10 @@ impl Notes {
         if self.list.len() < Notes::MOST { self.list.push(note) } else { self.more += 1 }
     }
 
+    pub(super) fn add_all(&mut self, notes: impl IntoIterator<Item = String>) {
+        notes.into_iter().for_each(|note| self.add(note));
+    }
+
     pub(super) fn into_list(mut self) -> Vec<String> {
         if self.more > 0 {
             self.list.push(format!("{} more such notes", self.more));
@@ -67,7 +80,11 @@ impl Notes {
 
 impl Parts {
     /// The script.
-    pub(super) fn assemble(self) -> Converted {
+    pub(super) fn assemble(mut self) -> Converted {
+        let names: Vec<&str> = self.browser_headers.iter().map(String::as_str).collect();
+        if !names.is_empty() {
+            self.notes.add(format!("left out: headers that browsers add: {}", names.join(", ")));
+        }
         let notes = self.notes.into_list();
         let mut script = format!("// {}\n", comment(&self.title));
         if !notes.is_empty() {
@@ -87,14 +104,20 @@ impl Parts {
             script.push_str(&format!("options({});\n", Value::Map(options).laid_out(0, 10)));
         }
         script.push_str(&self.declarations);
-        let params = format!("{}{}", self.params.lines(), self.constants);
+        let params = format!("{}{}{}", self.params.lines(), self.constants, self.uploads.constants());
         if !params.is_empty() {
             script.push_str(&format!("\n{params}"));
         }
         for function in self.functions {
             script.push_str(&format!("\n{}\n", function.trim_end()));
         }
-        Converted { script, notes, required: self.params.names_required(), has_host }
+        Converted {
+            script,
+            notes,
+            required: self.params.names_required(),
+            has_host,
+            files: self.uploads.files,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! HTTP calls that are not load: webhooks and the monitor on another machine.
+//! HTTP calls that are not load: webhooks, the monitor on another machine, documents to convert.
 //!
 //! Owns the only client for them: trusted roots, proxies, timeouts, and error messages. Leaves to the callers what is
 //! requested and what a response means. The only folder that knows `reqwest`. Invariants: a call blocks its thread, for no longer
@@ -17,7 +17,7 @@ use url::{ParseError, Url};
 
 use crate::system::trusted_roots;
 
-/// Longest answer that is read, in bytes.
+/// Longest answer that is read, in bytes, unless more is asked for.
 const LONGEST_ANSWER: usize = 1 << 20;
 
 /// How long an unused connection is kept. Nobody polls it between two calls, so nobody sees that the server closed it.
@@ -38,12 +38,16 @@ pub(crate) struct Client {
     http: reqwest::Client,
     event_loop: Runtime,
     time_limit: Duration,
+    longest: usize,
 }
 
 /// What came back, whatever its status.
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
+    /// Where it came from, after redirects.
+    #[cfg(feature = "cli")]
+    pub(crate) url: Url,
 }
 
 impl Client {
@@ -70,7 +74,14 @@ impl Client {
             http: http.build().map_err(|error| cannot(&error))?,
             event_loop: event_loop.map_err(|error| cannot(&error))?,
             time_limit,
+            longest: LONGEST_ANSWER,
         })
+    }
+
+    /// The same client for answers of up to so many bytes.
+    #[cfg(feature = "cli")]
+    pub(crate) fn with_longest(self, longest: usize) -> Client {
+        Client { longest, ..self }
     }
 
     /// Asks for what is at `url`.
@@ -97,10 +108,15 @@ impl Client {
     fn send(&self, request: RequestBuilder) -> Result<Reply, String> {
         self.event_loop.block_on(async {
             let mut response = request.send().await.map_err(|error| self.reason(error))?;
-            let mut answer = Reply { status: response.status().as_u16(), body: Vec::new() };
+            let mut answer = Reply {
+                status: response.status().as_u16(),
+                body: Vec::new(),
+                #[cfg(feature = "cli")]
+                url: response.url().clone(),
+            };
             while let Some(chunk) = response.chunk().await.map_err(|error| self.reason(error))? {
-                if answer.body.len() + chunk.len() > LONGEST_ANSWER {
-                    return Err(format!("the response is longer than {LONGEST_ANSWER} bytes"));
+                if answer.body.len() + chunk.len() > self.longest {
+                    return Err(format!("the response is longer than {} bytes", self.longest));
                 }
                 answer.body.extend_from_slice(&chunk);
             }

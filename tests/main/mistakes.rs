@@ -327,10 +327,14 @@ fn an_input_whose_kind_is_missing_is_answered_with_the_command_to_type() {
         ("shop.har", "did you mean: rhaid convert har shop.har\n"),
         ("my api.yaml", "did you mean: rhaid convert openapi 'my api.yaml'\n"),
         ("calls.sh", "did you mean: rhaid convert curl calls.sh\n"),
-        ("x", "write one of: rhaid convert har x, rhaid convert curl x, rhaid convert openapi x\n"),
+        (
+            "shop.postman_collection.json",
+            "did you mean: rhaid convert postman shop.postman_collection.json\n",
+        ),
+        ("x", "write one of: rhaid convert har x, rhaid convert curl x, rhaid convert openapi x"),
     ] {
         sandbox.run(&["convert", input]).expect_code(2).expect_stderr(&[
-            "error: expected the kind of input (har, curl or openapi), not ",
+            "error: expected the kind of input (har, curl, openapi), not ",
             expected,
             "Usage: rhaid convert",
         ]);
