@@ -42,6 +42,8 @@ pub const TARGETS: &[Target] = &[
     ("curl", |data| converted(data, convert::convert_curl)),
     ("har", |data| converted(data, |text| convert::convert_har(text, &har_options()))),
     ("openapi", |data| converted(data, |text| convert::convert_openapi(text, None))),
+    ("postman", |data| converted(data, |text| convert::convert_postman(text, None))),
+    ("jmeter", |data| converted(data, convert::convert_jmeter)),
     ("csv", csv),
     ("json", json),
     ("settings", settings),

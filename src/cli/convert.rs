@@ -1,4 +1,4 @@
-//! `rhaid convert`: scripts from recordings, curl commands, and API descriptions.
+//! `rhaid convert`: scripts from recordings, curl commands, API descriptions and tests of other tools.
 //!
 //! Owns reading the input and writing the script. Invariant: the script goes to standard output or to a file, what is
 //! to be known about it to standard error; a file that exists is not overwritten without `--force`.
@@ -14,7 +14,8 @@ use super::exit::Exit;
 use super::output;
 use super::places::Places;
 use crate::convert::{
-    Converted, HarOptions, Problem, SideFile, convert_curl, convert_har, convert_openapi,
+    Converted, HarOptions, Problem, SideFile, convert_curl, convert_har, convert_jmeter, convert_openapi,
+    convert_postman,
 };
 use crate::outbound::{self, Client, Proxies};
 use crate::system::create_file;
@@ -80,6 +81,28 @@ enum From {
         #[command(flatten)]
         out: OutArgs,
     },
+    /// A Postman collection, exported as v2.1
+    Postman {
+        /// File to convert, or `-` for standard input
+        #[arg(value_name = "INPUT")]
+        input: String,
+
+        /// An exported environment, whose values override those of the collection
+        #[arg(long, value_name = "FILE")]
+        environment: Option<String>,
+
+        #[command(flatten)]
+        out: OutArgs,
+    },
+    /// A JMeter test plan (.jmx)
+    Jmeter {
+        /// File to convert, or `-` for standard input
+        #[arg(value_name = "INPUT")]
+        input: String,
+
+        #[command(flatten)]
+        out: OutArgs,
+    },
 }
 
 /// Where the script goes.
@@ -112,14 +135,21 @@ pub(super) fn convert(args: &ConvertArgs) -> Exit {
         From::Openapi { input, out } => {
             (converted(input, "the description", |text| convert_openapi(text, None)), out)
         }
+        From::Jmeter { input, out } => (converted(input, "the test plan", convert_jmeter), out),
+        From::Postman { input, environment, out } => (postman(input, environment.as_deref()), out),
     };
     let input = match &args.from {
         From::Har { input, .. }
         | From::Curl { input, .. }
-        | From::Openapi { input, .. }=> input,
+        | From::Openapi { input, .. }
+        | From::Postman { input, .. }
+        | From::Jmeter { input, .. } => input,
     };
     let mut places = Places::default();
     places.reads("the input", Path::new(input));
+    if let From::Postman { environment: Some(environment), .. } = &args.from {
+        places.reads("--environment", Path::new(environment));
+    }
     places.may_write("--output", out.output.as_ref());
     match converted.and_then(|converted| places.check().and_then(|()| write(converted, out))) {
         Ok(()) => Exit::Passed,
@@ -136,6 +166,11 @@ fn curl(input: &str) -> Result<Converted, String> {
         return convert_curl(input).map_err(|problem| problem.told_of("the command"));
     }
     converted(input, "the curl command", convert_curl)
+}
+
+fn postman(input: &str, environment: Option<&str>) -> Result<Converted, String> {
+    let environment = environment.map(|file| read(file, "the environment")).transpose()?;
+    converted(input, "the collection", |text| convert_postman(text, environment.as_deref()))
 }
 
 /// Converts an input to a script; errors name the input.

@@ -101,11 +101,17 @@ fn value_without_equals(command: &Command, arguments: &[String]) -> Option<Strin
 }
 
 /// What `rhaid convert` reads.
-const KINDS: [&str; 3] = ["har", "curl", "openapi"];
+const KINDS: [&str; 5] = ["har", "curl", "openapi", "postman", "jmeter"];
 
 /// What to write when `rhaid convert` is given an input without its kind.
 fn kind_of_input(input: &str) -> String {
     let shown = shell_word(input);
+    let is_program = matches!(input.rsplit_once('.'), Some((_, "js" | "ts" | "mjs" | "py")));
+    if is_program || matches!(input, "k6" | "locust") {
+        return "tests of k6 and Locust are programs, which are not converted\n\n  record their requests and convert the \
+             recording: docs/convert-k6-locust.md"
+            .to_owned();
+    }
     let guess = match guess(input) {
         Some(kind) => format!("did you mean: rhaid convert {kind} {shown}"),
         None => {
@@ -125,6 +131,8 @@ fn guess(input: &str) -> Option<&'static str> {
     match input.rsplit_once('.').map(|(_, extension)| extension)? {
         "har" => Some("har"),
         "sh" | "bash" | "curl" | "bat" | "cmd" => Some("curl"),
+        "jmx" => Some("jmeter"),
+        "json" if input.contains("postman") => Some("postman"),
         "json" if input.contains("har") && !input.contains("api") => Some("har"),
         "json" | "yaml" | "yml" => Some("openapi"),
         _ => None,

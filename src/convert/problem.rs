@@ -11,6 +11,11 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
+    /// At a line and column.
+    pub(super) fn at(line: u64, column: u64, text: String) -> Problem {
+        Problem { at: place(line, column), text }
+    }
+
     /// That JSON cannot be read as `what`.
     pub(super) fn of_json(what: &str, error: &serde_json::Error) -> Problem {
         let (line, column) = (error.line() as u64, error.column() as u64);

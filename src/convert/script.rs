@@ -31,6 +31,8 @@ pub(super) struct Parts {
     pub(super) title: String,
     pub(super) notes: Notes,
     pub(super) host: Option<String>,
+    /// Further options.
+    pub(super) options: Vec<(String, Value)>,
     /// `http` of the options.
     pub(super) http: Vec<(String, Value)>,
     pub(super) params: Params,
@@ -38,6 +40,8 @@ pub(super) struct Parts {
     pub(super) declarations: String,
     /// Constants, whole lines.
     pub(super) constants: String,
+    /// Scenarios, whole lines, which may use parameters.
+    pub(super) scenarios: String,
     /// Files beside the script.
     pub(super) uploads: Uploads,
     /// Names of headers that were left out because browsers add them.
@@ -97,6 +101,7 @@ impl Parts {
         let has_host = self.host.is_some();
         let mut options = Vec::new();
         options.extend(self.host.map(|host| ("host".to_owned(), Value::Text(host))));
+        options.extend(self.options);
         if !self.http.is_empty() {
             options.push(("http".to_owned(), Value::Map(self.http)));
         }
@@ -107,6 +112,9 @@ impl Parts {
         let params = format!("{}{}{}", self.params.lines(), self.constants, self.uploads.constants());
         if !params.is_empty() {
             script.push_str(&format!("\n{params}"));
+        }
+        if !self.scenarios.is_empty() {
+            script.push_str(&format!("\n{}", self.scenarios));
         }
         for function in self.functions {
             script.push_str(&format!("\n{}\n", function.trim_end()));

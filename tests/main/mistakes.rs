@@ -331,13 +331,17 @@ fn an_input_whose_kind_is_missing_is_answered_with_the_command_to_type() {
             "shop.postman_collection.json",
             "did you mean: rhaid convert postman shop.postman_collection.json\n",
         ),
-        ("x", "write one of: rhaid convert har x, rhaid convert curl x, rhaid convert openapi x"),
+        ("plan.jmx", "did you mean: rhaid convert jmeter plan.jmx\n"),
+        ("x", "write one of: rhaid convert har x, rhaid convert curl x, rhaid convert openapi x, "),
     ] {
         sandbox.run(&["convert", input]).expect_code(2).expect_stderr(&[
-            "error: expected the kind of input (har, curl, openapi), not ",
+            "error: expected the kind of input (har, curl, openapi, postman, jmeter), not ",
             expected,
             "Usage: rhaid convert",
         ]);
+    }
+    for arguments in [&["convert", "k6", "test.js"][..], &["convert", "locustfile.py"]] {
+        sandbox.run(arguments).expect_code(2).expect_stderr(&["are programs", "docs/convert-k6-locust.md"]);
     }
     sandbox.run(&["convert", "opnapi", "x.json"]).expect_code(2).expect_stderr(&["'openapi'"]);
 }
