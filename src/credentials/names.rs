@@ -8,7 +8,7 @@ const PARTS: &str = "password passwd passphrase passcode apikey secretkey access
 const ENDS: &str = "token secret cookie authorization jwt sessionid signature";
 
 /// Words that mean a credential where the name ends with them.
-const LAST: &str = "pwd pass auth bearer otp totp cvv cvc verifier";
+const LAST: &str = "pwd pass auth authentication bearer otp totp cvv cvc verifier";
 
 /// Words that are a credential only when they are the whole name.
 const WHOLE: &str = "pin sid sig";
@@ -33,7 +33,9 @@ pub fn is_credential(name: &str) -> bool {
     if has(ABOUT, last) {
         return false;
     }
-    let is_key = |pair: &[&str]| pair[1] == "key" && has(KEYS, pair[0]) || pair == ["session", "id"];
+    let is_key = |pair: &[&str]| {
+        pair[1] == "key" && (has(KEYS, pair[0]) || pair[0].ends_with("api")) || pair == ["session", "id"]
+    };
     has(LAST, last)
         || (words.len() == 1 && has(WHOLE, last))
         || words.windows(2).any(is_key)
@@ -81,7 +83,7 @@ mod tests {
             token refreshToken accesstoken x-secret-token X-CSRF-Token _csrf csrfmiddlewaretoken XSRF-TOKEN \
             api_key apiKey APIKey X-Api-Key apikey aws_secret_access_key AWSSecretAccessKey session_id \
             PHPSESSID Set-Cookie cookie authorization Proxy-Authorization x-auth client_secret id_token \
-            token_id credentials code_verifier otp pin sid jwt X-Amz-Signature API_KEY_PROD oauth2Token";
+            token_id credentials code_verifier otp pin sid jwt X-Amz-Signature API_KEY_PROD oauth2Token X-RapidAPI-Key authentication";
         for name in names.split(' ') {
             assert!(is_credential(name), "{name}");
         }

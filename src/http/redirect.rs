@@ -69,12 +69,19 @@ impl<'a> RedirectChain<'a> {
         let mut locations = answer.headers.get_all(LOCATION).iter();
         let location = locations.find(|value| !value.as_bytes().trim_ascii().is_empty())?;
         let text = encoded(location.as_bytes());
-        Some(self.target.join(&text).map_err(|error| {
-            HttpError::new(
-                ErrorKind::Redirect,
-                format!("{} redirects to an invalid URL: {error}", self.target.path()),
-            )
-        }))
+        let refused = |why: String| {
+            let message = format!("{} redirects to an invalid URL: {why}", self.target.path());
+            HttpError::new(ErrorKind::Redirect, message)
+        };
+        Some(match self.target.join(&text) {
+            // A server of the network must not reach the services of this machine.
+            Ok(next)
+                if next.origin().socket.is_some() && next.origin().socket != self.target.origin().socket =>
+            {
+                Err(refused("only the script can choose a socket of this machine".to_owned()))
+            }
+            next => next.map_err(|error| refused(error.to_string())),
+        })
     }
 
     /// Turns the request into the one that follows a redirect with this status.

@@ -243,8 +243,11 @@ impl<W: Workers> Driver<W> {
             }
             is_silent
         });
+        // The last of a number of iterations may take their time: nobody has told them to stop.
+        let may_finish = self.load.last_iterations.is_some() && self.stops == 0;
         for (worker, silence) in silent {
-            let is_over = self.load.lanes.give_up(worker, self.stops > 1, &self.shared.plan, now);
+            let is_over =
+                !may_finish && self.load.lanes.give_up(worker, self.stops > 1, &self.shared.plan, now);
             if (silence >= LONG_SILENCE || is_over) && !told.contains(&worker) {
                 told.push(worker);
                 let text = format!(
@@ -358,6 +361,7 @@ impl<W: Workers> Driver<W> {
         self.load.lanes.give_up_waiting(self.load.now());
         // The last iterations were running; the time limits them as it limits all others.
         if self.load.iterations_done && self.stops == 0 {
+            self.load.last_iterations = None;
             self.fleet.tell_all(Command::Stop);
         }
     }
@@ -441,7 +445,13 @@ impl<W: Workers> Driver<W> {
     /// A request to stop: gracefully at first, at once when it is repeated.
     fn stop(&mut self, cause: EndedBy) {
         self.stops += 1;
-        self.end(cause);
+        let is_at_its_end = matches!(self.ended_by, Some(EndedBy::RunTime | EndedBy::Iterations));
+        if cause == EndedBy::Signal && is_at_its_end {
+            // Its last iterations are cut short: that is not the end that was planned.
+            self.ended_by = Some(cause);
+        } else {
+            self.end(cause);
+        }
         self.load.lanes.end(self.load.now());
         if self.stops == 1 {
             self.fleet.tell_all(Command::Stop);

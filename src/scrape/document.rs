@@ -99,9 +99,13 @@ impl Document {
     ) -> Result<Elements, E> {
         let selector = selectors.parsed(selector)?;
         let mut ids = Vec::new();
-        for element in self.0.select(&selector) {
+        // Asked for each element and not for each that is found: one that matches nothing can take as long.
+        for element in self.0.tree.nodes().filter_map(ElementRef::wrap) {
             pause()?;
-            ids.push(element.id());
+            // As scraper does: a root without a parent is the document itself.
+            if element.parent().is_some() && selector.matches(&element) {
+                ids.push(element.id());
+            }
         }
         Ok(Elements { html: self.0.clone(), ids: ids.into() })
     }
@@ -152,9 +156,14 @@ impl Element {
     ) -> Result<Elements, E> {
         let selector = selectors.parsed(selector)?;
         let mut ids = Vec::new();
-        for element in self.get().iter().flat_map(|element| element.select(&selector)) {
+        let Some(scope) = self.get() else {
+            return Ok(Elements { html: self.html.clone(), ids: ids.into() });
+        };
+        for element in scope.descendants().skip(1).filter_map(ElementRef::wrap) {
             pause()?;
-            ids.push(element.id());
+            if selector.matches_with_scope(&element, Some(scope)) {
+                ids.push(element.id());
+            }
         }
         Ok(Elements { html: self.html.clone(), ids: ids.into() })
     }

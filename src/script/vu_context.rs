@@ -284,6 +284,11 @@ impl VuContext {
         self.stopping.get()
     }
 
+    /// Whether [`VuContext::stop`] was called, and not only [`VuContext::finish`].
+    pub(crate) fn is_told_to_stop(&self) -> bool {
+        self.stopping.get() && self.cut_pauses.get()
+    }
+
     /// `on_stop` or `teardown` runs.
     pub(crate) fn is_in_stop_hook(&self) -> bool {
         self.in_stop_hook.get()

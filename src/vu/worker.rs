@@ -247,7 +247,8 @@ impl Worker {
     /// Tells a user to stop: a wait ends at once, a running iteration gets `grace`, or else the stop timeout.
     pub(crate) fn stop_user(self: &Rc<Self>, id: u64, grace: Option<Duration>) {
         let Some(vu) = self.users.borrow().get(&id).cloned() else { return };
-        if vu.is_stopping() {
+        // One that only finishes its iteration can still be told to stop.
+        if vu.is_told_to_stop() {
             return;
         }
         let telling = vu.stop();

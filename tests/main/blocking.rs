@@ -327,3 +327,15 @@ fn a_process_that_was_stopped_does_not_blame_the_target() {
     assert!(kinds.contains(&"standstill".into()) && !kinds.contains(&"stall".into()), "{kinds:?}");
     assert_eq!(json["total"]["requests"], server.total());
 }
+
+/// A run of a number of iterations waits for the last of them, also when it blocks its thread.
+#[test]
+fn a_last_iteration_that_blocks_its_thread_is_waited_for() {
+    let (server, stuck) = (Server::start(), Stuck::default());
+    let script = r#"fn iteration() { http::get("/before"); block(1500); http::get("/after"); }"#;
+    let test = load_test(script).host(&server.url()).iterations(1).threads(1);
+    let ran = run(stuck.of(test.stop_timeout(Duration::from_millis(100))));
+    let snapshot = ran.snapshot();
+    assert_eq!((snapshot.total.requests, snapshot.iterations.completed), (2, 1));
+    assert!(snapshot.blocking.lost_workers.is_empty());
+}

@@ -114,6 +114,23 @@ fn the_stop_timeout_ends_what_does_not_end_by_itself() {
     assert_eq!(server.hits("/stop"), 1);
 }
 
+/// Of a run whose iterations are given, and of one whose time is over.
+#[test]
+fn a_signal_counts_also_while_the_last_iterations_run() {
+    for load in [&["-i", "1"][..], &["-i", "2", "-u", "2", "-r", "1000"], &["-t", "200ms"], &["--once"]] {
+        let server = Server::start();
+        let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); http::get(\"/never\"); }");
+        let url = server.url();
+        let arguments = [&["run", "test.rhai", "-H", &url, "--stop-timeout", "300ms"], load].concat();
+        let running = sandbox.start(&arguments);
+        server.wait_for_hits("/never", 1);
+        std::thread::sleep(Duration::from_millis(250));
+        running.signal("INT");
+        let (json, _) = stopped(running.wait());
+        assert_eq!(json["verdict"]["words"], "STOPPED by signal", "{load:?}");
+    }
+}
+
 #[test]
 fn a_signal_cuts_waits_and_sleeps() {
     let server = Server::start();
