@@ -173,6 +173,7 @@ fn places_that_cannot_be_requested() {
         let server = Server::answering(|seen| match seen.path.as_str() {
             "/ftp" => response(302, "location: ftp://x/\r\n", ""),
             "/bad" => response(302, "location: http://:x/\r\n", ""),
+            "/socket" => response(307, "location: http+unix://%2Frun%2Fapp.sock/x\r\n", ""),
             "/none" => response(302, "", "no location"),
             _ => response(304, "location: /x\r\n", ""),
         })
@@ -182,6 +183,10 @@ fn places_that_cannot_be_requested() {
         assert_eq!(kind(&exchange), "redirect");
         assert!(message(&exchange).contains("'ftp://x/' has the scheme 'ftp'"), "{}", message(&exchange));
         assert_eq!(kind(&get(&client, server.url("/bad")).await), "redirect");
+        // There is no such socket; that it is asked for would be an error of another kind.
+        let exchange = get(&client, server.url("/socket")).await;
+        assert_eq!(kind(&exchange), "redirect");
+        assert!(message(&exchange).contains("only the script can choose a socket"), "{}", message(&exchange));
         // Without a location, and with a status that is no redirect, the response is the answer.
         assert_eq!(kind(&get(&client, server.url("/none")).await), "status 302");
         assert_eq!(kind(&get(&client, server.url("/304")).await), "status 304");
