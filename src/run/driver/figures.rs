@@ -76,6 +76,8 @@ impl Figures {
                 self.aggregator.mark(now, error.to_string());
             }
             self.aggregator.health(worker, &health);
+            // Two intervals may have come since the last look: the second must not hide the peak of the first.
+            let users_peak = users_peak.max(self.moments[worker].users_peak);
             self.moments[worker] = Moment { users, users_peak, in_flight, interrupted_requests };
         }
     }
