@@ -193,7 +193,7 @@ impl<'a> Verdict<'a> {
         }
     }
 
-    fn is_good(self) -> bool {
+    pub(crate) fn is_good(self) -> bool {
         match self {
             Verdict::ThresholdsMet(_) | Verdict::Capacity(true) | Verdict::NoThresholdsSet => true,
             Verdict::SetupFailed(_)

@@ -470,6 +470,18 @@ pub(super) fn comment(text: &str) -> String {
     out.trim().to_owned()
 }
 
+/// Text as a regular expression that matches it.
+pub(super) fn escaped_pattern(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        if "\\.+*?()|[]{}^$".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;

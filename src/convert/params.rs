@@ -153,6 +153,46 @@ pub(super) fn protect(value: &mut Value, params: &mut Params) {
     });
 }
 
+/// The header as `bearer` or `basic`, where it is one of them.
+pub(super) fn authorization(
+    value: &str,
+    headers: &mut Vec<(String, Value)>,
+    out: &mut Vec<(&'static str, Value)>,
+    params: &mut Params,
+) {
+    use base64::Engine as _;
+    let (scheme, rest) = value.split_once(' ').unwrap_or(("", value));
+    let rest = rest.trim();
+    if scheme.eq_ignore_ascii_case("bearer") {
+        let token = if rest.contains(MARK) {
+            Value::text(rest)
+        } else {
+            params.secret("token", rest, "bearer token")
+        };
+        out.push(("bearer", token));
+        return;
+    }
+    let decoded = base64::engine::general_purpose::STANDARD
+        .decode(rest)
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok());
+    if scheme.eq_ignore_ascii_case("basic")
+        && let Some((user, password)) = decoded.as_deref().and_then(|text| text.split_once(':'))
+    {
+        out.push((
+            "basic",
+            Value::Array(vec![params.plain("user", user, ""), params.secret("password", password, "")]),
+        ));
+        return;
+    }
+    let value = if value.contains(MARK) {
+        Value::text(value)
+    } else {
+        params.secret("authorization", value, "the whole header")
+    };
+    headers.push(("authorization".to_owned(), value));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

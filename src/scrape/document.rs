@@ -6,10 +6,10 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use ego_tree::NodeId;
+use ego_tree::{NodeId, NodeRef};
 use html5ever::driver::{ParseOpts, parse_document};
 use html5ever::tendril::TendrilSink;
-use scraper::{ElementRef, Html, HtmlTreeSink, Selector};
+use scraper::{ElementRef, Html, HtmlTreeSink, Node, Selector};
 
 use super::bounded::Bounded;
 
@@ -98,22 +98,33 @@ impl Document {
         pause: Pause<E>,
     ) -> Result<Elements, E> {
         let selector = selectors.parsed(selector)?;
-        let mut ids = Vec::new();
-        // Asked for each element and not for each that is found: one that matches nothing can take as long.
-        for element in self.0.tree.nodes().filter_map(ElementRef::wrap) {
-            pause()?;
-            // As scraper does: a root without a parent is the document itself.
-            if element.parent().is_some() && selector.matches(&element) {
-                ids.push(element.id());
-            }
-        }
-        Ok(Elements { html: self.0.clone(), ids: ids.into() })
+        // As scraper does: a root without a parent is the document itself.
+        let elements = self.0.tree.nodes().filter(|node| node.parent().is_some());
+        matching(&self.0, elements, pause, |element| selector.matches(element))
     }
 
     /// The element that holds all others.
     pub(crate) fn root(&self) -> Element {
         Element { html: self.0.clone(), id: self.0.root_element().id() }
     }
+}
+
+/// The elements among these nodes that match. Pauses for each node and not for each that is found: a selector that
+/// matches nothing can take as long.
+fn matching<'a, E: From<String>>(
+    html: &'a Rc<Html>,
+    nodes: impl Iterator<Item = NodeRef<'a, Node>>,
+    pause: Pause<E>,
+    matches: impl Fn(&ElementRef<'a>) -> bool,
+) -> Result<Elements, E> {
+    let mut ids = Vec::new();
+    for element in nodes.filter_map(ElementRef::wrap) {
+        pause()?;
+        if matches(&element) {
+            ids.push(element.id());
+        }
+    }
+    Ok(Elements { html: html.clone(), ids: ids.into() })
 }
 
 impl Element {
@@ -155,17 +166,9 @@ impl Element {
         pause: Pause<E>,
     ) -> Result<Elements, E> {
         let selector = selectors.parsed(selector)?;
-        let mut ids = Vec::new();
-        let Some(scope) = self.get() else {
-            return Ok(Elements { html: self.html.clone(), ids: ids.into() });
-        };
-        for element in scope.descendants().skip(1).filter_map(ElementRef::wrap) {
-            pause()?;
-            if selector.matches_with_scope(&element, Some(scope)) {
-                ids.push(element.id());
-            }
-        }
-        Ok(Elements { html: self.html.clone(), ids: ids.into() })
+        let scope = self.get();
+        let below = scope.iter().flat_map(|scope| scope.descendants().skip(1));
+        matching(&self.html, below, pause, |element| selector.matches_with_scope(element, scope))
     }
 
     /// Always there: an element's number comes from its own document, which nobody changes.

@@ -57,6 +57,7 @@ mod samples;
 mod scraping;
 mod script_errors;
 mod script_reference;
+mod secret_places;
 mod secrets;
 mod shipped_scripts;
 mod signals;

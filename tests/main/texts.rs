@@ -2,28 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::{Sandbox, Server};
-
-/// Everything that a run can write, in one sandbox.
-const ALL_OUTPUTS: [&str; 17] = [
-    "--csv",
-    "run",
-    "--csv-full-history",
-    "--json",
-    "--html",
-    "r.html",
-    "--junit",
-    "j.xml",
-    "--markdown",
-    "m.md",
-    "--summary-export",
-    "s.json",
-    "--out",
-    "json=o.json",
-    "--out",
-    "csv=o.csv",
-    "--http-debug=headers",
-];
+use crate::support::{ALL_OUTPUTS, Sandbox, Server};
 
 /// Names and messages of 1 MB, each another one, at every place that keeps texts.
 #[cfg(target_os = "linux")]
@@ -52,6 +31,7 @@ fn texts_without_end_take_no_memory_without_end_and_the_report_says_what_was_cut
     let url = server.url();
     let mut arguments = vec!["run", "test.rhai", "-H", &url, "-i", "60", "-u", "2"];
     arguments.extend(ALL_OUTPUTS);
+    arguments.push("--http-debug=headers");
     let (output, peak_kb) = sandbox.start(&arguments).wait_with_peak();
     let output = output.expect_code(1);
     assert!(peak_kb < 300_000, "{peak_kb} kB");
@@ -165,6 +145,7 @@ fn no_control_character_reaches_any_output() {
         "p=\u{1b}\u{202e}",
     ]);
     arguments.extend(ALL_OUTPUTS);
+    arguments.push("--http-debug=headers");
     arguments.retain(|argument| !argument.starts_with("p=") && *argument != "--param");
     let output = sandbox.run(&arguments).expect_code(1);
     assert_clean("standard output", &output.stdout);

@@ -27,6 +27,26 @@ pub(crate) use results::{RunDir, files_with, rows};
 pub(crate) use server::{Seen, Server};
 pub(crate) use tls::TlsServer;
 
+/// Everything that a run can write, in one sandbox.
+pub(crate) const ALL_OUTPUTS: [&str; 16] = [
+    "--csv",
+    "run",
+    "--csv-full-history",
+    "--json",
+    "--html",
+    "r.html",
+    "--junit",
+    "j.xml",
+    "--markdown",
+    "m.md",
+    "--summary-export",
+    "s.json",
+    "--out",
+    "json=o.json",
+    "--out",
+    "csv=o.csv",
+];
+
 /// How long anything may take before a test fails; far above what is needed, so that a slow machine passes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 

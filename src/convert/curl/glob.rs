@@ -9,7 +9,7 @@ const MOST_URLS: usize = 100;
 ///
 /// # Errors
 /// When curl would not accept it, or it stands for too many.
-pub(super) fn expanded(url: &str) -> Result<Vec<String>, String> {
+pub(in crate::convert) fn expanded(url: &str) -> Result<Vec<String>, String> {
     let chars: Vec<char> = url.chars().collect();
     let mut urls = vec![String::new()];
     let mut at = 0;

@@ -8,9 +8,9 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::Value as Json;
 
-use super::har_read::Entry;
-use super::literal::{identifier, text_literal};
-use super::request::{MARK, MARK_END};
+use crate::convert::har::read::Entry;
+use crate::convert::literal::{escaped_pattern, identifier, text_literal};
+use crate::convert::request::{MARK, MARK_END};
 use crate::credentials::is_credential;
 use crate::scrape::{Document, Patterns, Selectors};
 
@@ -27,18 +27,18 @@ const MOST_INLINE: usize = 100;
 const LONGEST: usize = 8 * 1024;
 
 /// Where a value is taken from.
-pub(super) struct Source {
+pub(in crate::convert) struct Source {
     /// Number of the request whose answer has it.
-    pub(super) step: usize,
-    pub(super) from: From,
+    pub(in crate::convert) step: usize,
+    pub(in crate::convert) from: From,
     /// What it is called there.
     key: String,
     /// What the variable is called, once it is used.
-    pub(super) variable: Option<usize>,
+    pub(in crate::convert) variable: Option<usize>,
 }
 
 /// How the script takes it out of a response.
-pub(super) enum From {
+pub(in crate::convert) enum From {
     /// An expression after the response's variable.
     Response(String),
     /// A whole expression, which needs no response.
@@ -46,29 +46,29 @@ pub(super) enum From {
 }
 
 /// A value that is used.
-pub(super) struct Variable {
-    pub(super) name: String,
-    pub(super) step: usize,
+pub(in crate::convert) struct Variable {
+    pub(in crate::convert) name: String,
+    pub(in crate::convert) step: usize,
     /// What follows the response's name.
-    pub(super) expression: String,
+    pub(in crate::convert) expression: String,
     /// The pages that use it.
-    pub(super) pages: HashSet<usize>,
+    pub(in crate::convert) pages: HashSet<usize>,
 }
 
 /// All values that answers had so far.
 #[derive(Default)]
-pub(super) struct Values {
+pub(in crate::convert) struct Values {
     known: HashMap<String, Source>,
     /// What requests had sent so far.
     sent: HashSet<String>,
-    pub(super) variables: Vec<Variable>,
+    pub(in crate::convert) variables: Vec<Variable>,
     selectors: Selectors,
     patterns: Patterns,
 }
 
 /// Where in a request a value stands.
 #[derive(Clone, Copy)]
-pub(super) enum Place<'a> {
+pub(in crate::convert) enum Place<'a> {
     /// The whole URL.
     Link,
     Path,
@@ -77,7 +77,7 @@ pub(super) enum Place<'a> {
 
 impl Values {
     /// The expression for a value of a request, when an earlier answer had it.
-    pub(super) fn find(&mut self, value: &str, place: Place<'_>, page: usize) -> Option<String> {
+    pub(in crate::convert) fn find(&mut self, value: &str, place: Place<'_>, page: usize) -> Option<String> {
         let source = self.known.get_mut(value)?;
         let short = value.len() < 5 || (value.len() < 6 && !value.bytes().all(|b| b.is_ascii_digit()));
         let fits = match place {
@@ -107,14 +107,14 @@ impl Values {
     }
 
     /// Remembers what a request sent.
-    pub(super) fn sent(&mut self, value: &str) {
+    pub(in crate::convert) fn sent(&mut self, value: &str) {
         if value.len() <= LONGEST {
             self.sent.insert(value.to_owned());
         }
     }
 
     /// Looks into an answer. `resource` is what its URL is about.
-    pub(super) fn answered(&mut self, step: usize, entry: &Entry, resource: &str) {
+    pub(in crate::convert) fn answered(&mut self, step: usize, entry: &Entry, resource: &str) {
         self.headers(step, entry);
         let Some(content) = entry.content.as_deref().filter(|content| content.len() <= MOST_BODY) else {
             return;
@@ -237,7 +237,7 @@ impl Values {
             let value_at = value.as_ptr() as usize - content.as_ptr() as usize;
             let before = &content[name_at..value_at];
             let quote = &content[value_at - 1..value_at];
-            let pattern = format!("{}([^{quote}]+)", escaped(before));
+            let pattern = format!("{}([^{quote}]+)", escaped_pattern(before));
             // Only what the script will find in the same way.
             if self.patterns.first(&pattern, content).ok().flatten().as_deref() == Some(value) {
                 self.learn(value, step, From::Response(format!(".regex({})", text_literal(&pattern))), name);
@@ -361,18 +361,6 @@ fn name_before(bytes: &[u8], quote: usize) -> Option<usize> {
     (at < end && quote - at < 100).then_some(at)
 }
 
-/// Text as a regular expression that matches it.
-pub(super) fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        if "\\.+*?()|[]{}^$".contains(c) {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
-}
-
 /// Whether a text is a URL, or a path, that the visitor could not have made up.
 fn is_telling_link(text: &str) -> bool {
     let is_link = text.starts_with("http://") || text.starts_with("https://") || text.starts_with('/');
@@ -417,7 +405,7 @@ fn is_id(name: &str) -> bool {
 }
 
 /// Whether a part of a path is an id rather than a word.
-pub(super) fn is_id_like(segment: &str) -> bool {
+pub(in crate::convert) fn is_id_like(segment: &str) -> bool {
     let digits = segment.bytes().filter(u8::is_ascii_digit).count();
     let hex = segment.len() >= 8 && segment.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
     let plain = segment.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');

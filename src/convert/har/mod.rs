@@ -4,17 +4,24 @@
 //! earlier answers to `har_correlate`. Invariant: a value that the server made up is taken from its answer, or it is
 //! noted that it stands in the script.
 
+mod correlate;
+mod read;
+
+pub(crate) use read::HarOptions;
+
 use std::collections::{HashMap, HashSet};
 
-use super::body::{Uploads, body, file, random};
-use super::curl::authorization;
-use super::har_correlate::{Place, Values, is_id_like};
-use super::har_read::{Entry, HarOptions, Recording, read};
-use super::literal::{Piece, Value, comment, identifier, text_literal, unused};
-use super::params::{each_leaf, protect};
-use super::problem::Problem;
-use super::request::{Call, Dropped, MARK, MARK_END, dropped, fields, group, location, origin, query_note};
-use super::script::{Converted, Parts, count};
+use crate::convert::body::{Uploads, body, file, random};
+use crate::convert::har::correlate::{Place, Values, is_id_like};
+use crate::convert::har::read::{Entry, Recording, read};
+use crate::convert::literal::{Piece, Value, comment, identifier, text_literal, unused};
+use crate::convert::params::authorization;
+use crate::convert::params::{each_leaf, protect};
+use crate::convert::problem::Problem;
+use crate::convert::request::{
+    Call, Dropped, MARK, MARK_END, dropped, fields, group, location, origin, query_note,
+};
+use crate::convert::script::{Converted, Parts, count};
 use crate::credentials::is_credential;
 
 /// Pauses inside a page shorter than this are the page's own.

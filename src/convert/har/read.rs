@@ -10,9 +10,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
-use super::body::essence;
-use super::problem::Problem;
-use super::script::{Notes, count};
+use crate::convert::body::essence;
+use crate::convert::problem::Problem;
+use crate::convert::script::{Notes, count};
 
 /// What of a recording is converted.
 #[derive(Clone, Debug, Default)]
@@ -133,15 +133,15 @@ struct Pair {
 /// A field of a form that was sent.
 #[derive(Clone, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object with name and value")]
-pub(super) struct Field {
+pub(in crate::convert) struct Field {
     #[serde(default, deserialize_with = "or_default")]
-    pub(super) name: String,
+    pub(in crate::convert) name: String,
     #[serde(default, deserialize_with = "or_default")]
-    pub(super) value: String,
+    pub(in crate::convert) value: String,
     #[serde(default)]
-    pub(super) file_name: Option<String>,
+    pub(in crate::convert) file_name: Option<String>,
     #[serde(default)]
-    pub(super) content_type: Option<String>,
+    pub(in crate::convert) content_type: Option<String>,
 }
 
 /// Some tools write `null` for what they do not know.
@@ -152,23 +152,23 @@ fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
 }
 
 /// A recorded request and its answer.
-pub(super) struct Entry {
+pub(in crate::convert) struct Entry {
     /// Number of its page among those that are kept.
-    pub(super) page: usize,
+    pub(in crate::convert) page: usize,
     /// Milliseconds since 1970.
-    pub(super) started_ms: f64,
-    pub(super) duration_ms: f64,
-    pub(super) method: String,
-    pub(super) url: Url,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) post: Option<Post>,
+    pub(in crate::convert) started_ms: f64,
+    pub(in crate::convert) duration_ms: f64,
+    pub(in crate::convert) method: String,
+    pub(in crate::convert) url: Url,
+    pub(in crate::convert) headers: Vec<(String, String)>,
+    pub(in crate::convert) post: Option<Post>,
     /// Of the last answer, when redirects were followed; `None` when that was not recorded.
-    pub(super) status: Option<i64>,
+    pub(in crate::convert) status: Option<i64>,
     /// Where redirects led to.
-    pub(super) final_url: Option<Url>,
-    pub(super) response_headers: Vec<(String, String)>,
-    pub(super) content_type: String,
-    pub(super) content: Option<String>,
+    pub(in crate::convert) final_url: Option<Url>,
+    pub(in crate::convert) response_headers: Vec<(String, String)>,
+    pub(in crate::convert) content_type: String,
+    pub(in crate::convert) content: Option<String>,
     is_document: bool,
     is_asset: bool,
     has_answer: bool,
@@ -176,26 +176,30 @@ pub(super) struct Entry {
 }
 
 /// What was sent.
-pub(super) struct Post {
-    pub(super) content_type: String,
-    pub(super) bytes: Vec<u8>,
-    pub(super) fields: Vec<Field>,
+pub(in crate::convert) struct Post {
+    pub(in crate::convert) content_type: String,
+    pub(in crate::convert) bytes: Vec<u8>,
+    pub(in crate::convert) fields: Vec<Field>,
     /// How many bytes it had, where the recording has others.
-    pub(super) whole: Option<usize>,
+    pub(in crate::convert) whole: Option<usize>,
 }
 
 /// A recording without what does not matter.
-pub(super) struct Recording {
-    pub(super) entries: Vec<Entry>,
+pub(in crate::convert) struct Recording {
+    pub(in crate::convert) entries: Vec<Entry>,
     /// Titles of the pages that have entries.
-    pub(super) pages: Vec<String>,
+    pub(in crate::convert) pages: Vec<String>,
 }
 
 /// Reads a recording and leaves out what does not matter.
 ///
 /// # Errors
 /// When it is no HAR, or nothing of it is left.
-pub(super) fn read(text: &str, options: &HarOptions, notes: &mut Notes) -> Result<Recording, Problem> {
+pub(in crate::convert) fn read(
+    text: &str,
+    options: &HarOptions,
+    notes: &mut Notes,
+) -> Result<Recording, Problem> {
     let file: File = serde_json::from_str(text.trim_start_matches('\u{feff}'))
         .map_err(|error| Problem::of_json("a recording in HAR 1.2", &error))?;
     let recorded = file.log.entries.len();
@@ -427,7 +431,7 @@ fn same_url(a: &Url, b: &Url) -> bool {
 }
 
 /// Host and port of a URL, as one writes them.
-pub(super) fn authority(url: &Url) -> String {
+pub(in crate::convert) fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or(host.to_owned(), |port| format!("{host}:{port}"))
 }

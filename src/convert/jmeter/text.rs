@@ -6,19 +6,19 @@
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
-use super::literal::{Value, identifier, text_literal};
-use super::params::Params;
-use super::request::{MARK, MARK_END, marked};
-use super::script::Notes;
+use crate::convert::literal::{Value, identifier, text_literal};
+use crate::convert::params::Params;
+use crate::convert::request::{MARK, MARK_END, marked};
+use crate::convert::script::Notes;
 use crate::credentials::is_credential;
 
 /// What is known about the variables of a plan.
 #[derive(Default)]
-pub(super) struct Variables {
+pub(in crate::convert) struct Variables {
     /// User defined variables: they stay what they are.
-    pub(super) fixed: HashMap<String, String>,
+    pub(in crate::convert) fixed: HashMap<String, String>,
     /// Variables that a run sets.
-    pub(super) fields: HashSet<String>,
+    pub(in crate::convert) fields: HashSet<String>,
     /// How many variables are being looked up, each for the one before.
     depth: Cell<usize>,
 }
@@ -28,7 +28,7 @@ const MOST_DEPTH: usize = 5;
 
 impl Variables {
     /// Text with the values of fixed variables that are no secrets, and of properties.
-    pub(super) fn known(&self, text: &str) -> String {
+    pub(in crate::convert) fn known(&self, text: &str) -> String {
         self.known_below(text, 0)
     }
 
@@ -51,12 +51,12 @@ impl Variables {
     }
 
     /// Text as a value.
-    pub(super) fn value(&self, text: &str, params: &mut Params, notes: &mut Notes) -> Value {
+    pub(in crate::convert) fn value(&self, text: &str, params: &mut Params, notes: &mut Notes) -> Value {
         self.of_marks(&marks(text), params, notes)
     }
 
     /// Text with marks as a value.
-    pub(super) fn of_marks(&self, text: &str, params: &mut Params, notes: &mut Notes) -> Value {
+    pub(in crate::convert) fn of_marks(&self, text: &str, params: &mut Params, notes: &mut Notes) -> Value {
         marked(text, |inner| self.expression(&unhexed(inner), params, notes))
     }
 
@@ -132,7 +132,7 @@ impl Variables {
 }
 
 /// The field of the user's map for a variable.
-pub(super) fn field(name: &str) -> String {
+pub(in crate::convert) fn field(name: &str) -> String {
     format!("this.{}", identifier(name, "value"))
 }
 
@@ -147,7 +147,7 @@ fn required(inner: &str, params: &mut Params, notes: &mut Notes) -> String {
 }
 
 /// An expression for a whole number.
-pub(super) fn whole(code: &str) -> String {
+pub(in crate::convert) fn whole(code: &str) -> String {
     match code.trim_matches('"').parse::<i64>() {
         Ok(number) => number.to_string(),
         Err(_) if code.starts_with('"') => format!("parse_int({code})"),
@@ -174,7 +174,7 @@ fn next(text: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// Text with marks for what stands in `${…}`.
-pub(super) fn marks(text: &str) -> String {
+pub(in crate::convert) fn marks(text: &str) -> String {
     let text: String = text.chars().filter(|c| *c != MARK && *c != MARK_END).collect();
     let mut out = String::new();
     let mut rest = text.as_str();
@@ -187,7 +187,7 @@ pub(super) fn marks(text: &str) -> String {
 }
 
 /// What stands in a mark.
-pub(super) fn unhexed(text: &str) -> String {
+pub(in crate::convert) fn unhexed(text: &str) -> String {
     let bytes: Vec<u8> = (0..text.len())
         .step_by(2)
         .filter_map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())

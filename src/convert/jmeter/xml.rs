@@ -6,7 +6,7 @@
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-use super::problem::Problem;
+use crate::convert::problem::Problem;
 
 /// Nesting of a plan.
 const MOST_DEPTH: usize = 200;
@@ -16,34 +16,34 @@ const MOST_ELEMENTS: usize = 1_000_000;
 
 /// An element.
 #[derive(Debug, Default)]
-pub(super) struct Element {
-    pub(super) name: String,
+pub(in crate::convert) struct Element {
+    pub(in crate::convert) name: String,
     attributes: Vec<(String, String)>,
-    pub(super) text: String,
-    pub(super) children: Vec<Element>,
+    pub(in crate::convert) text: String,
+    pub(in crate::convert) children: Vec<Element>,
 }
 
 impl Element {
-    pub(super) fn attribute(&self, name: &str) -> &str {
+    pub(in crate::convert) fn attribute(&self, name: &str) -> &str {
         self.attributes.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
     }
 
     /// The child that holds a property.
-    pub(super) fn property(&self, name: &str) -> Option<&Element> {
+    pub(in crate::convert) fn property(&self, name: &str) -> Option<&Element> {
         self.children.iter().find(|child| child.attribute("name") == name)
     }
 
     /// The text of a property; empty when there is none.
-    pub(super) fn text_of(&self, name: &str) -> &str {
+    pub(in crate::convert) fn text_of(&self, name: &str) -> &str {
         self.property(name).map_or("", |property| property.text.trim())
     }
 
-    pub(super) fn is_set(&self, name: &str) -> bool {
+    pub(in crate::convert) fn is_set(&self, name: &str) -> bool {
         self.text_of(name) == "true"
     }
 
     /// The entries of a collection.
-    pub(super) fn entries(&self, name: &str) -> impl Iterator<Item = &Element> {
+    pub(in crate::convert) fn entries(&self, name: &str) -> impl Iterator<Item = &Element> {
         self.property(name).into_iter().flat_map(|property| &property.children)
     }
 }
@@ -52,7 +52,7 @@ impl Element {
 ///
 /// # Errors
 /// When it is no XML, with line and column, or too large.
-pub(super) fn parse(text: &str) -> Result<Element, Problem> {
+pub(in crate::convert) fn parse(text: &str) -> Result<Element, Problem> {
     let text = text.trim_start_matches('\u{feff}');
     let mut reader = Reader::from_str(text);
     let mut open = vec![Element::default()];

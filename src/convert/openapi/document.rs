@@ -7,8 +7,8 @@ use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use serde_saphyr::{Budget, Options};
 
-use super::problem::Problem;
-use super::script::Notes;
+use crate::convert::problem::Problem;
+use crate::convert::script::Notes;
 
 /// How many references may lead to one another.
 const MOST_STEPS: usize = 32;
@@ -26,7 +26,7 @@ const STACK: usize = 32 * 1024 * 1024;
 ///
 /// # Errors
 /// When it is neither; the message says line and column.
-pub(super) fn parse(text: &str) -> Result<Value, Problem> {
+pub(in crate::convert) fn parse(text: &str) -> Result<Value, Problem> {
     let text = text.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with(['{', '[']) {
         return serde_json::from_str(text).map_err(|error| Problem::of_json("JSON", &error));
@@ -52,21 +52,25 @@ fn parse_yaml(text: &str) -> Result<Value, Problem> {
 }
 
 /// A document whose parts refer to one another.
-pub(super) struct Document {
+pub(in crate::convert) struct Document {
     root: Value,
 }
 
 impl Document {
-    pub(super) fn new(root: Value) -> Document {
+    pub(in crate::convert) fn new(root: Value) -> Document {
         Document { root }
     }
 
-    pub(super) fn root(&self) -> &Value {
+    pub(in crate::convert) fn root(&self) -> &Value {
         &self.root
     }
 
     /// What a value stands for: itself, or what its `$ref` leads to; `None`, and a note, when that is nowhere.
-    pub(super) fn resolve<'a>(&'a self, value: &'a Value, notes: &mut Notes) -> Option<&'a Value> {
+    pub(in crate::convert) fn resolve<'a>(
+        &'a self,
+        value: &'a Value,
+        notes: &mut Notes,
+    ) -> Option<&'a Value> {
         let mut value = value;
         for _ in 0..MOST_STEPS {
             let Some(reference) = value.get("$ref").and_then(Value::as_str) else { return Some(value) };

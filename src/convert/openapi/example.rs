@@ -7,8 +7,8 @@ use std::collections::HashSet;
 
 use serde_json::{Map, Number, Value};
 
-use super::openapi_document::Document;
-use super::script::Notes;
+use crate::convert::openapi::document::Document;
+use crate::convert::script::Notes;
 
 /// Values in an example, before only what is required is added.
 const ENOUGH: usize = 60;
@@ -26,9 +26,9 @@ const DEEPEST: usize = 8;
 const MOST_PARTS: usize = 200;
 
 /// Makes examples of one document's schemas.
-pub(super) struct Examples<'a> {
-    pub(super) document: &'a Document,
-    pub(super) notes: &'a mut Notes,
+pub(in crate::convert) struct Examples<'a> {
+    pub(in crate::convert) document: &'a Document,
+    pub(in crate::convert) notes: &'a mut Notes,
     /// Values made so far.
     made: usize,
     /// Schemas put together so far.
@@ -47,12 +47,12 @@ struct Object<'a> {
 }
 
 impl<'a> Examples<'a> {
-    pub(super) fn new(document: &'a Document, notes: &'a mut Notes) -> Examples<'a> {
+    pub(in crate::convert) fn new(document: &'a Document, notes: &'a mut Notes) -> Examples<'a> {
         Examples { document, notes, made: 0, parts: 0, inside: Vec::new() }
     }
 
     /// The example of a parameter or a media type, else one of its schema.
-    pub(super) fn of_holder(&mut self, holder: &'a Value, name: &str) -> Option<Value> {
+    pub(in crate::convert) fn of_holder(&mut self, holder: &'a Value, name: &str) -> Option<Value> {
         if let Some(example) = holder.get("example") {
             return Some(example.clone());
         }

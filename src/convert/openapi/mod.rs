@@ -3,19 +3,22 @@
 //! Owns operations, their parameters, bodies and security, and how they become tasks. Leaves reading and references to
 //! `openapi_document`, made-up values to `openapi_example`. Invariant: an operation that cannot be said whole is noted.
 
+mod document;
+mod example;
+
 use std::collections::HashSet;
 
 use serde_json::Value as Json;
 use url::Url;
 
-use super::body::{essence, file_of, is_json};
-use super::literal::{Value, comment, identifier, text_literal, unused};
-use super::openapi_document::{Document, parse};
-use super::openapi_example::Examples;
-use super::params::{Params, protect};
-use super::problem::Problem;
-use super::request::{Call, group};
-use super::script::{Converted, Notes, Parts, count};
+use crate::convert::body::{essence, file_of, is_json};
+use crate::convert::literal::{Value, comment, identifier, text_literal, unused};
+use crate::convert::openapi::document::{Document, parse};
+use crate::convert::openapi::example::Examples;
+use crate::convert::params::{Params, protect};
+use crate::convert::problem::Problem;
+use crate::convert::request::{Call, group};
+use crate::convert::script::{Converted, Notes, Parts, count};
 
 /// Operations that are converted; a script may have 10,000 functions.
 const MOST_OPERATIONS: usize = 2_000;

@@ -181,20 +181,13 @@ fn verdict_sentence(record: &RunRecord, findings: &[Finding]) -> (Judgement, Str
     (judgement(verdict), sentence)
 }
 
-fn judgement(verdict: Verdict<'_>) -> Judgement {
+/// How a verdict is shown: whether it is good is its own matter.
+pub(in crate::report) fn judgement(verdict: Verdict<'_>) -> Judgement {
     match verdict {
-        Verdict::ThresholdsMet(_) | Verdict::Capacity(true) => Judgement::Good,
         Verdict::StoppedBySignal | Verdict::Unfinished => Judgement::Warning,
         Verdict::NoThresholdsSet => Judgement::Neutral,
-        Verdict::SetupFailed(_)
-        | Verdict::Aborted(_)
-        | Verdict::NoRequests
-        | Verdict::NothingSucceeded(_)
-        | Verdict::ThresholdsBreached(_, _)
-        | Verdict::Errors
-        | Verdict::Regression(_)
-        | Verdict::WorkerLost
-        | Verdict::Capacity(false) => Judgement::Bad,
+        verdict if verdict.is_good() => Judgement::Good,
+        _ => Judgement::Bad,
     }
 }
 

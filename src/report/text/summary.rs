@@ -20,6 +20,7 @@ use crate::metrics::{
     Snapshot,
 };
 use crate::plan::{EndedBy, RunInfo, RunRecord};
+use crate::report::model::{Judgement, judgement};
 use crate::text::format;
 use crate::text::format_clock;
 use crate::text::{clean_lines, cut_middle};
@@ -408,20 +409,12 @@ fn setup_error(ended_by: &EndedBy, look: Look) -> Vec<String> {
 fn verdict(record: &RunRecord, look: Look) -> String {
     let snapshot = &*record.snapshot;
     let verdict = Verdict::of(record);
-    let tone = match verdict {
-        Verdict::ThresholdsMet(_) => Tone::Pass,
-        Verdict::Capacity(true) => Tone::Good,
-        Verdict::NoThresholdsSet => Tone::Strong,
-        Verdict::StoppedBySignal | Verdict::Unfinished => Tone::Warning,
-        Verdict::SetupFailed(_)
-        | Verdict::Aborted(_)
-        | Verdict::NoRequests
-        | Verdict::NothingSucceeded(_)
-        | Verdict::ThresholdsBreached(_, _)
-        | Verdict::Errors
-        | Verdict::Regression(_)
-        | Verdict::WorkerLost
-        | Verdict::Capacity(false) => Tone::Bad,
+    let tone = match judgement(verdict) {
+        Judgement::Good if matches!(verdict, Verdict::ThresholdsMet(_)) => Tone::Pass,
+        Judgement::Good => Tone::Good,
+        Judgement::Neutral => Tone::Strong,
+        Judgement::Warning => Tone::Warning,
+        Judgement::Bad => Tone::Bad,
     };
     let figures = || figures(snapshot, look);
     let sentence = match (verdict, Verdict::reason(record)) {
