@@ -14,8 +14,8 @@ use super::exit::Exit;
 use super::output;
 use super::places::Places;
 use crate::convert::{
-    Converted, HarOptions, Problem, SideFile, convert_curl, convert_har, convert_jmeter, convert_openapi,
-    convert_postman,
+    Converted, Environment, HarOptions, Problem, SideFile, convert_curl, convert_har, convert_jmeter,
+    convert_openapi, convert_postman,
 };
 use crate::outbound::{self, Client, Proxies};
 use crate::system::create_file;
@@ -169,8 +169,12 @@ fn curl(input: &str) -> Result<Converted, String> {
 }
 
 fn postman(input: &str, environment: Option<&str>) -> Result<Converted, String> {
-    let environment = environment.map(|file| read(file, "the environment")).transpose()?;
-    converted(input, "the collection", |text| convert_postman(text, environment.as_deref()))
+    let environment = environment.map(|file| {
+        let text = read(file, "the environment")?;
+        Environment::parse(&text).map_err(|problem| problem.told_of(name_of(file)))
+    });
+    let environment = environment.transpose()?;
+    converted(input, "the collection", |text| convert_postman(text, environment.as_ref()))
 }
 
 /// Converts an input to a script; errors name the input.

@@ -23,6 +23,6 @@ pub(crate) use har::convert_har;
 pub(crate) use jmeter::convert_jmeter;
 pub(crate) use literal::{identifier, text_literal};
 pub(crate) use openapi::convert_openapi;
-pub(crate) use postman::convert_postman;
+pub(crate) use postman::{Environment, convert_postman};
 pub(crate) use problem::Problem;
 pub(crate) use script::Converted;

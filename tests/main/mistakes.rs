@@ -268,7 +268,7 @@ fn flags_and_commands_that_do_not_exist() {
         .expect_stderr(&["'--usrs'", "'--users'"])
         .expect_code(2);
     sandbox.run(&["tagret"]).expect_stderr(&["'tagret'", "'target'"]).expect_code(2);
-    sandbox.run(&["run"]).expect_stderr(&["no script", "rhaid run --help"]).expect_code(2);
+    sandbox.run(&["run"]).expect_stderr(&["no script", "rhaid new test.rhai"]).expect_code(2);
     sandbox.run(&[] as &[&str]).expect_code(2);
 }
 

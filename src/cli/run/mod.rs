@@ -36,7 +36,8 @@ pub(super) fn run(args: &RunArgs) -> Exit {
 fn run_as_told(args: &RunArgs) -> Result<Exit, Refused> {
     let config = config_file::load(args.config.as_ref())?;
     let Some(script) = args.script().or(config.args.script()).cloned() else {
-        let text = "no script: name one, as in rhaid run scripts/quickstart.rhai (rhaid run --help)";
+        let text =
+            "no script: name one, as in rhaid run test.rhai; rhaid new test.rhai writes one to start from";
         return Err(Refused::Usage(text.to_owned()));
     };
     let file_options = config.options();

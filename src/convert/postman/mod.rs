@@ -28,15 +28,34 @@ const MOST_REQUESTS: usize = 5_000;
 /// Stands for a host that a run has to be given.
 const NO_HOST: &str = "http://postman.invalid";
 
+/// An exported environment, whose values override those of a collection.
+pub(crate) struct Environment(Json);
+
+impl Environment {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// When the text is none.
+    pub(crate) fn parse(text: &str) -> Result<Environment, Problem> {
+        let json = json(text, "a Postman environment")?;
+        match json.get("values").and_then(Json::as_array) {
+            Some(_) => Ok(Environment(json)),
+            None => {
+                Err("this is not a Postman environment: it has no `values`; export it from Postman".into())
+            }
+        }
+    }
+}
+
+fn json(text: &str, what: &str) -> Result<Json, Problem> {
+    serde_json::from_str(text.trim_start_matches('\u{feff}')).map_err(|error| Problem::of_json(what, &error))
+}
+
 /// A script of a collection, with the values of an environment.
 ///
 /// # Errors
-/// When one of the texts is not what it should be, or the collection has no requests.
-pub(crate) fn convert_postman(text: &str, environment: Option<&str>) -> Result<Converted, Problem> {
-    let json = |text: &str, what| {
-        serde_json::from_str::<Json>(text.trim_start_matches('\u{feff}'))
-            .map_err(|error| Problem::of_json(what, &error))
-    };
+/// When the text is no collection, or the collection has no requests.
+pub(crate) fn convert_postman(text: &str, environment: Option<&Environment>) -> Result<Converted, Problem> {
     let root = json(text, "a Postman collection")?;
     let collection = root.get("collection").unwrap_or(&root);
     let items = match collection.get("item").and_then(Json::as_array) {
@@ -55,16 +74,6 @@ pub(crate) fn convert_postman(text: &str, environment: Option<&str>) -> Result<C
             );
         }
     };
-    let environment = match environment {
-        None => None,
-        Some(text) => {
-            let json = json(text, "a Postman environment")?;
-            if json.get("values").and_then(Json::as_array).is_none() {
-                return Err("the environment has no `values`; export it from Postman".into());
-            }
-            Some(json)
-        }
-    };
     let mut requests = Vec::new();
     flatten(items, &Inherited::of(collection, &Inherited::default()), 0, &mut requests);
     if requests.is_empty() {
@@ -76,7 +85,7 @@ pub(crate) fn convert_postman(text: &str, environment: Option<&str>) -> Result<C
         requests.truncate(MOST_REQUESTS);
     }
     let mut writer = Writer {
-        variables: variables(collection, environment.as_ref()),
+        variables: variables(collection, environment.map(|environment| &environment.0)),
         fields: requests
             .iter()
             .flat_map(|request| &request.scripts)

@@ -1,11 +1,11 @@
 //! What a request of Postman carries: its authorization, its body, and files.
 
-use crate::convert::body::type_of;
-use crate::convert::body::{Uploads, body, file_of};
-use crate::convert::literal::{Value, comment, text_literal};
-use crate::convert::postman::collection::{enabled, is_enabled, text_of};
-use crate::convert::postman::writer::Writer;
 use serde_json::Value as Json;
+
+use crate::convert::body::{Uploads, body, file_of, type_of};
+use crate::convert::literal::{Value, comment, text_literal};
+use crate::convert::postman::collection::{Variable, enabled, is_enabled, text_of};
+use crate::convert::postman::writer::Writer;
 
 impl Writer<'_> {
     pub(in crate::convert) fn auth(
@@ -69,8 +69,16 @@ impl Writer<'_> {
     }
 
     /// A secret: a parameter, unless it is a variable already.
+    /// A value that is a credential, and so are the variables that it is made of.
     fn secret(&mut self, name: &str, value: &str) -> Value {
-        if value.contains("{{") { self.text(value) } else { self.parts.params.secret(name, value, "") }
+        if !value.contains("{{") {
+            return self.parts.params.secret(name, value, "");
+        }
+        for name in value.split("{{").skip(1).filter_map(|rest| Some(rest.split_once("}}")?.0.trim())) {
+            let new = || Variable { value: String::new(), secret: true };
+            self.variables.entry(name.to_owned()).or_insert_with(new).secret = true;
+        }
+        self.text(value)
     }
 
     pub(in crate::convert) fn body(

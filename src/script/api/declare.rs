@@ -263,7 +263,7 @@ fn task(
 fn weighted(function: &Dynamic, weight: i64) -> Result<TaskSettings, String> {
     let name = convert::function_name("task", function)?;
     let weight = u32::try_from(weight)
-        .map_err(|_| format!("the weight of task '{name}' is {weight}; it must be 0 or more"))?;
+        .map_err(|_| format!("the weight of task '{name}' is {weight}; it must be 0 to {}", u32::MAX))?;
     Ok(TaskSettings { weight: Some(weight), ..TaskSettings::default() })
 }
 

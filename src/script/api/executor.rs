@@ -272,7 +272,8 @@ impl Keys<'_> {
                 .enumerate()
                 .map(|(row, (time, rate))| {
                     let time = Duration::try_from_secs_f64(time - start).map_err(|_| {
-                        format!("{what}: the time of row {} is before that of the first row", row + 1)
+                        let why = if *time < start { "before that of the first row" } else { "too large" };
+                        format!("{what}: the time of row {} is {why}", row + 1)
                     })?;
                     Ok((time, *rate))
                 })

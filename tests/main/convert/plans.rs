@@ -71,7 +71,7 @@ fn postman_that_cannot_be_converted() {
     sandbox
         .run(&["convert", "postman", "c.json", "--environment", "e.json"])
         .expect_code(104)
-        .expect_stderr(&["the environment has no `values`"]);
+        .expect_stderr(&["error: e.json: this is not a Postman environment: it has no `values`"]);
     let output = sandbox.run(&["convert", "postman", "c.json"]).expect_code(0);
     let output =
         output.expect_stderr(&["{{base}} has no value: the host is that of --host", "--once --host URL"]);
@@ -135,4 +135,14 @@ fn jmeter_that_cannot_be_converted() {
     refused("jmeter", "{}").expect_stderr(&["it has no <jmeterTestPlan>"]);
     refused("jmeter", "<jmeterTestPlan><hashTree>").expect_stderr(&["was it saved whole?"]);
     refused("jmeter", "<jmeterTestPlan><hashTree/></jmeterTestPlan>").expect_stderr(&["no HTTP requests"]);
+}
+
+#[test]
+fn a_postman_variable_that_is_a_credential_is_a_secret_parameter() {
+    let request = r#"{"item": [{"request": {"url": "http://x/", "auth": {"type": "bearer",
+        "bearer": [{"key": "token", "value": "{{t}}"}]}}}]}"#;
+    let sandbox = Sandbox::new();
+    sandbox.write("c.json", request);
+    let output = sandbox.run(&["convert", "postman", "c.json"]).expect_code(0);
+    assert!(output.stdout.contains("param(\"t\", (), #{ secret: true })"), "{}", output.stdout);
 }
