@@ -61,7 +61,9 @@ mod ws;
 
 /// The script language, for [`LoadTest::with_engine`] and [`LoadTest::with_async_fn`].
 pub use rhai;
-pub use run::{CheckReport, Control, ControlError, LoadTest, Prepared, Report, RunError, RunHandle, Stopper};
+pub use run::{
+    CheckReport, Control, ControlError, LoadTest, PlannedLoad, Prepared, Report, RunError, RunHandle, Stopper,
+};
 #[cfg(feature = "cli")]
 pub(crate) use script::reference as script_reference;
 pub use script::{AsyncCall, HttpDebug, Level, Message, Param, Problem, Sample, Severity};

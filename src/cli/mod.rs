@@ -9,7 +9,9 @@ mod check;
 mod compare;
 mod completions;
 mod config_file;
+mod control_file;
 mod convert;
+mod ctl;
 mod definitions;
 mod demo;
 mod docs;
@@ -22,6 +24,7 @@ mod monitor;
 mod new;
 mod origin;
 mod output;
+mod page;
 mod places;
 mod profiles;
 mod progress;
@@ -31,6 +34,7 @@ mod run;
 mod script_help;
 mod signals;
 mod target;
+mod web;
 
 #[cfg(any(test, rhaid_fuzzing))]
 pub(crate) use config_file::read_settings;
@@ -70,6 +74,8 @@ fn command() -> Exit {
         Command::Demo(args) => demo::demo(&args),
         Command::Target(args) => target::target(&args),
         Command::Monitor(args) => monitor::monitor(&args),
+        Command::Web(args) => web::web(&args),
+        Command::Ctl(args) => ctl::ctl(&args),
         Command::New(args) => new::new(&args),
         Command::Convert(args) => convert::convert(&args),
         Command::Docs(args) => docs::docs(&args),

@@ -131,7 +131,7 @@ impl IntervalHistograms {
 }
 
 /// Intervals that wait, and no more of them than fit a bound.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct IntervalQueue {
     waiting: Vec<IntervalHistograms>,
     histograms: usize,
@@ -196,11 +196,18 @@ impl IntervalFeed {
         locked(&first).push(interval);
     }
 
-    /// Another taker: the first gets all intervals from the start, a later one those from now on.
+    /// Another taker: it gets all intervals from now on, and before them those that some taker has not taken yet. For the
+    /// first one that is all since the start.
     pub fn taker(&self) -> IntervalTaker {
         let mut feed = locked(&self.0);
+        let backlog = if feed.has_taker {
+            let waiting = feed.takers.iter().filter_map(Weak::upgrade).map(|taker| locked(&taker).clone());
+            waiting.max_by_key(|queue| queue.waiting.len()).unwrap_or_default()
+        } else {
+            std::mem::take(&mut feed.backlog)
+        };
         feed.has_taker = true;
-        let taker = Arc::new(Mutex::new(std::mem::take(&mut feed.backlog)));
+        let taker = Arc::new(Mutex::new(backlog));
         feed.takers.push(Arc::downgrade(&taker));
         IntervalTaker(taker)
     }
@@ -252,12 +259,16 @@ mod tests {
     }
 
     #[test]
-    fn each_taker_gets_every_interval_from_its_begin_on() {
+    fn each_taker_gets_every_interval_that_was_not_taken_when_it_came() {
         let feed = IntervalFeed::default();
         feed.push(interval(0, 10));
         let (first, second) = (feed.taker(), feed.taker());
         feed.push(interval(1, 10));
-        assert_eq!((first.take().len(), second.take().len()), (2, 1));
+        assert_eq!((first.take().len(), second.take().len()), (2, 2));
+        assert!(
+            feed.taker().take().is_empty(),
+            "nothing is given twice to the same, nor from before all others"
+        );
         drop(second);
         feed.push(interval(2, 10));
         assert_eq!(first.take().len(), 1);

@@ -44,6 +44,11 @@ impl Sparse {
         self.max_us
     }
 
+    /// Sum of the values, exact as far as it is known.
+    pub fn sum_us(&self) -> u64 {
+        self.sum_us
+    }
+
     /// The values as (microseconds, count), ascending.
     pub fn values(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.counts.iter().map(|&(value, n)| (u64::from(value), u64::from(n)))

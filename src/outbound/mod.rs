@@ -102,7 +102,25 @@ impl Client {
     /// When no whole answer came, with the reason.
     #[cfg(feature = "cli")]
     pub(crate) fn post_json(&self, url: &Url, json: String) -> Result<Reply, String> {
-        self.send(self.http.post(url.clone()).header(header::CONTENT_TYPE, "application/json").body(json))
+        self.post_json_as(url, None, json)
+    }
+
+    /// The same as somebody.
+    ///
+    /// # Errors
+    /// As [`Client::post_json`].
+    #[cfg(feature = "cli")]
+    pub(crate) fn post_json_as(
+        &self,
+        url: &Url,
+        authorization: Option<&HeaderValue>,
+        json: String,
+    ) -> Result<Reply, String> {
+        let request = self.http.post(url.clone()).header(header::CONTENT_TYPE, "application/json").body(json);
+        self.send(match authorization {
+            Some(value) => request.header(header::AUTHORIZATION, value),
+            None => request,
+        })
     }
 
     fn send(&self, request: RequestBuilder) -> Result<Reply, String> {

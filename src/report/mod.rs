@@ -22,13 +22,17 @@ pub use charts::{
     Chart, capacity_chart, distribution_charts, resources_svg, timeline_charts, trend_charts, trend_row,
 };
 #[cfg(feature = "charts")]
-pub use html::{comparison_page, html_report, trend_page};
+pub use html::{
+    comparison_page, html_report, live_page, live_parts, live_script, live_style, live_top, trend_page,
+};
 #[cfg(feature = "junit")]
 pub use junit::junit;
 pub use markdown::{compared_markdown, comparison_markdown, markdown};
 pub use model::{
     BaselineCurves, Bucket, EndpointBucket, EndpointView, HeatMap, Judgement, Model, Tile, Timeline,
 };
+#[cfg(feature = "web")]
+pub(crate) use model::{bucket_width_s, endpoint_bucket_width_s};
 pub use text::{
     Look, compared_summary, comparison_table, generator_warning, live, percentile_table, plain_line,
     plain_resource_line, resource_line, resource_table, short_summary, summary, trend_table,

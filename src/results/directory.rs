@@ -80,6 +80,11 @@ impl RunDirectory {
         &self.path
     }
 
+    /// Asks for the intervals of a run that has begun; [`RunDirectory::update`] does so too, unless others came before.
+    pub fn follow(&mut self, snapshot: &Snapshot) {
+        self.hlog.follow(snapshot);
+    }
+
     /// Updates the files from a snapshot; call it once a second, see [`CsvFiles::update`].
     ///
     /// # Errors

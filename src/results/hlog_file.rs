@@ -38,6 +38,11 @@ impl HlogFile {
         Ok(HlogFile { file, has_header: false, taker: None, waiting: IntervalQueue::default(), open: None })
     }
 
+    /// Asks for the intervals from now on.
+    pub(crate) fn follow(&mut self, snapshot: &Snapshot) {
+        self.taker.get_or_insert_with(|| snapshot.intervals.taker());
+    }
+
     /// Appends the intervals that the run has handed out since the last call.
     pub(crate) fn update(&mut self, snapshot: &Snapshot) -> Result<(), ResultsError> {
         self.add_new(snapshot);

@@ -55,7 +55,7 @@ pub use resources_file::ResourcesFile;
 pub use run_json::{compared_run_json, endpoints_json, json_text, run_json};
 pub use samples_file::{SamplesFile, SamplesFormat};
 pub use stored_run::{NoRun, StoredRun};
-#[cfg(feature = "cli")]
+#[cfg(feature = "web")]
 pub(crate) use thresholds_json::threshold_json;
 pub use timeline_file::TimelineRow;
 pub use trend::Trend;

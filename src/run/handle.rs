@@ -42,6 +42,12 @@ impl Stopper {
         self.request(EndedBy::Signal);
     }
 
+    /// As [`RunHandle::reload`].
+    pub fn reload(&self) {
+        // Full or closed: the run is being stopped, or over.
+        let _ = self.requests.try_send(Request::Reload);
+    }
+
     /// As [`RunHandle::control`].
     ///
     /// # Errors
@@ -92,8 +98,7 @@ impl RunHandle {
     /// and the old one goes on. Scenarios and options stay those of the start. Does nothing before the load
     /// has begun, and for a script that was given as text but for its imports.
     pub fn reload(&self) {
-        // Full or closed: the run is being stopped, or over.
-        let _ = self.requests.try_send(Request::Reload);
+        self.stopper().reload();
     }
 
     /// Changes the load from now on: users, rate, pause, stage. Each change is a mark in the history.

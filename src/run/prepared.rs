@@ -74,6 +74,12 @@ impl Prepared {
         !self.shared.thresholds.is_empty()
     }
 
+    /// The thresholds, as they are written.
+    #[cfg(feature = "cli")]
+    pub(crate) fn thresholds(&self) -> Vec<String> {
+        self.shared.thresholds.iter().map(crate::analysis::thresholds::whole).collect()
+    }
+
     /// What is set so that it hardly is meant so.
     pub(super) fn warnings(&self) -> &[String] {
         &self.shared.plan.warnings

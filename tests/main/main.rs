@@ -42,6 +42,7 @@ mod imports;
 mod keys;
 mod last_runs;
 mod life_cycle;
+mod live_page;
 mod metrics;
 mod mistakes;
 mod modules;

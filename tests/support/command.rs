@@ -50,6 +50,8 @@ impl Sandbox {
             .current_dir(self.path())
             .env_clear()
             .env("LANG", "C.UTF-8")
+            // Runs of other tests are not found here.
+            .env("XDG_RUNTIME_DIR", self.path())
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

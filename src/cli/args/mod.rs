@@ -9,6 +9,7 @@ mod run;
 mod stored;
 mod tools;
 mod values;
+mod web;
 
 use std::path::PathBuf;
 
@@ -23,6 +24,7 @@ pub(super) use resources::{MonitorArgs, ResourceArgs};
 pub(super) use run::RunArgs;
 pub(super) use stored::{BaselineCommand, CompareArgs, ReportArgs, TrendArgs};
 pub(super) use tools::{CheckArgs, DemoArgs, DocsArgs, TargetArgs};
+pub(super) use web::{CtlAction, CtlArgs, PageArgs, WebArgs};
 
 /// Load testing with virtual users scripted in Rhai.
 #[derive(Debug, Parser)]
@@ -42,6 +44,10 @@ pub(super) enum Command {
     Target(TargetArgs),
     /// Measure CPU, memory, network and disk without generating load
     Monitor(MonitorArgs),
+    /// Serve a page on which runs are started, watched and compared
+    Web(WebArgs),
+    /// Look at and steer a run from another terminal (started with --web or --control)
+    Ctl(CtlArgs),
     /// Create a script from a template
     New(NewArgs),
     /// Convert a recording, curl commands or an API description to a script

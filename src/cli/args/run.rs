@@ -10,6 +10,7 @@ use clap::builder::BoolishValueParser;
 use super::output::OutputArgs;
 use super::resources::ResourceArgs;
 use super::values::{choice, key_value, positive_rate, rate, threads, time_scale};
+use super::web::PageArgs;
 use crate::HttpDebug;
 use crate::http::{DnsChoice, ProxyChoice, VersionChoice};
 use crate::metrics::ThresholdText;
@@ -139,6 +140,9 @@ pub(in crate::cli) struct RunArgs {
 
     #[command(flatten)]
     pub(in crate::cli) resources: ResourceArgs,
+
+    #[command(flatten)]
+    pub(in crate::cli) page: PageArgs,
 
     #[command(flatten)]
     pub(in crate::cli) output: OutputArgs,

@@ -15,7 +15,7 @@ use crate::report::{Mark, Tone};
 ///
 /// A signal ends the whole; a load that failed does not keep the next from being run.
 pub(super) fn run_each(
-    shapes: Vec<Shape>,
+    shapes: &[Shape],
     args: &RunArgs,
     run: impl Fn(&Options, &[ThresholdText], &RunArgs) -> Ended,
 ) -> Exit {
@@ -25,7 +25,7 @@ pub(super) fn run_each(
         let is_stopped =
             ended.iter().any(|(_, ended)| ended.as_ref().is_some_and(|e| e.exit == Exit::Signal));
         if is_stopped {
-            ended.push((shape.name, None));
+            ended.push((shape.name.clone(), None));
             continue;
         }
         let mut args = args.clone();
@@ -39,7 +39,7 @@ pub(super) fn run_each(
         // What is set wrongly for one is so for all; a run whose files could not be written has a verdict.
         let cannot_start =
             matches!(outcome.exit, Exit::Configuration | Exit::Usage) && outcome.verdict.is_empty();
-        ended.push((shape.name, Some(outcome)));
+        ended.push((shape.name.clone(), Some(outcome)));
         if cannot_start {
             break;
         }

@@ -8,6 +8,7 @@ use crate::cli::alerts::Alerts;
 use crate::cli::args::OutputArgs;
 use crate::cli::exit::Exit;
 use crate::cli::output::{self, look_of};
+use crate::cli::page::Page;
 use crate::plan::RunRecord;
 use crate::report::{compared_summary, short_summary};
 use crate::{Report, results};
@@ -26,7 +27,7 @@ impl From<Exit> for Ended {
 }
 
 /// See the module's description.
-pub(super) struct Ending {
+pub(super) struct Ending<'a> {
     pub(super) report: Report,
     pub(super) output: OutputArgs,
     /// The script was tried out: a short summary, and any failure counts.
@@ -35,9 +36,11 @@ pub(super) struct Ending {
     /// The run that this one is compared with.
     pub(super) baseline: Option<PathBuf>,
     pub(super) alerts: Alerts,
+    /// Where the run is shown besides the terminal.
+    pub(super) page: Option<&'a Page>,
 }
 
-impl Ending {
+impl Ending<'_> {
     /// Writes and prints what came of the run.
     pub(super) fn told(mut self) -> Ended {
         let mut unwritten = self.files.finish(self.report.record());
@@ -63,6 +66,9 @@ impl Ending {
         // Told while the summary was printed; the last ones may still be under way.
         trouble.extend(alerts.finish());
         trouble.iter().for_each(|problem| output::err(&format!("{problem}\n")));
+        if let Some(page) = self.page {
+            page.finish(&record);
+        }
         let mut verdict = text.lines().last().unwrap_or_default().to_owned();
         let exit = match Exit::of(&record) {
             Exit::Passed if !is_complete => {

@@ -5,28 +5,36 @@
 mod each;
 mod ending;
 mod files;
+mod planned;
 mod refused;
 mod session;
+mod trial;
 
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::SyncSender;
 
 use self::each::run_each;
 use self::ending::{Ended, Ending};
 use self::files::{Files, results_dir};
+pub(super) use self::planned::planned;
 use self::refused::Refused;
 use self::session::Session;
+pub(super) use self::trial::tried_once;
 use super::alerts::Alerts;
 use super::args::{OutputArgs, RunArgs};
 use super::compare::baseline_of;
+use super::config_file::Config;
 use super::exit::Exit;
 use super::origin::origin;
+use super::page::Page;
 use super::places::Places;
+use super::profiles::Shape;
 use super::{config_file, event_loop, messages, output, profiles, resources};
 use crate::metrics::ThresholdText;
 use crate::plan::{FailsOn, Options};
 use crate::results::{ResultsError, SamplesFile};
 use crate::system::can_open;
-use crate::{LoadTest, Prepared};
+use crate::{LoadTest, Prepared, RunError};
 
 /// Runs the test that the arguments and the settings file describe.
 pub(super) fn run(args: &RunArgs) -> Exit {
@@ -34,58 +42,122 @@ pub(super) fn run(args: &RunArgs) -> Exit {
 }
 
 fn run_as_told(args: &RunArgs) -> Result<Exit, Refused> {
-    let config = config_file::load(args.config.as_ref())?;
-    let Some(script) = args.script().or(config.args.script()).cloned() else {
-        let text =
-            "no script: name one, as in rhaid run test.rhai; rhaid new test.rhai writes one to start from";
-        return Err(Refused::Usage(text.to_owned()));
-    };
-    let file_options = config.options();
-    let mut args = RunArgs {
-        script: Some(script.clone()),
-        script_flag: None,
-        once: args.once || config.args.once,
-        http_debug: args.http_debug.or(config.args.http_debug),
-        output: args.output.clone().or(config.args.output),
-        resources: args.resources.clone().or(config.args.resources),
-        ..args.clone()
-    };
-    // What is tried out is read as it goes; a live table would be in the way.
-    args.output.only_summary |= args.once;
-    let named = args.load.profile.as_ref().or(config.args.load.profile.as_ref());
-    let scale = args.load.time_scale.or(config.args.load.time_scale);
-    let shapes = named.map(|named| profiles::shapes(named, scale.unwrap_or(1.0))).transpose()?;
-    if scale.is_some() && shapes.is_none() {
-        let text = "--time-scale changes the times of a profile; name one with --profile";
-        return Err(Refused::Usage(text.to_owned()));
+    let asked = Asked::of(args)?;
+    let page = Page::of_run(&asked.args.page, results_dir(&asked.args.output))?;
+    let exit = asked.run(Around { page: page.as_ref(), begun: None });
+    page.into_iter().for_each(Page::close);
+    Ok(exit)
+}
+
+/// The same on a page that is there already. Says when the load begins, with the run's id, or why it does not.
+pub(super) fn run_on(args: &RunArgs, page: &Page, begun: &SyncSender<Result<String, String>>) -> Exit {
+    let around = Around { page: Some(page), begun: Some(begun) };
+    match Asked::of(args) {
+        Ok(asked) => asked.run(around),
+        Err(refused) => around.refused(refused).exit,
     }
-    let roots = if args.lib.is_empty() { &config.args.lib } else { &args.lib };
-    let run = |load: &Options, limits: &[ThresholdText], args: &RunArgs| {
-        let test = match LoadTest::from_file(&script) {
-            Ok(test) => test,
-            Err(error) => return Refused::from(error).tell().into(),
+}
+
+/// What is around a run besides the terminal.
+#[derive(Clone, Copy, Default)]
+struct Around<'a> {
+    /// The page that shows it.
+    page: Option<&'a Page>,
+    /// Who waits for its beginning.
+    begun: Option<&'a SyncSender<Result<String, String>>>,
+}
+
+impl Around<'_> {
+    /// Says why no run was made.
+    fn refused(self, refused: Refused) -> Ended {
+        if let Some(begun) = self.begun {
+            // Only the first answer is waited for.
+            let _ = begun.try_send(Err(refused.words()));
+        }
+        refused.tell().into()
+    }
+}
+
+/// What arguments and settings file say together.
+struct Asked {
+    script: PathBuf,
+    args: RunArgs,
+    config: Config,
+    shapes: Option<Vec<Shape>>,
+}
+
+impl Asked {
+    fn of(args: &RunArgs) -> Result<Asked, Refused> {
+        let config = config_file::load(args.config.as_ref())?;
+        let Some(script) = args.script().or(config.args.script()).cloned() else {
+            let text = "no script: name one, as in rhaid run test.rhai; rhaid new test.rhai writes one to start from";
+            return Err(Refused::Usage(text.to_owned()));
         };
-        let test = roots
-            .iter()
-            .fold(test, |test, root| test.lib_root(root))
+        let mut args = RunArgs {
+            script: Some(script.clone()),
+            script_flag: None,
+            once: args.once || config.args.once,
+            http_debug: args.http_debug.or(config.args.http_debug),
+            output: args.output.clone().or(config.args.output.clone()),
+            resources: args.resources.clone().or(config.args.resources.clone()),
+            page: args.page.clone().or(config.args.page.clone()),
+            ..args.clone()
+        };
+        // What is tried out is read as it goes; a live table would be in the way.
+        args.output.only_summary |= args.once;
+        let named = args.load.profile.as_ref().or(config.args.load.profile.as_ref());
+        let scale = args.load.time_scale.or(config.args.load.time_scale);
+        let shapes = named.map(|named| profiles::shapes(named, scale.unwrap_or(1.0))).transpose()?;
+        if scale.is_some() && shapes.is_none() {
+            let text = "--time-scale changes the times of a profile; name one with --profile";
+            return Err(Refused::Usage(text.to_owned()));
+        }
+        Ok(Asked { script, args, config, shapes })
+    }
+
+    fn run(self, around: Around<'_>) -> Exit {
+        let run = |load: &Options, limits: &[ThresholdText], args: &RunArgs| match self.test(load, limits) {
+            Ok(test) => execute_on(test, args, around),
+            Err(error) => around.refused(Refused::from(error)),
+        };
+        match &self.shapes {
+            Some(shapes) => run_each(shapes, &self.args, run),
+            None => run(&Options::default(), &[], &self.args).exit,
+        }
+    }
+
+    /// The test with a load and its thresholds, which give way to others.
+    fn test(&self, load: &Options, limits: &[ThresholdText]) -> Result<LoadTest, RunError> {
+        let (args, config) = (&self.args, &self.config);
+        let roots = if args.lib.is_empty() { &config.args.lib } else { &args.lib };
+        let test = roots.iter().fold(LoadTest::from_file(&self.script)?, |test, root| test.lib_root(root));
+        Ok(test
             .http_debug(args.http_debug())
             .watch(args.watch || config.args.watch)
             .check_first(!args.no_check && !config.args.no_check)
-            .defaults(Options { thresholds: limits.to_vec(), ..Options::default() });
-        execute(test.options(args.options().or(load.clone()).or(file_options.clone())), args)
-    };
-    Ok(match shapes {
-        Some(shapes) => run_each(shapes, &args, run),
-        None => run(&Options::default(), &[], &args).exit,
-    })
+            .defaults(Options { thresholds: limits.to_vec(), ..Options::default() })
+            .options(args.options().or(load.clone()).or(config.options())))
+    }
+
+    /// The test with the first of its loads.
+    fn first_test(&self) -> Result<LoadTest, RunError> {
+        match self.shapes.as_ref().and_then(|shapes| shapes.first()) {
+            Some(shape) => self.test(&shape.options, &shape.limits),
+            None => self.test(&Options::default(), &[]),
+        }
+    }
 }
 
 /// Runs a test and does everything around it that flags ask for.
 pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Ended {
-    execute_as_told(test, args).unwrap_or_else(|refused| refused.tell().into())
+    execute_on(test, args, Around::default())
 }
 
-fn execute_as_told(test: LoadTest, args: &RunArgs) -> Result<Ended, Refused> {
+fn execute_on(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Ended {
+    execute_as_told(test, args, around).unwrap_or_else(|refused| around.refused(refused))
+}
+
+fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result<Ended, Refused> {
     let (send, messages) = messages::channel();
     let folder = args.script().and_then(|script| script.parent()).unwrap_or(Path::new(""));
     let fails_on =
@@ -108,14 +180,15 @@ fn execute_as_told(test: LoadTest, args: &RunArgs) -> Result<Ended, Refused> {
     check_files(prepared.info().threads)?;
     let prepared = with_samples(prepared, &args.output)?;
     let files = Files::create(&args.output, prepared.info())?;
-    let session = Session { rate: args.load.rate, output: args.output.clone(), files, messages, alerts };
+    let session =
+        Session { rate: args.load.rate, output: args.output.clone(), files, messages, alerts, around };
     let event_loop = event_loop()?;
     let ran = event_loop.block_on(session.run(prepared));
     // Not waiting for what it may still do aside, such as looking up a name.
     event_loop.shutdown_background();
     let (session, report) = ran?;
     let Session { output, files, alerts, .. } = session;
-    Ok(Ending { report, output, once: args.once, files, baseline, alerts }.told())
+    Ok(Ending { report, output, once: args.once, files, baseline, alerts, page: around.page }.told())
 }
 
 /// What the run reads and writes.

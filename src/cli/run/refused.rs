@@ -35,6 +35,22 @@ impl Refused {
     }
 }
 
+impl Refused {
+    /// Why, as text.
+    pub(super) fn words(&self) -> String {
+        match self {
+            Refused::Usage(problem) | Refused::Settings(problem) => problem.clone(),
+            Refused::Test(error) => match &**error {
+                RunError::Check(problems) => {
+                    problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+                }
+                error => error.to_string(),
+            },
+            Refused::Told(_) => "the run was ended before its load began".to_owned(),
+        }
+    }
+}
+
 fn tell_error(error: &RunError) -> Exit {
     if let RunError::Check(problems) = error {
         problems.iter().for_each(|problem| output::error(&problem.to_string()));

@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Around;
 use super::files::Files;
 use super::refused::Refused;
 use crate::cli::alerts::Alerts;
@@ -22,21 +23,22 @@ use crate::{Prepared, Report};
 const MESSAGES_EVERY: Duration = Duration::from_millis(100);
 
 /// See the module's description.
-pub(super) struct Session {
+pub(super) struct Session<'a> {
     pub(super) output: OutputArgs,
     /// Iterations per second that the caller asked for.
     pub(super) rate: Option<f64>,
     pub(super) files: Files,
     pub(super) messages: Messages,
     pub(super) alerts: Alerts,
+    pub(super) around: Around<'a>,
 }
 
-impl Session {
+impl<'a> Session<'a> {
     /// Runs the test to its end.
     ///
     /// # Errors
     /// When it cannot start, or its script shows that it is set up wrongly; then nothing of it is kept.
-    pub(super) async fn run(mut self, prepared: Prepared) -> Result<(Session, Report), Refused> {
+    pub(super) async fn run(mut self, prepared: Prepared) -> Result<(Session<'a>, Report), Refused> {
         // Before the start: a signal that comes with the first request has to find somebody.
         let mut signals = Signals::new();
         let handle = tokio::select! {
@@ -62,6 +64,17 @@ impl Session {
         }
         let mut wishes = KeyActions::default();
         let mut snapshots = handle.snapshots();
+        if let Some(page) = self.around.page {
+            // Both get all intervals, since neither has taken any yet.
+            let taker = snapshots.borrow().intervals.taker();
+            self.files.directory.follow(&snapshots.borrow());
+            page.begin(&handle, taker, self.files.directory.path());
+        }
+        if let Some(begun) = self.around.begun {
+            let id = self.files.directory.path().file_name().unwrap_or_default().to_string_lossy();
+            // Who asked for the first of several runs has heard of it.
+            let _ = begun.try_send(Ok(id.into_owned()));
+        }
         let mut result = std::pin::pin!(handle.wait());
         let mut messages_due = tokio::time::interval(MESSAGES_EVERY);
         let result = loop {

@@ -129,7 +129,12 @@ pub(super) fn downloads() -> Markup {
 
 /// The figures for the script.
 pub(super) fn embedded(model: &Model<'_>) -> Markup {
-    let figures = json!({
+    data_script("figures", &figures(model))
+}
+
+/// The figures behind charts and downloads.
+pub(super) fn figures(model: &Model<'_>) -> Value {
+    json!({
         "name": masked(&model.info.name),
         "started_at": utc(model.info.started_at),
         "verdict": model.verdict,
@@ -139,8 +144,7 @@ pub(super) fn embedded(model: &Model<'_>) -> Markup {
         "parts": parts(model),
         "endpoints": endpoints(model),
         "seconds": seconds(model),
-    });
-    data_script("figures", &figures)
+    })
 }
 
 /// Parts of the run that are worth a look by themselves, as name, begin and end: phases and stages, and what happened.

@@ -13,6 +13,7 @@ mod endpoints;
 mod errors;
 mod facts;
 mod limits;
+mod live;
 mod table;
 mod top;
 mod trend;
@@ -23,6 +24,7 @@ mod sizes;
 mod tests;
 
 pub use comparison::comparison_page;
+pub use live::{live_page, live_parts, live_script, live_style, live_top};
 pub use trend::trend_page;
 
 use base64::Engine;
@@ -39,7 +41,7 @@ use crate::text::utc::utc;
 use crate::text::{clean_json, clean_line, clean_lines, clean_text};
 
 const STYLE: &str = include_str!("report.css");
-const SCRIPT: &str = concat!(include_str!("report.js"), include_str!("timeline.js"));
+const REPORT_SCRIPT: &str = concat!(include_str!("report.js"), include_str!("timeline.js"));
 
 const VERSION: &str = concat!("rhaid ", env!("CARGO_PKG_VERSION"));
 
@@ -65,31 +67,58 @@ pub fn html_report(model: &Model<'_>) -> String {
             @if model.last_runs.len() > 1 { a href="#last-runs" { "Last runs" } " " }
             a href="#facts" { "Run" } " "
         },
-        main: html! {
-            (top::verdict(model))
-            (limits::limits(model))
-            (capacity::capacity(model))
-            (top::findings(model))
-            (timeline(model))
-            (endpoints::table(model))
-            (endpoints::details(model))
-            (distributions(model))
-            (errors::failures(model))
-            (errors::script_errors(model))
-            (errors::checks(model))
-            (facts::scenarios(model))
-            (comparison::comparison(model.comparison))
-            (trend::last_runs(&model.last_runs))
-            (facts::own_metrics(model))
-            (facts::resources(model))
-            (facts::facts(model))
-            (data::downloads())
-            (facts::terms())
-        },
+        main: html! { @for (_, part) in parts(model) { (part) } },
         footer: Some(html! { (user(&info.name)) " · " (started_at) " · created by " (VERSION) }),
         data: data::embedded(model),
     };
     page.html()
+}
+
+/// The names of the parts of a report, in their order.
+const PARTS: [&str; 18] = [
+    "verdict",
+    "thresholds",
+    "capacity",
+    "findings",
+    "timeline",
+    "endpoints",
+    "details",
+    "distributions",
+    "failures",
+    "script-errors",
+    "checks",
+    "scenarios",
+    "comparison",
+    "last-runs",
+    "metrics",
+    "resources",
+    "facts",
+    "data",
+];
+
+/// The parts of a report by name; those without content are empty.
+fn parts(model: &Model<'_>) -> Vec<(&'static str, Markup)> {
+    let parts = [
+        top::verdict(model),
+        limits::limits(model),
+        capacity::capacity(model),
+        top::findings(model),
+        timeline(model),
+        endpoints::table(model),
+        endpoints::details(model),
+        distributions(model),
+        errors::failures(model),
+        errors::script_errors(model),
+        errors::checks(model),
+        facts::scenarios(model),
+        comparison::comparison(model.comparison),
+        trend::last_runs(&model.last_runs),
+        facts::own_metrics(model),
+        facts::resources(model),
+        facts::facts(model),
+        html! { (data::downloads()) (facts::terms()) },
+    ];
+    PARTS.into_iter().zip(parts).collect()
 }
 
 /// What stands in the frame of a page.
@@ -110,7 +139,7 @@ struct Page {
 
 impl Page {
     fn html(&self) -> String {
-        let (style, script) = (style(), without_indents(SCRIPT));
+        let (style, script) = (style(), without_indents(REPORT_SCRIPT));
         let policy = format!(
             "default-src 'none'; style-src '{}'; script-src '{}'; img-src data:; base-uri 'none'; form-action 'none'",
             hash(&style),

@@ -1,15 +1,20 @@
 "use strict";
-(() => {
+// What a page does with its tables, its theme and its figures. Everything is found anew at each event, because the parts of a
+// live page are replaced while somebody reads them.
+const page = (() => {
   const $ = (id) => document.getElementById(id);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const root = document.documentElement;
+
+  // What the reader chose; parts that arrive later are made to fit it.
+  const chosen = { sorted: new Map(), filter: "", order: new Map() };
   // A comparison and a trend are pages without figures of one run.
-  const figures = JSON.parse($("figures")?.textContent ?? "null");
+  let figures = JSON.parse($("figures")?.textContent ?? "null");
 
   // Theme: follows the system until the reader chooses.
-  const root = document.documentElement;
-  const theme = $("theme");
   const stored = () => { try { return localStorage.getItem("rhaid-theme"); } catch { return null; } };
   const isDark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+  const theme = $("theme");
   const name = () => { theme.textContent = isDark() ? "Light" : "Dark"; };
   if (stored()) root.dataset.theme = stored();
   theme.hidden = false;
@@ -20,46 +25,67 @@
     name();
   });
 
-  // Sorting: headers become buttons; the total stays at its place.
-  for (const table of all("#endpoint-table, #failure-table, #check-table")) {
-    const body = table.tBodies[0];
-    all("thead th", table).forEach((header, column) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.textContent = header.textContent;
-      header.replaceChildren(button);
-      button.addEventListener("click", () => {
-        const down = header.getAttribute("aria-sort") !== "descending";
-        all("thead th", table).forEach((other) => {
-          other.removeAttribute("aria-sort");
-          other.firstChild.textContent = other.firstChild.textContent.replace(/ [▲▼]$/, "");
-        });
-        header.setAttribute("aria-sort", down ? "descending" : "ascending");
-        button.textContent += down ? " ▼" : " ▲";
-        const key = (row) => {
-          const cell = row.cells[column];
-          const number = parseFloat(cell.dataset.k ?? cell.textContent.replace(/,/g, ""));
-          return Number.isNaN(number) ? cell.textContent : number;
-        };
-        const order = (a, b) => (typeof a === typeof b ? (a < b ? -1 : a > b ? 1 : 0) : typeof a === "number" ? 1 : -1);
-        const rows = [...body.rows].map((row) => [key(row), row]);
-        rows.sort((a, b) => order(a[0], b[0]) * (down ? -1 : 1));
-        body.append(...rows.map((row) => row[1]));
-      });
-    });
-  }
+  const SORTABLE = "#endpoint-table, #failure-table, #check-table, #runs-table";
+  const keyOf = (row, column) => {
+    const cell = row.cells[column];
+    const number = parseFloat(cell.dataset.k ?? cell.textContent.replace(/,/g, ""));
+    return Number.isNaN(number) ? cell.textContent : number;
+  };
+  const compare = (a, b) => (typeof a === typeof b ? (a < b ? -1 : a > b ? 1 : 0) : typeof a === "number" ? 1 : -1);
+  const nameOf = (row) => row.cells[0].textContent;
 
-  // Filter of endpoints.
-  const filter = $("filter");
-  if (filter) {
-    filter.closest("p").hidden = false;
-    filter.addEventListener("input", () => {
-      const wanted = filter.value.toLowerCase();
-      for (const row of $("endpoint-table").tBodies[0].rows) {
-        row.hidden = !row.cells[0].textContent.toLowerCase().includes(wanted);
+  // Headers become buttons, rows stand as chosen; the total stays at its place.
+  const sort = (table) => {
+    const { column, down } = chosen.sorted.get(table.id) ?? {};
+    all("thead th", table).forEach((header, index) => {
+      const button = header.querySelector("button") ?? document.createElement("button");
+      if (!button.parentNode) {
+        button.type = "button";
+        button.textContent = header.textContent;
+        header.replaceChildren(button);
       }
+      button.textContent = button.textContent.replace(/ [▲▼]$/, "");
+      header.removeAttribute("aria-sort");
+      if (index !== column) return;
+      header.setAttribute("aria-sort", down ? "descending" : "ascending");
+      button.textContent += down ? " ▼" : " ▲";
     });
-  }
+    const body = table.tBodies[0];
+    const held = chosen.order.get(table.id);
+    if (held) {
+      // Somebody points at a row: it stays where it is.
+      const place = (row) => { const at = held.indexOf(nameOf(row)); return at < 0 ? held.length : at; };
+      body.append(...[...body.rows].sort((a, b) => place(a) - place(b)));
+    } else if (column !== undefined) {
+      const rows = [...body.rows].map((row) => [keyOf(row, column), row]);
+      rows.sort((a, b) => compare(a[0], b[0]) * (down ? -1 : 1));
+      body.append(...rows.map((row) => row[1]));
+    }
+  };
+  const filter = (table) => {
+    for (const row of table?.tBodies[0].rows ?? []) {
+      row.hidden = !nameOf(row).toLowerCase().includes(chosen.filter);
+    }
+  };
+  // Makes a part of a page usable: its tables sort, its filter and its downloads are there.
+  const prepare = (part) => {
+    all(SORTABLE, part).forEach(sort);
+    all(".filter, .downloads", part).forEach((line) => { line.hidden = false; });
+    filter(part.querySelector("#endpoint-table"));
+  };
+  document.addEventListener("click", (event) => {
+    const header = event.target.closest("thead th");
+    const table = header?.closest(SORTABLE);
+    if (!table || !event.target.closest("button")) return;
+    chosen.sorted.set(table.id, { column: header.cellIndex, down: header.getAttribute("aria-sort") !== "descending" });
+    chosen.order.delete(table.id);
+    sort(table);
+  });
+  document.addEventListener("input", (event) => {
+    if (event.target.id !== "filter") return;
+    chosen.filter = event.target.value.toLowerCase();
+    filter($("endpoint-table"));
+  });
 
   // Downloads, made here from the figures in the page.
   const csv = (part) => {
@@ -71,17 +97,19 @@
     endpoints: () => [csv(figures.endpoints), "text/csv", "endpoints.csv"],
     seconds: () => [csv(figures.seconds), "text/csv", "seconds.csv"],
   };
-  for (const button of all("[data-download]")) {
-    button.closest("p").hidden = false;
-    button.addEventListener("click", () => {
-      const [text, type, suffix] = makers[button.dataset.download]();
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(new Blob([text], { type }));
-      link.download = figures.name + "." + suffix;
-      link.click();
-      URL.revokeObjectURL(link.href);
-    });
-  }
+  const save = (text, type, file) => {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type }));
+    link.download = file;
+    link.click();
+    URL.revokeObjectURL(link.href);
+  };
+  document.addEventListener("click", (event) => {
+    const kind = event.target.dataset?.download;
+    if (!kind || !figures) return;
+    const [text, type, suffix] = makers[kind]();
+    save(text, type, figures.name + "." + suffix);
+  });
 
   addEventListener("beforeprint", () => all("details").forEach((details) => {
     if (!details.open) { details.dataset.closed = ""; details.open = true; }
@@ -90,4 +118,6 @@
     delete details.dataset.closed;
     details.open = false;
   }));
+  prepare(document);
+  return { $, all, chosen, nameOf, prepare, save, get figures() { return figures; }, set figures(value) { figures = value; } };
 })();

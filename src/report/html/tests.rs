@@ -33,7 +33,7 @@ fn the_page_asks_for_nothing() {
         assert!(!page.contains(forbidden), "{forbidden}");
     }
     assert!(page.contains("default-src 'none'"));
-    assert!(SCRIPT.len() < 20_000, "{}", SCRIPT.len());
+    assert!(REPORT_SCRIPT.len() < 20_000, "{}", REPORT_SCRIPT.len());
     assert!(!page.contains(" style="), "the policy allows no style of single elements");
 }
 

@@ -1,8 +1,7 @@
 "use strict";
 // The charts over the run's time: the other scale, one cursor and one part of the time for all of them.
-(() => {
-  const $ = (id) => document.getElementById(id);
-  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+const timeline = (() => {
+  const { $, all } = page;
   const make = (tag, parent, attributes = {}, text = "") => {
     const isDrawn = parent instanceof SVGElement;
     const element = isDrawn ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
@@ -11,39 +10,16 @@
     parent.append(element);
     return element;
   };
-  const data = $("figures");
-  if (!data) return;
-  const figures = JSON.parse(data.textContent);
-
-  const other = document.querySelector("figure[data-other]");
-  const latency = $("latency");
-  if (other && latency) {
-    for (const figure of [latency, other]) {
-      const caption = figure.querySelector("figcaption");
-      const word = caption.textContent.includes("log scale") ? "Linear scale" : "Log scale";
-      make("button", caption, { type: "button" }, word).addEventListener("click", () => {
-        latency.hidden = !latency.hidden;
-        other.hidden = !other.hidden;
-        (latency.hidden ? other : latency).querySelector("button").focus();
-      });
-    }
-  }
-
-  const rows = figures.seconds.rows;
-  const length = figures.elapsed_s;
-  const charts = all("figure[data-left]").map((figure, index) => {
-    const svg = figure.querySelector("svg[role=img]");
-    const { left, right, width } = figure.dataset;
-    const bottom = svg.viewBox.baseVal.height - 44;
-    const marks = ["selection", "cursor"].map((name) => make("path", svg, { class: name }));
-    return { svg, index, left: Number(left), right: Number(right), width: Number(width), bottom, marks };
-  });
-  // What is shown of the run's time, seconds.
-  let view = [0, length];
+  const isLive = "live" in document.documentElement.dataset;
   const clock = (s) => {
     const pad = (n) => String(Math.floor(n)).padStart(2, "0");
     return (s >= 3600 ? Math.floor(s / 3600) + ":" : "") + pad((s / 60) % 60) + ":" + pad(s % 60);
   };
+  let figures, rows, length, charts, view;
+  // What the reader wants to see of the run's time: all of it, its last seconds, or from one second to another.
+  let wanted = { name: "whole run" };
+  let isOtherScale = false;
+
   // Where on a chart a pointer is, as a share of its plot.
   const share = (chart, event) => {
     const box = chart.svg.getBoundingClientRect();
@@ -83,7 +59,7 @@
     chart.group.append(...chart.paths.map(([path]) => path));
   };
   const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
-  const draw = (chart, isWhole) => {
+  const drawChart = (chart, isWhole) => {
     if (!chart.group && !isWhole) prepare(chart);
     if (!chart.group) return;
     const { left, right, bottom } = chart;
@@ -104,44 +80,74 @@
       make("text", chart.ticks, { class: "t m", x, y: bottom + 29 }, clock(at));
     }
   };
-  const control = $("part");
-  const show = (from, to) => {
+  // Shows what is wanted, as far as there is such a time.
+  const show = () => {
+    const [from, to] = wanted.last ? [length - wanted.last, length] : [wanted.from ?? 0, wanted.to ?? length];
     const [low, high] = [Math.max(0, from), Math.min(length, to)];
     // Less than a second has nothing to show but a point.
-    view = high - low < Math.min(1, length) ? view : [low, high];
+    view = high - low < Math.min(1, length) ? view ?? [0, length] : [low, high];
     const isWhole = view[0] <= 0 && view[1] >= length;
-    charts.forEach((chart) => draw(chart, isWhole));
-    control.querySelector("button").hidden = isWhole;
+    charts.forEach((chart) => drawChart(chart, isWhole));
+    const control = $("part");
+    const button = control?.querySelector("button");
+    if (!button) return;
+    button.hidden = isWhole;
     control.querySelector("output").textContent = isWhole ? "" : clock(view[0]) + " to " + clock(view[1]);
   };
-  if (control && charts.length && length > 0) {
+  const choices = () => [
+    { name: "whole run" },
+    ...(isLive ? [{ name: "last minute", last: 60 }, { name: "last 5 minutes", last: 300 }] : []),
+    ...figures.parts.map(([name, from, to]) => ({ name, from, to })),
+  ];
+  const fill = (control) => {
+    if (!control || !charts.length || !(length > 0)) return;
+    control.replaceChildren();
     const choice = make("select", make("label", control, {}, "Time range "));
-    const chosen = new Map();
-    for (const [name, from, to] of [["whole run", 0, length], ...figures.parts]) {
-      chosen.set(make("option", choice, {}, name), [from, to]);
-    }
+    for (const one of choices()) make("option", choice, {}, one.name).value = JSON.stringify(one);
+    choice.selectedIndex = choices().findIndex((one) => one.name === wanted.name);
     const whole = make("button", control, { type: "button" }, "Whole run");
     make("output", control);
     make("span", control, { class: "note" }, "or drag across a chart");
-    choice.addEventListener("change", () => show(...chosen.get(choice.selectedOptions[0])));
-    const reset = () => {
-      choice.selectedIndex = 0;
-      show(0, length);
-    };
+    choice.addEventListener("change", () => {
+      wanted = JSON.parse(choice.value);
+      show();
+    });
     whole.addEventListener("click", () => {
       reset();
-      choice.focus();
+      $("part").querySelector("select").focus();
     });
-    addEventListener("keydown", (event) => { if (event.key === "Escape") reset(); });
     control.hidden = false;
-    show(0, length);
-  }
+  };
+  const reset = () => {
+    wanted = { name: "whole run" };
+    const choice = $("part")?.querySelector("select");
+    if (choice) choice.selectedIndex = 0;
+    show();
+  };
+  const scales = () => {
+    const other = document.querySelector("figure[data-other]");
+    const latency = $("latency");
+    if (!other || !latency) return;
+    const pick = () => {
+      latency.hidden = isOtherScale;
+      other.hidden = !isOtherScale;
+    };
+    for (const figure of [latency, other]) {
+      const caption = figure.querySelector("figcaption");
+      const word = caption.textContent.includes("log scale") ? "Linear scale" : "Log scale";
+      make("button", caption, { type: "button" }, word).addEventListener("click", () => {
+        isOtherScale = !isOtherScale;
+        pick();
+        (isOtherScale ? other : latency).querySelector("button").focus();
+      });
+    }
+    pick();
+  };
 
   const tip = make("div", document.body, { id: "tip", "aria-hidden": "true" });
   tip.hidden = true;
   const time = (ms) => (ms === null ? "-" : ms >= 1000 ? (ms / 1000).toPrecision(3) + "s" : Number(ms.toPrecision(3)) + "ms");
   const rate = (value) => (value === null ? "-" : Number(value.toPrecision(4)));
-  const start = Date.parse(figures.started_at);
   const at = (share) => view[0] + share * (view[1] - view[0]);
   const hide = () => {
     tip.hidden = true;
@@ -149,12 +155,12 @@
   };
   // Where drawing began.
   let begun = null;
-  charts.forEach((chart) => {
+  const listen = (chart) => {
     const { svg } = chart;
     svg.addEventListener("pointerleave", hide);
     svg.addEventListener("pointerdown", (event) => {
       // Fingers scroll.
-      if (event.pointerType === "touch" || event.button !== 0 || !control) return;
+      if (event.pointerType === "touch" || event.button !== 0 || !$("part")) return;
       begun = Math.min(1, Math.max(0, share(chart, event)));
       svg.setPointerCapture(event.pointerId);
       event.preventDefault();
@@ -163,8 +169,9 @@
       const end = Math.min(1, Math.max(0, share(chart, event)));
       mark(0);
       if (begun !== null && Math.abs(end - begun) > 0.01) {
-        show(at(Math.min(begun, end)), at(Math.max(begun, end)));
-        control.querySelector("select").selectedIndex = -1;
+        wanted = { from: at(Math.min(begun, end)), to: at(Math.max(begun, end)) };
+        show();
+        $("part").querySelector("select").selectedIndex = -1;
       }
       begun = null;
     });
@@ -179,7 +186,7 @@
       const index = rows.findIndex((row) => row[0] > at(here));
       const row = rows[(index < 0 ? rows.length : index) - 1] || rows[0];
       mark(1, here, here);
-      tip.textContent = clock(row[0]) + "  (" + new Date(start + row[0] * 1000).toLocaleTimeString() + ")\n"
+      tip.textContent = clock(row[0]) + "  (" + new Date(Date.parse(figures.started_at) + row[0] * 1000).toLocaleTimeString() + ")\n"
         + "users " + (row[1] ?? "-") + ", in flight " + (row[8] ?? "-") + "\n"
         + rate(row[2]) + " ok/s, " + rate(row[3]) + " failed/s\n"
         + "p50 " + time(row[4]) + "  p95 " + time(row[5]) + "  p99 " + time(row[6]) + "\nmax " + time(row[7]);
@@ -188,5 +195,27 @@
       tip.style.setProperty("left", Math.max(4, Math.min(event.clientX + 14, innerWidth - room.width - 8)) + "px");
       tip.style.setProperty("top", Math.max(4, event.clientY - room.height - 10) + "px");
     });
-  });
+  };
+
+  // Takes the charts that are on the page now.
+  const take = () => {
+    figures = page.figures;
+    if (!figures) return;
+    rows = figures.seconds.rows;
+    length = figures.elapsed_s;
+    charts = all("figure[data-left]").map((figure, index) => {
+      const svg = figure.querySelector("svg[role=img]");
+      const { left, right, width } = figure.dataset;
+      const bottom = svg.viewBox.baseVal.height - 44;
+      const marks = ["selection", "cursor"].map((name) => make("path", svg, { class: name }));
+      return { svg, index, left: Number(left), right: Number(right), width: Number(width), bottom, marks };
+    });
+    charts.forEach(listen);
+    scales();
+    fill($("part"));
+    show();
+  };
+  addEventListener("keydown", (event) => { if (event.key === "Escape" && charts) reset(); });
+  take();
+  return { take, clock, get isBusy() { return begun !== null || document.activeElement?.closest("#part") !== null && document.activeElement?.closest("#part") !== undefined; } };
 })();

@@ -33,15 +33,7 @@ pub(super) fn verdict(model: &Model<'_>) -> Markup {
             h2 #verdict-h { span aria-hidden="true" { (sign(tone)) } " " (model.verdict) }
             p { (user(&model.sentence)) }
         }
-        @for problem in model.problems { p.problem { "! " (user(problem)) } }
-        @for warning in warnings(model.snapshot) {
-            p.problem {
-                @for (index, line) in warning.iter().enumerate() {
-                    @if index == 0 { "! " } @else { br; }
-                    (user(line))
-                }
-            }
-        }
+        (warnings_of(model))
         dl.tiles {
             @for tile in &model.tiles {
                 div.(tone_class(tile.tone)) {
@@ -49,6 +41,21 @@ pub(super) fn verdict(model: &Model<'_>) -> Markup {
                     dd.value { (tile.value) }
                     dd { (tile.note) }
                     @if let Some(change) = &tile.change { dd.change { (change) } }
+                }
+            }
+        }
+    }
+}
+
+/// What the figures have to be read with.
+pub(super) fn warnings_of(model: &Model<'_>) -> Markup {
+    html! {
+        @for problem in model.problems { p.problem { "! " (user(problem)) } }
+        @for warning in warnings(model.snapshot) {
+            p.problem {
+                @for (index, line) in warning.iter().enumerate() {
+                    @if index == 0 { "! " } @else { br; }
+                    (user(line))
                 }
             }
         }

@@ -8,7 +8,7 @@ use super::timeline::{bucket_of, width_s};
 use crate::metrics::{EndpointStats, IntervalHistograms, IntervalKind, IntervalSeries, Snapshot, Sparse};
 
 /// Most buckets of an endpoint's own charts: they are small, and a report has many.
-const MOST_BUCKETS: u64 = 30;
+pub(super) const MOST_BUCKETS: u64 = 30;
 
 /// An endpoint with its course.
 #[derive(Clone, Debug)]

@@ -29,6 +29,18 @@ pub use endpoints::{EndpointBucket, EndpointView};
 pub use heat::HeatMap;
 pub use timeline::{Bucket, Timeline};
 
+/// Width of the buckets of the charts of a run of this length, seconds.
+#[cfg(feature = "web")]
+pub(crate) fn bucket_width_s(length: std::time::Duration) -> u64 {
+    timeline::width_s(length, timeline::MOST_BUCKETS)
+}
+
+/// The same of the charts of an endpoint.
+#[cfg(feature = "web")]
+pub(crate) fn endpoint_bucket_width_s(length: std::time::Duration) -> u64 {
+    timeline::width_s(length, endpoints::MOST_BUCKETS)
+}
+
 /// Whether a figure or a state is good or bad.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judgement {

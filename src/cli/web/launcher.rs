@@ -1,0 +1,213 @@
+//! Starts runs for the page: the same as typing the command that the form stands for.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::thread::JoinHandle;
+
+use clap::Parser;
+use serde_json::{Value, json};
+
+use super::form::{self, Form};
+use crate::cli::args::{Cli, Command, RunArgs, WebArgs};
+use crate::cli::page::Page;
+use crate::cli::{config_file, output, run};
+use crate::plan::Options;
+use crate::web::{Launcher, Refusal};
+use crate::{LoadTest, Param};
+
+/// Most scripts that are listed.
+const MOST_SCRIPTS: usize = 500;
+
+/// How deep folders are looked into.
+const DEEPEST: usize = 6;
+
+/// See the module's description.
+pub(super) struct PageLauncher {
+    folder: PathBuf,
+    /// The script that is chosen at first.
+    first: Option<String>,
+    results_dir: PathBuf,
+    config: Option<PathBuf>,
+    page: OnceLock<Weak<Page>>,
+    /// The run that is on.
+    running: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl PageLauncher {
+    pub(super) fn new(folder: PathBuf, first: Option<String>, args: &WebArgs) -> PageLauncher {
+        PageLauncher {
+            folder,
+            first,
+            results_dir: args.results_dir.clone(),
+            config: args.config.clone(),
+            page: OnceLock::new(),
+            running: Mutex::new(None),
+        }
+    }
+
+    /// Runs are shown on this page.
+    pub(super) fn show_on(&self, page: &Arc<Page>) {
+        // It is said once.
+        let _ = self.page.set(Arc::downgrade(page));
+    }
+
+    /// Waits for the run that is on.
+    pub(super) fn wait(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = running {
+            // It has told itself what went wrong.
+            let _ = thread.join();
+        }
+    }
+
+    /// What the form asks for, as arguments of `rhaid run`.
+    fn arguments(&self, form: &Value) -> Result<(Form, RunArgs), Refusal> {
+        let form = Form::read(form, &self.folder)?;
+        let words = ["rhaid", "run"].into_iter().map(str::to_owned).chain(form.arguments.clone());
+        let args = match Cli::try_parse_from(words) {
+            Ok(Cli { command: Command::Run(args) }) => *args,
+            Ok(_) => return Err(Refusal::Wrong("the form has no settings for a run".to_owned())),
+            Err(error) => {
+                // The first line says what is wrong; the rest is about the command line.
+                let text = error.to_string();
+                let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+                return Err(Refusal::Wrong(first.to_owned()));
+            }
+        };
+        let mut args = RunArgs { config: self.config.clone(), ..args };
+        args.output.results_dir = Some(self.results_dir.clone());
+        args.output.only_summary = true;
+        Ok((form, args))
+    }
+
+    fn test(&self, script: &str) -> Result<LoadTest, Refusal> {
+        let path = form::script(&self.folder, script)?;
+        let wrong = |text: String| Refusal::Wrong(text);
+        let config = config_file::load(self.config.as_ref()).map_err(wrong)?;
+        let test = LoadTest::from_file(&path).map_err(|error| Refusal::Wrong(error.to_string()))?;
+        Ok(config.args.lib.iter().fold(test, |test, root| test.lib_root(root)).options(config.options()))
+    }
+}
+
+impl Launcher for PageLauncher {
+    fn scripts(&self) -> Value {
+        let mut scripts = Vec::new();
+        collect(&self.folder, Path::new(""), 0, &self.results_dir, &mut scripts);
+        scripts.sort();
+        json!({ "scripts": scripts, "first": self.first })
+    }
+
+    fn form(&self, script: &str) -> Result<Value, Refusal> {
+        let test = self.test(script)?;
+        let wrong = |error: crate::RunError| Refusal::Wrong(error.to_string());
+        let (params, options) = (test.params().map_err(wrong)?, test.declared_options().map_err(wrong)?);
+        Ok(json!({
+            "script": script,
+            "params": params.iter().map(param).collect::<Vec<_>>(),
+            "defaults": defaults(&options),
+        }))
+    }
+
+    fn plan(&self, form: &Value) -> Result<Value, Refusal> {
+        let (form, args) = self.arguments(form)?;
+        let planned = run::planned(&args).map_err(Refusal::Wrong)?;
+        let points: Vec<Value> =
+            planned.load.points.iter().map(|&(at, users, rate)| json!([at, users, rate])).collect();
+        Ok(json!({
+            "command": form.command(),
+            "end_s": planned.load.end_s,
+            "is_asked": planned.load.is_asked,
+            "columns": ["at_s", "users", "iterations_per_s"],
+            "points": points,
+            "scenarios": planned.scenarios,
+            "thresholds": planned.thresholds,
+        }))
+    }
+
+    fn start(&self, form: &Value) -> Result<Value, Refusal> {
+        let (form, args) = self.arguments(form)?;
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if running.as_ref().is_some_and(|thread| !thread.is_finished()) {
+            return Err(Refusal::NotNow("a run is on; stop it first".to_owned()));
+        }
+        let page = self.page.get().and_then(Weak::upgrade);
+        let Some(page) = page else { return Err(Refusal::NotNow("the page is being closed".to_owned())) };
+        output::err(&format!("started from the page: {}\n", form.command()));
+        let (begun, has_begun) = sync_channel(1);
+        let thread = std::thread::Builder::new().name("rhaid-started".to_owned()).spawn(move || {
+            run::run_on(&args, &page, &begun);
+        });
+        *running =
+            Some(thread.map_err(|error| Refusal::NotNow(format!("the run cannot be started: {error}")))?);
+        match has_begun.recv() {
+            Ok(Ok(id)) => Ok(json!({ "id": id, "command": form.command() })),
+            Ok(Err(problem)) => Err(Refusal::Wrong(problem)),
+            Err(_) => {
+                Err(Refusal::Wrong("the run ended before its load began; the terminal says why".to_owned()))
+            }
+        }
+    }
+
+    fn try_once(&self, form: &Value) -> Result<Value, Refusal> {
+        let (form, args) = self.arguments(form)?;
+        let (text, is_good) = run::tried_once(&args).map_err(Refusal::Wrong)?;
+        Ok(json!({ "command": format!("{} --once", form.command()), "text": text, "passed": is_good }))
+    }
+}
+
+fn param(param: &Param) -> Value {
+    json!({
+        "name": param.name,
+        "help": param.help,
+        "choices": param.choices,
+        "secret": param.secret,
+        "default": param.default.as_ref().filter(|_| !param.secret),
+        "required": param.default.is_none(),
+    })
+}
+
+/// What the script says itself, as the form writes it.
+fn defaults(options: &Options) -> Value {
+    let seconds = |time: Option<std::time::Duration>| time.map(|time| format!("{}s", time.as_secs_f64()));
+    json!({
+        "host": options.host,
+        "users": options.users,
+        "spawn_rate": options.spawn_rate,
+        "rate": options.rate,
+        "run_time": seconds(options.run_time),
+        "iterations": options.iterations,
+    })
+}
+
+/// Adds the scripts of a folder, and of those in it.
+fn collect(root: &Path, below: &Path, depth: usize, results: &Path, scripts: &mut Vec<String>) {
+    let Ok(entries) = std::fs::read_dir(root.join(below)) else { return };
+    for entry in entries.filter_map(Result::ok) {
+        if scripts.len() >= MOST_SCRIPTS {
+            return;
+        }
+        let name = entry.file_name();
+        let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
+        let path = below.join(name);
+        let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_dir()
+            && depth < DEEPEST
+            && !["target", "node_modules"].contains(&name)
+            && !is_same(&entry.path(), results)
+        {
+            collect(root, &path, depth + 1, results, scripts);
+        } else if kind.is_file() && name.ends_with(".rhai") {
+            scripts.push(
+                path.components()
+                    .map(|part| part.as_os_str().to_string_lossy())
+                    .collect::<Vec<_>>()
+                    .join("/"),
+            );
+        }
+    }
+}
+
+fn is_same(path: &Path, other: &Path) -> bool {
+    path.canonicalize().ok().zip(other.canonicalize().ok()).is_some_and(|(path, other)| path == other)
+}

@@ -1,0 +1,57 @@
+//! `rhaid web`: the page that waits to be started, as Locust's does.
+
+mod form;
+mod launcher;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use self::launcher::PageLauncher;
+use super::args::WebArgs;
+use super::exit::Exit;
+use super::page::Page;
+use super::signals::Signals;
+use super::{event_loop, output};
+
+/// Serves the page until a signal comes.
+pub(super) fn web(args: &WebArgs) -> Exit {
+    match serve(args) {
+        Ok(()) => Exit::Passed,
+        Err(problem) => {
+            output::error(&problem);
+            Exit::Configuration
+        }
+    }
+}
+
+fn serve(args: &WebArgs) -> Result<(), String> {
+    let (folder, script) = place(args.path.as_deref().unwrap_or(Path::new(".")))?;
+    let launcher = Arc::new(PageLauncher::new(folder, script, args));
+    let page = Arc::new(Page::open(&args.page(), &args.results_dir, Some(launcher.clone()))?);
+    launcher.show_on(&page);
+    output::out(&format!("rhaid web: {}\n", page.url()));
+    let event_loop = event_loop().map_err(|_| "the page cannot be kept open".to_owned())?;
+    event_loop.block_on(async {
+        let mut signals = Signals::new();
+        signals.next().await;
+    });
+    // A run that is on has heard the signal too, and ends as Ctrl-C ends it.
+    launcher.wait();
+    Ok(())
+}
+
+/// The folder whose scripts can be started, and the one that is chosen at first.
+fn place(path: &Path) -> Result<(PathBuf, Option<String>), String> {
+    if path.is_dir() {
+        return Ok((path.to_owned(), None));
+    }
+    if !path.is_file() {
+        return Err(format!(
+            "there is no script or directory '{}'; rhaid new test.rhai writes a script to start from",
+            path.display()
+        ));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+    Ok((folder.to_owned(), name))
+}

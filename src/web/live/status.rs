@@ -1,0 +1,143 @@
+//! Where a run stands, in the few figures that the head of the page and `GET /api/v1/status` give.
+
+use serde_json::{Value, json};
+
+use super::LiveRun;
+use crate::analysis::Verdict;
+use crate::metrics::{Percentile, Phase, Snapshot, Summary, ms};
+use crate::plan::{RunInfo, RunRecord};
+use crate::results::threshold_json;
+use crate::text::format::round;
+use crate::text::utc::utc;
+
+/// What the page has to show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::web) enum State {
+    /// No run was started yet.
+    Waiting,
+    /// `setup` runs.
+    Starting,
+    /// Load is made.
+    Running,
+    /// No iteration begins.
+    Paused,
+    /// The last iterations end.
+    Stopping,
+    /// The run is over.
+    Finished,
+}
+
+impl State {
+    fn of(record: &RunRecord) -> State {
+        match record.snapshot.phase {
+            _ if record.ended_by.is_some() => State::Finished,
+            Phase::Starting => State::Starting,
+            Phase::Paused => State::Paused,
+            Phase::RampUp | Phase::Steady => State::Running,
+            Phase::RampDown | Phase::Done => State::Stopping,
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            State::Waiting => "waiting",
+            State::Starting => "starting",
+            State::Running => "running",
+            State::Paused => "paused",
+            State::Stopping => "stopping",
+            State::Finished => "finished",
+        }
+    }
+}
+
+/// The status when there is no run.
+pub(in crate::web) fn waiting() -> Value {
+    json!({ "state": State::Waiting.as_str(), "run": null })
+}
+
+/// The status of a run.
+pub(in crate::web) fn status(run: &LiveRun, record: &RunRecord) -> Value {
+    let (info, snapshot) = (&*record.info, &*record.snapshot);
+    let script = info.script.display().to_string();
+    let total = &snapshot.total;
+    json!({
+        "state": State::of(record).as_str(),
+        "run": {
+            "id": run.id(),
+            "name": info.name,
+            "script": (!script.is_empty()).then_some(script),
+            "host": info.host,
+            "started_at": utc(info.started_at),
+        },
+        "phase": snapshot.phase.as_str(),
+        "stage": snapshot.stage,
+        "elapsed_s": seconds(snapshot.elapsed),
+        "planned_s": info.planned.map(seconds),
+        "planned_iterations": info.iterations,
+        "iterations": snapshot.iterations.ended(),
+        "users": snapshot.users,
+        "users_target": snapshot.users_target,
+        "load": if by_rate(info) { "rate" } else { "users" },
+        "has_stages": snapshot.stage.is_some(),
+        "in_flight": snapshot.in_flight,
+        "requests": total.requests,
+        "failures": total.failures,
+        "failed_share": total.failed_share(),
+        "rate": round(total.rate, 3),
+        "peak_rate": snapshot.peak_rate.map(|rate| round(rate, 3)),
+        "latency_ms": latency(total.ok),
+        "recent": recent(snapshot),
+        "thresholds": thresholds(snapshot, record.ended_by.is_some()),
+        "script_errors": snapshot.script_errors.iter().map(|group| group.count).sum::<u64>(),
+        "verdict": record.ended_by.as_ref().map(|_| json!({
+            "words": Verdict::of(record).words(),
+            "passed": Verdict::passes(record),
+            "reason": Verdict::reason(record),
+        })),
+    })
+}
+
+fn seconds(time: std::time::Duration) -> f64 {
+    round(time.as_secs_f64(), 3)
+}
+
+/// Whether the load is a rate and nothing else.
+fn by_rate(info: &RunInfo) -> bool {
+    !info.executors.is_empty() && info.executors.iter().all(|executor| executor.contains("arrival-rate"))
+}
+
+/// The last seconds.
+fn recent(snapshot: &Snapshot) -> Value {
+    let recent = &snapshot.recent;
+    json!({
+        "seconds": recent.seconds,
+        "rate": recent.rate.map(|rate| round(rate, 3)),
+        "iterations_rate": iterations_rate(snapshot).map(|rate| round(rate, 3)),
+        "failed_share": recent.failed_share,
+        "latency_ms": latency(recent.ok),
+    })
+}
+
+/// Iterations begun per second in the last ten seconds.
+fn iterations_rate(snapshot: &Snapshot) -> Option<f64> {
+    let last = snapshot.history.since(snapshot.history.len().saturating_sub(11));
+    let (first, last) = (last.first()?, last.last()?);
+    let seconds = last.at.saturating_sub(first.at).as_secs_f64();
+    let begun = last.iterations_started.saturating_sub(first.iterations_started);
+    (seconds > 0.0).then(|| begun as f64 / seconds)
+}
+
+/// Service times of successes; null without enough of them.
+fn latency(times: Option<Summary>) -> Value {
+    let percentile = |of| times.and_then(|times| times.telling_us(of)).map(ms);
+    json!({
+        "p50": percentile(Percentile::P50),
+        "p95": percentile(Percentile::P95),
+        "p99": percentile(Percentile::P99),
+        "max": times.map(|times| ms(times.max_us)),
+    })
+}
+
+fn thresholds(snapshot: &Snapshot, is_over: bool) -> Vec<Value> {
+    snapshot.thresholds.iter().map(|stats| threshold_json(stats, is_over)).collect()
+}

@@ -1,0 +1,250 @@
+//! The run as metrics in Prometheus' text format.
+//!
+//! Names, units and types follow its conventions: base units, `_total` for counters. Invariants: the series are bounded, and
+//! an endpoint keeps its own once it has them; the buckets of a histogram add up to its count, to the request.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::sync::Arc;
+
+use super::live::LiveRun;
+use crate::metrics::{IntervalHistograms, IntervalKind, IntervalSeries, Snapshot, Sparse, ThresholdState};
+
+/// What the answer is.
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Upper bounds of the buckets, seconds.
+const BOUNDS_S: [f64; 16] =
+    [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0];
+
+/// Endpoints, checks and thresholds with series of their own; the rest of the endpoints is `(other)` together.
+const MOST_SERIES: usize = 200;
+
+/// All metrics; without a run, that there is none.
+pub(super) fn text(run: Option<&LiveRun>) -> String {
+    let mut out = Text::default();
+    out.metric("rhaid_up", "gauge", "Whether a run has begun or has been made.");
+    out.value("rhaid_up", &[], f64::from(u8::from(run.is_some())));
+    let Some(run) = run else { return out.0 };
+    let record = run.record();
+    out.metric("rhaid_run_info", "gauge", "The run: its name, id and version.");
+    let labels = [("name", &*record.info.name), ("id", &run.id()), ("version", env!("CARGO_PKG_VERSION"))];
+    out.value("rhaid_run_info", &labels, 1.0);
+    let snapshot = &record.snapshot;
+    state(&mut out, snapshot);
+    run.with_intervals(&record, |intervals| requests(&mut out, intervals));
+    iterations(&mut out, snapshot);
+    checks(&mut out, snapshot);
+    thresholds(&mut out, snapshot);
+    resources(&mut out, snapshot);
+    out.0
+}
+
+/// The format as it is written.
+#[derive(Default)]
+struct Text(String);
+
+impl Text {
+    fn metric(&mut self, name: &str, kind: &str, help: &str) {
+        // Writing to a string does not fail.
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn value(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        self.0.push_str(name);
+        for (index, (label, text)) in labels.iter().enumerate() {
+            let _ = write!(self.0, "{}{label}=\"{}\"", if index == 0 { '{' } else { ',' }, escaped(text));
+        }
+        if !labels.is_empty() {
+            self.0.push('}');
+        }
+        let _ = writeln!(self.0, " {value}");
+    }
+
+    fn single(&mut self, name: &str, kind: &str, help: &str, value: Option<f64>) {
+        if let Some(value) = value {
+            self.metric(name, kind, help);
+            self.value(name, &[], value);
+        }
+    }
+}
+
+/// The value of a label: backslash, quote and line break have a form of their own, other control characters are left out.
+fn escaped(text: &str) -> String {
+    let text = crate::credentials::masked(text);
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' => escaped.push_str("\\\\"),
+            '"' => escaped.push_str("\\\""),
+            '\n' => escaped.push_str("\\n"),
+            c if c.is_control() => {}
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+fn state(out: &mut Text, snapshot: &Snapshot) {
+    let gauges = [
+        ("rhaid_virtual_users", "Virtual users that run.", Some(snapshot.users as f64)),
+        ("rhaid_virtual_users_target", "Virtual users that should run.", Some(snapshot.users_target as f64)),
+        ("rhaid_requests_in_flight", "Requests without an answer yet.", Some(snapshot.in_flight as f64)),
+        ("rhaid_run_elapsed_seconds", "Time since the load began.", Some(snapshot.elapsed.as_secs_f64())),
+        (
+            "rhaid_generator_cpu_ratio",
+            "Share of its cores that the load generator used in the last second.",
+            snapshot.generator.cpu,
+        ),
+    ];
+    for (name, help, value) in gauges {
+        out.single(name, "gauge", help, value);
+    }
+    let total = &snapshot.total;
+    let counters = [
+        ("rhaid_data_sent_bytes_total", "Bytes sent by requests.", total.bytes_sent),
+        ("rhaid_data_received_bytes_total", "Bytes received by requests.", total.bytes_received),
+    ];
+    for (name, help, value) in counters {
+        out.single(name, "counter", help, Some(value as f64));
+    }
+    out.metric("rhaid_run_phase", "gauge", "1 for the phase of the run.");
+    out.value("rhaid_run_phase", &[("phase", snapshot.phase.as_str())], 1.0);
+}
+
+/// Latency of an endpoint: successes and failures.
+struct Latency {
+    method: Arc<str>,
+    name: Arc<str>,
+    ok: Sparse,
+    failed: Sparse,
+}
+
+/// Requests by endpoint, as they appeared.
+fn by_endpoint(intervals: &[IntervalHistograms]) -> Vec<Latency> {
+    let unknown = |method: &Arc<str>, name: &Arc<str>| Latency {
+        method: method.clone(),
+        name: name.clone(),
+        ok: Sparse::default(),
+        failed: Sparse::default(),
+    };
+    let mut places = BTreeMap::new();
+    let mut endpoints: Vec<Latency> = Vec::new();
+    for (key, values) in intervals.iter().flat_map(|interval| &interval.histograms) {
+        let IntervalSeries::Requests { method, name, .. } = &key.series else { continue };
+        let place = *places.entry((method.clone(), name.clone())).or_insert_with(|| {
+            // Whoever comes later shares the last place.
+            if endpoints.len() < MOST_SERIES {
+                endpoints.push(unknown(method, name));
+            } else if endpoints.len() == MOST_SERIES {
+                endpoints.push(unknown(&Arc::from(""), &Arc::from("(other)")));
+            }
+            endpoints.len() - 1
+        });
+        let latency = &mut endpoints[place];
+        let sum = match key.kind {
+            IntervalKind::Ok => &mut latency.ok,
+            IntervalKind::Failed => &mut latency.failed,
+            IntervalKind::Response | IntervalKind::Duration | IntervalKind::Lag => continue,
+        };
+        if key.taken_back {
+            sum.remove(values);
+        } else {
+            sum.merge(values);
+        }
+    }
+    endpoints
+}
+
+fn requests(out: &mut Text, intervals: &[IntervalHistograms]) {
+    let name = "rhaid_request_duration_seconds";
+    out.metric(name, "histogram", "Service time of requests, successes and failures apart.");
+    for latency in by_endpoint(intervals) {
+        for (outcome, values) in [("ok", &latency.ok), ("failed", &latency.failed)] {
+            if values.is_empty() {
+                continue;
+            }
+            let labels = [("method", &*latency.method), ("name", &*latency.name), ("outcome", outcome)];
+            histogram(out, name, &labels, values);
+        }
+    }
+}
+
+fn histogram(out: &mut Text, name: &str, labels: &[(&str, &str)], values: &Sparse) {
+    let bucket = format!("{name}_bucket");
+    let mut rest = values.values().peekable();
+    let mut below = 0;
+    for bound in BOUNDS_S {
+        // Each value stands for its whole bucket of three digits.
+        while let Some((_, count)) = rest.next_if(|(us, _)| *us as f64 <= bound * 1e6) {
+            below += count;
+        }
+        let bound = bound.to_string();
+        out.value(&bucket, &[labels, &[("le", bound.as_str())]].concat(), below as f64);
+    }
+    out.value(&bucket, &[labels, &[("le", "+Inf")]].concat(), values.count() as f64);
+    out.value(&format!("{name}_sum"), labels, values.sum_us() as f64 / 1e6);
+    out.value(&format!("{name}_count"), labels, values.count() as f64);
+}
+
+fn iterations(out: &mut Text, snapshot: &Snapshot) {
+    let stats = &snapshot.iterations;
+    let name = "rhaid_iterations_total";
+    out.metric(name, "counter", "Iterations that ended.");
+    let ways = [("completed", stats.completed), ("failed", stats.failed), ("interrupted", stats.interrupted)];
+    for (outcome, count) in ways {
+        out.value(name, &[("outcome", outcome)], count as f64);
+    }
+    let dropped = Some(stats.dropped as f64);
+    out.single(
+        "rhaid_dropped_iterations_total",
+        "counter",
+        "Iterations that were due and never began.",
+        dropped,
+    );
+    let errors = snapshot.script_errors.iter().map(|group| group.count).sum::<u64>();
+    out.single("rhaid_script_errors_total", "counter", "Errors of scripts.", Some(errors as f64));
+}
+
+fn checks(out: &mut Text, snapshot: &Snapshot) {
+    if snapshot.checks.is_empty() {
+        return;
+    }
+    let name = "rhaid_checks_total";
+    out.metric(name, "counter", "Checks by name and outcome.");
+    for (check, count) in snapshot.checks.iter().take(MOST_SERIES) {
+        out.value(name, &[("name", check), ("outcome", "passed")], count.passes as f64);
+        out.value(name, &[("name", check), ("outcome", "failed")], count.fails as f64);
+    }
+}
+
+fn thresholds(out: &mut Text, snapshot: &Snapshot) {
+    if snapshot.thresholds.is_empty() {
+        return;
+    }
+    let name = "rhaid_threshold_breached";
+    out.metric(name, "gauge", "1 while a threshold is breached.");
+    for stats in snapshot.thresholds.iter().take(MOST_SERIES) {
+        let breached = stats.state == ThresholdState::Broken;
+        out.value(
+            name,
+            &[("threshold", &crate::analysis::thresholds::whole(&stats.threshold))],
+            f64::from(u8::from(breached)),
+        );
+    }
+}
+
+fn resources(out: &mut Text, snapshot: &Snapshot) {
+    let metrics: [(&str, &str, &str, f64); 6] = [
+        ("target_cpu", "rhaid_target_cpu_ratio", "CPU of the target, in cores.", 0.01),
+        ("target_memory", "rhaid_target_memory_bytes", "Memory of the target.", 1.0),
+        ("system_cpu", "rhaid_system_cpu_ratio", "Share of the machine's CPU in use.", 0.01),
+        ("system_memory", "rhaid_system_memory_bytes", "Memory of the machine in use.", 1.0),
+        ("generator_cpu", "rhaid_process_cpu_ratio", "CPU of the load generator, in cores.", 0.01),
+        ("generator_memory", "rhaid_process_memory_bytes", "Memory of the load generator.", 1.0),
+    ];
+    for (metric, name, help, factor) in metrics {
+        let last = snapshot.resources.stats_of(metric).map(|stats| stats.last * factor);
+        out.single(name, "gauge", help, last);
+    }
+}
