@@ -4,7 +4,7 @@
 
 use super::thresholds::steady_hint;
 use crate::metrics::{
-    Blame, CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, LONGEST_MESSAGE, LONGEST_NAME, MachineShare,
+    Blame, CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, LONGEST_MESSAGE, LONGEST_NAME, MachineShare, NotEnded,
     Percentile, Saturation, Snapshot,
 };
 use crate::text::format;
@@ -23,6 +23,18 @@ pub(crate) fn warnings(snapshot: &Snapshot) -> Vec<Warning> {
         all.push(vec![format!(
             "{given_up} requests had no response when the run stopped and are not counted"
         )]);
+    }
+    if let Some(NotEnded { count, name, .. }) = &snapshot.not_ended {
+        let such = match count {
+            1 => {
+                format!("a transaction that metrics::start began was never ended and is not counted: {name}")
+            }
+            count => format!(
+                "{} transactions that metrics::start began were never ended and are not counted, {name} among them",
+                format::count(*count)
+            ),
+        };
+        all.push(vec![such]);
     }
     if snapshot.series_folded {
         all.push(vec![

@@ -14,7 +14,7 @@ use super::counts::{PhaseTimes, RequestCounts};
 use super::custom::CustomTotals;
 use super::delta::{Delta, ReversedDelta, Tag};
 use super::generator::{CpuTimes, Generator, WorkerHealth};
-use super::groups::Groups;
+use super::groups::{Groups, NotEnded};
 use super::intervals::{IntervalFeed, IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries};
 use super::iterations::IterationTotals;
 use super::recorder::TRANSACTION;
@@ -106,6 +106,7 @@ pub struct Aggregator {
     groups: Groups,
     series_folded: bool,
     texts_cut: u64,
+    not_ended: Option<NotEnded>,
     marks: Vec<Mark>,
     recent: VecDeque<RecentInterval>,
     interval_started: Duration,
@@ -162,6 +163,7 @@ impl Aggregator {
             groups: Groups::default(),
             series_folded: false,
             texts_cut: 0,
+            not_ended: None,
             marks: Vec::new(),
             recent: VecDeque::new(),
             interval_started: Duration::ZERO,
@@ -267,6 +269,9 @@ impl Aggregator {
         self.series_folded |= delta.folded;
         self.groups.folded |= delta.groups_folded;
         self.texts_cut = self.texts_cut.saturating_add(delta.texts_cut);
+        if let Some(not_ended) = delta.not_ended {
+            NotEnded::add(&mut self.not_ended, not_ended);
+        }
     }
 
     /// A tag, or the one of the rest: each worker has its own cap, and together they may meet more than one run shows.
@@ -551,6 +556,7 @@ impl Aggregator {
             series_folded: self.series_folded,
             groups_folded: self.groups.folded,
             texts_cut: self.texts_cut,
+            not_ended: self.not_ended.clone(),
             generator: self.generator.stats().clone(),
             blocking: BlockingStats::default(),
             capacity: None,

@@ -420,7 +420,12 @@ pub const METRICS: [Builtin; 57] = [
     entry("script_errors", COUNT, Source::ScriptErrors, "Script errors, including `fail`"),
     entry("vus", STATE, Source::Users { most: false }, "Running virtual users, sampled once per second"),
     entry("vus_max", STATE, Source::Users { most: true }, "Maximum number of running virtual users so far"),
-    entry("transactions", COUNT, Source::Transactions(TransactionFigure::Count), "Completed `measure` calls"),
+    entry(
+        "transactions",
+        COUNT,
+        Source::Transactions(TransactionFigure::Count),
+        "Completed `measure` calls, and ended `metrics::start`",
+    ),
     entry(
         "transaction_failed",
         SHARE,
@@ -455,7 +460,7 @@ pub const METRICS: [Builtin; 57] = [
         "call_reqs",
         COUNT,
         call(RequestFigure::Count),
-        "Samples recorded by functions of an embedding program",
+        "Samples recorded by `metrics::sample` and by functions of an embedding program",
     ),
     entry("call_failed", SHARE, call(RequestFigure::Failed), "Share of failed ones"),
     entry("call_duration", TIME, call(RequestFigure::Duration), "Duration of successful ones"),

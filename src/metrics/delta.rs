@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::counts::RequestCounts;
 use super::custom::{CustomKey, CustomValues};
-use super::groups::{CheckCount, FailureCount, FailureKey, SAMPLE_BODY, ScriptErrorCount};
+use super::groups::{CheckCount, FailureCount, FailureKey, NotEnded, SAMPLE_BODY, ScriptErrorCount};
 use super::iterations::IterationDelta;
 use super::sample::PHASES;
 use super::series::SeriesKey;
@@ -46,6 +46,9 @@ pub struct Delta {
     pub(crate) folded: bool,
     #[serde(default)]
     pub(crate) groups_folded: bool,
+    /// Transactions that were begun and given up.
+    #[serde(default)]
+    pub(crate) not_ended: Option<NotEnded>,
     /// How many texts were cut.
     #[serde(default)]
     pub(crate) texts_cut: u64,
@@ -109,6 +112,7 @@ impl Delta {
             tag(key, value);
         }
         self.transactions.iter_mut().for_each(|(name, _)| shared(name));
+        self.not_ended.iter_mut().for_each(|not_ended| shared(&mut not_ended.name));
         for (key, _) in &mut self.custom {
             shared(&mut key.name);
             if let Some((key, value)) = &mut key.tag {

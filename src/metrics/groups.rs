@@ -32,6 +32,26 @@ pub struct CheckCount {
     pub fails: u64,
 }
 
+/// Transactions that a script began with `metrics::start` and did not end: they are counted nowhere else.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct NotEnded {
+    /// How many.
+    pub count: u64,
+    /// The name of one of them.
+    pub name: Arc<str>,
+}
+
+impl NotEnded {
+    /// Adds later ones.
+    pub(super) fn add(all: &mut Option<NotEnded>, more: NotEnded) {
+        match all {
+            Some(all) => all.count = all.count.saturating_add(more.count),
+            None => *all = Some(more),
+        }
+    }
+}
+
 /// What failed requests are grouped by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[non_exhaustive]

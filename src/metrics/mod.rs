@@ -55,7 +55,9 @@ pub use generator::{
 };
 pub(crate) use generator::{CpuTimes, WorkerHealth};
 pub(crate) use groups::SAMPLE_SEARCHED;
-pub use groups::{CheckCount, FailureCount, FailureKey, FailureSample, SAMPLE_BODY, ScriptErrorCount};
+pub use groups::{
+    CheckCount, FailureCount, FailureKey, FailureSample, NotEnded, SAMPLE_BODY, ScriptErrorCount,
+};
 pub use histogram::{Histogram, MAX_VALUE_US, Summary, ms};
 pub use interval_log::{LogReader, log_header, log_lines, log_start};
 pub use intervals::{

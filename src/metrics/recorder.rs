@@ -15,7 +15,7 @@ use super::counts::{PhaseTimes, RequestCounts};
 use super::custom::{CustomId, CustomRecorder};
 use super::delta::{Delta, ReversedDelta};
 use super::groups::{
-    CheckCount, FailureCount, FailureKey, FailureSample, GROUP_CAP, ScriptErrorCount, keep_message,
+    CheckCount, FailureCount, FailureKey, FailureSample, GROUP_CAP, NotEnded, ScriptErrorCount, keep_message,
 };
 use super::histogram::Histogram;
 use super::iterations::IterationRecorder;
@@ -54,6 +54,8 @@ pub struct Recorder {
     texts: Texts,
     /// There were more failures, script errors or checks than are kept apart.
     groups_folded: bool,
+    /// Transactions that were begun and given up.
+    not_ended: Option<NotEnded>,
 }
 
 /// What is to be taken back: counted like what is added, so that it too grows with the series only.
@@ -84,6 +86,7 @@ impl Recorder {
             tap: None,
             texts: Texts::default(),
             groups_folded: false,
+            not_ended: None,
         }
     }
 
@@ -253,6 +256,12 @@ impl Recorder {
         }
     }
 
+    /// Counts that a transaction was begun and will never end.
+    pub(crate) fn not_ended(&mut self, name: &str) {
+        let name = self.texts.name(name);
+        NotEnded::add(&mut self.not_ended, NotEnded { count: 1, name: (*name).into() });
+    }
+
     /// A metric of the script's own.
     ///
     /// # Errors
@@ -378,6 +387,7 @@ impl Recorder {
             folded: [&self.series, &self.tags, &self.transactions].into_iter().any(|all| all.table.folded())
                 || self.custom.folded(),
             groups_folded: self.groups_folded,
+            not_ended: self.not_ended.take(),
             texts_cut: self.texts.take_cut(),
         }
     }

@@ -13,7 +13,7 @@ use super::capacity::CapacityStats;
 use super::counts::RequestCounts;
 use super::custom::CustomStats;
 use super::generator::{GeneratorPoint, GeneratorStats};
-use super::groups::{CheckCount, FailureCount, FailureKey, ScriptErrorCount};
+use super::groups::{CheckCount, FailureCount, FailureKey, NotEnded, ScriptErrorCount};
 use super::histogram::Summary;
 use super::intervals::IntervalFeed;
 use super::resources::Resources;
@@ -92,6 +92,8 @@ pub struct Snapshot {
     pub groups_folded: bool,
     /// How many names and messages were too long and were cut when they were recorded.
     pub texts_cut: u64,
+    /// Transactions that were begun with `metrics::start` and not ended.
+    pub not_ended: Option<NotEnded>,
     /// How well the load generator kept up.
     pub generator: GeneratorStats,
     /// What kept worker threads from their virtual users.
@@ -148,6 +150,7 @@ impl Default for Snapshot {
             series_folded: false,
             groups_folded: false,
             texts_cut: 0,
+            not_ended: None,
             generator: GeneratorStats::default(),
             blocking: BlockingStats::default(),
             capacity: None,

@@ -62,6 +62,7 @@ pub fn run_json(record: &RunRecord) -> Value {
         "series_folded": snapshot.series_folded,
         "groups_folded": snapshot.groups_folded,
         "texts_cut": snapshot.texts_cut,
+        "transactions_not_ended": snapshot.not_ended.as_ref().map_or(0, |not_ended| not_ended.count),
         "files": info.files.iter().map(|(name, _)| json!({ "name": name })).collect::<Vec<_>>(),
     })
 }

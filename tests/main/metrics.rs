@@ -188,3 +188,133 @@ fn they_are_in_run_json_and_in_the_summary() {
     assert_eq!(metric("http_reqs")["values"]["count"], 4);
     assert_eq!(json["transactions"][0]["name"], "pay");
 }
+
+fn endpoint<'a>(ran: &'a Ran, name: &str) -> &'a EndpointStats {
+    let found = ran.snapshot().endpoints.iter().find(|stats| *stats.name == *name);
+    found.unwrap_or_else(|| panic!("no {name} in {:#?}", ran.snapshot().endpoints))
+}
+
+#[test]
+fn a_sample_of_a_script_is_an_endpoint_and_no_http_request() {
+    let server = Server::start();
+    let script = r#"
+        threshold("call_failed{name:find}", "rate <= 50%");
+        threshold("call_duration{name:find,method:LDAP}", "max < 41ms");
+        threshold("call_reqs{team:core}", "count == 2");
+        threshold("call_duration{name:nosuch}", "max < 1s");
+        threshold("http_reqs", "count == 2");
+        options(#{ tags: #{ team: "core" } });
+        fn iteration() {
+            http::get("/a");
+            let failed = vu::iteration() == 2;
+            metrics::sample("find", #{
+                method: "ldap", duration_ms: 40, ok: !failed, error: if failed { "no such user" } else { () },
+                size: 7, tags: #{ shop: "north" },
+            });
+        }
+    "#;
+    let ran = run(load_test(script).host(&server.url()).iterations(2)).without_errors();
+    let find = endpoint(&ran, "find");
+    assert_eq!((&*find.method, find.requests, find.failures), ("LDAP", 2, 1));
+    assert_eq!((find.ok.unwrap().max_us, find.failed.unwrap().count), (40_000, 1));
+    assert_eq!(find.bytes_received, 14);
+    assert_eq!(ran.requests(), 4, "the totals include it, as those of websockets");
+    assert_eq!(ran.failure_groups(), [("call", 0, 1)]);
+    let group = &ran.snapshot().failures[0].1;
+    assert_eq!(group.messages, ["no such user"]);
+    let tag = ran.snapshot().tags.iter().find(|tag| &*tag.key == "shop").expect("its tag");
+    assert_eq!((&*tag.value, tag.requests.requests), ("north", 2));
+    let held: Vec<bool> = ran.snapshot().thresholds.iter().map(|stats| stats.holds()).collect();
+    assert_eq!(held, [true, true, true, false, true], "no data fails");
+    let json = ran.report.to_json();
+    assert_eq!(json["metrics"]["http_reqs"]["values"]["count"], 2);
+    assert_eq!(json["metrics"]["call_reqs"]["values"]["count"], 2);
+    assert_eq!(json["metrics"]["http_req_failed"]["values"]["rate"], 0.0);
+}
+
+#[test]
+fn a_sample_is_timed_from_its_start_by_either_clock() {
+    let script = r#"
+        fn iteration() {
+            let clock = timestamp();
+            let wall = time::now();
+            let ms = time::unix_ms();
+            sleep(0.03);
+            metrics::sample("clock", #{ started: clock });
+            metrics::sample("wall", #{ started: wall });
+            metrics::sample("ms", #{ started: ms });
+        }
+    "#;
+    let ran = run(load_test(script).iterations(1)).without_errors();
+    for name in ["clock", "wall", "ms"] {
+        let stats = endpoint(&ran, name);
+        let took = stats.ok.unwrap().min_us;
+        assert!((29_000..20_000_000).contains(&took), "{name}: {took}");
+        assert_eq!(&*stats.method, "CALL");
+    }
+}
+
+#[test]
+fn mistakes_in_a_sample_say_what_is_wrong() {
+    let check = |body: &str, part: &str| {
+        let ran = run(load_test(&format!("fn iteration() {{ {body} }}")).iterations(1).check_first(false));
+        let error = ran.only_error();
+        assert!(error.contains(part), "{body}: no {part:?} in\n{error}");
+        assert_eq!(ran.requests(), 0);
+    };
+    check("metrics::sample(\"a\", #{});", "duration_ms is missing");
+    check("metrics::sample(\"a\", #{ duration_ms: -1 });", "must be from 0 to a year");
+    check("metrics::sample(\"a\", #{ duration_ms: 0.0 / 0.0 });", "must be from 0 to a year");
+    check("metrics::sample(\"a\", #{ duration_ms: \"5ms\" });", "a number of milliseconds");
+    check("metrics::sample(\"a\", #{ duration_ms: 1, started: timestamp() });", "not both");
+    check("metrics::sample(\"a\", #{ started: 12.5 });", "more than a year ago");
+    check("metrics::sample(\"a\", #{ started: time::now() + 100 });", "in the future");
+    check("metrics::sample(\"a\", #{ started: -5 });", "in the future");
+    check("metrics::sample(\"a\", #{ duration_ms: 1, ok: true, error: \"x\" });", "there is an error: \"x\"");
+    check("metrics::sample(\"a\", #{ duration_ms: 1, ok: 1 });", "ok must be true or false");
+    check("metrics::sample(\"a\", #{ duration_ms: 1, size: -1 });", "must not be negative");
+    check("metrics::sample(\"a\", #{ duration_ms: 1, method: \"tx\" });", "that of transactions");
+    check("metrics::sample(\"\", #{ duration_ms: 1 });", "the name is empty");
+    check("metrics::sample(\"a\", #{ duration: 1 });", "has no key 'duration' (known: duration_ms, started");
+    check("metrics::start(\" \");", "the name is empty");
+    check("let t = metrics::start(\"a\"); t.end(); t.fail(\"b\");", "'a' has already ended");
+    let error = load_test("metrics::start(\"a\"); fn iteration() {}").prepare().err().unwrap();
+    assert!(error.to_string().contains("at the top level"), "{error}");
+}
+
+#[test]
+fn a_measurement_ends_in_another_task_and_iteration() {
+    let script = r#"
+        scenario("shop", #{ tasks: ["browse", "pay"], sequence: true, wait: 0.02 });
+        fn browse() { this.checkout = metrics::start("checkout"); }
+        fn pay() {
+            if vu::iteration() == 2 { this.checkout.end(); } else { this.checkout.fail("no money"); }
+            check("ended", this.checkout.ended && this.checkout.elapsed >= 20.0);
+        }
+    "#;
+    let ran = run(load_test(script).iterations(4)).without_errors();
+    let checkout = transaction(&ran, "checkout");
+    assert_eq!((checkout.requests, checkout.failures), (2, 1));
+    assert!(checkout.ok.unwrap().min_us >= 20_000, "the wait between the tasks is part of it");
+    assert_eq!((ran.check("ended"), ran.requests()), ((2, 0), 0));
+    let warned = ran.messages.iter().filter(|message| message.level == rhaid::Level::Warning);
+    let warned: Vec<&str> = warned.map(|message| message.text.as_str()).collect();
+    assert_eq!(warned, ["transaction 'checkout' failed: no money"]);
+    assert_eq!(ran.report.to_json()["transactions_not_ended"], 0);
+}
+
+#[test]
+fn a_measurement_that_never_ends_is_not_counted_and_said() {
+    let script = r#"
+        fn setup() { metrics::start("setup"); () }
+        fn iteration() {
+            this.t = metrics::start("lost");
+            metrics::start("given up").cancel();
+        }
+    "#;
+    let ran = run(load_test(script).users(2).iterations(6)).without_errors();
+    assert!(ran.snapshot().transactions.is_empty());
+    let not_ended = ran.snapshot().not_ended.clone().expect("those that were overwritten or left");
+    assert_eq!((not_ended.count, &*not_ended.name), (6, "lost"));
+    assert_eq!(ran.report.to_json()["transactions_not_ended"], 6);
+}

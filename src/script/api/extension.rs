@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use rhai::{Dynamic, Engine, FuncRegistration};
 
-use crate::metrics::{ErrorKind, Failure, Protocol, RequestSample, Timings};
+use super::sample::{METHOD, Operation};
+use crate::metrics::{ErrorKind, Failure};
 use crate::script::ending::ScriptResult;
 use crate::script::host::Host;
 use crate::script::vu_context::VuContext;
@@ -58,27 +59,17 @@ impl AsyncCall {
 
     /// Records what the function measured.
     pub fn record(&self, sample: Sample) {
-        if !self.vu.records {
-            return;
-        }
-        let mut recorder = self.host.recorder.borrow_mut();
         let name = sample.name.as_deref().unwrap_or(&self.name);
-        let mut tags = self.vu.tags.ids.clone();
-        tags.extend(sample.tags.iter().map(|(key, value)| recorder.tag(key, value)));
-        let sample = RequestSample {
-            protocol: Protocol::Call,
-            series: recorder.series(Protocol::Call, &self.vu.scenario, &sample.method, name),
-            tags,
-            // A success must not look like a missing response.
-            status: if sample.failure.is_none() { 200 } else { 0 },
-            service: sample.duration,
-            response: sample.duration + self.vu.lag.get(),
-            timings: Timings::waited(sample.duration),
+        let operation = Operation {
+            method: &sample.method,
+            name,
+            duration: sample.duration,
             bytes_sent: sample.bytes_sent,
             bytes_received: sample.bytes_received,
-            failure: sample.failure.map(Box::new),
+            tags: &sample.tags,
+            failure: sample.failure,
         };
-        recorder.request(&sample);
+        operation.count(&self.host, &self.vu);
     }
 }
 
@@ -100,7 +91,7 @@ impl Sample {
     pub fn new(duration: Duration) -> Sample {
         Sample {
             duration,
-            method: "CALL".to_owned(),
+            method: METHOD.to_owned(),
             name: None,
             bytes_sent: 0,
             bytes_received: 0,

@@ -3,7 +3,7 @@
 //!
 //! Invariant: these facts agree with what the functions do; `tests/main/check.rs` calls them.
 
-use super::{crypto, data, declare, executor, http_params, param, scenario};
+use super::{crypto, data, declare, executor, http_params, param, sample, scenario};
 use crate::script::call_site::CallSite;
 
 const DECLARE: &[&str] = &["options", "task", "wait", "scenario", "param", "on"];
@@ -20,6 +20,7 @@ pub(crate) fn place_of(module: &str, function: &str) -> CallSite {
         "data" => CallSite::Reads,
         "http" if function != "file" => CallSite::User,
         "ws" | "store" => CallSite::User,
+        "metrics" if matches!(function, "sample" | "start") => CallSite::User,
         "vu" if VU_NEED_USER.contains(&function) => CallSite::User,
         _ => CallSite::Anywhere,
     }
@@ -43,6 +44,7 @@ pub(crate) fn keys_of(module: &str, function: &str, argument: usize) -> Option<K
         | ("http", "request", 2)
         | ("ws", "connect", 1) => ("the request", http_params::KEYS),
         ("data", "csv", 1) => ("data::csv", data::CSV_KEYS),
+        ("metrics", "sample", 1) => ("metrics::sample", sample::KEYS),
         ("crypto", "jwt_sign", 2) => ("crypto::jwt_sign", crypto::JWT_KEYS),
         _ => return None,
     };

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use rhai::{Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, Map, Module, NativeCallContext};
 
-use super::{call_closure, convert, placed};
+use super::{call_closure, convert, placed, sample};
 use crate::metrics::{CustomId, MetricKind, builtin};
 use crate::script::ending::{Ending, ScriptResult};
 use crate::script::host::Host;
@@ -72,10 +72,11 @@ pub(super) const SECTION: Section = Section {
     name: "metrics",
     title: "`metrics`",
     is_part: false,
-    about: "custom metrics",
+    about: "custom metrics, samples and measurements",
     intro: "Custom metrics. Create them at the top level or in a function; the same name is the same metric \
-            on all threads.",
-    tables: &[CALLS, METRIC],
+            on all threads. `metrics::sample` counts a request of a protocol that rhaid does not speak, \
+            `metrics::start` times something that ends elsewhere.",
+    tables: &[CALLS, METRIC, sample::CALLS, sample::KEYS, sample::MEASUREMENT],
     notes: r##"
 ```rhai
 const ORDERS = metrics::counter("orders");
@@ -141,6 +142,7 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     module.set_native_fn("trend", move |context: NativeCallContext, name: ImmutableString, is_time: bool| {
         placed(&context, Metric::of(&h, MetricKind::Trend, name, is_time))
     });
+    sample::register(engine, &mut module, host);
     engine.register_static_module("metrics", module.into());
 
     engine

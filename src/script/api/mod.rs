@@ -29,6 +29,7 @@ mod request_body;
 pub(crate) mod response;
 mod response_headers;
 mod run;
+mod sample;
 mod scenario;
 mod scrape;
 mod secret;

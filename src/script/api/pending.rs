@@ -136,7 +136,8 @@ pub(super) fn target(host: &Host, vu: &VuContext, url: &str) -> ScriptResult<Des
     }
 }
 
-fn group_tag(host: &Host, vu: &VuContext) -> Option<TagId> {
+/// The tag of the groups that are open.
+pub(super) fn group_tag(host: &Host, vu: &VuContext) -> Option<TagId> {
     let groups = vu.groups.borrow();
     (!groups.is_empty()).then(|| host.recorder.borrow_mut().tag("group", &groups.join("::")))
 }
