@@ -66,5 +66,5 @@ pub use run::{
 };
 #[cfg(feature = "cli")]
 pub(crate) use script::reference as script_reference;
-pub use script::{AsyncCall, HttpDebug, Level, Message, Param, Problem, Sample, Severity};
+pub use script::{AsyncCall, HttpDebug, Level, Message, Param, Problem, Sample, Severity, SummaryOutput};
 pub use system::CountedAllocator;

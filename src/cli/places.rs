@@ -48,6 +48,13 @@ impl Places {
         }
     }
 
+    /// What is read or written at this place, if anything is.
+    pub(super) fn taken(&self, path: &Path) -> Option<&str> {
+        let wanted = FileId::of(path)?;
+        let mut all = self.read.iter().chain(&self.written);
+        all.find(|(_, other)| FileId::of(other).as_ref() == Some(&wanted)).map(|(what, _)| what.as_str())
+    }
+
     /// What would be lost, if anything, and what to do.
     ///
     /// # Errors

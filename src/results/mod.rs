@@ -51,6 +51,8 @@ pub use directory::{RunDirectory, run_folder};
 pub use error::ResultsError;
 pub use measured_run::{StoredRunError, compare};
 pub use recording::{Recording, Window};
+#[cfg(feature = "cli")]
+pub(crate) use replace::replace;
 pub use resources_file::ResourcesFile;
 pub use run_json::{compared_run_json, endpoints_json, json_text, run_json};
 pub use samples_file::{SamplesFile, SamplesFormat};

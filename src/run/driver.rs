@@ -1,4 +1,4 @@
-//! Drives a run from `setup` to `teardown` on a thread of its own.
+//! Drives a run from `setup` to `summary` on a thread of its own.
 //!
 //! Owns the sequence and the decision when a run ends. Leaves the load to the workers, its course to `load`, and what
 //! was counted to `figures`. Invariants: every interval of every worker reaches the aggregator, also after a stop; a worker
@@ -34,8 +34,8 @@ use super::watchdog::Watchdog;
 use super::workers::{Command, Notice, ShapeAnswer, Workers};
 use crate::analysis::blocking::{lost_worker, silent_worker};
 use crate::metrics::{ResourceSource, Snapshot, Tap, Tick};
-use crate::plan::{DEFAULT_MAX_DURATION, EndedBy};
-use crate::script::{Level, Message, Value};
+use crate::plan::{DEFAULT_MAX_DURATION, EndedBy, RunInfo};
+use crate::script::{Level, Message, SummaryOutput, Value};
 use crate::vu::{Event, Interval, Shared};
 
 /// Length of an interval of the history.
@@ -52,10 +52,13 @@ pub(super) struct Ending {
     pub(super) misconfigured: Option<String>,
     /// Why `teardown` failed, if it did.
     pub(super) teardown_error: Option<String>,
+    /// What the script's `summary` wants to be written, or why there is nothing; `None` when it was not called.
+    pub(super) summary: Option<Result<Vec<SummaryOutput>, String>>,
 }
 
 /// See the module's description.
 pub(super) struct Driver<W> {
+    info: Arc<RunInfo>,
     shared: Arc<Shared>,
     fleet: Fleet<W>,
     watchdog: Rc<RefCell<Watchdog>>,
@@ -75,6 +78,7 @@ pub(super) struct Driver<W> {
 impl<W: Workers> Driver<W> {
     /// A run whose workers have loaded the script, and where its snapshots will be.
     pub(super) fn new(
+        info: RunInfo,
         shared: Arc<Shared>,
         workers: W,
         watchdog: Rc<RefCell<Watchdog>>,
@@ -84,6 +88,7 @@ impl<W: Workers> Driver<W> {
         let fleet = Fleet::new(workers);
         let (figures, snapshots) = Figures::new(&shared, resources, samples);
         let driver = Driver {
+            info: Arc::new(info),
             load: Load::new(&shared.plan, fleet.lanes()),
             fleet,
             watchdog,
@@ -113,10 +118,16 @@ impl<W: Workers> Driver<W> {
         if let Some(data) = self.setup(&mut requests).await {
             self.load(data, &mut requests).await;
             teardown_error = self.teardown(&mut requests).await;
+        } else if matches!(self.ended_by, Some(EndedBy::Stopped | EndedBy::Signal)) {
+            // It was stopped before there was anything to sum up.
+            self.stops = 2;
         }
+        let summary = self.summary(&mut requests).await;
+        let ended_by = self.ended_by();
         self.fleet.end().await;
         Ending {
-            ended_by: self.ended_by.unwrap_or(EndedBy::UsersGone),
+            ended_by,
+            summary,
             snapshot: self.figures.finish(),
             misconfigured: self.misconfigured,
             teardown_error,
@@ -291,7 +302,7 @@ impl<W: Workers> Driver<W> {
             Notice::Shape { lane, answer } => self.shape_says(lane, answer),
             Notice::Gone => self.load.lanes.worker_gone(worker, self.load.now()),
             // Nobody has asked for them.
-            Notice::Setup(_) | Notice::Teardown(_) | Notice::Interval { .. } => {}
+            Notice::Setup(_) | Notice::Teardown(_) | Notice::Summary(_) | Notice::Interval { .. } => {}
         }
     }
 
@@ -480,6 +491,11 @@ impl<W: Workers> Driver<W> {
     fn is_misconfigured(&mut self, error: String) {
         self.misconfigured.get_or_insert(error);
         self.stop_once(EndedBy::Stopped);
+    }
+
+    /// Why the run has ended.
+    fn ended_by(&self) -> EndedBy {
+        self.ended_by.clone().unwrap_or(EndedBy::UsersGone)
     }
 
     /// Why the run ends; the first reason is the one.

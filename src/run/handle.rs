@@ -13,6 +13,7 @@ use crate::analysis::Verdict;
 use crate::metrics::Snapshot;
 use crate::plan::{EndedBy, RunInfo, RunRecord};
 use crate::results::run_json;
+use crate::script::SummaryOutput;
 
 /// A running load test. Dropping it, or the future of [`RunHandle::wait`], ends the run at once, as a second
 /// [`RunHandle::stop`] does; [`RunHandle::detach`] lets it go on unwatched.
@@ -177,6 +178,7 @@ impl RunHandle {
         Ok(Report {
             record: RunRecord::new(self.info, ending.ended_by, ending.snapshot),
             teardown_error: ending.teardown_error,
+            summary: ending.summary,
         })
     }
 }
@@ -186,6 +188,7 @@ impl RunHandle {
 pub struct Report {
     record: RunRecord,
     teardown_error: Option<String>,
+    summary: Option<Result<Vec<SummaryOutput>, String>>,
 }
 
 impl Report {
@@ -217,6 +220,19 @@ impl Report {
     /// Why `teardown` failed, if it did.
     pub fn teardown_error(&self) -> Option<&str> {
         self.teardown_error.as_deref()
+    }
+
+    /// What the script's `summary` wants to be written; the command writes it. Empty without one.
+    pub fn summary_outputs(&self) -> &[SummaryOutput] {
+        match &self.summary {
+            Some(Ok(outputs)) => outputs,
+            Some(Err(_)) | None => &[],
+        }
+    }
+
+    /// Why `summary` failed, if it did.
+    pub fn summary_error(&self) -> Option<&str> {
+        self.summary.as_ref()?.as_ref().err().map(String::as_str)
     }
 
     /// Whether the run made requests, some of which succeeded, completed an iteration if any ended, met every threshold,

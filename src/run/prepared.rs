@@ -95,6 +95,7 @@ impl Prepared {
             (shared.messages)(Message { level: Level::Warning, text, from: None });
         }
         let common = shared.inputs.common.clone();
+        let of_run = info.clone();
         // Held here until the handle has it: a start that is given up is the end of the run too.
         let (requests, hold, inbox) = Requests::channel();
         let (started, is_started) = oneshot::channel();
@@ -113,7 +114,7 @@ impl Prepared {
                 runtime.block_on(async move {
                     let mut started = started;
                     let made = tokio::select! {
-                        made = driver(Arc::new(shared), resources, samples) => made,
+                        made = driver(of_run, Arc::new(shared), resources, samples) => made,
                         // Given up: a thread on which the script never loads is left behind.
                         () = started.closed() => return,
                     };
@@ -142,6 +143,7 @@ impl Prepared {
 
 /// Starts what a run consists of: who writes samples down, if anybody does, and the worker threads.
 async fn driver(
+    info: RunInfo,
     shared: Arc<Shared>,
     resources: Option<Box<dyn ResourceSource>>,
     samples: Vec<Box<dyn SampleSink>>,
@@ -153,5 +155,5 @@ async fn driver(
     let threads = Threads::start(&shared, samples.as_ref().map(|(_, line)| line)).await?;
     let samples = samples.map(|(writer, line)| (line.tap(threads.count()), writer));
     let watchdog = Watchdog::new(&shared, threads.pulses());
-    Ok(Driver::new(shared, threads, watchdog, resources, samples))
+    Ok(Driver::new(info, shared, threads, watchdog, resources, samples))
 }

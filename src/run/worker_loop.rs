@@ -127,7 +127,7 @@ impl Lanes {
     }
 }
 
-/// Runs `setup` or `teardown` beside the loop; gives what ends it, which is said too.
+/// Runs `setup`, `teardown` or `summary` beside the loop; gives what ends it, which is said too.
 fn start_hook<T: 'static>(
     notices: &Notices,
     hook: impl Future<Output = Result<T, HookError>> + 'static,
@@ -203,6 +203,10 @@ async fn serve(
             Command::Teardown => {
                 let worker = worker.clone();
                 hook = Some(start_hook(&notices, async move { worker.teardown().await }, Notice::Teardown));
+            }
+            Command::Summary { data } => {
+                let worker = worker.clone();
+                hook = Some(start_hook(&notices, async move { worker.summary(data).await }, Notice::Summary));
             }
         }
     }

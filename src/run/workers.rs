@@ -12,7 +12,7 @@ use super::reload::Reloaded;
 use crate::executor::hand_out::LaneCommon;
 use crate::executor::schedule::Schedule;
 use crate::executor::shape::ShapeLoad;
-use crate::script::{EventFields, ScriptEvent, Value};
+use crate::script::{EventFields, ScriptEvent, SummaryOutput, Value};
 use crate::vu::{Event, HookError, Interval};
 
 /// What the run tells a worker.
@@ -43,6 +43,8 @@ pub(super) enum Command {
     Flush { number: u64 },
     /// Run `teardown`; answered with [`Notice::Teardown`].
     Teardown,
+    /// Call `summary` with these figures; answered with [`Notice::Summary`].
+    Summary { data: Arc<serde_json::Value> },
 }
 
 /// What a worker says.
@@ -58,6 +60,8 @@ pub(super) enum Notice {
     Interval { number: u64, interval: Box<Interval> },
     /// How `teardown` ended.
     Teardown(Result<(), HookError>),
+    /// What `summary` wants to be written.
+    Summary(Result<Vec<SummaryOutput>, HookError>),
     /// It is gone, and its users with it.
     Gone,
 }
@@ -117,6 +121,7 @@ mod tests {
             Command::Reload(Reloaded { sources, variables, other_scenarios: true }),
             Command::Flush { number: 7 },
             Command::Teardown,
+            Command::Summary { data: Arc::new(serde_json::json!({ "total": { "requests": 3 } })) },
         ];
         commands.iter().for_each(is_the_same_after_a_journey);
     }
@@ -140,6 +145,7 @@ mod tests {
             Notice::Shape { lane: 0, answer },
             Notice::Interval { number: 4, interval: Box::new(interval) },
             Notice::Teardown(Err(HookError::Failed("odd".to_owned()))),
+            Notice::Summary(Ok(Vec::new())),
             Notice::Gone,
         ];
         notices.iter().for_each(is_the_same_after_a_journey);

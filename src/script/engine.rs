@@ -13,7 +13,7 @@ use rhai::{
     NativeCallContext, OptimizationLevel, Position, Scope,
 };
 
-use super::api::response::Response;
+use super::api::response::{Response, to_dynamic};
 use super::api::{Extension, MODULES, NAMESPACES};
 use super::declare::{DeclarationError, Declarations, Param};
 use super::ending::ScriptResult;
@@ -22,6 +22,7 @@ use super::events::{EventFields, Fired, ScriptEvent};
 use super::host::Host;
 use super::import::{Importer, register_capture};
 use super::source::Sources;
+use super::summary::SummaryOutput;
 use super::value::Value;
 use super::vu_context::VuContext;
 use crate::metrics::CustomMetric;
@@ -231,6 +232,25 @@ impl ScriptEngine {
             return self.call(vu, "teardown");
         }
         Ok(())
+    }
+
+    /// Calls `summary`, if the script has one, with the final figures; gives what it wants to be written.
+    pub(crate) fn summary(
+        &self,
+        vu: &VuContext,
+        data: &serde_json::Value,
+    ) -> Result<Vec<SummaryOutput>, CallEnd> {
+        let value = if self.has("summary", 1) {
+            self.evaluate(vu, "summary", |context| {
+                let mut data = to_dynamic(data)?;
+                context.call_fn_raw("summary", false, false, &mut [&mut data])
+            })?
+        } else if self.has("summary", 0) {
+            self.call_method(vu, "summary")?
+        } else {
+            return Ok(Vec::new());
+        };
+        SummaryOutput::all(&value).map_err(|message| self.wrong_value(vu, "summary", message))
     }
 
     /// Asks the script how many seconds the virtual user is to wait after `task`, or, without one, after any

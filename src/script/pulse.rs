@@ -36,6 +36,7 @@ pub(crate) enum Calling {
     OnStart,
     OnStop,
     Wait,
+    Summary,
     /// The task of this index.
     Task(u16),
 }
@@ -108,6 +109,7 @@ impl Beat {
         let named = match Calling::of(self.calling & u64::from(u32::MAX)) {
             Calling::Setup => return "setup".to_owned(),
             Calling::Teardown => return "teardown".to_owned(),
+            Calling::Summary => return "summary".to_owned(),
             Calling::Listener => return "a listener (on)".to_owned(),
             Calling::Shape => return "the shape function".to_owned(),
             Calling::Wait => return "the wait function".to_owned(),
@@ -122,7 +124,7 @@ impl Beat {
 }
 
 impl Calling {
-    const KINDS: [Calling; 7] = [
+    const KINDS: [Calling; 8] = [
         Calling::Setup,
         Calling::Teardown,
         Calling::Listener,
@@ -130,6 +132,7 @@ impl Calling {
         Calling::OnStart,
         Calling::OnStop,
         Calling::Wait,
+        Calling::Summary,
     ];
 
     fn code(self) -> u64 {
@@ -141,6 +144,7 @@ impl Calling {
             Calling::OnStart => 4,
             Calling::OnStop => 5,
             Calling::Wait => 6,
+            Calling::Summary => 7,
             Calling::Task(index) => Calling::KINDS.len() as u64 + u64::from(index),
         }
     }

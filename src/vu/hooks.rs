@@ -1,10 +1,11 @@
-//! What the script does for the whole run, not for a user: `setup`, `teardown`, listeners, its shape.
+//! What the script does for the whole run, not for a user: `setup`, `teardown`, `summary`, listeners, its shape.
 //!
 //! They run in fibers on the worker that is told to, as a user of their own, number 0, whose requests are not
 //! counted.
 
 use std::future::Future;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,7 @@ use super::virtual_user::broken;
 use super::worker::Worker;
 use crate::metrics::ScriptError;
 use crate::plan::Wait;
-use crate::script::{CallEnd, Calling, Ending, EventFields, ScriptEvent, Value, VuContext};
+use crate::script::{CallEnd, Calling, Ending, EventFields, ScriptEvent, SummaryOutput, Value, VuContext};
 use crate::text::format_duration;
 
 impl Worker {
@@ -129,6 +130,25 @@ impl Worker {
         let data = self.data.borrow().clone();
         let result = self.run_hook(vu.clone(), &fiber, move || script.teardown(&vu, &data)).await;
         result.and(told)
+    }
+
+    /// Calls `summary`, if the script has one, with the final figures; gives what it wants to be written.
+    ///
+    /// # Errors
+    /// What went wrong, in words, ready to be shown.
+    pub(crate) async fn summary(
+        &self,
+        data: Arc<serde_json::Value>,
+    ) -> Result<Vec<SummaryOutput>, HookError> {
+        let (script, (vu, fiber)) = (self.script(), self.hook_user(Calling::Summary));
+        vu.begin_stop_hook();
+        let mut outputs = self.run_hook(vu.clone(), &fiber, move || script.summary(&vu, &data)).await?;
+        for text in outputs.iter_mut().flat_map(|output| [&mut output.place, &mut output.text]) {
+            if let Some(masked) = self.secrets().mask_declared(text) {
+                *text = masked;
+            }
+        }
+        Ok(outputs)
     }
 
     fn hook_user(&self, calling: Calling) -> (Rc<VuContext>, Rc<FiberState>) {

@@ -65,6 +65,7 @@ mod signals;
 mod sockets;
 mod stdlib;
 mod store;
+mod summary;
 mod task_shapes;
 mod texts;
 mod thresholds;

@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 
 use super::files::{Files, json_text};
+use super::summary;
 use crate::analysis::{Comparison, DEFAULT_NOISE, regression_sentence};
 use crate::cli::alerts::Alerts;
 use crate::cli::args::OutputArgs;
 use crate::cli::exit::Exit;
 use crate::cli::output::{self, look_of};
 use crate::cli::page::Page;
+use crate::cli::places::Places;
 use crate::plan::RunRecord;
 use crate::report::{compared_summary, short_summary};
+use crate::text::clean_text;
 use crate::{Report, results};
 
 /// How a run ended.
@@ -38,6 +41,8 @@ pub(super) struct Ending<'a> {
     pub(super) alerts: Alerts,
     /// Where the run is shown besides the terminal.
     pub(super) page: Option<&'a Page>,
+    /// What the run reads and writes.
+    pub(super) places: Places,
 }
 
 impl Ending<'_> {
@@ -61,6 +66,7 @@ impl Ending<'_> {
         if !self.once || self.output.html.is_some() {
             is_complete &= self.write_html(comparison.as_ref());
         }
+        is_complete &= self.write_summary();
         // To have been asked to judge a change and not to know is no pass.
         is_complete &= comparison.is_some() || !self.output.fail_on_regression;
         // Told while the summary was printed; the last ones may still be under way.
@@ -92,6 +98,15 @@ impl Ending<'_> {
         if self.output.json {
             output::out(&json_text(record, comparison));
         }
+        let outputs = self.report.summary_outputs();
+        // Texts of a script: unlike ours, they may hold what a terminal acts on.
+        if let Some(own) = summary::printed(outputs, "stdout") {
+            let own = clean_text(&own);
+            if self.output.stdout_is_taken() { output::err(&own) } else { output::out(&own) }
+        }
+        if let Some(own) = summary::printed(outputs, "stderr") {
+            output::err(&own);
+        }
         if self.output.stdout_is_taken() {
             output::err_as_it_is(text);
         } else {
@@ -112,12 +127,32 @@ impl Ending<'_> {
         problems.is_empty()
     }
 
+    /// Writes the files that the script's `summary` asks for; false when one is missing.
+    fn write_summary(&mut self) -> bool {
+        let folder = self.files.directory.path();
+        let mut places = std::mem::take(&mut self.places);
+        places.reads_run("the results of this run", folder);
+        let (written, problems) = summary::write(self.report.summary_outputs(), folder, places);
+        if !written.is_empty() {
+            output::err(&format!("summary: {}\n", written.join(", ")));
+        }
+        problems.iter().for_each(|problem| output::error(problem));
+        let failed = self.report.summary_error();
+        if let Some(error) = failed {
+            output::error(&format!("summary failed: {error}"));
+        }
+        problems.is_empty() && failed.is_none()
+    }
+
     /// Writes the report; false when one that was asked for is missing.
-    fn write_html(&self, comparison: Option<&Comparison>) -> bool {
+    fn write_html(&mut self, comparison: Option<&Comparison>) -> bool {
         let (path, written, is_asked_for) =
             self.files.write_html(&self.output, comparison.zip(self.baseline.as_deref()));
         match &written {
-            Ok(()) => output::err(&format!("report: {}\n", path.display())),
+            Ok(()) => {
+                self.places.reads("the report", &path);
+                output::err(&format!("report: {}\n", path.display()));
+            }
             Err(problem) if is_asked_for => output::error(&format!("there is no report: {problem}")),
             Err(problem) => output::err(&format!("warning: there is no report: {problem}\n")),
         }

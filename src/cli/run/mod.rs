@@ -8,6 +8,7 @@ mod files;
 mod planned;
 mod refused;
 mod session;
+mod summary;
 mod trial;
 
 use std::path::{Path, PathBuf};
@@ -173,7 +174,8 @@ fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result
     if let Some(problem) = args.output.conflict() {
         return Err(Refused::Usage(problem));
     }
-    places(args, &prepared, baseline.as_deref()).check().map_err(Refused::Usage)?;
+    let places = places(args, &prepared, baseline.as_deref());
+    places.check().map_err(Refused::Usage)?;
     // Each user holds a connection, and the default of many systems is 1,024 files. Where the limit stays,
     // the requests that meet it say so.
     let _ = rlimit::increase_nofile_limit(rlimit::INFINITY);
@@ -188,7 +190,8 @@ fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result
     event_loop.shutdown_background();
     let (session, report) = ran?;
     let Session { output, files, alerts, .. } = session;
-    Ok(Ending { report, output, once: args.once, files, baseline, alerts, page: around.page }.told())
+    let page = around.page;
+    Ok(Ending { report, output, once: args.once, files, baseline, alerts, page, places }.told())
 }
 
 /// What the run reads and writes.

@@ -134,6 +134,11 @@ impl Figures {
         tap.send(&[], &[]);
     }
 
+    /// The snapshot that was published last.
+    pub(super) fn last(&self) -> Arc<Snapshot> {
+        self.snapshots.borrow().clone()
+    }
+
     /// The last snapshot, when the workers have ended and all samples are written.
     pub(super) fn finish(self) -> Arc<Snapshot> {
         let mut snapshot = self.snapshots.borrow().clone();

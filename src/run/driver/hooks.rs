@@ -1,4 +1,4 @@
-//! What the script does once for the whole run: `setup` before the load, `teardown` after it.
+//! What the script does once for the whole run: `setup` before the load, `teardown` and `summary` after it.
 
 use std::sync::Arc;
 
@@ -6,11 +6,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Driver;
 use super::fleet::{HURRY, Heard};
-use crate::plan::EndedBy;
+use crate::plan::{EndedBy, RunRecord};
+use crate::results::run_json;
 use crate::run::control::ControlError;
 use crate::run::requests::{Request, Requests, reply};
 use crate::run::workers::{Command, Notice, Workers};
-use crate::script::Value;
+use crate::script::{SummaryOutput, Value};
 use crate::text::format_duration;
 use crate::vu::HookError;
 
@@ -67,18 +68,59 @@ impl<W: Workers> Driver<W> {
             return has_any.then(|| "it was not called: no worker thread answers".to_owned());
         };
         self.fleet.tell(worker, Command::Teardown);
+        let ended = self.last_hook(worker, requests, |notice| match notice {
+            Notice::Teardown(ended) => Some(ended),
+            _ => None,
+        });
+        ended.await?.err()
+    }
+
+    /// Calls `summary` with the final figures on a worker that answers, unless the run ends at once; gives what is to be
+    /// written, or why nothing is. The figures are final: what it does changes nothing.
+    pub(super) async fn summary(
+        &mut self,
+        requests: &mut Requests,
+    ) -> Option<Result<Vec<SummaryOutput>, String>> {
+        if self.stops > 1 || self.misconfigured.is_some() {
+            return None;
+        }
+        let Some(worker) = self.fleet.first() else {
+            let has_any = self.shared.sources.main_text().contains("summary");
+            return has_any.then(|| Err("it was not called: no worker thread answers".to_owned()));
+        };
+        let record = RunRecord::new(self.info.clone(), self.ended_by(), self.figures.last());
+        let data = Arc::new(run_json(&record));
+        self.fleet.tell(worker, Command::Summary { data });
+        let ended = self.last_hook(worker, requests, |notice| match notice {
+            Notice::Summary(ended) => Some(ended),
+            _ => None,
+        });
+        ended.await
+    }
+
+    /// Waits until a worker has done what it was told to when the load was over; `None` when it is gone, or the run was
+    /// ended at once.
+    async fn last_hook<T>(
+        &mut self,
+        worker: usize,
+        requests: &mut Requests,
+        ended: impl Fn(Notice) -> Option<Result<T, HookError>>,
+    ) -> Option<Result<T, String>> {
         let timeout = self.shared.plan.stop_timeout;
         let mut patience = Patience::default();
         patience.limit(Instant::now() + timeout);
         loop {
             tokio::select! {
                 heard = self.fleet.next() => match heard {
-                    Heard::Notice(_, Notice::Teardown(Err(HookError::Failed(error) | HookError::Aborted(error)))) => {
-                        return (self.stops <= 1).then_some(error);
-                    }
-                    Heard::Notice(_, Notice::Teardown(Ok(()))) => return None,
                     Heard::Notice(gone, Notice::Gone) if gone == worker => return None,
-                    _ => {}
+                    Heard::Notice(_, notice) => match ended(notice) {
+                        Some(Ok(value)) => return Some(Ok(value)),
+                        Some(Err(HookError::Failed(error) | HookError::Aborted(error))) => {
+                            return (self.stops <= 1).then_some(Err(error));
+                        }
+                        None => {}
+                    },
+                    Heard::Intervals(_) => {}
                 },
                 request = requests.next() => {
                     self.stop_too_late(request);
@@ -90,7 +132,7 @@ impl<W: Workers> Driver<W> {
                 () = patience.is_over() => {
                     self.fleet.tell_all(Command::StopNow);
                     let problem = format!("it was not done after {} (see stop_timeout)", format_duration(timeout));
-                    return (self.stops <= 1).then_some(problem);
+                    return (self.stops <= 1).then_some(Err(problem));
                 }
             }
         }

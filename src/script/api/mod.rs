@@ -46,7 +46,7 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, FnPtr, NativeCallContext};
 
-pub(crate) use convert::{number, unknown_key};
+pub(crate) use convert::{describe, number, unknown_key};
 pub(crate) use extension::Extension;
 pub use extension::{AsyncCall, Sample};
 

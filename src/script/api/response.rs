@@ -486,7 +486,8 @@ fn register_verdicts(engine: &mut Engine, host: &Rc<Host>) {
     );
 }
 
-fn to_dynamic(value: &serde_json::Value) -> ScriptResult<Dynamic> {
+/// JSON as scripts see it.
+pub(crate) fn to_dynamic(value: &serde_json::Value) -> ScriptResult<Dynamic> {
     rhai::serde::to_dynamic(value)
 }
 

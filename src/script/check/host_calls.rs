@@ -49,8 +49,9 @@ pub(super) struct HostCalls {
     declared: Vec<Declared>,
 }
 
-/// Functions that are called by their names.
-pub(super) const HOOKS: &[&str] = &["iteration", "setup", "teardown", "on_start", "on_stop"];
+/// Functions that are called by their names, and with how many arguments at most.
+pub(super) const HOOKS: &[(&str, usize)] =
+    &[("iteration", 0), ("setup", 0), ("teardown", 1), ("summary", 1), ("on_start", 0), ("on_stop", 0)];
 
 impl Placed {
     pub(super) fn message(&self) -> String {
@@ -73,10 +74,16 @@ impl HostCalls {
 
     /// Where virtual users begin.
     pub(super) fn entries(&self, project: &Project) -> impl Iterator<Item = Unit> {
-        let names = self.named.iter().map(|named| named.name.as_str()).chain(HOOKS.iter().copied());
+        let names =
+            self.named.iter().map(|named| named.name.as_str()).chain(HOOKS.iter().map(|(name, _)| *name));
         names.flat_map(|name| {
             project.main().functions_named(name).map(|f| Unit::Function(0, f.name.clone(), f.params.len()))
         })
+    }
+
+    /// Whether a declaration names this function.
+    pub(super) fn entries_named(&self, name: &str) -> bool {
+        self.named.iter().any(|named| named.name == name)
     }
 
     /// Functions that are named and do not exist.

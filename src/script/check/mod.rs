@@ -32,7 +32,7 @@ use reach::{Reach, Unit};
 use walk::Walk;
 
 /// Codes of what runs, but probably not as intended.
-const DOUBTS: &[&str] = &["not-interpolated"];
+const DOUBTS: &[&str] = &["not-interpolated", "never-called"];
 
 /// The result of the analysis.
 pub(crate) struct Analysis {
@@ -67,8 +67,13 @@ pub(crate) fn analyse(sources: &Sources, host: &Rc<Host>, extensions: &[Extensio
             pass.finish(&mut findings, &mut reach, &mut host_calls);
         }
     }
-    let has_hook = HOOKS.iter().any(|hook| project.main().has_function(hook, None));
+    // A library may sum something up.
+    let mut hooks = HOOKS.iter().filter(|(hook, _)| *hook != "summary");
+    let has_hook = hooks.any(|(hook, _)| project.main().has_function(hook, None));
     let is_library = host_calls.is_empty() && !has_hook;
+    if !is_library {
+        reach.hooks(&project, &host_calls, &mut findings);
+    }
     reach.finish(&project, &host_calls, &mut findings);
     let mut problems = findings.problems;
     let order = |file: &str| project.files.iter().position(|known| known.name == file);

@@ -16,6 +16,8 @@ pub(super) struct Function {
     pub(super) name: String,
     pub(super) params: Vec<ImmutableString>,
     pub(super) is_private: bool,
+    /// Where its body begins.
+    pub(super) position: Position,
     pub(super) body: Vec<Stmt>,
 }
 
@@ -232,6 +234,7 @@ impl File {
                 name: definition.name.to_string(),
                 params: definition.params.iter().cloned().collect(),
                 is_private: definition.access == FnAccess::Private,
+                position: definition.body.start_position(),
                 body: bodies.get(&definition.name, definition.params.len()),
             };
             if rhai::is_valid_identifier(&function.name) {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rhai::Position;
 
 use super::Problems;
-use super::host_calls::HostCalls;
+use super::host_calls::{HOOKS, HostCalls};
 use super::project::Project;
 use crate::script::call_site::CallSite;
 
@@ -111,6 +111,38 @@ impl Reach {
                 let length = placed.function.rsplit("::").next().map_or(0, |name| name.chars().count());
                 findings.add(file, (placed.position, length), "wrong-place", placed.message(), None);
             }
+        }
+    }
+
+    /// Functions that look as if the engine called them, and that nobody does: the number of their parameters is wrong, or
+    /// their name is k6's.
+    pub(super) fn hooks(&self, project: &Project, host_calls: &HostCalls, findings: &mut Problems) {
+        let main = project.main();
+        let called: BTreeSet<&Unit> = self.calls.values().flatten().collect();
+        for function in &main.functions {
+            let unit = Unit::Function(0, function.name.clone(), function.params.len());
+            if called.contains(&unit) || host_calls.entries_named(&function.name) || self.is_dynamic {
+                continue;
+            }
+            let text = match HOOKS.iter().find(|(name, _)| *name == function.name) {
+                Some(&(name, most)) => {
+                    if main.functions_named(name).any(|other| other.params.len() <= most) {
+                        continue;
+                    }
+                    let takes = if most == 0 { "no parameter" } else { "one parameter or none" };
+                    let given = match function.params.len() {
+                        1 => "1 parameter".to_owned(),
+                        count => format!("{count} parameters"),
+                    };
+                    format!("'{name}' with {given} is never called — it takes {takes}")
+                }
+                None if matches!(&*function.name, "handleSummary" | "handle_summary") => {
+                    let name = &function.name;
+                    format!("'{name}' is never called — rhaid calls fn summary(data) with the final figures")
+                }
+                None => continue,
+            };
+            findings.add_text(&main.name, (function.position, 1), "never-called", &text);
         }
     }
 
