@@ -41,6 +41,20 @@ pub(super) fn docs(args: &DocsArgs) -> Exit {
     Exit::Passed
 }
 
+/// What the reference says on a name, without colours; `None` when it does not know it.
+pub(super) fn text_of(asked: &str) -> Option<String> {
+    let look = Look { width: 60, unicode: true, color: false };
+    if let Some(metric) = builtin::named(asked) {
+        return Some(about(metric));
+    }
+    Some(match find(asked)? {
+        Found::Part(found) => part(look, &found),
+        Found::Entries(found) => {
+            found.iter().map(|(part, found)| entry(look, part, found)).collect::<Vec<_>>().join("\n")
+        }
+    })
+}
+
 /// A metric of the engine.
 fn about(metric: &Builtin) -> String {
     let unit = match metric.quantity().unit() {

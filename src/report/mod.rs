@@ -23,7 +23,8 @@ pub use charts::{
 };
 #[cfg(feature = "charts")]
 pub use html::{
-    comparison_page, html_report, live_page, live_parts, live_script, live_style, live_top, trend_page,
+    comparison_page, html_report, live_page, live_parts, live_script, live_style, live_top,
+    playground_script, trend_page,
 };
 #[cfg(feature = "junit")]
 pub use junit::junit;

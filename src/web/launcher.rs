@@ -41,4 +41,34 @@ pub trait Launcher: Send + Sync + 'static {
     /// # Errors
     /// As [`Launcher::start`].
     fn try_once(&self, form: &Value) -> Result<Value, Refusal>;
+
+    /// What changes scripts; `None` when that is not allowed.
+    fn editor(&self) -> Option<&dyn Editor>;
+}
+
+/// Changes scripts for the page.
+pub trait Editor: Send + Sync {
+    /// The text of a script, and a version that tells it from later ones.
+    ///
+    /// # Errors
+    /// When there is no such script.
+    fn read(&self, script: &str) -> Result<Value, Refusal>;
+
+    /// Saves a script that is `{script, text, version}`; gives the new version.
+    ///
+    /// # Errors
+    /// When there is no such script, or somebody changed it since that version.
+    fn save(&self, changed: &Value) -> Result<Value, Refusal>;
+
+    /// What is wrong with a text that is `{script, text}`, without saving it.
+    ///
+    /// # Errors
+    /// When there is no such script.
+    fn check(&self, text: &Value) -> Result<Value, Refusal>;
+
+    /// What the reference says on a word.
+    ///
+    /// # Errors
+    /// When it says nothing.
+    fn docs(&self, word: &str) -> Result<Value, Refusal>;
 }

@@ -17,7 +17,7 @@ mod prometheus;
 mod runs;
 mod server;
 
-pub use launcher::{Launcher, Refusal};
+pub use launcher::{Editor, Launcher, Refusal};
 pub use live_page::{LivePage, PageSettings};
 pub use monitor::serve_monitor;
 pub use runs::CONTROL_FILE;

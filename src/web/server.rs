@@ -19,11 +19,11 @@ use super::events;
 use super::guard::{Denied, Guard};
 use super::history::history;
 use super::hub::Hub;
-use super::launcher::{Launcher, Refusal};
+use super::launcher::{Editor, Launcher, Refusal};
 use super::live::{self, LiveRun};
 use super::prometheus;
 use super::runs;
-use crate::report::{live_page, live_script, live_style};
+use crate::report::{live_page, live_script, live_style, playground_script};
 use crate::results::run_json;
 use crate::text::clean_json;
 
@@ -54,6 +54,8 @@ pub(super) fn router(site: Arc<Site>) -> Router {
             get(async || ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], live_script())),
         )
         .route("/live.css", get(async || ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], live_style())))
+        .route("/editor.js", get(editor_script))
+        .route("/playground.js", get(playground))
         .route("/openapi.json", get(async || ([(header::CONTENT_TYPE, "application/json")], OPENAPI)))
         .route("/metrics", get(metrics))
         .route("/api/v1/status", get(status))
@@ -69,6 +71,9 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/form", get(form))
         .route("/api/v1/plan", post(plan))
         .route("/api/v1/try", post(try_once))
+        .route("/api/v1/script", get(script).put(save))
+        .route("/api/v1/check", post(check))
+        .route("/api/v1/docs", get(docs))
         .route("/api/v1/start", post(start))
         .route("/api/v1/control", post(steer))
         .route("/api/v1/stop", post(stop))
@@ -82,6 +87,9 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .layer(middleware::from_fn_with_state(site.clone(), guarded))
         .with_state(site)
 }
+
+/// Made by editor/build.
+const EDITOR: &str = include_str!("editor/editor.js");
 
 const OPENAPI: &str = include_str!("openapi.json");
 
@@ -148,7 +156,7 @@ fn answer(result: Result<Value, Refusal>) -> Response {
 }
 
 async fn page(State(site): Shared) -> Response {
-    let html = live_page(site.hub.launcher.is_some());
+    let html = live_page(site.hub.launcher.is_some(), editor(&site).is_ok());
     ([(header::CONTENT_TYPE, "text/html; charset=utf-8")], html).into_response()
 }
 
@@ -237,15 +245,82 @@ async fn start(State(site): Shared, body: Bytes) -> Response {
     filled(site, &body, |launcher, form| launcher.start(form)).await
 }
 
+async fn editor_script(State(site): Shared) -> Response {
+    if editor(&site).is_err() {
+        return answer(Err(no_editor()));
+    }
+    as_script(EDITOR)
+}
+
+async fn playground() -> Response {
+    as_script(playground_script())
+}
+
+fn as_script(text: impl IntoResponse) -> Response {
+    ([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], text).into_response()
+}
+
+async fn script(State(site): Shared, uri: Uri) -> Response {
+    match query(&uri, "script") {
+        Some(script) => edited(site, move |editor| editor.read(&script)).await,
+        None => problem(StatusCode::BAD_REQUEST, "script is missing: /api/v1/script?script=NAME"),
+    }
+}
+
+async fn docs(State(site): Shared, uri: Uri) -> Response {
+    match query(&uri, "word") {
+        Some(word) => edited(site, move |editor| editor.docs(&word)).await,
+        None => problem(StatusCode::BAD_REQUEST, "word is missing: /api/v1/docs?word=http::get"),
+    }
+}
+
+async fn save(State(site): Shared, body: Bytes) -> Response {
+    match json_body(&body) {
+        Ok(changed) => edited(site, move |editor| editor.save(&changed)).await,
+        Err(reason) => problem(StatusCode::BAD_REQUEST, &reason),
+    }
+}
+
+async fn check(State(site): Shared, body: Bytes) -> Response {
+    match json_body(&body) {
+        Ok(text) => edited(site, move |editor| editor.check(&text)).await,
+        Err(reason) => problem(StatusCode::BAD_REQUEST, &reason),
+    }
+}
+
+fn no_editor() -> Refusal {
+    Refusal::NotNow("scripts can only be changed here with 'rhaid web --edit'".to_owned())
+}
+
+fn editor(site: &Site) -> Result<Arc<dyn Launcher>, Refusal> {
+    let launcher = site.hub.launcher.clone();
+    launcher.filter(|launcher| launcher.editor().is_some()).ok_or_else(no_editor)
+}
+
+/// Has the editor do something.
+async fn edited(
+    site: Arc<Site>,
+    work: impl FnOnce(&dyn Editor) -> Result<Value, Refusal> + Send + 'static,
+) -> Response {
+    match editor(&site) {
+        Ok(launcher) => apart(move || launcher.editor().map_or_else(|| Err(no_editor()), work)).await,
+        Err(refusal) => answer(Err(refusal)),
+    }
+}
+
+fn json_body(body: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(body).map_err(|error| format!("the body is not JSON: {error}"))
+}
+
 /// Has the launcher do something with a form.
 async fn filled(
     site: Arc<Site>,
     body: &[u8],
     work: fn(&dyn Launcher, &Value) -> Result<Value, Refusal>,
 ) -> Response {
-    match serde_json::from_slice::<Value>(body) {
+    match json_body(body) {
         Ok(form) => launched(site, move |launcher| work(launcher, &form)).await,
-        Err(error) => problem(StatusCode::BAD_REQUEST, &format!("the body is not JSON: {error}")),
+        Err(reason) => problem(StatusCode::BAD_REQUEST, &reason),
     }
 }
 

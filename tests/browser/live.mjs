@@ -87,6 +87,28 @@ const checks = {
     await picture(viewer, "form");
   },
 
+  async "the editor marks what is wrong, shows the reference, and saves"() {
+    const inside = (script) => viewer.value(`(() => { const root = document.querySelector("#editor").shadowRoot; ${script} })()`);
+    await until("the script", async () => /insights/.test(await inside("return root.querySelector('.cm-content').textContent")));
+    const put = (text) => viewer.send("Input.insertText", { text });
+    await inside("root.querySelector('.cm-content').focus()");
+    await put("// tried here");
+    await viewer.press("Enter");
+    assert.match(await text(viewer, "#edit-state"), /not saved/);
+    const odd = 'fn odd() { http::gat("/x"); } ';
+    await put(odd);
+    await until("a mark", () => inside("return root.querySelector('.cm-lint-marker-error') !== null"));
+    await picture(viewer, "editor");
+    for (let index = 0; index < odd.length; index++) await viewer.send("Input.dispatchKeyEvent", { type: "keyDown", key: "Backspace", windowsVirtualKeyCode: 8 });
+    await until("no mark", () => inside("return root.querySelector('.cm-lint-marker-error') === null"));
+    await click(viewer, "[data-do=save]");
+    await until("it is saved", async () => (await text(viewer, "#edit-state")) === "saved");
+    const saved = await viewer.value(`fetch("api/v1/script?script=" + document.querySelector("[name=script]").value).then((answer) => answer.json()).then(({ text }) => text)`);
+    assert.match(saved, /^\/\/ tried here\n/);
+    await inside("const content = root.querySelector('.cm-content'); getSelection().collapse(content, 0);");
+    assert.deepEqual(await violations(viewer), []);
+  },
+
   async "a trial shows its requests and responses"() {
     await click(viewer, "[data-do=try]");
     const tried = await until("the trial", async () => !(await viewer.value(`document.querySelector("#tried").hidden`)) && text(viewer, "#tried"));

@@ -440,8 +440,9 @@ fn the_page_loads_nothing_from_elsewhere() {
 }
 
 /// A page that waits to be started.
-fn waiting_page(sandbox: &Sandbox) -> Page {
-    let running = sandbox.start(&["web", ".", "--web-address", "0", "--web-token", "t"]);
+fn waiting_page(sandbox: &Sandbox, arguments: &[&str]) -> Page {
+    let usual = ["web", ".", "--web-address", "0", "--web-token", "t"];
+    let running = sandbox.start(&[&usual, arguments].concat());
     let file = sandbox.path().join("rhaid").join(format!("{}.json", running.id()));
     wait_until("the page", || file.exists() && !std::fs::read_to_string(&file).unwrap().is_empty());
     let control: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
@@ -468,7 +469,7 @@ fn the_api_does_a_whole_run_from_the_form_to_the_results() {
     "#;
     sandbox.write("flows/shop.rhai", script);
     sandbox.write("broken.rhai", "fn iteration() { http::gat(\"/ok\"); }");
-    let page = waiting_page(&sandbox);
+    let page = waiting_page(&sandbox, &[]);
     assert_eq!(page.look("/api/v1/status").json()["state"], "waiting");
     let scripts = page.look("/api/v1/scripts").json();
     assert_eq!(scripts["scripts"], serde_json::json!(["broken.rhai", "flows/shop.rhai"]));
@@ -527,13 +528,51 @@ fn the_api_does_a_whole_run_from_the_form_to_the_results() {
 }
 
 #[test]
+fn scripts_are_checked_and_saved_only_where_that_is_allowed() {
+    let sandbox = Sandbox::with("fn iteration() { http::get(\"/ok\"); }");
+    let closed = waiting_page(&sandbox, &[]);
+    assert_eq!(closed.look("/api/v1/script?script=test.rhai").status, 409);
+    assert_eq!(closed.look("/editor.js").status, 409);
+    let bearer = ["authorization: Bearer t"];
+    let put = |page: &Page, body: &Value| page.call("PUT /api/v1/script", &bearer, &body.to_string());
+    assert_eq!(put(&closed, &serde_json::json!({})).status, 409);
+    closed.running.signal("INT");
+    closed.running.wait().expect_code(0);
+    let page = waiting_page(&sandbox, &["--edit"]);
+    let script = page.look("/api/v1/script?script=test.rhai").json();
+    assert!(script["text"].as_str().unwrap().contains("/ok"));
+    let wrong = r#"fn iteration() {\n  http::gat("/x");\n}"#.replace("\\n", "\n");
+    let check = serde_json::json!({ "script": "test.rhai", "text": wrong });
+    let problems = page.post("/api/v1/check", &check.to_string()).json()["problems"].clone();
+    assert_eq!((&problems[0]["line"], &problems[0]["severity"]), (&2.into(), &"error".into()), "{problems}");
+    assert!(problems[0]["message"].as_str().unwrap().contains("http::gat"), "{problems}");
+    let text = "fn iteration() { http::get(\"/new\"); }";
+    let save = serde_json::json!({ "script": "test.rhai", "text": text, "version": script["version"] });
+    assert_eq!(page.call("PUT /api/v1/script", &[], &save.to_string()).status, 401);
+    let saved = put(&page, &save);
+    assert_eq!(saved.status, 200, "{}", saved.body);
+    assert_eq!(std::fs::read_to_string(sandbox.path().join("test.rhai")).unwrap(), text);
+    assert_eq!(put(&page, &save).status, 409, "that version is not the newest any more");
+    for other in ["../x.rhai", "rhaid.toml", "/etc/passwd"] {
+        let save = serde_json::json!({ "script": other, "text": "x", "version": "" });
+        assert_eq!(put(&page, &save).status, 404, "{other}");
+    }
+    assert!(page.look("/api/v1/docs?word=http::get").json()["text"].as_str().unwrap().contains("http::get"));
+    assert_eq!(page.look("/api/v1/docs?word=nothing_of_the_kind").status, 404);
+    let editor = page.look("/editor.js");
+    assert!(editor.status == 200 && editor.body.len() < 400_000, "{} bytes", editor.body.len());
+    page.running.signal("INT");
+    page.running.wait().expect_code(0);
+}
+
+#[test]
 fn the_description_of_the_api_names_every_path() {
     let description: Value = serde_json::from_str(include_str!("../../src/web/openapi.json")).unwrap();
     let described: Vec<&String> = description["paths"].as_object().unwrap().keys().collect();
     let source = include_str!("../../src/web/server.rs");
     let routes = source.split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next());
     // The page itself is none of the API's.
-    let page = ["/", "/live.js", "/live.css"];
+    let page = ["/", "/live.js", "/live.css", "/editor.js", "/playground.js"];
     for route in routes.filter(|route| !page.contains(route)) {
         let name = route.replace("{other}", "{before}");
         assert!(described.contains(&&name), "{route} is not in src/web/openapi.json");

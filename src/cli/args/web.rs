@@ -135,6 +135,10 @@ pub(in crate::cli) struct WebArgs {
     /// Settings file [default: rhaid.toml, if it exists]
     #[arg(long, value_name = "FILE", env = "RHAID_CONFIG")]
     pub(in crate::cli) config: Option<PathBuf>,
+
+    /// Let scripts be changed on the page
+    #[arg(long, env = "RHAID_EDIT", value_parser = BoolishValueParser::new())]
+    pub(in crate::cli) edit: bool,
 }
 
 impl WebArgs {

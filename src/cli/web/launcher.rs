@@ -8,12 +8,13 @@ use std::thread::JoinHandle;
 use clap::Parser;
 use serde_json::{Value, json};
 
+use super::editor::ScriptEditor;
 use super::form::{self, Form};
 use crate::cli::args::{Cli, Command, RunArgs, WebArgs};
 use crate::cli::page::Page;
 use crate::cli::{config_file, output, run};
 use crate::plan::Options;
-use crate::web::{Launcher, Refusal};
+use crate::web::{Editor, Launcher, Refusal};
 use crate::{LoadTest, Param};
 
 /// Most scripts that are listed.
@@ -29,6 +30,7 @@ pub(super) struct PageLauncher {
     first: Option<String>,
     results_dir: PathBuf,
     config: Option<PathBuf>,
+    editor: Option<ScriptEditor>,
     page: OnceLock<Weak<Page>>,
     /// The run that is on.
     running: Mutex<Option<JoinHandle<()>>>,
@@ -36,7 +38,9 @@ pub(super) struct PageLauncher {
 
 impl PageLauncher {
     pub(super) fn new(folder: PathBuf, first: Option<String>, args: &WebArgs) -> PageLauncher {
+        let editor = args.edit.then(|| ScriptEditor::new(folder.clone(), args.config.clone()));
         PageLauncher {
+            editor,
             folder,
             first,
             results_dir: args.results_dir.clone(),
@@ -153,6 +157,10 @@ impl Launcher for PageLauncher {
         let (form, args) = self.arguments(form)?;
         let (text, is_good) = run::tried_once(&args).map_err(Refusal::Wrong)?;
         Ok(json!({ "command": format!("{} --once", form.command()), "text": text, "passed": is_good }))
+    }
+
+    fn editor(&self) -> Option<&dyn Editor> {
+        self.editor.as_ref().map(|editor| editor as &dyn Editor)
     }
 }
 

@@ -1,5 +1,6 @@
 //! `rhaid web`: the page that waits to be started, as Locust's does.
 
+mod editor;
 mod form;
 mod launcher;
 

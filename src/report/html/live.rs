@@ -34,6 +34,11 @@ pub fn live_script() -> String {
     [without_indents(REPORT_SCRIPT), without_indents(LIVE_SCRIPT)].join("\n")
 }
 
+/// The script of the editor's surroundings.
+pub fn playground_script() -> String {
+    without_indents(include_str!("playground.js"))
+}
+
 /// The parts of the report, by the name of the place they have on the page. While the run goes on, there is no verdict.
 pub fn live_parts(model: &Model<'_>, is_over: bool) -> Vec<(&'static str, String)> {
     let html = parts(model).into_iter().map(|(name, part)| match name {
@@ -43,8 +48,8 @@ pub fn live_parts(model: &Model<'_>, is_over: bool) -> Vec<(&'static str, String
     html.chain([("figures", data::figures(model).to_string())]).collect()
 }
 
-/// The frame of the page. With `starts_runs`, it has a form for that.
-pub fn live_page(starts_runs: bool) -> String {
+/// The frame of the page. With `starts_runs`, it has a form for that; with `edits`, an editor of scripts too.
+pub fn live_page(starts_runs: bool, edits: bool) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" data-live data-starts[starts_runs] {
@@ -57,6 +62,7 @@ pub fn live_page(starts_runs: bool) -> String {
                 link rel="stylesheet" href="live.css";
                 title { "rhaid" }
                 script src="live.js" defer {}
+                @if edits { script src="editor.js" defer {} script src="playground.js" defer {} }
             }
             body {
                 a.skip href="#main" { "Skip to the figures" }
@@ -65,6 +71,7 @@ pub fn live_page(starts_runs: bool) -> String {
                 main #main {
                     p #closed .problem hidden {}
                     @if starts_runs { (start_form()) }
+                    @if edits { (playground()) }
                     div data-part="top" {}
                     nav #sections aria-label="Sections" hidden {}
                     @for name in super::PARTS { div data-part=(name) {} }
@@ -166,6 +173,25 @@ fn start_form() -> Markup {
                 }
             }
             p.actions { button type="button" data-do="compare" disabled { "Compare the two chosen runs" } }
+        }
+    }
+}
+
+/// Where a script is changed and tried.
+fn playground() -> Markup {
+    html! {
+        section #edit aria-labelledby="edit-h" {
+            h2 #edit-h { "Script" }
+            p.actions {
+                button type="button" data-do="save" { "Save" }
+                button type="button" data-do="save-try" { "Save and try once" }
+                button type="button" data-do="save-reload" hidden { "Save and reload into the run" }
+                span #edit-state .note role="status" {}
+            }
+            div.split {
+                div #editor {}
+                pre #word-docs .docs tabindex="0" aria-label="Reference" { "The reference of the word under the cursor stands here." }
+            }
         }
     }
 }

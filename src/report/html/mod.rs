@@ -24,7 +24,7 @@ mod sizes;
 mod tests;
 
 pub use comparison::comparison_page;
-pub use live::{live_page, live_parts, live_script, live_style, live_top};
+pub use live::{live_page, live_parts, live_script, live_style, live_top, playground_script};
 pub use trend::trend_page;
 
 use base64::Engine;

@@ -170,5 +170,6 @@
     scripts.forEach((script) => add("option", select, { textContent: script, selected: script === first }));
     if (!scripts.length) complain("There is no script here. 'rhaid new test.rhai' writes one to start from.");
     else await showScript();
+    dispatchEvent(new Event("scripts"));
   })();
 })();
