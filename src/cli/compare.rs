@@ -15,7 +15,7 @@ use crate::report::{
     BaselineCurves, Look, comparison_markdown, comparison_page, comparison_table, trend_charts, trend_page,
     trend_table,
 };
-use crate::results::{self, StoredRun, Trend, baseline_names, find_run, save_baseline};
+use crate::results::{self, StoredRun, Trend, baseline_names, find_run, runs_back, save_baseline};
 
 /// Where baselines are kept unless it is said otherwise.
 pub(super) const BASELINES_DIR: &str = "performance/benchmarks/baselines";
@@ -96,16 +96,24 @@ pub(super) fn baseline(command: &BaselineCommand) -> Exit {
 
 /// Shows the trend over many runs.
 pub(super) fn trend(args: &TrendArgs) -> Exit {
-    let trend = match Trend::read(&args.folder, args.name.as_deref()) {
+    // A folder of this name is meant before the word.
+    let asked = args.runs.as_deref();
+    let back = asked.filter(|runs| !runs.is_dir()).and_then(Path::to_str).and_then(runs_back);
+    let folder = asked.filter(|_| back.is_none()).unwrap_or(&args.results_dir);
+    let mut trend = match Trend::read(folder, args.name.as_deref()) {
         Ok(trend) => trend,
-        Err(error) => return refuse(&format!("cannot read {}: {error}", args.folder.display())),
+        Err(error) => return refuse(&format!("cannot read {}: {error}", folder.display())),
     };
     trend.problems.iter().for_each(|problem| output::err(&format!("warning: skipped: {problem}\n")));
     if trend.points.is_empty() {
         let of = args.name.as_ref().map_or_else(String::new, |name| format!(" of the test '{name}'"));
-        return refuse(&format!("no runs{of} in {}", args.folder.display()));
+        return refuse(&format!("no runs{of} in {}", folder.display()));
     }
-    match trend_files(args, &trend) {
+    if let Some(Err(count)) = back.map(|back| trend.keep_test_of_last(back)) {
+        let runs = if count == 1 { "run" } else { "runs" };
+        return refuse(&format!("{} has only {count} {runs}", folder.display()));
+    }
+    match trend_files(args, folder, &trend) {
         Ok(true) => return Exit::Passed,
         Ok(false) => {}
         Err(problem) => return refuse(&problem),
@@ -120,11 +128,11 @@ pub(super) fn trend(args: &TrendArgs) -> Exit {
 }
 
 /// Writes the requested files; whether there was one.
-fn trend_files(args: &TrendArgs, trend: &Trend) -> Result<bool, String> {
+fn trend_files(args: &TrendArgs, runs: &Path, trend: &Trend) -> Result<bool, String> {
     let tests: Vec<_> = trend.names().into_iter().map(|name| (name, trend.last(name, args.last))).collect();
     if let Some(path) = &args.html {
-        let reports = reports_of(&args.folder);
-        let link = |point: &TrendPoint| report_link(path, &args.folder, &reports, &point.folder);
+        let reports = reports_of(runs);
+        let link = |point: &TrendPoint| report_link(path, runs, &reports, &point.folder);
         // The folder has to be there before ways lead from it.
         write_file(path, b"")?;
         write_file(path, trend_page(&tests, &trend.problems, link).as_bytes())?;

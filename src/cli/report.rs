@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::ReportArgs;
-use super::compare::{baseline_curves, baseline_of};
+use super::compare::{BASELINES_DIR, baseline_curves, baseline_of};
 use super::exit::Exit;
 use super::output;
 pub(super) use super::output::write_file;
@@ -17,7 +17,9 @@ use crate::report::{
     Look, Model, capacity_chart, compared_markdown, compared_summary, distribution_charts, html_report,
     junit, masked, percentile_table, timeline_charts, trend_row,
 };
-use crate::results::{StoredRun, Trend, Window, compared_run_json, json_text, write_csv_files};
+use crate::results::{
+    StoredRun, Trend, Window, compared_run_json, find_run, json_text, runs_back, write_csv_files,
+};
 use crate::text::clean_line;
 
 /// Runs of the same test that a report shows beside its own.
@@ -55,15 +57,18 @@ pub(super) fn report(args: &ReportArgs) -> Exit {
     }
 }
 
-/// The run's folder: a path, or the name of a run among the results.
+/// The run's folder: a path, the name of a run among the results, or `last`.
 fn find(named: &Path, results: &Path) -> Result<PathBuf, String> {
     let among_results = results.join(named);
     if named.is_dir() {
         Ok(named.to_owned())
     } else if among_results.is_dir() {
         Ok(among_results)
+    } else if let Some(word) = named.to_str().filter(|word| runs_back(word).is_some()) {
+        find_run(word, Path::new(BASELINES_DIR), results)
     } else {
-        Err(format!("no run '{}' here or in {}", named.display(), results.display()))
+        let (named, results) = (named.display(), results.display());
+        Err(format!("no run '{named}' here or in {results}; the newest one is: last"))
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::error::ResultsError;
+use super::last_run::{last_run, runs_back};
 use super::script_copy::safe_name;
 
 /// What a comparison reads; the script is kept to see whether it was the same.
@@ -107,7 +108,8 @@ fn fit_name(run: &Path) -> Result<String, BaselineError> {
     Ok(json["name"].as_str().unwrap_or_default().to_owned())
 }
 
-/// The directory of a run given by path, by its name as a baseline below `baselines`, or as a run below `results`.
+/// The directory of a run given by path, by its name as a baseline below `baselines` or as a run below `results`, or by its
+/// age: `last` is the newest run below `results`, `last~1` the one before it.
 ///
 /// # Errors
 /// A sentence that says where it was searched and what exists.
@@ -116,13 +118,18 @@ pub fn find_run(named: &str, baselines: &Path, results: &Path) -> Result<PathBuf
     if let Some(found) = places.iter().find(|place| place.join("run.json").is_file()) {
         return Ok(found.clone());
     }
+    if let Some(back) = runs_back(named) {
+        return last_run(back, results);
+    }
     let known = baseline_names(baselines);
     let known = if known.is_empty() {
         format!("no baselines in {} (save one with `rhaid baseline save RUN`)", baselines.display())
     } else {
         format!("baselines in {}: {}", baselines.display(), known.join(", "))
     };
-    Err(format!("'{named}' is neither a run directory nor the name of a baseline; {known}"))
+    Err(format!(
+        "'{named}' is neither a run directory nor the name of a baseline (last is the newest run); {known}"
+    ))
 }
 
 /// The names of the baselines below a folder, in A-Z order.

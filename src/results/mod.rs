@@ -12,6 +12,7 @@ mod growing_file;
 mod history_file;
 mod hlog_file;
 mod k6_metrics;
+mod last_run;
 mod measured_run;
 mod recording;
 mod replace;
@@ -49,6 +50,7 @@ pub use baseline::{BaselineError, baseline_names, find_run, save_baseline};
 pub use csv_files::{CsvFiles, write_csv_files};
 pub use directory::{RunDirectory, run_folder};
 pub use error::ResultsError;
+pub use last_run::runs_back;
 pub use measured_run::{StoredRunError, compare};
 pub use recording::{Recording, Window};
 #[cfg(feature = "cli")]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::directory::script_part;
+use super::last_run::begun;
 use super::measured_run::script_hash;
 use crate::analysis::{RunFacts, TrendPoint, circumstances};
 
@@ -71,6 +72,20 @@ impl Trend {
         in_order(runs)
     }
 
+    /// Leaves only the test of the run that is so many before the last one, up to that run.
+    ///
+    /// # Errors
+    /// If there are not so many runs, with how many there are.
+    pub fn keep_test_of_last(&mut self, back: usize) -> Result<(), usize> {
+        let count = self.points.len();
+        let last = count.checked_sub(back + 1).ok_or(count)?;
+        self.points.truncate(last + 1);
+        if let Some(name) = self.points.last().map(|point| point.name.clone()) {
+            self.points.retain(|point| point.name == name);
+        }
+        Ok(())
+    }
+
     /// The names of the tests, in A-Z order.
     pub fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.points.iter().map(|point| point.name.as_str()).collect();
@@ -113,7 +128,7 @@ impl Run {
 }
 
 /// The folders of runs directly below one, by their names.
-fn run_folders(root: &Path) -> std::io::Result<Vec<PathBuf>> {
+pub(super) fn run_folders(root: &Path) -> std::io::Result<Vec<PathBuf>> {
     let entries = fs::read_dir(root)?.flatten().map(|entry| entry.path());
     let mut folders: Vec<PathBuf> = entries.filter(|path| path.join("run.json").is_file()).collect();
     folders.sort();
@@ -123,7 +138,9 @@ fn run_folders(root: &Path) -> std::io::Result<Vec<PathBuf>> {
 /// The points of the runs by their time, each with what it has not in common with the run of its test before it.
 fn in_order(mut runs: Vec<Run>) -> Vec<TrendPoint> {
     // RFC 3339 in UTC sorts as text.
-    runs.sort_by(|a, b| (&a.point.started_at, &a.point.folder).cmp(&(&b.point.started_at, &b.point.folder)));
+    runs.sort_by_cached_key(|run| {
+        (run.point.started_at.clone(), begun(&run.folder), run.point.folder.clone())
+    });
     for index in 0..runs.len() {
         let (run, earlier) = (&runs[index], &runs[..index]);
         let before = earlier.iter().rev().find(|before| before.point.name == run.point.name);

@@ -97,3 +97,54 @@ fn the_port_of_a_target_in_the_own_process_is_no_difference() {
     assert_eq!(rows(&page), 2);
     assert!(!section.contains("the host differs"), "{section}");
 }
+
+#[test]
+fn every_command_that_takes_a_run_takes_last() {
+    let server = Server::start();
+    let sandbox = Sandbox::with(SCRIPT);
+    sandbox.write("other.rhai", SCRIPT);
+    let url = server.url();
+    let refused = sandbox.run(&["report", "last"]).expect_code(104);
+    refused.expect_stderr(&["there are no runs in performance/results"]);
+    for (script, requests) in
+        [("test.rhai", "1"), ("other.rhai", "2"), ("test.rhai", "3"), ("other.rhai", "4")]
+    {
+        sandbox.run(&["run", script, "-i", requests, "-H", &url]).expect_code(0);
+    }
+    let requests = |run: &str| {
+        let shown = sandbox.run(&["report", run, "--json"]).expect_code(0).stdout;
+        serde_json::from_str::<serde_json::Value>(&shown).unwrap()["total"]["requests"].clone()
+    };
+    assert_eq!(["last", "last~0", "last~1", "last~3"].map(requests), [4, 4, 3, 1]);
+    let refused = sandbox.run(&["report", "last~4"]).expect_code(104);
+    refused.expect_stderr(&["there are only 4 runs in performance/results: last to last~3"]);
+    sandbox
+        .run(&["report", "last~x"])
+        .expect_code(104)
+        .expect_stderr(&["no run 'last~x'", "the newest one is: last"]);
+
+    let compared = sandbox.run(&["compare", "last~2", "last", "--json"]).expect_code(0).stdout;
+    let compared: serde_json::Value = serde_json::from_str(&compared).unwrap();
+    assert!(compared["after"]["folder"].as_str().unwrap().contains("_other"), "{compared:#}");
+    sandbox.run(&["baseline", "save", "last", "last~2"]).expect_code(0);
+    assert_eq!(sandbox.run(&["baseline", "list"]).expect_code(0).stdout, "other\n");
+    sandbox.run(&["run", "test.rhai", "-i", "5", "-H", &url, "--baseline=last~1"]).expect_code(0);
+    assert_eq!(requests("last"), 5);
+
+    let trend = |what: &[&str]| sandbox.run(&[&["trend"], what].concat()).expect_code(0).stdout;
+    assert!(trend(&[]).contains(" other: 2 runs") && trend(&[]).contains(" test: 3 runs"), "{}", trend(&[]));
+    let last = trend(&["last"]);
+    assert!(last.contains(" test: 3 runs") && !last.contains("other"), "{last}");
+    assert!(trend(&["last~1"]).contains(" other: 2 runs") && !trend(&["last~1"]).contains("test:"));
+    assert!(trend(&["last~2"]).contains(" test: 2 runs"), "up to that run: {}", trend(&["last~2"]));
+    sandbox
+        .run(&["trend", "last~5"])
+        .expect_code(104)
+        .expect_stderr(&["performance/results has only 5 runs"]);
+    // Elsewhere, and a folder of that name.
+    sandbox.run(&["run", "test.rhai", "-i", "6", "-H", &url, "--results-dir", "last"]).expect_code(0);
+    assert!(trend(&["last"]).contains(" test: 1 run\n"), "{}", trend(&["last"]));
+    assert!(trend(&["last~0"]).contains(" test: 3 runs"));
+    let there = sandbox.run_with(&["report", "last~0"], &[("RHAID_RESULTS_DIR", "last")]).expect_code(0);
+    assert!(there.stdout.contains("6 requests"), "{}", there.shown());
+}

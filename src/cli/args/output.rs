@@ -86,7 +86,7 @@ pub(in crate::cli) struct OutputArgs {
     #[arg(long, env = "RHAID_EXIT_CODE_ON_ERROR", value_parser = BoolishValueParser::new())]
     pub(in crate::cli) exit_code_on_error: bool,
 
-    /// Compare with this run at the end: its directory or the name of a baseline; without a value, the baseline
+    /// Compare with this run at the end: its directory, the name of a baseline, or last; without a value, the baseline
     /// with the script's name
     #[arg(long, value_name = "RUN", env = "RHAID_BASELINE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(in crate::cli) baseline: Option<String>,

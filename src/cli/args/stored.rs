@@ -28,7 +28,7 @@ pub(in crate::cli) struct RunPlaces {
 /// Arguments of `rhaid report`.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct ReportArgs {
-    /// The run: its directory, or its name in the results directory
+    /// The run: its directory, its name in the results directory, or last (last~1 is the one before)
     #[arg(value_name = "RUN")]
     pub(in crate::cli) run: PathBuf,
 
@@ -92,11 +92,11 @@ pub(in crate::cli) struct ReportArgs {
 /// Arguments of `rhaid compare`.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct CompareArgs {
-    /// The earlier run: its directory, or the name of a run or baseline
+    /// The earlier run: its directory, the name of a run or baseline, or last~1
     #[arg(value_name = "BEFORE")]
     pub(in crate::cli) before: String,
 
-    /// The later run
+    /// The later run, such as last
     #[arg(value_name = "AFTER")]
     pub(in crate::cli) after: String,
 
@@ -129,8 +129,8 @@ pub(in crate::cli) struct CompareArgs {
 pub(in crate::cli) enum BaselineCommand {
     /// Save one or several runs of a test as a baseline, replacing an older one with that name
     Save {
-        /// The runs: their directories, or their names in performance/results. The more there are, the smaller the
-        /// changes that can be told from chance
+        /// The runs: their directories, their names in performance/results, or last, last~1 and so on. The more there
+        /// are, the smaller the changes that can be told from chance
         #[arg(value_name = "RUN", required = true)]
         runs: Vec<String>,
 
@@ -151,9 +151,14 @@ pub(in crate::cli) enum BaselineCommand {
 /// Arguments of `rhaid trend`.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct TrendArgs {
-    /// Directory of runs
-    #[arg(value_name = "DIR", default_value = "performance/results")]
-    pub(in crate::cli) folder: PathBuf,
+    /// Directory of runs; or last, for the test that was run last (last~1 for the run before) [default: all tests in the
+    /// results directory]
+    #[arg(value_name = "DIR")]
+    pub(in crate::cli) runs: Option<PathBuf>,
+
+    /// Directory of runs, unless DIR is given
+    #[arg(long, value_name = "DIR", env = "RHAID_RESULTS_DIR", default_value = "performance/results")]
+    pub(in crate::cli) results_dir: PathBuf,
 
     /// Only the test with this name
     #[arg(long, value_name = "NAME")]
