@@ -21,7 +21,7 @@ const REDRAWS_PER_S: u8 = 4;
 /// Time between two plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Columns where there is no terminal to ask.
+/// Columns of a terminal that does not say how many it has.
 const DEFAULT_WIDTH: usize = 80;
 
 /// How a run is shown while it goes on.
@@ -201,7 +201,10 @@ fn look_of(
     let locale = locale.to_ascii_lowercase().replace('-', "");
     // Windows has no such variables, and its consoles take Unicode.
     let unicode = !dumb && (cfg!(windows) || locale.contains("utf8"));
-    Look { width: width.unwrap_or(DEFAULT_WIDTH), unicode, color }
+    let asked = || set("COLUMNS")?.trim().parse().ok().filter(|&columns: &usize| columns > 0);
+    // A terminal knows better than a variable, which may be from before it was resized.
+    let unknown = if is_terminal { DEFAULT_WIDTH } else { Look::WHOLE };
+    Look { width: width.or_else(asked).unwrap_or(unknown), unicode, color }
 }
 
 #[cfg(test)]
@@ -236,6 +239,22 @@ mod tests {
         assert!(!unicode(&[("LANG", "en_US.ISO-8859-1")]));
         assert!(!unicode(&[]));
         assert!(!unicode(&[("TERM", "dumb"), ("LANG", "C.UTF-8")]));
+    }
+
+    #[test]
+    fn a_file_has_no_width_unless_columns_are_asked_for() {
+        let width = |is_terminal, width, columns: Option<&str>| {
+            let variable = |name: &str| columns.filter(|_| name == "COLUMNS").map(str::to_owned);
+            look_of(ColorChoice::Auto, is_terminal, width, variable).width
+        };
+        assert_eq!(width(false, None, None), Look::WHOLE);
+        assert_eq!(width(false, None, Some("100")), 100);
+        for nonsense in ["", "0", "-3", "wide", "99999999999999999999999"] {
+            assert_eq!(width(false, None, Some(nonsense)), Look::WHOLE, "{nonsense}");
+        }
+        assert_eq!(width(true, Some(132), Some("100")), 132, "the terminal itself knows");
+        assert_eq!(width(true, None, Some("100")), 100);
+        assert_eq!(width(true, None, None), 80);
     }
 
     #[test]

@@ -14,5 +14,5 @@ pub use count::format_count;
 pub use duration::{LONGEST_DURATION, format_clock, format_duration, parse_duration};
 pub use shell::shell_word;
 pub(crate) use suggest::{did_you_mean, nearest, one_of};
-pub(crate) use user_text::{char_width, clean_json, clean_text};
+pub(crate) use user_text::{char_width, clean_json, clean_text, cut_path};
 pub use user_text::{clean_line, clean_lines, cut_middle, width};

@@ -89,6 +89,35 @@ pub fn cut_middle(text: &str, columns: usize, mark: &str) -> String {
     format!("{head}{mark}{tail}")
 }
 
+/// A name in at most `columns` columns: its path loses its middle to `mark`, by whole segments if possible, and what stands around the path (a method, a
+/// host, a condition) stays, if `least` columns are left for the path. `None` if they are not, or there is no path.
+pub(crate) fn cut_path(name: &str, columns: usize, least: usize, mark: &str) -> Option<String> {
+    if width(name) <= columns {
+        return Some(name.to_owned());
+    }
+    // The first slash after a host, if there is one.
+    let host = name.find("://").map_or(0, |at| at + 3);
+    let start = host + name[host..].find('/')?;
+    let end = start + name[start..].find([' ', '}', ',']).unwrap_or(name.len() - start);
+    let around = width(&name[..start]) + width(&name[end..]);
+    let room = columns.checked_sub(around).filter(|&room| room >= least)?;
+    let path = &name[start..end];
+    let path = without_segments(path, room, mark).unwrap_or_else(|| cut_middle(path, room, mark));
+    Some(format!("{}{path}{}", &name[..start], &name[end..]))
+}
+
+/// A path in at most `columns` columns that has lost whole segments in its middle: `/api/v2/…/orders`. `None` if not even its
+/// first and its last segment fit.
+fn without_segments(path: &str, columns: usize, mark: &str) -> Option<String> {
+    let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
+    (2..segments.len()).rev().find_map(|kept| {
+        let (tail, head) = (kept / 2, kept - kept / 2);
+        let (head, tail) = (&segments[..head], &segments[segments.len() - tail..]);
+        let cut = format!("/{}/{mark}/{}", head.join("/"), tail.join("/"));
+        (width(&cut) <= columns).then_some(cut)
+    })
+}
+
 fn take_columns(chars: impl Iterator<Item = char>, columns: usize) -> String {
     let mut used = 0;
     chars
@@ -138,6 +167,29 @@ mod tests {
         assert_eq!(cut_middle("/api/customers", 9, "..."), "/ap...ers");
         assert_eq!(cut_middle("顧客一覧表示画面", 9, "…"), "顧客…画面");
         assert_eq!(cut_middle("abc", 0, "…"), "…");
+    }
+
+    #[test]
+    fn a_path_loses_its_middle_and_method_and_host_stay() {
+        let cut = |name, columns| cut_path(name, columns, 8, "…");
+        assert_eq!(cut("GET  /quality/export", 20).unwrap(), "GET  /quality/export");
+        assert_eq!(cut("GET  /quality/export", 15).unwrap(), "GET  /qual…port");
+        assert_eq!(cut("GET  /quality/export", 12), None, "too little would be left");
+        let url = "GET http://localhost:8080/api/v1/items/17/detail";
+        assert_eq!(cut(url, 47).unwrap(), "GET http://localhost:8080/api/v1/…/17/detail");
+        assert_eq!(cut(url, 42).unwrap(), "GET http://localhost:8080/api/v1/…/detail");
+        assert_eq!(cut(url, 40).unwrap(), "GET http://localhost:8080/api/…/detail");
+        assert_eq!(cut(url, 34).unwrap(), "GET http://localhost:8080/api…tail");
+        assert_eq!(cut(url, 30), None, "rather than a part of the host");
+        assert_eq!(
+            cut("http://a.example/items/17/owner failed", 33).unwrap(),
+            "http://a.example/item…wner failed"
+        );
+        assert_eq!(
+            cut("http://a.example/items/17/owner failed", 37).unwrap(),
+            "http://a.example/items/…/owner failed"
+        );
+        assert_eq!(cut("a name without a path that is long", 12), None);
     }
 
     #[test]

@@ -4,11 +4,15 @@
 
 use super::endpoints::labels;
 use super::look::{Look, Tone};
+use super::table::{beside_figures, on_its_own};
 use crate::metrics::{EndpointStats, Percentile, Summary};
-use crate::text::{cut_middle, width};
+use crate::text::width;
 
 /// Most lines that are drawn; the table has all endpoints.
 const MOST_LINES: usize = 20;
+
+/// Columns where lines may have any length.
+const FILE_COLUMNS: usize = 100;
 
 /// Columns that the label of the scale's last mark needs.
 const LABEL_ROOM: usize = 6;
@@ -20,13 +24,19 @@ pub(crate) fn distribution(endpoints: &[EndpointStats], look: Look) -> Vec<Strin
     let drawn = &drawn[..drawn.len() - more];
     let summaries: Vec<Summary> = drawn.iter().filter_map(|stats| stats.ok).collect();
     let labels = labels(drawn, look);
-    let name = labels.iter().map(|label| width(label)).max().unwrap_or(0).min(look.width * 2 / 5).max(12);
-    let columns = look.width.saturating_sub(name + 5 + LABEL_ROOM).clamp(20, 80);
+    let longest = labels.iter().map(|label| width(label)).max().unwrap_or(0);
+    let line = if look.is_whole() { FILE_COLUMNS } else { look.width };
+    let name = longest.min(line * 2 / 5).max(12);
+    let columns = line.saturating_sub(name + 5 + LABEL_ROOM).clamp(20, 80);
     let Some(scale) = Scale::over(&summaries, columns) else { return Vec::new() };
 
     let mut lines = vec![caption(look)];
     for (label, summary) in labels.iter().zip(&summaries) {
-        let label = cut_middle(label, name, look.ellipsis());
+        let beside = beside_figures(label, name, look).filter(|label| width(label) <= name);
+        if beside.is_none() {
+            lines.push(format!("   {}", on_its_own(label, look.width.saturating_sub(3), look)));
+        }
+        let label = beside.unwrap_or_default();
         let pad = " ".repeat(name.saturating_sub(width(&label)));
         lines.push(format!("   {label}{pad}  {}", bar(summary, &scale, look)));
     }

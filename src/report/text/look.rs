@@ -9,7 +9,7 @@ const RESET: &str = "\u{1b}[0m";
 /// The capabilities of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
-    /// Columns of a line.
+    /// Columns of a line; [`Look::WHOLE`] where no line ends: in a file or a pipe.
     pub width: usize,
     /// Whether characters outside ASCII can be shown.
     pub unicode: bool,
@@ -50,6 +50,14 @@ pub(crate) enum Tone {
 }
 
 impl Look {
+    /// The width of what is no terminal: names are whole, however long their lines get.
+    pub const WHOLE: usize = 1 << 16;
+
+    /// Whether lines may have any length.
+    pub(crate) fn is_whole(self) -> bool {
+        self.width >= Look::WHOLE
+    }
+
     /// The text in the colour of its tone, if colours are wanted.
     pub(crate) fn paint(self, tone: Tone, text: &str) -> String {
         if !self.color || text.is_empty() {
