@@ -390,6 +390,44 @@ pub(crate) fn many_endpoints(endpoints: u64, seconds: u64) -> Vec<Snapshot> {
     snapshots
 }
 
+/// Half a minute in which the target stalls for two seconds, one of its fourteen endpoints fails now and then, another always,
+/// and its memory grows.
+pub(crate) fn troubled() -> Snapshot {
+    let mut load = Load::with(&["http_req_duration: p(95) < 100ms", "http_req_failed: rate < 5%"]);
+    let info = ResourceInfo {
+        cores: 2,
+        target: Some("shop (pid 812, listening on port 8443)".into()),
+        ..ResourceInfo::default()
+    };
+    let mut last = empty();
+    for second in 1..=30_u64 {
+        let is_stalled = (12..=13).contains(&second);
+        for endpoint in 0..if is_stalled { 0 } else { 14_u64 } {
+            let name = format!(
+                "/api/v2/customers/{{id}}/{}",
+                ["orders", "basket", "invoices/latest"][endpoint as usize % 3]
+            );
+            let name = format!("{name}/{endpoint}");
+            let requests = 15 - endpoint;
+            for request in 0..requests {
+                let verdict = match (endpoint, (second * requests + request) % 5) {
+                    (3, 0) => Verdict::Failed(500, "status", "500 Internal Server Error: out of memory"),
+                    (13, _) => Verdict::Failed(0, "timeout", "no response in 3s"),
+                    _ => Verdict::Ok,
+                };
+                load.request("browse", ("GET", &name), 4_000 + 900 * endpoint + 311 * request, verdict);
+            }
+        }
+        load.aggregator.add_resources(ResourceBatch {
+            info: Some(Arc::new(info.clone())),
+            samples: vec![resource_sample(second)],
+            events: Vec::new(),
+        });
+        last = load.close_with(1_000, Phase::Steady, 20, if is_stalled { 20 } else { 4 });
+    }
+    last
+}
+
 /// A run as one sees it: a snapshot every `step_s` seconds, each endpoint with requests in most of them, a tenth of
 /// the endpoints with failures and their messages, a step without a request, checks, own metrics, limits, and a target that leaks.
 /// The last snapshot, and all intervals.

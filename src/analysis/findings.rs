@@ -52,6 +52,18 @@ pub fn findings(record: &RunRecord) -> Vec<Finding> {
     all
 }
 
+/// Seconds in which the last stall is looked for while a run goes on.
+const RECENT_SECONDS: usize = 600;
+
+/// The last stall of the target so far, for the live display.
+pub(crate) fn last_stall(snapshot: &Snapshot) -> Option<Finding> {
+    let recent = snapshot.history.since(snapshot.history.len().saturating_sub(RECENT_SECONDS));
+    let points: Vec<&HistoryPoint> = recent.iter().map(|point| &**point).collect();
+    let mut stalls = stalls(&points);
+    stalls.retain(|stall| !stall.is_explained_by(&snapshot.blocking));
+    stalls.iter().map(Stall::finding).max_by_key(|finding| finding.at)
+}
+
 fn unfinished(record: &RunRecord) -> Option<Finding> {
     (record.ended_by == Some(EndedBy::Unfinished)).then(|| Finding {
         kind: "unfinished",

@@ -27,6 +27,7 @@ pub(crate) use compare::{MeasuredRun, RunFacts, circumstances};
 pub use comparison::{comparison_sentence, regression_sentence};
 pub use finding::Finding;
 pub use findings::findings;
+pub(crate) use findings::last_stall;
 pub use leak::leak;
 pub use thresholds::limit_sentence;
 pub use trend::TrendPoint;

@@ -19,7 +19,10 @@ use crate::plan::RunInfo;
 use crate::{Control, ControlError, Stopper};
 
 /// What the line under the display says.
-pub(super) const HINT: &str = "keys: + - load   p pause   s next stage   q stop";
+const HINT: &str = "keys: + - load   p pause   s next stage   q stop";
+
+/// The same while the run is paused, when nothing else can be changed.
+const PAUSED_HINT: &str = "keys: p resume   q stop";
 
 /// How many keys may wait to be acted on.
 #[cfg(unix)]
@@ -162,6 +165,11 @@ pub(super) struct KeyActions {
 }
 
 impl KeyActions {
+    /// What can be pressed now.
+    pub(super) fn hint(&self) -> &'static str {
+        if self.is_paused { PAUSED_HINT } else { HINT }
+    }
+
     /// Does what a key asks for; gives what to say about it, if the run does not show it itself. `load` is what the run
     /// was started with.
     pub(super) async fn act(

@@ -123,7 +123,7 @@ async fn measure(args: &MonitorArgs, sampler: Sampler) -> Result<(), String> {
         if is_new {
             problem = file.update(&resources.samples, started_at).err();
             let line = || plain_resource_line(&resources);
-            progress.show(start.elapsed(), |_| vec![resource_line(&resources, args.seconds)], line);
+            progress.show(start.elapsed(), |_, _| vec![resource_line(&resources, args.seconds)], line);
         }
         if is_over {
             break;

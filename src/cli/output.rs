@@ -58,6 +58,27 @@ pub(super) fn look_on(output: &OutputArgs, is_terminal: bool) -> Look {
     Look::detect(choice, is_terminal)
 }
 
+/// A page as it is named on standard error: in a terminal an address, which many of them open on a click.
+pub(super) fn page(path: &Path) -> String {
+    let absolute = if std::io::stderr().is_terminal() { path.canonicalize().ok() } else { None };
+    match absolute.as_deref().and_then(Path::to_str) {
+        Some(absolute) if absolute.starts_with('/') => file_address(absolute),
+        _ => path.display().to_string(),
+    }
+}
+
+fn file_address(path: &str) -> String {
+    let mut address = "file://".to_owned();
+    for byte in path.bytes() {
+        match byte {
+            b'/' | b'-' | b'.' | b'_' | b'~' => address.push(char::from(byte)),
+            byte if byte.is_ascii_alphanumeric() => address.push(char::from(byte)),
+            byte => address.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    address
+}
+
 /// Writes a file whole, with the folders it needs.
 pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
@@ -69,4 +90,20 @@ pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), String> {
         }
         format!("cannot write {}: {error}", path.display())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_holds_no_character_that_ends_it() {
+        assert_eq!(file_address("/home/ann b/ä#1?.html"), "file:///home/ann%20b/%C3%A4%231%3F.html");
+    }
+
+    #[test]
+    fn elsewhere_than_in_a_terminal_a_page_is_a_path() {
+        // The tests' standard error may be one; a path that is not there has no address either way.
+        assert_eq!(page(Path::new("no/such.html")), "no/such.html");
+    }
 }

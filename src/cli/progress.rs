@@ -24,6 +24,9 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Columns of a terminal that does not say how many it has.
 const DEFAULT_WIDTH: usize = 80;
 
+/// Lines of a terminal that does not say how many it has.
+const DEFAULT_HEIGHT: usize = 24;
+
 /// How a run is shown while it goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProgressKind {
@@ -90,7 +93,7 @@ impl Progress {
         let look = self.look;
         self.show(
             snapshot.elapsed,
-            |look| live(info, snapshot, planned, look),
+            |look, rows| live(info, snapshot, planned, look, rows),
             || match generator_warning(snapshot, look) {
                 Some(warning) => format!("{}\nwarning: {warning}", plain_line(snapshot, planned)),
                 None => plain_line(snapshot, planned),
@@ -102,15 +105,19 @@ impl Progress {
     pub(super) fn show(
         &mut self,
         elapsed: Duration,
-        block_lines: impl FnOnce(Look) -> Vec<String>,
+        block_lines: impl FnOnce(Look, usize) -> Vec<String>,
         line: impl FnOnce() -> String,
     ) {
         match &mut self.display {
             Display::Live(block) => {
                 // The window may have been resized since the last second.
+                let size = Term::stderr().size_checked();
                 let width = terminal_width(&Term::stderr()).unwrap_or(self.look.width);
                 let look = Look { width, ..self.look };
-                let mut lines = block_lines(look);
+                let rows = size.map(|(rows, _)| usize::from(rows)).filter(|&rows| rows > 0);
+                // One is for the hint, and one for the cursor below.
+                let rows = rows.unwrap_or(DEFAULT_HEIGHT).saturating_sub(2);
+                let mut lines = block_lines(look, rows);
                 lines.extend(self.hint.map(|hint| look.paint(Tone::Faint, &format!(" {hint}"))));
                 block.set_message(lines.join("\n"));
             }

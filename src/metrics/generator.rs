@@ -71,7 +71,7 @@ pub struct MachineShare {
 
 impl MachineShare {
     /// Whether other programs kept the machine busy, more than this process did.
-    fn is_taken_by_others(self) -> bool {
+    pub(crate) fn is_taken_by_others(self) -> bool {
         self.busy > MACHINE_BUSY && self.own < self.busy / 2.0
     }
 }

@@ -48,9 +48,12 @@ pub enum ControlError {
     /// It was to be resumed and goes on.
     #[error("the run is not paused")]
     NotPaused,
-    /// The load is in its last stage, or has none.
+    /// The load is in its last stage.
     #[error("there is no next stage")]
     NoNextStage,
+    /// The load has no stages.
+    #[error("this load has no stages (define them with --stages or in the script)")]
+    NoStages,
     /// No load can have this rate.
     #[error("the rate is {0}; it must be 0 or more")]
     Rate(f64),

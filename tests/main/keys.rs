@@ -107,7 +107,7 @@ fn keys_change_users_pause_and_stop() {
     terminal.press("xp");
     terminal.wait_for("resumed");
     terminal.press("s");
-    terminal.wait_for("not possible now: there is no next stage");
+    terminal.wait_for("not possible now: this load has no stages (define them with --stages");
     terminal.press("q");
     let output = terminal.end(105);
     let json = output.run_dir().json();
@@ -162,6 +162,7 @@ fn a_paused_run_says_so_and_breaks_no_rate() {
     terminal.wait_for("paused; press p to resume");
     // The header, in the next second.
     terminal.wait_for("paused ");
+    terminal.wait_for("p resume");
     std::thread::sleep(std::time::Duration::from_millis(3_000));
     terminal.press("p");
     terminal.wait_for("resumed");

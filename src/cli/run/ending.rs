@@ -151,7 +151,7 @@ impl Ending<'_> {
         match &written {
             Ok(()) => {
                 self.places.reads("the report", &path);
-                output::err(&format!("report: {}\n", path.display()));
+                output::err(&format!("report: {}\n", output::page(&path)));
             }
             Err(problem) if is_asked_for => output::error(&format!("there is no report: {problem}")),
             Err(problem) => output::err(&format!("warning: there is no report: {problem}\n")),

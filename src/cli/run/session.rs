@@ -10,7 +10,7 @@ use super::refused::Refused;
 use crate::cli::alerts::Alerts;
 use crate::cli::args::OutputArgs;
 use crate::cli::exit::Exit;
-use crate::cli::keys::{HINT, KeyActions, Keys, Started};
+use crate::cli::keys::{KeyActions, Keys, Started};
 use crate::cli::messages::Messages;
 use crate::cli::output::{self, look_on};
 use crate::cli::progress::{Progress, ProgressKind};
@@ -57,12 +57,12 @@ impl<'a> Session<'a> {
         // Keys are read where their effect is seen; what is tried out, or quiet, is left alone.
         let is_live = self.progress_kind() == ProgressKind::Live;
         let mut keys = if is_live { Keys::read() } else { Keys::none() };
+        let mut wishes = KeyActions::default();
         if keys.are_read() {
-            progress.hint(HINT);
+            progress.hint(wishes.hint());
             // Otherwise it would leave the terminal as the keys need it.
             signals.listen_to_quit();
         }
-        let mut wishes = KeyActions::default();
         let mut snapshots = handle.snapshots();
         if let Some(page) = self.around.page {
             // Both get all intervals, since neither has taken any yet.
@@ -100,6 +100,7 @@ impl<'a> Session<'a> {
                     if let Some(text) = wishes.act(key, &stopper, &snapshot, Started::of(&info, self.rate)).await {
                         progress.message(&text);
                     }
+                    progress.hint(wishes.hint());
                 }
                 _ = messages_due.tick() => self.messages.take().iter().for_each(|line| progress.message(line)),
             }

@@ -24,7 +24,7 @@ pub fn plain_line(snapshot: &Snapshot, planned: Option<Duration>) -> String {
     let broken = snapshot.broken_thresholds().count();
     let limits = match snapshot.thresholds.len() {
         0 => String::new(),
-        all => format!(" limits_broken={broken}/{all}"),
+        all => format!(" thresholds_breached={broken}/{all}"),
     };
     format!(
         "time={}{planned} phase={} users={}/{} requests={} rate={rate} failed={failed} in_flight={} \

@@ -1,4 +1,6 @@
 //! The block that is redrawn during a run: its current state, and what is wrong.
+//!
+//! It fits the terminal. Where there are few lines, endpoints and resources give way; where there are more, they get them.
 
 use std::time::Duration;
 
@@ -6,48 +8,81 @@ use super::endpoints::{few, percent_or_dash, percentile_or_dash, table};
 use super::generator::generator_warning;
 use super::limits::limit_lines;
 use super::look::{Look, Tone};
+use super::resources::live_lines;
 use super::sparkline::sparkline;
 use super::summary::{failure_name, script_error_name, subject};
-use crate::metrics::{EndpointStats, Percentile, Snapshot, ms};
+use crate::analysis::last_stall;
+use crate::metrics::{EndpointStats, FailureCount, FailureKey, Percentile, Snapshot, ms};
 use crate::plan::RunInfo;
 use crate::text::format;
 use crate::text::format_clock;
-use crate::text::{cut_middle, width};
+use crate::text::width;
 
-/// Endpoints in the table.
-const MOST_ENDPOINTS: usize = 10;
+/// Endpoints that are shown before anything else gets a line.
+const FEWEST_ENDPOINTS: usize = 3;
+
+/// Kinds of failures that are shown where there is room.
+const MOST_FAILURES: usize = 5;
 
 /// Most seconds in a sparkline.
 const MOST_SECONDS: usize = 60;
 
-/// The live block, one string a line, none wider than `look.width`.
+/// The live block, one string a line, none wider than `look.width`; `rows` lines at most, if what cannot be left out fits.
 ///
 /// `planned` is the time until the users are taken away, for the progress bar. Each figure stands
 /// beside the window it covers.
-pub fn live(info: &RunInfo, snapshot: &Snapshot, planned: Option<Duration>, look: Look) -> Vec<String> {
-    let mut lines = vec![header(info, snapshot, planned, look)];
-    lines.extend(now(snapshot, look));
-    lines.push(seconds(snapshot, look));
-    lines.extend(endpoints(snapshot, look));
-    lines.extend(troubles(snapshot, look));
-    lines.extend(limit_lines(snapshot, look));
+pub fn live(
+    info: &RunInfo,
+    snapshot: &Snapshot,
+    planned: Option<Duration>,
+    look: Look,
+    rows: usize,
+) -> Vec<String> {
+    let mut above = header(info, snapshot, planned, look);
+    above.extend(now(snapshot, look));
+    above.push(seconds(snapshot, look));
+    let mut troubles = troubles(snapshot, look);
+    let thresholds = limit_lines(snapshot, look);
+    let resources = live_lines(&snapshot.resources, look);
+
+    let of_failures = snapshot.failures.len().min(1);
+    let mut left = rows.saturating_sub(above.len() + troubles.len() + of_failures + thresholds.len());
+    // First a few endpoints, then the target, then all endpoints, then the rest.
+    let fewest = endpoints(snapshot, FEWEST_ENDPOINTS, look).len();
+    let of_target = usize::from(!resources.is_empty() && left > fewest);
+    let endpoints = endpoints_within(snapshot, left.saturating_sub(of_target).max(fewest), look);
+    left = left.saturating_sub(endpoints.len());
+    let resources = &resources[..resources.len().min(left)];
+    left -= resources.len();
+    troubles.extend(failures(snapshot, (of_failures + left).min(MOST_FAILURES), look));
+
+    let lines = [&above[..], resources, &endpoints, &troubles, &thresholds].concat();
     lines.iter().map(|line| look.clip(line.trim_end())).collect()
 }
 
-fn header(info: &RunInfo, snapshot: &Snapshot, planned: Option<Duration>, look: Look) -> String {
+/// Script and host, state and progress: side by side, or on a line each where they do not fit.
+fn header(info: &RunInfo, snapshot: &Snapshot, planned: Option<Duration>, look: Look) -> Vec<String> {
     let (progress, done) = progress(info, snapshot, planned);
     let phase = match &snapshot.stage {
         Some(stage) => look.user(stage),
         None => snapshot.phase.as_str().to_owned(),
     };
-    let mut right = format!("{phase}  {progress}");
-    if let Some(share) = done {
-        right.push_str(&format!("  {} {:>3.0}%", bar(share, look), (share * 100.0).floor()));
+    let subject = subject(info, look);
+    let room = look.width.saturating_sub(width(&subject) + 4);
+    let right = |columns: usize| match done {
+        Some(share) => {
+            let bar = if columns > 0 { bar(share, columns, look) + " " } else { String::new() };
+            format!("{phase}  {progress}  {bar}{:>3.0}%", (share * 100.0).floor())
+        }
+        None => format!("{phase}  {progress}"),
+    };
+    // A host is worth more than a bar.
+    let beside = [20, 12, 6, 0].map(right).into_iter().find(|right| width(right) <= room);
+    let strong = look.paint(Tone::Strong, &subject);
+    match beside {
+        Some(right) => vec![format!(" {strong}{}   {right}", " ".repeat(room - width(&right)))],
+        None => vec![format!(" {strong}"), format!(" {}", right(if look.width < 60 { 6 } else { 20 }))],
     }
-    let room = look.width.saturating_sub(width(&right) + 4);
-    let subject = cut_middle(&subject(info, look), room, look.ellipsis());
-    let pad = " ".repeat(room.saturating_sub(width(&subject)));
-    format!(" {}{pad}   {right}", look.paint(Tone::Strong, &subject))
 }
 
 /// Time, or iterations when they are what ends the run, and which share of it is done.
@@ -68,9 +103,8 @@ fn progress(info: &RunInfo, snapshot: &Snapshot, planned: Option<Duration>) -> (
     }
 }
 
-fn bar(share: f64, look: Look) -> String {
+fn bar(share: f64, columns: usize, look: Look) -> String {
     let (full, empty) = if look.unicode { ("█", "░") } else { ("#", ".") };
-    let columns = if look.width < 100 { 12 } else { 20 };
     let filled = (share * columns as f64).floor() as usize;
     format!("{}{}", full.repeat(filled), empty.repeat(columns - filled))
 }
@@ -129,14 +163,27 @@ fn seconds(snapshot: &Snapshot, look: Look) -> String {
     )
 }
 
-fn endpoints(snapshot: &Snapshot, look: Look) -> Vec<String> {
+/// As many of the busiest endpoints as fit in so many lines.
+fn endpoints_within(snapshot: &Snapshot, rows: usize, look: Look) -> Vec<String> {
+    // Two lines stand above them, and rows with a long host have two.
+    let mut most = rows.saturating_sub(2).min(snapshot.endpoints.len());
+    loop {
+        let lines = endpoints(snapshot, most, look);
+        if lines.len() <= rows || most <= 1 {
+            return lines;
+        }
+        most -= 1;
+    }
+}
+
+fn endpoints(snapshot: &Snapshot, most: usize, look: Look) -> Vec<String> {
     if snapshot.endpoints.is_empty() {
         return Vec::new();
     }
     let mut busiest: Vec<&EndpointStats> = snapshot.endpoints.iter().collect();
     // A stable sort: endpoints with equal counts do not change places from second to second.
     busiest.sort_by_key(|stats| std::cmp::Reverse(stats.requests));
-    busiest.truncate(MOST_ENDPOINTS);
+    busiest.truncate(most);
     let mut lines = vec![look.paint(Tone::Faint, " whole run, latency of successes")];
     lines.extend(table(&busiest, None, &few(), look));
     let more = snapshot.endpoints.len() - busiest.len();
@@ -146,12 +193,9 @@ fn endpoints(snapshot: &Snapshot, look: Look) -> Vec<String> {
     lines
 }
 
-/// A generator warning, the latest script error and the latest failure, each with the count of its kind.
+/// A search for the capacity, a generator warning, the last stall and the latest script error.
 fn troubles(snapshot: &Snapshot, look: Look) -> Vec<String> {
     let error = snapshot.script_errors.iter().max_by_key(|group| group.last_seen);
-    let failure = snapshot.failures.iter().max_by_key(|(_, group)| group.last_seen);
-    let line =
-        |count, text: String| format!(" {} {} {text}", look.paint(Tone::Warning, "!"), look.times(count));
     let mut lines = Vec::new();
     if let Some((capacity, trying)) = snapshot.capacity.as_ref().and_then(|c| Some((c, c.trying?))) {
         let best = capacity.best.map_or_else(|| "-".to_owned(), |best| format!("{}/s", format::rate(best)));
@@ -159,11 +203,27 @@ fn troubles(snapshot: &Snapshot, look: Look) -> Vec<String> {
     }
     let sign = look.paint(Tone::Warning, "!");
     lines.extend(generator_warning(snapshot, look).map(|text| format!(" {sign} {text}")));
-    lines.extend(error.map(|group| line(group.count, script_error_name(group, look))));
-    lines.extend(failure.map(|(key, group)| {
+    lines.extend(last_stall(snapshot).map(|stall| format!(" {sign} {}", look.user(&stall.sentence()))));
+    lines.extend(error.map(|group| counted(group.count, &script_error_name(group, look), look)));
+    lines
+}
+
+/// The latest kind of failure or, where there is room for more lines, the most frequent ones.
+fn failures(snapshot: &Snapshot, most: usize, look: Look) -> Vec<String> {
+    let mut failures: Vec<_> = snapshot.failures.iter().collect();
+    match most {
+        0 | 1 => failures.sort_by_key(|(_, group)| std::cmp::Reverse(group.last_seen)),
+        // Stable: equal ones do not change places from second to second.
+        _ => failures.sort_by_key(|(_, group)| std::cmp::Reverse(group.count)),
+    }
+    let line = |(key, group): &(FailureKey, FailureCount)| {
         let message =
             group.messages.first().map_or_else(String::new, |message| format!(": {}", look.user(message)));
-        line(group.count, format!("{}{message}", look.user(&failure_name(key))))
-    }));
-    lines
+        counted(group.count, &format!("{}{message}", look.user(&failure_name(key))), look)
+    };
+    failures.into_iter().take(most).map(line).collect()
+}
+
+fn counted(count: u64, text: &str, look: Look) -> String {
+    format!(" {} {} {text}", look.paint(Tone::Warning, "!"), look.times(count))
 }

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use super::look::{Look, Mark};
+use super::sparkline::sparkline;
 use super::table::{Row, Table};
 use crate::metrics::{Quantity, ResourceSample, Resources, builtin};
-use crate::text::clean_line;
 use crate::text::format;
 use crate::text::format_clock;
+use crate::text::{clean_line, width};
 
 /// What stands where nothing was measured.
 const NO_DATA: &str = "-";
@@ -52,6 +53,49 @@ fn row(resources: &Resources, of: &str, name: &str, note: String) -> Row {
     ];
     let notes = if note.is_empty() { Vec::new() } else { vec![clean_line(&note)] };
     Row { mark: Mark::Blank, name: name.to_owned(), cells, notes }
+}
+
+/// Seconds in a sparkline of the live block: fewer say nothing.
+const SPARK_SECONDS: std::ops::RangeInclusive<usize> = 5..=40;
+
+/// Lines of the live block, most important first: the target, the machine, this process. None without samples.
+pub(super) fn live_lines(resources: &Resources, look: Look) -> Vec<String> {
+    let Some(sample) = newest(resources) else { return Vec::new() };
+    let info = resources.info.as_deref();
+    let has_target = info.is_some_and(|info| info.target.is_some());
+    let has_generator = !info.is_some_and(|info| info.target_is_generator);
+    let shown = [("target", has_target), ("system", true), ("generator", has_generator)];
+    let shown: Vec<&str> = shown.into_iter().filter(|(_, is_shown)| *is_shown).map(|(of, _)| of).collect();
+    let room = |line: &str| look.width.saturating_sub(width(line) + 2) / 2;
+    let rooms: Vec<usize> =
+        shown.iter().map(|of| room(&live_line(resources, &sample, of, 0, look))).collect();
+    // The same seconds in each line, if all have the room.
+    let narrowest = rooms.iter().copied().min().filter(|room| room >= SPARK_SECONDS.start());
+    let line = |(of, room): (&&str, &usize)| {
+        let seconds = narrowest.unwrap_or(*room).min(*SPARK_SECONDS.end());
+        live_line(resources, &sample, of, if seconds < *SPARK_SECONDS.start() { 0 } else { seconds }, look)
+    };
+    shown.iter().zip(&rooms).map(line).collect()
+}
+
+/// ` target     CPU   37 % ▂▅▇█   memory  41.2 MB ▁▂▃▃   threads 9   files 12`, with this many seconds in the sparklines.
+fn live_line(resources: &Resources, sample: &ResourceSample, of: &str, seconds: usize, look: Look) -> String {
+    let show = |metric: &str| value(sample, &format!("{of}_{metric}"));
+    let figure = |metric: &str, columns: usize| {
+        let samples = resources.samples.since(resources.samples.len().saturating_sub(seconds));
+        let name = format!("{of}_{metric}");
+        let values: Vec<Option<f64>> = samples.iter().map(|sample| sample.value(&name)).collect();
+        // The first seconds of a run must not move what stands to the right.
+        let gap = " ".repeat(seconds.saturating_sub(values.len()));
+        let spark = if seconds == 0 { String::new() } else { format!(" {gap}{}", sparkline(&values, look)) };
+        format!("{:>columns$}{spark}", show(metric))
+    };
+    let rest = match of {
+        "system" => format!("net {} out  {} in", show("net_sent"), show("net_received")),
+        _ => format!("threads {}   files {}", show("threads"), show("fds")),
+    };
+    let name = if of == "system" { "machine" } else { of };
+    format!(" {name:<9}  CPU {}   memory {}   {rest}", figure("cpu", 5), figure("memory", 8))
 }
 
 /// The newest sample in one line, for a terminal: machine, then process.

@@ -26,7 +26,7 @@ fn the_summary_looks_as_it_should() {
 fn ascii_means_ascii_and_no_colour_means_no_escape() {
     assert!(text(ASCII).is_ascii());
     assert!(!text(LOOK).contains('\u{1b}'));
-    let block = live(&fixture::info(), &fixture::finished(), None, ASCII).join("\n");
+    let block = live(&fixture::info(), &fixture::finished(), None, ASCII, 22).join("\n");
     assert!(block.is_ascii() && !block.contains('\u{1b}'));
 }
 
@@ -101,22 +101,48 @@ fn an_empty_run_shows_no_figure_it_does_not_have() {
 fn the_live_block_looks_as_it_should_and_fits() {
     let snapshot = &fixture::snapshots()[9];
     for (name, look) in [("live.txt", LOOK), ("live_ascii.txt", ASCII), ("live_wide_color.txt", WIDE_COLOR)] {
-        let lines = live(&fixture::info(), snapshot, Some(Duration::from_secs(12)), look);
+        let lines = live(&fixture::info(), snapshot, Some(Duration::from_secs(12)), look, 22);
         assert_golden(name, &(lines.join("\n") + "\n"));
     }
     for columns in [1, 20, 40, 80, 200] {
         let look = Look { width: columns, ..LOOK };
-        for line in live(&fixture::info(), snapshot, Some(Duration::from_secs(12)), look) {
+        for line in live(&fixture::info(), snapshot, Some(Duration::from_secs(12)), look, 22) {
             assert!(width(&line) <= columns, "{columns}: {line}");
         }
     }
+}
+
+/// The live block of a run whose target stalls and errs, with resources, in a terminal of this size.
+fn live_in(columns: usize, rows: usize) -> Vec<String> {
+    let mut info = fixture::info();
+    info.host = Some("https://shop.staging.example.com:8443".to_owned());
+    let look = Look { width: columns, ..LOOK };
+    live(&info, &fixture::troubled(), Some(Duration::from_secs(60)), look, rows)
+}
+
+#[test]
+fn the_live_block_fits_80x24_and_uses_120x40() {
+    for (name, columns, rows) in [("live_80x24.txt", 80, 22), ("live_120x40.txt", 120, 38)] {
+        let lines = live_in(columns, rows);
+        assert!(lines.len() <= rows, "{} lines", lines.len());
+        assert_golden(name, &(lines.join("\n") + "\n"));
+        let text = lines.join("\n");
+        assert!(text.contains(" -> https://shop.staging.example.com:8443"), "the host is whole: {text}");
+        assert!(text.contains("stall: 0 responses in 2 s"), "{text}");
+        assert!(text.contains("\n target     CPU "), "{text}");
+    }
+    let tall = live_in(120, 38).join("\n");
+    assert!(tall.contains("\n machine    CPU ") && tall.contains("\n generator  CPU "), "{tall}");
+    // However small, state and thresholds stay.
+    let small = live_in(80, 5).join("\n");
+    assert!(small.contains("in flight") && small.contains(" thresholds "), "{small}");
 }
 
 #[test]
 fn the_live_block_knows_what_it_does_not_know() {
     let mut info = fixture::info();
     info.iterations = Some(1_000);
-    let lines = live(&info, &fixture::empty(), None, LOOK);
+    let lines = live(&info, &fixture::empty(), None, LOOK, 22);
     assert_golden("live_empty.txt", &(lines.join("\n") + "\n"));
 }
 
@@ -156,8 +182,8 @@ fn long_lists_are_cut_and_say_so() {
     assert!(text.contains("GET /item/24"), "the table has all endpoints: {text}");
     assert!(text.contains("\n   + 5 more\n"), "the distribution has twenty: {text}");
     assert!(text.contains("\n   + 2 more kinds of failure\n"), "{text}");
-    let block = live(&fixture::info(), &snapshot, None, LOOK);
-    assert!(block.contains(&"   + 15 more".to_owned()), "{block:#?}");
+    let block = live(&fixture::info(), &snapshot, None, LOOK, 22);
+    assert!(block.contains(&"   + 11 more".to_owned()), "{block:#?}");
     assert!(block.len() < 24, "the block fits a small terminal: {block:#?}");
 }
 
@@ -168,7 +194,7 @@ fn limits_come_last_before_the_verdict() {
     for (name, look) in looks {
         let text = summary(&fixture::record(EndedBy::RunTime, run.last().unwrap()), look);
         let at = text.find("   thresholds").unwrap();
-        let lines: Vec<String> = live(&fixture::info(), &run[10], None, look);
+        let lines: Vec<String> = live(&fixture::info(), &run[10], None, look, 22);
         let from = lines.iter().position(|line| line.starts_with(" thresholds")).unwrap();
         let shown = format!(
             "{}\n\n{}\n\n{}\n",

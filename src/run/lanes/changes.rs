@@ -86,7 +86,8 @@ impl Lanes {
             (has_stages || !rest.is_empty()).then_some(rest)
         };
         if !self.running().any(|(index, running)| next(self.lanes[index].has_stages, running).is_some()) {
-            return Err(ControlError::NoNextStage);
+            let has_stages = self.running().any(|(index, _)| self.lanes[index].has_stages);
+            return Err(if has_stages { ControlError::NoNextStage } else { ControlError::NoStages });
         }
         let changed = self.each_running(|has_stages, running| {
             let (schedule, time) = (&running.schedule, running.schedule.time(now));

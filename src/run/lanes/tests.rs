@@ -215,12 +215,12 @@ fn the_next_stage_begins_where_the_load_is() {
     lanes.change(&Control::NextStage, s(4.0)).unwrap();
     assert_eq!(targets(&lanes, &[4.0]), [0], "after the last stage the load ends");
     let (_, mut lanes) = begun(vec![scenario("own", vus(1, None))]);
-    assert_eq!(lanes.change(&Control::NextStage, s(1.0)), Err(ControlError::NoNextStage));
+    assert_eq!(lanes.change(&Control::NextStage, s(1.0)), Err(ControlError::NoStages));
 }
 
 #[test]
 fn a_load_without_stages_goes_on_when_asked_for_the_next_one() {
-    let no_stage = Err(ControlError::NoNextStage);
+    let no_stage = Err(ControlError::NoStages);
     for load in [vus(3, Some(10.0)), rate(10.0, 10.0)] {
         let (_, mut lanes) = begun(vec![scenario("own", load)]);
         assert_eq!(lanes.change(&Control::NextStage, s(1.0)), no_stage);
