@@ -76,6 +76,10 @@ async fn serve(args: &MonitorArgs, address: std::net::SocketAddr, sampler: Sampl
     output::out(&format!(
         "rhaid monitor listens on http://{address}; on the other machine: rhaid run SCRIPT --target-monitor http://{address}\n"
     ));
+    if output::problem().is_some() {
+        // Nobody learns where it listens; what is wrong is told at the end.
+        return Ok(());
+    }
     let end = end_of(args.seconds);
     let stop = async move {
         tokio::select! {

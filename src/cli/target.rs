@@ -46,6 +46,10 @@ pub(super) fn target(args: &TargetArgs) -> Exit {
         // With port 0 the system chooses; this line is how to learn it.
         let address = listener.local_addr().unwrap_or(address);
         output::out(&format!("rhaid target listens on http://{address} (Ctrl-C stops it)\n"));
+        if output::problem().is_some() {
+            // Nobody learns where it listens; what is wrong is told at the end.
+            return Exit::Passed;
+        }
         match serve(listener, options, async move { signals.next().await }).await {
             Ok(()) => Exit::Passed,
             Err(error) => {

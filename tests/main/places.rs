@@ -128,35 +128,77 @@ fn a_file_without_end_is_not_read_for_ever() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn standard_output_that_is_full_is_no_success() {
+fn standard_output_that_is_full_is_no_success_of_any_command() {
     let server = Server::start();
     let sandbox = sandbox();
     let url = server.url();
     let run = sandbox.run_against(&url, &["-i", "1"]).expect_code(0).run_dir().0;
-    let run = run.to_str().unwrap();
-    for arguments in [
-        &["run", "test.rhai", "-i", "1", "-H", &url, "--json"][..],
-        &["run", "test.rhai", "-i", "1", "-H", &url],
-        &["run", "test.rhai", "--help"],
-        &["report", run, "--json"],
-        &["report", run],
-        &["compare", run, run, "--json"],
-        &["trend"],
-        &["convert", "curl", "curl http://localhost/x"],
-        &["docs"],
-        &["docs", "--markdown"],
-        &["docs", "http::get"],
-        &["completions", "bash"],
-    ] {
+    sandbox.run(&["baseline", "save", run.to_str().unwrap(), "--name", "kept"]).expect_code(0);
+    sandbox.write("plan.jmx", include_str!("../goldens/convert/plan.jmx"));
+    sandbox.write("shop.json", include_str!("../goldens/convert/shop.json"));
+    sandbox.write("shop.postman.json", include_str!("../goldens/convert/shop.postman.json"));
+    sandbox.write("orders.har", include_str!("../goldens/convert/orders.har"));
+    let against = ["-i", "1", "-H", &url];
+    let run = |more: &[&'static str]| -> Vec<String> {
+        [&["run", "test.rhai"][..], &against, more].concat().into_iter().map(str::to_owned).collect()
+    };
+    let words = |line: &str| -> Vec<String> { line.split(' ').map(str::to_owned).collect() };
+    let commands = [
+        run(&[]),
+        run(&["--once"]),
+        run(&["--quiet"]),
+        run(&["--only-summary"]),
+        run(&["--json"]),
+        run(&["--json", "--quiet"]),
+        run(&["--out", "json=-"]),
+        run(&["--out", "csv=-"]),
+        run(&["--help"]),
+        words("demo -t 300ms -u 2 -r 10"),
+        words("demo -t 300ms -u 2 -r 10 --json"),
+        words("target --port 0"),
+        words("monitor 1"),
+        words("monitor 1 --serve 0"),
+        words("new shop.rhai"),
+        words("convert har orders.har"),
+        vec!["convert".to_owned(), "curl".to_owned(), "curl http://localhost/x".to_owned()],
+        words("convert openapi shop.json"),
+        words("convert postman shop.postman.json"),
+        words("convert jmeter plan.jmx"),
+        words("docs"),
+        words("docs --markdown"),
+        words("docs http"),
+        words("docs http::get"),
+        words("docs http_reqs"),
+        words("docs std/auth"),
+        words("definitions definitions"),
+        words("report last"),
+        words("report last --json"),
+        words("report last --from 0s"),
+        words("report last --from 0s --json"),
+        words("compare last kept"),
+        words("compare last kept --json"),
+        words("compare last kept --markdown c.md"),
+        words("baseline save last"),
+        words("baseline list"),
+        words("trend"),
+        words("trend last"),
+        words("check test.rhai --json"),
+        words("completions bash"),
+    ];
+    for arguments in &commands {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let child = sandbox.command(arguments).stdout(full).spawn().unwrap();
         let output = sandbox.attach(child).wait();
         assert_eq!(output.code, Some(104), "{arguments:?} {}", output.shown());
-        assert!(
-            output.stderr.contains("cannot write to standard output"),
-            "{arguments:?} {}",
-            output.shown()
-        );
+        let told = output.stderr.contains("standard output");
+        assert!(told && output.stderr.contains("No space left"), "{arguments:?} {}", output.shown());
+    }
+    // A command that is new has to be in the list.
+    let help = sandbox.run(&["--help"]).expect_code(0).stdout;
+    let listed = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    let names = listed.lines().filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
+    for name in names.filter(|name| !name.is_empty() && *name != "help") {
+        assert!(commands.iter().any(|command| command[0] == name), "{name} is not tried");
     }
 }
 
