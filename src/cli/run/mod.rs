@@ -178,7 +178,7 @@ fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result
     places.check().map_err(Refused::Usage)?;
     // Each user holds a connection, and the default of many systems is 1,024 files. Where the limit stays,
     // the requests that meet it say so.
-    let _ = rlimit::increase_nofile_limit(rlimit::INFINITY);
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
     check_files(prepared.info().threads)?;
     let prepared = with_samples(prepared, &args.output)?;
     let files = Files::create(&args.output, prepared.info())?;
