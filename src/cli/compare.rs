@@ -107,7 +107,7 @@ pub(super) fn trend(args: &TrendArgs) -> Exit {
     trend.problems.iter().for_each(|problem| output::err(&format!("warning: skipped: {problem}\n")));
     if trend.points.is_empty() {
         let of = args.name.as_ref().map_or_else(String::new, |name| format!(" of the test '{name}'"));
-        return refuse(&format!("no runs{of} in {}", folder.display()));
+        return refuse(&format!("no runs{of} in {} (runs with --once do not count)", folder.display()));
     }
     if let Some(Err(count)) = back.map(|back| trend.keep_test_of_last(back)) {
         let runs = if count == 1 { "run" } else { "runs" };

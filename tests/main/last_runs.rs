@@ -116,6 +116,8 @@ fn every_command_that_takes_a_run_takes_last() {
         serde_json::from_str::<serde_json::Value>(&shown).unwrap()["total"]["requests"].clone()
     };
     assert_eq!(["last", "last~0", "last~1", "last~3"].map(requests), [4, 4, 3, 1]);
+    let shown = sandbox.run(&["report"]).expect_code(0);
+    assert!(shown.stdout.contains("4 requests"), "the last one, if none is named: {}", shown.shown());
     let refused = sandbox.run(&["report", "last~4"]).expect_code(104);
     refused.expect_stderr(&["there are only 4 runs in performance/results: last to last~3"]);
     sandbox

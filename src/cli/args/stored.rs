@@ -29,7 +29,7 @@ pub(in crate::cli) struct RunPlaces {
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct ReportArgs {
     /// The run: its directory, its name in the results directory, or last (last~1 is the one before)
-    #[arg(value_name = "RUN")]
+    #[arg(value_name = "RUN", default_value = "last")]
     pub(in crate::cli) run: PathBuf,
 
     /// Where to look for runs by name
