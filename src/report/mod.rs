@@ -35,8 +35,8 @@ pub use model::{
 #[cfg(feature = "web")]
 pub(crate) use model::{bucket_width_s, endpoint_bucket_width_s};
 pub use text::{
-    Look, compared_summary, comparison_table, generator_warning, live, percentile_table, plain_line,
-    plain_resource_line, resource_line, resource_table, short_summary, summary, trend_table,
+    Look, compared_summary, comparison_table, first_failure, generator_warning, live, percentile_table,
+    plain_line, plain_resource_line, resource_line, resource_table, short_summary, summary, trend_table,
 };
 #[cfg(feature = "cli")]
 pub(crate) use text::{Mark, Tone};

@@ -578,3 +578,51 @@ fn a_port_that_is_taken_is_told() {
     let output = Sandbox::new().run(&["target", "--port", &port]);
     output.expect_stderr(&["cannot listen on", "--port"]).expect_code(104);
 }
+
+#[test]
+fn names_are_whole_in_a_pipe_and_columns_are_honoured() {
+    let server = Server::start();
+    let long = format!("/api/v2/customers/{{id}}/{}/latest", "orders-and-invoices/".repeat(6));
+    let url = format!("http://localhost:{}/elsewhere/{{id}}/details/of/this", server.addr().port());
+    let script = format!(
+        "fn iteration() {{ http::get(\"/x\", #{{ name: \"{long}\" }}); http::post(\"/status/500\", #{{ name: \"{url}\" }}); }}"
+    );
+    let sandbox = Sandbox::with(&script);
+    let output = sandbox.run_against(&server.url(), &["-i", "2"]).expect_code(0);
+    for command in
+        [&["report", "last"][..], &["report", "last", "--from", "0s"], &["compare", "last", "last"]]
+    {
+        let shown = sandbox.run(command).expect_code(0).stdout;
+        assert!(
+            shown.contains(&format!("GET  {long} ")) && shown.contains(&format!("POST {url} ")),
+            "{shown}"
+        );
+    }
+    for name in [&long, &url] {
+        // In the table, and in the lists below it.
+        assert!(output.stdout.matches(name.as_str()).count() >= 2, "{}", output.shown());
+    }
+    assert!(!output.stdout.contains('…'), "{}", output.shown());
+    let narrow = sandbox.run_with(&["report", "last", "--from", "0s"], &[("COLUMNS", "90")]).expect_code(0);
+    assert!(narrow.stdout.lines().all(|line| line.chars().count() <= 90), "{}", narrow.shown());
+    assert!(!narrow.stdout.contains(&long) && narrow.stdout.contains("GET  /api/"), "{}", narrow.shown());
+    let host = format!("http://localhost:{}/", server.addr().port());
+    assert!(narrow.stdout.contains(&host), "the host is whole: {}", narrow.shown());
+}
+
+#[test]
+fn the_first_failed_request_is_told_when_it_happens() {
+    let server = Server::start();
+    let script = "fn iteration() { http::get(\"/x\"); http::get(\"/status/500\"); http::get(\"/status/404\"); sleep(0.05); }";
+    let sandbox = Sandbox::with(script);
+    let url = server.url();
+    let output = sandbox.run_against(&url, &["-t", "2500ms"]).expect_code(0);
+    let told: Vec<&str> =
+        output.stderr.lines().filter(|line| line.starts_with("first failed request: ")).collect();
+    assert_eq!(told.len(), 1, "{}", output.shown());
+    assert!(told[0].starts_with("first failed request: status 500  GET /status/500: "), "{told:?}");
+    for flag in ["--quiet", "--only-summary"] {
+        let output = sandbox.run_against(&url, &["-t", "1500ms", flag]).expect_code(0);
+        assert!(!output.stderr.contains("first failed request"), "{}", output.shown());
+    }
+}

@@ -182,8 +182,15 @@ fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result
     check_files(prepared.info().threads)?;
     let prepared = with_samples(prepared, &args.output)?;
     let files = Files::create(&args.output, prepared.info())?;
-    let session =
-        Session { rate: args.load.rate, output: args.output.clone(), files, messages, alerts, around };
+    let session = Session {
+        rate: args.load.rate,
+        output: args.output.clone(),
+        files,
+        messages,
+        alerts,
+        around,
+        has_told_failure: false,
+    };
     let event_loop = event_loop()?;
     let ran = event_loop.block_on(session.run(prepared));
     // Not waiting for what it may still do aside, such as looking up a name.

@@ -17,6 +17,7 @@ use crate::cli::progress::{Progress, ProgressKind};
 use crate::cli::signals::Signals;
 use crate::metrics::Snapshot;
 use crate::plan::RunInfo;
+use crate::report::first_failure;
 use crate::{Prepared, Report};
 
 /// How often messages from scripts are looked for.
@@ -31,6 +32,8 @@ pub(super) struct Session<'a> {
     pub(super) messages: Messages,
     pub(super) alerts: Alerts,
     pub(super) around: Around<'a>,
+    /// The first failed request has been shown: it says at once what may be wrong with all of them.
+    pub(super) has_told_failure: bool,
 }
 
 impl<'a> Session<'a> {
@@ -120,6 +123,14 @@ impl<'a> Session<'a> {
 
     fn show(&mut self, progress: &mut Progress, info: &RunInfo, snapshot: &Arc<Snapshot>) {
         progress.update(info, snapshot, info.planned);
+        if !self.has_told_failure
+            && self.progress_kind() != ProgressKind::Off
+            && let Some(failure) =
+                first_failure(snapshot, look_on(&self.output, std::io::stderr().is_terminal()))
+        {
+            progress.message(&failure);
+            self.has_told_failure = true;
+        }
         if let Some(problem) = self.files.update(snapshot) {
             progress.message(&format!("warning: {problem}; the run goes on"));
         }

@@ -33,5 +33,5 @@ pub use look::Look;
 pub(crate) use look::{Mark, Tone};
 pub use resources::{plain_resource_line, resource_line, resource_table};
 pub(crate) use summary::figures_of;
-pub use summary::{compared_summary, short_summary, summary};
+pub use summary::{compared_summary, first_failure, short_summary, summary};
 pub use trend::trend_table;

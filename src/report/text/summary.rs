@@ -185,6 +185,13 @@ pub(crate) fn failure_name(key: &FailureKey) -> String {
     }
 }
 
+/// The first failure so far on one line, for a message while the run goes on.
+pub fn first_failure(snapshot: &Snapshot, look: Look) -> Option<String> {
+    let (key, group) = snapshot.failures.iter().min_by_key(|(_, group)| group.first_seen)?;
+    let message = group.messages.first().map_or_else(String::new, |message| format!(": {message}"));
+    Some(format!("first failed request: {}", one_message(&format!("{}{message}", failure_name(key)), look)))
+}
+
 fn one_message(message: &str, look: Look) -> String {
     cut_middle(&look.user(message), MESSAGE_COLUMNS, look.ellipsis())
 }
