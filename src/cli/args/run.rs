@@ -41,8 +41,7 @@ pub(in crate::cli) struct RunArgs {
     #[arg(short = 'r', long, value_name = "N", env = "RHAID_SPAWN_RATE", value_parser = rate)]
     pub(in crate::cli) spawn_rate: Option<f64>,
 
-    /// Duration of the run, such as 300ms, 90, 1m30s or 2h: then no iteration begins and running ones end
-    /// [default: until stopped]
+    /// Duration of the run, such as 300ms, 90, 1m30s or 2h; no iteration starts after it [default: until stopped]
     #[arg(short = 't', long, visible_alias = "duration", value_name = "TIME", env = "RHAID_RUN_TIME", value_parser = parse_duration)]
     pub(in crate::cli) run_time: Option<Duration>,
 
@@ -272,14 +271,21 @@ fn proxy(text: &str) -> Result<ProxyChoice, Infallible> {
 }
 
 const RUN_HELP: &str = "\
-Every flag except -e, --param and --tag can also be set in the environment as RHAID_… and in rhaid.toml
-by its long name. Parameters are set as RHAID_PARAM_NAME or in [params]; rhaid.toml also has [env] and [tags].
-Order of precedence: flag, environment, file, script, default.
+Every flag except -e, --param and --tag can also be set in the environment as RHAID_…, and in rhaid.toml by its long \
+name. Parameters are set as RHAID_PARAM_NAME or in [params]; rhaid.toml also has [env] and [tags]. Order of precedence: \
+flag, environment, file, script, default.
 
-Exit codes: 0 passed · 1 nothing succeeded, or errors with --exit-code-on-error · 2 invalid usage ·
-97 no requests were made · 98 worse than the baseline, with --fail-on-regression ·
-99 a threshold was breached · 104 invalid settings or script, or a file could not be written ·
-105 stopped by a signal · 107 setup failed · 108 aborted by the script";
+Exit codes:
+    0 passed
+    1 nothing succeeded, or errors with --exit-code-on-error
+    2 invalid usage
+   97 no requests were made
+   98 worse than the baseline, with --fail-on-regression
+   99 a threshold was breached
+  104 invalid settings or script, or a file could not be written
+  105 stopped by a signal
+  107 setup failed
+  108 aborted by the script";
 
 impl RunArgs {
     /// The script, however it was named.

@@ -21,7 +21,7 @@ pub(in crate::cli) struct DemoArgs {
     #[arg(short = 'r', long, value_name = "N", default_value_t = 10.0, value_parser = rate)]
     pub(in crate::cli) spawn_rate: f64,
 
-    /// Time until ramp-down starts
+    /// Duration of the run
     #[arg(short = 't', long, visible_alias = "duration", value_name = "TIME", default_value = "15s", value_parser = parse_duration)]
     pub(in crate::cli) run_time: Duration,
 
@@ -125,4 +125,4 @@ pub(in crate::cli) struct CheckArgs {
 const CHECK_HELP: &str = "\
 The top level of each script is executed, but no function is called and no request is made.
 
-Exit codes: 0 no problems · 2 invalid usage · 104 problems found";
+Exit codes: 0 no problems, 2 invalid usage, 104 problems found";
