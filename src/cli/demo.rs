@@ -21,7 +21,7 @@ pub(super) fn demo(args: &DemoArgs) -> Exit {
     };
     if !args.output.quiet {
         output::err(&format!(
-            "The demo application runs at {} in this process; {} users load it for {} s with {}.\n\n",
+            "The demo application runs at {} in this process; {} users load it for {} s with the bundled {}.\n\n",
             target.url(),
             args.users,
             args.run_time.as_secs_f64(),
@@ -38,8 +38,9 @@ pub(super) fn demo(args: &DemoArgs) -> Exit {
     let exit = run::execute(test, &RunArgs { output: args.output.clone(), ..RunArgs::default() }).exit;
     if exit == Exit::Passed && !args.output.quiet {
         output::err(
-            "\nNext, write your own script (scripts/quickstart.rhai has twelve lines) and run it:\n  \
-             rhaid run SCRIPT --host http://127.0.0.1:8000 --users 10 --run-time 30s\n",
+            "\nNext, write a script of your own and try it out:\n  \
+             rhaid new shop.rhai\n  \
+             rhaid run shop.rhai --host http://127.0.0.1:8000 --once\n",
         );
     }
     exit

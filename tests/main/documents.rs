@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
+use crate::support::Sandbox;
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -108,4 +110,37 @@ fn anchors_are_made_as_sites_make_them() {
     assert_eq!(anchor("Checks and the course of an iteration"), "checks-and-the-course-of-an-iteration");
     assert_eq!(anchors("# A\n## A\n```\n# B\n```\n"), ["a", "a-1"]);
     assert_eq!(links("[a](b.md#c) `[x](y)` [`z`](w)"), ["b.md#c", "w"]);
+}
+
+#[test]
+fn every_script_in_the_documents_is_free_of_mistakes() {
+    let sandbox = Sandbox::new();
+    let mut count = 0;
+    for document in documents() {
+        let text = std::fs::read_to_string(&document).unwrap();
+        // What stands there is checked by the tests of the reference and of the guides.
+        let elsewhere = ["docs/script-api.md", "docs/from-k6.md", "docs/from-locust.md"];
+        if elsewhere.iter().any(|name| document.ends_with(name)) {
+            continue;
+        }
+        for (index, block) in text.split("```rhai\n").skip(1).enumerate() {
+            let script = block.split("```").next().unwrap();
+            let page = document.file_stem().unwrap().to_str().unwrap();
+            sandbox.write(&format!("{page}-{}.rhai", index + 1), script);
+            count += 1;
+        }
+    }
+    assert!(count >= 18, "only {count} were found");
+    sandbox.write("words.txt", "word\n");
+    sandbox.write("data/users.csv", "user,password\nann,a\n");
+    sandbox.write("lib/shop.rhai", "fn browse(page) { http::get(\"/x\") }");
+    let output = sandbox.run(&["check", ".", "--json"]);
+    let mut problems: Vec<serde_json::Value> = serde_json::from_str(&output.stdout).unwrap();
+    // A fragment names functions that stand elsewhere, or declares nothing.
+    problems.retain(|problem| {
+        let is_fragment = problem["code"] == "unknown-task"
+            || problem["message"].as_str().unwrap().starts_with("the script declares nothing to run");
+        !is_fragment
+    });
+    assert!(problems.is_empty(), "{problems:#?}");
 }

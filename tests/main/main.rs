@@ -11,6 +11,7 @@ mod architecture;
 mod blocking;
 mod capacity;
 mod check;
+mod ci_guide;
 mod command_line;
 mod comparing;
 mod configuration;
