@@ -16,7 +16,7 @@ use crate::metrics::{EndpointStats, FailureCount, FailureKey, Percentile, Snapsh
 use crate::plan::RunInfo;
 use crate::text::format;
 use crate::text::format_clock;
-use crate::text::width;
+use crate::text::{cut_middle, width};
 
 /// Endpoints that are shown before anything else gets a line.
 const FEWEST_ENDPOINTS: usize = 3;
@@ -24,10 +24,13 @@ const FEWEST_ENDPOINTS: usize = 3;
 /// Kinds of failures that are shown where there is room.
 const MOST_FAILURES: usize = 5;
 
+/// Columns of the name of a stage.
+const LONGEST_STAGE: usize = 24;
+
 /// Most seconds in a sparkline.
 const MOST_SECONDS: usize = 60;
 
-/// The live block, one string a line, none wider than `look.width`; `rows` lines at most, if what cannot be left out fits.
+/// The live block, one string a line, none wider than `look.width`; `rows` lines at most, if state and thresholds fit in them.
 ///
 /// `planned` is the time until the users are taken away, for the progress bar. Each figure stands
 /// beside the window it covers.
@@ -50,11 +53,12 @@ pub fn live(
     // First a few endpoints, then the target, then all endpoints, then the rest.
     let fewest = endpoints(snapshot, FEWEST_ENDPOINTS, look).len();
     let of_target = usize::from(!resources.is_empty() && left > fewest);
-    let endpoints = endpoints_within(snapshot, left.saturating_sub(of_target).max(fewest), look);
-    left = left.saturating_sub(endpoints.len());
+    let endpoints = endpoints_within(snapshot, left - of_target, look);
+    left -= endpoints.len();
     let resources = &resources[..resources.len().min(left)];
     left -= resources.len();
     troubles.extend(failures(snapshot, (of_failures + left).min(MOST_FAILURES), look));
+    troubles.truncate(rows.saturating_sub(above.len() + thresholds.len()));
 
     let lines = [&above[..], resources, &endpoints, &troubles, &thresholds].concat();
     lines.iter().map(|line| look.clip(line.trim_end())).collect()
@@ -64,7 +68,7 @@ pub fn live(
 fn header(info: &RunInfo, snapshot: &Snapshot, planned: Option<Duration>, look: Look) -> Vec<String> {
     let (progress, done) = progress(info, snapshot, planned);
     let phase = match &snapshot.stage {
-        Some(stage) => look.user(stage),
+        Some(stage) => cut_middle(&look.user(stage), LONGEST_STAGE, look.ellipsis()),
         None => snapshot.phase.as_str().to_owned(),
     };
     let subject = subject(info, look);
@@ -79,9 +83,17 @@ fn header(info: &RunInfo, snapshot: &Snapshot, planned: Option<Duration>, look: 
     // A host is worth more than a bar.
     let beside = [20, 12, 6, 0].map(right).into_iter().find(|right| width(right) <= room);
     let strong = look.paint(Tone::Strong, &subject);
+    let right_alone = || format!(" {}", right(if look.width < 60 { 6 } else { 20 }));
     match beside {
         Some(right) => vec![format!(" {strong}{}   {right}", " ".repeat(room - width(&right)))],
-        None => vec![format!(" {strong}"), format!(" {}", right(if look.width < 60 { 6 } else { 20 }))],
+        None if width(&subject) < look.width => vec![format!(" {strong}"), right_alone()],
+        // The host is then alone in its line.
+        None => {
+            let (script, host) = subject.split_once(" -> ").unwrap_or((&subject, ""));
+            let lines = [script, host].into_iter().filter(|text| !text.is_empty());
+            let lines = lines.map(|text| format!(" {}", look.paint(Tone::Strong, text)));
+            lines.chain([right_alone()]).collect()
+        }
     }
 }
 
@@ -167,13 +179,14 @@ fn seconds(snapshot: &Snapshot, look: Look) -> String {
 fn endpoints_within(snapshot: &Snapshot, rows: usize, look: Look) -> Vec<String> {
     // Two lines stand above them, and rows with a long host have two.
     let mut most = rows.saturating_sub(2).min(snapshot.endpoints.len());
-    loop {
+    while most > 0 {
         let lines = endpoints(snapshot, most, look);
-        if lines.len() <= rows || most <= 1 {
+        if lines.len() <= rows {
             return lines;
         }
         most -= 1;
     }
+    Vec::new()
 }
 
 fn endpoints(snapshot: &Snapshot, most: usize, look: Look) -> Vec<String> {

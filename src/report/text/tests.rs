@@ -133,6 +133,15 @@ fn the_live_block_fits_80x24_and_uses_120x40() {
     }
     let tall = live_in(120, 38).join("\n");
     assert!(tall.contains("\n machine    CPU ") && tall.contains("\n generator  CPU "), "{tall}");
+    for rows in 6..60 {
+        for columns in [40, 80, 120] {
+            let lines = live_in(columns, rows);
+            assert!(lines.len() <= rows.max(8), "{columns}x{rows}: {lines:#?}");
+            assert!(lines.iter().all(|line| width(line) <= columns), "{columns}x{rows}: {lines:#?}");
+            let host = lines.iter().any(|line| line.contains("https://shop.staging.example.com:8443"));
+            assert!(host, "{columns}x{rows}: {lines:#?}");
+        }
+    }
     // However small, state and thresholds stay.
     let small = live_in(80, 5).join("\n");
     assert!(small.contains("in flight") && small.contains(" thresholds "), "{small}");
