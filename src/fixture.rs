@@ -1,5 +1,6 @@
 //! Runs made up for tests, counted by the real recorder and aggregator so that their totals are real.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -11,8 +12,10 @@ use crate::metrics::{
     RequestSample, ResourceBatch, ResourceInfo, ResourceSample, ScriptError, Snapshot, SystemUse,
     ThresholdState, ThresholdStats, Thresholds, Tick,
 };
-use crate::metrics::{CustomMetric, ErrorKind, Known, Protocol, Quantity, ThresholdText, Timings, resolve};
-use crate::plan::{Commit, EndedBy, FailsOn, Machine, Origin, RunInfo, RunRecord};
+use crate::metrics::{
+    CustomMetric, ErrorKind, Known, Protocol, Quantity, Tagged, ThresholdText, Timings, resolve,
+};
+use crate::plan::{Commit, EndedBy, FailsOn, Machine, Origin, RunInfo, RunRecord, Terminals};
 
 /// 2026-11-23T17:45:04.250Z
 pub(crate) fn started_at() -> SystemTime {
@@ -69,6 +72,7 @@ pub(crate) fn info() -> RunInfo {
             label: Some("staging".into()),
             notes: vec!["cache is cold".into()],
         },
+        terminals: Terminals::default(),
     }
 }
 
@@ -571,7 +575,22 @@ fn one_second(load: &mut Load, second: u64) {
     load.recorder.transaction("buy | pay", Duration::from_millis(80 + second * 10), second == 5, &());
     custom(&mut load.recorder, second);
     load.recorder.check("status is 200", true, &());
-    load.recorder.check("body has an id", !second.is_multiple_of(4), &());
+    load.recorder.group("::shop", true);
+    load.recorder.group("::shop::empty", true);
+    load.recorder.check("body has an id", !second.is_multiple_of(4), &InGroup("::shop"));
+}
+
+/// Somewhere in a group of the script.
+struct InGroup(&'static str);
+
+impl Tagged for InGroup {
+    fn tag(&self, _: &str) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    fn group(&self) -> Option<Arc<str>> {
+        Some(self.0.into())
+    }
 }
 
 /// A metric of each kind.

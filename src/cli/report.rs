@@ -18,7 +18,8 @@ use crate::report::{
     junit, masked, percentile_table, timeline_charts, trend_row,
 };
 use crate::results::{
-    StoredRun, Trend, Window, compared_run_json, find_run, json_text, runs_back, write_csv_files,
+    StoredRun, Trend, Window, compared_run_json, find_run, json_text, runs_back, summary_export,
+    write_csv_files,
 };
 use crate::text::clean_line;
 
@@ -131,13 +132,12 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
         write_csv_files(prefix, &run.record.snapshot).map_err(|error| error.to_string())?;
         tell("CSV files", prefix);
     }
-    let json = || json_text(&compared_run_json(record, comparison.as_ref()));
     if let Some(path) = &args.summary_export {
-        write_file(path, json().as_bytes())?;
-        tell("JSON", path);
+        write_file(path, json_text(&summary_export(record)).as_bytes())?;
+        tell("summary", path);
     }
     if args.json {
-        output::out(&json());
+        output::out(&json_text(&compared_run_json(record, comparison.as_ref())));
     } else if !made {
         let look = Look::detect(ColorChoice::Auto, std::io::stdout().is_terminal());
         output::out(&compared_summary(record, comparison.as_ref(), look));

@@ -256,8 +256,8 @@ impl Aggregator {
                 self.open.add(key, values);
             }
         }
-        for (name, count) in delta.checks {
-            self.groups.add_check(name, count);
+        for group in delta.checks {
+            self.groups.add_checks(group);
         }
         for (key, count) in delta.failures {
             self.groups.add_failure(key, count);
@@ -546,6 +546,7 @@ impl Aggregator {
             notes: Vec::new(),
             samples: Vec::new(),
             checks: self.groups.checks.clone(),
+            check_groups: self.groups.check_groups.all().to_vec(),
             transactions,
             transaction_total,
             custom: self.custom.stats(active.as_secs_f64()),

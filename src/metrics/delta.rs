@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::check_groups::CheckGroup;
 use super::counts::RequestCounts;
 use super::custom::{CustomKey, CustomValues};
-use super::groups::{CheckCount, FailureCount, FailureKey, NotEnded, SAMPLE_BODY, ScriptErrorCount};
+use super::groups::{FailureCount, FailureKey, NotEnded, SAMPLE_BODY, ScriptErrorCount};
 use super::iterations::IterationDelta;
 use super::sample::PHASES;
 use super::series::SeriesKey;
@@ -37,7 +38,8 @@ pub struct Delta {
     pub(crate) tags: Counts<Tag>,
     pub(crate) phases: [Sparse; PHASES.len()],
     pub(crate) iterations: Vec<IterationDelta>,
-    pub(crate) checks: Vec<(Arc<str>, CheckCount)>,
+    /// By group; a group is also there when it is new.
+    pub(crate) checks: Vec<CheckGroup>,
     pub(crate) failures: Vec<(FailureKey, FailureCount)>,
     pub(crate) script_errors: Vec<ScriptErrorCount>,
     pub(crate) reversed: ReversedDelta,
@@ -120,7 +122,10 @@ impl Delta {
             }
         }
         self.iterations.iter_mut().for_each(|delta| shared(&mut delta.scenario));
-        self.checks.iter_mut().for_each(|(name, _)| shared(name));
+        for group in &mut self.checks {
+            shared(&mut group.path);
+            group.checks.iter_mut().for_each(|(name, _)| shared(name));
+        }
         for (key, count) in &mut self.failures {
             [&mut key.method, &mut key.name].into_iter().for_each(shared);
             count.messages.iter_mut().for_each(owned);

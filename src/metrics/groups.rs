@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use hashbrown::HashMap;
 use serde::{Deserialize, Serialize};
 
+use super::check_groups::{CheckGroup, CheckGroups};
 use super::error_kind::ErrorKind;
 use super::sample::ScriptError;
 use super::series::OTHER;
@@ -139,8 +140,10 @@ pub struct ScriptErrorCount {
 /// See the module's description.
 #[derive(Debug, Default)]
 pub(super) struct Groups {
-    /// In order of first appearance.
+    /// By name, in order of first appearance.
     pub(super) checks: Vec<(Arc<str>, CheckCount)>,
+    /// The same by group.
+    pub(super) check_groups: CheckGroups,
     failures: HashMap<FailureKey, FailureCount>,
     script_errors: Vec<ScriptErrorCount>,
     /// There were more of one of them than are kept apart.
@@ -148,7 +151,17 @@ pub(super) struct Groups {
 }
 
 impl Groups {
-    pub(super) fn add_check(&mut self, mut name: Arc<str>, count: CheckCount) {
+    /// Adds the checks of a group.
+    pub(super) fn add_checks(&mut self, group: CheckGroup) {
+        self.check_groups.enter(&group.path);
+        for (name, count) in group.checks {
+            self.check_groups.add(&group.path, &name, count);
+            self.add_check(name, count);
+        }
+        self.folded |= self.check_groups.folded;
+    }
+
+    fn add_check(&mut self, mut name: Arc<str>, count: CheckCount) {
         if self.checks.len() >= GROUP_CAP && !self.checks.iter().any(|(known, _)| *known == name) {
             self.folded = true;
             name = OTHER.into();

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use hashbrown::HashMap;
 
 use super::builtin::{Builtin, MetricKind};
+use super::check_groups::CheckGroups;
 use super::counted::Counted;
 use super::counts::{PhaseTimes, RequestCounts};
 use super::custom::{CustomId, CustomRecorder};
@@ -41,8 +42,8 @@ pub struct Recorder {
     /// Of HTTP requests.
     phases: PhaseTimes,
     iterations: IterationRecorder,
-    /// In order of first appearance; a script has few, so finding one is a short walk.
-    checks: Vec<(Arc<str>, CheckCount)>,
+    /// A script has few, so finding one is a short walk.
+    checks: CheckGroups,
     failures: BTreeMap<FailureKey, FailureCount>,
     script_errors: HashMap<(String, String), ScriptErrorCount>,
     reversed: Reversed,
@@ -78,7 +79,7 @@ impl Recorder {
             custom: CustomRecorder::default(),
             phases: PhaseTimes::default(),
             iterations: IterationRecorder::default(),
-            checks: Vec::new(),
+            checks: CheckGroups::default(),
             failures: BTreeMap::new(),
             script_errors: HashMap::new(),
             reversed: Reversed::default(),
@@ -310,28 +311,18 @@ impl Recorder {
             let of = context(of, &[], &mut self.texts);
             self.pass_on(|| Sample::Check { name: name.into(), passed, of });
         }
-        let index = match self.checks.iter().position(|(known, _)| **known == *name) {
-            Some(index) => index,
-            None if self.checks.len() < GROUP_CAP => self.add_check(name),
-            None => {
-                self.groups_folded = true;
-                match self.checks.iter().position(|(known, _)| **known == *super::OTHER) {
-                    Some(index) => index,
-                    None => self.add_check(super::OTHER),
-                }
-            }
-        };
-        let count = &mut self.checks[index].1;
-        if passed {
-            count.passes += 1;
-        } else {
-            count.fails += 1;
-        }
+        let group = of.group();
+        let count = CheckCount { passes: u64::from(passed), fails: u64::from(!passed) };
+        self.checks.add(group.as_deref().unwrap_or_default(), name, count);
     }
 
-    fn add_check(&mut self, name: &str) -> usize {
-        self.checks.push((name.into(), CheckCount::default()));
-        self.checks.len() - 1
+    /// The path of a group of the script as it is kept; `counts` says that the group is to be known.
+    pub(crate) fn group(&mut self, path: &str, counts: bool) -> Arc<str> {
+        let path = self.texts.name(path);
+        if counts {
+            self.checks.enter(&path);
+        }
+        path.into()
     }
 
     /// Counts an error of a script.
@@ -375,18 +366,14 @@ impl Recorder {
             custom: self.custom.take(),
             phases: self.phases.take(),
             iterations: self.iterations.take(),
-            checks: {
-                // The names stay, so that one run has one order; only the counts go.
-                let counted = self.checks.iter_mut().filter(|(_, count)| *count != CheckCount::default());
-                counted.map(|(name, count)| (name.clone(), std::mem::take(count))).collect()
-            },
+            checks: self.checks.take(),
             failures: std::mem::take(&mut self.failures).into_iter().collect(),
             script_errors: self.script_errors.drain().map(|(_, group)| group).collect(),
             reversed: self.reversed.take(&self.series, &self.tags),
             watched: self.watches.as_mut().map_or_else(Vec::new, |watches| watches.take()),
             folded: [&self.series, &self.tags, &self.transactions].into_iter().any(|all| all.table.folded())
                 || self.custom.folded(),
-            groups_folded: self.groups_folded,
+            groups_folded: self.groups_folded || self.checks.folded,
             not_ended: self.not_ended.take(),
             texts_cut: self.texts.take_cut(),
         }

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use super::blocking::BlockingStats;
 use super::capacity::CapacityStats;
+use super::check_groups::CheckGroup;
 use super::counts::RequestCounts;
 use super::custom::CustomStats;
 use super::generator::{GeneratorPoint, GeneratorStats};
@@ -67,6 +68,8 @@ pub struct Snapshot {
     pub iterations: IterationStats,
     /// Checks by name, in order of first appearance.
     pub checks: Vec<(Arc<str>, CheckCount)>,
+    /// The same by the groups (`group`) of the script, in order of first appearance, with the groups that have none.
+    pub check_groups: Vec<CheckGroup>,
     /// Transactions (`measure`) by name, sorted by it; their `method` is `TX`, and they are no requests.
     pub transactions: Vec<EndpointStats>,
     /// All transactions together; `None` when there is none.
@@ -138,6 +141,7 @@ impl Default for Snapshot {
             phases: [None; PHASES.len()],
             iterations: IterationStats::default(),
             checks: Vec::new(),
+            check_groups: Vec::new(),
             transactions: Vec::new(),
             transaction_total: None,
             custom: Vec::new(),

@@ -42,6 +42,11 @@ pub(crate) trait Tagged {
     /// The value of a tag.
     fn tag(&self, key: &str) -> Option<Cow<'_, str>>;
 
+    /// The group of the script that it belongs to: `::outer::inner`, `None` outside of any.
+    fn group(&self) -> Option<Arc<str>> {
+        None
+    }
+
     /// The tags that were given to it, by key and value; what the engine knows besides is not among them.
     fn all(&self) -> &[(String, String)] {
         &[]

@@ -57,6 +57,19 @@ pub struct RunInfo {
     /// Origin of the run: command, code and environment.
     #[serde(default)]
     pub origin: Origin,
+    /// Which streams of the process were terminals.
+    #[serde(default)]
+    pub terminals: Terminals,
+}
+
+/// Which streams of a process are terminals.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Terminals {
+    /// Standard output.
+    pub stdout: bool,
+    /// Standard error.
+    pub stderr: bool,
 }
 
 /// What fails a run besides its thresholds.

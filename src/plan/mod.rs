@@ -20,7 +20,7 @@ pub use capacity::CapacityPlan;
 pub(crate) use capacity::Search;
 pub(crate) use executor::MOST_RATE;
 pub use executor::{Arrivals, DEFAULT_MAX_DURATION, DEFAULT_MAX_VUS, Executor, Late, Open};
-pub use info::{EndedBy, FailsOn, RunInfo};
+pub use info::{EndedBy, FailsOn, RunInfo, Terminals};
 pub use lane::{LanePlan, MIX, RateShare, circle};
 pub use mix::{Share, deal, deal_on};
 pub use options::{HttpLayer, Options};

@@ -14,6 +14,9 @@ use crate::metrics::{
 };
 use crate::text::format::round;
 
+/// The statistics that every metric of the kind trend has.
+pub(super) const TREND_STATS: [&str; 8] = ["avg", "min", "med", "max", "p(90)", "p(95)", "p(99)", "count"];
+
 /// All metrics of a run.
 pub(super) fn metrics(snapshot: &Snapshot) -> Value {
     let mut metrics = Metrics { snapshot, all: Map::new() };

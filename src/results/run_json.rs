@@ -1,4 +1,4 @@
-//! `run.json`: everything about a run in machine-readable form, with `metrics` as in k6's end-of-test summary.
+//! `run.json`: everything about a run in machine-readable form, together with all that k6's end-of-test summary has.
 //!
 //! Pure. Schema: `docs/run.schema.json`. Times are milliseconds with microsecond precision unless a
 //! name ends in `_s`. Invariant: a time without a sample is absent or null, never 0.
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::k6_metrics::metrics;
+use super::k6_summary::summary_data;
 use super::thresholds_json::thresholds;
 use crate::analysis::{Comparison, Finding, Verdict, findings};
 use crate::metrics::Quantity;
@@ -27,6 +27,8 @@ pub fn run_json(record: &RunRecord) -> Value {
     let RunRecord { info, snapshot, .. } = record;
     let ended_by = record.ended_by.as_ref();
     let script = info.script.display().to_string();
+    let mut k6 = summary_data(record);
+    let mut of_k6 = |key: &str| k6.remove(key).unwrap_or_default();
     json!({
         "rhaid": { "version": env!("CARGO_PKG_VERSION") },
         "name": info.name,
@@ -42,7 +44,10 @@ pub fn run_json(record: &RunRecord) -> Value {
         "origin": origin(&info.origin),
         "phases": phases(snapshot),
         "thresholds": thresholds(snapshot, ended_by.is_some()),
-        "metrics": metrics(snapshot),
+        "metrics": of_k6("metrics"),
+        "root_group": of_k6("root_group"),
+        "options": of_k6("options"),
+        "state": of_k6("state"),
         "total": endpoint(&snapshot.total),
         "endpoints": snapshot.endpoints.iter().map(endpoint).collect::<Vec<_>>(),
         "scenarios": scenarios(info, snapshot),

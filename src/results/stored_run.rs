@@ -20,7 +20,7 @@ use crate::metrics::{
     IntervalKey, IntervalKind, IntervalSeries, IntervalStats, Phase, PhaseSpan, RequestCounts, Snapshot,
     TotalsSoFar,
 };
-use crate::plan::{Commit, EndedBy, FailsOn, Machine, Origin, RunInfo, RunRecord};
+use crate::plan::{Commit, EndedBy, FailsOn, Machine, Origin, RunInfo, RunRecord, Terminals};
 
 /// See the module's description.
 #[derive(Clone, Debug)]
@@ -309,6 +309,10 @@ fn facts(folder: &Path, started_at: Option<SystemTime>) -> RunInfo {
         http_version: text(&settings["http_version"]).unwrap_or_default(),
         machine: machine(&json["machine"]),
         origin: origin(&json["origin"]),
+        terminals: Terminals {
+            stdout: json["state"]["isStdOutTTY"] == true,
+            stderr: json["state"]["isStdErrTTY"] == true,
+        },
     }
 }
 

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::k6_metrics::TREND_STATS;
 use crate::metrics::{MetricKind, Threshold};
 use crate::metrics::{Snapshot, ThresholdStats};
 
@@ -36,7 +37,6 @@ pub(crate) fn threshold_json(stats: &ThresholdStats, is_over: bool) -> Value {
 pub(super) fn attach(metrics: &mut Map<String, Value>, snapshot: &Snapshot) {
     for stats in &snapshot.thresholds {
         let threshold = &stats.threshold;
-        // A metric without data has no values, and its threshold is there all the same.
         let metric = metrics.entry(threshold.selector()).or_insert_with(|| empty(threshold, stats.kind));
         if let Some(metric) = metric.as_object_mut() {
             let thresholds = metric.entry("thresholds").or_insert_with(|| json!({}));
@@ -45,8 +45,17 @@ pub(super) fn attach(metrics: &mut Map<String, Value>, snapshot: &Snapshot) {
     }
 }
 
+/// A metric without data that has a threshold. As in k6, its values are 0: readers of this format compute with all of them.
+/// `count` says that there is nothing, and the threshold is not ok.
 fn empty(threshold: &Threshold, kind: MetricKind) -> Value {
-    json!({ "type": kind.as_str(), "contains": threshold.quantity.contains(), "values": {} })
+    let names: &[&str] = match kind {
+        MetricKind::Counter => &["count", "rate"],
+        MetricKind::Gauge => &["value", "min", "max"],
+        MetricKind::Rate => &["rate", "passes", "fails"],
+        MetricKind::Trend => &TREND_STATS,
+    };
+    let values: Map<String, Value> = names.iter().map(|name| ((*name).to_owned(), json!(0))).collect();
+    json!({ "type": kind.as_str(), "contains": threshold.quantity.contains(), "values": values })
 }
 
 /// Nine digits after the point are enough, and 0.1 + 0.2 is 0.3.

@@ -1,10 +1,11 @@
-//! What reports repeat of a run: read off its plan, with secrets masked. Pure but for the time of day.
+//! What reports repeat of a run: read off its plan, with secrets masked. Pure but for the time of day, the machine and the terminals.
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::SystemTime;
 
 use crate::credentials::{MASK, is_credential};
-use crate::plan::{Executor, FailsOn, Machine, Origin, RunInfo, TestPlan};
+use crate::plan::{Executor, FailsOn, Machine, Origin, RunInfo, Terminals, TestPlan};
 use crate::script::{Param, Secrets};
 use crate::vu::host_of;
 
@@ -50,6 +51,7 @@ pub(super) fn run_info(
         http_version: plan.http.http_version.unwrap_or_default().as_str().to_owned(),
         machine: machine(),
         origin: Origin { command: without_secret_params(origin.command, params), ..origin },
+        terminals: Terminals { stdout: io::stdout().is_terminal(), stderr: io::stderr().is_terminal() },
     }
 }
 

@@ -4,7 +4,7 @@
 //! the client are private to the user; a finished request is counted when the user next waits, at the latest.
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::pin;
@@ -59,8 +59,8 @@ pub(crate) struct VuContext {
     pub(crate) rng: RefCell<Xoshiro256PlusPlus>,
     /// Tags of all its requests, as text and as recorder ids.
     pub(crate) tags: Rc<VuTags>,
-    /// Names of the groups that are open, outermost first.
-    pub(crate) groups: RefCell<Vec<String>>,
+    /// The groups that are open, outermost first.
+    pub(crate) groups: RefCell<Vec<OpenGroup>>,
     /// Table rows that it has leased.
     pub(crate) leases: RefCell<Vec<Lease>>,
     /// Requests that are done but whose verdict the script may still change.
@@ -106,6 +106,26 @@ pub(crate) trait Stage {
 pub(crate) struct VuTags {
     pub(crate) text: Vec<(String, String)>,
     pub(crate) ids: Vec<TagId>,
+}
+
+/// A group of the script that runs.
+#[derive(Debug)]
+pub(crate) struct OpenGroup {
+    /// `::outer::inner`, as k6 has it.
+    pub(crate) path: Arc<str>,
+    /// Where the requests in it are counted; found out with the first, so that a group without any leaves nothing behind.
+    tag: OnceCell<TagId>,
+}
+
+impl OpenGroup {
+    pub(crate) fn new(path: Arc<str>) -> OpenGroup {
+        OpenGroup { path, tag: OnceCell::new() }
+    }
+
+    /// The tag of the requests in it.
+    pub(crate) fn tag(&self, recorder: &RefCell<Recorder>) -> TagId {
+        *self.tag.get_or_init(|| recorder.borrow_mut().tag("group", &self.path))
+    }
 }
 
 /// What a virtual user is made of.
@@ -375,15 +395,16 @@ impl Tagged for VuContext {
     fn tag(&self, key: &str) -> Option<Cow<'_, str>> {
         match key {
             "scenario" => Some(Cow::Borrowed(&self.scenario)),
-            "group" => {
-                let groups = self.groups.borrow();
-                (!groups.is_empty()).then(|| Cow::Owned(groups.join("::")))
-            }
+            "group" => self.group().map(|path| Cow::Owned(path.to_string())),
             _ => {
                 let tag = self.tags.text.iter().find(|(known, _)| known == key);
                 tag.map(|(_, value)| Cow::Borrowed(value.as_str()))
             }
         }
+    }
+
+    fn group(&self) -> Option<Arc<str>> {
+        self.groups.borrow().last().map(|group| group.path.clone())
     }
 
     fn all(&self) -> &[(String, String)] {

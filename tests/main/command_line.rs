@@ -279,7 +279,7 @@ fn the_summary_can_be_written_elsewhere_too() {
     sandbox.run(&arguments).expect_code(0);
     let export: Value =
         serde_json::from_str(&std::fs::read_to_string(sandbox.path().join("out.json")).unwrap()).unwrap();
-    assert_eq!(export["total"]["requests"], 2);
+    assert_eq!(export["metrics"]["http_reqs"]["count"], 2);
     assert_eq!(std::fs::read_dir(sandbox.path().join("r/s")).unwrap().count(), 1);
     assert!(!sandbox.path().join("performance").exists());
 }

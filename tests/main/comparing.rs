@@ -43,24 +43,14 @@ fn a_slower_run_is_a_regression_against_the_baseline() {
     assert_eq!(own["comparison"], json, "one computation, in run.json and by compare");
     let files = ["compare", "test", &second, "--html", "c/c.html", "--markdown", "c/c.md"];
     sandbox.run(&files).expect_code(0).expect_stderr(&["comparison: c/c.html", "comparison: c/c.md"]);
-    let again = [
-        "report",
-        &second,
-        "--baseline",
-        "--html",
-        "r.html",
-        "--markdown",
-        "r.md",
-        "--summary-export",
-        "r.json",
-    ];
-    sandbox.run(&again).expect_code(0);
+    let again = ["report", &second, "--baseline", "--html", "r.html", "--markdown", "r.md", "--json"];
+    let again = sandbox.run(&again).expect_code(0);
     let read = |file: &str| std::fs::read_to_string(sandbox.path().join(file)).unwrap();
     let p50 = |text: &str, what: &str| assert!(text.contains("worse"), "{what}: {text}");
     for file in ["c/c.html", "c/c.md", "r.html", "r.md"] {
         p50(&read(file), file);
     }
-    let exported: Value = serde_json::from_str(&read("r.json")).unwrap();
+    let exported: Value = serde_json::from_str(&again.stdout).unwrap();
     assert_eq!(exported["comparison"], json, "the same again from the folders");
     assert!(read("r.html").contains("class=\"l before\""), "the baseline's line");
     let total = &json["endpoints"][0];

@@ -214,7 +214,7 @@ fn groups_are_tags_with_their_whole_path() {
     "#;
     let ran = once(&Server::start(), script).without_errors();
     assert_eq!(ran.printed(), ["42"], "a group gives the value of its closure");
-    assert_eq!((tagged(&ran, "group", "checkout"), tagged(&ran, "group", "checkout::pay")), (1, 1));
+    assert_eq!((tagged(&ran, "group", "::checkout"), tagged(&ran, "group", "::checkout::pay")), (1, 1));
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn a_group_that_fails_does_not_stay_open() {
         }
     "#;
     let ran = run(load_test(script).host(&Server::start().url()).iterations(2));
-    assert_eq!((tagged(&ran, "group", "broken"), tagged(&ran, "group", "caught")), (0, 0));
+    assert_eq!((tagged(&ran, "group", "::broken"), tagged(&ran, "group", "::caught")), (0, 0));
     assert_eq!(ran.requests(), 1);
 }
 

@@ -40,6 +40,7 @@ mod http_bodies;
 mod http_requests;
 mod http_responses;
 mod imports;
+mod k6_summary;
 mod keys;
 mod last_runs;
 mod life_cycle;

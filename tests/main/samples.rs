@@ -161,7 +161,7 @@ fn all_lines_add_up_to_the_totals_of_the_run() {
     }
     assert!(tags("http_reqs", "name", "/garbage")["error"].is_string());
     assert_eq!(tags("checks", "check", "is \"even\"")["team"], "a&b");
-    assert_eq!(tags("checks", "group", "inner")["scenario"], "plain");
+    assert_eq!(tags("checks", "group", "::inner")["scenario"], "plain");
     assert_eq!(tags("orders", "shop", "north")["scenario"], "mixed");
     assert_eq!(tags("transaction_duration", "name", "buy")["scenario"], "mixed");
     assert!(tags("script_errors", "error", "odd").is_object());

@@ -62,7 +62,7 @@ pub(in crate::cli) struct OutputArgs {
     #[arg(long, env = "RHAID_JSON", value_parser = BoolishValueParser::new())]
     pub(in crate::cli) json: bool,
 
-    /// Also write run.json to this file
+    /// Write the metrics, checks and groups to this file, in the form of k6's --summary-export
     #[arg(long, value_name = "FILE", env = "RHAID_SUMMARY_EXPORT")]
     pub(in crate::cli) summary_export: Option<PathBuf>,
 

@@ -68,7 +68,7 @@ pub(in crate::cli) struct ReportArgs {
     #[arg(long)]
     pub(in crate::cli) json: bool,
 
-    /// Write run.json to this file
+    /// Write the metrics, checks and groups to this file, in the form of k6's --summary-export
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) summary_export: Option<PathBuf>,
 

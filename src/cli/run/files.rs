@@ -13,7 +13,9 @@ use crate::cli::report::{LAST_RUNS, write_file};
 use crate::metrics::Snapshot;
 use crate::plan::{RunInfo, RunRecord};
 use crate::report::{Model, compared_markdown, html_report, junit};
-use crate::results::{self, CsvFiles, ResultsError, RunDirectory, StoredRun, Trend, compared_run_json};
+use crate::results::{
+    self, CsvFiles, ResultsError, RunDirectory, StoredRun, Trend, compared_run_json, summary_export,
+};
 
 /// Where runs are kept unless it is said otherwise.
 const RESULTS_DIR: &str = "performance/results";
@@ -26,6 +28,11 @@ type Single = fn(&RunRecord, Option<&Comparison>) -> String;
 
 pub(super) fn json_text(record: &RunRecord, comparison: Option<&Comparison>) -> String {
     results::json_text(&compared_run_json(record, comparison))
+}
+
+/// k6's form has no place for what changed.
+fn summary_text(record: &RunRecord, _: Option<&Comparison>) -> String {
+    results::json_text(&summary_export(record))
 }
 
 /// What changed has no test case: a limit on it is `--fail-on-regression`.
@@ -59,7 +66,7 @@ impl Files {
     /// When a place cannot be written to.
     pub(super) fn create(output: &OutputArgs, info: &RunInfo) -> Result<Files, String> {
         let singles: [(&Option<PathBuf>, Single); 3] = [
-            (&output.summary_export, json_text),
+            (&output.summary_export, summary_text),
             (&output.junit, junit_text),
             (&output.markdown, compared_markdown),
         ];

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::metrics::{
-    CheckCount, ErrorKind, Failure, IterationEnd, MetricKind, Recorder, RequestSample, ScriptError, Timings,
+    CheckCount, CheckGroup, ErrorKind, Failure, IterationEnd, MetricKind, Recorder, RequestSample,
+    ScriptError, Timings,
 };
 
 const WORKERS: usize = 3;
@@ -224,7 +225,10 @@ fn nothing_falls_below_zero() {
     let mut aggregator = Aggregator::new(1, SystemTime::UNIX_EPOCH);
     let taken = Delta {
         reversed,
-        checks: vec![("c".into(), CheckCount { passes: u64::MAX, fails: 1 })],
+        checks: vec![CheckGroup {
+            path: "".into(),
+            checks: vec![("c".into(), CheckCount { passes: u64::MAX, fails: 1 })],
+        }],
         ..Delta::default()
     };
     assert_eq!(aggregator.add(0, taken.clone()), Ok(Merged::Now));

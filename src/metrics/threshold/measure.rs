@@ -133,7 +133,7 @@ impl Measure {
                 delta.iterations.iter().filter(its).for_each(|delta| self.iterations(figure, delta));
             }
             Source::Checks => {
-                for (_, count) in &delta.checks {
+                for (_, count) in delta.checks.iter().flat_map(|group| &group.checks) {
                     self.share(count.passes as i64, count.fails as i64);
                 }
             }

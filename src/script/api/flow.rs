@@ -6,10 +6,12 @@ use std::time::Duration;
 use rhai::{Dynamic, Engine, FnPtr, ImmutableString, NativeCallContext};
 
 use super::{call_closure, check, convert, log, metrics};
+use crate::metrics::Tagged;
 use crate::plan::Wait;
 use crate::script::ending::{Ending, ScriptResult};
 use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
+use crate::script::vu_context::OpenGroup;
 use crate::script::wait_time::wait_seconds;
 use crate::text::LONGEST_DURATION;
 
@@ -57,8 +59,8 @@ calls! {
     /// Errors: the wait is a pacing or a function.
     fn think();
 
-    /// Tags the requests made in the closure with `group:name`, or `group:outer::inner` in nested groups; returns
-    /// the closure's result. *VU*
+    /// Tags what happens in the closure with `group:::name`, or `group:::outer::inner` in nested groups, as k6 does;
+    /// returns the closure's result. *VU*
     ///
     /// ```rhai
     /// group("shop", || {
@@ -110,7 +112,9 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
         "group",
         move |context: NativeCallContext, name: ImmutableString, body: FnPtr| -> ScriptResult<Dynamic> {
             let vu = h.vu("group")?;
-            vu.groups.borrow_mut().push(name.to_string());
+            let outer = vu.group().unwrap_or_default();
+            let path = h.recorder.borrow_mut().group(&format!("{outer}::{name}"), vu.records);
+            vu.groups.borrow_mut().push(OpenGroup::new(path));
             let result = call_closure(&h, &context, &body, []);
             vu.groups.borrow_mut().pop();
             result

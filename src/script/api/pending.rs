@@ -138,8 +138,7 @@ pub(super) fn target(host: &Host, vu: &VuContext, url: &str) -> ScriptResult<Des
 
 /// The tag of the groups that are open.
 pub(super) fn group_tag(host: &Host, vu: &VuContext) -> Option<TagId> {
-    let groups = vu.groups.borrow();
-    (!groups.is_empty()).then(|| host.recorder.borrow_mut().tag("group", &groups.join("::")))
+    vu.groups.borrow().last().map(|group| group.tag(&host.recorder))
 }
 
 #[cold]
