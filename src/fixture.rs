@@ -13,7 +13,8 @@ use crate::metrics::{
     ThresholdState, ThresholdStats, Thresholds, Tick,
 };
 use crate::metrics::{
-    CustomMetric, ErrorKind, Known, Protocol, Quantity, Tagged, ThresholdText, Timings, resolve,
+    CustomMetric, ErrorKind, Known, Protocol, Quantity, RequestDetails, Tagged, ThresholdText, Timings,
+    resolve,
 };
 use crate::plan::{Commit, EndedBy, FailsOn, Machine, Origin, RunInfo, RunRecord, Terminals};
 
@@ -181,7 +182,7 @@ impl Load {
         verdict: Verdict,
     ) {
         let sample = self.sample(scenario, target, service_us, verdict);
-        self.recorder.request_shown(&sample, || Some(shown(target.1, sample.failure.as_deref()?)));
+        self.recorder.request_of(&sample, &Details(target.1, &sample));
     }
 
     fn sample(
@@ -257,6 +258,15 @@ pub(crate) enum Verdict {
 }
 
 /// A failed request with a body that a browser must not take for its own.
+/// What is known of a request with this name.
+struct Details<'a>(&'a str, &'a RequestSample);
+
+impl RequestDetails for Details<'_> {
+    fn shown(&self) -> Option<FailureSample> {
+        Some(shown(self.0, self.1.failure.as_deref()?))
+    }
+}
+
 fn shown(name: &str, failure: &Failure) -> FailureSample {
     let body = format!("<h1>{}</h1>\n<script>alert(1)</script>\n", failure.message);
     FailureSample {
@@ -375,7 +385,7 @@ pub(crate) fn changed_verdicts() -> Vec<Snapshot> {
     load.recorder.request(&sample);
     load.recorder.request(&sample);
     let first = load.close(1_000, Phase::Steady, 1);
-    load.recorder.reverse(&sample);
+    load.recorder.reverse(&sample, &());
     load.request("browse", ("GET", "/late"), 7_000, Verdict::Failed(200, "expect", "no"));
     vec![first, load.close(1_000, Phase::Steady, 1)]
 }

@@ -363,6 +363,7 @@ pub(super) fn exchange(
         bytes_sent: record.bytes_sent,
         bytes_received: record.bytes_received,
         remote_addr: record.remote_addr,
+        tls_version: record.tls_version,
         hops: record.hops,
         error: None,
         opened_connection: record.opened_connection,

@@ -80,7 +80,8 @@ fn too_slow(origin: &Origin, phase: Option<Phase>, limit: Duration) -> HttpError
         Some(Phase::Tls) => format!("TLS handshake with {authority} did not finish"),
         _ => format!("connection to {authority} was not established"),
     };
-    HttpError::new(ErrorKind::Timeout, format!("{what} within {limit:?}"))
+    let told = HttpError::new(ErrorKind::Timeout, format!("{what} within {limit:?}"));
+    if phase == Some(Phase::Tls) { told } else { told.coded(error::DIAL_TIMEOUT) }
 }
 
 /// A connection on its way.
@@ -130,6 +131,7 @@ impl Opening<'_> {
         if origin.is_https {
             self.record.begin_phase(Phase::Tls);
             stream = self.encrypt(stream, &origin.host, self.version).await?;
+            link.note_tls(stream.tls_version());
         }
         self.record.end_phase();
         Ok(Wire::new(stream, link))

@@ -12,7 +12,7 @@ use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
 use super::connection::LARGEST_KEPT;
-use super::error::{ErrorKind, HttpError};
+use super::error::{DECODING, ErrorKind, HttpError};
 use super::headers::field_text;
 
 const KNOWN: [&str; 7] = ["", "identity", "gzip", "x-gzip", "deflate", "br", "none"];
@@ -56,9 +56,11 @@ pub(super) fn undo(encoding: &str, body: &Bytes, limit: u64) -> Result<Bytes, Ht
         Ok(None) => Err(HttpError::new(
             ErrorKind::Body,
             format!("the {encoding} body decodes to more than {limit} bytes"),
-        )),
+        )
+        .coded(DECODING)),
         Err(error) => {
-            Err(HttpError::new(ErrorKind::Body, format!("the {encoding} body is corrupt: {error}")))
+            Err(HttpError::new(ErrorKind::Body, format!("the {encoding} body is corrupt: {error}"))
+                .coded(DECODING))
         }
     }
 }

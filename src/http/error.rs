@@ -24,14 +24,35 @@ pub struct HttpError {
     pub kind: ErrorKind,
     /// The message; equal causes have equal texts, so that failures can be grouped by it.
     pub message: String,
+    /// The number that k6 has for it (`error_code`).
+    pub code: u16,
 }
 
 impl HttpError {
     /// An error of this kind with this text.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> HttpError {
-        HttpError { kind, message: message.into() }
+        let code = kind.k6_code().unwrap_or(1000);
+        HttpError { kind, message: message.into(), code }
+    }
+
+    /// The same with a number that says more than that of its kind.
+    #[must_use]
+    pub(super) fn coded(self, code: u16) -> HttpError {
+        HttpError { code, ..self }
     }
 }
+
+// Numbers of k6 where it tells more apart than the kinds do.
+pub(super) const NO_SUCH_HOST: u16 = 1101;
+const DIAL: u16 = 1210;
+pub(super) const DIAL_TIMEOUT: u16 = 1211;
+const UNKNOWN_AUTHORITY: u16 = 1310;
+const WRONG_HOST: u16 = 1311;
+/// The first of those for HTTP/2: 1 and the code of HTTP/2 are added to it.
+const GO_AWAY: u16 = 1610;
+const STREAM: u16 = 1630;
+const CONNECTION: u16 = 1650;
+pub(super) const DECODING: u16 = 1701;
 
 /// How far a request had come when its connection failed: the same end of a stream is a `reset` before the
 /// response and a cut `body` inside it.
@@ -55,12 +76,13 @@ pub(super) fn connecting(error: &io::Error, peer: &dyn fmt::Display) -> HttpErro
         }
         io::ErrorKind::TimedOut => {
             HttpError::new(ErrorKind::Timeout, format!("{peer} did not answer the connection attempt"))
+                .coded(DIAL_TIMEOUT)
         }
         io::ErrorKind::NotFound => HttpError::new(
             ErrorKind::Refused,
             format!("there is no socket {peer} (is the server running there?)"),
         ),
-        _ => local(error, &format!("cannot connect to {peer}")),
+        _ => local(error, &format!("cannot connect to {peer}")).coded(DIAL),
     }
 }
 
@@ -176,7 +198,15 @@ pub(super) fn http2(error: &h2::Error, peer: &dyn fmt::Display, stage: ResponseP
         Some(h2::Reason::FRAME_SIZE_ERROR) if error.is_library() => " (does the server speak HTTP/2?)",
         _ => "",
     };
-    match stage {
+    let first = match () {
+        () if error.is_go_away() => GO_AWAY,
+        () if error.is_reset() => STREAM,
+        () => CONNECTION,
+    };
+    // Codes beyond those of RFC 9113 have no number of their own.
+    let code = error.reason().map_or(0, u32::from);
+    let code = first + u16::try_from(code).ok().filter(|code| *code <= 13).map_or(0, |code| code + 1);
+    let told = match stage {
         ResponsePart::Body(status) => HttpError::new(
             ErrorKind::Body,
             format!("HTTP/2 stream ended by {peer} inside the body of its {status} response: {reason}"),
@@ -192,7 +222,8 @@ pub(super) fn http2(error: &h2::Error, peer: &dyn fmt::Display, stage: ResponseP
             ErrorKind::Protocol,
             format!("HTTP/2 protocol error with {peer}: {reason}{http1_hint}"),
         ),
-    }
+    };
+    told.coded(code)
 }
 
 /// An error of the TLS handshake for `host`.
@@ -227,13 +258,20 @@ pub(super) fn handshaking(error: &io::Error, host: &str) -> HttpError {
 }
 
 fn untrusted(error: &CertificateError, host: &str) -> HttpError {
-    HttpError::new(
+    let told = HttpError::new(
         ErrorKind::Tls,
         format!(
             "the certificate of {host} is not trusted: {} (use --insecure or --ca-file to accept it)",
             certificate_reason(error)
         ),
-    )
+    );
+    match error {
+        CertificateError::UnknownIssuer => told.coded(UNKNOWN_AUTHORITY),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            told.coded(WRONG_HOST)
+        }
+        _ => told,
+    }
 }
 
 /// The contexts that rustls adds to some of these hold instants, which would make every text a different one.

@@ -38,6 +38,8 @@ pub struct Exchange {
     pub bytes_received: u64,
     /// The peer of the last connection: the server or the proxy.
     pub remote_addr: Option<SocketAddr>,
+    /// The version of TLS on the last connection, `tls1.2` or `tls1.3`; `None` without TLS.
+    pub tls_version: Option<&'static str>,
     /// The redirects followed, in order.
     pub hops: Vec<Hop>,
     /// Why there is no usable response.

@@ -23,6 +23,7 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 use tokio::task::coop;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::ProtocolVersion;
 
 /// How many bytes read cost a unit of tokio's budget, of which a task has 128 each time it is polled. When they are spent,
 /// reading waits until the other tasks of the thread have had their turn, and its timers and sockets were looked at: a
@@ -70,6 +71,8 @@ pub(super) struct Link {
     claimed_written: Cell<u64>,
     last_write: Cell<Option<Instant>>,
     first_read: Cell<Option<Instant>>,
+    /// `tls1.3`; `None` without TLS.
+    tls_version: Cell<Option<&'static str>>,
     /// The task that the socket wakes, when the one that polls gives hyper another waker.
     reader: RefCell<Option<Waker>>,
 }
@@ -90,8 +93,19 @@ impl Link {
             claimed_written: Cell::new(0),
             last_write: Cell::new(None),
             first_read: Cell::new(None),
+            tls_version: Cell::new(None),
             reader: RefCell::new(None),
         })
+    }
+
+    /// Notes the version of TLS that is spoken to the server.
+    pub(super) fn note_tls(&self, version: Option<&'static str>) {
+        self.tls_version.set(version);
+    }
+
+    /// The version of TLS that is spoken to the server, as k6 writes it.
+    pub(super) fn tls_version(&self) -> Option<&'static str> {
+        self.tls_version.get()
     }
 
     /// Forgets the instants of the request before.
@@ -248,6 +262,16 @@ pub(super) enum Stream {
 impl Stream {
     pub(super) fn new(pipe: Pipe, link: Rc<Link>) -> Stream {
         Stream::Plain(Socket { pipe, link })
+    }
+
+    /// The version of the outermost TLS, as k6 writes it.
+    pub(super) fn tls_version(&self) -> Option<&'static str> {
+        let Stream::Tls(tls) = self else { return None };
+        match tls.get_ref().1.protocol_version()? {
+            ProtocolVersion::TLSv1_2 => Some("tls1.2"),
+            ProtocolVersion::TLSv1_3 => Some("tls1.3"),
+            _ => None,
+        }
     }
 }
 

@@ -41,6 +41,7 @@ pub(super) struct Record {
     pub(super) bytes_sent: u64,
     pub(super) bytes_received: u64,
     pub(super) remote_addr: Option<SocketAddr>,
+    pub(super) tls_version: Option<&'static str>,
     pub(super) opened_connection: bool,
     pub(super) hops: Vec<Hop>,
     /// How often it was sent again.
@@ -69,6 +70,7 @@ impl Record {
             bytes_sent: 0,
             bytes_received: 0,
             remote_addr: None,
+            tls_version: None,
             opened_connection: false,
             hops: Vec::new(),
             retries: 0,
@@ -143,6 +145,7 @@ impl Record {
             link.begin();
         }
         self.remote_addr = link.peer.address();
+        self.tls_version = link.tls_version();
         hop.opened = None;
         hop.ready = Some((link.clone(), now, sharing));
     }

@@ -154,7 +154,13 @@ impl Resolver {
         let found = tokio::net::lookup_host((name, 0)).await.map_err(|cause| {
             // getaddrinfo's text follows this; the first part says nothing.
             let text = error::describe_io(&cause);
-            failed(text.strip_prefix("failed to lookup address information: ").unwrap_or(&text))
+            let reason = text.strip_prefix("failed to lookup address information: ").unwrap_or(&text);
+            let told = failed(reason);
+            if reason.starts_with("name or service not known") || reason.starts_with("no address") {
+                told.coded(error::NO_SUCH_HOST)
+            } else {
+                told
+            }
         })?;
         let mut list: Vec<Address> = Vec::new();
         for address in found.map(|socket| Address { ip: socket.ip(), port: None }) {
@@ -163,7 +169,7 @@ impl Resolver {
             }
         }
         if list.is_empty() {
-            return Err(failed("the name has no addresses"));
+            return Err(failed("the name has no addresses").coded(error::NO_SUCH_HOST));
         }
         Ok(Addresses::new(list, self.transport.options.dns, self.transport.turns.of(name)))
     }

@@ -63,6 +63,19 @@ impl ErrorKind {
         }
     }
 
+    /// The number that k6 has for errors of this kind where nothing more is known; `None` for what is no error of a transport.
+    pub fn k6_code(&self) -> Option<u16> {
+        match self {
+            ErrorKind::Status | ErrorKind::Expect | ErrorKind::Call | ErrorKind::Named(_) => None,
+            ErrorKind::Dns => Some(1100),
+            ErrorKind::Refused => Some(1212),
+            ErrorKind::Reset => Some(1220),
+            ErrorKind::Timeout => Some(1050),
+            ErrorKind::Tls => Some(1300),
+            ErrorKind::Protocol | ErrorKind::Body | ErrorKind::Redirect | ErrorKind::Other => Some(1000),
+        }
+    }
+
     /// The kinds of failed transports: what a script finds in `error_kind`.
     pub fn transport() -> impl Iterator<Item = ErrorKind> {
         Self::WORDS.into_iter().skip(3).map(|(kind, _)| kind)

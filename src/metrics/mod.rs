@@ -71,7 +71,10 @@ pub use resources::{
     GaugeStats, MachineInfo, ProcessUse, ResourceBatch, ResourceInfo, ResourceSample, ResourceSource,
     Resources, SystemUse,
 };
-pub use sample::{Failure, IterationEnd, PHASES, Protocol, RequestSample, ScriptError, TagId, Timings};
+pub use sample::{
+    Failure, IterationEnd, PHASES, Protocol, RequestDetails, RequestFacts, RequestSample, ScriptError, TagId,
+    Timings,
+};
 pub use sample_files::SampleFileStats;
 pub(crate) use sample_groups::{Mask, SampleGroups};
 pub use sample_groups::{SampleGroup, SampleMetric, SampleSink};

@@ -3,6 +3,7 @@
 //! Owns the interval's histograms and counters. Leaves merging to the aggregator, which gets the
 //! interval once a second as a [`Delta`]. Invariant: what was recorded is in exactly one delta.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -16,11 +17,11 @@ use super::counts::{PhaseTimes, RequestCounts};
 use super::custom::{CustomId, CustomRecorder};
 use super::delta::{Delta, ReversedDelta};
 use super::groups::{
-    CheckCount, FailureCount, FailureKey, FailureSample, GROUP_CAP, NotEnded, ScriptErrorCount, keep_message,
+    CheckCount, FailureCount, FailureKey, GROUP_CAP, NotEnded, ScriptErrorCount, keep_message,
 };
 use super::histogram::Histogram;
 use super::iterations::IterationRecorder;
-use super::sample::{Failure, IterationEnd, Protocol, RequestSample, ScriptError, TagId};
+use super::sample::{Failure, IterationEnd, Protocol, RequestDetails, RequestSample, ScriptError, TagId};
 use super::series::{SeriesId, SeriesKey, SeriesRef};
 use super::tap::{Sample, Tap, context};
 use super::texts::{MaskBegin, Texts};
@@ -155,11 +156,11 @@ impl Recorder {
 
     /// Counts a request.
     pub fn request(&mut self, sample: &RequestSample) {
-        self.request_shown(sample, || None);
+        self.request_of(sample, &());
     }
 
-    /// The same; of a failed request, `show` gives what is kept to be looked at. It is only called while there is room.
-    pub fn request_shown(&mut self, sample: &RequestSample, show: impl FnOnce() -> Option<FailureSample>) {
+    /// The same of a request of which more is known.
+    pub fn request_of(&mut self, sample: &RequestSample, details: &impl RequestDetails) {
         self.series.of(sample.series).record(sample);
         for tag in &sample.tags {
             self.tags.of(SeriesId(tag.0)).record(sample);
@@ -173,12 +174,26 @@ impl Recorder {
         let sample = self.texts.request(sample);
         if let Some(failure) = &sample.failure {
             let key = self.failure_key(&sample, failure);
-            self.failure(key, &failure.message, show);
+            self.failure(key, &failure.message, details);
         }
-        self.pass_on(|| Sample::Request { sample: sample.into_owned(), taken_back: false });
+        self.pass_on_request(sample, details, false);
     }
 
-    fn failure(&mut self, mut key: FailureKey, message: &str, show: impl FnOnce() -> Option<FailureSample>) {
+    fn pass_on_request(
+        &mut self,
+        sample: Cow<'_, RequestSample>,
+        details: &impl RequestDetails,
+        taken_back: bool,
+    ) {
+        if self.tap.is_some() {
+            let mut facts = details.facts();
+            facts.url = facts.url.map(|url| self.texts.message(&url).into_owned());
+            let sample = sample.into_owned();
+            self.pass_on(|| Sample::Request { sample, facts: Box::new(facts), taken_back });
+        }
+    }
+
+    fn failure(&mut self, mut key: FailureKey, message: &str, details: &impl RequestDetails) {
         let now = SystemTime::now();
         self.groups_folded |= key.fold(self.failures.len(), |key| self.failures.contains_key(key));
         let group = self.failures.entry(key).or_insert_with(|| FailureCount {
@@ -192,12 +207,12 @@ impl Recorder {
         group.last_seen = now;
         keep_message(&mut group.messages, message);
         let texts = &mut self.texts;
-        group.keep_sample(|| Some(texts.shown(show()?)));
+        group.keep_sample(|| Some(texts.shown(details.shown()?)));
     }
 
     /// Takes back a request that was counted, because the script changed its verdict later;
-    /// the changed sample is to be counted with [`Recorder::request`].
-    pub fn reverse(&mut self, sample: &RequestSample) {
+    /// the changed sample is to be counted with [`Recorder::request_of`].
+    pub fn reverse(&mut self, sample: &RequestSample, details: &impl RequestDetails) {
         reversed_counts(&mut self.reversed.series, sample.series).record(sample);
         for tag in &sample.tags {
             reversed_counts(&mut self.reversed.tags, SeriesId(tag.0)).record(sample);
@@ -215,7 +230,7 @@ impl Recorder {
             *self.reversed.failures.entry(key).or_default() += 1;
         }
         let sample = self.texts.request(sample);
-        self.pass_on(|| Sample::Request { sample: sample.into_owned(), taken_back: true });
+        self.pass_on_request(sample, details, true);
     }
 
     fn failure_key(&self, sample: &RequestSample, failure: &Failure) -> FailureKey {

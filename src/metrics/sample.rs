@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use super::error_kind::ErrorKind;
+use super::groups::FailureSample;
 use super::series::SeriesId;
 
 /// The protocol of a sample. Each protocol has its own totals and metrics.
@@ -68,6 +69,39 @@ impl RequestSample {
     pub(super) fn failed_latency(&self) -> Duration {
         if self.status == 0 { self.response } else { self.service }
     }
+}
+
+/// What is known of a request besides its sample; asked for only when somebody wants it.
+pub trait RequestDetails {
+    /// Of a failed request, what is kept to be looked at.
+    fn shown(&self) -> Option<FailureSample> {
+        None
+    }
+
+    /// What files of samples tell of it.
+    fn facts(&self) -> RequestFacts {
+        RequestFacts::default()
+    }
+}
+
+/// Nothing else is known.
+impl RequestDetails for () {}
+
+/// What files of samples tell of a request besides its figures, in the words of k6; `None` where it does not apply.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RequestFacts {
+    /// The URL that was asked for. That of a request with a name of its own is the name: whoever gives one wants to
+    /// see many URLs as one.
+    pub url: Option<String>,
+    /// The version of the response: `HTTP/1.1`, `HTTP/2.0`.
+    pub proto: Option<&'static str>,
+    /// `tls1.2` or `tls1.3`.
+    pub tls_version: Option<&'static str>,
+    /// The protocol that a WebSocket speaks.
+    pub subproto: Option<String>,
+    /// The number that k6 has for the error.
+    pub error_code: Option<u16>,
 }
 
 /// Why a request counts as failed.

@@ -13,7 +13,7 @@ use super::builtin::{
     Builtin, IterationFigure, METRICS, MetricKind, RequestFigure, Source, TransactionFigure,
 };
 use super::histogram::ms;
-use super::sample::{Protocol, RequestSample, micros};
+use super::sample::{Protocol, RequestFacts, RequestSample, micros};
 use super::series::SeriesKey;
 use super::tap::{Chunk, Sample};
 use crate::credentials::{MASK, is_credential};
@@ -139,9 +139,10 @@ fn group<'a>(
         context.iter().map(|(key, of)| (masked(key), value(key, of))).collect()
     };
     let tag = |key: &'static str, value: &'a str| (Cow::Borrowed(key), masked(value));
-    let (tags, values) = match sample {
-        Sample::Request { sample, taken_back } => {
-            let mut tags = request_tags(sample, names, mask);
+    let is_of_the_run = matches!(sample, Sample::ScriptError { .. } | Sample::Run { .. });
+    let (mut tags, values) = match sample {
+        Sample::Request { sample, facts, taken_back } => {
+            let mut tags = request_tags(sample, facts, names, mask);
             if *taken_back {
                 tags.push(("taken_back".into(), "true".into()));
             }
@@ -183,6 +184,10 @@ fn group<'a>(
             (Vec::new(), vec![(SampleMetric { name: metric, kind: *kind, contains: "default" }, *value)])
         }
     };
+    // What is in no group is in the outermost one, whose name is empty.
+    if !is_of_the_run && !tags.iter().any(|(key, _)| key == "group") {
+        tags.push(("group".into(), "".into()));
+    }
     SampleGroup { at, tags, values }
 }
 
@@ -203,23 +208,37 @@ fn with<'a>(
     std::iter::once(first).chain(others).collect()
 }
 
+/// The tags that k6 sets on its own, and those of the request.
 fn request_tags<'a>(
     sample: &'a RequestSample,
+    facts: &'a RequestFacts,
     names: &'a Names,
     mask: &dyn Fn(&str) -> Option<String>,
 ) -> Vec<(Cow<'a, str>, Cow<'a, str>)> {
-    let mut tags: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(8 + sample.tags.len());
+    let mut tags: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::with_capacity(13 + sample.tags.len());
     if let Some(key) = names.series.get(sample.series.index()) {
         tags.push(("scenario".into(), Cow::Borrowed(&*key.scenario)));
         tags.push(("method".into(), Cow::Borrowed(&*key.method)));
         tags.push(("name".into(), Cow::Borrowed(&*key.name)));
+        if key.protocol != Protocol::Call {
+            tags.push((
+                "url".into(),
+                facts.url.as_deref().map_or(Cow::Borrowed(&*key.name), |url| kept(url, mask)),
+            ));
+        }
     }
+    let words =
+        [("proto", facts.proto), ("tls_version", facts.tls_version), ("subproto", facts.subproto.as_deref())];
+    tags.extend(words.into_iter().filter_map(|(key, word)| Some((key.into(), kept(word?, mask)))));
     // 0 is no status; k6 writes it all the same, and so does its readers' filter for "no response".
     tags.push(("status".into(), sample.status.to_string().into()));
     tags.push(("expected_response".into(), sample.failure.is_none().to_string().into()));
     if let Some(failure) = &sample.failure {
         tags.push(("error".into(), kept(&failure.message, mask)));
-        tags.push(("error_code".into(), Cow::Borrowed(failure.kind.as_str())));
+        tags.push(("error_kind".into(), Cow::Borrowed(failure.kind.as_str())));
+    }
+    if let Some(code) = error_code(sample, facts) {
+        tags.push(("error_code".into(), code.to_string().into()));
     }
     for tag in &sample.tags {
         let Some(SeriesKey { method: key, name: value, .. }) = names.tags.get(tag.0 as usize) else {
@@ -230,6 +249,15 @@ fn request_tags<'a>(
         }
     }
     tags
+}
+
+/// k6's number for what went wrong: an error status has one also where it was expected.
+fn error_code(sample: &RequestSample, facts: &RequestFacts) -> Option<u16> {
+    if sample.status >= 400 && sample.protocol != Protocol::Call {
+        return Some(1_000 + sample.status.min(999));
+    }
+    let failure = sample.failure.as_ref()?;
+    facts.error_code.or_else(|| failure.kind.k6_code())
 }
 
 fn request_values(sample: &RequestSample, sign: f64) -> Vec<(SampleMetric<'static>, f64)> {
@@ -309,8 +337,19 @@ mod tests {
 
     #[test]
     fn a_request_has_its_parts_and_an_engines_tag_is_not_replaced() {
-        let (tags, values) = shown(Sample::Request { sample: request(), taken_back: false });
-        assert_eq!(tags, "scenario=s method=GET name=/*** status=200 expected_response=true team=***");
+        let facts = RequestFacts {
+            url: Some("http://h/hush?a=1".to_owned()),
+            proto: Some("HTTP/2.0"),
+            tls_version: Some("tls1.3"),
+            ..RequestFacts::default()
+        };
+        let (tags, values) =
+            shown(Sample::Request { sample: request(), facts: facts.into(), taken_back: false });
+        assert_eq!(
+            tags,
+            "scenario=s method=GET name=/*** url=http://h/***?a=1 proto=HTTP/2.0 tls_version=tls1.3 status=200 \
+             expected_response=true team=*** group="
+        );
         assert_eq!(
             values,
             "http_reqs=1 http_req_failed=0 http_req_duration=12 http_resp_time=15 http_req_blocked=0 \
@@ -323,13 +362,38 @@ mod tests {
     fn a_failure_says_why_and_one_that_is_taken_back_counts_down() {
         let failure = Failure { kind: ErrorKind::Refused, message: "hush refused".to_owned() };
         let sample = RequestSample { status: 0, failure: Some(Box::new(failure)), ..request() };
-        let (tags, values) = shown(Sample::Request { sample, taken_back: true });
-        assert!(tags.contains("expected_response=false error=*** refused error_code=refused"), "{tags}");
-        assert!(tags.ends_with("taken_back=true"), "{tags}");
+        let facts = Box::<RequestFacts>::default();
+        let (tags, values) = shown(Sample::Request { sample, facts, taken_back: true });
+        assert!(tags.contains("url=/*** status=0"), "a request with a name of its own: {tags}");
+        let failed = "expected_response=false error=*** refused error_kind=refused error_code=1212";
+        assert!(tags.contains(failed), "{tags}");
+        assert!(tags.ends_with("taken_back=true group="), "{tags}");
         assert_eq!(
             values,
             "http_reqs=-1 http_req_failed=1 http_req_duration=15 http_resp_time=15 data_sent=-10 data_received=-100"
         );
+    }
+
+    #[test]
+    fn errors_have_the_numbers_of_k6() {
+        let code = |status, failure: Option<ErrorKind>, told| {
+            let failure = failure.map(|kind| Box::new(Failure { kind, message: String::new() }));
+            let facts = RequestFacts { error_code: told, ..RequestFacts::default() };
+            error_code(&RequestSample { status, failure, ..request() }, &facts)
+        };
+        assert_eq!(code(404, Some(ErrorKind::Status), None), Some(1404));
+        assert_eq!(code(404, None, None), Some(1404), "expected, and an error all the same");
+        assert_eq!(code(503, Some(ErrorKind::Expect), None), Some(1503));
+        assert_eq!(code(200, Some(ErrorKind::Expect), None), None);
+        assert_eq!(code(200, None, Some(1212)), None, "the script made a success of it");
+        assert_eq!(code(0, Some(ErrorKind::Timeout), Some(1211)), Some(1211));
+        for (kind, number) in
+            [("dns", 1100), ("refused", 1212), ("reset", 1220), ("timeout", 1050), ("tls", 1300)]
+        {
+            assert_eq!(code(0, Some(ErrorKind::from(Arc::from(kind))), None), Some(number));
+        }
+        assert_eq!(code(0, Some(ErrorKind::Other), None), Some(1000));
+        assert_eq!(code(0, Some(ErrorKind::Named("own".into())), None), None);
     }
 
     #[test]
@@ -339,22 +403,22 @@ mod tests {
         for (sample, tags, values) in [
             (
                 Sample::Iteration { scenario: "s".into(), duration: time, lag: time },
-                "scenario=s",
+                "scenario=s group=",
                 "iterations=1 iteration_duration=3 iteration_lag=3 iteration_resp_time=6",
             ),
             (
                 Sample::Check { name: "c hush".into(), passed: true, of: of.clone() },
-                "check=c *** scenario=s name=mine",
+                "check=c *** scenario=s name=mine group=",
                 "checks=1",
             ),
             (
                 Sample::Transaction { name: "t".into(), duration: time, failed: true, of: of.clone() },
-                "name=t scenario=s",
+                "name=t scenario=s group=",
                 "transactions=1 transaction_failed=1 transaction_duration=3",
             ),
             (
                 Sample::Custom { metric: "m".into(), kind: MetricKind::Rate, is_time: false, value: 7.0, of },
-                "scenario=s name=mine",
+                "scenario=s name=mine group=",
                 "m=1",
             ),
             (Sample::ScriptError { message: "hush".to_owned() }, "error=***", "script_errors=1"),

@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, Sender, channel};
 use std::time::{Duration, SystemTime};
 
 use super::builtin::MetricKind;
-use super::sample::RequestSample;
+use super::sample::{RequestFacts, RequestSample};
 use super::series::SeriesKey;
 use super::texts::Texts;
 use super::watch::Tagged;
@@ -28,7 +28,7 @@ const WAITING_OF_THREAD: usize = 2 * CHUNK;
 #[derive(Debug)]
 pub(crate) enum Sample {
     /// A request; `taken_back` when a script changed its verdict after it had been counted.
-    Request { sample: RequestSample, taken_back: bool },
+    Request { sample: RequestSample, facts: Box<RequestFacts>, taken_back: bool },
     /// An iteration that ended by itself.
     Iteration { scenario: Arc<str>, duration: Duration, lag: Duration },
     /// A check.

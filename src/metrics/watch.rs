@@ -19,6 +19,9 @@ use super::sample::{PHASES, Protocol, RequestSample, TagId};
 use super::series::SeriesKey;
 use super::sparse::Sparse;
 
+/// How the path of a group of the script begins; in a threshold it may be left out.
+const PATH: &str = "::";
+
 /// Which samples are to be counted apart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Watch {
@@ -78,8 +81,18 @@ struct RequestWatch {
     name: Option<String>,
     status: Option<u16>,
     expected: Option<bool>,
-    tags: Vec<TagId>,
+    tags: Vec<WatchedTag>,
     watched: RequestsWatched,
+}
+
+/// A tag, and another way to write it.
+#[derive(Debug)]
+struct WatchedTag(TagId, Option<TagId>);
+
+impl WatchedTag {
+    fn is_of(&self, sample: &RequestSample) -> bool {
+        sample.tags.contains(&self.0) || self.1.is_some_and(|tag| sample.tags.contains(&tag))
+    }
 }
 
 #[derive(Debug, Default)]
@@ -173,7 +186,7 @@ impl Watches {
     pub(super) fn request(&mut self, sample: &RequestSample) {
         for &place in self.by_series.get(sample.series.index()).into_iter().flatten() {
             let watch = &mut self.requests[place];
-            if !watch.tags.iter().all(|tag| sample.tags.contains(tag)) {
+            if !watch.tags.iter().all(|tag| tag.is_of(sample)) {
                 continue;
             }
             watch.watched.candidates += 1;
@@ -187,7 +200,7 @@ impl Watches {
     pub(super) fn reverse(&mut self, sample: &RequestSample) {
         for &place in self.by_series.get(sample.series.index()).into_iter().flatten() {
             let watch = &mut self.requests[place];
-            if watch.tags.iter().all(|tag| sample.tags.contains(tag)) && watch.fits_outcome(sample) {
+            if watch.tags.iter().all(|tag| tag.is_of(sample)) && watch.fits_outcome(sample) {
                 watch.watched.removed.record(sample);
                 watch.watched.phases_removed.record(sample);
             }
@@ -287,7 +300,12 @@ impl RequestWatch {
                 "name" => watch.name = Some(value.clone()),
                 "status" => watch.status = value.parse().ok(),
                 "expected_response" => watch.expected = Some(value == "true"),
-                _ => watch.tags.push(tag(key, value)),
+                _ => {
+                    let whole =
+                        (key == "group" && !value.starts_with(PATH)).then(|| format!("{PATH}{value}"));
+                    let other = whole.map(|value| tag(key, &value));
+                    watch.tags.push(WatchedTag(tag(key, value), other));
+                }
             }
         }
         watch
@@ -312,6 +330,8 @@ impl RequestWatch {
 fn fits<'a>(tags: &[(String, String)], of: &dyn Tagged, own: impl Fn(&str) -> Option<&'a str>) -> bool {
     tags.iter().all(|(key, value)| match own(key) {
         Some(is) => is == value,
-        None => of.tag(key).is_some_and(|is| is == value.as_str()),
+        None => of
+            .tag(key)
+            .is_some_and(|is| is == value.as_str() || key == "group" && is.strip_prefix(PATH) == Some(value)),
     })
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::Value;
 
-use crate::support::{Output, Sandbox, Server, load_test, rows, run};
+use crate::support::{Output, Sandbox, Server, TlsServer, load_test, rows, run};
 
 /// Every kind of sample, verdicts that change late among them.
 const MIXED: &str = r#"
@@ -328,4 +328,148 @@ fn a_writer_that_is_too_slow_costs_samples_that_are_counted_and_never_load() {
     );
     let told = ran.messages.iter().filter(|message| message.text.contains("samples come faster"));
     assert_eq!(told.count(), 1, "{:?}", ran.messages);
+}
+
+/// The tags of each request, and of nothing else, by key; with those that cannot be foreseen left out.
+fn tags_of_requests(text: &str, metric: &str) -> Vec<BTreeMap<String, String>> {
+    let points = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let points = points.filter(|point| point["type"] == "Point" && point["metric"] == metric);
+    points
+        .map(|point| {
+            let tags = point["data"]["tags"].as_object().unwrap().iter();
+            tags.map(|(key, value)| (key.clone(), value.as_str().unwrap().to_owned())).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn samples_have_the_tags_that_k6_sets() {
+    let server = Server::start();
+    let tls = TlsServer::start();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let script = r#"
+        options(#{ http: #{ insecure: true } });
+        fn iteration() {
+            http::get("/a?page=1&token=abc#x");
+            http::get("/items/1", #{ name: "/items/{id}" });
+            group("shop", || { http::get("/redirect/1"); group("cart", || check("c", true)); });
+            http::get("/status/404").expect(404);
+            http::get("/status/503");
+            http::get("/status/200").expect(201);
+            http::get("http://CLOSED/");
+            http::get("/reset");
+            http::get("/never", #{ timeout: "50ms" });
+            http::get("http://name.invalid/");
+            http::get("https://TLS/");
+            let socket = ws::connect("/ws/echo");
+            socket.send("x");
+            socket.recv(1);
+            socket.close();
+        }
+    "#;
+    let script = script.replace("CLOSED", &closed.to_string()).replace("TLS", &tls.addr.to_string());
+    let sandbox = Sandbox::with(&script);
+    let url = server.url();
+    sandbox
+        .run_against(&url, &["-u", "1", "-i", "1", "--out", "json=s.json", "--out", "csv=s.csv"])
+        .expect_code(0);
+    let text = read(&sandbox.path().join("s.json"));
+    let all = tags_of_requests(&text, "http_reqs");
+    let of = |name: &str, wanted: [(&str, Option<&str>); 4]| {
+        let tags = all.iter().find(|tags| tags["name"] == name).unwrap_or_else(|| panic!("no {name}"));
+        for (key, value) in wanted {
+            assert_eq!(tags.get(key).map(String::as_str), value, "{name}: {key} in {tags:?}");
+        }
+    };
+    let http = Some("HTTP/1.1");
+    let under = |path: &str| format!("{url}{path}");
+    of(
+        "/a",
+        [
+            ("url", Some(&under("/a?page=1&token=***"))),
+            ("proto", http),
+            ("group", Some("")),
+            ("tls_version", None),
+        ],
+    );
+    of(
+        "/items/{id}",
+        [("url", Some("/items/{id}")), ("status", Some("200")), ("error", None), ("error_code", None)],
+    );
+    of(
+        "/redirect/1",
+        [
+            ("url", Some(&under("/redirect/1"))),
+            ("group", Some("::shop")),
+            ("proto", http),
+            ("error_code", None),
+        ],
+    );
+    of(
+        "/status/404",
+        [
+            ("error_code", Some("1404")),
+            ("expected_response", Some("true")),
+            ("error", None),
+            ("error_kind", None),
+        ],
+    );
+    of(
+        "/status/503",
+        [("error_code", Some("1503")), ("error_kind", Some("status")), ("proto", http), ("subproto", None)],
+    );
+    of(
+        "/status/200",
+        [
+            ("error_code", None),
+            ("error_kind", Some("expect")),
+            ("expected_response", Some("false")),
+            ("proto", http),
+        ],
+    );
+    of(
+        "/reset",
+        [("error_code", Some("1220")), ("error_kind", Some("reset")), ("status", Some("0")), ("proto", None)],
+    );
+    of(
+        "/never",
+        [
+            ("error_code", Some("1050")),
+            ("error_kind", Some("timeout")),
+            ("status", Some("0")),
+            ("proto", None),
+        ],
+    );
+    let at = |host: &str, key: &str| {
+        let tags = all.iter().find(|tags| tags["url"].contains(host)).unwrap_or_else(|| panic!("no {host}"));
+        tags.get(key).cloned()
+    };
+    assert_eq!(at(&closed.to_string(), "error_code").as_deref(), Some("1212"));
+    assert!(at("name.invalid", "error_code").unwrap().starts_with("110"), "{all:?}");
+    assert_eq!(at(&tls.addr.to_string(), "tls_version").as_deref(), Some("tls1.3"));
+    let sockets = tags_of_requests(&text, "ws_reqs");
+    assert!(
+        sockets.len() == 2
+            && sockets.iter().all(|tags| tags["url"] == under("/ws/echo").replace("http", "ws"))
+    );
+    // What is no request has its group as well.
+    assert_eq!(tags_of_requests(&text, "checks")[0]["group"], "::shop::cart");
+    assert_eq!(tags_of_requests(&text, "iterations")[0]["group"], "");
+    assert!(!tags_of_requests(&text, "vus")[0].contains_key("group"));
+
+    let in_csv: Vec<BTreeMap<String, String>> = rows(&sandbox.path().join("s.csv"))
+        .into_iter()
+        .filter(|row| row["metric_name"] == "http_reqs")
+        .map(|row| row.into_iter().collect())
+        .collect();
+    for (tags, row) in all.iter().zip(&in_csv) {
+        for (key, value) in tags {
+            let extra = format!("{key}={value}");
+            assert!(
+                row.get(key).map_or(row["extra_tags"].contains(&extra), |cell| cell == value),
+                "{key}: {row:?}"
+            );
+        }
+    }
+    assert_eq!(all.len(), in_csv.len());
 }

@@ -389,3 +389,42 @@ fn an_alert_that_takes_long_holds_up_neither_the_run_nor_its_end() {
     let output = output.expect_stderr(&["--on-breach: the command was killed: it took more than 10 s"]);
     assert_eq!(output.run_dir().json()["total"]["requests"], 6);
 }
+
+#[test]
+fn a_group_is_selected_by_its_path_as_in_k6_or_without_the_colons_before_it() {
+    let server = Server::start();
+    let script = r#"
+        const ORDERS = metrics::counter("orders");
+        threshold("http_reqs{group:::shop}", "count == 10");
+        threshold("http_reqs{group:shop}", "count == 10");
+        threshold("http_reqs{group:::shop::cart}", "count == 20");
+        threshold("http_reqs{group:shop::cart,method:GET}", "count == 20");
+        threshold("checks{group:::shop}", "count == 5");
+        threshold("checks{group:shop,check:c}", "count == 5");
+        threshold("orders{group:::shop::cart}", "count == 30");
+        threshold("transactions{group:shop}", "count == 10");
+        threshold("http_reqs{group:own}", "count == 10");
+        fn iteration() {
+            http::get("/outside");
+            http::get("/x", #{ tags: #{ group: "own" } });
+            group("shop", || {
+                http::get("/a");
+                check("c", vu::iteration() % 2 == 0);
+                measure("m", || 1);
+                group("cart", || { http::get("/a"); http::get("/b"); ORDERS.add(3); });
+            });
+            check("c", true);
+        }
+    "#;
+    let ran = run(load_test(script).host(&server.url()).users(1).iterations(10)).without_errors();
+    for stats in &ran.snapshot().thresholds {
+        assert!(stats.holds(), "{}: {:?}", stats.threshold.selector(), stats.measured);
+    }
+    assert_eq!(ran.snapshot().thresholds.len(), 9);
+    let selector = "http_reqs{group:::none}: count > 0";
+    let ran = run(load_test("fn iteration() { group(\"a\", || http::get(\"/\")); }")
+        .host(&server.url())
+        .iterations(1)
+        .threshold(selector));
+    assert_eq!(stats(&ran, selector).state, ThresholdState::NoData);
+}

@@ -80,7 +80,7 @@ fn deltas(steps: &[Step], random: &mut impl Rng) -> Vec<Delta> {
             }
             Step::Reverse(index) => {
                 if let Some(sample) = counted.get_mut(*index).and_then(Option::take) {
-                    recorder.reverse(&sample);
+                    recorder.reverse(&sample, &());
                     recorder.request(&RequestSample { failure: None, status: 201, ..sample });
                 }
             }

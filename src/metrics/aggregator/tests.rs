@@ -111,7 +111,7 @@ fn a_changed_verdict_is_counted_once() {
     recorder.request(&first);
     assert!(aggregator.add(0, recorder.take()).is_ok());
     aggregator.close_interval(tick(1));
-    recorder.reverse(&first);
+    recorder.reverse(&first, &());
     recorder.request(&sample(series, 10, Some("expect")));
     assert!(aggregator.add(0, recorder.take()).is_ok());
     let snapshot = aggregator.close_interval(tick(2));

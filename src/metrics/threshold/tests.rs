@@ -395,7 +395,7 @@ fn a_verdict_that_is_taken_back_is_taken_back_here_too() {
     let samples = run.request(("a", "/x"), 200, 10);
     run.second();
     for (recorder, sample) in run.recorders.iter_mut().zip(&samples) {
-        recorder.reverse(sample);
+        recorder.reverse(sample, &());
         let failure = Some(Box::new(Failure { kind: ErrorKind::Expect, message: String::new() }));
         recorder.request(&RequestSample { failure, ..sample.clone() });
     }

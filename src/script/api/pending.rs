@@ -26,6 +26,8 @@ pub(super) struct Pending {
     pub(super) tags: Vec<TagId>,
     /// It is counted: its user's requests are, and the script did not say otherwise.
     pub(super) recorded: bool,
+    /// It has a name of its own.
+    pub(super) named: bool,
 }
 
 impl Pending {
@@ -50,6 +52,7 @@ impl Pending {
             recorded &= !params.unrecorded;
             params.fill(&mut request)?;
         }
+        let named = name.is_some();
         let series = match name {
             Some(name) => host.recorder.borrow_mut().series(protocol, &vu.scenario, method.as_str(), &name),
             None => *endpoint.series.get_or_init(|| {
@@ -60,7 +63,7 @@ impl Pending {
         if let Some(tag) = group_tag(host, vu) {
             tags.push(tag);
         }
-        Ok((request, Pending { protocol, method: method.clone(), series, tags, recorded }))
+        Ok((request, Pending { protocol, method: method.clone(), series, tags, recorded, named }))
     }
 
     /// The response, which is counted when its user next waits.
@@ -81,7 +84,7 @@ impl Pending {
         if self.recorded && exchange.retries > 0 {
             count_retries(host, vu, exchange.retries);
         }
-        let data = Rc::new(ResponseData::new(exchange, self.method, sample));
+        let data = Rc::new(ResponseData::new(exchange, self.method, sample, self.named));
         if self.recorded {
             vu.keep_open(data.clone());
         }

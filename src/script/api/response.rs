@@ -9,15 +9,19 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::Method;
-use http::header::SET_COOKIE;
+use http::header::{SEC_WEBSOCKET_PROTOCOL, SET_COOKIE};
+use http::{Method, Version};
 use rhai::{Array, Dynamic, Engine, FnPtr, ImmutableString, Map, NativeCallContext};
 
 use super::pending::status_failure;
+use super::ws::ws_url;
 use super::{call_closure, check, convert, response_headers, scrape};
 use crate::credentials::excerpt;
 use crate::http::{Exchange, field_text};
-use crate::metrics::{ErrorKind, Failure, FailureSample, Recorder, RequestSample, SAMPLE_SEARCHED};
+use crate::metrics::{
+    ErrorKind, Failure, FailureSample, Protocol, Recorder, RequestDetails, RequestFacts, RequestSample,
+    SAMPLE_SEARCHED,
+};
 use crate::scrape::Document;
 use crate::script::ending::ScriptResult;
 use crate::script::events::EventFields;
@@ -40,6 +44,8 @@ pub(crate) struct Response {
 pub(crate) struct ResponseData {
     pub(super) exchange: Exchange,
     method: Method,
+    /// It has a name of its own.
+    named: bool,
     sample: RefCell<RequestSample>,
     counted: Cell<bool>,
     body: OnceCell<Result<Bytes, String>>,
@@ -48,10 +54,11 @@ pub(crate) struct ResponseData {
 }
 
 impl ResponseData {
-    pub(crate) fn new(exchange: Exchange, method: Method, sample: RequestSample) -> Self {
+    pub(crate) fn new(exchange: Exchange, method: Method, sample: RequestSample, named: bool) -> Self {
         ResponseData {
             exchange,
             method,
+            named,
             sample: RefCell::new(sample),
             counted: Cell::new(false),
             body: OnceCell::new(),
@@ -62,13 +69,12 @@ impl ResponseData {
 
     /// Counts the sample with its current verdict.
     pub(crate) fn count(&self, recorder: &mut Recorder) {
-        let sample = self.sample.borrow();
-        recorder.request_shown(&sample, || Some(self.shown(sample.failure.as_deref()?)));
+        recorder.request_of(&self.sample.borrow(), self);
         self.counted.set(true);
     }
 
     /// What is kept of a failure for inspection.
-    fn shown(&self, failure: &Failure) -> FailureSample {
+    fn shown_failure(&self, failure: &Failure) -> FailureSample {
         // A transport error may have cut off the body, which is meaningless then.
         let body = self.exchange.error.is_none().then(|| self.body().ok()).flatten();
         let start = |body: &Bytes| {
@@ -92,7 +98,7 @@ impl ResponseData {
         }
         if self.counted.get() {
             let mut recorder = host.recorder.borrow_mut();
-            recorder.reverse(&self.sample.borrow());
+            recorder.reverse(&self.sample.borrow(), self);
             self.sample.borrow_mut().failure = failure;
             self.count(&mut recorder);
         } else {
@@ -168,6 +174,40 @@ impl ResponseData {
     /// `GET /path (status 200)`.
     fn describe(&self) -> String {
         format!("{} {} (status {})", self.method, self.exchange.target.path(), self.exchange.status)
+    }
+}
+
+impl RequestDetails for ResponseData {
+    fn shown(&self) -> Option<FailureSample> {
+        Some(self.shown_failure(self.sample.borrow().failure.as_deref()?))
+    }
+
+    fn facts(&self) -> RequestFacts {
+        let Exchange { hops, target, version, tls_version, error, headers, .. } = &self.exchange;
+        let mut facts = RequestFacts::default();
+        if !self.named {
+            facts.url = Some(hops.first().map_or(target, |hop| &hop.url).as_str().to_owned());
+        }
+        facts.tls_version = *tls_version;
+        facts.error_code = error.as_ref().map(|error| error.code);
+        if self.sample.borrow().protocol == Protocol::WebSocket {
+            facts.url = facts.url.map(|url| ws_url(&url));
+            let subproto = headers.get(SEC_WEBSOCKET_PROTOCOL);
+            facts.subproto = subproto.map(|value| field_text(value.as_bytes()).into_owned());
+        } else if error.is_none() {
+            facts.proto = proto(*version);
+        }
+        facts
+    }
+}
+
+/// The version of HTTP as k6 writes it.
+fn proto(version: Version) -> Option<&'static str> {
+    match version {
+        Version::HTTP_10 => Some("HTTP/1.0"),
+        Version::HTTP_11 => Some("HTTP/1.1"),
+        Version::HTTP_2 => Some("HTTP/2.0"),
+        _ => None,
     }
 }
 

@@ -20,7 +20,9 @@ use super::response::Response;
 use super::ws_metrics::Session;
 use super::{convert, placed};
 use crate::http::{ErrorKind, HttpError};
-use crate::metrics::{Failure, Protocol, RequestSample, SeriesId, TagId, Timings};
+use crate::metrics::{
+    Failure, Protocol, RequestDetails, RequestFacts, RequestSample, SeriesId, TagId, Timings,
+};
 use crate::script::ending::ScriptResult;
 use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
@@ -186,7 +188,8 @@ fn http_url(url: &str) -> String {
     }
 }
 
-fn ws_url(url: &str) -> String {
+/// The opposite for what is shown.
+pub(super) fn ws_url(url: &str) -> String {
     url.replacen("http", "ws", 1)
 }
 
@@ -236,6 +239,21 @@ fn open(host: &Rc<Host>, context: &NativeCallContext, url: &str, params: Map) ->
         session,
         timeout: limit,
     })))
+}
+
+/// What is known of a message besides its sample.
+struct MessageDetails<'a> {
+    /// To the handshake.
+    response: &'a Response,
+    code: Option<u16>,
+}
+
+impl RequestDetails for MessageDetails<'_> {
+    fn facts(&self) -> RequestFacts {
+        let mut facts = RequestDetails::facts(&*self.response.data);
+        facts.error_code = self.code;
+        facts
+    }
 }
 
 impl SocketData {
@@ -351,19 +369,20 @@ impl SocketData {
     }
 
     fn fail(&self, vu: &VuContext, since: Instant, error: HttpError) {
-        let failure = Failure { kind: error.kind.clone(), message: error.message.clone() };
-        self.error.replace(Some(error));
-        self.record(vu, since, (0, 0), Some(failure));
+        self.error.replace(Some(error.clone()));
+        self.record(vu, since, (0, 0), Some(error));
     }
 
     /// Counts a sent message with its outcome.
-    fn record(&self, vu: &VuContext, since: Instant, traffic: (u64, u64), failure: Option<Failure>) {
+    fn record(&self, vu: &VuContext, since: Instant, traffic: (u64, u64), error: Option<HttpError>) {
         let place = &self.messages;
         if !place.recorded {
             return;
         }
         let service = since.elapsed();
-        self.host.recorder.borrow_mut().request(&RequestSample {
+        let code = error.as_ref().map(|error| error.code);
+        let failure = error.map(|error| Failure { kind: error.kind, message: error.message });
+        let sample = RequestSample {
             protocol: Protocol::WebSocket,
             series: place.series,
             tags: place.tags.clone(),
@@ -375,7 +394,9 @@ impl SocketData {
             bytes_sent: traffic.0,
             bytes_received: traffic.1,
             failure: failure.map(Box::new),
-        });
+        };
+        let details = MessageDetails { response: &self.response, code };
+        self.host.recorder.borrow_mut().request_of(&sample, &details);
     }
 
     fn error(&self) -> Option<HttpError> {
