@@ -1,7 +1,7 @@
 //! The rows of the CSV files, with Locust's columns so that existing tools can read them. Pure.
 //!
-//! Texts are one line without control characters. Times are milliseconds with up to three decimals and describe successful requests. A figure
-//! without data is `N/A`, never 0. Invariant: a row has exactly the columns of its header.
+//! Texts are one line without control characters. Times are milliseconds and describe successful requests: medians and percentiles whole
+//! ones, as Locust writes them, others with up to three decimals. A figure without data is `N/A`, never 0. Invariant: a row has exactly the columns of its header.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -197,7 +197,7 @@ fn per_second(events: i64, point: &HistoryPoint) -> String {
 fn latency_cells(ok: Option<Summary>) -> [String; 4] {
     match ok {
         Some(ok) => {
-            [time(ok.median_us()), decimals(ok.mean_us / 1_000.0, 3), time(ok.min_us), time(ok.max_us)]
+            [whole(ok.median_us()), decimals(ok.mean_us / 1_000.0, 3), time(ok.min_us), time(ok.max_us)]
         }
         None => std::array::from_fn(|_| NO_DATA.to_owned()),
     }
@@ -205,13 +205,18 @@ fn latency_cells(ok: Option<Summary>) -> [String; 4] {
 
 fn percentile_cells(ok: Option<Summary>) -> Vec<String> {
     match ok {
-        Some(ok) => ok.percentiles_us.iter().map(|&us| time(us)).collect(),
+        Some(ok) => ok.percentiles_us.iter().map(|&us| whole(us)).collect(),
         None => vec![NO_DATA.to_owned(); Percentile::ALL.len()],
     }
 }
 
 fn percentile_columns() -> Vec<String> {
     Percentile::ALL.iter().map(|percentile| format!("{}%", percentile.number())).collect()
+}
+
+/// Whole milliseconds: readers of Locust's files parse these columns as integers.
+fn whole(us: u64) -> String {
+    us.saturating_add(500).div_euclid(1_000).to_string()
 }
 
 fn time(us: u64) -> String {
@@ -261,6 +266,15 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percentiles_are_whole_milliseconds() {
+        for (us, text) in
+            [(0, "0"), (499, "0"), (500, "1"), (1_499, "1"), (2_825, "3"), (u64::MAX, "18446744073709551")]
+        {
+            assert_eq!(whole(us), text);
+        }
+    }
 
     #[test]
     fn figures_have_no_trailing_noise() {
