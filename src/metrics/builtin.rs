@@ -65,6 +65,8 @@ pub(crate) enum Source {
     Users { most: bool },
     /// CPU, memory, network and disk.
     Resource(Whose, Resource),
+    /// Groups of the script: recorded one by one as well, each with its tags.
+    Groups,
     /// Values that are recorded one by one under the metric's name, as those of a script.
     Recorded,
 }
@@ -174,7 +176,7 @@ impl Metric {
             Source::Requests(..) | Source::RequestPhase(_) => TagUse::Request,
             Source::Iterations(IterationFigure::Dropped) => TagUse::No,
             Source::Iterations(_) => TagUse::Scenario,
-            Source::Checks | Source::Transactions(_) => TagUse::Any,
+            Source::Checks | Source::Transactions(_) | Source::Groups => TagUse::Any,
             Source::Recorded if self.is_own => TagUse::Any,
             Source::ScriptErrors | Source::Users { .. } | Source::Resource(..) | Source::Recorded => {
                 TagUse::No
@@ -331,7 +333,7 @@ const fn generator(resource: Resource) -> Source {
 }
 
 /// The metrics of the engine, in the order of outputs.
-pub const METRICS: [Builtin; 57] = [
+pub const METRICS: [Builtin; 58] = [
     entry(
         "http_reqs",
         COUNT,
@@ -437,6 +439,12 @@ pub const METRICS: [Builtin; 57] = [
         TIME,
         Source::Transactions(TransactionFigure::Duration),
         "Duration of successful transactions",
+    ),
+    entry(
+        "group_duration",
+        TIME,
+        Source::Groups,
+        "Duration of the closures of `group` that returned, including waits in them",
     ),
     entry(
         "ws_reqs",

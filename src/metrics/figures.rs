@@ -53,7 +53,7 @@ impl Builtin {
                 let (value, min, max) = (stats.last, stats.min, stats.max);
                 Some(SubmetricFigures::Values(CustomFigures::Gauge { value, avg: Some(stats.avg), min, max }))
             }
-            Source::Recorded => {
+            Source::Recorded | Source::Groups => {
                 let its = |stats: &&CustomStats| *stats.name == *self.name && stats.tag.is_none();
                 Some(SubmetricFigures::Values(snapshot.custom.iter().find(its)?.figures))
             }

@@ -404,6 +404,8 @@ fn a_group_is_selected_by_its_path_as_in_k6_or_without_the_colons_before_it() {
         threshold("orders{group:::shop::cart}", "count == 30");
         threshold("transactions{group:shop}", "count == 10");
         threshold("http_reqs{group:own}", "count == 10");
+        threshold("group_duration", "count == 20");
+        threshold("group_duration{group:::shop::cart}", ["count == 10", "avg > 0"]);
         fn iteration() {
             http::get("/outside");
             http::get("/x", #{ tags: #{ group: "own" } });
@@ -420,7 +422,7 @@ fn a_group_is_selected_by_its_path_as_in_k6_or_without_the_colons_before_it() {
     for stats in &ran.snapshot().thresholds {
         assert!(stats.holds(), "{}: {:?}", stats.threshold.selector(), stats.measured);
     }
-    assert_eq!(ran.snapshot().thresholds.len(), 9);
+    assert_eq!(ran.snapshot().thresholds.len(), 12);
     let selector = "http_reqs{group:::none}: count > 0";
     let ran = run(load_test("fn iteration() { group(\"a\", || http::get(\"/\")); }")
         .host(&server.url())

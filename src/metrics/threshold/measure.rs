@@ -67,7 +67,7 @@ impl Measure {
         let sum = match (subject.kind, subject.source) {
             (MetricKind::Counter, _) => Figures::Count { sum: 0.0, seen },
             (MetricKind::Rate, _) => Figures::Share { passes: 0, all: 0 },
-            (MetricKind::Trend, Source::Recorded) => Figures::Numbers(Default::default()),
+            (MetricKind::Trend, Source::Recorded | Source::Groups) => Figures::Numbers(Default::default()),
             (MetricKind::Trend, _) => Figures::Times(Histogram::new()),
             (MetricKind::Gauge, _) => Figures::State(None),
         };
@@ -144,7 +144,7 @@ impl Measure {
                 let errors: u64 = delta.script_errors.iter().map(|group| group.count).sum();
                 self.count(errors as f64);
             }
-            Source::Recorded => {
+            Source::Recorded | Source::Groups => {
                 let name = self.subject.metric.clone();
                 let all = delta.custom.iter().filter(|(key, _)| key.tag.is_none() && *key.name == *name);
                 all.for_each(|(_, values)| self.own(values));

@@ -296,7 +296,7 @@ fn watch_kind(source: Source, metric: &str) -> Option<WatchKind> {
         Source::RequestPhase(_) => Some(WatchKind::Requests(Some(Protocol::Http))),
         Source::Checks => Some(WatchKind::Checks),
         Source::Transactions(_) => Some(WatchKind::Transactions),
-        Source::Recorded => Some(WatchKind::Custom(metric.to_owned())),
+        Source::Recorded | Source::Groups => Some(WatchKind::Custom(metric.to_owned())),
         // They are counted by scenario in any case.
         Source::Iterations(_) => None,
         Source::ScriptErrors | Source::Users { .. } | Source::Resource(..) => None,

@@ -1,17 +1,17 @@
 //! `sleep`, `think`, `group`, `call_as_user`, `fail`, `abort`: the flow of an iteration.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rhai::{Dynamic, Engine, FnPtr, ImmutableString, NativeCallContext};
 
 use super::{call_closure, check, convert, log, metrics};
-use crate::metrics::Tagged;
+use crate::metrics::{Tagged, builtin};
 use crate::plan::Wait;
 use crate::script::ending::{Ending, ScriptResult};
 use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
-use crate::script::vu_context::OpenGroup;
+use crate::script::vu_context::{OpenGroup, VuContext};
 use crate::script::wait_time::wait_seconds;
 use crate::text::LONGEST_DURATION;
 
@@ -115,7 +115,11 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
             let outer = vu.group().unwrap_or_default();
             let path = h.recorder.borrow_mut().group(&format!("{outer}::{name}"), vu.records);
             vu.groups.borrow_mut().push(OpenGroup::new(path));
+            let started = Instant::now();
             let result = call_closure(&h, &context, &body, []);
+            if result.is_ok() && vu.records {
+                count_group(&h, &vu, started.elapsed());
+            }
             vu.groups.borrow_mut().pop();
             result
         },
@@ -133,6 +137,15 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     engine.register_fn("abort", |reason: ImmutableString| -> ScriptResult<()> {
         Err(Ending::Abort(reason.to_string()).into_error())
     });
+}
+
+/// Counts the innermost group of a user, which took so long.
+fn count_group(host: &Host, vu: &VuContext, duration: Duration) {
+    let mut recorder = host.recorder.borrow_mut();
+    if let Some(metric) = builtin::named("group_duration").and_then(|metric| recorder.builtin(metric).ok()) {
+        // A trend takes every time.
+        let _ = recorder.custom_value(metric, duration.as_micros() as f64 / 1_000.0, &[], vu);
+    }
 }
 
 fn sleep(host: &Rc<Host>, duration: &Dynamic) -> ScriptResult<()> {
