@@ -143,7 +143,8 @@ fn values(figures: CustomFigures) -> (MetricKind, Value) {
             (MetricKind::Gauge, json!({ "value": value, "avg": avg, "min": min, "max": max }))
         }
         CustomFigures::Rate { passes, fails } => {
-            let rate = passes as f64 / (passes + fails) as f64;
+            // Those that a threshold selects may be none; k6 writes 0 for them.
+            let rate = passes as f64 / (passes + fails).max(1) as f64;
             (MetricKind::Rate, json!({ "rate": rate, "passes": passes, "fails": fails }))
         }
         CustomFigures::Trend(trend) => {
@@ -166,4 +167,17 @@ fn values(figures: CustomFigures) -> (MetricKind, Value) {
 fn number(value: f64) -> Value {
     // Beyond 2^53 not every whole number is a float.
     if value.fract() == 0.0 && value.abs() < 9e15 { json!(value as i64) } else { json!(value) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_is_a_number() {
+        let (_, none) = values(CustomFigures::Rate { passes: 0, fails: 0 });
+        assert_eq!(none, json!({ "rate": 0.0, "passes": 0, "fails": 0 }));
+        let (_, most) = values(CustomFigures::Counter { count: 1e300, rate: 0.1 + 0.2 });
+        assert_eq!(most, json!({ "count": 1e300, "rate": 0.3 }));
+    }
 }

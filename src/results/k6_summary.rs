@@ -134,11 +134,8 @@ mod tests {
     use super::*;
 
     fn group(path: &str, checks: &[&str]) -> CheckGroup {
-        let mut group = CheckGroup::default();
-        group.path = path.into();
-        group.checks =
-            checks.iter().map(|name| ((*name).into(), CheckCount { passes: 2, fails: 1 })).collect();
-        group
+        let count = CheckCount { passes: 2, fails: 1 };
+        CheckGroup { path: path.into(), checks: checks.iter().map(|name| ((*name).into(), count)).collect() }
     }
 
     #[test]
