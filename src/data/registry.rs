@@ -12,6 +12,7 @@ use super::folders::Folders;
 use super::json_rows::{self, Json};
 use super::read;
 use super::table::Table;
+use crate::system::SteadyFile;
 
 /// Largest file of rows.
 const LARGEST_TABLE: u64 = 2 << 30;
@@ -37,6 +38,8 @@ pub(crate) enum Form {
     Text,
     /// As it is.
     Bytes,
+    /// Not read, but opened.
+    File,
 }
 
 /// A file that has been read.
@@ -50,6 +53,18 @@ pub(crate) enum Loaded {
     Text(Arc<str>),
     /// Bytes.
     Bytes(Arc<[u8]>),
+    /// An open file.
+    File(Arc<SteadyFile>),
+}
+
+impl Loaded {
+    /// Whether it is still what the file holds, where that matters: a script that is loaded again may go on with it.
+    fn is_current(&self) -> bool {
+        match self {
+            Loaded::File(file) => file.check().is_ok(),
+            _ => true,
+        }
+    }
 }
 
 /// See the module's description.
@@ -80,7 +95,7 @@ impl Registry {
         let key = (self.folders.find(path)?, form);
         // Held while the file is read: another thread that wants it waits instead of reading it again.
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(loaded) = files.get(&key) {
+        if let Some(loaded) = files.get(&key).filter(|loaded| loaded.is_current()) {
             return Ok(loaded.clone());
         }
         let loaded = read(&key.0, path, &key.1)?;
@@ -107,5 +122,6 @@ fn read(file: &std::path::Path, shown: &str, form: &Form) -> Result<Loaded, Stri
         },
         Form::Text => Loaded::Text(text(LARGEST_VALUE)?.into()),
         Form::Bytes => Loaded::Bytes(read::bytes(file, shown, LARGEST_BYTES)?.into()),
+        Form::File => Loaded::File(Arc::new(SteadyFile::open(file, shown)?)),
     })
 }

@@ -20,6 +20,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use tokio::task::coop;
 
 use super::alarm::Alarm;
+use super::body::Body;
 use super::connection::{Failure, Http1, Processed, RawResponse, Writing};
 use super::connector::{self, Opened};
 use super::cookies::{CookieRejected, Jar};
@@ -182,6 +183,7 @@ impl Client {
         version: VersionChoice,
         record: &mut Record,
     ) -> Result<RawResponse, HttpError> {
+        course.body.check()?;
         let mut source = Source::PoolFirst;
         let mut repeats = 0;
         loop {
@@ -282,7 +284,7 @@ impl Client {
         }
     }
 
-    fn http1_request(&self, course: &RedirectChain<'_>, link: &Link, now: Instant) -> http::Request<Bytes> {
+    fn http1_request(&self, course: &RedirectChain<'_>, link: &Link, now: Instant) -> http::Request<Body> {
         let (uri, proxy_authorization) = match &link.forward {
             None => (course.target.origin_form(), None),
             Some(forward) => {
@@ -295,7 +297,7 @@ impl Client {
     }
 
     /// HTTP/2 has no `host` field but a pseudo-header, which comes from the URI.
-    fn http2_request(&self, course: &RedirectChain<'_>, now: Instant) -> http::Request<Bytes> {
+    fn http2_request(&self, course: &RedirectChain<'_>, now: Instant) -> http::Request<Body> {
         let mut headers = self.headers(course, None, now);
         let authority = headers
             .remove(HOST)
@@ -332,7 +334,7 @@ fn assemble(
     uri: http::Uri,
     version: Version,
     headers: HeaderMap,
-) -> http::Request<Bytes> {
+) -> http::Request<Body> {
     let mut request = http::Request::new(course.body.clone());
     *request.method_mut() = course.method.clone();
     *request.uri_mut() = uri;

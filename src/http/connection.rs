@@ -15,19 +15,16 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Response, StatusCode, Version};
-use http_body_util::Full;
 use hyper::body::{Body, Frame};
 use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
 use tokio::task::coop;
 
+use super::body::{Body as RequestBody, Outgoing};
 use super::error::{self, ErrorKind, HttpError, ResponsePart};
 use super::link::{Link, Wire};
 use super::nudge::Nudge;
 use super::request::BodyUse;
-
-/// The body of a request, whole in memory.
-pub(super) type RequestBody = Full<Bytes>;
 
 /// How often hyper's parts may nudge one another within one poll before the task lets others run.
 const ROUNDS_PER_POLL: u32 = 16;
@@ -48,7 +45,7 @@ pub(super) const LARGEST_KEPT: u64 = 128 << 20;
 
 /// A body of this many bytes or more is written from where it lies, with a vectored write; a smaller one is
 /// copied behind the header, which is the cheaper system call.
-pub(super) const LARGE_BODY: usize = 64 * 1024;
+pub(super) const LARGE_BODY: u64 = 64 * 1024;
 
 /// A complete response.
 pub(super) struct RawResponse {
@@ -88,14 +85,14 @@ pub(super) enum Writing {
 }
 
 impl Writing {
-    pub(super) fn for_body(body: &Bytes) -> Writing {
-        if body.len() < LARGE_BODY { Writing::Flat } else { Writing::Vectored }
+    pub(super) fn for_body(body: &RequestBody) -> Writing {
+        if body.length() < LARGE_BODY { Writing::Flat } else { Writing::Vectored }
     }
 }
 
 /// A connection that speaks HTTP/1.1, with hyper's buffers.
 pub(super) struct Http1 {
-    sender: http1::SendRequest<RequestBody>,
+    sender: http1::SendRequest<Outgoing>,
     driver: Driver,
     pub(super) writing: Writing,
 }
@@ -104,7 +101,7 @@ pub(super) struct Http1 {
 struct Driver {
     /// `None` once the future has completed. It is dropped then: of a connection that was closed while idle, hyper
     /// tells a request that still waits in its queue nothing before that.
-    connection: Option<http1::Connection<TokioIo<Wire>, RequestBody>>,
+    connection: Option<http1::Connection<TokioIo<Wire>, Outgoing>>,
     link: Rc<Link>,
 }
 
@@ -133,13 +130,13 @@ impl Http1 {
     /// Sends a request and reads the response to its end.
     pub(super) async fn run(
         &mut self,
-        request: http::Request<Bytes>,
+        request: http::Request<RequestBody>,
         body_use: BodyUse,
         nudge: &Nudge,
     ) -> Result<RawResponse, Failure> {
         let Http1 { sender, driver, .. } = self;
         let response = {
-            let mut response = pin!(sender.try_send_request(request.map(Full::new)));
+            let mut response = pin!(sender.try_send_request(request.map(RequestBody::outgoing)));
             poll_fn(|cx| driver.advance(cx, nudge, |cx| response.as_mut().poll(cx))).await
         };
         let response = response.map_err(|failed| failure(failed, &driver.link))?;
@@ -235,7 +232,7 @@ pub(super) fn head_of<B>(response: Response<B>) -> (RawResponse, B) {
     (answer, body)
 }
 
-fn failure(mut failed: TrySendError<http::Request<RequestBody>>, link: &Link) -> Failure {
+fn failure(mut failed: TrySendError<http::Request<Outgoing>>, link: &Link) -> Failure {
     // Hyper gives a request back only if it has written nothing of it. That a write failed is known to the socket.
     let unsent = failed.take_message().is_some() || link.last_write().is_none();
     let error = error::exchanging(&failed.into_error(), &link.peer, ResponsePart::Head);

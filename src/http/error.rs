@@ -168,6 +168,10 @@ pub(super) fn exchanging(error: &hyper::Error, peer: &dyn fmt::Display, stage: R
             format!("{peer} sent something that is not a valid HTTP response: {error}"),
         );
     }
+    // The body of the request says itself why it has no more.
+    if let Some(own) = source::<HttpError>(error) {
+        return own.clone();
+    }
     if let Some(io) = source::<io::Error>(error) {
         return streaming(io, peer, stage);
     }

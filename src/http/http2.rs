@@ -20,6 +20,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderValue, Response};
 use tokio::task::{AbortHandle, coop, spawn_local};
 
+use super::body::{Body, Outgoing};
 use super::connection::{
     Collected, Failure, LARGEST_HEAD, Processed, RawResponse, TooLarge, head_of, too_large,
 };
@@ -75,12 +76,12 @@ impl Http2 {
     /// Sends a request and reads the response to its end, beside other requests.
     pub(super) async fn run(
         &self,
-        request: http::Request<Bytes>,
+        request: http::Request<Body>,
         body_use: BodyUse,
         record: &mut Record,
     ) -> Result<RawResponse, Failure> {
         let (mut head, body) = request.into_parts();
-        fit_fields(&mut head.headers, body.len());
+        fit_fields(&mut head.headers, body.length());
         let written = self.link.written();
         let mut sender = self.sender.clone();
         let ready = poll_fn(|cx| sender.poll_ready(cx)).await;
@@ -91,10 +92,13 @@ impl Http2 {
             // The connection had ended before; nothing else is told here but that a request cannot be written down.
             processed: if is_malformed(&cause) { Processed::Maybe } else { Processed::Unsent },
         })?;
-        let mut upload = Upload { stream, left: body };
-        let response = self.head(response, &mut upload).await.map_err(|cause| Failure {
-            error: self.explain(&cause, ResponsePart::Head),
-            processed: self.processed(&cause, written),
+        let mut upload = Upload { stream, left: body.outgoing() };
+        let response = self.head(response, &mut upload).await.map_err(|cause| match cause {
+            Unanswered::Broken(cause) => Failure {
+                error: self.explain(&cause, ResponsePart::Head),
+                processed: self.processed(&cause, written),
+            },
+            Unanswered::NoBody(error) => Failure { error, processed: Processed::Maybe },
         })?;
         record.head_arrived();
         let (answer, body) = head_of(response);
@@ -108,13 +112,16 @@ impl Http2 {
         let trailers = {
             let mut reading = pin!(read(body, &mut collected));
             let read = poll_fn(|cx| {
-                upload.advance(cx);
+                if let Err(error) = upload.advance(cx) {
+                    return Poll::Ready(Err(Unread::NoBody(error)));
+                }
                 reading.as_mut().poll(cx)
             });
             match read.await {
                 Ok(trailers) => trailers,
                 Err(Unread::Broken(cause)) => return Err(broken(cause)),
                 Err(Unread::TooLarge) => return Err(too_large(&self.link)),
+                Err(Unread::NoBody(error)) => return Err(Failure { error, processed: Processed::Maybe }),
             }
         };
         Ok(collected.complete(RawResponse { trailers, ..answer }))
@@ -124,11 +131,13 @@ impl Http2 {
         &self,
         response: ResponseFuture,
         upload: &mut Upload,
-    ) -> Result<Response<RecvStream>, h2::Error> {
+    ) -> Result<Response<RecvStream>, Unanswered> {
         let mut response = pin!(response);
         poll_fn(|cx| {
-            upload.advance(cx);
-            response.as_mut().poll(cx)
+            if let Err(error) = upload.advance(cx) {
+                return Poll::Ready(Err(Unanswered::NoBody(error)));
+            }
+            response.as_mut().poll(cx).map_err(Unanswered::Broken)
         })
         .await
     }
@@ -162,31 +171,57 @@ impl Drop for Http2 {
 /// A body on its way out. What is left of it when the response is complete is not sent.
 struct Upload {
     stream: SendStream<Bytes>,
-    left: Bytes,
+    left: Outgoing,
 }
 
 impl Upload {
-    /// Sends what the server has room for. An error of it is told to the response as well.
-    fn advance(&mut self, cx: &mut Context<'_>) {
+    /// Sends what the server has room for. An error of the stream is told to the response as well.
+    ///
+    /// # Errors
+    /// When the body cannot be had. The server is told that it is not whole.
+    fn advance(&mut self, cx: &mut Context<'_>) -> Result<(), HttpError> {
         while !self.left.is_empty() {
-            self.stream.reserve_capacity(self.left.len());
-            let room = match self.stream.poll_capacity(cx) {
-                Poll::Ready(Some(Ok(room))) => room,
-                Poll::Ready(_) => return self.left.clear(),
-                Poll::Pending => return,
+            self.stream.reserve_capacity(self.left.at_once());
+            let room = self.stream.capacity();
+            if room == 0 {
+                // It tells of each change once, which may be one that was used up meanwhile.
+                match self.stream.poll_capacity(cx) {
+                    Poll::Ready(Some(Ok(_))) => {}
+                    Poll::Ready(_) => self.left.clear(),
+                    Poll::Pending => break,
+                }
+                continue;
+            }
+            let next = match self.left.poll_piece(room, cx) {
+                Poll::Ready(Ok(next)) => next,
+                Poll::Ready(Err(error)) => {
+                    self.left.clear();
+                    self.stream.send_reset(Reason::CANCEL);
+                    return Err(error);
+                }
+                Poll::Pending => break,
             };
-            let next = self.left.split_to(room.min(self.left.len()));
             if self.stream.send_data(next, self.left.is_empty()).is_err() {
                 self.left.clear();
             }
         }
+        Ok(())
     }
+}
+
+/// Why there is no head of a response.
+enum Unanswered {
+    Broken(h2::Error),
+    /// The body of the request cannot be had.
+    NoBody(HttpError),
 }
 
 /// Why a body was not read to its end.
 enum Unread {
     Broken(h2::Error),
     TooLarge,
+    /// The body of the request cannot be had.
+    NoBody(HttpError),
 }
 
 impl From<h2::Error> for Unread {
@@ -208,7 +243,7 @@ async fn read(mut body: RecvStream, collected: &mut Collected) -> Result<Option<
 }
 
 /// The header fields as HTTP/2 has them: none that belong to a connection (RFC 9113 section 8.2.2).
-fn fit_fields(fields: &mut HeaderMap, body: usize) {
+fn fit_fields(fields: &mut HeaderMap, body: u64) {
     if let Some(named) = fields.remove(CONNECTION) {
         for name in named.to_str().unwrap_or_default().split(',') {
             fields.remove(name.trim());

@@ -241,7 +241,7 @@ impl AsyncWrite for Socket {
 }
 
 /// Takes units of the task's budget, or what is left of it.
-fn spend(units: usize, cx: &mut Context<'_>) {
+pub(super) fn spend(units: usize, cx: &mut Context<'_>) {
     for _ in 0..units {
         // Asked first: taking from an empty budget would wake the task once more.
         if !coop::has_budget_remaining() {

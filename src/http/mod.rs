@@ -21,6 +21,7 @@
 
 mod alarm;
 mod basic_auth;
+mod body;
 mod client;
 mod connection;
 mod connector;
@@ -53,6 +54,8 @@ mod upgrade;
 mod tests;
 
 pub use basic_auth::basic_auth_value;
+pub use body::Body;
+pub(crate) use body::BodyPart;
 pub use client::Client;
 pub use cookies::CookieRejected;
 pub use digest::DigestCredentials;

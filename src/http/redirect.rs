@@ -6,10 +6,10 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
 use http::header::{AUTHORIZATION, LOCATION};
 use http::{HeaderMap, Method};
 
+use super::body::Body;
 use super::connection::RawResponse;
 use super::digest::{self, DigestCredentials};
 use super::error::{ErrorKind, HttpError};
@@ -22,7 +22,7 @@ pub(super) struct RedirectChain<'a> {
     pub(super) method: Method,
     pub(super) target: Destination,
     pub(super) headers: Cow<'a, HeaderMap>,
-    pub(super) body: Bytes,
+    pub(super) body: Body,
     /// It has left the origin that the script chose.
     pub(super) without_credentials: bool,
     pub(super) body_use: BodyUse,
@@ -93,7 +93,7 @@ impl<'a> RedirectChain<'a> {
         };
         if becomes_get {
             self.method = Method::GET;
-            self.body = Bytes::new();
+            self.body = Body::default();
             if !self.headers.is_empty() {
                 drop_body_fields(self.headers.to_mut());
             }

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, Method};
 
+use super::body::Body;
 use super::digest::DigestCredentials;
 use super::options::VersionChoice;
 use super::target::Destination;
@@ -23,7 +23,7 @@ pub struct Request {
     /// `cookie`, the cookie store.
     pub headers: HeaderMap,
     /// Empty means no body; POST, PUT and PATCH then send `content-length: 0`.
-    pub body: Bytes,
+    pub body: Body,
     /// Timeout of the whole request, instead of the run's.
     pub timeout: Option<Duration>,
     /// Maximum number of redirects to follow, instead of the run's.
@@ -53,7 +53,7 @@ impl Request {
             method,
             target,
             headers: HeaderMap::new(),
-            body: Bytes::new(),
+            body: Body::default(),
             timeout: None,
             max_redirects: None,
             version: None,

@@ -5,12 +5,12 @@
 
 use std::fmt::Write as _;
 
-use bytes::Bytes;
 use http::{HeaderMap, Method, Version};
 
 use super::secrets::Secrets;
 use crate::credentials::masked_value;
-use crate::http::{Exchange, field_text};
+use crate::http::{Body, BodyPart, Exchange, field_text};
+use crate::text::format_count;
 
 /// How much of a body is shown.
 const BODY_BYTES: usize = 4096;
@@ -40,7 +40,7 @@ pub(crate) struct Sent {
     pub(crate) method: Method,
     pub(crate) url: String,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: Bytes,
+    pub(crate) body: Body,
 }
 
 /// A request and what came of it.
@@ -58,7 +58,7 @@ pub(crate) fn describe(how: HttpDebug, sent: &Sent, exchange: &Exchange, secrets
     let _ = write!(text, "\n> {} {}", sent.method, mask(&sent.url));
     headers(&mut text, '>', &sent.headers, secrets);
     if how == HttpDebug::Full {
-        body(&mut text, '>', &sent.body, secrets);
+        sent_body(&mut text, &sent.body, secrets);
     }
     if exchange.status != 0 {
         let _ = write!(text, "\n< {} {}", version(exchange.version), exchange.status);
@@ -127,6 +127,22 @@ fn headers(text: &mut String, sign: char, headers: &HeaderMap, secrets: &Secrets
         };
         left = rest;
         text.push_str(&line);
+    }
+}
+
+/// Of a body that is streamed, what is in memory, and which files come between.
+fn sent_body(text: &mut String, sent: &Body, secrets: &Secrets) {
+    if let Some(whole) = sent.whole() {
+        body(text, '>', whole, secrets);
+    }
+    for part in sent.parts() {
+        match part {
+            BodyPart::Bytes(bytes) => body(text, '>', bytes, secrets),
+            BodyPart::File(file) => {
+                let (name, size) = (secrets.masked(file.name().to_owned()), format_count(file.size()));
+                let _ = write!(text, "\n>\n> (file '{name}', {size} bytes)");
+            }
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod limits;
 mod memory;
 mod roots;
 mod run_queue;
+mod steady_file;
 #[cfg(all(unix, feature = "cli"))]
 mod terminal;
 mod timers;
@@ -31,6 +32,7 @@ pub use memory::CountedAllocator;
 pub(crate) use memory::{held, is_counted, process_memory};
 pub(crate) use roots::trusted_roots;
 pub(crate) use run_queue::RunQueue;
+pub(crate) use steady_file::SteadyFile;
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use terminal::Keyboard;
 pub(crate) use timers::{Sleep, Timers};

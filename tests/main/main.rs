@@ -72,6 +72,7 @@ mod task_shapes;
 mod texts;
 mod thresholds;
 mod trying_out;
+mod uploads;
 mod users;
 mod verdicts;
 mod waits;

@@ -11,6 +11,7 @@ mod pages;
 mod results;
 mod server;
 mod tls;
+mod uploads;
 mod websocket;
 
 use std::thread::sleep;
@@ -26,6 +27,7 @@ pub(crate) use in_process::{Ran, block_on, load_test, once, run, try_run};
 pub(crate) use results::{RunDir, files_with, rows};
 pub(crate) use server::{Seen, Server};
 pub(crate) use tls::TlsServer;
+pub(crate) use uploads::{UploadServer, hashed};
 
 /// Everything that a run can write, in one sandbox.
 pub(crate) const ALL_OUTPUTS: [&str; 16] = [

@@ -108,7 +108,7 @@ fn ten_megabytes_both_ways() {
         let data: Bytes = (0..10_u32 << 20).map(|at| (at % 251) as u8).collect::<Vec<_>>().into();
         let client = client();
         for _ in 0..2 {
-            let request = Request { body: data.clone(), ..request(Method::POST, server.url("/")) };
+            let request = Request { body: data.clone().into(), ..request(Method::POST, server.url("/")) };
             let exchange = client.send(request).await;
             assert_eq!(kind(&exchange), "status 200", "{}", message(&exchange));
             assert!(exchange.body == data);

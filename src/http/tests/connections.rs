@@ -340,8 +340,10 @@ fn small_and_large_requests_share_a_connection() {
         let server = Server::answering(|seen| ok(&seen.body.len().to_string())).await;
         let client = client();
         for length in [10, 200_000, 20, 300_000, 3_000_000, 0] {
-            let request =
-                Request { body: Bytes::from(vec![b'x'; length]), ..request(Method::POST, server.url("/")) };
+            let request = Request {
+                body: Bytes::from(vec![b'x'; length]).into(),
+                ..request(Method::POST, server.url("/"))
+            };
             let exchange = client.send(request).await;
             assert_eq!(exchange.body, length.to_string());
         }

@@ -110,7 +110,7 @@ fn lengths_of_bodies() {
         ] {
             let seen = seen(&client, |request| {
                 request.method = method.clone();
-                request.body = Bytes::from_static(body.as_bytes());
+                request.body = Bytes::from_static(body.as_bytes()).into();
                 request.headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
             })
             .await;

@@ -31,7 +31,7 @@ async fn send(method: Method, status: u16) -> (Exchange, Vec<Seen>) {
     let log = Log::default();
     let server = redirecting(log.clone()).await;
     let request = Request {
-        body: Bytes::from_static(b"data"),
+        body: Bytes::from_static(b"data").into(),
         headers: [(CONTENT_TYPE, HeaderValue::from_static("text/plain"))].into_iter().collect(),
         ..request(method, server.url(&format!("/{status}?to=/end")))
     };

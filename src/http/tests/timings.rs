@@ -99,8 +99,10 @@ fn bytes_are_counted_exactly() {
         let client = client();
         let (mut sent, mut received) = (0, 0);
         for (path, length) in [("/", 0), ("/", 5), ("/away", 7), ("/", 100_000), ("/", 1)] {
-            let request =
-                Request { body: Bytes::from(vec![b'y'; length]), ..request(Method::POST, server.url(path)) };
+            let request = Request {
+                body: Bytes::from(vec![b'y'; length]).into(),
+                ..request(Method::POST, server.url(path))
+            };
             let exchange = client.send(request).await;
             sent += exchange.bytes_sent;
             received += exchange.bytes_received;

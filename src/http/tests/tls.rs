@@ -277,7 +277,7 @@ fn http2_with_prior_knowledge() {
         let client = client_with(HttpOptions { version: VersionChoice::Http2, ..HttpOptions::default() });
         let data = Bytes::from(vec![b'x'; 3 << 20]);
         for body in [Bytes::new(), Bytes::from_static(b"small"), data] {
-            let request = Request { body: body.clone(), ..request(Method::POST, server.url("/path")) };
+            let request = Request { body: body.clone().into(), ..request(Method::POST, server.url("/path")) };
             let exchange = client.send(request).await;
             assert_eq!((kind(&exchange).as_str(), exchange.version), ("status 200", Version::HTTP_2));
             let expected = if body.is_empty() { Bytes::from_static(b"/path") } else { body };

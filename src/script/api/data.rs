@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use rhai::{Dynamic, Engine, ImmutableString, Map, Module, NativeCallContext};
 
+use super::multipart::File;
 use super::table::TableRef;
 use super::{convert, placed};
 use crate::data::{CsvOptions, Form, Loaded};
@@ -22,7 +23,7 @@ pub(super) const SECTION: Section = Section {
             [data.md](data.md).",
     tables: &[CALLS, CSV_KEYS],
     notes: r##"
-Errors of all of them: the file does not exist or cannot be read; it is not UTF-8 (except for `data::bytes`), with
+Errors of all of them: the file does not exist or cannot be read; it is not UTF-8 (except for `data::bytes` and `data::file`), with
 line and byte; a table is larger than 2 GB.
 
 ```rhai
@@ -59,6 +60,17 @@ calls! {
     ///
     /// Errors: larger than 16 MB.
     fn bytes(path: text) -> blob;
+
+    /// A [file](#http) of any size, for `body`, `multipart` and `files`. It is opened, and read only while it is sent.
+    ///
+    /// Errors: not a regular file.
+    ///
+    /// ```rhai
+    /// const BACKUP = data::file("backup.tar");
+    ///
+    /// fn iteration() { http::put("/backup.tar", #{ body: BACKUP }); }
+    /// ```
+    fn file(path: text) -> File;
 }
 
 keys! {
@@ -85,9 +97,13 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
         let options = csv_options(&options).map_err(Into::into);
         placed(&context, options.and_then(|options| load(&h, "data::csv", &path, Form::Csv(options))))
     });
-    for (name, form) in
-        [("json", Form::Json), ("lines", Form::Lines), ("text", Form::Text), ("bytes", Form::Bytes)]
-    {
+    for (name, form) in [
+        ("json", Form::Json),
+        ("lines", Form::Lines),
+        ("text", Form::Text),
+        ("bytes", Form::Bytes),
+        ("file", Form::File),
+    ] {
         let h = host.clone();
         module.set_native_fn(name, move |context: NativeCallContext, path: ImmutableString| {
             placed(&context, load(&h, &format!("data::{name}"), &path, form.clone()))
@@ -109,6 +125,7 @@ fn load(host: &Rc<Host>, function: &str, path: &str, form: Form) -> ScriptResult
         }
         Loaded::Text(text) => Dynamic::from(text.to_string()),
         Loaded::Bytes(bytes) => Dynamic::from_blob(bytes.to_vec()),
+        Loaded::File(file) => Dynamic::from(File::on_disk(file)),
     })
 }
 

@@ -48,13 +48,13 @@ keys! {
     json: "any value";
     /// Form body, `application/x-www-form-urlencoded`.
     form: "map of names to plain values or arrays of them, or pairs";
-    /// Raw body, without a content type.
-    body: "text or blob";
+    /// Raw body, without a content type. A [`data::file`](#data) is streamed.
+    body: "text, blob or file";
     /// Multipart body, `multipart/form-data`.
-    multipart: "map of names to plain values, `http::file`s or arrays of them, or pairs";
+    multipart: "map of names to plain values, files (`http::file`, `data::file`) or arrays of them, or pairs";
     /// The same, for files only; the fields of `form` or `multipart` come first.
-    files: "map of names to `http::file`s or arrays of them, or pairs";
-    /// Compresses the body and sets `content-encoding`.
+    files: "map of names to files or arrays of them, or pairs";
+    /// Compresses the body and sets `content-encoding`. Not for a body with a `data::file`.
     compress: "`\"gzip\"`, `\"deflate\"` or `\"br\"`";
     /// `authorization: Bearer …`.
     bearer: "text";
@@ -119,8 +119,8 @@ impl Params {
     /// Writes everything that concerns the exchange into `request`.
     pub(super) fn fill(self, request: &mut Request) -> Result<(), String> {
         request.headers = self.headers;
-        request.body = self.body.into_bytes(&mut request.headers)?;
-        check_length(&request.headers, request.body.len())?;
+        request.body = self.body.into_body(&mut request.headers)?;
+        check_length(&request.headers, request.body.length())?;
         if !self.query.is_empty() {
             request.target = request.target.with_query(&self.query).map_err(|error| error.to_string())?;
         }
@@ -156,7 +156,7 @@ impl Params {
 }
 
 /// A length that contradicts the body would cut it, or let the server wait for more.
-fn check_length(headers: &HeaderMap, length: usize) -> Result<(), String> {
+fn check_length(headers: &HeaderMap, length: u64) -> Result<(), String> {
     let wrong = |value: &&HeaderValue| value.as_bytes() != length.to_string().as_bytes();
     match headers.get_all(CONTENT_LENGTH).iter().find(wrong) {
         Some(value) => Err(format!(

@@ -1,20 +1,32 @@
 //! `http::file` and bodies of `multipart/form-data` (RFC 7578).
 
+use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use rhai::{Blob, Dynamic, Engine, ImmutableString, Module, NativeCallContext};
 
 use super::{convert, placed};
+use crate::http::{Body, BodyPart};
 use crate::script::ending::ScriptResult;
 use crate::script::reference::{Owner, calls};
+use crate::system::SteadyFile;
+use crate::text::format_count;
 
 /// A file to be uploaded; clones share its content.
 #[derive(Clone, Debug)]
 pub(super) struct File {
-    content: Rc<[u8]>,
+    content: Content,
     name: ImmutableString,
     content_type: ImmutableString,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    Memory(Rc<[u8]>),
+    /// Never read whole.
+    Disk(Arc<SteadyFile>),
 }
 
 /// One part of the body.
@@ -33,15 +45,16 @@ enum Value {
 calls! {
     pub(super) CALLS: Owner::Module("http"); ("call", "does");
 
-    /// A file for `multipart` and `files`, from text or a blob; default type `application/octet-stream`.
+    /// A file for `multipart`, `files` and `body`, from text, a blob, or another file (such as a
+    /// [`data::file`](#data)) under a new name; default type `application/octet-stream`.
     ///
-    /// Errors: the content is neither text nor a blob; the type contains a line break.
+    /// Errors: the content is none of these; the type contains a line break.
     ///
     /// ```rhai
     /// http::post("/upload", #{ files: #{ report: http::file("a,b\n1,2\n", "report.csv", "text/csv") } });
     /// ```
-    fn file(content: text|blob, name: text) -> File;
-    fn file(content: text|blob, name: text, content_type: text) -> File;
+    fn file(content: text|blob|File, name: text) -> File;
+    fn file(content: text|blob|File, name: text, content_type: text) -> File;
 }
 
 calls! {
@@ -62,7 +75,9 @@ pub(super) fn register(engine: &mut Engine, module: &mut Module) {
         .register_type_with_name::<File>("File")
         .register_get("name", |file: &mut File| file.name.clone())
         .register_get("content_type", |file: &mut File| file.content_type.clone())
-        .register_get("size", |file: &mut File| file.content.len() as i64);
+        .register_get("size", |file: &mut File| i64::try_from(file.size()).unwrap_or(i64::MAX))
+        .register_fn("to_string", |file: &mut File| file.describe())
+        .register_fn("to_debug", |file: &mut File| file.describe());
     module.set_native_fn("file", |context: NativeCallContext, content: Dynamic, name: ImmutableString| {
         placed(&context, new_file(&content, name, "application/octet-stream".into()))
     });
@@ -76,19 +91,47 @@ pub(super) fn register(engine: &mut Engine, module: &mut Module) {
 }
 
 fn new_file(content: &Dynamic, name: ImmutableString, content_type: ImmutableString) -> ScriptResult<File> {
-    let content = match content.read_lock::<Blob>() {
-        Some(blob) => Rc::from(blob.as_slice()),
-        None => match content.as_immutable_string_ref() {
-            Ok(text) => Rc::from(text.as_bytes()),
-            Err(_) => {
-                return Err(convert::expected("http::file: the content", "text or a blob", content).into());
-            }
-        },
+    let content = if let Some(blob) = content.read_lock::<Blob>() {
+        Content::Memory(Rc::from(blob.as_slice()))
+    } else if let Some(file) = content.read_lock::<File>() {
+        file.content.clone()
+    } else if let Ok(text) = content.as_immutable_string_ref() {
+        Content::Memory(Rc::from(text.as_bytes()))
+    } else {
+        return Err(convert::expected("http::file: the content", "text, a blob or a file", content).into());
     };
     if content_type.chars().any(char::is_control) {
         return Err("http::file: the content type contains a line break or a control character".into());
     }
     Ok(File { content, name, content_type })
+}
+
+impl File {
+    /// A file that is read while it is sent.
+    pub(super) fn on_disk(file: Arc<SteadyFile>) -> File {
+        let name = Path::new(file.name()).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let content_type = "application/octet-stream".into();
+        File { content: Content::Disk(file), name: name.into(), content_type }
+    }
+
+    fn size(&self) -> u64 {
+        match &self.content {
+            Content::Memory(bytes) => bytes.len() as u64,
+            Content::Disk(file) => file.size(),
+        }
+    }
+
+    /// The file alone as a body.
+    pub(super) fn to_body(&self) -> Body {
+        match &self.content {
+            Content::Memory(bytes) => Bytes::copy_from_slice(bytes).into(),
+            Content::Disk(file) => Body::of_parts(vec![BodyPart::File(file.clone())]),
+        }
+    }
+
+    fn describe(&self) -> String {
+        format!("file '{}' ({} bytes)", self.name, format_count(self.size()))
+    }
 }
 
 /// The parts of fields: plain values, files, or arrays of them, which repeat the field.
@@ -101,7 +144,11 @@ fn part(what: &str, field: &str, value: &Dynamic) -> Result<Part, String> {
     let value = match value.read_lock::<File>() {
         Some(file) => Value::File(file.clone()),
         None => Value::Text(convert::plain(what, value).map_err(|_| {
-            convert::expected(what, "text, a number, true/false or http::file(content, name)", value)
+            convert::expected(
+                what,
+                "text, a number, true/false, http::file(content, name) or data::file(path)",
+                value,
+            )
         })?),
     };
     Ok(Part { field: field.to_owned(), value })
@@ -120,13 +167,14 @@ impl Part {
 }
 
 /// The body of these parts and its content type, which names the boundary between them.
-pub(super) fn encode(parts: &[Part]) -> (Bytes, String) {
+pub(super) fn encode(parts: &[Part]) -> (Body, String) {
     // Enough random bits that no content contains them by chance.
     let boundary = format!("rhaid-{:016x}{:016x}", rand::random::<u64>(), rand::random::<u64>());
-    (Bytes::from(encode_with(parts, &boundary)), format!("multipart/form-data; boundary={boundary}"))
+    (encode_with(parts, &boundary), format!("multipart/form-data; boundary={boundary}"))
 }
 
-fn encode_with(parts: &[Part], boundary: &str) -> Vec<u8> {
+fn encode_with(parts: &[Part], boundary: &str) -> Body {
+    let mut before = Vec::new();
     let mut body = Vec::new();
     for Part { field, value } in parts {
         let field = escape(field);
@@ -141,14 +189,25 @@ fn encode_with(parts: &[Part], boundary: &str) -> Vec<u8> {
                 let (name, content_type) = (escape(&file.name), &file.content_type);
                 let rest = format!("; filename=\"{name}\"\r\nContent-Type: {content_type}\r\n\r\n");
                 body.extend_from_slice(rest.as_bytes());
-                &file.content
+                match &file.content {
+                    Content::Memory(bytes) => bytes,
+                    Content::Disk(file) => {
+                        before.push(BodyPart::Bytes(std::mem::take(&mut body).into()));
+                        before.push(BodyPart::File(file.clone()));
+                        b"".as_slice()
+                    }
+                }
             }
         };
         body.extend_from_slice(content);
         body.extend_from_slice(b"\r\n");
     }
     body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
-    body
+    if before.is_empty() {
+        return Bytes::from(body).into();
+    }
+    before.push(BodyPart::Bytes(body.into()));
+    Body::of_parts(before)
 }
 
 /// As browsers write names (HTML, "multipart form data"): what would end the quotes or the line is encoded.
@@ -175,7 +234,8 @@ mod tests {
             \x00\xff\r\n\
             --B\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n1\r\n\
             --B\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\ntrue\r\n--B--\r\n";
-        assert_eq!(String::from_utf8_lossy(&body), String::from_utf8_lossy(expected));
+        let body = body.whole().unwrap();
+        assert_eq!(String::from_utf8_lossy(body), String::from_utf8_lossy(expected));
     }
 
     #[test]

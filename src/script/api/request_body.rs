@@ -1,4 +1,4 @@
-//! The body of a request: from its parameters to bytes.
+//! The body of a request: from its parameters to what is sent.
 //!
 //! Invariant: a request has at most one body; two keys that each set one are an error that names both.
 
@@ -12,7 +12,8 @@ use http::{HeaderMap, HeaderValue};
 use rhai::{Blob, Dynamic};
 
 use super::convert;
-use super::multipart::{self, Part};
+use super::multipart::{self, File, Part};
+use crate::http::Body;
 
 /// Brotli quality, 0 to 11; servers that compress on the fly use about this value.
 const BROTLI_QUALITY: u32 = 5;
@@ -33,7 +34,7 @@ struct Source {
 }
 
 enum Content {
-    Bytes(Bytes),
+    Raw(Body),
     Json(Bytes),
     Form(Vec<(String, String)>),
     Multipart(Vec<Part>),
@@ -58,15 +59,18 @@ impl RequestBody {
         self.set("form", Content::Form(pairs))
     }
 
-    /// `body`: text or a blob, as it is.
+    /// `body`: text, a blob or a file, as it is.
     pub(super) fn raw(&mut self, value: &Dynamic) -> Result<(), String> {
+        if let Some(file) = value.read_lock::<File>() {
+            return self.set("body", Content::Raw(file.to_body()));
+        }
         let bytes = match value.read_lock::<Blob>() {
             Some(blob) => Bytes::copy_from_slice(&blob),
-            None => convert::text("body", value)
-                .map(Bytes::from)
-                .map_err(|_| convert::expected("body", "text or a blob (use json: for maps)", value))?,
+            None => convert::text("body", value).map(Bytes::from).map_err(|_| {
+                convert::expected("body", "text, a blob or a file (use json: for maps)", value)
+            })?,
         };
-        self.set("body", Content::Bytes(bytes))
+        self.set("body", Content::Raw(bytes.into()))
     }
 
     /// `multipart`: fields and files.
@@ -80,7 +84,7 @@ impl RequestBody {
         match self.files.iter().all(Part::is_file) {
             true => Ok(()),
             false => {
-                Err("files: each value must be http::file(content, name); put other fields in form".into())
+                Err("files: each value must be http::file(content, name) or data::file(path); put other fields in form".into())
             }
         }
     }
@@ -110,12 +114,12 @@ impl RequestBody {
         }
     }
 
-    /// The bytes; sets the content headers, unless the script did.
-    pub(super) fn into_bytes(self, headers: &mut HeaderMap) -> Result<Bytes, String> {
+    /// What is sent; sets the content headers, unless the script did.
+    pub(super) fn into_body(self, headers: &mut HeaderMap) -> Result<Body, String> {
         let RequestBody { source, files, encoding } = self;
         let source = source.map(|source| (source.key, source.content));
         let (body, content_type) = match (source, files.is_empty()) {
-            (None, true) => return Ok(Bytes::new()),
+            (None, true) => return Ok(Body::default()),
             (None, false) => multipart(files)?,
             (Some((_, Content::Multipart(mut parts))), _) => {
                 parts.extend(files);
@@ -134,24 +138,27 @@ impl RequestBody {
                 let encoded =
                     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
                 let content_type = HeaderValue::from_static("application/x-www-form-urlencoded");
-                (Bytes::from(encoded), Some(content_type))
+                (Bytes::from(encoded).into(), Some(content_type))
             }
             (Some((_, Content::Json(bytes))), true) => {
-                (bytes, Some(HeaderValue::from_static("application/json")))
+                (bytes.into(), Some(HeaderValue::from_static("application/json")))
             }
-            (Some((_, Content::Bytes(bytes))), true) => (bytes, None),
+            (Some((_, Content::Raw(body))), true) => (body, None),
         };
         if let Some(content_type) = content_type {
             headers.entry(CONTENT_TYPE).or_insert(content_type);
         }
         let Some(encoding) = encoding else { return Ok(body) };
-        let packed = encoding.pack(&body).map_err(|error| format!("compress: {error}"))?;
+        let whole = body.whole().ok_or(
+            "compress: a data::file is sent as it is; compress the file itself, and set the header content-encoding",
+        )?;
+        let packed = encoding.pack(whole).map_err(|error| format!("compress: {error}"))?;
         headers.entry(CONTENT_ENCODING).or_insert(HeaderValue::from_static(encoding.name()));
-        Ok(Bytes::from(packed))
+        Ok(Bytes::from(packed).into())
     }
 }
 
-fn multipart(parts: Vec<Part>) -> Result<(Bytes, Option<HeaderValue>), String> {
+fn multipart(parts: Vec<Part>) -> Result<(Body, Option<HeaderValue>), String> {
     let (body, content_type) = multipart::encode(&parts);
     let content_type = HeaderValue::try_from(content_type).map_err(|error| error.to_string())?;
     Ok((body, Some(content_type)))
