@@ -308,6 +308,39 @@ impl ScriptEngine {
         })
     }
 
+    /// Calls a closure that a host function was given, with `extras` if it takes more than `args`.
+    pub(crate) fn call_back<const N: usize, const E: usize>(
+        &self,
+        vu: &VuContext,
+        function: &FnPtr,
+        args: [Dynamic; N],
+        extras: [Dynamic; E],
+    ) -> Result<Dynamic, CallEnd> {
+        let mut this = vu.this();
+        self.evaluate(vu, function.fn_name(), |context| {
+            let native = NativeCallContext::new_with_all_fields(
+                &self.engine,
+                function.fn_name(),
+                None,
+                context.global_runtime_state(),
+                Position::NONE,
+            );
+            let called = function.call_raw_with_extra_args(
+                function.fn_name(),
+                &native,
+                Some(&mut this),
+                args,
+                extras,
+                None,
+            );
+            // It wraps errors as those of another function, which there is not.
+            called.map_err(|error| match *error {
+                EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => inner,
+                other => other.into(),
+            })
+        })
+    }
+
     /// Whether a function is to be called when this happens.
     pub(crate) fn listens(&self, event: ScriptEvent) -> bool {
         self.listeners.iter().any(|(known, _)| *known == event)

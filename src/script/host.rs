@@ -7,7 +7,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -16,13 +16,15 @@ use std::time::{Duration, Instant};
 
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::SeedableRng;
-use rhai::{Dynamic, EvalAltResult, Position};
+use rhai::{Dynamic, EvalAltResult, FnPtr, Position};
 
+use super::api::ws::Arrival;
 use super::call_site::CallSite;
 use super::declare::Declarations;
-use super::ending::{Ending, ScriptResult};
+use super::ending::{Ending, ScriptResult, Stopped};
 use super::endpoint::EndpointCache;
 use super::engine::ScriptEngine;
+use super::error::CallEnd;
 use super::events::ScriptEvent;
 use super::message::{Level, Message, MessageSink};
 use super::pulse::Pulse;
@@ -88,8 +90,10 @@ pub(crate) struct Host {
     pub(crate) endpoints: RefCell<EndpointCache>,
     pub(crate) run: Arc<RunState>,
     messages: RefCell<MessageSink>,
-    /// The script, when it listens to requests.
-    request_listener: RefCell<Option<Weak<ScriptEngine>>>,
+    /// The script that is running.
+    script: RefCell<Weak<ScriptEngine>>,
+    /// Whether it listens to requests.
+    tells_requests: Cell<bool>,
     /// Set while the top level runs: what it declares.
     pub(crate) declarations: RefCell<Option<Declarations>>,
     /// Set when an error shows that the run itself is set up wrongly, so that it makes no sense to go on.
@@ -132,7 +136,8 @@ impl Host {
             endpoints: RefCell::new(EndpointCache::default()),
             run,
             messages: RefCell::new(messages),
-            request_listener: RefCell::new(None),
+            script: RefCell::default(),
+            tells_requests: Cell::new(false),
             declarations: RefCell::new(None),
             misconfigured: Cell::new(false),
             setup_data: RefCell::new(Dynamic::UNIT),
@@ -168,9 +173,33 @@ impl Host {
         self.messages.replace(sink);
     }
 
-    /// Requests are told to this script from now on, or to none.
-    pub(crate) fn set_request_listener(&self, script: Option<Weak<ScriptEngine>>) {
-        self.request_listener.replace(script);
+    /// This script runs from now on. Requests are told to it if it listens to them; otherwise telling costs nothing.
+    pub(crate) fn set_script(&self, script: &Rc<ScriptEngine>) {
+        self.tells_requests.set(script.listens(ScriptEvent::Request));
+        self.script.replace(Rc::downgrade(script));
+    }
+
+    /// Calls a function that a websocket was given; its error is counted, and its user goes on. `None` when there is no
+    /// value.
+    ///
+    /// # Errors
+    /// How it ended the call, the user or the run.
+    pub(crate) fn call_back<const N: usize, const E: usize>(
+        &self,
+        vu: &VuContext,
+        function: &FnPtr,
+        args: [Dynamic; N],
+        extras: [Dynamic; E],
+    ) -> Result<Option<Dynamic>, Ending> {
+        let Some(script) = self.script.borrow().upgrade() else { return Ok(None) };
+        match script.call_back(vu, function, args, extras) {
+            Ok(value) => Ok(Some(value)),
+            Err(CallEnd::Error(error)) => {
+                self.script_error(vu, &error);
+                Ok(None)
+            }
+            Err(CallEnd::Ended(ending)) => Err(ending),
+        }
     }
 
     /// Counts and shows an error that `vu` made.
@@ -194,7 +223,7 @@ impl Host {
     /// # Errors
     /// How a listener ended the call, the user or the run.
     pub(crate) fn settle(&self, vu: &VuContext) -> Result<(), Ending> {
-        let listener = self.request_listener.borrow().as_ref().and_then(Weak::upgrade);
+        let listener = if self.tells_requests.get() { self.script.borrow().upgrade() } else { None };
         match listener {
             None => {
                 vu.settle(&mut self.recorder.borrow_mut());
@@ -313,13 +342,32 @@ impl Host {
 
     /// Waits for a future on behalf of the running virtual user; others keep running.
     ///
-    /// Requests that still were open to a verdict are counted first.
+    /// Requests that still were open to a verdict are counted first. What arrives meanwhile on websockets that have a
+    /// handler is given to it; the future is not polled while a handler runs.
     ///
     /// # Errors
     /// The ending of the script, when the run stops meanwhile.
     pub(crate) fn wait<F: Future>(&self, vu: &VuContext, future: F) -> ScriptResult<F::Output> {
         self.settle(vu).map_err(Ending::into_error)?;
         let mut future = pin!(future);
+        loop {
+            let mut arrival = None;
+            if let Some(value) = self.wait_once(vu, future.as_mut(), &mut arrival)? {
+                return Ok(value);
+            }
+            if let Some(arrival) = arrival {
+                arrival.deliver(self, vu).map_err(Ending::into_error)?;
+            }
+        }
+    }
+
+    /// The value of the future, or `None` when something has arrived before.
+    fn wait_once<F: Future>(
+        &self,
+        vu: &VuContext,
+        mut future: Pin<&mut F>,
+        arrival: &mut Option<Arrival>,
+    ) -> ScriptResult<Option<F::Output>> {
         let mut output = None;
         let waited = vu.waiter().wait(&mut |context| {
             // Connections outlive the call, and others free what they hold.
@@ -333,12 +381,18 @@ impl Host {
                     output = Some(value);
                     Poll::Ready(())
                 }
-                Poll::Pending => Poll::Pending,
+                Poll::Pending => match vu.poll_arrival(context) {
+                    Poll::Ready(arrived) => {
+                        *arrival = Some(arrived);
+                        Poll::Ready(())
+                    }
+                    Poll::Pending => Poll::Pending,
+                },
             }
         });
-        match (waited, output) {
-            (Ok(()), Some(value)) => Ok(value),
-            _ => Err(Ending::Stopped.into_error()),
+        match waited {
+            Ok(()) => Ok(output),
+            Err(Stopped) => Err(Ending::Stopped.into_error()),
         }
     }
 

@@ -35,6 +35,7 @@ mod vu_context;
 mod wait_time;
 
 pub(crate) use api::Extension;
+pub(crate) use api::ws::Arrival;
 pub use api::{AsyncCall, Sample};
 pub(crate) use check::{Analysis, analyse};
 pub use declare::Param;

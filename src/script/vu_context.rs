@@ -10,13 +10,14 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use rand_xoshiro::Xoshiro256PlusPlus;
-use rhai::{Dynamic, Map};
+use rhai::{Dynamic, FnPtr, Map};
 
 use super::api::response::ResponseData;
+use super::api::ws::{Arrival, Listener, SocketData};
 use super::ending::Waiter;
 use super::pulse::Calling;
 use crate::data::Lease;
@@ -76,6 +77,10 @@ pub(crate) struct VuContext {
     interrupted: Cell<bool>,
     /// A listener to requests runs.
     listening: Cell<bool>,
+    /// Websockets that have a handler.
+    listeners: RefCell<Vec<Listener>>,
+    /// A handler of a websocket runs.
+    handling: Cell<bool>,
     /// The script was suspended because its slice of time was over, not because it waits.
     computing: Cell<bool>,
     /// `on_stop` or `teardown` runs: pauses are skipped instead of ending the script.
@@ -183,6 +188,8 @@ impl VuContext {
             tellings: Cell::new(0),
             interrupted: Cell::new(false),
             listening: Cell::new(false),
+            listeners: RefCell::new(Vec::new()),
+            handling: Cell::new(false),
             computing: Cell::new(false),
             in_stop_hook: Cell::new(false),
             task_waker: RefCell::new(None),
@@ -196,16 +203,18 @@ impl VuContext {
 
     /// Takes the VU's state away, for the caller to drop: it may be nested so deeply that this needs a large stack.
     /// The VU goes on with an empty map, as if no call had ever run.
-    pub(crate) fn start_afresh(&self) -> Dynamic {
+    pub(crate) fn start_afresh(&self) -> (Dynamic, Vec<Listener>) {
         self.groups.borrow_mut().clear();
         self.listening.set(false);
+        self.handling.set(false);
         self.computing.set(false);
-        self.this.replace(new_this())
+        (self.this.replace(new_this()), self.listeners.take())
     }
 
     /// Whether the VU has any state of its own.
     pub(crate) fn has_state(&self) -> bool {
-        self.this.borrow().read_lock::<Map>().is_none_or(|map| !map.is_empty())
+        !self.listeners.borrow().is_empty()
+            || self.this.borrow().read_lock::<Map>().is_none_or(|map| !map.is_empty())
     }
 
     pub(crate) fn waiter(&self) -> &dyn Waiter {
@@ -229,6 +238,68 @@ impl VuContext {
         let settled = std::mem::take(&mut *self.open.borrow_mut());
         settled.iter().for_each(|response| response.count(recorder));
         settled
+    }
+
+    /// Gives what arrives on a websocket to a handler from now on, or to none.
+    pub(crate) fn listen(&self, listener: Listener) {
+        // Dropped when nothing is borrowed any more: it holds values of the script.
+        let mut before: Vec<Listener> = self.listeners.take();
+        let at = before.iter().position(|known| known.is_of_same(&listener));
+        let replaced = at.map(|at| before.swap_remove(at));
+        if listener.has_handler() {
+            before.push(listener);
+        }
+        self.listeners.replace(before);
+        drop(replaced);
+    }
+
+    /// The handler of a websocket.
+    pub(crate) fn handler_of(&self, socket: &Rc<SocketData>) -> Option<FnPtr> {
+        self.listeners.borrow().iter().find_map(|listener| listener.handler_of(socket))
+    }
+
+    /// Forgets the websockets that nothing holds any more but their own handlers, which closes them. What they hold is
+    /// dropped here, so on the stack of a script.
+    pub(crate) fn end_listeners(&self) {
+        // Almost no script listens; the others pay for one look.
+        if self.listeners.borrow().is_empty() {
+            return;
+        }
+        let (kept, ended) = self.listeners.take().into_iter().partition(Listener::is_held);
+        self.listeners.replace(kept);
+        drop::<Vec<Listener>>(ended);
+    }
+
+    /// What has arrived on a websocket that has a handler.
+    #[inline]
+    pub(crate) fn poll_arrival(&self, context: &mut Context<'_>) -> Poll<Arrival> {
+        if self.listeners.borrow().is_empty() { Poll::Pending } else { self.poll_listeners(context) }
+    }
+
+    #[cold]
+    fn poll_listeners(&self, context: &mut Context<'_>) -> Poll<Arrival> {
+        // A script that is inside a method of `this`, or of a value that the handler has captured, would get an error
+        // from a handler that uses it.
+        if !self.can_handle() {
+            return Poll::Pending;
+        }
+        for listener in &*self.listeners.borrow() {
+            if let Poll::Ready(arrival) = listener.poll(self, context) {
+                return Poll::Ready(arrival);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Whether a handler could run now.
+    pub(crate) fn can_handle(&self) -> bool {
+        !self.handling.get() && !self.this.borrow().is_locked()
+    }
+
+    /// A handler of a websocket runs until the guard is dropped.
+    pub(crate) fn begin_handling(&self) -> Listening<'_> {
+        self.handling.set(true);
+        Listening(&self.handling)
     }
 
     /// Listeners to requests run until the guard is dropped; `None` when they do already.

@@ -6,7 +6,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
@@ -21,7 +21,7 @@ use super::worker::Worker;
 use crate::metrics::{IterationEnd, ScriptError};
 use crate::plan::{ScenarioPlan, TaskPlan, Wait};
 use crate::script::{
-    CallEnd, Calling, Ending, ScriptEvent, VALUE_TOO_DEEP, Value, VuContext, Waited, wait_seconds,
+    Arrival, CallEnd, Calling, Ending, ScriptEvent, VALUE_TOO_DEEP, Value, VuContext, Waited, wait_seconds,
 };
 use crate::text::LONGEST_DURATION;
 
@@ -206,7 +206,7 @@ impl VirtualUser {
                 was_late = due <= ended;
             }
             if !was_late {
-                if !self.vu.wait_until(due).await {
+                if self.listening(self.vu.wait_until(due)).await != Some(true) {
                     return;
                 }
             } else if self.fiber.suspensions() == suspensions {
@@ -226,7 +226,7 @@ impl VirtualUser {
                 Turn::Free => return Some(Begin { due, is_placed: false }),
                 Turn::Over => return None,
                 Turn::Hold => {
-                    if self.vu.wait_for_turn(None, changed).await == Waited::Stopped {
+                    if self.listening(self.vu.wait_for_turn(None, changed)).await? == Waited::Stopped {
                         return None;
                     }
                     // The time of the pause is nobody's lag.
@@ -242,11 +242,50 @@ impl VirtualUser {
                 Due::At(due) if due <= Instant::now() => return Some(Begin { due, is_placed: true }),
                 Due::At(due) => Some(due),
             };
-            match (self.vu.wait_for_turn(deadline, changed).await, deadline) {
+            match (self.listening(self.vu.wait_for_turn(deadline, changed)).await?, deadline) {
                 (Waited::Stopped, _) => return None,
                 (Waited::Due, Some(due)) => return Some(Begin { due, is_placed: true }),
                 _ => {}
             }
+        }
+    }
+
+    /// Waits for something between two iterations, and gives what arrives meanwhile on websockets to their handlers.
+    /// `None` when the user is to end.
+    async fn listening<T>(&self, wait: impl Future<Output = T>) -> Option<T> {
+        let mut wait = pin!(wait);
+        loop {
+            let arrival = poll_fn(|context| match wait.as_mut().poll(context) {
+                Poll::Ready(value) => Poll::Ready(Ok(value)),
+                Poll::Pending => self.vu.poll_arrival(context).map(Err),
+            });
+            match arrival.await {
+                Ok(value) => return Some(value),
+                // Boxed: rare, and every user's future would have to make room for it.
+                Err(arrival) => match Box::pin(self.hand_over(arrival)).await {
+                    Next::Go | Next::Failed => {}
+                    Next::Interrupted | Next::Leave => return None,
+                },
+            }
+        }
+    }
+
+    /// Calls the handler of a websocket.
+    async fn hand_over(&self, arrival: Arrival) -> Next {
+        self.vu.calling.set(Calling::Listener);
+        let (vu, host) = (self.vu.clone(), self.worker.host().clone());
+        let called = self
+            .run("on_message", move || {
+                let handled = arrival.deliver(&host, &vu).and_then(|()| host.settle(&vu));
+                vu.end_listeners();
+                handled.map_err(CallEnd::Ended)
+            })
+            .await;
+        self.vu.settle(&mut self.worker.host().recorder.borrow_mut());
+        self.vu.groups.borrow_mut().clear();
+        match self.judge(called).0 {
+            Judged::Next(next) => next,
+            Judged::Failed(_) => Next::Failed,
         }
     }
 
@@ -298,10 +337,12 @@ impl VirtualUser {
             .run(function, move || {
                 let called = script.call(&vu, &name);
                 // Here and not after the fiber: listeners to requests may wait.
-                match called {
+                let called = match called {
                     Ok(()) | Err(CallEnd::Error(_)) => host.settle(&vu).map_err(CallEnd::Ended).and(called),
                     Err(CallEnd::Ended(_)) => called,
-                }
+                };
+                vu.end_listeners();
+                called
             })
             .await;
         self.vu.settle(&mut self.worker.host().recorder.borrow_mut());

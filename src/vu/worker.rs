@@ -26,8 +26,8 @@ use crate::metrics::{CustomMetric, Threshold};
 use crate::metrics::{DEFAULT_SERIES_CAP, Delta, Recorder, ScriptError, Tap, Thresholds, WorkerHealth};
 use crate::plan::{ScenarioPlan, TestPlan, Wait};
 use crate::script::{
-    Extension, Host, LoadError, MessageSink, Pulse, RunState, ScriptEngine, ScriptEvent, ScriptInputs,
-    Secrets, Sources, Stage, Value, VuContext, VuParts, VuTags,
+    Extension, Host, LoadError, MessageSink, Pulse, RunState, ScriptEngine, ScriptInputs, Secrets, Sources,
+    Stage, Value, VuContext, VuParts, VuTags,
 };
 use crate::system::{Sleep, Timers, thread_cpu};
 
@@ -162,7 +162,7 @@ impl Worker {
             load_script(&shared.sources, &host, &shared.extensions, &shared.variables, |script, _| script)?;
         host.set_messages(shared.messages.clone());
         let script = Rc::new(script);
-        listen(&host, &script);
+        host.set_script(&script);
         let scenarios = shared.plan.scenarios.iter().map(scenario).collect();
         let bases = shared.plan.scenarios.iter().map(|plan| base(&shared.plan, Some(plan))).collect();
         let tags = shared.plan.scenarios.iter().map(|plan| tags(&shared.plan, plan, &host)).collect();
@@ -201,7 +201,7 @@ impl Worker {
         match loaded {
             Ok(script) => {
                 let script = Rc::new(script);
-                listen(&self.host, &script);
+                self.host.set_script(&script);
                 self.script.replace(script);
             }
             Err(error) => self.host.show_error(&error),
@@ -419,12 +419,6 @@ async fn keep_time(timers: Rc<Timers>, pulse: Arc<Pulse>) {
         }
     };
     tokio::join!(timers.run(), beats);
-}
-
-/// Requests are told to the script if it listens to them; otherwise telling costs nothing.
-fn listen(host: &Host, script: &Rc<ScriptEngine>) {
-    let listens = script.listens(ScriptEvent::Request);
-    host.set_request_listener(listens.then(|| Rc::downgrade(script)));
 }
 
 fn scenario(plan: &ScenarioPlan) -> Rc<Scenario> {

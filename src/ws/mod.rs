@@ -5,12 +5,16 @@
 //! background. Invariant: a connection that failed or was closed is never read or written again.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{Sink, SinkExt, StreamExt};
 use http::{HeaderMap, HeaderValue, header};
+use tokio::task::coop;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message as Frame};
@@ -99,31 +103,41 @@ impl WebSocket {
 
     /// Waits for the next message; answers pings meanwhile.
     pub(crate) async fn receive(&mut self) -> Result<Received, HttpError> {
-        while let Some(frame) = self.stream.next().await {
-            match frame {
-                Ok(Frame::Text(text)) => {
-                    return Ok(Received::Message(Message::Text(text.as_str().to_owned())));
-                }
-                Ok(Frame::Binary(bytes)) => return Ok(Received::Message(Message::Binary(bytes))),
+        let received = poll_fn(|cx| self.poll_receive(cx)).await;
+        if let Ok(Received::Closed(_)) = &received {
+            // What `poll_receive` could not send yet.
+            let _ = tokio::time::timeout(CLOSING, self.stream.flush()).await;
+        }
+        received
+    }
+
+    /// The same for one who waits for something else as well.
+    pub(crate) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Received, HttpError>> {
+        loop {
+            // A server that sends without end must not keep the thread.
+            let turn = ready!(coop::poll_proceed(cx));
+            let Some(frame) = ready!(self.stream.poll_next_unpin(cx)) else {
+                return Poll::Ready(Ok(Received::Closed("no code".to_owned())));
+            };
+            turn.made_progress();
+            return Poll::Ready(match frame {
+                Ok(Frame::Text(text)) => Ok(Received::Message(Message::Text(text.as_str().to_owned()))),
+                Ok(Frame::Binary(bytes)) => Ok(Received::Message(Message::Binary(bytes))),
                 Ok(Frame::Close(frame)) => {
                     // Sends the frame that answers it; whether that arrives is of no matter. The end of the TCP connection,
                     // for which a server may leave the client waiting, is not waited for.
-                    let _ = tokio::time::timeout(CLOSING, self.stream.flush()).await;
+                    let _ = Pin::new(&mut self.stream).poll_flush(cx);
                     let why = match frame {
                         Some(frame) if frame.reason.is_empty() => format!("code {}", u16::from(frame.code)),
                         Some(frame) => format!("code {}: {}", u16::from(frame.code), frame.reason.as_str()),
                         None => "no code".to_owned(),
                     };
-                    return Ok(Received::Closed(why));
+                    Ok(Received::Closed(why))
                 }
-                // A server that does nothing but ping must not keep the thread.
-                Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_)) => {
-                    tokio::task::coop::consume_budget().await
-                }
-                Err(error) => return Err(explain(error, &self.peer)),
-            }
+                Ok(Frame::Ping(_) | Frame::Pong(_) | Frame::Frame(_)) => continue,
+                Err(error) => Err(explain(error, &self.peer)),
+            });
         }
-        Ok(Received::Closed("no code".to_owned()))
     }
 
     /// Sends a close frame and waits up to two seconds for the peer's. Messages still in flight are lost.
@@ -135,7 +149,7 @@ impl WebSocket {
                     if frame.is_close() {
                         break;
                     }
-                    tokio::task::coop::consume_budget().await;
+                    coop::consume_budget().await;
                 }
             }
         };

@@ -76,4 +76,5 @@ mod uploads;
 mod users;
 mod verdicts;
 mod waits;
+mod websocket_pushes;
 mod websockets;

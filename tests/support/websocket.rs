@@ -9,9 +9,14 @@
 //! | `ping` | pings on each message and answers it when the pong is there |
 //! | `bye` | closes with code 4000 on the first message |
 //! | `linger` | closes as `bye` does, and does not close the connection under it |
+//! | `feed` | sends `tick 1`, `tick 2` … unasked, every 10 ms, and echoes |
+//! | `push` | sends `push` at once and the message 100 ms later; answers `note` with the push alone |
+//! | `reverse` | answers two messages at a time, the later one first |
 //! | `cut` | drops the connection on the first message |
 //! | `refuse` | answers the handshake with 403 |
 //! | `page` | answers the handshake with 200 |
+
+use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -50,6 +55,9 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
     if name == "greet" {
         socket.send(Message::text("hello")).await?;
     }
+    if name == "feed" {
+        return feed(socket).await;
+    }
     let mut held = None;
     while let Some(message) = socket.next().await {
         let message = message?;
@@ -70,6 +78,20 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
                 std::future::pending::<()>().await;
             }
             ("cut", _) => return Ok(()),
+            ("push", message) => {
+                socket.send(Message::text("push")).await?;
+                if message != Message::text("note") {
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    socket.send(message).await?;
+                }
+            }
+            ("reverse", message) => match held.take() {
+                Some(earlier) => {
+                    socket.send(message).await?;
+                    socket.send(earlier).await?;
+                }
+                None => held = Some(message),
+            },
             ("ping", message) => {
                 held = Some(message);
                 socket.send(Message::Ping("x".into())).await?;
@@ -78,4 +100,27 @@ async fn talk<S: AsyncRead + AsyncWrite + Unpin>(
         }
     }
     Ok(())
+}
+
+async fn feed<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+) -> Result<(), tokio_tungstenite::tungstenite::Error> {
+    let mut ticks = 0;
+    loop {
+        tokio::select! {
+            message = socket.next() => match message {
+                Some(message) => {
+                    let message = message?;
+                    if message.is_text() {
+                        socket.send(message).await?;
+                    }
+                }
+                None => return Ok(()),
+            },
+            () = tokio::time::sleep(Duration::from_millis(10)) => {
+                ticks += 1;
+                socket.send(Message::text(format!("tick {ticks}"))).await?;
+            }
+        }
+    }
 }

@@ -39,7 +39,7 @@ mod threshold;
 mod time;
 mod vu;
 pub(crate) mod wait;
-mod ws;
+pub(crate) mod ws;
 mod ws_metrics;
 
 use std::rc::Rc;
