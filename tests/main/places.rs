@@ -2,7 +2,7 @@
 
 use std::process::{Command, Stdio};
 
-use crate::support::{Sandbox, Server};
+use crate::support::{Sandbox, Server, wait_until};
 
 const SCRIPT: &str =
     "import \"lib\" as lib;\nconst ROWS = data::csv(\"rows.csv\");\nfn iteration() { http::get(\"/x\"); }";
@@ -156,6 +156,9 @@ fn standard_output_that_is_full_is_no_success_of_any_command() {
         words("demo -t 300ms -u 2 -r 10"),
         words("demo -t 300ms -u 2 -r 10 --json"),
         words("target --port 0"),
+        words("web --web-address 127.0.0.1:0"),
+        words("ctl status --results-dir on"),
+        words("ctl status --results-dir on --json"),
         words("monitor 1"),
         words("monitor 1 --serve 0"),
         words("new shop.rhai"),
@@ -185,6 +188,14 @@ fn standard_output_that_is_full_is_no_success_of_any_command() {
         words("check test.rhai --json"),
         words("completions bash"),
     ];
+    // For `ctl`: a run that is on.
+    let wait = "wait(0.1); fn iteration() { http::get(\"/x\"); }";
+    sandbox.write("long.rhai", wait);
+    let long = ["run", "long.rhai", "-H", &url, "--control", "--results-dir", "on", "--only-summary"];
+    let _long = sandbox.start(&long);
+    wait_until("the run that is on", || {
+        sandbox.run(&["ctl", "status", "--results-dir", "on"]).code == Some(0)
+    });
     for arguments in &commands {
         let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let child = sandbox.command(arguments).stdout(full).spawn().unwrap();

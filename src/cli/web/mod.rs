@@ -31,6 +31,10 @@ fn serve(args: &WebArgs) -> Result<(), String> {
     let page = Arc::new(Page::open(&args.page(), &args.results_dir, Some(launcher.clone()))?);
     launcher.show_on(&page);
     output::out(&format!("rhaid web: {}\n", page.url()));
+    if output::problem().is_some() {
+        // Nobody learns where it is; what is wrong is told at the end.
+        return Ok(());
+    }
     let event_loop = event_loop().map_err(|_| "the page cannot be kept open".to_owned())?;
     event_loop.block_on(async {
         let mut signals = Signals::new();
