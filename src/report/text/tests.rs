@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Look, live, plain_line, summary};
 use crate::fixture::{self, assert_golden};
+use crate::metrics::Snapshot;
 use crate::plan::EndedBy;
 use crate::text::width;
 
@@ -113,17 +114,18 @@ fn the_live_block_looks_as_it_should_and_fits() {
 }
 
 /// The live block of a run whose target stalls and errs, with resources, in a terminal of this size.
-fn live_in(columns: usize, rows: usize) -> Vec<String> {
+fn live_in(snapshot: &Snapshot, columns: usize, rows: usize) -> Vec<String> {
     let mut info = fixture::info();
     info.host = Some("https://shop.staging.example.com:8443".to_owned());
     let look = Look { width: columns, ..LOOK };
-    live(&info, &fixture::troubled(), Some(Duration::from_secs(60)), look, rows)
+    live(&info, snapshot, Some(Duration::from_secs(60)), look, rows)
 }
 
 #[test]
 fn the_live_block_fits_80x24_and_uses_120x40() {
+    let snapshot = &fixture::troubled();
     for (name, columns, rows) in [("live_80x24.txt", 80, 22), ("live_120x40.txt", 120, 38)] {
-        let lines = live_in(columns, rows);
+        let lines = live_in(snapshot, columns, rows);
         assert!(lines.len() <= rows, "{} lines", lines.len());
         assert_golden(name, &(lines.join("\n") + "\n"));
         let text = lines.join("\n");
@@ -131,11 +133,11 @@ fn the_live_block_fits_80x24_and_uses_120x40() {
         assert!(text.contains("stall: 0 responses in 2 s"), "{text}");
         assert!(text.contains("\n target     CPU "), "{text}");
     }
-    let tall = live_in(120, 38).join("\n");
+    let tall = live_in(snapshot, 120, 38).join("\n");
     assert!(tall.contains("\n machine    CPU ") && tall.contains("\n generator  CPU "), "{tall}");
     for rows in 6..60 {
         for columns in [40, 80, 120] {
-            let lines = live_in(columns, rows);
+            let lines = live_in(snapshot, columns, rows);
             assert!(lines.len() <= rows.max(8), "{columns}x{rows}: {lines:#?}");
             assert!(lines.iter().all(|line| width(line) <= columns), "{columns}x{rows}: {lines:#?}");
             let host = lines.iter().any(|line| line.contains("https://shop.staging.example.com:8443"));
@@ -143,7 +145,7 @@ fn the_live_block_fits_80x24_and_uses_120x40() {
         }
     }
     // However small, state and thresholds stay.
-    let small = live_in(80, 5).join("\n");
+    let small = live_in(snapshot, 80, 5).join("\n");
     assert!(small.contains("in flight") && small.contains(" thresholds "), "{small}");
 }
 
