@@ -37,11 +37,7 @@ pub(super) fn demo(args: &DemoArgs) -> Exit {
     });
     let exit = run::execute(test, &RunArgs { output: args.output.clone(), ..RunArgs::default() }).exit;
     if exit == Exit::Passed && !args.output.quiet {
-        output::err(
-            "\nNext, write a script of your own and try it out:\n  \
-             rhaid new shop.rhai\n  \
-             rhaid run shop.rhai --host http://127.0.0.1:8000 --once\n",
-        );
+        output::err("\nNext, start a script of your own; it says how to go on:\n  rhaid new shop.rhai\n");
     }
     exit
 }
