@@ -53,7 +53,7 @@ pub(crate) async fn feed(lane: Rc<Lane>) {
         let mut wake = due.or(end);
         if let Some(end) = end.filter(|&end| end <= now) {
             lane.end();
-            let cut = end + lane.stop_timeout();
+            let cut = end + lane.last_grace();
             if cut <= now && !is_cut {
                 is_cut = true;
                 lane.stop_users(Some(std::time::Duration::ZERO));

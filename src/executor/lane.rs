@@ -183,10 +183,11 @@ impl Lane {
         all.into_iter().for_each(|id| self.worker.stop_user(id, grace));
     }
 
-    /// Time that running iterations get.
-    pub(super) fn stop_timeout(&self) -> Duration {
-        let timeouts = self.plan.scenarios.iter().map(|&scenario| self.worker.stop_timeout(scenario));
-        timeouts.max().unwrap_or_default()
+    /// Time that running iterations get when the time of the lane is over.
+    pub(super) fn last_grace(&self) -> Duration {
+        let plan = self.worker.plan();
+        let graces = self.plan.scenarios.iter().map(|&scenario| plan.last_grace_of(scenario));
+        graces.max().unwrap_or_default()
     }
 
     /// Waits until none of its users is left here.

@@ -33,9 +33,10 @@ pub(crate) async fn follow(lane: Rc<Lane>) {
                 lane.start_user(seat, None);
             }
         }
+        let is_end = users == 0 && !schedule.curve.wants_users_after(time);
         for seat in own_seats(users, wanted, lane.part).rev() {
             again.remove(&seat);
-            lane.worker.stop_user(lane.user_id(seat), lane.rule.grace);
+            lane.worker.dismiss_user(lane.user_id(seat), lane.rule.grace, is_end);
         }
         wanted = users;
         again.retain(|&seat| {

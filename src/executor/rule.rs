@@ -19,7 +19,7 @@ pub(crate) struct Rule {
     pub(crate) spawn_rate: Option<f64>,
     /// Seconds in which they leave one by one at the end, if they do.
     pub(crate) ramp_down: Option<f64>,
-    /// Time that a running iteration gets when its user is taken away, instead of the stop timeout.
+    /// Time that a running iteration may go on when its user is taken away before the end.
     pub(crate) grace: Option<Duration>,
 }
 

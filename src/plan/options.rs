@@ -50,6 +50,9 @@ pub struct Options {
     pub iterations: Option<u64>,
     /// Grace period for running iterations when the run stops.
     pub stop_timeout: Option<Duration>,
+    /// Time that a running iteration may go on undisturbed when the time of its load is over, instead of being cut at its
+    /// next sleep.
+    pub graceful_stop: Option<Duration>,
     /// Time that `setup`, and the listeners to `test_start`, may take.
     pub setup_timeout: Option<Duration>,
     /// Seed for all random values.
@@ -132,6 +135,7 @@ impl Options {
             once: self.once || lower.once,
             iterations: self.iterations.or(lower.iterations),
             stop_timeout: self.stop_timeout.or(lower.stop_timeout),
+            graceful_stop: self.graceful_stop.or(lower.graceful_stop),
             setup_timeout: self.setup_timeout.or(lower.setup_timeout),
             seed: self.seed.or(lower.seed),
             threads: self.threads.or(lower.threads),

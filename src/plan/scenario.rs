@@ -32,6 +32,8 @@ pub struct ScenarioPlan {
     pub env: BTreeMap<String, String>,
     /// Grace period for running iterations when the run stops, instead of the run's.
     pub stop_timeout: Option<Duration>,
+    /// Time that a running iteration may go on undisturbed when the time of its load is over, instead of the run's.
+    pub graceful_stop: Option<Duration>,
     /// How its iterations are started; without one it gets a share of the run's users or rate.
     pub executor: Option<Executor>,
     /// Delay before its executor starts, after the start of the run or the end of `after`.
@@ -56,6 +58,7 @@ impl ScenarioPlan {
             tags: BTreeMap::new(),
             env: BTreeMap::new(),
             stop_timeout: None,
+            graceful_stop: None,
             executor: None,
             start_time: Duration::ZERO,
             after: None,

@@ -38,6 +38,8 @@ pub struct TestPlan {
     pub iterations: Option<u64>,
     /// Grace period for running iterations when the run stops.
     pub stop_timeout: Duration,
+    /// Time that a running iteration may go on undisturbed when the time of its load is over.
+    pub graceful_stop: Option<Duration>,
     /// Time that `setup`, and each listener to `test_start`, may take.
     pub setup_timeout: Duration,
     /// Seed for all random values.
@@ -70,6 +72,16 @@ impl TestPlan {
     /// Grace period for running iterations of a scenario.
     pub(crate) fn stop_timeout_of(&self, scenario: usize) -> Duration {
         self.scenarios[scenario].stop_timeout.unwrap_or(self.stop_timeout)
+    }
+
+    /// Time that running iterations of a scenario may go on undisturbed when the time of its load is over.
+    pub(crate) fn graceful_stop_of(&self, scenario: usize) -> Option<Duration> {
+        self.scenarios[scenario].graceful_stop.or(self.graceful_stop)
+    }
+
+    /// Time after which no iteration of a scenario runs any more when the time of its load is over.
+    pub(crate) fn last_grace_of(&self, scenario: usize) -> Duration {
+        self.graceful_stop_of(scenario).unwrap_or_else(|| self.stop_timeout_of(scenario))
     }
 
     /// Validates options and scenarios and combines them. `default_seed` is used when none is set.
@@ -134,6 +146,7 @@ impl TestPlan {
                 options.iterations
             },
             stop_timeout: options.stop_timeout.unwrap_or(DEFAULT_STOP_TIMEOUT),
+            graceful_stop: options.graceful_stop,
             setup_timeout: options.setup_timeout.unwrap_or(DEFAULT_SETUP_TIMEOUT),
             seed: options.seed.unwrap_or(default_seed),
             threads: options.threads.unwrap_or_else(|| cores().min(users as usize)),

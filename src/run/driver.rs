@@ -373,7 +373,7 @@ impl<W: Workers> Driver<W> {
         // The last iterations were running; the time limits them as it limits all others.
         if self.load.iterations_done && self.stops == 0 {
             self.load.last_iterations = None;
-            self.fleet.tell_all(Command::Stop);
+            self.fleet.tell_all(Command::Dismiss);
         }
     }
 

@@ -168,6 +168,14 @@ impl LoadTest {
         self
     }
 
+    /// Time that a running iteration may go on undisturbed, sleeps included, when the time of the load is over, as k6's
+    /// `gracefulStop`; by default, it ends at its next sleep.
+    #[must_use]
+    pub fn graceful_stop(mut self, time: Duration) -> Self {
+        self.options.graceful_stop = Some(time);
+        self
+    }
+
     /// Seed of everything random; without one each run has its own.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {

@@ -180,6 +180,10 @@ async fn serve(
                 lanes.give_up();
                 worker.finish_all();
             }
+            Command::Dismiss => {
+                lanes.give_up();
+                worker.dismiss_all();
+            }
             Command::Stop => {
                 lanes.give_up();
                 worker.stop_all();

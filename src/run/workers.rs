@@ -31,6 +31,8 @@ pub(super) enum Command {
     AskShape { lane: usize, function: String, elapsed: f64, last: Option<ShapeLoad> },
     /// Begin no iteration any more; let the running ones end.
     Finish,
+    /// The time of the load is over: all users leave, with the graceful stop.
+    Dismiss,
     /// Stop all users, with the stop timeout.
     Stop,
     /// End everything at once.
@@ -115,6 +117,7 @@ mod tests {
             Command::Follow { lane: 1, schedule },
             Command::AskShape { lane: 0, function, elapsed: 1.5, last },
             Command::Finish,
+            Command::Dismiss,
             Command::Stop,
             Command::StopNow,
             Command::Announce(ScriptEvent::Stage, fields),

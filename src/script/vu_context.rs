@@ -318,6 +318,13 @@ impl VuContext {
         self.wake();
     }
 
+    /// The same, with a number as that of [`VuContext::stop`].
+    pub(crate) fn dismiss(&self) -> u32 {
+        self.tellings.set(self.tellings.get().wrapping_add(1));
+        self.finish();
+        self.tellings.get()
+    }
+
     /// Tells the user to stop: as [`VuContext::finish`], and an iteration that sleeps ends there. Gives the number
     /// of this telling; see [`VuContext::tellings`].
     pub(crate) fn stop(&self) -> u32 {

@@ -268,6 +268,35 @@ impl Worker {
         });
     }
 
+    /// Tells a user that the load has no place for it any more, for good when that is the `end`. A running iteration goes on
+    /// undisturbed for the graceful stop, or when it leaves before the end for `ramp_down`, and is then cut off; where
+    /// neither is set, the user is stopped as by [`Worker::stop_user`].
+    pub(crate) fn dismiss_user(self: &Rc<Self>, id: u64, ramp_down: Option<Duration>, is_end: bool) {
+        let Some(vu) = self.users.borrow().get(&id).cloned() else { return };
+        let at_end = self.shared.plan.graceful_stop_of(vu.scenario_index as usize);
+        let Some(grace) = (if is_end { at_end.or(ramp_down) } else { ramp_down.or(at_end) }) else {
+            return self.stop_user(id, None);
+        };
+        if vu.is_told_to_stop() {
+            return;
+        }
+        let telling = vu.dismiss();
+        let worker = self.clone();
+        tokio::task::spawn_local(async move {
+            tokio::time::sleep(grace).await;
+            if vu.tellings() == telling && worker.users.borrow().contains_key(&id) {
+                // The time of `on_stop` is its own.
+                worker.stop_user(id, (!vu.is_in_stop_hook()).then_some(Duration::ZERO));
+            }
+        });
+    }
+
+    /// Dismisses all users, for good.
+    pub(crate) fn dismiss_all(self: &Rc<Self>) {
+        let all: Vec<u64> = self.users.borrow().keys().copied().collect();
+        all.into_iter().for_each(|id| self.dismiss_user(id, None, true));
+    }
+
     /// Lets a user that was told to stop go on, if it has not ended; false when there is none of this number.
     pub(crate) fn keep_user(&self, id: u64) -> bool {
         let users = self.users.borrow();

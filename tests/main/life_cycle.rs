@@ -281,3 +281,83 @@ fn stopping_during_setup_ends_the_run_without_load() {
     assert_eq!((server.total(), report.snapshot().total.requests), (1, 0));
     assert!(!report.passed());
 }
+
+#[test]
+fn a_graceful_stop_lets_sleeping_iterations_finish_at_the_end_of_the_time() {
+    let server = Server::start();
+    let script =
+        "fn iteration() { sleep(0.4); http::get(\"/done\"); } fn on_stop() { http::get(\"/stop\"); }";
+    let test = || load_test(script).host(&server.url()).users(2).run_time(Duration::from_millis(150));
+    let ran = run(test().graceful_stop(Duration::from_secs(20))).without_errors();
+    let iterations = &ran.snapshot().iterations;
+    assert_eq!((iterations.completed, iterations.interrupted, iterations.started), (2, 0, 2));
+    assert_eq!((server.hits("/done"), server.hits("/stop")), (2, 2));
+    assert_eq!(*ran.report.ended_by(), EndedBy::RunTime);
+    // Without one, they end in their sleep.
+    let ran = run(test()).without_errors();
+    assert_eq!((ran.snapshot().iterations.interrupted, server.hits("/done")), (2, 2));
+}
+
+#[test]
+fn what_has_not_ended_after_the_graceful_stop_is_cut_off() {
+    let server = Server::start();
+    let script = r#"
+        scenario("short", #{ exec: "sleeps", graceful_stop: "100ms", fixed_count: 1 });
+        scenario("long", #{ exec: "naps", graceful_stop: "20s", fixed_count: 1 });
+        scenario("none", #{ exec: "waits", graceful_stop: 0, fixed_count: 1 });
+        fn sleeps() { sleep(3600); http::get("/never"); }
+        fn naps() { sleep(0.3); http::get("/done"); }
+        fn waits() { http::get("/delay/60000"); }
+        fn on_stop() { http::get("/stop"); }
+    "#;
+    let started = std::time::Instant::now();
+    let test = load_test(script).host(&server.url()).users(3).run_time(Duration::from_millis(100));
+    let ran = run(test).without_errors();
+    assert_eq!((ran.snapshot().iterations.completed, ran.snapshot().iterations.interrupted), (1, 2));
+    assert_eq!((server.hits("/done"), server.hits("/stop")), (1, 3), "on_stop has a time of its own");
+    assert!(started.elapsed() < Duration::from_secs(15), "nobody waits for the stop timeout");
+}
+
+#[test]
+fn a_graceful_stop_is_for_every_kind_of_load_and_not_for_a_run_that_is_stopped() {
+    let server = Server::start();
+    let sleeps = "fn f() { sleep(0.4); http::get(\"/done\"); }";
+    for (executor, done) in [
+        ("executor: \"constant-vus\", vus: 2, duration: \"150ms\", graceful_stop: \"20s\"", 2),
+        (
+            "executor: \"per-vu-iterations\", vus: 2, iterations: 9, max_duration: \"150ms\", graceful_stop: \"20s\"",
+            2,
+        ),
+        (
+            "executor: \"shared-iterations\", vus: 2, iterations: 9, max_duration: \"150ms\", graceful_stop: \"20s\"",
+            2,
+        ),
+        (
+            "executor: \"ramping-vus\", start_vus: 2, graceful_ramp_down: \"20s\", stages: [#{ duration: \"150ms\", target: 0 }]",
+            2,
+        ),
+        (
+            "executor: \"ramping-vus\", start_vus: 2, graceful_stop: \"20s\", stages: [#{ duration: \"150ms\", target: 0 }]",
+            2,
+        ),
+        // The last iterations of a rate finish anyway; here they are given less time than by default.
+        ("executor: \"constant-arrival-rate\", rate: 10, duration: \"200ms\", graceful_stop: \"50ms\"", 0),
+    ] {
+        let before = server.hits("/done");
+        let script = format!("scenario(\"s\", #{{ exec: \"f\", {executor} }}); {sleeps}");
+        let ran = run(load_test(&script).host(&server.url())).without_errors();
+        assert_eq!(server.hits("/done") - before, done, "{executor}: {:?}", ran.snapshot().iterations);
+    }
+    let script = "fn iteration() { sleep(3600); }";
+    let test = load_test(script).graceful_stop(Duration::from_secs(3600)).run_time(Duration::from_secs(3600));
+    let report = block_on(async {
+        let handle = test.start().await.unwrap();
+        let mut snapshots = handle.snapshots();
+        while snapshots.borrow_and_update().users == 0 {
+            snapshots.changed().await.unwrap();
+        }
+        handle.stop();
+        handle.wait().await.unwrap()
+    });
+    assert_eq!(report.snapshot().iterations.interrupted, 1);
+}

@@ -123,6 +123,11 @@ pub(in crate::cli) struct RunArgs {
     #[arg(short = 's', long, value_name = "TIME", env = "RHAID_STOP_TIMEOUT", value_parser = parse_duration)]
     pub(in crate::cli) stop_timeout: Option<Duration>,
 
+    /// Time that running iterations may go on, sleeps included, when the time of the load is over [default: they end at their
+    /// next sleep]
+    #[arg(long, value_name = "TIME", env = "RHAID_GRACEFUL_STOP", value_parser = parse_duration)]
+    pub(in crate::cli) graceful_stop: Option<Duration>,
+
     /// Time that setup may take [default: 60s]
     #[arg(long, value_name = "TIME", env = "RHAID_SETUP_TIMEOUT", value_parser = parse_duration)]
     pub(in crate::cli) setup_timeout: Option<Duration>,
@@ -323,6 +328,7 @@ impl RunArgs {
             once: self.once,
             iterations: self.iterations,
             stop_timeout: self.stop_timeout,
+            graceful_stop: self.graceful_stop,
             setup_timeout: self.setup_timeout,
             seed: self.seed,
             threads: self.threads,

@@ -211,7 +211,10 @@ impl Lanes {
             let run = &self.lanes[lane];
             let State::Running(running) = &run.state else { continue };
             let ends = [running.stopped, running.schedule.end()].into_iter().flatten().min();
-            let timeouts = run.scenarios.iter().map(|&scenario| plan.stop_timeout_of(scenario));
+            let timeouts = run
+                .scenarios
+                .iter()
+                .map(|&scenario| plan.stop_timeout_of(scenario).max(plan.last_grace_of(scenario)));
             let timeout = timeouts.max().unwrap_or_default();
             let is_overdue = at_once || ends.is_some_and(|ends| ends.saturating_add(timeout) <= now);
             if is_overdue && !running.idle[worker] {

@@ -77,6 +77,9 @@ keys! {
     iterations: "whole number";
     /// Grace period for running iterations when the run stops.
     stop_timeout: "time";
+    /// Time that running iterations may go on, sleeps included, when the time of the load is over; see
+    /// [load.md](load.md#graceful-stop). By default, they end at their next `sleep`.
+    graceful_stop: "time";
     /// Time that `setup`, and the listeners to `test_start`, may take; then the run does not begin. Default 60 s.
     setup_timeout: "time";
     /// Pass/fail conditions: a map from metrics to conditions, as in k6, or an array of complete thresholds; see
@@ -301,6 +304,7 @@ fn option(options: &mut Options, key: &str, value: &Dynamic) -> Result<(), Strin
         "hold" => options.hold = Some(convert::duration(&what, value)?),
         "iterations" => options.iterations = Some(convert::count(&what, value)?),
         "stop_timeout" => options.stop_timeout = Some(convert::duration(&what, value)?),
+        "graceful_stop" => options.graceful_stop = Some(convert::duration(&what, value)?),
         "setup_timeout" => options.setup_timeout = Some(convert::duration(&what, value)?),
         "tags" => options.tags = convert::text_map(&what, value)?.into_iter().collect(),
         "seed" => options.seed = Some(convert::count(&what, value)?),

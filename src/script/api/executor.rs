@@ -49,7 +49,7 @@ keys! {
     start_vus: "whole number";
     /// Stages of the number of VUs or the rate, interpolated linearly from target to target.
     stages: "array of maps `duration`, `target`, `name`, or text such as `\"30s:20,1m:20\"`";
-    /// Grace period for the running iteration of a VU that `ramping-vus` stops, instead of `stop_timeout`.
+    /// Time that the running iteration of a VU that `ramping-vus` removes may go on, sleeps included.
     graceful_ramp_down: "time";
     /// Iterations per VU (`per-vu-iterations`; default 1), or in total (`shared-iterations`).
     iterations: "whole number";

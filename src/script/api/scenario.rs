@@ -76,6 +76,9 @@ keys! {
     env: "map of names to plain values";
     /// Grace period for running iterations when the run stops, instead of the run's.
     stop_timeout: "time";
+    /// Time that running iterations may go on, sleeps included, when the time of the load is over, instead of the run's;
+    /// see [load.md](load.md#graceful-stop).
+    graceful_stop: "time";
     /// Delay before its [executor](load.md#executors) starts, after the start of the load or the end of `after`;
     /// default 0.
     start_time: "time";
@@ -121,6 +124,7 @@ pub(super) fn scenario(
             "tags" => convert::text_map(&what, value).map(|tags| plan.tags = tags.into_iter().collect()),
             "env" => convert::text_map(&what, value).map(|env| plan.env = env.into_iter().collect()),
             "stop_timeout" => convert::duration(&what, value).map(|time| plan.stop_timeout = Some(time)),
+            "graceful_stop" => convert::duration(&what, value).map(|time| plan.graceful_stop = Some(time)),
             "start_time" => convert::duration(&what, value).map(|time| plan.start_time = time),
             "after" => convert::text(&what, value).map(|name| plan.after = Some(name)),
             load if is_load_key(load) => Ok(()),
