@@ -36,6 +36,8 @@ pub enum Verdict<'a> {
     ThresholdsMet(usize),
     /// A capacity search is over: whether any rate held.
     Capacity(bool),
+    /// A trial in which nothing failed.
+    TrialPassed,
     /// The run is complete, but it has no thresholds to pass or fail.
     NoThresholdsSet,
 }
@@ -179,6 +181,7 @@ impl<'a> Verdict<'a> {
         }
         match (found, all) {
             (Some(_), _) => Verdict::Capacity(true),
+            (None, 0) if record.info.is_trial => Verdict::TrialPassed,
             (None, 0) => Verdict::NoThresholdsSet,
             (None, all) => Verdict::ThresholdsMet(all),
         }
@@ -195,7 +198,10 @@ impl<'a> Verdict<'a> {
 
     pub(crate) fn is_good(self) -> bool {
         match self {
-            Verdict::ThresholdsMet(_) | Verdict::Capacity(true) | Verdict::NoThresholdsSet => true,
+            Verdict::ThresholdsMet(_)
+            | Verdict::Capacity(true)
+            | Verdict::TrialPassed
+            | Verdict::NoThresholdsSet => true,
             Verdict::SetupFailed(_)
             | Verdict::Aborted(_)
             | Verdict::StoppedBySignal
@@ -229,6 +235,7 @@ impl<'a> Verdict<'a> {
             }
             Verdict::Regression(worse) => Some(worse.to_owned()),
             Verdict::WorkerLost => snapshot.blocking.lost_workers.first().map(lost_worker),
+            Verdict::TrialPassed => Some("nothing failed; a trial does not evaluate thresholds".to_owned()),
             Verdict::ThresholdsMet(1) => Some("the threshold was met".to_owned()),
             Verdict::ThresholdsMet(_) => Some("all thresholds were met".to_owned()),
             Verdict::Capacity(_) => snapshot.capacity.as_deref().map(|capacity| answer(capacity).0),
@@ -249,7 +256,7 @@ impl<'a> Verdict<'a> {
             | Verdict::Regression(_)
             | Verdict::WorkerLost
             | Verdict::Capacity(false) => "FAILED",
-            Verdict::ThresholdsMet(_) => "PASSED",
+            Verdict::ThresholdsMet(_) | Verdict::TrialPassed => "PASSED",
             Verdict::Capacity(true) => "CAPACITY",
             Verdict::NoThresholdsSet => "NO THRESHOLDS SET",
         }

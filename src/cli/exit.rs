@@ -44,7 +44,10 @@ impl Exit {
             Verdict::ThresholdsBreached(_, _) | Verdict::Capacity(false) => Exit::Threshold,
             Verdict::Regression(_) => Exit::Regression,
             Verdict::WorkerLost => Exit::Configuration,
-            Verdict::ThresholdsMet(_) | Verdict::Capacity(true) | Verdict::NoThresholdsSet => Exit::Passed,
+            Verdict::ThresholdsMet(_)
+            | Verdict::Capacity(true)
+            | Verdict::TrialPassed
+            | Verdict::NoThresholdsSet => Exit::Passed,
         }
     }
 }

@@ -46,6 +46,8 @@ pub struct Options {
     /// Trial run of a script: one user makes one pass, that is, one iteration or all steps of a sequence.
     /// Overrides users, run time and iterations.
     pub once: bool,
+    /// With `once`: all scenarios, one after the other, and each of their tasks once.
+    pub each_task: bool,
     /// Total iterations of all virtual users.
     pub iterations: Option<u64>,
     /// Grace period for running iterations when the run stops.
@@ -133,6 +135,7 @@ impl Options {
             hold: self.hold.or(lower.hold),
             capacity: self.capacity.or(lower.capacity),
             once: self.once || lower.once,
+            each_task: self.each_task || lower.each_task,
             iterations: self.iterations.or(lower.iterations),
             stop_timeout: self.stop_timeout.or(lower.stop_timeout),
             graceful_stop: self.graceful_stop.or(lower.graceful_stop),

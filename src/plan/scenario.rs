@@ -94,6 +94,8 @@ pub enum TaskOrder {
     Weighted,
     /// In sequence; starts over after the last task, or after one that failed.
     Sequence,
+    /// In sequence, also after one that failed.
+    Each,
     /// A Markov chain: at random, by weights that depend on the previous task.
     Markov {
         /// Index of the first task of each virtual user.

@@ -35,7 +35,9 @@ pub(super) fn select_by_tags(
         match scenario.order {
             TaskOrder::Markov { .. } if is_wanted(&[]) => {}
             TaskOrder::Markov { .. } => scenario.tasks.clear(),
-            TaskOrder::Weighted | TaskOrder::Sequence => scenario.tasks.retain(|task| is_wanted(&task.tags)),
+            TaskOrder::Weighted | TaskOrder::Sequence | TaskOrder::Each => {
+                scenario.tasks.retain(|task| is_wanted(&task.tags))
+            }
         }
     }
     let asked = asked_for(include, exclude);

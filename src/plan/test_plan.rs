@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use super::capacity::CapacityPlan;
 use super::chain::unreachable;
-use super::executor::{Executor, Late};
+use super::executor::{DEFAULT_MAX_DURATION, Executor, Late};
 use super::lane::LanePlan;
 use super::load::plan_load;
 use super::options::{HttpLayer, Options};
-use super::scenario::{ScenarioPlan, TaskOrder};
+use super::scenario::{ScenarioPlan, TaskOrder, Wait};
 use super::selection::select_by_tags;
 
 /// Default grace period for running iterations when the run stops.
@@ -93,7 +93,9 @@ impl TestPlan {
         let mut options = options;
         let mut scenarios = scenarios;
         if options.once {
-            options = Options { users: Some(1), ..without_load(options) };
+            // A trial of each task has executors of its own; see below.
+            let users = (!options.each_task).then_some(1);
+            options = Options { users, iterations: None, ..without_load(options) };
             for scenario in &mut scenarios {
                 (scenario.executor, scenario.start_time, scenario.after) = (None, Duration::ZERO, None);
             }
@@ -130,6 +132,9 @@ impl TestPlan {
             }
         }
         warnings.extend(scenarios.iter().flat_map(unreachable_tasks));
+        if options.once && options.each_task {
+            each_task_once(&mut scenarios);
+        }
         let load = plan_load(&options, &scenarios, &mut problems, &mut warnings);
         if !problems.is_empty() {
             return Err(PlanError(problems));
@@ -140,7 +145,7 @@ impl TestPlan {
             users,
             spawn_rate: options.spawn_rate.unwrap_or(1.0),
             run_time: load.run_time,
-            iterations: if options.once {
+            iterations: if options.once && !options.each_task {
                 Some(one_pass(&scenarios[load.mix[0]]))
             } else {
                 options.iterations
@@ -240,8 +245,30 @@ fn unreachable_tasks(scenario: &ScenarioPlan) -> Vec<String> {
 /// Iterations of one pass through a scenario.
 fn one_pass(scenario: &ScenarioPlan) -> u64 {
     match scenario.order {
-        TaskOrder::Sequence => scenario.tasks.len() as u64,
+        TaskOrder::Sequence | TaskOrder::Each => scenario.tasks.len() as u64,
         TaskOrder::Weighted | TaskOrder::Markov { .. } => 1,
+    }
+}
+
+/// One user for each scenario, one after the other, that runs each task once and waits for nothing in between.
+fn each_task_once(scenarios: &mut [ScenarioPlan]) {
+    let mut before = None;
+    for scenario in scenarios {
+        if scenario.order == TaskOrder::Weighted {
+            scenario.tasks.retain(|task| task.weight > 0);
+        }
+        // What follows in a sequence builds on what stands before it; other tasks do not.
+        if scenario.order != TaskOrder::Sequence {
+            scenario.order = TaskOrder::Each;
+        }
+        scenario.wait = Wait::None;
+        scenario.tasks.iter_mut().for_each(|task| task.wait = None);
+        scenario.executor = Some(Executor::PerVuIterations {
+            vus: 1,
+            iterations: scenario.tasks.len() as u64,
+            max_duration: DEFAULT_MAX_DURATION,
+        });
+        scenario.after = before.replace(scenario.name.clone());
     }
 }
 

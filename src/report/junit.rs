@@ -106,6 +106,7 @@ fn run(record: &RunRecord) -> Vec<TestCase> {
         // Thresholds are cases of their own, and so is a capacity search.
         Verdict::ThresholdsBreached(_, _)
         | Verdict::ThresholdsMet(_)
+        | Verdict::TrialPassed
         | Verdict::NoThresholdsSet
         | Verdict::Capacity(_) => TestCaseStatus::success(),
     };

@@ -1,19 +1,25 @@
 //! Requests and responses as text, for debugging scripts (`--once`, `--http-debug`).
 //!
-//! Pure. Leaves showing them to the message sink. Invariants: no credential is shown, and no text is longer
-//! than its parts allow: a body of 4 kB, a header of 8 kB each way.
+//! Leaves showing them to the message sink. Invariants: no credential is shown, and no text is longer
+//! than its parts allow: a body of 4 kB, that of an error in a line 1 kB, a header of 8 kB each way.
 
 use std::fmt::Write as _;
 
 use http::{HeaderMap, Method, Version};
 
+use super::host::Host;
+use super::message::{Level, Message};
 use super::secrets::Secrets;
+use super::vu_context::VuContext;
 use crate::credentials::masked_value;
-use crate::http::{Body, BodyPart, Exchange, field_text};
+use crate::http::{Body, BodyPart, Exchange, Request, field_text};
 use crate::text::format_count;
 
 /// How much of a body is shown.
 const BODY_BYTES: usize = 4096;
+
+/// How much of the body of an error is shown where bodies are not.
+const ERROR_BYTES: usize = 1024;
 
 /// How much of it is searched for secrets: a secret that ends beyond the shown part must not be shown in part.
 const SEARCHED_BYTES: usize = 4 * BODY_BYTES;
@@ -37,14 +43,32 @@ pub enum HttpDebug {
 
 /// A request before it is sent, as far as it is shown.
 pub(crate) struct Sent {
-    pub(crate) method: Method,
-    pub(crate) url: String,
-    pub(crate) headers: HeaderMap,
-    pub(crate) body: Body,
+    method: Method,
+    url: String,
+    headers: HeaderMap,
+    body: Body,
+}
+
+impl Sent {
+    /// What is kept of a request, if requests are shown.
+    pub(crate) fn of(host: &Host, vu: &VuContext, request: &Request) -> Option<Sent> {
+        (host.inputs.http_debug != HttpDebug::Off).then(|| Sent {
+            method: request.method.clone(),
+            url: request.target.as_str().to_owned(),
+            headers: vu.client.header_of(request),
+            body: request.body.clone(),
+        })
+    }
+
+    /// Shows it with what came of it.
+    pub(crate) fn show(&self, host: &Host, vu: &VuContext, exchange: &Exchange) {
+        let text = describe(host.inputs.http_debug, self, exchange, &host.inputs.common.secrets);
+        host.message(Message { level: Level::Info, text, from: Some((vu.id, vu.iteration.get())) });
+    }
 }
 
 /// A request and what came of it.
-pub(crate) fn describe(how: HttpDebug, sent: &Sent, exchange: &Exchange, secrets: &Secrets) -> String {
+fn describe(how: HttpDebug, sent: &Sent, exchange: &Exchange, secrets: &Secrets) -> String {
     let mask = |text: &str| secrets.masked(text.to_owned());
     let mut text = format!("{} {} -> {}", sent.method, mask(&sent.url), mask(&outcome(exchange)));
     for hop in &exchange.hops {
@@ -52,6 +76,7 @@ pub(crate) fn describe(how: HttpDebug, sent: &Sent, exchange: &Exchange, secrets
         let _ = write!(text, "\n  redirected with {} by {}", hop.status, mask(hop.url.as_str()));
     }
     if how < HttpDebug::Headers {
+        error_body(&mut text, exchange, secrets);
         return text;
     }
     let _ = write!(text, "\n  {}", timings(exchange));
@@ -65,11 +90,13 @@ pub(crate) fn describe(how: HttpDebug, sent: &Sent, exchange: &Exchange, secrets
         headers(&mut text, '<', &exchange.headers, secrets);
         if how == HttpDebug::Full {
             match exchange.decoded_body() {
-                Ok(decoded) => body(&mut text, '<', &decoded, secrets),
+                Ok(decoded) => body(&mut text, '<', &decoded, BODY_BYTES, secrets),
                 Err(error) => {
                     let _ = write!(text, "\n< ({})", error.message);
                 }
             }
+        } else {
+            error_body(&mut text, exchange, secrets);
         }
     }
     text
@@ -133,11 +160,11 @@ fn headers(text: &mut String, sign: char, headers: &HeaderMap, secrets: &Secrets
 /// Of a body that is streamed, what is in memory, and which files come between.
 fn sent_body(text: &mut String, sent: &Body, secrets: &Secrets) {
     if let Some(whole) = sent.whole() {
-        body(text, '>', whole, secrets);
+        body(text, '>', whole, BODY_BYTES, secrets);
     }
     for part in sent.parts() {
         match part {
-            BodyPart::Bytes(bytes) => body(text, '>', bytes, secrets),
+            BodyPart::Bytes(bytes) => body(text, '>', bytes, BODY_BYTES, secrets),
             BodyPart::File(file) => {
                 let (name, size) = (secrets.masked(file.name().to_owned()), format_count(file.size()));
                 let _ = write!(text, "\n>\n> (file '{name}', {size} bytes)");
@@ -146,20 +173,29 @@ fn sent_body(text: &mut String, sent: &Body, secrets: &Secrets) {
     }
 }
 
-fn body(text: &mut String, sign: char, body: &[u8], secrets: &Secrets) {
+/// What the server says about an error: the begin of its body.
+fn error_body(text: &mut String, exchange: &Exchange, secrets: &Secrets) {
+    if exchange.status >= 400
+        && let Ok(decoded) = exchange.decoded_body()
+    {
+        body(text, '<', &decoded, ERROR_BYTES, secrets);
+    }
+}
+
+fn body(text: &mut String, sign: char, body: &[u8], most: usize, secrets: &Secrets) {
     if body.is_empty() {
         return;
     }
-    let cut = body.len().saturating_sub(BODY_BYTES);
+    let cut = body.len().saturating_sub(most);
     // A character that was cut in two at the end does not make it binary.
     let searched = &body[..body.len().min(SEARCHED_BYTES)];
     let valid = searched.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-    if valid.len() + 4 <= searched.len().min(BODY_BYTES) || valid.contains('\0') {
+    if valid.len() + 4 <= searched.len().min(most) || valid.contains('\0') {
         let _ = write!(text, "\n{sign}\n{sign} ({} bytes of binary data)", body.len());
         return;
     }
     let _ = write!(text, "\n{sign}");
-    let shown = secrets.mask_begin(valid, BODY_BYTES);
+    let shown = secrets.mask_begin(valid, most);
     for line in shown.as_deref().unwrap_or(valid).lines() {
         let _ = write!(text, "\n{sign} {line}");
     }
@@ -190,7 +226,7 @@ mod tests {
         secrets.add("hunter2").unwrap();
         let shown = |bytes: &[u8]| {
             let mut text = String::new();
-            body(&mut text, '<', bytes, &secrets);
+            body(&mut text, '<', bytes, BODY_BYTES, &secrets);
             text
         };
         assert_eq!(shown(b""), "");

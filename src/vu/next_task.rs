@@ -14,6 +14,8 @@ pub(crate) enum NextTask {
     Weighted(WeightedIndex<u64>),
     /// So many, one after the other.
     Sequence(usize),
+    /// The same, whatever fails.
+    Each(usize),
     /// By task, what can follow it, with the weights.
     Markov { start: usize, next: Vec<(Vec<usize>, WeightedIndex<u64>)> },
 }
@@ -41,6 +43,7 @@ impl NextTask {
             _ if plan.tasks.len() == 1 => NextTask::Only,
             TaskOrder::Weighted => NextTask::Weighted(shares(plan.tasks.iter().map(|task| task.weight))),
             TaskOrder::Sequence => NextTask::Sequence(plan.tasks.len()),
+            TaskOrder::Each => NextTask::Each(plan.tasks.len()),
         }
     }
 
@@ -54,6 +57,7 @@ impl NextTask {
                 Some(Last { task, failed: false }) if task + 1 < *steps => task + 1,
                 _ => 0,
             },
+            NextTask::Each(tasks) => last.map_or(0, |last| (last.task + 1) % tasks),
             NextTask::Markov { start, next } => match last {
                 Some(Last { task, .. }) => {
                     let (targets, weights) = &next[task];

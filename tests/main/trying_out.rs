@@ -115,3 +115,77 @@ fn libraries_are_looked_for_in_further_folders() {
         LoadTest::from_file(sandbox.path().join("test.rhai")).unwrap().lib_root(sandbox.path().join("libs"));
     assert!(test.prepare().is_ok());
 }
+
+#[test]
+fn once_shows_all_requests_and_what_the_server_says_about_an_error() {
+    let server = Server::start();
+    let script = r#"
+        threshold("http_req_duration: p(95) < 1ms");
+        const KEY = secret::get("KEY");
+        let long = "";
+        long.pad(3000, "x");
+        const LONG = long;
+        fn iteration() {
+            http::batch(["/a", ["GET", "/b"], #{ url: "/c", name: "c" }]);
+            http::post("/refuse/422", #{ json: #{ said: "wrong field " + KEY, token: "hidden" }, expect: 422 });
+            http::post("/refuse/500", #{ body: LONG, expect: 500 });
+            http::post("/refuse/200", #{ body: "all is well" });
+            ws::connect("/ws/echo").close();
+        }
+    "#;
+    let sandbox = Sandbox::with(script);
+    let arguments = ["run", "test.rhai", "-H", &server.url(), "--once", "-e", "KEY=hush-hush-7"];
+    let output = sandbox.run(&arguments);
+    let shown = output.shown();
+    for path in ["/a", "/b", "/c", "/ws/echo"] {
+        let line = format!("{}{path} -> ", server.url());
+        assert_eq!(output.stderr.matches(&line).count(), 1, "{path}: {shown}");
+    }
+    assert!(!shown.contains("hush-hush") && !shown.contains("hidden"), "{shown}");
+    assert!(output.stderr.contains("\n< {\"said\":\"wrong field ***\",\"token\":\"***\"}\n"), "{shown}");
+    assert!(output.stderr.contains(&format!("< {}\n< ... (1976 more bytes)", "x".repeat(1024))), "{shown}");
+    assert!(!output.stderr.contains("all is well"), "{shown}");
+    // A trial evaluates no thresholds, and says so instead of saying that there are none.
+    let last = output.stdout.lines().last().unwrap();
+    assert!(last.starts_with(" PASSED: ") && last.contains("does not evaluate thresholds"), "{shown}");
+    assert_eq!(output.code, Some(0), "{shown}");
+}
+
+#[test]
+fn each_task_runs_every_task_once_whatever_fails() {
+    let server = Server::start();
+    let script = r#"
+        wait(3600);
+        task("rare", 1);
+        task("often", 1000);
+        task("never", 0);
+        scenario("steps", #{ tasks: ["one", "two"], sequence: true, wait: 3600 });
+        scenario("chain", #{ tasks: ["here", "there"], transitions: #{ here: "here", there: "here" }, wait: 3600 });
+        scenario("rate", #{ exec: "due", executor: "constant-arrival-rate", rate: 5, duration: "1h" });
+        fn rare() { http::get("/rare"); fail("no"); }
+        fn often() { http::get("/often"); }
+        fn never() { http::get("/zero"); }
+        fn one() { http::get("/one"); }
+        fn two() { http::get("/two"); }
+        fn here() { http::get("/here"); }
+        fn there() { http::get("/there"); }
+        fn due() { http::get("/due"); }
+    "#;
+    let sandbox = Sandbox::with(script);
+    let output = sandbox.run(&["run", "test.rhai", "-H", &server.url(), "--each-task", "-u", "9", "-i", "7"]);
+    let shown = output.shown();
+    for path in ["/rare", "/often", "/one", "/two", "/here", "/there", "/due"] {
+        assert_eq!(server.hits(path), 1, "{path}: {shown}");
+    }
+    assert_eq!(server.hits("/zero"), 0);
+    assert_eq!(output.code, Some(1), "a task failed: {shown}");
+    // In their order, one after the other.
+    let order: Vec<usize> = ["/rare", "/often", "/one", "/two", "/here", "/there", "/due"]
+        .iter()
+        .map(|path| shown.find(&format!("{path} -> ")).unwrap())
+        .collect();
+    assert!(order.is_sorted(), "{shown}");
+    let only = sandbox.run(&["run", "test.rhai", "-H", &server.url(), "--each-task", "--scenario", "steps"]);
+    only.expect_code(0);
+    assert_eq!((server.hits("/one"), server.hits("/often")), (2, 1));
+}

@@ -6,6 +6,7 @@
 //! | path | answer |
 //! |---|---|
 //! | `/status/N` | that status, with a short body |
+//! | `/refuse/N` | that status, with the body of the request |
 //! | `/delay/MS` | 200 after so many milliseconds |
 //! | `/echo…` | the request as JSON: method, path, query, headers, body |
 //! | `/bytes/N` | a body of so many bytes |
@@ -316,6 +317,7 @@ async fn answer(seen: &Seen, shared: &Shared) -> Answer {
     let number = |text: &str| text.parse::<u64>().unwrap_or(0);
     match parts.as_slice() {
         ["status", status] => respond(seen, number(status) as u16, "", format!("status {status}")),
+        ["refuse", status] => respond(seen, number(status) as u16, "", &seen.body),
         ["delay", ms] => {
             tokio::time::sleep(Duration::from_millis(number(ms))).await;
             respond(seen, 200, "", format!("after {ms} ms"))

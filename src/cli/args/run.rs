@@ -73,6 +73,10 @@ pub(in crate::cli) struct RunArgs {
     #[arg(long, env = "RHAID_ONCE", value_parser = BoolishValueParser::new())]
     pub(in crate::cli) once: bool,
 
+    /// With --once: run each task of all scenarios once, whatever its weight; implies --once
+    #[arg(long, env = "RHAID_EACH_TASK", value_parser = BoolishValueParser::new())]
+    pub(in crate::cli) each_task: bool,
+
     /// Run the script even if `rhaid check` finds errors in it
     #[arg(long, env = "RHAID_NO_CHECK", value_parser = BoolishValueParser::new())]
     pub(in crate::cli) no_check: bool,
@@ -325,7 +329,8 @@ impl RunArgs {
             ramp_down: self.load.ramp_down,
             hold: self.load.hold,
             capacity: self.load.capacity(),
-            once: self.once,
+            once: self.once || self.each_task,
+            each_task: self.each_task,
             iterations: self.iterations,
             stop_timeout: self.stop_timeout,
             graceful_stop: self.graceful_stop,

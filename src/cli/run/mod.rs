@@ -97,7 +97,8 @@ impl Asked {
         let mut args = RunArgs {
             script: Some(script.clone()),
             script_flag: None,
-            once: args.once || config.args.once,
+            once: args.once || config.args.once || args.each_task || config.args.each_task,
+            each_task: args.each_task || config.args.each_task,
             http_debug: args.http_debug.or(config.args.http_debug),
             output: args.output.clone().or(config.args.output.clone()),
             resources: args.resources.clone().or(config.args.resources.clone()),

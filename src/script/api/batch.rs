@@ -23,6 +23,7 @@ use crate::metrics::Protocol;
 use crate::script::ending::ScriptResult;
 use crate::script::host::Host;
 use crate::script::reference::{Owner, calls};
+use crate::script::trace::Sent;
 use crate::script::vu_context::VuContext;
 
 /// Requests to one host that run at once; what browsers allow over HTTP/1.1.
@@ -153,12 +154,16 @@ fn send(
             // Nobody closes it, so there always is a permit to come.
             let _permit = lane.acquire().await;
             let queued = started.elapsed();
+            let shown = Sent::of(host, vu, &request);
             let flight = host.in_flight();
             let mut exchange = vu.client.send(request).await;
             flight.done();
             // Waiting for its turn is waiting for a connection.
             exchange.timings.blocked += queued;
             exchange.timings.total += queued;
+            if let Some(sent) = shown {
+                sent.show(host, vu, &exchange);
+            }
             (at, pending.answered(host, vu, exchange))
         });
     }

@@ -13,9 +13,8 @@ use super::{batch, cookies, multipart, placed};
 use crate::metrics::Protocol;
 use crate::script::ending::ScriptResult;
 use crate::script::host::Host;
-use crate::script::message::{Level, Message};
 use crate::script::reference::{Owner, Section, calls};
-use crate::script::trace::{HttpDebug, Sent, describe};
+use crate::script::trace::Sent;
 use crate::script::vu_context::VuContext;
 
 const METHODS: [(&str, Method); 7] = [
@@ -163,20 +162,14 @@ fn send(
     params: Option<Params>,
 ) -> ScriptResult<Response> {
     let (request, pending) = Pending::new(host, vu, Protocol::Http, method, url, params)?;
-    let shown = (host.inputs.http_debug != HttpDebug::Off).then(|| Sent {
-        method: method.clone(),
-        url: request.target.as_str().to_owned(),
-        headers: vu.client.header_of(&request),
-        body: request.body.clone(),
-    });
+    let shown = Sent::of(host, vu, &request);
     let flight = host.in_flight();
     // Pinned here: handing a future of some kilobytes on by value would copy it at each step.
     let sending = pin!(vu.client.send(request));
     let exchange = host.wait(vu, sending)?;
     flight.done();
     if let Some(sent) = shown {
-        let text = describe(host.inputs.http_debug, &sent, &exchange, &host.inputs.common.secrets);
-        host.message(Message { level: Level::Info, text, from: Some((vu.id, vu.iteration.get())) });
+        sent.show(host, vu, &exchange);
     }
     Ok(pending.answered(host, vu, exchange))
 }

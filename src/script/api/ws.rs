@@ -30,6 +30,7 @@ use crate::metrics::{
 use crate::script::ending::{Ending, ScriptResult};
 use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls, keys};
+use crate::script::trace;
 use crate::script::vu_context::VuContext;
 use crate::text::format_duration;
 use crate::ws::{Message, Received, WebSocket, connect};
@@ -332,10 +333,14 @@ fn open(host: &Rc<Host>, context: &NativeCallContext, url: &str, params: Map) ->
         let (tags, recorded) = (pending.tags.clone(), pending.recorded);
         Place { series, tags, recorded }
     };
+    let shown = trace::Sent::of(host, &vu, &request);
     let flight = host.in_flight();
     // Boxed: the future is large, and a script's stack is not.
     let (exchange, stream) = host.wait(&vu, Box::pin(connect(&vu.client, request)))?;
     flight.done();
+    if let Some(sent) = shown {
+        sent.show(host, &vu, &exchange);
+    }
     let error = exchange.error.clone();
     let end = match (&error, exchange.status) {
         (Some(error), _) => error.message.clone(),
