@@ -17,15 +17,30 @@ const MOST_NAMES: usize = 1_000_000;
 /// Longest queue: values that are never popped must not fill the memory.
 const LONGEST_QUEUE: usize = 10_000_000;
 
+/// How much all values may take together, in bytes.
+const MOST_BYTES: usize = 1 << 30;
+
+/// What a name takes besides its text and its value, in bytes.
+const NAME_BYTES: usize = 64;
+
 /// See the module's description.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Store {
     state: Mutex<State>,
+    most_bytes: usize,
+}
+
+impl Default for Store {
+    fn default() -> Store {
+        Store { state: Mutex::default(), most_bytes: MOST_BYTES }
+    }
 }
 
 #[derive(Debug, Default)]
 struct State {
     values: BTreeMap<String, Kept>,
+    /// What the values and their names take.
+    bytes: usize,
     barriers: BTreeMap<String, Barrier>,
     signals: BTreeMap<String, Signal>,
 }
@@ -35,6 +50,33 @@ enum Kept {
     Value(Value),
     /// An array, which can be taken from at its beginning.
     Queue(VecDeque<Value>),
+}
+
+impl Kept {
+    fn bytes(&self) -> usize {
+        match self {
+            Kept::Value(value) => value.bytes(),
+            Kept::Queue(queue) => queue.iter().map(Value::bytes).sum(),
+        }
+    }
+}
+
+impl State {
+    /// Makes room for so many bytes more under a name, where there were `before`.
+    fn take_room(&mut self, name: &str, before: usize, more: usize, most: usize) -> Result<(), String> {
+        let of_name = if self.values.contains_key(name) { 0 } else { NAME_BYTES + name.len() };
+        let bytes = self.bytes.saturating_sub(before) + of_name + more;
+        // What makes it smaller is fine also when it is full.
+        if bytes > most && bytes > self.bytes {
+            return Err(format!(
+                "the store would hold more than {} MB with the value of '{name}', the maximum for all of them; \
+                 remove what is not needed with store::pop or store::set(name, ())",
+                most >> 20
+            ));
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
 }
 
 #[derive(Debug, Default)]
@@ -69,7 +111,7 @@ impl Store {
     /// Gives a name a value.
     ///
     /// # Errors
-    /// When there are too many names, in words.
+    /// When there are too many names, or all values take too much memory, in words.
     pub(crate) fn set(&self, name: &str, value: Value) -> Result<(), String> {
         let kept = match value {
             Value::List(list) => Kept::Queue(list.into()),
@@ -77,6 +119,8 @@ impl Store {
         };
         let mut state = self.state();
         limit("values", &state.values, name)?;
+        let before = state.values.get(name).map_or(0, Kept::bytes);
+        state.take_room(name, before, kept.bytes(), self.most_bytes)?;
         state.values.insert(name.to_owned(), kept);
         Ok(())
     }
@@ -88,6 +132,9 @@ impl Store {
     pub(crate) fn incr(&self, name: &str, by: &Value) -> Result<Value, String> {
         let mut state = self.state();
         limit("values", &state.values, name)?;
+        if !state.values.contains_key(name) {
+            state.take_room(name, 0, Value::Int(0).bytes(), self.most_bytes)?;
+        }
         let kept = state.values.entry(name.to_owned()).or_insert(Kept::Value(Value::Int(0)));
         let no_number = || format!("the value of '{name}' is not a number");
         let Kept::Value(number) = kept else { return Err(no_number()) };
@@ -110,10 +157,14 @@ impl Store {
     /// Puts a value at the end of a queue; gives its length.
     ///
     /// # Errors
-    /// When the name has a value that is no array, or the queue is full, in words.
+    /// When the name has a value that is no array, or the queue or the store is full, in words.
     pub(crate) fn push(&self, name: &str, value: Value) -> Result<usize, String> {
         let mut state = self.state();
         limit("values", &state.values, name)?;
+        let has_room = |kept: &Kept| matches!(kept, Kept::Queue(queue) if queue.len() < LONGEST_QUEUE);
+        if state.values.get(name).is_none_or(has_room) {
+            state.take_room(name, 0, value.bytes(), self.most_bytes)?;
+        }
         let kept = state.values.entry(name.to_owned()).or_insert_with(|| Kept::Queue(VecDeque::new()));
         match kept {
             Kept::Queue(queue) if queue.len() >= LONGEST_QUEUE => {
@@ -132,9 +183,15 @@ impl Store {
     /// # Errors
     /// When the name has a value that is no array, in words.
     pub(crate) fn pop(&self, name: &str) -> Result<Option<Value>, String> {
-        match self.state().values.get_mut(name) {
+        let mut state = self.state();
+        let state = &mut *state;
+        match state.values.get_mut(name) {
             None => Ok(None),
-            Some(Kept::Queue(queue)) => Ok(queue.pop_front()),
+            Some(Kept::Queue(queue)) => {
+                let value = queue.pop_front();
+                state.bytes = state.bytes.saturating_sub(value.as_ref().map_or(0, Value::bytes));
+                Ok(value)
+            }
             Some(Kept::Value(_)) => Err(format!("the value of '{name}' is not an array")),
         }
     }
@@ -263,6 +320,38 @@ mod tests {
         assert_eq!(store.pop("q"), Ok(Some(Value::Int(1))));
         assert_eq!(store.pop("q"), Ok(Some(Value::Int(2))));
         assert_eq!(store.pop("q"), Ok(None));
+    }
+
+    #[test]
+    fn the_store_is_bounded_in_bytes_and_can_be_emptied() {
+        let store = Store { most_bytes: 10_000, ..Store::default() };
+        let text = |bytes| Value::Text("x".repeat(bytes));
+        store.set("a", text(4_000)).unwrap();
+        store.push("q", text(4_000)).unwrap();
+        for refused in [store.set("b", text(4_000)), store.push("q", text(4_000)).map(drop)] {
+            assert!(refused.unwrap_err().contains("the maximum for all of them"));
+        }
+        assert_eq!(store.get("b"), None, "nothing of it is kept");
+        let error = store.set("a", Value::List(vec![text(3_000), text(3_000)])).unwrap_err();
+        assert!(error.contains("the value of 'a'"), "{error}");
+        // In place of what is there, and where there was something.
+        store.set("a", text(5_000)).unwrap();
+        assert!(store.pop("q").unwrap().is_some());
+        store.set("b", text(4_000)).unwrap();
+        store.set("a", Value::Unit).unwrap();
+        store.set("c", Value::Map(vec![("k".repeat(2_000), text(2_000))])).unwrap();
+        let mut numbers = 0;
+        while store.incr(&format!("n{numbers}"), &Value::Int(1)).is_ok() {
+            numbers += 1;
+        }
+        assert!((5..100).contains(&numbers), "names count too: {numbers}");
+        let before = store.state().bytes;
+        for _ in 0..100 {
+            store.set("a", text(50)).unwrap_or_default();
+            store.incr("n0", &Value::Int(1)).unwrap();
+            store.push("b", Value::Unit).unwrap_err();
+        }
+        assert!(store.state().bytes <= before + 100);
     }
 
     #[tokio::test]

@@ -68,6 +68,20 @@ impl Value {
         Err(value.type_name().to_owned())
     }
 
+    /// About how much memory it takes, in bytes.
+    pub(crate) fn bytes(&self) -> usize {
+        let inside: usize = match self {
+            Value::Unit | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Char(_) => 0,
+            Value::Text(text) => text.len(),
+            Value::Bytes(bytes) => bytes.len(),
+            Value::List(values) => values.iter().map(Value::bytes).sum(),
+            Value::Map(entries) => {
+                entries.iter().map(|(key, value)| size_of::<String>() + key.len() + value.bytes()).sum()
+            }
+        };
+        size_of::<Value>() + inside
+    }
+
     /// The value as scripts see it.
     pub(crate) fn to_dynamic(&self) -> Dynamic {
         match self {

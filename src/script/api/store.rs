@@ -17,7 +17,7 @@ pub(super) const SECTION: Section = Section {
     is_part: false,
     about: "shared state of all VUs, barriers and signals",
     intro: "*VU.* State shared by all VUs of the run, across threads; empty when a run starts. Values are \
-            plain data: numbers, text, arrays, maps, blobs. [data.md](data.md#the-store) has examples.",
+            plain data: numbers, text, arrays, maps, blobs; all of them together may take 1 GB. [data.md](data.md#the-store) has examples.",
     tables: &[VALUES, MEETINGS],
     notes: "A waiting VU does not block others, and stops with the run. Waiting in `on_stop` or `teardown` is \
             an error.",
@@ -32,7 +32,7 @@ calls! {
 
     /// Stores a value.
     ///
-    /// Errors: the value is not plain data.
+    /// Errors: the value is not plain data; the store is full.
     fn set(name: text, value: any);
 
     /// Adds 1, or `by`, to a number that starts at 0; returns the sum.
@@ -43,7 +43,7 @@ calls! {
 
     /// Appends a value to an array that starts empty; returns its length.
     ///
-    /// Errors: not an array; more than 10,000,000 values.
+    /// Errors: not an array; more than 10,000,000 values; the store is full.
     fn push(name: text, value: any) -> int;
 
     /// Removes and returns the first value of the array, or `()` if it is empty.
