@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 use std::rc::Rc;
 
-use rhai::{Array, Blob, Dynamic, Engine, FnPtr, ImmutableString, NativeCallContext};
+use rhai::{Array, Blob, Dynamic, Engine, EvalAltResult, FnPtr, ImmutableString, NativeCallContext};
 
 use super::ending::ScriptResult;
 use super::host::Host;
@@ -23,6 +23,28 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     register_replacing(engine, host);
     register_splitting(engine);
     register_sorting(engine, host);
+    engine.register_fn("for_each", for_each);
+}
+
+/// With a parameter, a closure gets the element, and a second one its position, as for all other functions of arrays;
+/// `this` stays that of the closure. Rhai would give it the position. Without one, `this` is the element.
+fn for_each(context: NativeCallContext, array: &mut Array, action: FnPtr) -> ScriptResult<()> {
+    for (at, element) in array.iter_mut().enumerate() {
+        match action.call_raw(&context, Some(element), []) {
+            Err(error) if is_unknown(&error, action.fn_name()) => {
+                let index = i64::try_from(at).unwrap_or(i64::MAX).into();
+                let args = [element.flatten_clone()];
+                drop(action.call_raw_with_extra_args("for_each", &context, None, args, [index], None)?);
+            }
+            called => drop(called?),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a call failed because no function of this name takes so many arguments.
+fn is_unknown(error: &EvalAltResult, name: &str) -> bool {
+    matches!(error, EvalAltResult::ErrorFunctionNotFound(signature, _) if signature.starts_with(name))
 }
 
 fn register_padding(engine: &mut Engine, host: &Rc<Host>) {
@@ -338,6 +360,15 @@ mod tests {
         assert!(error.unwrap_err().contains("would be longer"));
         let error = eval(r#"let t = ""; t.pad(20000000, 'a'); t.split("")"#).unwrap_err();
         assert!(error.contains("too many for an array"), "{error}");
+    }
+
+    #[test]
+    fn for_each_gives_the_element_or_has_it_as_this() {
+        assert_eq!(eval("let s = 0; [3, 4].for_each(|x| s += x); s").unwrap(), "7");
+        assert_eq!(eval("let s = 0; [3, 4].for_each(|x, at| s += x * at); s").unwrap(), "4");
+        assert_eq!(eval("let a = [3, 4]; a.for_each(|| this *= 2); a").unwrap(), "[6, 8]");
+        assert!(eval("[1].for_each(|x| nosuch(x))").unwrap_err().contains("nosuch"));
+        assert!(eval("[1].for_each(|x, y, z| x)").unwrap_err().contains("not found"));
     }
 
     #[test]

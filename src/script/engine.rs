@@ -23,6 +23,7 @@ use super::host::Host;
 use super::import::{Importer, register_capture};
 use super::source::Sources;
 use super::summary::SummaryOutput;
+use super::this::{self, with_frames};
 use super::value::Value;
 use super::vu_context::VuContext;
 use crate::metrics::CustomMetric;
@@ -86,12 +87,13 @@ impl ScriptEngine {
             idle: RefCell::new(Vec::new()),
         };
         let text = sources.main_text();
-        let mut ast = script.engine.compile(&*text).map_err(|error| script.load_error(error.into()))?;
-        ast.set_source(sources.main());
+        let ast = script.engine.compile(&*text).map_err(|error| script.load_error(error.into()))?;
         script.functions =
             ast.iter_functions().map(|function| (function.name.to_owned(), function.params.len())).collect();
         script.places =
             ast.iter_fn_def().map(|def| (def.name.to_string(), def.body.start_position())).collect();
+        let mut ast = with_frames(&script.engine, &ast);
+        ast.set_source(sources.main());
         host.begin_load();
         let scope = script.run_top_level(&ast);
         let declared = host.declarations.take().unwrap_or_default();
@@ -390,10 +392,13 @@ impl ScriptEngine {
             .pop()
             .unwrap_or_else(|| Evaluation { global: self.global.clone(), caches: Caches::new() });
         let mut scope = Scope::new();
+        vu.begin_call();
+        evaluation.global.tag = vu.this();
         let mut context =
             EvalContext::new(&self.engine, &mut evaluation.global, &mut evaluation.caches, &mut scope, None);
         match call(&mut context) {
             Ok(value) => {
+                evaluation.global.tag = Dynamic::UNIT;
                 self.idle.borrow_mut().push(evaluation);
                 Ok(value)
             }
@@ -531,6 +536,7 @@ pub(super) fn new_engine(sources: &Sources, host: &Rc<Host>) -> Engine {
         Ok(constants.and_then(|constants| constants.borrow().get(name).map(Dynamic::flatten_clone)))
     });
     register_capture(&mut engine);
+    this::register(&mut engine, host);
     super::builtins::register(&mut engine, host);
     for (_, register) in MODULES {
         register(&mut engine, host);

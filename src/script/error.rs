@@ -196,6 +196,11 @@ impl Explainer<'_> {
                     lower_first(what)
                 )
             }
+            EvalAltResult::ErrorDataRace(what, _) if what.is_empty() => {
+                "`this` is used while a part of it is being changed; take what the closure needs into a variable \
+                 first: let wanted = this.wanted;"
+                    .to_owned()
+            }
             EvalAltResult::ErrorDataRace(what, _) => format!(
                 "{what} uses a variable that the same expression is using; assign the part before the closure \
                  to a variable, `let list = page.css(\"a\").texts(); list.map(|text| …)`"

@@ -11,6 +11,7 @@ use rhai::{Engine, EvalAltResult, EvalContext, Module, ModuleResolver, Position,
 
 use super::ending::ScriptResult;
 use super::source::Sources;
+use super::this::with_frames;
 
 /// Rhai keeps its own alias for this private.
 type SharedModule = Rc<Module>;
@@ -33,7 +34,7 @@ impl Importer {
     fn load(&self, engine: &Engine, name: &str, text: &str) -> ScriptResult<SharedModule> {
         // Compiled alone first: an error at the end of the file must not point behind it.
         engine.compile(text)?;
-        let mut ast = engine.compile(format!("{text}\n{CAPTURE};"))?;
+        let mut ast = with_frames(engine, &engine.compile(format!("{text}\n{CAPTURE};"))?);
         ast.set_source(name);
         let mut module = Module::eval_ast_as_new(Scope::new(), &ast, engine)?;
         module.set_id(name);

@@ -4,6 +4,7 @@
 //! ([`value::Value`], [`source::Sources`]).
 
 pub(crate) mod api;
+mod bodies;
 mod builtins;
 mod call_site;
 mod check;
@@ -29,6 +30,8 @@ mod secrets;
 mod source;
 mod store;
 mod summary;
+mod this;
+mod this_parts;
 mod trace;
 mod value;
 mod vu_context;

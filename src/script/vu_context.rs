@@ -48,6 +48,8 @@ pub(crate) struct VuContext {
     pub(crate) records: bool,
     /// The VU's own map.
     this: RefCell<Dynamic>,
+    /// The address of that map, by which it is known wherever it is moved to.
+    this_address: Cell<usize>,
     /// Connections and cookies.
     pub(crate) client: Client,
     /// Base URL of relative URLs.
@@ -172,6 +174,7 @@ impl VuContext {
             lag: Cell::new(Duration::ZERO),
             records: parts.records,
             this: RefCell::new(new_this()),
+            this_address: Cell::new(0),
             client: parts.client,
             base: parts.base,
             wait: RefCell::new(parts.wait),
@@ -199,6 +202,23 @@ impl VuContext {
     /// The VU's own map; clones are the same map.
     pub(crate) fn this(&self) -> Dynamic {
         self.this.borrow().clone()
+    }
+
+    /// A call begins. The script may have replaced the map in the one before.
+    pub(crate) fn begin_call(&self) {
+        if let Some(address) = address(&self.this.borrow()) {
+            self.this_address.set(address);
+        }
+    }
+
+    /// Whether this value, which is not shared, is the VU's own map.
+    pub(crate) fn has_as_own(&self, value: &Dynamic) -> bool {
+        address(value) == Some(self.this_address.get())
+    }
+
+    /// Says where the VU's own map is from now on.
+    pub(crate) fn move_this(&self, this: Dynamic) {
+        *self.this.borrow_mut() = this;
     }
 
     /// Takes the VU's state away, for the caller to drop: it may be nested so deeply that this needs a large stack.
@@ -461,6 +481,11 @@ impl VuContext {
         })
         .await
     }
+}
+
+/// Where a map lies; it stays there when the value is moved.
+fn address(value: &Dynamic) -> Option<usize> {
+    value.read_lock::<Map>().map(|map| std::ptr::from_ref(&*map).addr())
 }
 
 /// Shared, so that closures given to `group` or `check` work on the same map as the task.

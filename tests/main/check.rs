@@ -556,6 +556,32 @@ fn nothing_is_said_about_what_ships() {
 }
 
 #[test]
+fn results_of_runs_in_a_folder_are_left_out_and_counted() {
+    let sandbox = Sandbox::with("fn iteration() {}");
+    for name in ["performance/results/a", "performance/results/b", "elsewhere/c"] {
+        sandbox.write(&format!("{name}/run.json"), "{}");
+        sandbox.write(&format!("{name}/script/test.rhai"), "fn iteration() { nosuch(); }");
+    }
+    sandbox.write(".hidden/x.rhai", "(((");
+    let output = sandbox.run(&["check", "."]).expect_code(0);
+    assert_eq!(output.stderr, "1 script checked: no problems; left out 3 folders with the results of runs\n");
+    let output = sandbox.run(&["check", "elsewhere/c"]).expect_code(104);
+    assert_eq!(output.stderr, "1 script checked: 1 problem\n", "asked for by its name");
+}
+
+#[test]
+fn a_part_of_this_that_is_changed_while_a_closure_uses_this() {
+    finds(
+        "fn iteration() {\n  this.list.retain(|x| x != this.n);\n  this.list.sort(|a, b| a * this.n - b);\n  \
+         this.list.map(|x| x + this.n);\n  this.list.retain(|x| x > 1);\n  this.list.for_each(|| this += 1);\n}",
+        &[
+            "test.rhai:2:13: 'retain' changes a part of `this` while its closure uses `this` — take what",
+            "test.rhai:3:13: 'sort' changes a part of `this` while its closure uses `this`",
+        ],
+    );
+}
+
+#[test]
 fn a_folder_stands_for_its_scripts() {
     let sandbox = Sandbox::with("fn iteration() {}");
     sandbox.write("more/a.rhai", "fn iteration() { nosuch(); }");

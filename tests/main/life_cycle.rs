@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rhaid::LoadTest;
 use rhaid::plan::EndedBy;
 
 use crate::support::{Sandbox, Server, block_on, load_test, once, run};
@@ -56,6 +57,144 @@ fn this_works_inside_closures_and_methods() {
     let ran = once(&Server::start(), script).without_errors();
     assert_eq!(ran.printed(), ["17", "117", "121", "201"]);
     assert_eq!((ran.check("sees this"), ran.check("response")), ((1, 0), (1, 0)));
+}
+
+#[test]
+fn a_closure_in_a_method_has_its_this() {
+    let script = r#"
+        import "std/journey" as journey;
+        import "std/expect" as expect;
+        fn on_start() { this.n = 1; this.list = [1, 2, 3]; this.user = #{ name: "ann", roles: ["a", "b"] }; }
+        fn iteration() {
+            this.step();
+            this.nested();
+            this.arrays();
+            this.library();
+            this.taking(|x| this.n + x);
+            this.n = 7;
+            group("outer", || this.step());
+            let cart = #{ n: 100, items: [1] };
+            cart.step();
+            cart.arrays_of_cart();
+            print(`${cart.n} ${cart.items}`);
+            this.user.greet();
+            this.run = |x| group("run", || this.n + x);
+            print(this.run(1));
+            print(`${type_of(this)} ${this.n} ${this.list}`);
+            5.times_two();
+        }
+        fn step() {
+            group("g", || print(this.n));
+            measure("m", || { this.n += 1; });
+            check(this.n, #{ "sees this": |v| v == this.n });
+            print(this.n);
+        }
+        fn nested() {
+            group("a", || { this.inner(10); group("b", || { this.n += 1; this.inner(20); }); });
+            print(this.n);
+        }
+        fn inner(by) { group("c", || { this.n += by; }); [1].for_each(|x| this.n += x); }
+        fn arrays() {
+            let n = 2;
+            print([1, 2].map(|x| x + this.n));
+            print(this.list.map(|x| x + this.n));
+            print(this.list.filter(|x| x < this.n && x > n));
+            print(this.list.map(|x| [x].map(|y| y * this.n)[0]).len());
+            print(this.user.roles.some(|r| r == this.user.name));
+            this.list.for_each(|| this += 1);
+            print([3, 1, 2].order(|a, b| (b - a) * this.n));
+            print([1, 2, 3].reduce(|sum, x| sum + x + this.n, 0));
+            let f = |x| x * this.n;
+            print(f.call(2));
+            group("named", Fn("bump"));
+        }
+        fn bump() { this.n += 1000; group("bumped", || print(this.n)); this.n -= 1000; }
+        fn library() {
+            print(journey::retry(2, 0.0, || { this.n += 1; true }));
+            journey::funnel([["look", 1.0, || { this.inner(0); true }]]);
+            let r = http::get("/x");
+            this.last = r;
+            this.last.expect("last", |r| r.status == 200 && this.n > 0);
+            this.last.check(#{ "last": |r| this.n > 0 });
+            expect::that(r, #{ status: 200 });
+        }
+        fn taking(f) { group("taking", || print(f.call(1))); print([1].map(f)); }
+        fn arrays_of_cart() { this.items = this.items.map(|x| x + this.n); group("cart", || this.n += 1); }
+        fn greet() { group("greet", || print(this.name)); }
+        fn times_two() { print([1].map(|x| x + this)); this *= 2; print(this); }
+    "#;
+    let ran = once(&Server::start(), script).without_errors();
+    let printed = ran.printed();
+    let expected = [
+        "1",
+        "2",
+        "35",
+        "[36, 37]",
+        "[36, 37, 38]",
+        "[3]",
+        "3",
+        "false",
+        "[3, 2, 1]",
+        "111",
+        "70",
+        "1035",
+        "true",
+        "38",
+        "[38]",
+        "7",
+        "8",
+        "100",
+        "101",
+        "102 [102]",
+        "ann",
+        "9",
+        "map 8 [2, 3, 4]",
+        "[6]",
+        "10",
+    ];
+    assert_eq!(printed, expected);
+    assert_eq!((ran.check("sees this"), ran.check("last")), ((3, 0), (1, 0)));
+}
+
+#[test]
+fn this_in_a_method_of_an_imported_file_and_of_listeners() {
+    let script = r#"
+        import "lib" as lib;
+        on("request", |e| this.seen += 1);
+        fn on_start() { this.seen = 0; this.n = 1; }
+        fn iteration() { this.step(); lib::run(|| this.n + 1); print(this.seen); }
+        fn step() { http::get("/x"); sleep(0.001); group("g", || { http::get("/y"); sleep(0.001); print(this.seen); }); }
+    "#;
+    let lib = r#"
+        fn run(f) { let map = #{ n: 5 }; map.mine(); print(f.call()); print(call_as_user(f)); group("lib", || print(f.call())); }
+        fn mine() { group("m", || print(this.n)); }
+    "#;
+    let sandbox = Sandbox::new();
+    sandbox.write("main.rhai", script);
+    sandbox.write("lib.rhai", lib);
+    let server = Server::start();
+    let load_test = LoadTest::from_file(sandbox.path().join("main.rhai")).unwrap();
+    let ran = run(load_test.host(&server.url()).iterations(1)).without_errors();
+    assert_eq!(ran.printed(), ["2", "5", "2", "2", "2", "2"]);
+}
+
+#[test]
+fn this_is_whole_after_an_iteration_that_was_cut_in_a_method() {
+    let script = r#"
+        fn on_start() { this.list = [1]; }
+        fn iteration() { this.step(); }
+        fn step() { this.list.push(2); group("g", || { this.deep(); }); }
+        fn deep() { this.cut = true; vu::stop(); sleep(60); }
+        fn on_stop() { this.after(); }
+        fn after() { group("g", || print(`${type_of(this)} ${this.list} ${this.cut}`)); }
+    "#;
+    let ran = once(&Server::start(), script);
+    assert_eq!(ran.printed(), ["map [1, 2] true"]);
+    let fails = "fn iteration() { try { this.step(); } catch { } print(this.x); this.step(); }
+                 fn step() { this.x = 1; group(\"g\", || { this.x = 2; throw \"no\"; }); }";
+    let ran = once(&Server::start(), fails);
+    assert_eq!(ran.printed(), ["2"]);
+    assert!(ran.only_error().starts_with("test.rhai:2:"), "{}", ran.only_error());
 }
 
 #[test]

@@ -176,7 +176,7 @@ fn send(
     })?;
     responses.sort_unstable_by_key(|(at, _)| *at);
     for ((_, response), demands) in responses.iter().zip(&demands) {
-        demands.meet(host, context, response)?;
+        demands.meet(context, response)?;
     }
     Ok(responses.into_iter().map(|(_, response)| response).collect())
 }

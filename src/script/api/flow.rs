@@ -23,8 +23,9 @@ pub(super) const SECTION: Section = Section {
     intro: "",
     tables: &[check::CALLS, CALLS, metrics::MEASURE, log::GLOBALS],
     notes: "\
-`this` is the VU's own map inside the closures of `group` and `measure` too. A failed check neither fails the request
-nor ends the iteration. In `on_stop` and `teardown`, `sleep` and `think` return at once.",
+`this` in a closure is that of the function that the closure is in or is passed on by: the VU's own map in a task, the
+map before the dot in a method. A failed check neither fails the request nor ends the iteration. In `on_stop` and
+`teardown`, `sleep` and `think` return at once.",
 };
 
 calls! {
@@ -70,8 +71,8 @@ calls! {
     /// ```
     fn group(name: text, body: function) -> any;
 
-    /// Calls the closure with the VU's own `this`, which `closure.call()` leaves unbound, and returns its result.
-    /// For library functions that take closures.
+    /// Calls the function with the `this` of the function that passes it on, and returns its result. A closure has
+    /// that by `closure.call()` too, a function by its name, `Fn("name")`, only here.
     fn call_as_user(body: function) -> any;
 }
 
@@ -116,7 +117,7 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
             let path = h.recorder.borrow_mut().group(&format!("{outer}::{name}"), vu.records);
             vu.groups.borrow_mut().push(OpenGroup::new(path));
             let started = Instant::now();
-            let result = call_closure(&h, &context, &body, []);
+            let result = call_closure(&context, &body, []);
             if result.is_ok() && vu.records {
                 count_group(&h, &vu, started.elapsed());
             }
@@ -125,10 +126,9 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
         },
     );
 
-    // For libraries: Rhai's own `call` leaves `this` unbound in the closure.
-    let h = host.clone();
-    engine.register_fn("call_as_user", move |context: NativeCallContext, body: FnPtr| {
-        call_closure(&h, &context, &body, [])
+    // For libraries: Rhai's own `call` leaves `this` unbound in a function that is given by its name.
+    engine.register_fn("call_as_user", |context: NativeCallContext, body: FnPtr| {
+        call_closure(&context, &body, [])
     });
 
     engine.register_fn("fail", |context: NativeCallContext, reason: ImmutableString| -> ScriptResult<()> {

@@ -149,7 +149,7 @@ fn send_with(
     let mut params = read_params(params)?;
     let demands = params.demands();
     let response = send(host, &vu, method, url, Some(params))?;
-    demands.meet(host, context, &response)?;
+    demands.meet(context, &response)?;
     Ok(response)
 }
 

@@ -132,15 +132,15 @@ pub(crate) fn placed<T>(context: &NativeCallContext, result: ScriptResult<T>) ->
     })
 }
 
-/// Calls a script closure with the virtual user's own `this`, which Rhai does not pass to native functions.
+/// Calls a script function with the `this` of the function that passed it on, which Rhai does not tell a native one.
 pub(crate) fn call_closure<const N: usize>(
-    host: &Rc<Host>,
     context: &NativeCallContext,
     function: &FnPtr,
     args: [Dynamic; N],
 ) -> ScriptResult<Dynamic> {
-    match host.current() {
-        Some(vu) => function.call_raw(context, Some(&mut vu.this()), args),
-        None => function.call_raw(context, None, args),
+    // See `script/this.rs`.
+    match context.tag() {
+        Some(this) if !this.is_unit() => function.call_raw(context, Some(&mut this.clone()), args),
+        _ => function.call_raw(context, None, args),
     }
 }

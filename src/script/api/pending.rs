@@ -97,14 +97,9 @@ impl Demands {
     ///
     /// # Errors
     /// When an expectation cannot be evaluated, or the request failed and that is to be an error.
-    pub(super) fn meet(
-        &self,
-        host: &Rc<Host>,
-        context: &NativeCallContext,
-        response: &Response,
-    ) -> ScriptResult<()> {
+    pub(super) fn meet(&self, context: &NativeCallContext, response: &Response) -> ScriptResult<()> {
         if let Some(expect) = &self.expect {
-            response.apply(host, context, expect)?;
+            response.apply(context, expect)?;
         }
         match response.failure() {
             Some(why) if self.raise => Err(why.into()),

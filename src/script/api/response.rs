@@ -234,14 +234,9 @@ impl Response {
     }
 
     /// Applies an expectation: a status, several, or a condition.
-    pub(super) fn apply(
-        &self,
-        host: &Rc<Host>,
-        context: &NativeCallContext,
-        expect: &Dynamic,
-    ) -> ScriptResult<()> {
+    pub(super) fn apply(&self, context: &NativeCallContext, expect: &Dynamic) -> ScriptResult<()> {
         if let Some(function) = expect.read_lock::<FnPtr>() {
-            return self.expect_that(host, context, "expect", &function);
+            return self.expect_that(context, "expect", &function);
         }
         if let Some(statuses) = expect.read_lock::<Array>() {
             let statuses = statuses.iter().map(one_status).collect::<Result<Vec<_>, _>>()?;
@@ -271,14 +266,8 @@ impl Response {
         self.data.judge(&self.host, Some(Failure { kind: ErrorKind::Expect, message }));
     }
 
-    fn expect_that(
-        &self,
-        host: &Rc<Host>,
-        context: &NativeCallContext,
-        what: &str,
-        function: &FnPtr,
-    ) -> ScriptResult<()> {
-        let value = call_closure(host, context, function, [Dynamic::from(self.clone())])?;
+    fn expect_that(&self, context: &NativeCallContext, what: &str, function: &FnPtr) -> ScriptResult<()> {
+        let value = call_closure(context, function, [Dynamic::from(self.clone())])?;
         let holds = value.as_bool().map_err(|_| {
             convert::expected(&format!("expect '{what}': its function's result"), "true or false", &value)
         })?;
@@ -492,20 +481,19 @@ fn register_verdicts(engine: &mut Engine, host: &Rc<Host>) {
     let h = host.clone();
     engine.register_fn(
         "expect",
-        move |context: NativeCallContext, r: &mut Response, expect: Dynamic| -> ScriptResult<Response> {
-            r.apply(&h, &context, &expect)?;
+        |context: NativeCallContext, r: &mut Response, expect: Dynamic| -> ScriptResult<Response> {
+            r.apply(&context, &expect)?;
             Ok(r.clone())
         },
     );
-    let h = host.clone();
     engine.register_fn(
         "expect",
-        move |context: NativeCallContext,
-              r: &mut Response,
-              what: ImmutableString,
-              function: FnPtr|
-              -> ScriptResult<Response> {
-            r.expect_that(&h, &context, &what, &function)?;
+        |context: NativeCallContext,
+         r: &mut Response,
+         what: ImmutableString,
+         function: FnPtr|
+         -> ScriptResult<Response> {
+            r.expect_that(&context, &what, &function)?;
             Ok(r.clone())
         },
     );
@@ -517,7 +505,6 @@ fn register_verdicts(engine: &mut Engine, host: &Rc<Host>) {
         r.data.judge(&r.host, None);
         r.clone()
     });
-    let h = host.clone();
     engine.register_fn(
         "check",
         move |context: NativeCallContext, r: &mut Response, checks: Map| -> ScriptResult<bool> {

@@ -353,7 +353,7 @@ fn open(host: &Rc<Host>, context: &NativeCallContext, url: &str, params: Map) ->
         response.refuse(&format!("no websocket: {end}"));
     }
     let session = if stream.is_some() && messages.recorded { Session::open(host, connecting) } else { None };
-    demands.meet(host, context, &response)?;
+    demands.meet(context, &response)?;
     Ok(Socket(Rc::new(SocketData {
         host: host.clone(),
         response,

@@ -9,7 +9,9 @@ use rhai::{AST, ASTFlags, ASTNode, Engine, Expr, FnAccess, ImmutableString, Posi
 
 use super::Problems;
 use super::syntax::{Unread, parse};
+use crate::script::bodies::Bodies;
 use crate::script::source::Sources;
+use crate::script::this_parts::Closures;
 
 /// A function, or a closure.
 pub(super) struct Function {
@@ -29,6 +31,7 @@ pub(super) struct File {
     pub(super) functions: Vec<Function>,
     /// By the name that Rhai gives them.
     pub(super) closures: HashMap<String, Function>,
+    pub(super) with_this: Closures,
     /// Variables of the top level, which its functions see.
     pub(super) variables: BTreeSet<String>,
     /// What it exports, by the name that others see.
@@ -222,6 +225,7 @@ impl File {
             statements: ast.statements().to_vec(),
             functions: Vec::new(),
             closures: HashMap::new(),
+            with_this: Closures::default(),
             variables: unread.variables.iter().cloned().collect(),
             exports: BTreeSet::new(),
             imports: BTreeMap::new(),
@@ -243,6 +247,10 @@ impl File {
                 file.closures.insert(function.name.clone(), function);
             }
         }
+        let all = file.functions.iter().chain(file.closures.values());
+        file.with_this = Closures::of_bodies(
+            all.map(|function| (function.name.as_str(), function.params.len(), function.body.as_slice())),
+        );
         for statement in &file.statements {
             match statement {
                 Stmt::Var(variable, flags, _) => {
@@ -270,33 +278,5 @@ impl File {
     /// All functions of this name.
     pub(super) fn functions_named(&self, name: &str) -> impl Iterator<Item = &Function> {
         self.functions.iter().filter(move |function| function.name == name)
-    }
-}
-
-/// The bodies of functions. Rhai has no public name for the type they are in, but it walks through them; so each is
-/// taken alone.
-struct Bodies {
-    functions: AST,
-    /// A function without a body: what is merged into an `AST` without any is not filtered.
-    seed: AST,
-}
-
-impl Bodies {
-    fn of(engine: &Engine, ast: &AST) -> Bodies {
-        let seed = engine.compile("fn rhaid_seed() {}").unwrap_or_default();
-        Bodies { functions: ast.clone_functions_only(), seed }
-    }
-
-    fn get(&self, name: &str, count: usize) -> Vec<Stmt> {
-        let is_wanted = |_, _, _, other: &str, params| other == name && params == count;
-        let alone = self.seed.merge_filtered(&self.functions, is_wanted);
-        let mut body = Vec::new();
-        alone.walk(&mut |path: &[ASTNode]| {
-            if let [ASTNode::Stmt(statement)] = path {
-                body.push((*statement).clone());
-            }
-            true
-        });
-        body
     }
 }

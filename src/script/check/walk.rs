@@ -4,7 +4,7 @@
 //! the script API to `host_calls`. Invariant: scopes are those of Rhai; a closure is walked where it is defined,
 //! with its captures in scope.
 
-use rhai::{ASTFlags, Expr, FnCallExpr, FnPtr, Position, Stmt, StmtBlock};
+use rhai::{ASTFlags, BinaryExpr, Expr, FnCallExpr, FnPtr, Position, Stmt, StmtBlock};
 
 use super::Problems;
 use super::host_calls::HostCalls;
@@ -12,6 +12,7 @@ use super::known::Known;
 use super::project::{File, Function, Project};
 use super::reach::{Reach, Unit};
 use crate::script::habits;
+use crate::script::this_parts::CHANGING;
 
 /// What a variable holds, as far as it is known without running.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,6 +200,7 @@ impl<'a> Walk<'a> {
                 if self.foreign_member(&chain.lhs, &chain.rhs) {
                     return;
                 }
+                self.changed_part_of_this(chain);
                 self.expression(&chain.lhs);
                 self.property_of(&chain.lhs, &chain.rhs);
                 let is_response = self.is_response(&chain.lhs);
@@ -265,6 +267,20 @@ impl<'a> Walk<'a> {
             self.value(argument);
         }
         self.is_judged = is_outer;
+    }
+
+    /// `this.list.retain(|x| x != this.n)`
+    fn changed_part_of_this(&mut self, chain: &BinaryExpr) {
+        if let Expr::ThisPtr(_) = chain.lhs
+            && let Some((call, position)) = self.file.with_this.call_on_part(&chain.rhs, CHANGING)
+        {
+            let name = &*call.name;
+            let text = format!(
+                "'{name}' changes a part of `this` while its closure uses `this` — take what the closure needs into a \
+                 variable first: let wanted = this.wanted;"
+            );
+            self.found.push(((position, name.chars().count()), "this-in-use", text));
+        }
     }
 
     /// What stands where a value is used.
