@@ -23,7 +23,7 @@ use super::alarm::Alarm;
 use super::body::Body;
 use super::connection::{Failure, Http1, Processed, RawResponse, Writing};
 use super::connector::{self, Opened};
-use super::cookies::{CookieRejected, Jar};
+use super::cookies::{CookieRejected, Jar, with_jar};
 use super::error::{ErrorKind, HttpError};
 use super::exchange::{Exchange, Hop};
 use super::headers::Fields;
@@ -313,6 +313,7 @@ impl Client {
         now: Instant,
     ) -> HeaderMap {
         let cookies = match &mut *self.jar.borrow_mut() {
+            jar if !course.cookies.is_empty() => with_jar(course.cookies, jar.as_deref(), &course.target),
             Some(jar) => jar.header(&course.target, now),
             None => None,
         };

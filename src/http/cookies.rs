@@ -114,19 +114,38 @@ impl Jar {
         {
             return memo.header.clone();
         }
-        let mut text = String::new();
-        for cookie in self.found(target) {
-            if !text.is_empty() {
-                text.push_str("; ");
-            }
-            text.push_str(cookie.name());
-            text.push('=');
-            text.push_str(cookie.value());
-        }
-        let header = if text.is_empty() { None } else { HeaderValue::from_bytes(&octets(&text)).ok() };
+        let header = header_of(self.found(target).into_iter().map(|cookie| cookie.name_value()));
         self.memo = Some(Memo { target: target.clone(), header: header.clone(), made: now });
         header
     }
+}
+
+/// The `cookie` header of a request that has cookies of its own, besides those of its user.
+pub(super) fn with_jar(
+    own: &[(String, String)],
+    jar: Option<&Jar>,
+    target: &Destination,
+) -> Option<HeaderValue> {
+    // As bytes, as those of the jar are.
+    let own: Vec<(Cow<'_, str>, Cow<'_, str>)> =
+        own.iter().map(|(name, value)| (latin1(name.as_bytes()), latin1(value.as_bytes()))).collect();
+    let kept = jar.map(|jar| jar.found(target)).unwrap_or_default();
+    let kept = kept.into_iter().filter(|cookie| !own.iter().any(|(name, _)| name == cookie.name()));
+    let own = own.iter().map(|(name, value)| (&**name, &**value));
+    header_of(own.chain(kept.map(|cookie| cookie.name_value())))
+}
+
+fn header_of<'a>(cookies: impl Iterator<Item = (&'a str, &'a str)>) -> Option<HeaderValue> {
+    let mut text = String::new();
+    for (name, value) in cookies {
+        if !text.is_empty() {
+            text.push_str("; ");
+        }
+        text.push_str(name);
+        text.push('=');
+        text.push_str(value);
+    }
+    if text.is_empty() { None } else { HeaderValue::from_bytes(&octets(&text)).ok() }
 }
 
 /// The cookie with `Max-Age` instead of `Expires`, whose date the store's parser knows in a few formats only. A

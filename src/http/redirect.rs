@@ -22,6 +22,8 @@ pub(super) struct RedirectChain<'a> {
     pub(super) method: Method,
     pub(super) target: Destination,
     pub(super) headers: Cow<'a, HeaderMap>,
+    /// Those of the request alone; they belong to its origin.
+    pub(super) cookies: &'a [(String, String)],
     pub(super) body: Body,
     /// It has left the origin that the script chose.
     pub(super) without_credentials: bool,
@@ -37,6 +39,7 @@ impl<'a> RedirectChain<'a> {
             method: request.method.clone(),
             target: request.target.clone(),
             headers: Cow::Borrowed(&request.headers),
+            cookies: &request.cookies,
             body: request.body.clone(),
             without_credentials: false,
             body_use: request.body_use,
@@ -100,6 +103,7 @@ impl<'a> RedirectChain<'a> {
         }
         if !next.origin().same_as(self.target.origin()) {
             self.without_credentials = true;
+            self.cookies = &[];
         }
         if self.authorized {
             // The answer holds for one URL; the next asks again.

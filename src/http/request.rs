@@ -22,6 +22,8 @@ pub struct Request {
     /// The script's own header fields. They override the defaults, the URL's user information and, in the case of
     /// `cookie`, the cookie store.
     pub headers: HeaderMap,
+    /// Cookies of this request alone, as names and values. One that the cookie store has too is sent as it is here.
+    pub cookies: Vec<(String, String)>,
     /// Empty means no body; POST, PUT and PATCH then send `content-length: 0`.
     pub body: Body,
     /// Timeout of the whole request, instead of the run's.
@@ -53,6 +55,7 @@ impl Request {
             method,
             target,
             headers: HeaderMap::new(),
+            cookies: Vec::new(),
             body: Body::default(),
             timeout: None,
             max_redirects: None,

@@ -331,3 +331,51 @@ fn options_of_the_script_hold_for_every_request() {
     assert_eq!(seen[1].header("x-run"), "8", "the request's own wins");
     assert_eq!(ran.printed(), ["redirect"]);
 }
+
+#[test]
+fn cookies_of_one_request_go_with_it_alone() {
+    let script = r#"
+        fn iteration() {
+            http::get("/cookies/set?kept=1&both=jar");
+            print(http::get("/cookies/get", #{ cookies: #{ own: "a b", both: "own" } }).json());
+            print(http::get("/cookies/get").json());
+            print(http::cookies());
+            http::clear_cookies();
+            print(http::get("/echo", #{ cookies: [["z", 1], ["a", true]] }).json("headers.cookie"));
+            print(http::batch([["GET", "/cookies/get", #{ cookies: #{ b: "x" } }]])[0].json());
+            let there = "/redirect/1";
+            http::get(there, #{ cookies: #{ c: "y" } });
+            for wrong in [#{ a: "b;c" }, #{ "a b": "c" }, "a=b", #{ a: "\n" }] {
+                try { http::get("/x", #{ cookies: wrong }); } catch (error) { print(error); }
+            }
+            http::get("/x", #{ cookies: #{ a: 1 }, headers: #{ cookie: "b=2" } });
+        }
+    "#;
+    let server = Server::start();
+    let ran = once(&server, script);
+    let printed = ran.printed();
+    assert_eq!(
+        printed[..5],
+        [
+            r##"#{"both": "own", "kept": "1", "own": "a b"}"##,
+            r##"#{"both": "jar", "kept": "1"}"##,
+            r##"#{"both": "jar", "kept": "1"}"##,
+            "z=1; a=true",
+            r##"#{"b": "x"}"##,
+        ]
+    );
+    let seen = server.seen();
+    let redirected: Vec<&str> = seen
+        .iter()
+        .filter(|seen| seen.path.starts_with("/redirect"))
+        .map(|seen| seen.header("cookie"))
+        .collect();
+    assert_eq!(redirected, ["c=y", "c=y"]);
+    for (line, part) in
+        printed[5..].iter().zip(["contains ';'", "\"a b\" is not the name", "must be a map", "contains ';'"])
+    {
+        assert!(line.contains(part), "{line}");
+    }
+    let error = ran.only_error();
+    assert!(error.contains("cookies and a cookie header exclude each other"), "{error}");
+}

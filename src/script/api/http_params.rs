@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, CONTENT_LENGTH};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, COOKIE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use rhai::{Array, Dynamic, Map};
 
@@ -44,6 +44,9 @@ keys! {
     headers: "map of names to plain values or arrays of them";
     /// Encoded and added to the query of the URL.
     query: "map of names to plain values or arrays of them, or pairs";
+    /// Cookies of this request alone, besides those the VU keeps; one of the same name replaces the VU's for it. They are
+    /// sent again after redirects within the same origin.
+    cookies: "map of names to plain values, or pairs";
     /// JSON body, with `content-type: application/json`.
     json: "any value";
     /// Form body, `application/x-www-form-urlencoded`.
@@ -88,6 +91,7 @@ keys! {
 pub(super) struct Params {
     headers: HeaderMap,
     query: Vec<(String, String)>,
+    cookies: Vec<(String, String)>,
     body: RequestBody,
     digest: Option<DigestCredentials>,
     pub(super) timeout: Option<Duration>,
@@ -124,6 +128,10 @@ impl Params {
         if !self.query.is_empty() {
             request.target = request.target.with_query(&self.query).map_err(|error| error.to_string())?;
         }
+        if !self.cookies.is_empty() && request.headers.contains_key(COOKIE) {
+            return Err("cookies and a cookie header exclude each other; write all of them in one".to_owned());
+        }
+        request.cookies = self.cookies;
         request.timeout = self.timeout;
         request.max_redirects = self.redirects;
         request.version = self.version;
@@ -178,6 +186,7 @@ pub(super) fn read_params(map: Map) -> Result<Params, String> {
         match key.as_str() {
             "headers" => read_headers(&value, &mut params.headers)?,
             "query" => params.query = pairs("query", &value)?,
+            "cookies" => params.cookies = cookies(&value)?,
             "json" => params.body.json(&value)?,
             "form" => params.body.form(pairs("form", &value)?)?,
             "body" => params.body.raw(&value)?,
@@ -224,6 +233,20 @@ fn read_headers(value: &Dynamic, headers: &mut HeaderMap) -> Result<(), String> 
         headers.append(header, value);
     }
     Ok(())
+}
+
+/// Names and values of cookies, checked: a `;` would begin another one.
+fn cookies(value: &Dynamic) -> Result<Vec<(String, String)>, String> {
+    let cookies = pairs("cookies", value)?;
+    for (name, value) in &cookies {
+        if HeaderName::from_bytes(name.as_bytes()).is_err() {
+            return Err(format!("cookies: \"{name}\" is not the name of a cookie"));
+        }
+        if value.contains(|c: char| c == ';' || c.is_control()) {
+            return Err(format!("cookies: the value of {name} contains ';' or a control character"));
+        }
+    }
+    Ok(cookies)
 }
 
 /// Names to plain values; an array repeats its name.

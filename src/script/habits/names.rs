@@ -204,7 +204,6 @@ const KEYS: Names = &[
     ("allow_redirects", Advice("write `redirects: 0` to follow none")),
     ("catch_response", Advice("every response can be judged: r.fail(\"why\"), r.succeed(), `expect:`")),
     ("context", Advice("leave it out; r.fail(\"why\") marks a request as failed")),
-    ("cookies", Advice("http::set_cookie(url, name, value) sets a cookie of the virtual user")),
     ("responseType", Advice("leave it out; `discard_body: true` does not keep the body")),
     ("vus", Advice("write `users: 10`")),
     ("wait_time", Advice("write `wait: between(1, 3)`")),
