@@ -12,6 +12,7 @@ use html5ever::tendril::TendrilSink;
 use scraper::{ElementRef, Html, HtmlTreeSink, Node, Selector};
 
 use super::bounded::Bounded;
+use super::selector_error;
 
 /// Deepest nesting of elements: the time of parsing grows with text times depth, and searching recurses. Browsers
 /// nest half as many.
@@ -57,7 +58,10 @@ impl Selectors {
                     text.len()
                 ));
             }
-            Selector::parse(text).map_err(|error| format!("\"{text}\" is not a CSS selector: {error}"))
+            Selector::parse(text).map_err(|_| {
+                let why = selector_error::why(text, |part| Selector::parse(part).is_ok());
+                format!("\"{text}\" is not a CSS selector: {why}")
+            })
         })
     }
 }

@@ -8,6 +8,7 @@ mod bounded;
 mod document;
 mod form;
 mod pattern;
+mod selector_error;
 
 pub(crate) use document::{Document, Element, Elements, Selectors};
 pub(crate) use pattern::Patterns;
