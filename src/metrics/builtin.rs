@@ -283,7 +283,12 @@ pub const RESERVED_PREFIXES: [&str; 14] = [
 
 /// Whether a name belongs to the engine.
 pub fn is_reserved(name: &str) -> bool {
-    named(name).is_some() || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    named(name).is_some() || reserved_prefix(name).is_some()
+}
+
+/// The reserved beginning that a name has.
+pub fn reserved_prefix(name: &str) -> Option<&'static str> {
+    RESERVED_PREFIXES.into_iter().find(|prefix| name.starts_with(prefix))
 }
 
 const fn entry(

@@ -82,7 +82,8 @@ fn mistakes_say_what_is_wrong() {
     check("metrics::rate(\"a\").add(\"x\");", "must be true or false");
     check("metrics::counter(\"a\").add(1, #{ t: [] });", "tags.t must be text");
     check("metrics::counter(\"a-b\");", "not a metric name");
-    check("metrics::counter(\"http_reqs\");", "is reserved");
+    check("metrics::counter(\"http_reqs\");", "'http_reqs' is a built-in metric (see docs/metrics.md)");
+    check("metrics::counter(\"ws_own\");", "begins with 'ws_', which is reserved for built-in metrics");
     check("metrics::conter(\"a\");", "did you mean 'metrics::counter'");
     let error = load_test("metrics::counter(\"a\").add(1); fn iteration() {}").prepare().err().unwrap();
     assert!(error.to_string().contains("at the top level"), "{error}");

@@ -200,12 +200,16 @@ fn check_name(name: &str) -> Result<(), String> {
              {LONGEST_NAME} characters"
         ));
     }
-    if builtin::is_reserved(name) {
-        return Err(format!(
-            "the metric name '{name}' is reserved (see docs/metrics.md); choose another name"
-        ));
+    if builtin::named(name).is_some() {
+        return Err(format!("'{name}' is a built-in metric (see docs/metrics.md); choose another name"));
     }
-    Ok(())
+    match builtin::reserved_prefix(name) {
+        Some(prefix) => Err(format!(
+            "the metric name '{name}' begins with '{prefix}', which is reserved for built-in metrics (see docs/metrics.md); \
+             choose another name"
+        )),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
