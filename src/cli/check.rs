@@ -13,6 +13,9 @@ use crate::plan::Options;
 use crate::results::json_text;
 use crate::{LoadTest, Problem, Severity};
 
+/// The file that makes a folder one of results.
+const RECORD: &str = "run.json";
+
 /// Checks the scripts that the arguments name.
 pub(super) fn check(args: &CheckArgs) -> Exit {
     let config = match config_file::load(args.config.as_ref()) {
@@ -31,7 +34,9 @@ pub(super) fn check(args: &CheckArgs) -> Exit {
     let options = options.or(config.options());
     let roots = if args.lib.is_empty() { &config.args.lib } else { &args.lib };
     let mut checked = Checked::default();
-    for path in args.scripts.iter().flat_map(|path| scripts_of(path)) {
+    let scripts: Vec<PathBuf> =
+        args.scripts.iter().flat_map(|path| scripts_of(path, &mut checked.results)).collect();
+    for path in scripts {
         match LoadTest::from_file(&path) {
             Ok(test) => {
                 let test = roots.iter().fold(test, |test, root| test.lib_root(root));
@@ -56,8 +61,9 @@ pub(super) fn check(args: &CheckArgs) -> Exit {
     if checked.number_of(Severity::Error) == 0 { Exit::Passed } else { Exit::Configuration }
 }
 
-/// The script itself, or those below a folder by name.
-fn scripts_of(path: &Path) -> Vec<PathBuf> {
+/// The script itself, or those below a folder by name. Folders in it with the results of a run have copies of scripts:
+/// they are counted and left out, and so is what is hidden.
+fn scripts_of(path: &Path, results: &mut usize) -> Vec<PathBuf> {
     if !path.is_dir() {
         return vec![path.to_owned()];
     }
@@ -67,7 +73,13 @@ fn scripts_of(path: &Path) -> Vec<PathBuf> {
         for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
             // Links are not followed, so that no folder is come to twice.
             match entry.file_type() {
-                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                Ok(kind) if kind.is_dir() => {
+                    if entry.path().join(RECORD).is_file() {
+                        *results += 1;
+                    } else if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+                        folders.push(entry.path());
+                    }
+                }
                 Ok(_) if entry.path().extension().is_some_and(|extension| extension == "rhai") => {
                     scripts.push(entry.path());
                 }
@@ -83,6 +95,8 @@ fn scripts_of(path: &Path) -> Vec<PathBuf> {
 #[derive(Default)]
 struct Checked {
     scripts: usize,
+    /// Folders of results that were left out.
+    results: usize,
     /// Scripts that can only be imported.
     libraries: Vec<String>,
     problems: Vec<Problem>,
@@ -129,7 +143,11 @@ impl Checked {
                 format!(" ({} of them declare nothing to run and can only be imported)", several.len())
             }
         };
-        format!("{scripts} checked: {found}{libraries}\n")
+        let results = match self.results {
+            0 => String::new(),
+            count => format!("; left out {} with the results of runs", plural(count, "folder")),
+        };
+        format!("{scripts} checked: {found}{libraries}{results}\n")
     }
 
     fn json(&self) -> Value {
