@@ -49,6 +49,7 @@ mod target;
 mod tls;
 mod transport;
 mod upgrade;
+mod url_parts;
 
 #[cfg(test)]
 mod tests;
@@ -71,5 +72,6 @@ pub use setup_error::SetupError;
 pub use target::{Destination, UrlError};
 pub use transport::Transport;
 pub(crate) use upgrade::Declined;
+pub(crate) use url_parts::{UrlParts, join_urls, query_of, with_query};
 
 pub use crate::metrics::{ErrorKind, Timings};

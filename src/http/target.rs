@@ -323,7 +323,7 @@ fn is_plain_path(reference: &str) -> bool {
     true
 }
 
-fn invalid(url: &str, reason: impl fmt::Display + 'static) -> UrlError {
+pub(super) fn invalid(url: &str, reason: impl fmt::Display + 'static) -> UrlError {
     let any: &dyn std::any::Any = &reason;
     if any.downcast_ref::<ParseError>() == Some(&ParseError::RelativeUrlWithoutBase) {
         return UrlError::Relative { url: url.to_owned() };

@@ -211,3 +211,98 @@ fn the_run_is_seen_as_of_its_last_second() {
     let test = load_test(ramping).users(3).spawn_rate(1.0).run_time(Duration::from_millis(1900));
     assert_eq!(run(test).printed()[0], "ramp-up");
 }
+
+#[test]
+fn a_url_is_taken_apart_joined_and_built() {
+    let script = r##"
+        fn iteration() {
+            let url = url::parse("https://ann:s%3A@shop.example:8443/a%20b?q=red+shoes&tag=1&tag=2&tag=3#top");
+            print(`${url.scheme} ${url.username} ${url.password} ${url.host} ${url.port} ${url.path} ${url.fragment}`);
+            print(`${url.query.q} ${url.query.tag}`);
+            let plain = url::parse("http://shop.example");
+            print(`${plain.port} ${plain.path} ${plain.query} ${plain.username == ()} ${plain.fragment == ()}`);
+            print(url::join("http://h/a/b?x=1", "../c?y=2"));
+            print(url::with_query("/search?p=1", #{ q: "a&b", n: [1, 2] }));
+            print(url::query([["z", 1], ["a", "ü"]]));
+            print(url::parse(http::get("/echo").url).path);
+            for wrong in ["/path", "", "shop.example/x"] {
+                try { url::parse(wrong); } catch (error) { print(error); }
+            }
+            url::with_query("/x", 7);
+        }
+    "##;
+    let ran = once(&Server::start(), script);
+    let printed = ran.printed();
+    assert_eq!(
+        printed[..8],
+        [
+            "https ann s: shop.example 8443 /a%20b top",
+            r#"red shoes ["1", "2", "3"]"#,
+            "80 / #{} true true",
+            "http://h/c?y=2",
+            "/search?p=1&n=1&n=2&q=a%26b",
+            "z=1&a=%C3%BC",
+            "/echo",
+            "url::parse: '/path' is not an absolute URL; write http://HOST/path or set a host",
+        ]
+    );
+    assert!(printed[9].starts_with("url::parse: 'shop.example/x' is not"), "{}", printed[9]);
+    assert!(ran.only_error().contains("url::with_query: the fields must be a map"), "{}", ran.only_error());
+}
+
+#[test]
+fn arrays_are_joined_and_summed() {
+    let script = r#"
+        fn iteration() {
+            print([1, "a", 2.5, ()].join("-"));
+            print(["a", "b"].join() + [].join(","));
+            print(`${[1, 2, 3].sum()} ${[1, 2.5].sum()} ${[].sum()} ${type_of([1].sum())}`);
+            print(`${[1, 2].avg()} ${[3, 1.5, 2].min()} ${[3, 1.5, 2].max()} ${[].avg() == ()} ${[].min() == ()}`);
+            print(`${type_of([3, 1.5].max())} ${[#{ p: 2 }, #{ p: 4 }].map(|x| x.p).sum()}`);
+            try { [9223372036854775807, 1].sum(); } catch (error) { print(error); }
+            [1, "2"].sum();
+        }
+    "#;
+    let ran = once(&Server::start(), script);
+    assert_eq!(
+        ran.printed(),
+        [
+            "1-a-2.5-",
+            "ab",
+            "6 3.5 0 i64",
+            "1.5 1.5 3 true true",
+            "i64 6",
+            "sum: the sum of the integers is too large"
+        ]
+    );
+    let error = ran.only_error();
+    assert!(error.contains("sum: element [1] must be a number, not the string \"2\""), "{error}");
+}
+
+#[test]
+fn a_sample_has_each_element_once_and_is_seeded() {
+    let script = r#"
+        fn iteration() {
+            let all = []; for n in 0..20 { all.push(n); }
+            let some = random::sample(all, 7);
+            let sorted = some.order(); sorted.dedup();
+            print(some.len == 7 && sorted.len == 7 && some.all(|n| n in all));
+            print(random::sample(all, 20).order() == all);
+            print(random::sample([], 0));
+            print(some);
+            random::sample([1, 2], 3);
+        }
+    "#;
+    let sampled = || {
+        let options = Options { seed: Some(7), ..Options::default() };
+        run(load_test(script).options(options).iterations(1))
+    };
+    let (first, second) = (sampled(), sampled());
+    assert_eq!(first.printed()[..3], ["true", "true", "[]"]);
+    assert_eq!(first.printed()[3], second.printed()[3], "the same seed");
+    let error = first.only_error();
+    assert!(
+        error.contains("random::sample: 3 elements of an array of 2; the count must be 0 to 2"),
+        "{error}"
+    );
+}

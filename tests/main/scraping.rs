@@ -103,3 +103,52 @@ fn garbage_is_read_as_browsers_do() {
     );
     assert_eq!(lines, ["one", "900", "0", r#"{"packed":true}"#]);
 }
+
+/// The same calls on a response and on its text.
+#[test]
+fn any_text_is_searched_as_a_response_is() {
+    let lines = printed(
+        r##"
+            for path in ["/page/list", "/page/form", "/page/garbage", "/gzip", "/raw/bom", "/status/200"] {
+                let r = http::get(path);
+                let text = r.body;
+                let all = [
+                    |x| x.css("li").texts(), |x| x.css("li").attrs("class"), |x| x.html().text(), |x| x.form("form"),
+                    |x| x.regex("<(l?i)"), |x| x.regex("nosuch"), |x| x.regex_all("[a-z]+"), |x| x.json("packed"),
+                    |x| x.json("a"), |x| x.json(), |x| x.css("li["), |x| x.css("a:first"), |x| x.regex("a("), |x| x.json("a["),
+                ];
+                for f in all {
+                    let said = [];
+                    for x in [r, text] {
+                        try { said.push(f.call(x).to_string()); } catch (error) {
+                            said.push(error.to_string());
+                        }
+                    }
+                    said[0].replace(`the body of GET ${path} (status 200)`, "the text");
+                    if said[0] != said[1] { print(`${path}: ${said[0]} and ${said[1]}`); }
+                }
+            }
+            print(`{"a": [{"b": 7}]}`.json("a[-1].b"));
+            print("id=7; id=12".regex_all("id=([0-9]+)"));
+            print("<p class=x>one</p><p>two</p>".css("p.x").text());
+            print("<form id=f><input name=a value=1></form>".form("#f"));
+        "##,
+    );
+    assert_eq!(lines, ["7", r#"["7", "12"]"#, "one", r##"#{"a": "1"}"##]);
+}
+
+#[test]
+fn an_error_of_a_selector_says_what_and_where() {
+    for (selector, expected) in [
+        ("li:contains('x')", "there is no :contains, at 3 — search the elements for text"),
+        ("ul > li:first", "there is no :first, at 8 — take the first of the list"),
+        ("a[href=/x]", "what stands in the [ at 2 is not understood — write [name=\"value\"]"),
+        ("//div", "it is XPath"),
+        ("div..x", "the . at 4 is not expected there"),
+    ] {
+        let script = format!("fn iteration() {{ \"<p>\".css(\"{selector}\"); }}");
+        let error = once(&Server::start(), &script).only_error();
+        assert!(error.contains(expected), "{selector}: {error}");
+        assert!(!error.contains("developer"), "{error}");
+    }
+}

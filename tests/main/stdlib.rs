@@ -134,6 +134,27 @@ fn forms_are_sent_by_their_method_and_in_their_encoding() {
 }
 
 #[test]
+fn pages_are_followed_by_a_cursor() {
+    let script = r#"
+        import "std/paginate" as paginate;
+        fn iteration() {
+            this.seen = [];
+            let visit = |page| this.seen.push(page.json("query"));
+            // The echo has no cursor of its own, so its query is one: it grows, and then it repeats.
+            print(paginate::by_cursor("/echo/x", "nosuch", "cursor", 5, visit));
+            print(paginate::by_cursor("/echo/x", "query", "cursor", 3, #{ query: #{ size: 2 } }, visit));
+            print(paginate::by_cursor("/echo/x", "method", "cursor", 9, |page| true));
+            print(paginate::by_cursor("/echo/x", "method", "cursor", 9, |page| false));
+            print(paginate::by_cursor("/status/500", "query", "cursor", 5, visit));
+            print(this.seen);
+        }
+    "#;
+    let ran = once(&Server::start(), script).without_errors();
+    let seen = r#"["", "size=2", "cursor=size%3D2&size=2", "cursor=cursor%3Dsize%253D2%26size%3D2&size=2"]"#;
+    assert_eq!(ran.printed(), ["1", "3", "2", "1", "0", seen]);
+}
+
+#[test]
 fn pages_are_followed_by_json_by_header_and_by_number() {
     let server = Server::start();
     let script = r#"

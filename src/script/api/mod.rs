@@ -3,6 +3,7 @@
 //! Each file registers its functions with an engine and reaches the running virtual user through the [`Host`].
 //! Invariant: a function that waits does so through `Host::wait`, so it never blocks the thread.
 
+mod array;
 mod batch;
 mod check;
 mod convert;
@@ -35,8 +36,10 @@ mod scrape;
 mod secret;
 mod store;
 mod table;
+mod text;
 mod threshold;
 mod time;
+mod url;
 mod vu;
 pub(crate) mod wait;
 pub(crate) mod ws;
@@ -78,6 +81,9 @@ pub(crate) const MODULES: &[(&str, Register)] = &[
     ("table", table::register),
     ("store", store::register),
     ("random", random::register),
+    ("text", text::register),
+    ("array", array::register),
+    ("url", url::register),
     ("encoding", encoding::register),
     ("crypto", crypto::register),
     ("metrics", metrics::register),
@@ -110,16 +116,19 @@ pub(crate) const SECTIONS: &[Section] = &[
     table::SECTION,
     store::SECTION,
     random::SECTION,
+    url::SECTION,
     encoding::SECTION,
     crypto::SECTION,
     time::SECTION,
     log::SECTION,
+    text::SECTION,
+    array::SECTION,
 ];
 
 /// Names that scripts cannot use for an import, because API modules have them.
 pub(crate) const NAMESPACES: &[&str] = &[
     "http", "ws", "vu", "run", "env", "secret", "data", "store", "metrics", "log", "random", "encoding",
-    "crypto", "time",
+    "crypto", "time", "url",
 ];
 
 /// Adds the position of the call to an error. Rhai does this for plain functions, but not for those of a module.

@@ -44,6 +44,15 @@ calls! {
     /// Errors: the array is empty.
     fn pick(array: array) -> any;
 
+    /// `count` elements of the array, each at most once, in random order.
+    ///
+    /// Errors: a negative count; more than the array has.
+    ///
+    /// ```rhai
+    /// let three = random::sample(["a", "b", "c", "d"], 3);
+    /// ```
+    fn sample(array: array, count: int) -> array;
+
     /// A random key of a map such as `#{ a: 3, b: 1 }`, by weight.
     ///
     /// Errors: a negative weight; all weights are 0.
@@ -80,6 +89,10 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let h = host.clone();
     module.set_native_fn("pick", move |context: NativeCallContext, array: Array| {
         placed(&context, pick(&h, &array))
+    });
+    let h = host.clone();
+    module.set_native_fn("sample", move |context: NativeCallContext, array: Array, count: i64| {
+        placed(&context, sample(&h, array, count))
     });
     let h = host.clone();
     module.set_native_fn("weighted", move |context: NativeCallContext, weights: Map| {
@@ -136,6 +149,25 @@ fn pick(host: &Rc<Host>, array: &Array) -> ScriptResult<Dynamic> {
         return Err("random::pick: the array is empty".into());
     }
     Ok(array[with_rng(host, |rng| rng.random_range(0..array.len()))].clone())
+}
+
+fn sample(host: &Rc<Host>, mut array: Array, count: i64) -> ScriptResult<Array> {
+    let few = usize::try_from(count).ok().filter(|few| *few <= array.len());
+    let Some(few) = few else {
+        return Err(format!(
+            "random::sample: {count} elements of an array of {length}; the count must be 0 to {length}",
+            length = array.len()
+        )
+        .into());
+    };
+    with_rng(host, |rng| {
+        for place in 0..few {
+            let drawn = rng.random_range(place..array.len());
+            array.swap(place, drawn);
+        }
+    });
+    array.truncate(few);
+    Ok(array)
 }
 
 fn string(host: &Rc<Host>, length: i64) -> ScriptResult<String> {

@@ -159,13 +159,10 @@ impl ResponseData {
             if let Some(error) = &self.exchange.error {
                 return Err(format!("{} has no JSON: {}", self.describe(), error.message));
             }
-            let body = self.body()?;
-            // RFC 8259 section 8.1: a byte order mark may be ignored.
-            let text = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
-            serde_json::from_slice(text).map_err(|error| {
-                let start = String::from_utf8_lossy(&body[..body.len().min(4 * JSON_START)]);
-                let start = excerpt(&start, JSON_START);
-                format!("the body of {} is not JSON: {error}; it starts with {start:?}", self.describe())
+            // What it is of is only said in an error.
+            json_of(self.body()?, "the body").map_err(|error| match error.strip_prefix("the body") {
+                Some(why) => format!("the body of {}{why}", self.describe()),
+                None => error,
             })
         });
         json.as_ref().map_err(Clone::clone)
@@ -470,15 +467,30 @@ fn register_body(engine: &mut Engine) {
         })
         .register_fn("json", |r: &mut Response| -> ScriptResult<Dynamic> { to_dynamic(r.data.json()?) })
         .register_fn("json", |r: &mut Response, path: ImmutableString| -> ScriptResult<Dynamic> {
-            match json_path::find(r.data.json()?, &path)? {
-                Some(value) => to_dynamic(value),
-                None => Ok(Dynamic::UNIT),
-            }
+            value_at(r.data.json()?, &path)
         });
 }
 
+/// Bytes as JSON; `what` says in an error what they are.
+pub(super) fn json_of(bytes: &[u8], what: &str) -> Result<serde_json::Value, String> {
+    // RFC 8259 section 8.1: a byte order mark may be ignored.
+    let text = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    serde_json::from_slice(text).map_err(|error| {
+        let start = String::from_utf8_lossy(&bytes[..bytes.len().min(4 * JSON_START)]);
+        let start = excerpt(&start, JSON_START);
+        format!("{what} is not JSON: {error}; it starts with {start:?}")
+    })
+}
+
+/// The value at a path, or `()`.
+pub(super) fn value_at(json: &serde_json::Value, path: &str) -> ScriptResult<Dynamic> {
+    match json_path::find(json, path)? {
+        Some(value) => to_dynamic(value),
+        None => Ok(Dynamic::UNIT),
+    }
+}
+
 fn register_verdicts(engine: &mut Engine, host: &Rc<Host>) {
-    let h = host.clone();
     engine.register_fn(
         "expect",
         |context: NativeCallContext, r: &mut Response, expect: Dynamic| -> ScriptResult<Response> {
@@ -505,6 +517,7 @@ fn register_verdicts(engine: &mut Engine, host: &Rc<Host>) {
         r.data.judge(&r.host, None);
         r.clone()
     });
+    let h = host.clone();
     engine.register_fn(
         "check",
         move |context: NativeCallContext, r: &mut Response, checks: Map| -> ScriptResult<bool> {

@@ -1,4 +1,4 @@
-//! `.html()`, `.css(…)`, `.form(…)`, `.regex(…)` of a response: extracting values from the body.
+//! `.html()`, `.css(…)`, `.form(…)`, `.regex(…)` of a response and of text: extracting values.
 //!
 //! Leaves parsing and searching to `crate::scrape`. Selectors and patterns are compiled once per worker thread.
 
@@ -176,6 +176,22 @@ fn register_css(engine: &mut Engine, host: &Rc<Host>, selectors: &Rc<Selectors>)
     engine.register_fn("html", |r: &mut Response| -> ScriptResult<Document> {
         Ok(r.data.html(&r.host)?.clone())
     });
+    let h = host.clone();
+    engine.register_fn("html", move |text: &mut ImmutableString| document(&h, text));
+    let (s, h) = (selectors.clone(), host.clone());
+    engine.register_fn(
+        "css",
+        move |text: &mut ImmutableString, selector: ImmutableString| -> ScriptResult<Elements> {
+            document(&h, text)?.css(&s, &selector, &mut || h.step())
+        },
+    );
+    let (s, h) = (selectors.clone(), host.clone());
+    engine.register_fn(
+        "form",
+        move |text: &mut ImmutableString, selector: ImmutableString| -> ScriptResult<Map> {
+            form(&h, &document(&h, text)?, &s, &selector)
+        },
+    );
     let s = selectors.clone();
     engine.register_fn("css", move |r: &mut Response, selector: ImmutableString| -> ScriptResult<Elements> {
         r.data.html(&r.host)?.css(&s, &selector, &mut || r.host.step())
@@ -203,6 +219,10 @@ fn register_css(engine: &mut Engine, host: &Rc<Host>, selectors: &Rc<Selectors>)
     engine.register_fn("form", move |d: &mut Document, selector: ImmutableString| -> ScriptResult<Map> {
         form(&h, d, &s, &selector)
     });
+}
+
+fn document(host: &Host, text: &str) -> ScriptResult<Document> {
+    Document::parse(text, &mut || host.step())
 }
 
 /// The fields of the first form that the selector finds; a name with several values has an array of them.
@@ -275,6 +295,20 @@ fn register_elements(engine: &mut Engine, host: &Rc<Host>) {
 
 fn register_patterns(engine: &mut Engine) {
     let patterns = Rc::new(Patterns::default());
+    let p = patterns.clone();
+    engine.register_fn(
+        "regex",
+        move |text: &mut ImmutableString, pattern: ImmutableString| -> ScriptResult<Dynamic> {
+            Ok(optional(p.first(&pattern, text)?))
+        },
+    );
+    let p = patterns.clone();
+    engine.register_fn(
+        "regex_all",
+        move |text: &mut ImmutableString, pattern: ImmutableString| -> ScriptResult<Array> {
+            Ok(p.all(&pattern, text)?.into_iter().map(Dynamic::from).collect())
+        },
+    );
     let p = patterns.clone();
     engine.register_fn("regex", move |r: &mut Response, pattern: ImmutableString| -> ScriptResult<Dynamic> {
         Ok(optional(p.first(&pattern, &r.data.text()?)?))

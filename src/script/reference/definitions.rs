@@ -74,6 +74,13 @@ fn of_globals(parts: &[Part]) -> String {
     }
     for part in parts {
         for name in types_of(part) {
+            // The server knows Rhai's own types.
+            if union(&[name]) != name {
+                part.entries()
+                    .filter(|entry| entry.owner == Owner::Type(name))
+                    .for_each(|entry| functions(&mut text, entry));
+                continue;
+            }
             let of_type = |entry: &&Entry| entry.owner == Owner::Type(name);
             let about = format!("{} ({}).", name, part.about);
             let properties = part.entries().filter(of_type).flat_map(|entry| {
@@ -159,7 +166,7 @@ fn head(owner: Owner, form: &Form) -> Option<String> {
     let mut params: Vec<String> =
         form.params.iter().map(|(name, types)| format!("{name}: {}", union(types))).collect();
     if let Owner::Type(name) = owner {
-        params.insert(0, format!("self_: {name}"));
+        params.insert(0, format!("self_: {}", union(&[name])));
     }
     let kind = match form.kind {
         Kind::Function => "",
@@ -179,7 +186,7 @@ fn union(types: &[&str]) -> String {
     let mut union: Vec<&str> = Vec::new();
     for &name in types {
         let names: &[&str] = match name {
-            "text" => &["String"],
+            "text" | "string" => &["String"],
             "number" => &["int", "float"],
             "map" => &["Map"],
             "array" => &["Array"],

@@ -149,7 +149,12 @@ fn every_function_is_described_with_its_types_and_nothing_else_is() {
         }
         let words: Vec<Option<String>> = function.params.iter().map(|(id, shown)| word(*id, shown)).collect();
         // A method is a function whose first argument is of one of the described types.
-        let receiver = words.first().cloned().flatten().filter(|word| types.contains(&**word));
+        let receiver = words.first().cloned().flatten().map(|word| match &*word {
+            // What parameters call text is a string before the dot.
+            "text" => "string".to_owned(),
+            _ => word,
+        });
+        let receiver = receiver.filter(|word| types.contains(&**word));
         let is_method = function.module.is_empty() && receiver.is_some();
         let name = match receiver {
             Some(of_type) if is_method && function.name == "index$get$" => key(&of_type, "[]", 2),
