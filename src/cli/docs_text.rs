@@ -3,7 +3,7 @@
 //! Pure. Invariant: a line is no wider than the look says, but for code and words that are.
 
 use crate::report::{Look, Tone};
-use crate::script_reference::{Entry, Kind, Part, sections};
+use crate::script_reference::{Entry, Kind, Part, all};
 use crate::text::width;
 
 /// What lines of text are moved in by.
@@ -14,7 +14,7 @@ const WIDEST: usize = 100;
 
 /// The list of parts.
 pub(super) fn contents(look: Look) -> String {
-    let parts = sections();
+    let parts = all();
     let widest = parts.iter().map(|part| part.name.len()).max().unwrap_or(0);
     let mut text = format!("{}\n\n", look.paint(Tone::Strong, "Script API"));
     for part in &parts {
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn prose_is_no_wider_than_the_terminal() {
-        for part_of in sections() {
+        for part_of in all() {
             let mut text = String::new();
             for entry in part_of.entries() {
                 wrap(&mut text, NARROW, "      ", &entry.lead);

@@ -130,3 +130,29 @@ fn definitions_do_not_replace_what_others_wrote() {
     output.expect_stderr(&["http.d.rhai' was not written by `rhaid definitions`"]);
     assert_eq!(std::fs::read_dir(sandbox.path().join("editor")).unwrap().count(), 1, "nothing was written");
 }
+
+#[test]
+fn docs_know_the_functions_of_rhai() {
+    let shown = |asked: &[&str]| Sandbox::new().run(&[&["docs"], asked].concat()).expect_code(0).stdout;
+    for (asked, parts) in [
+        ("split", &["strings — ", "arrays — ", ".split(separator: text) -> array"][..]),
+        ("parse_json", &["parse_json(json: text) -> any"]),
+        ("keys", &[".keys() -> array", "alphabetical order"]),
+        ("push", &[".push(value: any)"]),
+        ("filter", &["let cheap ="]),
+        ("array", &["arrays — ", ".sum()", ".push(value)"]),
+        ("map", &["arrays — ", "maps — "]),
+        ("string", &["strings — "]),
+        ("strings", &[".trim()", ".regex(pattern)"]),
+        ("type_of", &["\"string\""]),
+    ] {
+        let text = shown(&[asked]);
+        for part in parts {
+            assert!(text.contains(part), "rhaid docs {asked} without {part:?}:\n{text}");
+        }
+    }
+    let contents = shown(&[]);
+    for part in ["  strings", "  arrays", "  maps", "  numbers", "  values", "  url"] {
+        assert!(contents.contains(part), "{contents}");
+    }
+}

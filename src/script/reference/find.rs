@@ -1,6 +1,6 @@
 //! Finding what a reader asks for: a part, a name in it, a name anywhere.
 
-use super::contents::sections;
+use super::contents::all;
 use super::entry::{Entry, Part};
 use super::tables::Owner;
 use crate::text::nearest;
@@ -20,6 +20,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("__iter", "vu::iteration"),
     ("__vu", "vu::id"),
     ("before_start", "scenario"),
+    ("beautifulsoup", "strings::html"),
     ("browser", "http"),
     ("catch_response", "response::expect"),
     ("client", "http"),
@@ -32,6 +33,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("formdata", "params::multipart"),
     ("httpuser", "scenario"),
     ("jslib", "std"),
+    ("json.loads", "parse_json"),
+    ("json.parse", "parse_json"),
     ("jsonpath", "response::json"),
     ("k6", "globals"),
     ("k6/crypto", "crypto"),
@@ -61,11 +64,25 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("sharedarray", "data"),
     ("tag", "task"),
     ("taskset", "scenario"),
+    ("urlparse", "url::parse"),
+    ("urlsearchparams", "url::query"),
     ("uuid4", "random::uuid"),
     ("uuidv4", "random::uuid"),
     ("wait_time", "waits"),
     ("websocket", "ws"),
     ("websockets", "ws"),
+];
+
+/// Types of Rhai, and the parts about them. `map` and `int` are functions, too.
+const TYPES: &[(&str, &str)] = &[
+    ("array", "arrays"),
+    ("blob", "blobs"),
+    ("dict", "maps"),
+    ("fn", "values"),
+    ("list", "arrays"),
+    ("number", "numbers"),
+    ("object", "maps"),
+    ("string", "strings"),
 ];
 
 /// What a reader asks for; `None` when there is no such thing.
@@ -77,11 +94,12 @@ pub(crate) fn find(asked: &str) -> Option<Found> {
 }
 
 fn find_exactly(asked: &str) -> Option<Found> {
-    let parts = sections();
+    let parts = all();
     if asked == "globals" {
         return Some(Found::Part(Box::new(globals(&parts))));
     }
-    if let Some(part) = parts.iter().find(|part| is_part(part, asked)) {
+    let of_type = TYPES.iter().find(|(name, _)| *name == asked).map(|(_, part)| *part);
+    if let Some(part) = parts.iter().find(|part| is_part(part, of_type.unwrap_or(asked))) {
         return Some(Found::Part(Box::new(part.clone())));
     }
     let (scope, name) = split(asked);
@@ -104,7 +122,7 @@ pub(crate) fn meant(asked: &str) -> Option<(String, bool)> {
     if let Some(&(_, ours)) = ELSEWHERE.iter().find(|&&(theirs, _)| theirs == asked) {
         return Some((ours.to_owned(), true));
     }
-    let parts = sections();
+    let parts = all();
     let paths = parts.iter().flat_map(|part| {
         part.entries().flat_map(|entry| entry.names().into_iter().map(|name| entry.path(part, name)))
     });
@@ -144,7 +162,9 @@ fn clean(asked: &str) -> String {
 fn is_part(part: &Part, asked: &str) -> bool {
     let is_title = part.title.trim_matches('`').to_lowercase() == asked;
     part.name == asked || is_title || part.name.strip_prefix("std/") == Some(asked) || {
-        let is_type = |owner| matches!(owner, Owner::Type(name) if name.to_lowercase() == asked);
+        // Rhai's own types have names that functions have too, as `map`.
+        let is_type =
+            |owner| matches!(owner, Owner::Type(name) if name.to_lowercase() == asked && name != asked);
         // "file" is a function rather than the type that it gives.
         part.blocks.first().is_some_and(|block| is_type(block.owner))
     }
@@ -224,7 +244,16 @@ mod tests {
         ] {
             assert_eq!(paths(asked), [expected], "{asked}");
         }
-        assert_eq!(paths(".json"), ["params::json", "response::json", "data::json"]);
+        assert_eq!(paths(".json"), ["params::json", "response::json", "data::json", "strings::json"]);
+        assert_eq!(paths("split"), ["strings::split", "arrays::split"]);
+        assert_eq!(paths("parse_json"), ["parse_json"]);
+        assert_eq!(
+            (paths("array"), paths("maps"), paths("string.trim")),
+            (vec!["arrays".to_owned()], vec!["maps".to_owned()], vec!["strings::trim".to_owned()])
+        );
+        assert_eq!(paths("keys"), ["response::keys", "maps::keys"]);
+        assert_eq!(paths("map"), ["arrays::map", "maps::map"]);
+        assert!(paths("regex").contains(&"strings::regex".to_owned()));
         assert!(paths("nosuch").is_empty() && paths("http::nosuch").is_empty());
     }
 

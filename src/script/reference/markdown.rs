@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::contents::sections;
+use super::contents::all;
 use super::entry::{Block, Entry, Part};
 use super::tables::Kind;
 
@@ -25,7 +25,7 @@ need a virtual user: calling them at the top level is an error. A time is a numb
 /// All of it.
 pub(crate) fn markdown() -> String {
     let mut page = HEAD.to_owned();
-    for part in sections() {
+    for part in all() {
         write_part(&mut page, &part);
     }
     page

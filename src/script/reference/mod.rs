@@ -9,13 +9,16 @@ mod contents;
 mod definitions;
 mod entry;
 mod find;
+mod language;
 mod library;
 mod markdown;
 mod tables;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use contents::sections;
+pub(crate) use contents::all;
+#[cfg(test)]
+use contents::sections;
 pub(crate) use definitions::{DefinitionFile, MARK, definitions};
 pub(crate) use entry::{Entry, Part};
 pub(crate) use find::{Found, find, meant};
