@@ -201,6 +201,11 @@ impl Explainer<'_> {
                  first: let wanted = this.wanted;"
                     .to_owned()
             }
+            EvalAltResult::ErrorDataRace(what, _) if what.contains("'on_message'") => {
+                "on_message: the function uses the variable of the websocket that it is given to; a handler gets it as a \
+                 second argument, |message, socket|"
+                    .to_owned()
+            }
             EvalAltResult::ErrorDataRace(what, _) => format!(
                 "{what} uses a variable that the same expression is using; assign the part before the closure \
                  to a variable, `let list = page.css(\"a\").texts(); list.map(|text| …)`"

@@ -260,7 +260,7 @@ fn mistakes_with_answers_and_handlers_are_told() {
             "send: answer must be true, false, a map of fields, or a function, not 5",
         ),
         ("ws.send(\"x\", #{ answr: false })", "did you mean 'answer'"),
-        ("ws.on_message(|m| ws.send(m))", "its handler gets it as a second argument, |message, socket|"),
+        ("ws.on_message(|m| ws.send(m))", "a handler gets it as a second argument, |message, socket|"),
         ("ws.on_message(7)", "on_message must be a function or (), not 7"),
     ] {
         let script = format!("fn iteration() {{ let ws = ws::connect(\"/ws/echo\"); {call}; }}");
