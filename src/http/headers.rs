@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use super::setup_error::SetupError;
 use super::target::Origin;
-use crate::credentials::is_credential;
+use crate::credentials::{is_credential, masked};
 
 /// What every request of a run starts from; made once.
 pub(super) struct Defaults {
@@ -111,13 +111,20 @@ impl Fields<'_> {
     }
 }
 
-/// Removes what was meant for one origin alone: credentials under any name, and what names the origin.
+/// Removes what was meant for one origin alone: credentials under any name and in any value (`referer` with a password or
+/// a token), and what names the origin.
 fn drop_origin_fields(map: &mut HeaderMap) {
-    let belongs = |name: &HeaderName| *name == ORIGIN || is_credential(name.as_str());
-    let names: Vec<HeaderName> = map.keys().filter(|name| belongs(name)).cloned().collect();
+    let belongs = |(name, value): &(&HeaderName, &HeaderValue)| {
+        **name == ORIGIN || is_credential(name.as_str()) || holds_credential(value)
+    };
+    let names: Vec<HeaderName> = map.iter().filter(belongs).map(|(name, _)| name.clone()).collect();
     for name in names {
         map.remove(name);
     }
+}
+
+fn holds_credential(value: &HeaderValue) -> bool {
+    matches!(masked(&field_text(value.as_bytes())), Cow::Owned(_))
 }
 
 /// The value of a header field as text: UTF-8, or else Latin-1, which every sequence of bytes is.

@@ -236,6 +236,8 @@ fn what_belongs_to_an_origin_stays_there() {
             ("x-auth-token", "t"),
             ("x-csrf-token", "t"),
             ("origin", "http://shop.example"),
+            ("referer", "https://ann:secret@shop.example/cart"),
+            ("x-from", "https://shop.example/?access_token=abcdef"),
             ("accept-language", "en"),
         ];
         let headers: http::HeaderMap = fields
@@ -252,7 +254,7 @@ fn what_belongs_to_an_origin_stays_there() {
         }
         assert_eq!(same.header("x-api-key"), Some("k"));
         assert_eq!(other_origin.header("host"), Some(other.addr.to_string().as_str()));
-        for name in ["x-auth-token", "x-csrf-token", "origin", "x-api-key"] {
+        for name in ["x-auth-token", "x-csrf-token", "origin", "referer", "x-from", "x-api-key"] {
             assert_eq!(other_origin.header(name), None, "{name}");
         }
         assert_eq!(
