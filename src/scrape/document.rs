@@ -11,6 +11,7 @@ use html5ever::driver::{ParseOpts, parse_document};
 use html5ever::tendril::TendrilSink;
 use scraper::{ElementRef, Html, HtmlTreeSink, Node, Selector};
 
+use super::attributes::{MOST_ATTRIBUTES, has_too_many};
 use super::bounded::Bounded;
 use super::selector_error;
 
@@ -68,11 +69,14 @@ impl Selectors {
 
 impl Document {
     /// Parses a document as browsers do: whatever the text is, a document comes out, but for one that is nested too
-    /// deeply.
+    /// deeply or has an element with too many attributes.
     ///
     /// # Errors
     /// When it is, or as `pause`.
     pub(crate) fn parse<E: From<String>>(text: &str, pause: Pause<E>) -> Result<Document, E> {
+        if has_too_many(text) {
+            return Err(format!("an element of the page has more than {MOST_ATTRIBUTES} attributes").into());
+        }
         let mut parser = parse_document(HtmlTreeSink::new(Html::new_document()), ParseOpts::default());
         let mut rest = text;
         while !rest.is_empty() {

@@ -4,6 +4,7 @@
 //! requests. Invariant: no text, however hostile, is an error, but for a page that is nested too deeply; a selector or
 //! pattern can be one.
 
+mod attributes;
 mod bounded;
 mod document;
 mod form;

@@ -14,6 +14,9 @@ pub(crate) fn page(name: &str) -> Vec<u8> {
             b"<<p <div class=\x00x>\xff\xfe</b></table><li>one<li>two<svg><p>&#xffffff;&bogus;<!--".to_vec()
         }
         "deep" => "<div>".repeat(900).into_bytes(),
+        "attributes" => {
+            format!("<p{}>", (0..300_000).map(|n| format!(" a{n}")).collect::<String>()).into_bytes()
+        }
         "not-utf8" => b"caf\xe9 \xff\xfe end".to_vec(),
         // 50 MB of JSON: an array of texts.
         "large-json" => {
