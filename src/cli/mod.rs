@@ -67,8 +67,14 @@ fn command() -> Exit {
         return help;
     }
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let cli =
-        Cli::try_parse_from(&arguments).unwrap_or_else(|error| mistakes::explained(error, &arguments).exit());
+    let cli = match Cli::try_parse_from(&arguments) {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => mistakes::explained(error, &arguments).exit(),
+        Err(help) => {
+            output::printed(help.print());
+            return Exit::Passed;
+        }
+    };
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Demo(args) => demo::demo(&args),

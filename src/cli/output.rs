@@ -18,8 +18,12 @@ static PROBLEM: OnceLock<String> = OnceLock::new();
 
 /// Text on standard output, as it is.
 pub(super) fn out(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    if let Err(error) = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())
+    printed(std::io::stdout().lock().write_all(text.as_bytes()));
+}
+
+/// Notes whether what was written to standard output got there.
+pub(super) fn printed(written: std::io::Result<()>) {
+    if let Err(error) = written.and_then(|()| std::io::stdout().flush())
         // A closed standard output (`| head`) has no reader to tell.
         && error.kind() != ErrorKind::BrokenPipe
     {
