@@ -224,6 +224,12 @@ fn add_mixed_lanes(
         .map(|s| Share { name: s.name.clone(), weight: s.weight, fixed_count: s.fixed_count })
         .collect();
     let dealt = |users: u64| deal(&shares, users).into_iter().map(|i| mixed[i]).collect::<Vec<usize>>();
+    for scenario in &of_mix {
+        if let Some(count) = scenario.fixed_count.filter(|count| *count > MOST_USERS) {
+            let name = &scenario.name;
+            problems.push(format!("scenario '{name}': fixed_count is {count}; the maximum is {MOST_USERS}"));
+        }
+    }
     let nobody = "no scenario gets users: all weights are 0 and no fixed_count is set";
     match executor {
         Executor::Users { users, spawn_rate, ramp_down } => {

@@ -25,7 +25,7 @@ impl Worker {
     /// What went wrong, in words, ready to be shown.
     pub(crate) async fn setup(&self) -> Result<Value, HookError> {
         let (script, (vu, fiber)) = (self.script(), self.hook_user(Calling::Setup));
-        let setup = self.run_hook(vu.clone(), &fiber, move || script.setup(&vu));
+        let setup = self.run_hook("setup", vu.clone(), &fiber, move || script.setup(&vu));
         let data = self.in_time("setup", setup).await??;
         self.set_data(&data);
         let listeners = self.fire(ScriptEvent::TestStart, Vec::new());
@@ -61,7 +61,7 @@ impl Worker {
             vu.begin_stop_hook();
         }
         let user = vu.clone();
-        let fired = self.run_hook(vu, &fiber, move || Ok(script.fire(&user, event, &fields))).await?;
+        let fired = self.run_hook("on", vu, &fiber, move || Ok(script.fire(&user, event, &fields))).await?;
         for error in &fired.errors {
             self.host().recorder.borrow_mut().script_error(error);
             self.host().show_error(error);
@@ -93,7 +93,7 @@ impl Worker {
         let (script, (vu, fiber)) = (self.script(), self.hook_user(Calling::Shape));
         let (user, name) = (vu.clone(), function.to_owned());
         let asked = move || Ok(script.shape(&user, &name, elapsed));
-        let error = match self.run_hook(vu.clone(), &fiber, asked).await? {
+        let error = match self.run_hook(function, vu.clone(), &fiber, asked).await? {
             Ok(value) => match read(&value) {
                 Ok(answer) => return Ok(answer),
                 Err(problem) => ScriptError {
@@ -102,6 +102,7 @@ impl Worker {
                 },
             },
             Err(CallEnd::Error(error)) => error,
+            Err(CallEnd::Ended(Ending::VuStop)) => self.stopped_nobody(function, &vu),
             Err(CallEnd::Ended(Ending::Abort(reason))) => {
                 return Err(HookError::Aborted(self.secrets().masked(reason)));
             }
@@ -128,7 +129,7 @@ impl Worker {
         let (script, (vu, fiber)) = (self.script(), self.hook_user(Calling::Teardown));
         vu.begin_stop_hook();
         let data = self.data.borrow().clone();
-        let result = self.run_hook(vu.clone(), &fiber, move || script.teardown(&vu, &data)).await;
+        let result = self.run_hook("teardown", vu.clone(), &fiber, move || script.teardown(&vu, &data)).await;
         result.and(told)
     }
 
@@ -158,8 +159,19 @@ impl Worker {
         (vu, fiber)
     }
 
+    /// `vu::stop()` in a function that no user calls.
+    fn stopped_nobody(&self, function: &str, vu: &VuContext) -> ScriptError {
+        ScriptError {
+            message: "vu::stop() ends a virtual user, and none calls this function; end the run with \
+                      abort(\"why\"), or the load of a shape by returning ()"
+                .to_owned(),
+            ..self.script().place_of(function, vu)
+        }
+    }
+
     async fn run_hook<T: 'static>(
         &self,
+        function: &str,
         vu: Rc<VuContext>,
         state: &Rc<FiberState>,
         call: impl FnOnce() -> Result<T, CallEnd> + 'static,
@@ -177,6 +189,9 @@ impl Worker {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(CallEnd::Error(error))) => Err(HookError::Failed(secrets.masked(shown(&error)))),
             Ok(Err(CallEnd::Ended(Ending::Abort(reason)))) => Err(HookError::Aborted(secrets.masked(reason))),
+            Ok(Err(CallEnd::Ended(Ending::VuStop))) => {
+                Err(HookError::Failed(secrets.masked(shown(&self.stopped_nobody(function, &vu)))))
+            }
             Ok(Err(CallEnd::Ended(_))) => Err(HookError::Failed("it was stopped".into())),
             Err(error) => {
                 let error = broken(error, self.script().main_file());

@@ -522,3 +522,33 @@ fn a_target_that_stands_still_is_seen_by_those_who_came_meanwhile() {
     assert!(near(response, truth), "p90 was {truth} s, reported is {response} s");
     assert!(service < truth / 2.0, "{service} s");
 }
+
+/// No user calls a shape, `setup` or `teardown`, so there is none to stop.
+#[test]
+fn a_stop_of_nobody_says_where_it_stands() {
+    let server = Server::start();
+    for (script, place) in [
+        ("options(#{ shape: || {\n    vu::stop();\n} });\nfn iteration() {}", "test.rhai:1:"),
+        ("options(#{ shape: Fn(\"s\") });\nfn s() { vu::stop(); }\nfn iteration() {}", "test.rhai:2:"),
+        ("fn iteration() {}\nfn setup() { vu::stop(); }", "test.rhai:2:"),
+    ] {
+        let output = Sandbox::with(script).run(&["run", "test.rhai", "-H", &server.url(), "-i", "1"]);
+        let told = "vu::stop() ends a virtual user, and none calls this function";
+        assert!(output.stderr.contains(told) && output.stderr.contains(place), "{}", output.shown());
+    }
+}
+
+#[test]
+fn a_fixed_count_has_the_maximum_of_users() {
+    for count in ["1_000_001", "9_223_372_036_854_775_807"] {
+        let script = format!(
+            "scenario(\"a\", #{{ exec: \"f\", fixed_count: {count} }});\nscenario(\"b\", #{{ exec: \"f\" }});\nfn f() {{}}"
+        );
+        let output = Sandbox::with(&script)
+            .run(&["run", "test.rhai", "-H", "http://127.0.0.1:1", "-u", "10"])
+            .expect_code(104);
+        let expected =
+            format!("scenario 'a': fixed_count is {}; the maximum is 1000000", count.replace('_', ""));
+        assert!(output.stderr.contains(&expected), "{}", output.shown());
+    }
+}
