@@ -36,6 +36,7 @@ use super::record::{Record, Sharing};
 use super::redirect::RedirectChain;
 use super::request::Request;
 use super::target::Destination;
+use crate::text::format_duration;
 
 /// How often a request is sent again before its failure is one. A server that is going away refuses once, and each
 /// repeat goes over a new connection.
@@ -94,6 +95,7 @@ impl Client {
             .await
         };
         self.alarm.replace(Some(alarm));
+        let outcome = outcome.map_err(|error| record.with_cause(error));
         exchange(request, record, outcome)
     }
 
@@ -270,7 +272,10 @@ impl Client {
             Connection::Http2(http2) => {
                 record.ready(http2.link(), Sharing::Shared, reused);
                 let request = self.http2_request(course, record.since());
-                http2.run(request, course.body_use, record).await
+                let mut on_shared = OnShared { pool: &self.pool, http2, is_over: false };
+                let outcome = http2.run(request, course.body_use, record).await;
+                on_shared.is_over = true;
+                outcome
             }
         }
     }
@@ -345,7 +350,24 @@ fn assemble(
 }
 
 pub(super) fn too_slow(limit: Duration) -> HttpError {
-    HttpError::new(ErrorKind::Timeout, format!("no complete response within {limit:?}"))
+    HttpError::new(ErrorKind::Timeout, format!("no complete response within {}", format_duration(limit)))
+}
+
+/// Watches over a request on a shared connection. One that ends unanswered on a connection whose server allows no streams
+/// takes the connection with it: the next request would wait there in vain as well.
+struct OnShared<'a> {
+    pool: &'a Pool,
+    http2: &'a Rc<Http2>,
+    is_over: bool,
+}
+
+impl Drop for OnShared<'_> {
+    fn drop(&mut self) {
+        if !self.is_over && !self.http2.allows_streams() {
+            self.http2.link().close_to_streams();
+            self.pool.forget(self.http2);
+        }
+    }
 }
 
 pub(super) fn exchange(

@@ -28,6 +28,7 @@ use super::record::{Phase, Record};
 use super::resolver::Addresses;
 use super::target::Origin;
 use crate::system::{takes_reserved_file, too_many_files};
+use crate::text::format_duration;
 
 /// A connection that was just opened.
 pub(super) enum Opened {
@@ -80,7 +81,7 @@ fn too_slow(origin: &Origin, phase: Option<Phase>, limit: Duration) -> HttpError
         Some(Phase::Tls) => format!("TLS handshake with {authority} did not finish"),
         _ => format!("connection to {authority} was not established"),
     };
-    let told = HttpError::new(ErrorKind::Timeout, format!("{what} within {limit:?}"));
+    let told = HttpError::new(ErrorKind::Timeout, format!("{what} within {}", format_duration(limit)));
     if phase == Some(Phase::Tls) { told } else { told.coded(error::DIAL_TIMEOUT) }
 }
 

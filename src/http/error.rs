@@ -13,7 +13,11 @@ use std::io;
 use tokio_rustls::rustls::{self, CertificateError};
 
 use super::connection::{LARGEST_HEAD, MOST_LINES};
+use crate::credentials::excerpt;
 pub(super) use crate::metrics::ErrorKind;
+
+/// How much is shown of what a server says about an error, in characters.
+const LONGEST_SAYING: usize = 200;
 
 /// Why a request has no usable response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -192,10 +196,7 @@ pub(super) fn http2(error: &h2::Error, peer: &dyn fmt::Display, stage: ResponseP
     if let Some(io) = error.get_io() {
         return streaming(io, peer, stage);
     }
-    let reason = match error.reason() {
-        Some(reason) => reason.description().to_owned(),
-        None => error.to_string(),
-    };
+    let reason = h2_reason(error);
     let http1_hint = match error.reason() {
         Some(h2::Reason::HTTP_1_1_REQUIRED) => " (set http_version to 1.1)",
         // A server that knows no HTTP/2 answers the preface with bytes that are no frame.
@@ -228,6 +229,65 @@ pub(super) fn http2(error: &h2::Error, peer: &dyn fmt::Display, stage: ResponseP
         ),
     };
     told.coded(code)
+}
+
+/// What an HTTP/2 error is: its code as RFC 9113 section 7 names it, what that means, and what the side that found it says
+/// besides.
+fn h2_reason(error: &h2::Error) -> String {
+    let Some(reason) = error.reason() else { return error.to_string() };
+    let code = u32::from(reason);
+    let (name, meaning, fault) = match reason {
+        h2::Reason::NO_ERROR => ("NO_ERROR", "no error", ""),
+        h2::Reason::PROTOCOL_ERROR => (
+            "PROTOCOL_ERROR",
+            "something that is not allowed in HTTP/2",
+            "a frame or a header field that is not allowed there",
+        ),
+        h2::Reason::INTERNAL_ERROR => ("INTERNAL_ERROR", "an internal error", ""),
+        h2::Reason::FLOW_CONTROL_ERROR => {
+            ("FLOW_CONTROL_ERROR", "more data than was allowed", "more data than it was allowed to")
+        }
+        h2::Reason::SETTINGS_TIMEOUT => {
+            ("SETTINGS_TIMEOUT", "settings were not acknowledged in time", "no acknowledgement of settings")
+        }
+        h2::Reason::STREAM_CLOSED => (
+            "STREAM_CLOSED",
+            "a frame came after the end of its stream",
+            "a frame after the end of its stream",
+        ),
+        h2::Reason::FRAME_SIZE_ERROR => {
+            ("FRAME_SIZE_ERROR", "a frame of an invalid size", "a frame of an invalid size")
+        }
+        h2::Reason::REFUSED_STREAM => ("REFUSED_STREAM", "it was refused and not processed", ""),
+        h2::Reason::CANCEL => ("CANCEL", "it is no longer wanted", ""),
+        h2::Reason::COMPRESSION_ERROR => (
+            "COMPRESSION_ERROR",
+            "a header block that cannot be decoded",
+            "a header block that cannot be decoded",
+        ),
+        h2::Reason::CONNECT_ERROR => ("CONNECT_ERROR", "the connection of a CONNECT request broke", ""),
+        h2::Reason::ENHANCE_YOUR_CALM => (
+            "ENHANCE_YOUR_CALM",
+            "this client causes too much load",
+            "too many frames that mean nothing: empty, tiny or resetting ones",
+        ),
+        h2::Reason::INADEQUATE_SECURITY => ("INADEQUATE_SECURITY", "TLS is not secure enough", ""),
+        h2::Reason::HTTP_1_1_REQUIRED => ("HTTP_1_1_REQUIRED", "HTTP/1.1 is required", ""),
+        _ => ("", "", ""),
+    };
+    let mut text = match (name, error.is_remote(), fault) {
+        ("", ..) => format!("error code {code}"),
+        (_, false, fault) if !fault.is_empty() => format!("it sent {fault} ({name})"),
+        _ => format!("{name}, {meaning}"),
+    };
+    // Only the text of an error holds it: `… (b"too many pings")`, with what is not ASCII escaped.
+    let whole = error.to_string();
+    if let Some((_, rest)) = whole.split_once(" (b\"")
+        && let Some(said) = rest.strip_suffix("\")")
+    {
+        text.push_str(&format!(": {}", excerpt(said, LONGEST_SAYING)));
+    }
+    text
 }
 
 /// An error of the TLS handshake for `host`.

@@ -9,7 +9,7 @@
 //! Invariant: a request that is dropped half-way resets its stream and nothing else.
 
 use std::future::poll_fn;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -67,6 +67,11 @@ impl Http2 {
         &self.link
     }
 
+    /// Whether the server lets a request begin, be it after others have ended.
+    pub(super) fn allows_streams(&self) -> bool {
+        self.sender.current_max_send_streams() > 0
+    }
+
     /// Whether another request can be sent.
     pub(super) fn is_reusable(&self) -> bool {
         let mut context = Context::from_waker(Waker::noop());
@@ -98,6 +103,10 @@ impl Http2 {
                 error: self.explain(&cause, ResponsePart::Head),
                 processed: self.processed(&cause, written),
             },
+            // Whatever it says afterwards, the server had begun to process the request.
+            Unanswered::Abandoned(cause) => {
+                Failure { error: self.explain(&cause, ResponsePart::Head), processed: Processed::Maybe }
+            }
             Unanswered::NoBody(error) => Failure { error, processed: Processed::Maybe },
         })?;
         record.head_arrived();
@@ -129,15 +138,19 @@ impl Http2 {
 
     async fn head(
         &self,
-        response: ResponseFuture,
+        mut response: ResponseFuture,
         upload: &mut Upload,
     ) -> Result<Response<RecvStream>, Unanswered> {
-        let mut response = pin!(response);
+        let mut is_begun = false;
         poll_fn(|cx| {
             if let Err(error) = upload.advance(cx) {
                 return Poll::Ready(Err(Unanswered::NoBody(error)));
             }
-            response.as_mut().poll(cx).map_err(Unanswered::Broken)
+            while let Poll::Ready(Some(Ok(_))) = response.poll_informational(cx) {
+                is_begun = true;
+            }
+            let broken = if is_begun { Unanswered::Abandoned } else { Unanswered::Broken };
+            Pin::new(&mut response).poll(cx).map_err(broken)
         })
         .await
     }
@@ -212,6 +225,8 @@ impl Upload {
 /// Why there is no head of a response.
 enum Unanswered {
     Broken(h2::Error),
+    /// The same, after an informational response (RFC 9110 section 15.2).
+    Abandoned(h2::Error),
     /// The body of the request cannot be had.
     NoBody(HttpError),
 }

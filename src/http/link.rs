@@ -73,6 +73,8 @@ pub(super) struct Link {
     first_read: Cell<Option<Instant>>,
     /// `tls1.3`; `None` without TLS.
     tls_version: Cell<Option<&'static str>>,
+    /// A request has waited in vain for the server to allow it (HTTP/2).
+    closed_to_streams: Cell<bool>,
     /// The task that the socket wakes, when the one that polls gives hyper another waker.
     reader: RefCell<Option<Waker>>,
 }
@@ -94,6 +96,7 @@ impl Link {
             last_write: Cell::new(None),
             first_read: Cell::new(None),
             tls_version: Cell::new(None),
+            closed_to_streams: Cell::new(false),
             reader: RefCell::new(None),
         })
     }
@@ -106,6 +109,14 @@ impl Link {
     /// The version of TLS that is spoken to the server, as k6 writes it.
     pub(super) fn tls_version(&self) -> Option<&'static str> {
         self.tls_version.get()
+    }
+
+    pub(super) fn close_to_streams(&self) {
+        self.closed_to_streams.set(true);
+    }
+
+    pub(super) fn is_closed_to_streams(&self) -> bool {
+        self.closed_to_streams.get()
     }
 
     /// Forgets the instants of the request before.

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::error::{ErrorKind, HttpError};
 use super::exchange::Hop;
 use super::link::Link;
 use crate::metrics::Timings;
@@ -162,6 +163,17 @@ impl Record {
         self.end_hop();
         self.begin_hop();
         self.retries += 1;
+    }
+
+    /// A timeout, with what the connection knows about it.
+    pub(super) fn with_cause(&self, mut error: HttpError) -> HttpError {
+        let ready = self.hop.as_ref().and_then(|hop| hop.ready.as_ref());
+        if error.kind == ErrorKind::Timeout && ready.is_some_and(|(link, ..)| link.is_closed_to_streams()) {
+            error.message.push_str(
+                ": the server allows no HTTP/2 streams on its connection (SETTINGS_MAX_CONCURRENT_STREAMS is 0)",
+            );
+        }
+        error
     }
 
     /// The current hop is over, well or badly.

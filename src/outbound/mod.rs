@@ -16,6 +16,7 @@ use tokio_rustls::rustls::crypto::ring;
 use url::{ParseError, Url};
 
 use crate::system::trusted_roots;
+use crate::text::format_duration;
 
 /// Longest answer that is read, in bytes, unless more is asked for.
 const LONGEST_ANSWER: usize = 1 << 20;
@@ -145,7 +146,7 @@ impl Client {
     /// The last cause of an error: those before it only say what was being done.
     fn reason(&self, error: reqwest::Error) -> String {
         if error.is_timeout() {
-            return format!("no response within {:?}", self.time_limit);
+            return format!("no response within {}", format_duration(self.time_limit));
         }
         let hint = if error.is_connect() { " (is a server running there?)" } else { "" };
         let error = error.without_url();

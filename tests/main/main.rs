@@ -35,6 +35,7 @@ mod flow;
 mod generator;
 mod guides;
 mod habits;
+mod http2_faults;
 mod http_batch;
 mod http_bodies;
 mod http_requests;

@@ -25,6 +25,12 @@ pub(crate) enum Act {
     GoAwayWith(u32),
     /// The connection is closed.
     Close,
+    /// 103, then RST_STREAM with this code.
+    HintsThenReset(u32),
+    /// GOAWAY with this code and these words.
+    GoAwaySaying(u32, &'static str),
+    /// A frame of data for no stream, which is an error of the connection.
+    DataOfNoStream,
 }
 
 /// See the module's description. Lives as long as the tests' process.
@@ -35,6 +41,9 @@ pub(crate) struct FrameServer {
 
 struct State {
     act: Box<dyn Fn(u64) -> Act + Send + Sync>,
+    /// How many streams the connection of this number allows.
+    streams: Box<dyn Fn(u64) -> u32 + Send + Sync>,
+    connections: AtomicU64,
     requests: AtomicU64,
     acts: Mutex<Vec<Act>>,
 }
@@ -42,10 +51,23 @@ struct State {
 impl FrameServer {
     /// Does `act` about each request, by its number from 1 over all connections.
     pub(crate) fn start(act: impl Fn(u64) -> Act + Send + Sync + 'static) -> FrameServer {
+        FrameServer::allowing(|_| 100, act)
+    }
+
+    /// The same, where each connection allows so many streams, by its number from 1.
+    pub(crate) fn allowing(
+        streams: impl Fn(u64) -> u32 + Send + Sync + 'static,
+        act: impl Fn(u64) -> Act + Send + Sync + 'static,
+    ) -> FrameServer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let state =
-            Arc::new(State { act: Box::new(act), requests: AtomicU64::new(0), acts: Mutex::default() });
+        let state = Arc::new(State {
+            act: Box::new(act),
+            streams: Box::new(streams),
+            connections: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+            acts: Mutex::default(),
+        });
         let shared = state.clone();
         std::thread::spawn(move || {
             while let Ok((stream, _)) = listener.accept() {
@@ -71,7 +93,14 @@ impl FrameServer {
 fn serve(mut stream: TcpStream, state: &State) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     stream.read_exact(&mut [0; 24])?;
-    send(&mut stream, SETTINGS, 0, 0, &[])?;
+    let streams = (state.streams)(state.connections.fetch_add(1, Ordering::SeqCst) + 1);
+    send(
+        &mut stream,
+        SETTINGS,
+        0,
+        0,
+        &[&MAX_CONCURRENT_STREAMS.to_be_bytes()[..], &streams.to_be_bytes()].concat(),
+    )?;
     let mut answered = 0_u32;
     loop {
         let mut head = [0; 9];
@@ -97,6 +126,16 @@ fn serve(mut stream: TcpStream, state: &State) -> std::io::Result<()> {
                     Act::GoAwayBefore(code) => go_away(&mut stream, answered, code)?,
                     Act::GoAwayWith(code) => return go_away(&mut stream, id, code),
                     Act::Close => return Ok(()),
+                    Act::HintsThenReset(code) => {
+                        // `:status: 103`, its name by its index, its value as it is.
+                        send(&mut stream, HEADERS, END_HEADERS, id, b"\x08\x03103")?;
+                        send(&mut stream, RST_STREAM, 0, id, &code.to_be_bytes())?;
+                    }
+                    Act::GoAwaySaying(code, words) => {
+                        let frame = [&id.to_be_bytes(), &code.to_be_bytes(), words.as_bytes()].concat();
+                        return send(&mut stream, GOAWAY, 0, 0, &frame);
+                    }
+                    Act::DataOfNoStream => send(&mut stream, DATA, 0, 0, b"x")?,
                 }
             }
             _ => {}
@@ -110,6 +149,7 @@ const RST_STREAM: u8 = 3;
 const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const GOAWAY: u8 = 7;
+const MAX_CONCURRENT_STREAMS: u16 = 3;
 const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
