@@ -81,11 +81,16 @@ pub(crate) fn stalls(points: &[&HistoryPoint]) -> Vec<Stall> {
     if typical < 5.0 {
         return Vec::new();
     }
+    // Users without much think time always wait for something; then more than all of them cannot.
+    let is_prompt = in_flight / typical < 0.5;
     let is_stalled = |point: &HistoryPoint| {
+        let waiting = point.in_flight as f64;
+        let is_much = waiting >= in_flight * 2.0 || (is_prompt && waiting >= point.users as f64 * 0.8);
         is_loaded(point.phase)
             && point.length >= Duration::from_millis(500)
             && rate(point) <= typical * 0.1
-            && point.in_flight as f64 >= (in_flight * 2.0).max(3.0)
+            && waiting >= 3.0
+            && is_much
     };
     let mut stalls = Vec::new();
     let mut index = 0;
@@ -178,5 +183,31 @@ mod tests {
             ["00:06-00:09 stall: 3 responses in 3 s, up to 40 requests in flight"]
         );
         assert_eq!(told(&[(90, 900_000, 40), (90, 900_000, 40)]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn users_who_always_wait_for_something_can_stall_too() {
+        let stalls_of = |users, usual, us, stalled: u64| {
+            let mut load = Load::new();
+            let mut last = None;
+            for second in 0..30 {
+                let is_stalled = (10..13).contains(&second);
+                for _ in 0..if is_stalled { 0 } else { 100 } {
+                    load.request("browse", ("GET", "/a"), us, Verdict::Ok);
+                }
+                let in_flight = if is_stalled { stalled } else { usual };
+                last = Some(load.close_with(1_000, Phase::Steady, users, in_flight));
+            }
+            let history = last.unwrap().history.since(0);
+            let points: Vec<&HistoryPoint> = history.iter().map(|point| &**point).collect();
+            stalls(&points).len()
+        };
+        assert_eq!(stalls_of(20, 15, 150_000, 20), 1, "all 20 wait, where 15 of them do at any time");
+        assert_eq!(stalls_of(20, 15, 150_000, 9), 0, "fewer than usual wait: nobody asked for anything");
+        assert_eq!(
+            stalls_of(100, 90, 900_000, 100),
+            0,
+            "whoever always waits for a second tells little by it"
+        );
     }
 }
