@@ -3,10 +3,10 @@
 use super::blocking::lost_worker;
 use super::capacity::answer;
 use super::finding::plural;
-use super::thresholds::limit_sentence;
-use crate::metrics::{FailureKey, ScriptErrorCount, Snapshot};
+use super::thresholds::{demanded, limit_sentence, measured};
+use crate::metrics::{Aggregation, ErrorKind, FailureKey, ScriptErrorCount, Snapshot, ThresholdStats};
 use crate::plan::{EndedBy, RunRecord};
-use crate::text::format;
+use crate::text::{cut_middle, format};
 
 /// The overall result of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,9 +82,14 @@ impl Broken {
     pub(crate) fn sentence(self, snapshot: &Snapshot) -> String {
         let (all, cause) = match self {
             Broken::Requests => {
+                let all = all_failed(snapshot.total.requests, "request");
+                // Why nothing was reached comes first: it explains all the rest.
+                if let Some(message) = unreached(snapshot).map(|(message, _)| message) {
+                    return format!("{message}; {all}");
+                }
                 let first =
                     snapshot.failures.first().map(|(key, group)| failure(key, group.messages.first()));
-                (all_failed(snapshot.total.requests, "request"), first)
+                (all, first)
             }
             Broken::Iterations => {
                 let iterations = &snapshot.iterations;
@@ -116,9 +121,73 @@ fn failure(key: &FailureKey, message: Option<&String>) -> String {
     let status = if key.status == 0 { String::new() } else { format!(" {}", key.status) };
     let text = format!("{}{status} {} {}", key.kind, key.method, key.name);
     match message.and_then(|message| message.lines().next()) {
-        Some(message) => format!("{text}: {}", crate::text::cut_middle(message, 160, "…")),
+        Some(message) => format!("{text}: {}", cut_middle(message, 160, "…")),
         None => text,
     }
+}
+
+/// Why requests did not even reach the target, and how many: the most frequent message, where most failures are of
+/// this kind.
+fn unreached(snapshot: &Snapshot) -> Option<(String, u64)> {
+    let is_unreached =
+        |key: &FailureKey| matches!(key.kind, ErrorKind::Refused | ErrorKind::Dns | ErrorKind::Tls);
+    let unreached = || snapshot.failures.iter().filter(|(key, _)| is_unreached(key));
+    let count: u64 = unreached().map(|(_, group)| group.count).sum();
+    let (key, group) = unreached().max_by_key(|(_, group)| group.count)?;
+    let message = group.messages.first().and_then(|message| message.lines().next());
+    let message = message.map_or_else(|| cause(key), |message| cut_middle(message, 160, "…"));
+    (count * 2 > snapshot.total.failures).then_some((message, count))
+}
+
+/// The same as a sentence of a verdict: `connection refused by 127.0.0.1:9 (120 of 200 requests)`.
+pub(crate) fn unreached_sentence(snapshot: &Snapshot) -> Option<String> {
+    let (message, count) = unreached(snapshot)?;
+    Some(format!("{message}, {} of {}", format::count(count), plural(snapshot.total.requests, "request")))
+}
+
+/// What a failure is called in a sentence: `HTTP 500`, `connection refused`.
+fn cause(key: &FailureKey) -> String {
+    match (&key.kind, key.status) {
+        (ErrorKind::Refused, _) => "connection refused".to_owned(),
+        (ErrorKind::Dns, _) => "host name not resolved".to_owned(),
+        (ErrorKind::Reset, _) => "connection reset".to_owned(),
+        (ErrorKind::Tls, _) => "TLS handshake failed".to_owned(),
+        (ErrorKind::Expect, status @ 1..400) => format!("HTTP {status}, but not as expected"),
+        (ErrorKind::Status | ErrorKind::Expect, status @ 1..) => format!("HTTP {status}"),
+        (kind, 0) => kind.to_string(),
+        (kind, status) => format!("{kind}, HTTP {status}"),
+    }
+}
+
+/// A threshold that was not met, as part of a sentence. That of all failed requests says which failed, and why:
+/// `9.9 % of requests failed (threshold < 1 %), all of them POST /analyze: HTTP 500`.
+pub(crate) fn breach(stats: &ThresholdStats, snapshot: &Snapshot) -> String {
+    let threshold = &stats.threshold;
+    let is_of_all = (threshold.metric.as_str(), threshold.aggregation)
+        == ("http_req_failed", Aggregation::Rate)
+        && threshold.tags.is_empty()
+        && threshold.window.is_none()
+        && threshold.phase.is_none()
+        && stats.measured.is_some();
+    let Some((key, group)) = snapshot.failures.first().filter(|_| is_of_all) else {
+        return limit_sentence(stats);
+    };
+    let all = snapshot.total.failures;
+    let share = group.count as f64 / all.max(1) as f64;
+    let part = match (group.count, all) {
+        (_, 1) => String::new(),
+        (count, all) if count >= all => "all of them ".to_owned(),
+        _ if share >= 0.5 => format!("{} % of them ", format::percent(share)),
+        (count, all) => format!("most often ({} of {}) ", format::count(count), format::count(all)),
+    };
+    format!(
+        "{} of requests failed (threshold {}), {part}{} {}: {}",
+        measured(stats),
+        demanded(threshold),
+        key.method,
+        key.name,
+        cause(key)
+    )
 }
 
 /// The script error that came first.
@@ -129,7 +198,7 @@ pub(crate) fn earliest_error(snapshot: &Snapshot) -> Option<&ScriptErrorCount> {
 fn first_script_error(snapshot: &Snapshot) -> Option<String> {
     let first = &earliest_error(snapshot)?.first;
     let message = first.message.lines().next().unwrap_or_default();
-    let message = crate::text::cut_middle(message, 160, "…");
+    let message = cut_middle(message, 160, "…");
     Some(match first.position.as_str() {
         "" => format!("first script error: {message}"),
         position => format!("first script error: {position}: {message}"),
@@ -220,14 +289,16 @@ impl<'a> Verdict<'a> {
     pub fn reason(record: &RunRecord) -> Option<String> {
         let snapshot = &*record.snapshot;
         let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
-        match Verdict::of(record) {
+        let verdict = Verdict::of(record);
+        let reason = match verdict {
             Verdict::SetupFailed(error) => Some(first_line(error)),
             Verdict::Aborted(reason) => Some(first_line(reason)),
             Verdict::StoppedBySignal | Verdict::Unfinished | Verdict::NoThresholdsSet => None,
             Verdict::NoRequests => Some(no_requests(snapshot)),
             Verdict::NothingSucceeded(broken) => Some(broken.sentence(snapshot)),
             Verdict::ThresholdsBreached(_, _) => {
-                Some(snapshot.broken_thresholds().map(limit_sentence).collect::<Vec<_>>().join("; "))
+                let broken = snapshot.broken_thresholds().map(|stats| breach(stats, snapshot));
+                Some(broken.collect::<Vec<_>>().join("; "))
             }
             Verdict::Errors => {
                 let errors = counted_errors(record).unwrap_or_default();
@@ -239,6 +310,14 @@ impl<'a> Verdict<'a> {
             Verdict::ThresholdsMet(1) => Some("the threshold was met".to_owned()),
             Verdict::ThresholdsMet(_) => Some("all thresholds were met".to_owned()),
             Verdict::Capacity(_) => snapshot.capacity.as_deref().map(|capacity| answer(capacity).0),
+        };
+        match verdict {
+            // They have said it, or say why nothing of it matters.
+            Verdict::SetupFailed(_) | Verdict::NoRequests | Verdict::NothingSucceeded(_) => reason,
+            _ => {
+                let parts: Vec<String> = unreached_sentence(snapshot).into_iter().chain(reason).collect();
+                (!parts.is_empty()).then(|| parts.join("; "))
+            }
         }
     }
 
@@ -294,7 +373,7 @@ pub(crate) fn counted_errors(record: &RunRecord) -> Option<String> {
 mod tests {
     use super::*;
     use crate::fixture;
-    use crate::metrics::LostWorker;
+    use crate::metrics::{FailureCount, LostWorker};
 
     /// A run of so many requests of which so many failed, and its completed, failed and interrupted iterations.
     fn record((requests, failures): (u64, u64), iterations: [u64; 3]) -> RunRecord {
@@ -373,5 +452,71 @@ mod tests {
             run.ended_by = Some(EndedBy::Signal);
             assert_eq!((Verdict::of(&run), Verdict::passes(&run)), (Verdict::StoppedBySignal, passes));
         }
+    }
+
+    /// The reason for a run of 200 requests with these groups of failures, with a threshold on failed ones that is
+    /// breached or none.
+    fn reason(groups: &[(ErrorKind, u16, u64, &str)], is_breached: bool) -> Option<String> {
+        let failures = groups.iter().map(|(.., count, _)| count).sum();
+        let mut run = record((200, failures), [200, 0, 0]);
+        let mut snapshot = (*run.snapshot).clone();
+        let (key, group) = snapshot.failures[0].clone();
+        snapshot.failures = groups
+            .iter()
+            .map(|(kind, status, count, message)| {
+                let key = FailureKey {
+                    kind: kind.clone(),
+                    status: *status,
+                    name: format!("/{kind}").into(),
+                    ..key.clone()
+                };
+                let group =
+                    FailureCount { count: *count, messages: vec![(*message).to_owned()], ..group.clone() };
+                (key, group)
+            })
+            .collect();
+        if is_breached {
+            let mut limit = fixture::limit("http_req_failed: rate < 1%", Some(failures as f64 / 200.0));
+            limit.state = crate::metrics::ThresholdState::Broken;
+            snapshot.thresholds = vec![limit];
+        }
+        run.snapshot = std::sync::Arc::new(snapshot);
+        Verdict::reason(&run)
+    }
+
+    #[test]
+    fn what_was_not_reached_is_said_first() {
+        let refused = "connection refused by 127.0.0.1:9 (is the server running there?)";
+        let down = [(ErrorKind::Refused, 0, 120, refused), (ErrorKind::Status, 500, 4, "500")];
+        let expected = format!("{refused}, 120 of 200 requests");
+        assert_eq!(reason(&down, false), Some(expected.clone()));
+        let breached = reason(&down, true).unwrap();
+        assert!(
+            breached.starts_with(&format!("{expected}; 62.0 % of requests failed (threshold < 1 %), ")),
+            "{breached}"
+        );
+        let all = [(ErrorKind::Dns, 0, 200, "cannot resolve 'nosuch'")];
+        assert_eq!(reason(&all, true).unwrap(), "cannot resolve 'nosuch'; all 200 requests failed");
+        // A few among others that failed for another reason are not the cause.
+        let few = [(ErrorKind::Status, 500, 40, "500"), (ErrorKind::Refused, 0, 4, refused)];
+        assert_eq!(reason(&few, false), None);
+    }
+
+    #[test]
+    fn a_breach_by_failures_names_where_and_why() {
+        let told = |groups: &[(ErrorKind, u16, u64, &str)]| reason(groups, true).unwrap();
+        assert_eq!(
+            told(&[(ErrorKind::Status, 500, 40, "500")]).split_once("), ").unwrap().1,
+            "all of them GET /status: HTTP 500"
+        );
+        let two = told(&[(ErrorKind::Timeout, 0, 30, "late"), (ErrorKind::Expect, 200, 10, "no")]);
+        assert!(two.ends_with("75.0 % of them GET /timeout: timeout"), "{two}");
+        let expect = told(&[(ErrorKind::Expect, 500, 40, "expected 200")]);
+        assert!(
+            expect.ends_with("all of them GET /expect: HTTP 500"),
+            "not as if 500 had been expected: {expect}"
+        );
+        let odd = told(&[(ErrorKind::Expect, 200, 40, "expected 201")]);
+        assert!(odd.ends_with(": HTTP 200, but not as expected"), "{odd}");
     }
 }

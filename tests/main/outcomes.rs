@@ -96,7 +96,11 @@ fn a_run_in_which_every_iteration_errs_has_failed_whatever_the_thresholds_say() 
 fn a_target_that_never_answers_well_fails_the_run_without_thresholds() {
     let hit = "fn iteration() { http::get(\"/x\"); }";
     let refused = Outcome::of(hit, "http://127.0.0.1:9", &["-i", "3"]);
-    refused.expect(1, "FAILED", "all 3 requests failed; refused GET /x: ");
+    refused.expect(
+        1,
+        "FAILED",
+        "connection refused by 127.0.0.1:9 (is the server running there?); all 3 requests failed",
+    );
     let server = Server::start();
     let broken = "fn iteration() { http::get(\"/status/503\"); }";
     Outcome::of(broken, &server.url(), &["-i", "1"]).expect(
@@ -213,7 +217,7 @@ fn a_threshold_that_ended_the_run_stays_breached_while_it_stops() {
     "#;
     let server = Server::start();
     let outcome = Outcome::of(script, &server.url(), &["-t", "60s", "--rate", "4", "--max-vus", "1"]);
-    outcome.expect(99, "FAILED", "failed is 100 %, threshold < 50 %");
+    outcome.expect(99, "FAILED", "100 % of requests failed (threshold < 50 %)");
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn the_command_exits_with_99_and_says_which_limit_last() {
     let output = Sandbox::with(FAILING).run_against(&url, &arguments).expect_code(99);
     let last: Vec<&str> = output.stdout.lines().rev().take(6).collect();
     assert!(
-        last[0].starts_with(" FAILED: failed is 83.3 %, threshold < 5 %; 6 requests"),
+        last[0].starts_with(" FAILED: 83.3 % of requests failed (threshold < 5 %), all of them GET /status/500: HTTP 500; 6 requests"),
         "{}",
         output.shown()
     );

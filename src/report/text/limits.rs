@@ -3,6 +3,7 @@
 use super::look::{Look, Mark, Tone};
 use super::table::{Row, Table};
 use crate::analysis::thresholds as words;
+use crate::analysis::verdict::{breach, unreached_sentence};
 use crate::metrics::{Phase, Snapshot, ThresholdState, ThresholdStats};
 use crate::text::width;
 
@@ -72,8 +73,10 @@ pub(super) fn limits(snapshot: &Snapshot, look: Look) -> Vec<String> {
 /// The thresholds that were not met: `p95 is 1.20s, threshold < 500ms; failed is 7.3 %, threshold < 5 %`.
 pub(super) fn broken_limits(snapshot: &Snapshot, look: Look) -> String {
     let broken: Vec<String> =
-        snapshot.broken_thresholds().map(|stats| look.user(&words::limit_sentence(stats))).collect();
-    let mut text = broken.iter().take(MOST_NAMED).cloned().collect::<Vec<_>>().join("; ");
+        snapshot.broken_thresholds().map(|stats| look.user(&breach(stats, snapshot))).collect();
+    let unreached = unreached_sentence(snapshot).map(|sentence| look.user(&sentence));
+    let mut text =
+        unreached.iter().chain(broken.iter().take(MOST_NAMED)).cloned().collect::<Vec<_>>().join("; ");
     if broken.len() > MOST_NAMED {
         let more = broken.len() - MOST_NAMED;
         text.push_str(&format!(
