@@ -72,6 +72,7 @@ pub(crate) fn info() -> RunInfo {
             }),
             label: Some("staging".into()),
             notes: vec!["cache is cold".into()],
+            profile: None,
         },
         terminals: Terminals::default(),
     }
@@ -660,6 +661,9 @@ pub(crate) fn last_runs(number: u64) -> Vec<TrendPoint> {
         name: "shop".into(),
         started_at: format!("2026-11-{:02}T17:45:04Z", index + 1),
         users: Some(10),
+        planned: (Some(12.0), None),
+        profile: None,
+        report: None,
         requests: 12_345 + index,
         rate: 120.0 + index as f64,
         failed_share: Some(0.012),

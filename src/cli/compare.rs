@@ -113,33 +113,31 @@ pub(super) fn trend(args: &TrendArgs) -> Exit {
         let runs = if count == 1 { "run" } else { "runs" };
         return refuse(&format!("{} has only {count} {runs}", folder.display()));
     }
-    match trend_files(args, folder, &trend) {
+    match trend_files(args, folder, &mut trend) {
         Ok(true) => return Exit::Passed,
         Ok(false) => {}
         Err(problem) => return refuse(&problem),
     }
     let tables: Vec<String> = trend
-        .names()
-        .into_iter()
-        .map(|name| trend_table(name, &trend.last(name, args.last), look()).join("\n") + "\n")
+        .groups(args.last)
+        .iter()
+        .map(|(name, points)| trend_table(name, points, look()).join("\n") + "\n")
         .collect();
     output::out(&tables.join("\n"));
     Exit::Passed
 }
 
 /// Writes the requested files; whether there was one.
-fn trend_files(args: &TrendArgs, runs: &Path, trend: &Trend) -> Result<bool, String> {
-    let tests: Vec<_> = trend.names().into_iter().map(|name| (name, trend.last(name, args.last))).collect();
+fn trend_files(args: &TrendArgs, runs: &Path, trend: &mut Trend) -> Result<bool, String> {
     if let Some(path) = &args.html {
-        let reports = reports_of(runs);
-        let link = |point: &TrendPoint| report_link(path, runs, &reports, &point.folder);
         // The folder has to be there before ways lead from it.
         write_file(path, b"")?;
-        write_file(path, trend_page(&tests, &trend.problems, link).as_bytes())?;
+        link_reports(&mut trend.points, path, runs);
+        write_file(path, trend_page(&trend.groups(args.last), &trend.problems).as_bytes())?;
         output::err(&format!("trend: {}\n", path.display()));
     }
     if let Some(folder) = &args.svg {
-        for (index, (name, points)) in tests.iter().enumerate() {
+        for (index, (name, points)) in trend.groups(args.last).iter().enumerate() {
             for chart in trend_charts(&format!("trend-{}", index + 1), name, points) {
                 write_file(&folder.join(format!("{}.svg", chart.id)), chart.svg_file().as_bytes())?;
             }
@@ -147,6 +145,14 @@ fn trend_files(args: &TrendArgs, runs: &Path, trend: &Trend) -> Result<bool, Str
         output::err(&format!("charts: {}\n", folder.display()));
     }
     Ok(args.html.is_some() || args.svg.is_some())
+}
+
+/// Gives runs the way from a page to their reports, those that have one.
+pub(super) fn link_reports(points: &mut [TrendPoint], page: &Path, runs: &Path) {
+    let reports = reports_of(runs);
+    for point in points {
+        point.report = report_link(page, runs, &reports, &point.folder);
+    }
 }
 
 /// Where reports of the runs of this folder are: `performance/reports` for `performance/results`.
@@ -158,8 +164,9 @@ fn reports_of(runs: &Path) -> PathBuf {
 fn report_link(page: &Path, runs: &Path, reports: &Path, run: &str) -> Option<String> {
     let places = [runs.join(run).join("report.html"), reports.join(format!("{run}.html"))];
     let report = places.iter().find_map(|place| place.canonicalize().ok())?;
-    let page = page.canonicalize().ok()?;
-    let from: Vec<_> = page.parent()?.components().collect();
+    let folder = page.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder.canonicalize().ok()?;
+    let from: Vec<_> = folder.components().collect();
     let to: Vec<_> = report.components().collect();
     let common = from.iter().zip(&to).take_while(|(a, b)| a == b).count();
     let mut way = format!("./{}", "../".repeat(from.len() - common));

@@ -28,12 +28,13 @@ const VARIABLE_FLAGS: [&str; 2] = ["-e", "--env"];
 const URL_FLAGS: [&str; 3] = ["-H", "--host", "--proxy"];
 
 /// The facts of a run whose script lies in this folder.
-pub(super) fn origin(output: &OutputArgs, folder: &Path) -> Origin {
+pub(super) fn origin(output: &OutputArgs, profile: Option<&str>, folder: &Path) -> Origin {
     Origin {
         command: shown_command(std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned())),
         commit: git_commit(folder).or_else(ci_commit),
         label: output.label.clone().filter(|label| !label.is_empty()),
         notes: output.note.iter().filter(|note| !note.is_empty()).cloned().collect(),
+        profile: profile.map(str::to_owned),
     }
 }
 

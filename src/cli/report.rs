@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::ReportArgs;
-use super::compare::{BASELINES_DIR, baseline_curves, baseline_of};
+use super::compare::{BASELINES_DIR, baseline_curves, baseline_of, link_reports};
 use super::exit::Exit;
 use super::output;
 pub(super) use super::output::write_file;
@@ -24,7 +24,7 @@ use crate::results::{
 use crate::text::clean_line;
 
 /// Runs of the same test that a report shows beside its own.
-pub(super) const LAST_RUNS: usize = 20;
+const LAST_RUNS: usize = 20;
 
 /// Endpoints or tags that a message names.
 const MOST_NAMED: usize = 8;
@@ -145,10 +145,23 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
     Ok(())
 }
 
+/// The last runs of the test of this one, with the ways to their reports from a page, whose folder is there.
+pub(super) fn last_runs_linked(folder: &Path, page: &Path) -> Vec<TrendPoint> {
+    let mut points = Trend::up_to(folder, LAST_RUNS);
+    // The page itself is not there yet, or old.
+    if let Some((_, earlier)) = points.split_last_mut() {
+        link_reports(earlier, page, folder.parent().unwrap_or(Path::new("")));
+    }
+    points
+}
+
 /// The last runs of the test, read only where they are shown.
 fn last_runs(args: &ReportArgs, run: &StoredRun) -> Vec<TrendPoint> {
-    let is_shown = args.html.is_some() || args.svg.is_some();
-    if is_shown { Trend::up_to(&run.folder, LAST_RUNS) } else { Vec::new() }
+    match (&args.html, &args.svg) {
+        (Some(page), _) => last_runs_linked(&run.folder, page),
+        (None, Some(_)) => Trend::up_to(&run.folder, LAST_RUNS),
+        (None, None) => Vec::new(),
+    }
 }
 
 fn window(args: &ReportArgs) -> Option<Window> {

@@ -14,6 +14,9 @@ pub struct Origin {
     pub label: Option<String>,
     /// Notes, one sentence each.
     pub notes: Vec<String>,
+    /// The load profile, such as `stress`; a trend keeps profiles apart.
+    #[serde(default)]
+    pub profile: Option<String>,
 }
 
 /// The state of a git repository.

@@ -153,6 +153,7 @@ fn origin(origin: &Origin) -> Value {
         })),
         "label": origin.label,
         "notes": origin.notes,
+        "profile": origin.profile,
     })
 }
 

@@ -347,5 +347,6 @@ fn origin(json: &Value) -> Origin {
         }),
         label: text(&json["label"]),
         notes: texts("notes"),
+        profile: text(&json["profile"]),
     }
 }

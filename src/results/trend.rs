@@ -42,7 +42,7 @@ impl Trend {
         Ok(trend)
     }
 
-    /// The last runs of the same test beside a run and up to it, oldest first; it is the last of them. What cannot be
+    /// The last runs of the same test, profile and load beside a run and up to it, oldest first; it is the last of them. What cannot be
     /// read, or is in a folder that is not called as runs are, is left out.
     pub fn up_to(folder: &Path, most: usize) -> Vec<TrendPoint> {
         let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
@@ -66,7 +66,7 @@ impl Trend {
             };
             let read = Run::read(other).ok();
             runs.extend(
-                read.filter(|other| other.point.name == this.name && !other.is_trial() && is_earlier(other)),
+                read.filter(|other| other.point.is_alike(this) && !other.is_trial() && is_earlier(other)),
             );
         }
         in_order(runs)
@@ -86,18 +86,26 @@ impl Trend {
         Ok(())
     }
 
-    /// The names of the tests, in A-Z order.
-    pub fn names(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = self.points.iter().map(|point| point.name.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
-    }
-
-    /// The last runs of one test, oldest first.
-    pub fn last(&self, name: &str, most: usize) -> Vec<&TrendPoint> {
-        let of_name: Vec<&TrendPoint> = self.points.iter().filter(|point| point.name == name).collect();
-        of_name[of_name.len().saturating_sub(most)..].to_vec()
+    /// The last runs of each test, oldest first, a group for each profile and load: figures under different loads have
+    /// no line in common. Tests are in A-Z order; a group has the name of its test, and its load where there are several.
+    pub fn groups(&self, most: usize) -> Vec<(String, Vec<&TrendPoint>)> {
+        let mut groups: Vec<Vec<&TrendPoint>> = Vec::new();
+        for point in &self.points {
+            match groups.iter_mut().find(|group| group[0].is_alike(point)) {
+                Some(group) => group.push(point),
+                None => groups.push(vec![point]),
+            }
+        }
+        // In a test the load that was run first comes first: sorting is stable.
+        groups.sort_by(|a, b| a[0].name.cmp(&b[0].name));
+        let title = |group: &[&TrendPoint]| {
+            let name = &group[0].name;
+            let is_alone = groups.iter().filter(|other| other[0].name == *name).count() == 1;
+            let load = Some(group[0].load()).filter(|load| !is_alone && !load.is_empty());
+            load.map_or_else(|| name.clone(), |load| format!("{name}, {load}"))
+        };
+        let last = |length: usize| length.saturating_sub(most)..;
+        groups.iter().map(|group| (title(group), group[last(group.len())].to_vec())).collect()
     }
 }
 
@@ -135,7 +143,8 @@ pub(super) fn run_folders(root: &Path) -> std::io::Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-/// The points of the runs by their time, each with what it has not in common with the run of its test before it.
+/// The points of the runs by their time, each with what it has not in common with the run of its test, profile and load
+/// before it.
 fn in_order(mut runs: Vec<Run>) -> Vec<TrendPoint> {
     // RFC 3339 in UTC sorts as text.
     runs.sort_by_cached_key(|run| {
@@ -143,7 +152,7 @@ fn in_order(mut runs: Vec<Run>) -> Vec<TrendPoint> {
     });
     for index in 0..runs.len() {
         let (run, earlier) = (&runs[index], &runs[..index]);
-        let before = earlier.iter().rev().find(|before| before.point.name == run.point.name);
+        let before = earlier.iter().rev().find(|before| before.point.is_alike(&run.point));
         let unlike = before.map(|old| circumstances(old.facts(), run.facts()));
         runs[index].point.unlike = unlike.unwrap_or_default();
     }
@@ -165,6 +174,9 @@ fn point(folder: &Path) -> Result<(TrendPoint, Value), String> {
         name: text(&json["name"]),
         started_at: text(&json["started_at"]),
         users: json["settings"]["users"].as_u64(),
+        planned: (json["settings"]["run_time_s"].as_f64(), json["settings"]["iterations"].as_u64()),
+        profile: json.pointer("/origin/profile").and_then(Value::as_str).map(str::to_owned),
+        report: None,
         requests: total["requests"].as_u64().ok_or("run.json has no total.requests")?,
         rate: total["rate"].as_f64().unwrap_or(0.0),
         failed_share: total["failed_share"].as_f64(),

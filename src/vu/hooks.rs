@@ -143,7 +143,8 @@ impl Worker {
     ) -> Result<Vec<SummaryOutput>, HookError> {
         let (script, (vu, fiber)) = (self.script(), self.hook_user(Calling::Summary));
         vu.begin_stop_hook();
-        let mut outputs = self.run_hook(vu.clone(), &fiber, move || script.summary(&vu, &data)).await?;
+        let mut outputs =
+            self.run_hook("summary", vu.clone(), &fiber, move || script.summary(&vu, &data)).await?;
         for text in outputs.iter_mut().flat_map(|output| [&mut output.place, &mut output.text]) {
             if let Some(masked) = self.secrets().mask_declared(text) {
                 *text = masked;

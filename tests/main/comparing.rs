@@ -121,7 +121,8 @@ fn what_cannot_be_compared_says_why() {
     assert!(compared.stdout.contains("latency.hlog cannot be read"), "{}", compared.shown());
 }
 
-/// A stored run as far as a trend reads it: begun in this minute, with this p95 (0: no success) and this many users.
+/// A stored run as far as a trend reads it: begun in this minute, with this p95 (0: no success), this many users, and
+/// a generator that has a new processor from the thirtieth minute on.
 fn stored(sandbox: &Sandbox, minute: usize, p95: u32, users: u32) {
     let latency = match p95 {
         0 => serde_json::json!({ "count": 0 }),
@@ -130,7 +131,9 @@ fn stored(sandbox: &Sandbox, minute: usize, p95: u32, users: u32) {
     let json = serde_json::json!({
         "name": "shop",
         "started_at": format!("2026-03-04T{:02}:{:02}:00Z", minute / 60, minute % 60),
-        "settings": { "users": users },
+        "settings": { "users": users, "run_time_s": 90.0 },
+        "origin": { "profile": if users == 10 { "load" } else { "stress" } },
+        "machine": { "cpu": if minute < 30 { "old" } else { "new" } },
         "total": { "requests": 100, "rate": 50.0, "failed_share": 0.01, "latency_ms": latency },
     });
     sandbox.write(&format!("performance/results/run-{minute:03}/run.json"), &json.to_string());
@@ -164,11 +167,17 @@ fn a_trend_is_a_page_and_pictures() {
     sandbox.run(&arguments).expect_code(0);
     let page = read("out/trend.html");
     assert_eq!(page.matches("<th scope=\"row\">").count(), 200);
-    assert!(page.contains("1: the number of users differs: 10 before, 30 after"), "the mark is told");
+    assert!(page.contains("1: the CPU differs: old before, new after"), "the mark is told");
+    for (index, load) in ["load, 10 users, 1m30s", "stress, 30 users, 1m30s"].iter().enumerate() {
+        let heading = format!("<h2 id=\"trend-{}-h\">shop, {load}</h2>", index + 1);
+        assert!(page.contains(&heading), "{heading}: runs under another load are another line");
+    }
+    let table = sandbox.run(&["trend"]).expect_code(0).stdout;
+    assert!(table.contains("shop, stress, 30 users, 1m30s: 20 runs"), "{table}");
     let svg = read("out/svg/trend-1-latency.svg");
     let p95 = svg.split("<path class=\"l p95\" d=\"").skip(1).map(|path| path.split('"').next().unwrap());
     let strokes: usize = p95.filter(|path| path.len() > 20).map(|path| path.matches('M').count()).sum();
-    assert_eq!(strokes, 3, "broken at the run without a success and where the load changed: {svg}");
+    assert_eq!(strokes, 3, "broken at the run without a success and where the machine changed: {svg}");
     assert!(
         read("out/svg/trend-1-failed.svg").contains("1.0 %")
             && read("out/svg/trend-1-rate.svg").contains("</svg>")

@@ -36,7 +36,8 @@ fn a_report_shows_the_runs_of_its_test_up_to_it() {
     sandbox.run_against(&url, &["--once"]).expect_code(0);
     sandbox.run(&["run", "other.rhai", "-i", "5", "-H", &url]).expect_code(0);
     sandbox.run_against(&url, &["-i", "5", "-u", "2", "-r", "2"]).expect_code(0);
-    sandbox.run_against(&url, &["-i", "5", "-u", "2", "-r", "2"]).expect_code(0);
+    sandbox.run_against(&url, &["-i", "5", "-u", "2", "-r", "4"]).expect_code(0);
+    sandbox.run_against(&url, &["-i", "5", "-u", "2", "-r", "4"]).expect_code(0);
 
     let mut runs = sandbox.runs();
     runs.retain(|run| run.json()["name"] == "test" && run.json()["settings"]["once"] == false);
@@ -46,20 +47,25 @@ fn a_report_shows_the_runs_of_its_test_up_to_it() {
         runs.iter().map(|run| run.0.file_name().unwrap().to_string_lossy().into_owned()).collect();
     let page = |name: &str| read(&sandbox.path().join(format!("performance/reports/{name}.html")));
     assert_eq!(section(&page(&names[0])), None, "the first one has nothing to show");
+    assert_eq!(section(&page(&names[1])), None, "nor has the first one under another load");
 
-    let last = page(&names[2]);
-    assert_eq!(rows(&last), 3, "neither the trial nor the other test is one of them");
+    let last = page(&names[3]);
+    assert_eq!(rows(&last), 3, "neither the trial, nor another load, nor another test is one of them");
     let section = section(&last).unwrap();
     assert!(section.contains("<figure id=\"last-p95\"") && section.contains("<figure id=\"last-rate\""));
-    assert!(section.contains("1: the number of users differs: 1 before, 2 after"), "{section}");
+    assert!(section.contains("1: the spawn rate differs"), "{section}");
     assert!(!section.contains("2: "), "the third is as the second: {section}");
+    assert!(
+        section.contains(&format!("<a href=\"./{}.html\">", names[1])),
+        "the way to its report: {section}"
+    );
 
     // The same from the folder, and of an earlier one.
-    sandbox.run(&["report", &names[2], "--html", "again.html", "--svg", "charts"]).expect_code(0);
+    sandbox.run(&["report", &names[3], "--html", "again.html", "--svg", "charts"]).expect_code(0);
     assert_eq!(rows(&read(&sandbox.path().join("again.html"))), 3);
     let svg = read(&sandbox.path().join("charts/last-p95.svg"));
     assert!(svg.contains("p95 of the last runs") && svg.contains("script, load or machine changed"), "{svg}");
-    sandbox.run(&["report", &names[1], "--html", "second.html"]).expect_code(0);
+    sandbox.run(&["report", &names[2], "--html", "second.html"]).expect_code(0);
     assert_eq!(rows(&read(&sandbox.path().join("second.html"))), 2);
 }
 

@@ -29,6 +29,7 @@ pub(super) fn run_each(
             continue;
         }
         let mut args = args.clone();
+        args.load.profile = Some(shape.name.clone());
         if several {
             if !args.output.quiet {
                 output::err(&format!("\nprofile {}\n", shape.name));

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use crate::analysis::Comparison;
 use crate::cli::args::OutputArgs;
 use crate::cli::compare::baseline_curves;
-use crate::cli::report::{LAST_RUNS, write_file};
+use crate::cli::report::{last_runs_linked, write_file};
 use crate::metrics::Snapshot;
 use crate::plan::{RunInfo, RunRecord};
 use crate::report::{Model, compared_markdown, html_report, junit};
 use crate::results::{
-    self, CsvFiles, ResultsError, RunDirectory, StoredRun, Trend, compared_run_json, summary_export,
+    self, CsvFiles, ResultsError, RunDirectory, StoredRun, compared_run_json, summary_export,
 };
 
 /// Where runs are kept unless it is said otherwise.
@@ -145,7 +145,7 @@ impl Files {
                 Some((comparison, baseline)) => model.compared(comparison, baseline_curves(baseline)),
                 None => model,
             };
-            let model = model.among(Trend::up_to(folder, LAST_RUNS));
+            let model = model.among(last_runs_linked(folder, &path));
             write_file(&path, html_report(&model).as_bytes())
         });
         (path, written, is_asked_for)

@@ -164,7 +164,7 @@ fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result
     let folder = args.script().and_then(|script| script.parent()).unwrap_or(Path::new(""));
     let fails_on =
         FailsOn { errors: args.output.exit_code_on_error, regressions: args.output.fail_on_regression };
-    let test = test.origin(origin(&args.output, folder)).fails_on(fails_on);
+    let test = test.origin(origin(&args.output, args.load.profile.as_deref(), folder)).fails_on(fails_on);
     let prepared = test.on_message(send).prepare()?;
     let prepared = resources::watch(prepared, &args.resources)?;
     let baseline = baseline(&args.output, &prepared)?;

@@ -11,14 +11,14 @@ use crate::text::format;
 const ORDER: &str = "Evenly spaced runs, oldest first. Lines break where script, load or machine \
                      changed; the table explains the numbered marks.";
 
-/// The runs of each test, oldest first, as one HTML file. `link` gives the address of a run's report, when there is one;
-/// `problems` are the runs that could not be read.
-pub fn trend_page(
-    tests: &[(&str, Vec<&TrendPoint>)],
-    problems: &[String],
-    link: impl Fn(&TrendPoint) -> Option<String>,
-) -> String {
-    let runs: usize = tests.iter().map(|(_, points)| points.len()).sum();
+/// The runs of each test, profile and load, oldest first, as one HTML file; `problems` are the runs that could not be
+/// read.
+pub fn trend_page(groups: &[(String, Vec<&TrendPoint>)], problems: &[String]) -> String {
+    let runs: usize = groups.iter().map(|(_, points)| points.len()).sum();
+    let mut tests: Vec<&str> =
+        groups.iter().flat_map(|(_, points)| points).map(|run| run.name.as_str()).collect();
+    tests.sort_unstable();
+    tests.dedup();
     let about = format!(
         "{} {} of {} {}",
         format::count(runs as u64),
@@ -28,22 +28,17 @@ pub fn trend_page(
     );
     let main = html! {
         @for problem in problems { p.problem { "! skipped: " (user(problem)) } }
-        @for (index, (name, points)) in tests.iter().enumerate() { (test(index, name, points, &link)) }
+        @for (index, (name, points)) in groups.iter().enumerate() { (group(index, name, points)) }
     };
     Page { title: "Trend".to_owned(), about: about.render(), main, ..Page::default() }.html()
 }
 
-fn test(
-    index: usize,
-    name: &str,
-    points: &[&TrendPoint],
-    link: impl Fn(&TrendPoint) -> Option<String>,
-) -> Markup {
+fn group(index: usize, name: &str, points: &[&TrendPoint]) -> Markup {
     let prefix = format!("trend-{}", index + 1);
     let content = html! {
         p.note { (ORDER) }
         (figures(&trend_charts(&prefix, name, points)))
-        (table(&format!("{prefix}-table"), "Runs", points, link))
+        (table(&format!("{prefix}-table"), "Runs", points))
     };
     section(&prefix, &user(name), content)
 }
@@ -55,25 +50,20 @@ pub(super) fn last_runs(points: &[TrendPoint]) -> Markup {
     }
     let points: Vec<&TrendPoint> = points.iter().collect();
     let content = html! {
-        p.note { (ORDER) " This run comes last." }
+        p.note { (ORDER) " This run comes last; runs under another profile or load are not among them." }
         (figures(&trend_row(&points)))
-        (data_of_charts(table("last-table", "Last runs", &points, |_| None)))
+        (data_of_charts(table("last-table", "Last runs", &points)))
     };
     section("last-runs", "Last runs of this test", content)
 }
 
-fn table(
-    id: &str,
-    caption: &str,
-    points: &[&TrendPoint],
-    link: impl Fn(&TrendPoint) -> Option<String>,
-) -> Markup {
+fn table(id: &str, caption: &str, points: &[&TrendPoint]) -> Markup {
     let latency = |point: &TrendPoint, index: usize| {
         or_dash(point.latency_ms, |all| format::latency((all[index] * 1e3).round() as u64))
     };
     let began = |point: &TrendPoint| {
         let began = user(&point.started_at);
-        match link(point) {
+        match &point.report {
             Some(link) => html! { a href=(link) { (began) } },
             None => began.render(),
         }
