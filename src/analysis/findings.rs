@@ -28,7 +28,8 @@ const FAILING_SHARE: f64 = 0.05;
 /// Maximum number of failing endpoints reported.
 const MOST_FAILING: usize = 2;
 
-/// The findings of a run, most important first. Every output shows the same list.
+/// The most important findings of a run, in the order of their time; those about the whole run come last. Every
+/// output shows the same list.
 pub fn findings(record: &RunRecord) -> Vec<Finding> {
     let snapshot = &*record.snapshot;
     let history = snapshot.history.since(0);
@@ -49,6 +50,7 @@ pub fn findings(record: &RunRecord) -> Vec<Finding> {
     all.extend(first_error(snapshot).filter(|_| !is_first_failure_told(snapshot)));
     all.extend(few_samples(snapshot));
     all.truncate(MOST);
+    all.sort_by_key(|finding| finding.at.map_or((true, Duration::ZERO), |at| (false, at)));
     all
 }
 

@@ -12,7 +12,9 @@ use super::format_duration;
 pub fn latency(us: u64) -> String {
     let us = three_digits(us);
     match us {
-        0..1_000 => format!("{us}µs"),
+        // None of any unit.
+        0 => "0".to_owned(),
+        1..1_000 => format!("{us}µs"),
         1_000..1_000_000 => {
             let text = format!("{}.{:03}", us / 1_000, us % 1_000);
             format!("{}ms", text.trim_end_matches('0').trim_end_matches('.'))
@@ -117,7 +119,7 @@ mod tests {
     #[test]
     fn latencies_keep_three_digits_and_take_the_fitting_unit() {
         for (us, text) in [
-            (0, "0µs"),
+            (0, "0"),
             (350, "350µs"),
             (999, "999µs"),
             (1_000, "1ms"),

@@ -46,6 +46,36 @@ const checks = {
     }
   },
 
+  async "endpoints and errors are on the first two screens"() {
+    for (const [width, height] of [[1280, 800], [1920, 1080]]) {
+      const page = await open(width, "light");
+      const bottom = await page.value(`Math.max(...["endpoint-table", "failure-table"].map((id) => document.getElementById(id).getBoundingClientRect().bottom + scrollY))`);
+      assert.ok(bottom <= 2 * height, `${bottom} px at ${width} x ${height}`);
+    }
+  },
+
+  async "no table or chart is cut off at any width, and letters in charts are as large as those around them"() {
+    for (const width of [400, 560, 720, 760, 860, 1000, 1199, 1200, 1280, 1440, 1600, 1920, 2560]) {
+      const page = await open(width, "light");
+      if ([400, 1280, 1920].includes(width)) await picture(page, `width-${width}`);
+      const cut = await page.value(`[...document.querySelectorAll(".scroll, .drawing")].filter((box) => !box.closest("details:not([open])") && box.scrollWidth > box.clientWidth)
+        .map((box) => (box.getAttribute("aria-label") ?? box.parentElement.id) + " " + box.scrollWidth + " > " + box.clientWidth)`);
+      assert.deepEqual(cut, [], `${width} px`);
+      const [body, sizes] = await page.value(`[parseFloat(getComputedStyle(document.body).fontSize), [...document.querySelectorAll("figure:not([hidden]) svg[role=img]")].filter((svg) => !svg.closest("details"))
+        .map((svg) => parseFloat(getComputedStyle(svg.querySelector("text")).fontSize) * svg.getBoundingClientRect().width / svg.viewBox.baseVal.width)]`);
+      assert.ok(sizes.length >= 8 && sizes.every((size) => size >= 9 && size <= body), `${width} px: ${sizes} beside ${body}`);
+      const columns = await page.value(`new Set([...document.querySelectorAll("#timeline figure:not([hidden])")].map((figure) => figure.getBoundingClientRect().left)).size`);
+      assert.equal(columns, width < 1200 ? 1 : 2, `columns of charts at ${width} px`);
+    }
+  },
+
+  async "the start is shown in the time zone of the reader"() {
+    const page = await open(1280, "light", (page) => page.send("Emulation.setTimezoneOverride", { timezoneId: "Asia/Tokyo" }));
+    const [shown, utc] = await page.value(`(() => { const time = document.querySelector("header time"); return [time.textContent, time.title]; })()`);
+    assert.match(shown, /GMT\+9|JST/);
+    assert.match(utc, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/);
+  },
+
   async "axe finds no violations, nothing is requested, nothing is logged"() {
     for (const theme of ["light", "dark"]) {
       const page = await open(1280, theme);
@@ -172,7 +202,7 @@ const checks = {
     // Drag over the middle third of the plot: every time chart shows the selection.
     await page.value(`document.getElementById("timeline").scrollIntoView({ behavior: "instant" })`);
     const box = await page.value(`(() => { const box = document.querySelector("#load svg[role=img]").getBoundingClientRect(); return [box.left, box.top, box.width, box.height]; })()`);
-    const at = (share) => box[0] + (box[2] * (120 + share * 1280)) / 1520;
+    const at = (share) => box[0] + (box[2] * (112 + share * 808)) / 1040;
     const mouse = (type, share) => page.send("Input.dispatchMouseEvent", { type, x: at(share), y: box[1] + box[3] / 2, button: "left", buttons: 1, clickCount: 1 });
     await mouse("mousePressed", 1 / 3);
     await mouse("mouseMoved", 0.5);

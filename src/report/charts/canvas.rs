@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fmt::Write;
+use std::ops::Range;
 use std::rc::Rc;
 
 use plotters::style::RGBColor;
@@ -30,6 +31,8 @@ pub(super) struct Drawn {
     pen: BackendCoord,
     /// Labels. They come last: over what is drawn, and so that lines between which they are written stay one path.
     letters: String,
+    /// Lines and dots of data, from where to where: labels keep off them.
+    data: Vec<(BackendCoord, BackendCoord)>,
 }
 
 /// See the module's description.
@@ -70,6 +73,38 @@ impl Drawn {
         let letters = std::mem::take(&mut self.letters);
         std::mem::take(&mut self.text) + letters.as_str()
     }
+
+    fn note(&mut self, points: &[BackendCoord], color: BackendColor) {
+        let (r, g, b) = color.rgb;
+        if Role::of(RGBColor(r, g, b)).is_data() {
+            self.data.extend(points.windows(2).map(|pair| (pair[0], pair[1])));
+        }
+    }
+
+    /// Whether a line or dot of the data lies in a rectangle.
+    pub(super) fn has_data_in(&self, across: &Range<i32>, down: &Range<i32>) -> bool {
+        self.data.iter().any(|&(from, to)| meets(from, to, across, down))
+    }
+}
+
+/// Whether a straight line has a point in a rectangle.
+fn meets(from: BackendCoord, to: BackendCoord, across: &Range<i32>, down: &Range<i32>) -> bool {
+    // The part of the line, from 0 to 1, that is within both pairs of edges.
+    let (mut enters, mut leaves) = (0.0_f64, 1.0_f64);
+    for (at, end, edges) in [(from.0, to.0, across), (from.1, to.1, down)] {
+        let (at, way) = (f64::from(at), f64::from(end - at));
+        let (low, high) = (f64::from(edges.start), f64::from(edges.end));
+        if way == 0.0 {
+            if at < low || at > high {
+                return false;
+            }
+            continue;
+        }
+        let (a, b) = ((low - at) / way, (high - at) / way);
+        enters = enters.max(a.min(b));
+        leaves = leaves.min(a.max(b));
+    }
+    enters <= leaves
 }
 
 fn class(kind: &str, color: BackendColor) -> String {
@@ -124,6 +159,7 @@ impl DrawingBackend for Canvas {
     }
 
     fn draw_line<S: BackendStyle>(&mut self, from: BackendCoord, to: BackendCoord, style: &S) -> Result {
+        self.drawn.borrow_mut().note(&[from, to], style.color());
         self.path(class("l", style.color()), |data, pen| lines([from, to], data, pen));
         Ok(())
     }
@@ -133,6 +169,8 @@ impl DrawingBackend for Canvas {
         path: I,
         style: &S,
     ) -> Result {
+        let path: Vec<BackendCoord> = path.into_iter().collect();
+        self.drawn.borrow_mut().note(&path, style.color());
         self.path(class("l", style.color()), |data, pen| lines(path, data, pen));
         Ok(())
     }
@@ -158,6 +196,7 @@ impl DrawingBackend for Canvas {
         style: &S,
         _fill: bool,
     ) -> Result {
+        self.drawn.borrow_mut().note(&[center, center], style.color());
         // A line without length and with round ends is a dot; its size is the class'.
         self.path(class("d", style.color()), |data, _| {
             let _ = write!(data, "M{} {}h0", center.0, center.1);
@@ -208,5 +247,21 @@ impl DrawingBackend for Canvas {
         // No font is at hand; digits and letters of a sans-serif are a little over half as wide as high.
         let width = text.chars().count() as f64 * style.size() * 0.56;
         Ok((width.ceil() as u32, style.size().ceil() as u32))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::meets;
+
+    #[test]
+    fn a_line_meets_a_rectangle_that_it_passes_through() {
+        let meets = |from, to| meets(from, to, &(100..200), &(50..80));
+        assert!(meets((0, 0), (400, 160)), "through both");
+        assert!(meets((150, 60), (150, 60)), "a dot in it");
+        assert!(meets((150, 0), (150, 300)) && meets((0, 60), (300, 60)), "straight up, straight across");
+        assert!(!meets((0, 40), (300, 40)) && !meets((90, 0), (90, 300)), "beside it");
+        assert!(!meets((0, 0), (90, 60)) && !meets((0, 70), (90, 60)), "ends before it");
+        assert!(!meets((80, 70), (110, 100)), "around its corner");
     }
 }

@@ -92,6 +92,7 @@ pub(super) fn chart(stats: &CapacityStats) -> Option<Chart> {
         size: (WIDTH, HEIGHT),
         time_axis: None,
         legend,
+        limits: Vec::new(),
         body,
     })
 }
@@ -238,7 +239,7 @@ mod tests {
         };
         for (quantity, limit, values, ticks) in [
             (Quantity::Share, 0.01, &[0.0, 0.5][..], &["0.0 %", "20.0 %", "40.0 %"][..]),
-            (Quantity::Time, 200.0, &[100.0, 110.0], &["0µs", "50ms", "200ms"]),
+            (Quantity::Time, 200.0, &[100.0, 110.0], &["0", "50ms", "200ms"]),
             (Quantity::Number, -5.0, &[-10.0, 30.0], &["-10", "0", "30"]),
             (Quantity::PerSecond, 2e6, &[3e6], &["0", "1e6", "3e6"]),
             (Quantity::Bytes, 0.0, &[0.0], &["0 B", "4 B"]),

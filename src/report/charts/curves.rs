@@ -2,9 +2,9 @@
 
 use plotters::prelude::*;
 
-use super::labels::label_tops;
+use super::labels::{label_uprights, room_for, rows_of};
 use super::limit_lines::{Limits, on_distribution};
-use super::plot::{Axis, WIDTH, draw, draw_line, filled, line, plot};
+use super::plot::{Axis, TOP, WIDTH, draw, draw_line, filled, line, plot, plot_below};
 use super::theme::Role;
 use super::{Chart, Shape};
 use crate::metrics::{Phase, Sparse};
@@ -51,8 +51,20 @@ pub(super) fn histogram(model: &Model<'_>) -> Option<Chart> {
     let beyond = |edge: f64, reach: f64, factor: f64| if edge == reach { edge } else { reach * factor };
     let x = Axis::log_us(beyond(edges[0], reach.0, 0.9), beyond(*edges.last()?, reach.1, 1.1));
     let y = Axis::from_zero(most as f64, |value| format::count(value.round() as u64));
-    let body = draw(HEIGHT, |area| {
-        let mut plot = plot(area, &x, &y, |_| Ok(()))?;
+    let percentiles: Vec<(f64, Role, String)> = [(50.0, Role::P50), (95.0, Role::P95), (99.0, Role::P99)]
+        .into_iter()
+        .filter_map(|(percentile, role)| {
+            let us = model.ok.percentile_us(percentile)?.max(1) as f64;
+            Some((us.log10(), role, format!("p{percentile} {}", latency(us))))
+        })
+        .collect();
+    let mut names = percentiles.iter().map(|(at, role, name)| (*at, name.clone(), *role)).collect::<Vec<_>>();
+    names.extend(limits.uprights());
+    let rows = rows_of(&x, &mut names);
+    let top = room_for(&rows).max(TOP);
+    let height = HEIGHT + (top - TOP) as u32;
+    let body = draw(height, |area| {
+        let mut plot = plot_below(area, top, &x, &y, |_| Ok(()))?;
         for (counts, below, role) in [(&ok, None, Role::Ok), (&failed, Some(&ok), Role::Failed)] {
             let bars = counts.iter().enumerate().filter(|(_, count)| **count > 0).map(|(index, count)| {
                 let floor = below.map_or(0, |below| below[index]) as f64;
@@ -61,16 +73,14 @@ pub(super) fn histogram(model: &Model<'_>) -> Option<Chart> {
             });
             plot.draw_series(bars)?;
         }
-        let mut names = limits.draw_upright(&mut plot, &y)?;
-        for (percentile, role, name) in
-            [(50.0, Role::P50, "p50"), (95.0, Role::P95, "p95"), (99.0, Role::P99, "p99")]
-        {
-            let Some(us) = model.ok.percentile_us(percentile) else { continue };
-            let at = (us.max(1) as f64).log10();
-            plot.draw_series([PathElement::new([(at, 0.0), (at, y.range.end)], line(role))])?;
-            names.push((at, name.to_owned()));
+        limits.draw_upright(&mut plot, &y)?;
+        for (at, role, _) in &percentiles {
+            // On the bars, most of which have the colour of one of them.
+            for role in [Role::Halo, *role] {
+                plot.draw_series([PathElement::new([(*at, 0.0), (*at, y.range.end)], line(role))])?;
+            }
         }
-        label_tops(&plot, &y, names)
+        label_uprights(area, &plot, &y, &names, &rows)
     })?;
     let at = |percentile| {
         model.ok.percentile_us(percentile).map_or_else(|| "-".to_owned(), |us| latency(us as f64))
@@ -85,9 +95,10 @@ pub(super) fn histogram(model: &Model<'_>) -> Option<Chart> {
             at(95.0),
             at(99.0)
         ),
-        size: (WIDTH, HEIGHT),
+        size: (WIDTH, height),
         time_axis: None,
         legend: vec![(Role::Ok, Shape::Area, "succeeded"), (Role::Failed, Shape::Area, "failed")],
+        limits: Vec::new(),
         body,
     };
     limits.tell(&mut chart);
@@ -155,6 +166,7 @@ pub(super) fn percentiles(model: &Model<'_>) -> Option<Chart> {
         size: (WIDTH, HEIGHT),
         time_axis: None,
         legend,
+        limits: Vec::new(),
         body,
     })
 }
@@ -211,6 +223,7 @@ pub(super) fn scatter(model: &Model<'_>) -> Option<Chart> {
             (Role::Two, Shape::Dot, "ramp-up or ramp-down"),
             (Role::Planned, Shape::Line, "peak"),
         ],
+        limits: Vec::new(),
         body,
     })
 }

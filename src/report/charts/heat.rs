@@ -43,6 +43,7 @@ pub(super) fn heat_map(model: &Model<'_>) -> Option<Chart> {
         size: (WIDTH, HEIGHT),
         time_axis: Some((LEFT, WIDTH - RIGHT)),
         legend: vec![(Role::Heat(1), Shape::Area, "few requests"), (Role::Heat(6), Shape::Area, "many")],
+        limits: Vec::new(),
         body,
     })
 }

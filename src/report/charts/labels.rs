@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use plotters::coord::ranged1d::Ranged;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, VPos};
 
-use super::plot::{Area, Axis, Drawing, LEFT, LETTERS, Plot, RIGHT, WIDTH, letters};
+use super::plot::{ABOVE_LINE, Area, Axis, Drawing, LEFT, LETTERS, Plot, RIGHT, WIDTH, letters, line};
 use super::theme::Role;
 
 /// Names lines at their right ends; labels that would meet move apart.
@@ -14,8 +15,10 @@ pub(super) fn label_ends(
     plot: &Plot<'_>,
     ends: Vec<(f64, Option<f64>, &'static str, Role)>,
 ) -> Drawing {
+    // From the last to the first: of percentiles that are equal, the higher one stands above, as everywhere else.
     let mut placed: Vec<(i32, &'static str, Role)> = ends
         .into_iter()
+        .rev()
         .filter_map(|(x, y, text, role)| Some((plot.backend_coord(&(x, y?)).1, text, role)))
         .collect();
     placed.sort_by_key(|(y, ..)| *y);
@@ -42,26 +45,41 @@ pub(super) fn label_tops(
     let (left, above) = area.get_base_pixel();
     for (x, text) in side_by_side(tops.collect()) {
         let style = letters(Role::Text, HPos::Center, VPos::Bottom);
-        area.draw(&Text::new(text, (x - left, top - above), style))?;
+        area.draw(&Text::new(text, (x - left, top - above - ABOVE_LINE), style))?;
     }
     Ok(())
 }
 
-/// Names lines across a plot at their left ends, above them, or below where there is no room; a name without any
-/// room is left out.
+/// Names lines across a plot, above or below them, where no data is drawn; a name without such a place is left out:
+/// the legend has all of them. A line has its value, the part of the x axis that it covers, and its name.
 pub(super) fn label_lines<'t>(
     area: &Area,
     plot: &Plot<'_>,
-    lines: impl IntoIterator<Item = (f64, &'t str)>,
+    lines: impl IntoIterator<Item = (f64, Range<f64>, &'t str)>,
 ) -> Drawing {
     let (x, y) = plot.plotting_area().get_pixel_range();
-    let mut lines: Vec<(i32, &str)> =
-        lines.into_iter().map(|(value, text)| (plot.backend_coord(&(0.0, value)).1, text)).collect();
-    lines.sort_by_key(|(y, _)| *y);
+    let mut lines: Vec<(i32, Range<i32>, &str)> = lines
+        .into_iter()
+        .map(|(value, part, text)| {
+            let (from, height) = plot.backend_coord(&(part.start, value));
+            (height, from..plot.backend_coord(&(part.end, value)).0, text)
+        })
+        .collect();
+    lines.sort_by_key(|(y, ..)| *y);
+    let levels: Vec<i32> = lines.iter().map(|(y, ..)| *y).collect();
     let mut taken: Vec<Room> = Vec::new();
-    for (line, text) in lines {
-        let width = text.chars().count() as i32 * LETTERS * 3 / 5;
-        let Some(room) = room_at(line, width, (x.clone(), y.clone()), &taken) else { continue };
+    for (line, part, text) in lines {
+        let width = width_of(text);
+        let is_free = |(across, down): &Room| {
+            let meet = |a: &Range<i32>, b: &Range<i32>| a.start < b.end && b.start < a.end;
+            let wider = across.start - LETTERS / 2..across.end + LETTERS / 2;
+            !taken.iter().any(|other| meet(&other.0, &wider) && meet(&other.1, down))
+                && !levels.iter().any(|level| down.contains(level))
+                && !area.has_data_in(across, down)
+        };
+        // A part that is shorter than the name is told by the name.
+        let across = if part.len() as i32 > width + LETTERS { part } else { x.clone() };
+        let Some(room) = room_at(line, width, (across, y.clone()), is_free) else { continue };
         let place = (room.0.start, room.1.end - BELOW_LETTERS);
         area.draw(&Text::new(text.to_owned(), place, letters(Role::Limit, HPos::Left, VPos::Bottom)))?;
         taken.push(room);
@@ -75,26 +93,72 @@ type Room = (Range<i32>, Range<i32>);
 /// What letters reach below the line they stand on.
 const BELOW_LETTERS: i32 = 6;
 
-/// Room for letters beside a line across a plot that nothing else has taken.
-fn room_at(line: i32, width: i32, (across, down): Room, taken: &[Room]) -> Option<Room> {
+/// The width that a text is given.
+fn width_of(text: &str) -> i32 {
+    text.chars().count() as i32 * LETTERS * 3 / 5
+}
+
+/// Room for letters beside a line across a plot, as far to the left as there is some: above it, or below.
+fn room_at(line: i32, width: i32, (across, down): Room, is_free: impl Fn(&Room) -> bool) -> Option<Room> {
     const GAP: i32 = 2;
     let height = LETTERS + BELOW_LETTERS / 2;
-    let above = line - GAP - height..line - GAP;
-    let below = line + GAP..line + GAP + height;
-    let meet = |a: &Range<i32>, b: &Range<i32>| a.start < b.end && b.start < a.end;
-    [above, below].into_iter().filter(|rows| rows.start >= down.start && rows.end <= down.end).find_map(
-        |rows| {
-            let mut left = across.start + LETTERS / 2;
-            let mut beside: Vec<&Room> = taken.iter().filter(|other| meet(&other.1, &rows)).collect();
-            beside.sort_by_key(|other| other.0.start);
-            for other in beside {
-                if meet(&other.0, &(left..left + width + LETTERS)) {
-                    left = other.0.end + LETTERS;
-                }
-            }
-            (left + width <= across.end).then(|| (left..left + width, rows))
-        },
-    )
+    let beside = [line - GAP - height..line - GAP, line + GAP..line + GAP + height];
+    let inside = beside.into_iter().filter(|rows| rows.start >= down.start && rows.end <= down.end);
+    let rows: Vec<Range<i32>> = inside.collect();
+    (across.start + LETTERS / 2..=across.end - width)
+        .step_by(LETTERS as usize / 2)
+        .flat_map(|left| rows.iter().map(move |rows| (left..left + width, rows.clone())))
+        .find(is_free)
+}
+
+/// A line up a plot: its place on the x axis, its name, and how it looks.
+pub(super) type Upright = (f64, String, Role);
+
+/// The rows in which the names of such lines stand above a plot, each right of its line, the lowest row first: a
+/// name that would reach the next line stands above that one's name.
+pub(super) fn rows_of(x: &Axis, lines: &mut Vec<Upright>) -> Vec<i32> {
+    lines.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let plot = (LEFT as i32, (WIDTH - RIGHT) as i32);
+    let at: Vec<i32> = lines.iter().map(|line| x.map(&line.0, plot)).collect();
+    let mut rows = vec![0; lines.len()];
+    for index in (0..lines.len()).rev() {
+        let end = name_at(at[index], &lines[index].1).end + LETTERS / 2;
+        let reached = (index + 1..lines.len()).filter(|&other| at[other] < end);
+        rows[index] = reached.map(|other| rows[other] + 1).max().unwrap_or(0);
+    }
+    rows
+}
+
+/// Room above a plot for so many rows of names.
+pub(super) fn room_for(rows: &[i32]) -> i32 {
+    rows.iter().max().map_or(0, |highest| (highest + 1) * ROW) + BELOW_LETTERS
+}
+
+/// Height of a row of names.
+const ROW: i32 = LETTERS + BELOW_LETTERS;
+
+/// Where a name stands beside its line, in the drawing.
+fn name_at(line: i32, text: &str) -> Range<i32> {
+    let left = (line + BELOW_LETTERS).min(WIDTH as i32 - width_of(text));
+    left..left + width_of(text)
+}
+
+/// Names lines up a plot, in the rows of [`rows_of`].
+pub(super) fn label_uprights(
+    area: &Area,
+    plot: &Plot<'_>,
+    y: &Axis,
+    lines: &[Upright],
+    rows: &[i32],
+) -> Drawing {
+    for ((x, text, role), row) in lines.iter().zip(rows) {
+        let (x, top) = plot.backend_coord(&(*x, y.range.end));
+        let foot = top - row * ROW - BELOW_LETTERS;
+        area.draw(&PathElement::new([(x, top), (x, foot - LETTERS / 2)], line(*role)))?;
+        let place = (name_at(x, text).start, foot);
+        area.draw(&Text::new(text.clone(), place, letters(Role::Text, HPos::Left, VPos::Bottom)))?;
+    }
+    Ok(())
 }
 
 /// Moves places that are sorted apart, so that letters fit between them, none of them below `bottom`.
@@ -137,7 +201,7 @@ fn side_by_side(mut flags: Vec<(i32, String)>) -> Vec<(i32, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LEFT, move_apart, room_at, side_by_side};
+    use super::{Axis, LEFT, Role, move_apart, room_at, rows_of, side_by_side};
 
     #[test]
     fn labels_that_would_meet_move_apart_and_stay_in_the_drawing() {
@@ -152,17 +216,33 @@ mod tests {
     }
 
     #[test]
-    fn names_of_lines_stand_beside_each_other_or_below_or_not_at_all() {
-        let plot = (120..1_400, 34..254);
-        let taken = [room_at(100, 200, plot.clone(), &[]).unwrap()];
-        assert_eq!(taken, [(132..332, 71..98)]);
-        // A line near it: right of its name. One far below it: at the left.
-        assert_eq!(room_at(110, 200, plot.clone(), &taken).unwrap(), (356..556, 81..108));
-        assert_eq!(room_at(200, 200, plot.clone(), &taken).unwrap(), (132..332, 171..198));
+    fn the_name_of_a_line_stands_where_nothing_else_is() {
+        let plot = (120..1_000, 34..254);
+        let all_free = |_: &super::Room| true;
+        assert_eq!(room_at(100, 200, plot.clone(), all_free).unwrap(), (132..332, 71..98));
         // At the top of the plot there is room below the line only.
-        assert_eq!(room_at(40, 200, plot.clone(), &[]).unwrap(), (132..332, 42..69));
-        assert_eq!(room_at(100, 1_300, plot.clone(), &[]), None);
-        assert_eq!(room_at(100, 1_100, plot.clone(), &taken).unwrap(), (132..1_232, 102..129));
+        assert_eq!(room_at(40, 200, plot.clone(), all_free).unwrap(), (132..332, 42..69));
+        // Something above it, then something on both sides up to a place.
+        let below_only = |room: &super::Room| room.1.start >= 100;
+        assert_eq!(room_at(100, 200, plot.clone(), below_only).unwrap(), (132..332, 102..129));
+        let right_only = |room: &super::Room| room.0.start >= 500;
+        assert_eq!(room_at(100, 200, plot.clone(), right_only).unwrap(), (504..704, 71..98));
+        assert_eq!(room_at(100, 200, plot.clone(), |_| false), None);
+        assert_eq!(room_at(100, 1_000, plot, all_free), None);
+    }
+
+    #[test]
+    fn names_of_upright_lines_that_would_meet_stand_in_rows() {
+        let x = Axis { range: 0.0..808.0, ticks: Vec::new() };
+        let rows = |lines: &[(f64, &str)]| {
+            let mut lines = lines.iter().map(|&(x, text)| (x, text.to_owned(), Role::Text)).collect();
+            rows_of(&x, &mut lines)
+        };
+        assert_eq!(rows(&[(100.0, "p50 2ms"), (400.0, "p95 9ms"), (700.0, "p99 1s")]), [0, 0, 0]);
+        assert_eq!(rows(&[(400.0, "p95 9ms"), (100.0, "p50 2ms"), (420.0, "p99 1s")]), [0, 1, 0]);
+        // One reaches over all that follow it.
+        assert_eq!(rows(&[(100.0, "p50 2ms"), (110.0, "p95 < 200ms"), (120.0, "p99 1s")]), [2, 1, 0]);
+        assert_eq!(rows(&[]), [0; 0]);
     }
 
     #[test]
@@ -171,7 +251,7 @@ mod tests {
             side_by_side(flags.iter().map(|&(x, text)| (x, text.to_owned())).collect())
         };
         let owned = |x, text: &str| (x, text.to_owned());
-        assert_eq!(placed(&[(900, "1"), (120, "2")]), [owned(127, "2"), owned(900, "1")]);
+        assert_eq!(placed(&[(900, "1"), (120, "2")]), [owned(120, "2"), owned(900, "1")]);
         assert_eq!(placed(&[(500, "1"), (500, "2"), (501, "4")]), [owned(500, "1, 2, 4")]);
         // The first two need so much room that the third meets them.
         assert_eq!(placed(&[(500, "1"), (510, "2"), (535, "3")]), [owned(517, "1, 2, 3")]);

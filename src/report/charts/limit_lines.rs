@@ -8,10 +8,10 @@ use std::ops::Range;
 
 use plotters::prelude::*;
 
-use super::labels::label_lines;
+use super::Chart;
+use super::labels::{Upright, label_lines};
 use super::plot::{Area, Axis, Drawing, Plot, line};
 use super::theme::Role;
-use super::{Chart, Shape};
 use crate::analysis::thresholds;
 use crate::credentials::masked;
 use crate::metrics::{Aggregation, Operator, Threshold};
@@ -33,7 +33,7 @@ const MOST_COLUMNS: usize = 40;
 pub(super) struct Limit {
     /// In the unit of the chart.
     value: f64,
-    /// `threshold p95 < 200ms`.
+    /// `p95 < 200ms`.
     name: String,
     /// When it counts, seconds; all of the run for most.
     spans: Vec<(f64, f64)>,
@@ -41,7 +41,7 @@ pub(super) struct Limit {
 
 impl Limit {
     fn new(threshold: &Threshold, snapshot: &Snapshot, figure: &str, factor: f64) -> Limit {
-        let mut name = format!("threshold {figure}{}", thresholds::demanded(threshold));
+        let mut name = format!("{figure}{}", thresholds::demanded(threshold));
         if let Some(window) = threshold.window {
             name.push_str(&format!(" over {}", crate::text::format_duration(window)));
         }
@@ -152,7 +152,7 @@ pub(super) fn on_rate(model: &Model<'_>) -> Vec<Limit> {
     sided(model.snapshot)
         .filter(|threshold| threshold.metric == "http_reqs" && threshold.tags.is_empty())
         .filter(|threshold| threshold.aggregation == Aggregation::Rate)
-        .map(|threshold| Limit::new(threshold, model.snapshot, "", 1.0))
+        .map(|threshold| Limit::new(threshold, model.snapshot, "rate ", 1.0))
         .collect()
 }
 
@@ -191,7 +191,7 @@ impl Limits {
                 limits.drawn.push(limit);
             } else {
                 let side = if limit.value > highest { "above" } else { "below" };
-                limits.far.push(format!("{} is far {side}", limit.name));
+                limits.far.push(format!("threshold {} is far {side}", limit.name));
             }
         }
         limits
@@ -216,9 +216,7 @@ impl Limits {
 
     /// Adds legend and description to a chart.
     pub(super) fn tell(&self, chart: &mut Chart) {
-        if !self.drawn.is_empty() {
-            chart.legend.push((Role::Limit, Shape::Line, "threshold"));
-        }
+        chart.limits.extend(self.drawn.iter().map(|limit| format!("threshold {}", limit.name)));
         for far in &self.far {
             let sentence = chart.description.trim_end_matches('.');
             chart.description = format!("{sentence}; {far}.");
@@ -239,21 +237,27 @@ impl Limits {
                 }
             }
         }
-        label_lines(area, plot, self.drawn.iter().map(|limit| (self.place(limit), limit.name.as_str())))
+        let lines = self.drawn.iter().map(|limit| {
+            let from = limit.spans.first().map_or(x.start, |(from, _)| *from);
+            let to = limit.spans.last().map_or(x.end, |(_, to)| to.min(x.end));
+            (self.place(limit), from..to, limit.name.as_str())
+        });
+        label_lines(area, plot, lines)
     }
 
-    /// Lines up a plot whose x axis has the values; their places and names, which stand above it.
-    pub(super) fn draw_upright(
-        &self,
-        plot: &mut Plot<'_>,
-        y: &Axis,
-    ) -> Result<Vec<(f64, String)>, Box<dyn std::error::Error>> {
+    /// Lines up a plot whose x axis has the values.
+    pub(super) fn draw_upright(&self, plot: &mut Plot<'_>, y: &Axis) -> Drawing {
         for &role in self.roles() {
             for limit in &self.drawn {
                 let x = self.place(limit);
                 plot.draw_series([PathElement::new([(x, y.range.start), (x, y.range.end)], line(role))])?;
             }
         }
-        Ok(self.drawn.iter().map(|limit| (self.place(limit), limit.name.clone())).collect())
+        Ok(())
+    }
+
+    /// Their places and names.
+    pub(super) fn uprights(&self) -> impl Iterator<Item = Upright> {
+        self.drawn.iter().map(|limit| (self.place(limit), limit.name.clone(), Role::Limit))
     }
 }

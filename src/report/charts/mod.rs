@@ -48,6 +48,8 @@ pub struct Chart {
     pub time_axis: Option<(u32, u32)>,
     /// What lines and areas mean.
     pub(crate) legend: Vec<(Role, Shape, &'static str)>,
+    /// The thresholds that are lines of it: `threshold p95 < 200ms`.
+    pub(crate) limits: Vec<String>,
     /// The elements of the drawing.
     body: String,
 }
@@ -113,6 +115,12 @@ impl Shape {
 }
 
 impl Chart {
+    /// All of the legend: what lines and areas mean, and the thresholds.
+    pub(crate) fn explained(&self) -> impl Iterator<Item = (Role, Shape, &str)> {
+        let limits = self.limits.iter().map(|limit| (Role::Limit, Shape::Line, limit.as_str()));
+        self.legend.iter().map(|(role, shape, label)| (*role, *shape, *label)).chain(limits)
+    }
+
     /// The SVG for a page that has [`CHART_CSS`], colours and hatch.
     pub(crate) fn inline_svg(&self) -> Markup {
         let (width, height) = self.size;

@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::error::Error;
-use std::ops::Range;
+use std::ops::{Deref, Range};
 use std::rc::Rc;
 
 use plotters::coord::Shift;
@@ -14,26 +14,55 @@ use super::canvas::{Canvas, Drawn};
 use super::theme::Role;
 use crate::text::format;
 
-/// Width of every drawing: twice that at which it is meant to be seen, since places are whole numbers.
-pub(super) const WIDTH: u32 = 1_520;
+/// Width of every drawing: twice that at which it is about as large as the text around it.
+pub(super) const WIDTH: u32 = 1_040;
 
-/// Room left of the plot for the labels of the y axis.
-pub(super) const LEFT: u32 = 120;
+/// Room left of the plot for the labels of the y axis. Lines of the grid reach through it to both edges of the drawing,
+/// so that these are in line with the text around it.
+pub(super) const LEFT: u32 = 112;
 
 /// Room right of it for the labels of lines.
 pub(super) const RIGHT: u32 = 120;
 
+/// Room above it for the highest label and for the numbers of what happened.
+pub(super) const TOP: i32 = 34;
+
 /// Room below it for the labels of the x axis.
 const BOTTOM: u32 = 46;
 
-/// Length of a mark at the x axis. Labels stand twice as far from the axis: below that of the y axis' lowest value,
-/// which is at its left end.
+/// Length of a mark at the x axis.
 const X_MARK: i32 = 9;
 
 /// Height of letters.
 pub(super) const LETTERS: i32 = 24;
 
-pub(super) type Area = DrawingArea<Canvas, Shift>;
+/// Between a line of the grid and what is written above it.
+pub(super) const ABOVE_LINE: i32 = 5;
+
+/// Width of a letter in the narrowest drawing, where letters are largest.
+const WIDEST_LETTER: f64 = 16.5;
+
+/// What charts are drawn on.
+pub(super) struct Area {
+    sheet: DrawingArea<Canvas, Shift>,
+    drawn: Rc<RefCell<Drawn>>,
+}
+
+impl Area {
+    /// Whether a line or dot of the data that was drawn so far lies in a rectangle.
+    pub(super) fn has_data_in(&self, across: &Range<i32>, down: &Range<i32>) -> bool {
+        self.drawn.borrow().has_data_in(across, down)
+    }
+}
+
+impl Deref for Area {
+    type Target = DrawingArea<Canvas, Shift>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.sheet
+    }
+}
+
 pub(super) type Plot<'a> = ChartContext<'a, Canvas, Cartesian2d<Axis, Axis>>;
 pub(super) type Drawing = Result<(), Box<dyn Error>>;
 
@@ -48,9 +77,11 @@ impl Axis {
     /// Time of the run from 0, as minutes and seconds.
     pub(super) fn time(length_s: f64) -> Axis {
         const STEPS: [u64; 15] = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400];
-        let step = STEPS.into_iter().find(|&step| length_s / step as f64 <= 10.0).unwrap_or(86_400);
-        let ticks = (0..).map(|n| n * step).take_while(|&s| s as f64 <= length_s);
         let label = |s: u64| crate::text::format_clock(std::time::Duration::from_secs(s));
+        let width = (label(length_s as u64).chars().count() + 1) as f64 * WIDEST_LETTER;
+        let most = (f64::from(WIDTH - LEFT - RIGHT) / width).floor();
+        let step = STEPS.into_iter().find(|&step| length_s / step as f64 <= most).unwrap_or(86_400);
+        let ticks = (0..).map(|n| n * step).take_while(|&s| s as f64 <= length_s);
         Axis { range: 0.0..length_s.max(0.001), ticks: ticks.map(|s| (s as f64, label(s))).collect() }
     }
 
@@ -106,6 +137,8 @@ impl Axis {
         let mut ticks = within(&[1.0, 2.0, 5.0]);
         if ticks.len() > 7 {
             ticks = within(&[1.0]);
+        } else if ticks.len() < 3 {
+            ticks = within(&[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0]);
         }
         Axis {
             range: low.log10()..high.log10(),
@@ -165,7 +198,8 @@ pub(super) fn bytes_per_second(value: f64) -> String {
 /// Draws on a canvas of this height; `None` when plotters refuses, which it does for ranges without extent.
 pub(super) fn draw(height: u32, draw: impl FnOnce(&Area) -> Drawing) -> Option<String> {
     let drawn = Rc::new(RefCell::new(Drawn::default()));
-    let area = Canvas::new((WIDTH, height), drawn.clone()).into_drawing_area();
+    let sheet = Canvas::new((WIDTH, height), drawn.clone()).into_drawing_area();
+    let area = Area { sheet, drawn: drawn.clone() };
     draw(&area).ok()?;
     drop(area);
     let text = drawn.borrow_mut().finish();
@@ -195,22 +229,43 @@ pub(super) fn plot<'a>(
     y: &Axis,
     below: impl FnOnce(&mut Plot<'a>) -> Drawing,
 ) -> Result<Plot<'a>, Box<dyn Error>> {
-    let mut plot = ChartBuilder::on(area)
-        .margin_top(34)
+    plot_below(area, TOP, x, y, below)
+}
+
+/// The same with this much room above it.
+pub(super) fn plot_below<'a>(
+    area: &'a Area,
+    top: i32,
+    x: &Axis,
+    y: &Axis,
+    below: impl FnOnce(&mut Plot<'a>) -> Drawing,
+) -> Result<Plot<'a>, Box<dyn Error>> {
+    let mut plot = ChartBuilder::on(&area.sheet)
+        .margin_top(top)
+        .margin_left(LEFT as i32)
         .margin_right(RIGHT as i32)
-        .set_label_area_size(LabelAreaPosition::Left, LEFT as i32)
         .set_label_area_size(LabelAreaPosition::Bottom, BOTTOM)
         .build_cartesian_2d(x.clone(), y.clone())?;
     below(&mut plot)?;
     plot.configure_mesh()
-        .disable_x_mesh()
-        .bold_line_style(line(Role::Grid))
+        .disable_mesh()
+        .disable_y_axis()
         .axis_style(line(Role::Grid))
         .label_style(letters(Role::Text, HPos::Left, VPos::Top))
         .set_tick_mark_size(LabelAreaPosition::Bottom, X_MARK)
         .x_label_formatter(&|value| x.label(*value))
-        .y_label_formatter(&|value| y.label(*value))
         .draw()?;
+    let mut last = i32::MAX;
+    for (value, label) in &y.ticks {
+        let height = plot.backend_coord(&(x.range.start, *value)).1;
+        area.draw(&PathElement::new([(0, height), (WIDTH as i32, height)], line(Role::Grid)))?;
+        // Labels stand on their lines, those that have room.
+        if last - height > LETTERS {
+            let style = letters(Role::Text, HPos::Left, VPos::Bottom);
+            area.draw(&Text::new(label.clone(), (0, height - ABOVE_LINE), style))?;
+            last = height;
+        }
+    }
     Ok(plot)
 }
 
@@ -276,7 +331,7 @@ mod tests {
         {
             let shown = bytes_per_second(value);
             assert_eq!(shown, text);
-            assert!(shown.len() as f64 * f64::from(LETTERS) * 0.56 < f64::from(LEFT - 10), "{shown}");
+            assert!(shown.len() as f64 * f64::from(LETTERS) * 0.56 < f64::from(LEFT), "{shown}");
         }
     }
 }

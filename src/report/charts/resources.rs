@@ -154,6 +154,7 @@ fn chart(panel: &Panel, samples: &[Arc<ResourceSample>]) -> Option<Chart> {
         size: (WIDTH, HEIGHT),
         time_axis: Some((LEFT, WIDTH - RIGHT)),
         legend: with_data.iter().map(|(line, ..)| (line.2, Shape::Line, line.1)).collect(),
+        limits: Vec::new(),
         body,
     })
 }

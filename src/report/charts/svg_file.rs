@@ -40,8 +40,8 @@ impl Chart {
         let height = self.size.1;
         let mut legend = String::new();
         let mut x = 20;
-        for (role, shape, label) in &self.legend {
-            let mark = shape.sample(*role, x, height + 22);
+        for (role, shape, label) in self.explained() {
+            let mark = shape.sample(role, x, height + 22);
             // Writing to a String does not fail.
             let _ = write!(
                 legend,

@@ -141,22 +141,20 @@ fn every_chart_is_small_named_and_alone() {
     }
 }
 
-/// The names of the limits in a chart.
+/// The names of the limits in a chart, as its legend has them.
 fn limit_names(chart: &Chart) -> Vec<String> {
-    texts(&chart.body)
-        .into_iter()
-        .map(|(text, _)| text)
-        .filter(|text| text.starts_with("threshold "))
-        .collect()
+    chart.limits.clone()
 }
 
-/// The height of a text beside an axis: where the middle of its letters is.
+/// The height of the line of an axis that has this label, which stands on it.
 fn height(chart: &Chart, text: &str) -> f64 {
-    let place = texts(&chart.body).into_iter().find(|(other, _)| other == text);
-    let [_, _, top, bottom] = place.unwrap_or_else(|| panic!("no {text} in {}", chart.body)).1;
-    // Letters stand 8 below the middle of their height, as the canvas draws them.
-    (top + 18.0 + bottom - 5.0) / 2.0 - 8.0
+    let place = texts(&chart.body).into_iter().find(|(other, [left, ..])| other == text && *left == 0.0);
+    let [_, _, top, _] = place.unwrap_or_else(|| panic!("no {text} in {}", chart.body)).1;
+    top + 18.0 + f64::from(super::plot::ABOVE_LINE)
 }
+
+/// Where the plot begins and ends.
+const PLOT: (i32, i32) = (super::plot::LEFT as i32, (super::plot::WIDTH - super::plot::RIGHT) as i32 - 1);
 
 /// Begin, end and height of the lines of limits.
 fn limit_lines(chart: &Chart) -> Vec<[i32; 3]> {
@@ -184,13 +182,13 @@ fn a_limit_stands_at_its_height_on_both_scales() {
         let of_label = height(chart, label);
         let lines = limit_lines(chart);
         assert_eq!(lines.len(), 2, "{lines:?}");
-        let is_there = lines
-            .iter()
-            .any(|[from, to, y]| (*from, *to) == (120, 1399) && (f64::from(*y) - of_label).abs() <= 1.5);
+        let is_there =
+            lines.iter().any(|[from, to, y]| (*from, *to) == PLOT && (f64::from(*y) - of_label).abs() <= 1.5);
         assert!(is_there, "{id}: {lines:?}, {label} is at {of_label}");
-        assert!(chart.legend.contains(&(Role::Limit, Shape::Line, "threshold")), "{:?}", chart.legend);
+        let legend: Vec<&str> = chart.explained().map(|(.., label)| label).collect();
+        assert!(legend.contains(&"threshold p95 < 100ms"), "{legend:?}");
     }
-    assert!(charts[0].legend.iter().all(|(role, ..)| *role != Role::Limit), "no threshold on users");
+    assert!(charts[0].limits.is_empty(), "no threshold on users");
 }
 
 #[test]
@@ -214,21 +212,22 @@ fn a_chart_has_the_limits_on_what_it_draws() {
     );
     let linear = &chart_of(&charts, "latency-linear").description;
     assert!(linear.ends_with("; threshold p99 < 3600s is far above."), "{linear}");
-    assert_eq!(limit_names(chart_of(&charts, "throughput")), ["threshold > 105/s"]);
+    assert_eq!(limit_names(chart_of(&charts, "throughput")), ["threshold rate > 105/s"]);
     // Its line is there only while it counts: steady begins with the third second of 12.4.
     let steady = limit_lines(chart_of(&charts, "latency")).iter().map(|[from, ..]| *from).max();
-    assert_eq!(steady, Some(120 + (1_280.0_f64 * 2.0 / 12.4).round() as i32));
+    assert_eq!(steady, Some(PLOT.0 + (f64::from(PLOT.1 - PLOT.0) * 2.0 / 12.4).round() as i32));
 
     let health = charts.iter().find(|chart| chart.title == "Latency of GET /health").unwrap();
     assert_eq!(limit_names(health), ["threshold p95 < 5ms"], "none of another method");
     let analyze = charts.iter().find(|chart| chart.title == "Latency of POST /quality/analyze").unwrap();
     assert!(limit_lines(analyze).is_empty() && limit_names(analyze).is_empty());
     assert!(analyze.description.ends_with("; threshold p95 < 60s is far above."), "{}", analyze.description);
-    assert!(!analyze.legend.iter().any(|(role, ..)| *role == Role::Limit));
 
     let distribution = chart_of(&charts, "distribution");
     let told: Vec<String> = texts(&distribution.body).into_iter().map(|(text, _)| text).collect();
-    assert!(told.iter().any(|text| text.contains("threshold avg < 90ms, threshold p95 < 100ms")), "{told:?}");
+    for name in ["avg < 90ms", "p95 < 100ms", "p50 "] {
+        assert!(told.iter().any(|text| text.starts_with(name)), "{name} in {told:?}");
+    }
     assert!(!told.iter().any(|text| text.contains("over 3s") || text.contains("steady")), "{told:?}");
 }
 
@@ -278,4 +277,56 @@ fn the_iterations_that_were_due_are_a_line_of_an_open_load_only() {
         "{}",
         closed.description
     );
+}
+
+#[test]
+fn the_name_of_a_threshold_does_not_lie_on_the_data_and_is_in_the_legend_anyhow() {
+    let charts = limited_charts();
+    for id in ["latency", "latency-linear"] {
+        let chart = chart_of(&charts, id);
+        let data = ["l p50", "l p95", "l p99", "d max"].map(|class| format!("<path class=\"{class}\" d=\""));
+        let paths = data.iter().flat_map(|start| chart.body.split(start.as_str()).skip(1));
+        let points: Vec<(f64, f64)> =
+            paths.flat_map(|path| places(path.split('"').next().unwrap())).collect();
+        assert!(points.len() > 20, "{points:?}");
+        let names: Vec<String> = chart.limits.iter().map(|name| name.replace("threshold ", "")).collect();
+        for (text, [left, right, top, bottom]) in texts(&chart.body) {
+            if names.contains(&text) {
+                let is_on = |(x, y): &&(f64, f64)| *x > left && *x < right && *y > top && *y < bottom;
+                assert_eq!(points.iter().find(is_on), None, "{id}: {text}");
+            }
+        }
+    }
+}
+
+/// The places that a path of our own leads through.
+fn places(path: &str) -> Vec<(f64, f64)> {
+    let (mut all, mut pen) = (Vec::new(), (0.0, 0.0));
+    for part in path.split('M').skip(1) {
+        let spaced = part.replace(['l', 'h', 'z'], " ").replace('-', " -");
+        let numbers: Vec<f64> = spaced.split_whitespace().filter_map(|number| number.parse().ok()).collect();
+        for (index, pair) in numbers.chunks_exact(2).enumerate() {
+            pen = if index == 0 { (pair[0], pair[1]) } else { (pen.0 + pair[0], pen.1 + pair[1]) };
+            all.push(pen);
+        }
+    }
+    all
+}
+
+#[test]
+fn equal_percentiles_are_labelled_from_the_highest_down() {
+    let charts = charts();
+    let labels = texts(&chart_of(&charts, "latency").body);
+    let top = |name: &str| labels.iter().rfind(|(text, _)| text == name).unwrap().1[2];
+    assert!(top("p99") < top("p95") && top("p95") < top("p50"), "{labels:?}");
+}
+
+#[test]
+fn drawings_reach_from_edge_to_edge_of_the_text() {
+    for chart in charts() {
+        let grid = chart.body.split("<path class=\"l grid\" d=\"").nth(1).unwrap().split('"').next().unwrap();
+        let lines = grid.split('M').filter(|line| line.starts_with("0 ") && line.contains("l1040 0"));
+        assert!(lines.count() > 0, "{}: {grid}", chart.id);
+        assert!(texts(&chart.body).iter().any(|(_, [left, ..])| *left == 0.0), "{}", chart.id);
+    }
 }

@@ -96,6 +96,21 @@ impl Role {
         known.map_or(Role::Text, |(role, ..)| *role)
     }
 
+    /// Whether its lines and dots are values, which labels keep off.
+    pub(super) fn is_data(self) -> bool {
+        !matches!(
+            self,
+            Role::Text
+                | Role::Grid
+                | Role::Band
+                | Role::Limit
+                | Role::Flag
+                | Role::Phase
+                | Role::Halo
+                | Role::Heat(_)
+        )
+    }
+
     /// The class of its elements.
     pub(crate) fn class(self) -> &'static str {
         ROLES[self.index()].1

@@ -22,7 +22,7 @@ use crate::text::format;
 use crate::text::format_clock;
 
 /// Height of a chart.
-const HEIGHT: u32 = 300;
+const HEIGHT: u32 = 330;
 
 /// Ratio of the largest p99 to the usual p50 from which a linear axis would flatten all else.
 const LOG_FROM: f64 = 10.0;
@@ -88,6 +88,7 @@ fn over_time(
         size: (WIDTH, HEIGHT),
         time_axis: Some((LEFT, WIDTH - RIGHT)),
         legend,
+        limits: Vec::new(),
         body,
     };
     limits.tell(&mut chart);
@@ -306,7 +307,7 @@ fn latency(model: &Model<'_>, is_log: bool, id: &str) -> Option<Chart> {
     let to = model.timeline.length_s;
     over_time(
         model,
-        (id, "Latency of successful requests", if is_log { "time, log scale" } else { "time" }),
+        (id, "Latency", if is_log { "time, log scale" } else { "time" }),
         (&y, &limits),
         description,
         with_before(
@@ -521,6 +522,7 @@ pub(crate) fn endpoint_charts(model: &Model<'_>, view: &EndpointView<'_>) -> Opt
             0 => Vec::new(),
             _ => vec![(Role::Failed, Shape::Dot, "seconds with failures")],
         },
+        limits: Vec::new(),
         body,
     };
     limits.tell(&mut chart);

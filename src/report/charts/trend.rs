@@ -138,6 +138,7 @@ fn chart(
         size: (WIDTH, place.height),
         time_axis: None,
         legend,
+        limits: Vec::new(),
         body,
     })
 }

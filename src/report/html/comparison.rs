@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::table::{Table, keyed, or_dash};
-use super::{Page, data_script, section, user};
+use super::{Page, data_script, section, user, wrapping};
 use crate::analysis::comparison::{
     amount, change_text, comparison_sentence, endpoint_name, interval_text, resolution_sentence, shown, sign,
 };
@@ -43,7 +43,7 @@ fn content(comparison: &Comparison) -> Markup {
         listed.iter().flat_map(|endpoint| endpoint.figures.iter().map(move |figure| (endpoint, figure)));
     let table = Table::new("comparison-table", "Baseline and current run", rows)
         .bad_if(|(_, figure)| figure.verdict == ChangeVerdict::Worse)
-        .text("Endpoint", |(endpoint, _)| name(endpoint))
+        .text("Endpoint", |(endpoint, _)| wrapping(&name(endpoint)))
         .text("Figure", |(_, figure)| figure.figure.as_str())
         .figures("Baseline", |(_, figure)| keyed(amount(figure.figure, figure.before), figure.before))
         .figures("Current", |(_, figure)| keyed(amount(figure.figure, figure.after), figure.after))
@@ -90,7 +90,7 @@ fn name(endpoint: &EndpointComparison) -> String {
         Presence::OnlyBefore => " (baseline only)",
         Presence::OnlyAfter => " (current only)",
     };
-    user(&endpoint_name(endpoint)) + only
+    endpoint_name(endpoint) + only
 }
 
 fn verdict(verdict: ChangeVerdict) -> Markup {

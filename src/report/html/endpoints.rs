@@ -5,7 +5,7 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use super::table::{Cell, Table, keyed, or_dash};
-use super::{figure, percentile, section, user};
+use super::{figure, percentile, section, user, wrapping};
 use crate::analysis::ComparedFigure;
 use crate::metrics::{EndpointStats, PHASES, Percentile, Summary};
 use crate::report::charts::{endpoint_charts, sparkline};
@@ -15,9 +15,14 @@ use crate::text::{format, format_clock};
 /// Endpoints with charts of their own.
 const MOST_DETAILED: usize = 20;
 
+/// The shades of the phases of a request: neighbours differ by more than one step.
+const HEATS: [u8; 6] = [6, 2, 4, 1, 5, 3];
+
 /// What a row of the table is about: an endpoint, or all of them without a view of their own.
 type Line<'a> = (&'a EndpointStats, Option<&'a EndpointView<'a>>);
 
+/// Where the window is too narrow for all columns, report.css leaves out the less important ones, by their places: the
+/// details have all figures.
 pub(super) fn table(model: &Model<'_>) -> Markup {
     if model.endpoints.is_empty() {
         return Markup::default();
@@ -32,7 +37,7 @@ pub(super) fn table(model: &Model<'_>) -> Markup {
         .text("Endpoint", |(stats, view)| match view {
             Some(_) => html! {
                 @if stats.failures > 0 { span.mark title="has failures" { "✗" } " " }
-                b { (user(&stats.method)) } " " (user(&stats.name))
+                b { (user(&stats.method)) } " " (wrapping(&stats.name))
             },
             None => html! { "Total" },
         })
@@ -40,8 +45,8 @@ pub(super) fn table(model: &Model<'_>) -> Markup {
         .figures("Failed", |(stats, _)| keyed(format::count(stats.failures), stats.failures as f64))
         .figures("Failed %", |(stats, _)| share(stats.failed_share()))
         .figures("Rate/s", |(stats, _)| keyed(format::rate(stats.rate), round(stats.rate)));
-    use Percentile::{P50, P75, P90, P95, P99, P99_9};
-    for of in [P50, P75, P90, P95, P99, P99_9] {
+    use Percentile::{P50, P90, P95, P99, P99_9};
+    for of in [P50, P90, P95, P99, P99_9] {
         table = table.figures(of.name(), move |(stats, _)| latency(percentile(stats.ok, of)));
     }
     table = table
@@ -73,8 +78,8 @@ pub(super) fn table(model: &Model<'_>) -> Markup {
     }
     let content = html! {
         p.note {
-            "Whole run. Latencies are of successful requests; - means too few for that percentile (100 for p99, \
-             1,000 for p99.9). For failed requests, see Errors."
+            "Whole run; - means too few requests for that percentile (100 for p99, 1,000 for p99.9)."
+            span.less { " More columns: in a wider window, and in " a href="#each" { "Endpoint details" } "." }
         }
         p.filter hidden {
             label { "Filter endpoints " input type="search" id="filter" autocomplete="off"; }
@@ -144,19 +149,41 @@ pub(super) fn details(model: &Model<'_>) -> Markup {
             @let stats = view.stats;
             details {
                 summary {
-                    b { (user(&stats.method)) } " " (user(&stats.name))
+                    b { (user(&stats.method)) } " " (wrapping(&stats.name))
                     " · " (format::count(stats.requests)) " requests · "
                     (or_dash(stats.failed_share(), format::percent)) " % failed · p95 "
                     (or_dash(percentile(stats.ok, Percentile::P95), format::latency))
                 }
                 @if let Some(chart) = endpoint_charts(model, view) { (figure(&chart)) }
-                p { "Status: " (statuses(stats)) }
+                (figures(view))
                 (phases(stats))
                 (over_time(view))
             }
         }
     };
     section("each", "Endpoint details", content)
+}
+
+/// All figures of an endpoint, those that its row has no room for too.
+fn figures(view: &EndpointView<'_>) -> Markup {
+    let stats = view.stats;
+    use Percentile::{P50, P75, P90, P95, P99, P99_9};
+    html! {
+        ul.inline {
+            li { "Status: " (statuses(stats)) }
+            li { (format::rate(stats.rate)) " requests/s" }
+            @if let Some(ok) = stats.ok {
+                li { "min " (format::latency(ok.min_us)) }
+                @for of in [P50, P75, P90, P95, P99, P99_9] {
+                    li { (of.name()) " " (or_dash(percentile(stats.ok, of), format::latency)) }
+                }
+                li { "max " (format::latency(ok.max_us)) }
+                li { "mean " (format::latency(ok.mean_us.round() as u64)) }
+            }
+            li { (format::bytes(stats.bytes_received)) " received" }
+            @if let Some(share) = view.time_share { li { (format::percent(share)) " % of the time of all requests" } }
+        }
+    }
 }
 
 /// How the time of its requests breaks down into phases.
@@ -172,17 +199,28 @@ fn phases(stats: &EndpointStats) -> Markup {
         (share >= 0.001).then(|| {
             end += width;
             let bar = format!("M{from:.1} 0h{width:.1}v20h-{width:.1}z");
-            (index % 6 + 1, bar, phase, format::percent(share), format::latency(us / stats.requests))
+            (
+                HEATS[index % HEATS.len()],
+                bar,
+                phase,
+                format::percent(share),
+                format::latency(us / stats.requests),
+            )
         })
     });
     let phases: Vec<_> = all.collect();
     html! {
-        h4 { "Time breakdown" }
+        h4 { "Where its time went" }
         svg.bar viewBox="0 0 600 20" preserveAspectRatio="none" aria-hidden="true" {
             @for (heat, bar, ..) in &phases { path.f.{ "heat" (heat) } d=(bar) {} }
         }
         ul.inline {
-            @for (.., phase, share, each) in &phases { li { (phase) " " (share) " % (" (each) " per request)" } }
+            @for (heat, _, phase, share, each) in &phases {
+                li {
+                    svg.swatch viewBox="0 0 10 10" aria-hidden="true" { path.f.{ "heat" (heat) } d="M0 0h10v10h-10z" {} }
+                    " " (phase) " " (share) " % (" (each) " per request)"
+                }
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use maud::{Markup, html};
 
 use super::table::{Table, or_dash};
-use super::{cross, section, user, user_lines};
+use super::{cross, section, user, user_lines, wrapping};
 use crate::metrics::{EndpointStats, FailureCount, FailureKey, FailureSample};
 use crate::report::model::Model;
 use crate::text::{format, format_clock};
@@ -36,7 +36,7 @@ pub(super) fn failures(model: &Model<'_>) -> Markup {
     let table = Table::new("failure-table", "Failed requests by cause", failures.iter().take(MOST))
         .bad_if(|_| true)
         .text("Cause", |(key, _)| html! { (cross()) " " (cause(key)) })
-        .text("Endpoint", |(key, _)| html! { b { (user(&key.method)) } " " (user(&key.name)) })
+        .text("Endpoint", |(key, _)| html! { b { (user(&key.method)) } " " (wrapping(&key.name)) })
         .figures("Count", |(_, group)| format::count(group.count))
         .figures("% of endpoint", |(key, group)| or_dash(share(key, group), format::percent))
         .figures("First", |(_, group)| clock(model, group.first_seen))
@@ -48,7 +48,7 @@ pub(super) fn failures(model: &Model<'_>) -> Markup {
         @for (key, group) in failures.iter().take(MOST_SAMPLES) {
             @if !group.samples.is_empty() || !group.messages.is_empty() {
                 details {
-                    summary { (cause(key)) " " (user(&key.method)) " " (user(&key.name)) ": samples" }
+                    summary { (cause(key)) " " (user(&key.method)) " " (wrapping(&key.name)) ": samples" }
                     @for sample in &group.samples { (failure_sample(model, key, sample, &mut room)) }
                     // Those that no request above tells.
                     @for message in &group.messages {

@@ -4,11 +4,10 @@ use maud::{Markup, Render, html};
 use sha2::{Digest, Sha256};
 
 use super::table::{Table, or_dash};
-use super::{VERSION, percentile, section, user, user_lines};
+use super::{VERSION, percentile, section, user, user_lines, wrapping};
 use crate::metrics::{CustomFigures, Percentile, Quantity, ScenarioStats, Summary};
 use crate::plan::{Machine, Origin};
 use crate::report::model::Model;
-use crate::text::utc::utc;
 use crate::text::{format, format_clock, format_duration, shell_word};
 
 /// Bytes of a script that a page repeats; the folder has all of it.
@@ -37,7 +36,7 @@ pub(super) fn scenarios(model: &Model<'_>) -> Markup {
     let ended = |stats: &Option<&ScenarioStats>| stats.map_or(0, |stats| stats.iterations.ended());
     let table = Table::new("scenario-table", "Scenarios", rows)
         .named_above()
-        .text("Scenario", |(name, ..)| user(name))
+        .text("Scenario", |(name, ..)| wrapping(name))
         .figures("Users", |(_, users, _)| or_dash(*users, format::count))
         .figures("Planned %", |(_, users, _)| or_dash(*users, |users| of(users, planned)))
         .figures("Iterations", |(.., stats)| format::count(ended(stats)))
@@ -72,7 +71,7 @@ pub(super) fn own_metrics(model: &Model<'_>) -> Markup {
     let snapshot = model.snapshot;
     let transactions = Table::new("transaction-table", "Transactions", &snapshot.transactions)
         .bad_if(|stats| stats.failures > 0)
-        .text("Transaction", |stats| user(&stats.name))
+        .text("Transaction", |stats| wrapping(&stats.name))
         .figures("Count", |stats| format::count(stats.requests))
         .figures("Failed %", |stats| share(stats.failed_share()))
         .figures("p50", |stats| latency(stats.ok, Percentile::P50))
@@ -123,7 +122,7 @@ pub(super) fn resources(model: &Model<'_>) -> Markup {
         return Markup::default();
     }
     let table = Table::new("resource-table", "Machine, target and generator", &resources.stats)
-        .text("Resource", |stats| stats.metric.name)
+        .text("Resource", |stats| resource(stats.metric.name))
         .figures("Mean", |stats| amount(stats.metric.quantity(), stats.avg))
         .figures("Min", |stats| amount(stats.metric.quantity(), stats.min))
         .figures("Max", |stats| amount(stats.metric.quantity(), stats.max))
@@ -141,12 +140,36 @@ pub(super) fn resources(model: &Model<'_>) -> Markup {
     section("resources", "Resources", content)
 }
 
+/// A resource as people call it, with what its figures count: `Target: open files and sockets`.
+fn resource(metric: &str) -> String {
+    let whose = [("target_", "Target"), ("system_", "Machine"), ("generator_", "Generator")];
+    let of = whose.into_iter().find_map(|(prefix, name)| Some((name, metric.strip_prefix(prefix)?)));
+    let Some((whose, what)) = of else { return metric.to_owned() };
+    let what = match what {
+        "cpu" if whose == "Machine" => "CPU, of all cores",
+        "cpu" => "CPU, of one core",
+        "memory" if whose == "Machine" => "memory in use",
+        "memory" => "resident memory",
+        "threads" => "threads",
+        "fds" => "open files and sockets",
+        "processes" => "processes",
+        "disk_read" => "disk reads",
+        "disk_written" => "disk writes",
+        "net_sent" => "network, sent",
+        "net_received" => "network, received",
+        other => other,
+    };
+    format!("{whose}: {what}")
+}
+
 fn amount(unit: Quantity, value: f64) -> String {
     match unit {
         Quantity::Percent => format!("{value:.1} %"),
         Quantity::Bytes => format::bytes(value.max(0.0).round() as u64),
         Quantity::BytesPerSecond => format!("{}/s", format::bytes(value.max(0.0).round() as u64)),
-        _ => format::number((value * 10.0).round() / 10.0),
+        // Means of counts.
+        _ if value.fract() != 0.0 && value.abs() < 1e4 => format!("{value:.1}"),
+        _ => format::number(value.round()),
     }
 }
 
@@ -206,9 +229,9 @@ pub(super) fn facts(model: &Model<'_>) -> Markup {
     let content = html! {
         dl.facts {
             (origin(&info.origin))
-            (fact("Script", user(if script.is_empty() { &info.name } else { &script })))
-            (fact("Host", user(info.host.as_deref().unwrap_or("set by the script"))))
-            (fact("Started", utc(info.started_at)))
+            (fact("Script", wrapping(if script.is_empty() { &info.name } else { &script })))
+            (fact("Host", wrapping(info.host.as_deref().unwrap_or("set by the script"))))
+            (fact("Started", super::moment(info.started_at)))
             (fact("Planned duration", planned))
             (fact("Actual duration", format::run_length(snapshot.elapsed)))
             (fact("Ended by", model.ended_by.as_str()))

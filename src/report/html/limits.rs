@@ -1,12 +1,13 @@
-//! The thresholds: required and actual values, and the margin between them.
+//! The thresholds, their actual values, and the margin between the two.
 
 use maud::{Markup, html};
 
 use super::table::Table;
-use super::{section, user};
+use super::{section, user, wrapping};
 use crate::analysis::thresholds;
-use crate::metrics::{Phase, ThresholdState};
+use crate::metrics::{Phase, ThresholdState, ThresholdStats};
 use crate::report::model::Model;
+use crate::text::format_clock;
 
 /// What to add to a script without thresholds.
 const EXAMPLE: &str = r#"threshold("http_req_duration", "p(95) < 200ms");
@@ -37,12 +38,29 @@ pub(super) fn limits(model: &Model<'_>) -> Markup {
     let table = Table::new("thresholds-table", "Thresholds", all.iter())
         .named_above()
         .bad_if(|stats| state(stats.state).0)
-        .text("Threshold", |stats| user(&thresholds::whole(&stats.threshold)))
-        .text("Scope", |stats| user(&stats.threshold.scope()))
-        .figures("Required", |stats| user(&thresholds::demanded(&stats.threshold)))
+        .text("Threshold", |stats| wrapping(&thresholds::whole(&stats.threshold)));
+    // What most thresholds cover is said once, and a column in which nothing stands is left out.
+    let covers_part =
+        |stats: &&ThresholdStats| stats.threshold.window.is_some() || stats.threshold.phase.is_some();
+    let has_parts = all.iter().any(|stats| covers_part(&stats));
+    let table = match has_parts {
+        false => table,
+        true => table.text("Scope", |stats| {
+            if covers_part(stats) { user(&stats.threshold.scope()) } else { String::new() }
+        }),
+    };
+    let table = table
         .figures("Actual", |stats| user(&thresholds::measured(stats)))
         .figures("Margin", |stats| user(&thresholds::margin(stats)))
-        .text("Status", |stats| state(stats.state).1)
-        .figures("First breached", |stats| thresholds::first_broken(stats));
-    section("thresholds", "Thresholds", table)
+        .text("Status", |stats| state(stats.state).1);
+    let table = match all.iter().any(|stats| stats.first_breach().is_some()) {
+        false => table,
+        true => table
+            .figures("First breached", |stats| stats.first_breach().map(format_clock).unwrap_or_default()),
+    };
+    let content = html! {
+        p.note { @if has_parts { "Scope: the whole run, unless it says otherwise." } @else { "Over the whole run." } }
+        (table)
+    };
+    section("thresholds", "Thresholds", content)
 }

@@ -42,6 +42,13 @@
       morph(place, fresh);
     }
   };
+  // Parts come in their order the first time.
+  const placeOf = (name) => {
+    const place = document.createElement("div");
+    place.dataset.part = name;
+    $("parts").append(place);
+    return place;
+  };
   const showParts = () => {
     if (isFrozen || timeline.isBusy) return;
     let hasCharts = false;
@@ -50,8 +57,7 @@
         page.figures = JSON.parse(html);
         continue;
       }
-      const place = document.querySelector(`[data-part="${name}"]`);
-      if (!place) continue;
+      const place = document.querySelector(`[data-part="${name}"]`) ?? placeOf(name);
       swap(place, html);
       hasCharts ||= place.querySelector("figure[data-left]") !== null;
     }
@@ -91,7 +97,8 @@
     status = now;
     const { run, state } = now;
     if (run?.id !== before.run?.id) {
-      all("[data-part]").forEach((place) => place.replaceChildren());
+      document.querySelector("[data-part=top]").replaceChildren();
+      $("parts").replaceChildren();
       tell("");
       $("report").hidden = true;
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{HATCH, REPORT_SCRIPT, VERSION, data, parts, style, top, user, without_indents};
+use super::{HATCH, REPORT_SCRIPT, VERSION, data, sections, style, top, user, without_indents};
 use crate::analysis::thresholds;
 use crate::metrics::{HistoryPoint, Percentile, Snapshot, Summary, ThresholdState};
 use crate::plan::RunRecord;
@@ -41,7 +41,7 @@ pub fn playground_script() -> String {
 
 /// The parts of the report, by the name of the place they have on the page. While the run goes on, there is no verdict.
 pub fn live_parts(model: &Model<'_>, is_over: bool) -> Vec<(&'static str, String)> {
-    let html = parts(model).into_iter().map(|(name, part)| match name {
+    let html = sections(model).into_iter().map(|(name, part)| match name {
         "verdict" if !is_over => (name, top::warnings_of(model).into_string()),
         _ => (name, part.into_string()),
     });
@@ -74,7 +74,7 @@ pub fn live_page(starts_runs: bool, edits: bool) -> String {
                     @if edits { (playground()) }
                     div data-part="top" {}
                     nav #sections aria-label="Sections" hidden {}
-                    @for name in super::PARTS { div data-part=(name) {} }
+                    div #parts {}
                     @if !starts_runs { p #empty .note { "Waiting for the run to begin." } }
                 }
                 footer { p { "rhaid live page · " (VERSION) } }

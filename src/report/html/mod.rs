@@ -27,6 +27,8 @@ pub use comparison::comparison_page;
 pub use live::{live_page, live_parts, live_script, live_style, live_top, playground_script};
 pub use trend::trend_page;
 
+use std::time::SystemTime;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use maud::{DOCTYPE, Markup, PreEscaped, Render, html};
@@ -38,7 +40,7 @@ use super::model::Model;
 use crate::credentials::masked;
 use crate::metrics::{Percentile, Summary};
 use crate::text::utc::utc;
-use crate::text::{clean_json, clean_line, clean_lines, clean_text};
+use crate::text::{clean_json, clean_line, clean_lines, clean_text, format};
 
 const STYLE: &str = include_str!("report.css");
 const REPORT_SCRIPT: &str = concat!(include_str!("report.js"), include_str!("timeline.js"));
@@ -48,77 +50,71 @@ const VERSION: &str = concat!("rhaid ", env!("CARGO_PKG_VERSION"));
 /// The whole page.
 pub fn html_report(model: &Model<'_>) -> String {
     let info = model.info;
-    let started_at = utc(info.started_at);
     let page = Page {
         title: user(&info.name),
-        about: html! {
-            (user(&info.script.display().to_string()))
-            @if let Some(host) = &info.host { " → " (user(host)) }
-            @if let Some(label) = &info.origin.label { " · " (user(label)) }
-            " · " (started_at)
-        },
+        about: about(model),
         links: html! {
             @if model.snapshot.capacity.is_some() { a href="#capacity" { "Capacity" } " " }
-            a href="#timeline" { "Timeline" } " "
             a href="#endpoints" { "Endpoints" } " "
-            a href="#distributions" { "Distribution" } " "
             a href="#errors" { "Errors" } " "
+            a href="#timeline" { "Timeline" } " "
+            a href="#distributions" { "Distribution" } " "
             @if model.comparison.is_some() { a href="#comparison" { "Comparison" } " " }
             @if model.last_runs.len() > 1 { a href="#last-runs" { "Last runs" } " " }
             a href="#facts" { "Run" } " "
         },
-        main: html! { @for (_, part) in parts(model) { (part) } },
-        footer: Some(html! { (user(&info.name)) " · " (started_at) " · created by " (VERSION) }),
+        main: html! { @for (_, section) in sections(model) { (section) } },
+        footer: Some(html! { (user(&info.name)) " · " (utc(info.started_at)) " · created by " (VERSION) }),
         data: data::embedded(model),
     };
     page.html()
 }
 
-/// The names of the parts of a report, in their order.
-const PARTS: [&str; 18] = [
-    "verdict",
-    "thresholds",
-    "capacity",
-    "findings",
-    "timeline",
-    "endpoints",
-    "details",
-    "distributions",
-    "failures",
-    "script-errors",
-    "checks",
-    "scenarios",
-    "comparison",
-    "last-runs",
-    "metrics",
-    "resources",
-    "facts",
-    "data",
-];
+/// The sections of the page from top to bottom: the id of each, and its HTML. Each is one element with that id, made
+/// from the model alone, and empty where the run has nothing for it, so that the page of a run that goes on can
+/// replace them one by one.
+fn sections(model: &Model<'_>) -> Vec<(&'static str, Markup)> {
+    vec![
+        ("verdict", top::verdict(model)),
+        ("thresholds", limits::limits(model)),
+        ("capacity", capacity::capacity(model)),
+        ("findings", top::findings(model)),
+        ("endpoints", endpoints::table(model)),
+        ("errors", errors::failures(model)),
+        ("script-errors", errors::script_errors(model)),
+        ("checks", errors::checks(model)),
+        ("timeline", timeline(model)),
+        ("each", endpoints::details(model)),
+        ("distributions", distributions(model)),
+        ("scenarios", facts::scenarios(model)),
+        ("comparison", comparison::comparison(model.comparison)),
+        ("last-runs", trend::last_runs(&model.last_runs)),
+        ("metrics", facts::own_metrics(model)),
+        ("resources", facts::resources(model)),
+        ("facts", facts::facts(model)),
+        ("data", data::downloads()),
+        ("terms", facts::terms()),
+    ]
+}
 
-/// The parts of a report by name; those without content are empty.
-fn parts(model: &Model<'_>) -> Vec<(&'static str, Markup)> {
-    let parts = [
-        top::verdict(model),
-        limits::limits(model),
-        capacity::capacity(model),
-        top::findings(model),
-        timeline(model),
-        endpoints::table(model),
-        endpoints::details(model),
-        distributions(model),
-        errors::failures(model),
-        errors::script_errors(model),
-        errors::checks(model),
-        facts::scenarios(model),
-        comparison::comparison(model.comparison),
-        trend::last_runs(&model.last_runs),
-        facts::own_metrics(model),
-        facts::resources(model),
-        facts::facts(model),
-        html! { (data::downloads()) (facts::terms()) },
-    ];
-    PARTS.into_iter().zip(parts).collect()
+/// The line below the name: script, host, load, duration, and when it was. Its script shows that in the reader's time.
+fn about(model: &Model<'_>) -> Markup {
+    let info = model.info;
+    let users = model.snapshot.users_max;
+    html! {
+        (wrapping(&info.script.display().to_string()))
+        @if let Some(host) = &info.host { " → " (wrapping(host)) }
+        @if let Some(label) = &info.origin.label { " · " (user(label)) }
+        " · " (format::count(users)) @if users == 1 { " user" } @else { " users" }
+        " · " (format::run_length(model.snapshot.elapsed))
+        " · " (moment(info.started_at))
+    }
+}
+
+/// A moment in UTC, which the script of the page shows in the reader's time and zone.
+fn moment(at: SystemTime) -> Markup {
+    let at = utc(at);
+    html! { time datetime=(at) { (at.replace('T', " ").replace('Z', " UTC")) } }
 }
 
 /// What stands in the frame of a page.
@@ -214,6 +210,19 @@ fn user(text: &str) -> String {
     masked(&clean_line(text)).into_owned()
 }
 
+/// The same of a text with paths in it, which break between their parts where they do not fit, not within one.
+fn wrapping(text: &str) -> Markup {
+    let text = user(text);
+    let parts: Vec<&str> = text.split_inclusive('/').collect();
+    html! {
+        @for (index, part) in parts.iter().enumerate() {
+            // `https://` and `/` at the beginning stay with what follows.
+            @if index > 0 && parts[index - 1] != "/" && *part != "/" { wbr; }
+            (part)
+        }
+    }
+}
+
 /// The same with its line breaks, for preformatted text.
 fn user_lines(text: &str) -> String {
     masked(&clean_lines(text).join("\n")).into_owned()
@@ -263,22 +272,22 @@ fn figure(chart: &Chart) -> Markup {
         figure #(chart.id) data-left=[left] data-right=[right] data-width=[width]
             hidden[is_other] data-other[is_other] {
             figcaption {
-                h3 { (user(&chart.title)) }
+                h3 { (wrapping(&chart.title)) }
                 span.note { (chart.unit) }
-                @if !chart.legend.is_empty() {
+                @if chart.explained().next().is_some() {
                     ul.legend {
-                        @for (role, shape, label) in &chart.legend {
+                        @for (role, shape, label) in chart.explained() {
                             li {
                                 svg viewBox="0 0 50 20" aria-hidden="true" {
-                                    (PreEscaped(shape.sample(*role, 0, 10)))
+                                    (PreEscaped(shape.sample(role, 0, 10)))
                                 }
-                                " " (label)
+                                " " (user(label))
                             }
                         }
                     }
                 }
             }
-            div.scroll.drawing tabindex="0" role="group" aria-labelledby={ (chart.id) "-t" } { (chart.inline_svg()) }
+            div.drawing { (chart.inline_svg()) }
             p.says { (user(&chart.description)) }
         }
     }
@@ -294,7 +303,7 @@ fn timeline(model: &Model<'_>) -> Markup {
         p.note {
             "Time since the start of the load. Each point covers "
             @if width == 1 { "one second" } @else { (width) " seconds, merged from per-second histograms" }
-            ". Shaded: ramp-up and ramp-down. Numbers: see What happened, above."
+            ". Shaded: ramp-up and ramp-down. Numbers refer to What happened, above."
         }
         p #part hidden {}
         (figures(&charts))

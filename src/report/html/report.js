@@ -70,8 +70,16 @@ const page = (() => {
   // Makes a part of a page usable: its tables sort, its filter and its downloads are there.
   const prepare = (part) => {
     all(SORTABLE, part).forEach(sort);
-    all(".filter, .downloads", part).forEach((line) => { line.hidden = false; });
-    filter(part.querySelector("#endpoint-table"));
+    all(".downloads", part).forEach((line) => { line.hidden = false; });
+    const endpoints = part.querySelector("#endpoint-table");
+    // A few are seen at once.
+    all(".filter", part).forEach((line) => { line.hidden = (endpoints?.tBodies[0].rows.length ?? 0) < 10; });
+    filter(endpoints);
+    // The start in the reader's time, with its zone.
+    for (const time of all("time", part)) {
+      time.title = time.textContent;
+      time.textContent = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
+    }
   };
   document.addEventListener("click", (event) => {
     const header = event.target.closest("thead th");

@@ -185,3 +185,84 @@ fn a_comparison_is_a_page_of_its_own() {
     assert_eq!(page.matches("<script").count(), 2, "the figures and our own");
     assert!(page.contains("id=\"comparison-table\""));
 }
+
+#[test]
+fn endpoints_and_errors_come_before_the_timeline() {
+    let snapshot = fixture::finished();
+    let intervals = snapshot.intervals.taker().take();
+    let record = fixture::record(EndedBy::RunTime, &snapshot);
+    let mut sections = live_parts(&Model::new(&record, &intervals, &[]), true);
+    sections.retain(|(id, _)| *id != "figures");
+    let shown: Vec<&str> =
+        sections.iter().filter(|(_, section)| !section.is_empty()).map(|(id, _)| *id).collect();
+    let first =
+        ["verdict", "thresholds", "findings", "endpoints", "errors", "script-errors", "checks", "timeline"];
+    assert_eq!(shown[..first.len()], first);
+    let page = html_report(&Model::new(&record, &intervals, &[]));
+    for (id, section) in sections {
+        // A page that shows a run while it lasts replaces them by these.
+        assert!(section.is_empty() || section.starts_with(&format!("<section id=\"{id}\"")), "{id}");
+        assert!(page.contains(&section), "{id}");
+    }
+}
+
+#[test]
+fn the_style_leaves_out_columns_of_endpoints_by_these_places() {
+    let page = page_of(&fixture::finished());
+    let table = page.split("id=\"endpoint-table\"").nth(1).unwrap().split("</tr>").next().unwrap();
+    let heads = cells(table.split("<tbody>").next().unwrap().split("<tr>").nth(1).unwrap());
+    let at = |place: usize| heads[place - 1].as_str();
+    // Those that narrow windows leave out, in the order in which they go.
+    let out = [12, 13, 16, 10, 14, 3, 15, 7, 5].map(at);
+    assert_eq!(
+        out,
+        ["Mean", "Bytes", "p50 to max", "p99.9", "% of time", "Failed", "p95 over time", "p90", "Rate/s"]
+    );
+    assert!(!heads.iter().any(|head| head == "p75"), "it is in the details: {heads:?}");
+    assert!(page.contains("<li>p75 "), "it is in the details");
+}
+
+#[test]
+fn the_head_of_the_page_says_who_when_and_how_long() {
+    let page = page_of(&fixture::finished());
+    let head = page.split("<header>").nth(1).unwrap().split("</header>").next().unwrap();
+    for part in
+        [" · 10 users · 12.4 s · ", "<time datetime=\"2026-11-23T17:45:04Z\">2026-11-23 17:45:04 UTC</time>"]
+    {
+        assert!(head.contains(part), "{part} in {head}");
+    }
+}
+
+#[test]
+fn the_table_of_thresholds_has_no_column_without_content() {
+    let heads = |limits: &[&str]| {
+        let page = page_of(fixture::limited_by(limits).last().unwrap());
+        let table =
+            page.split("id=\"thresholds-table\"").nth(1).unwrap().split("<tbody>").next().unwrap().to_owned();
+        cells(table.split("<tr>").nth(1).unwrap())
+    };
+    let met = "http_req_duration: p(95) < 10s";
+    assert_eq!(heads(&[met]), ["Threshold", "Actual", "Margin", "Status"]);
+    assert_eq!(
+        heads(&[met, "http_req_failed: rate < 0.1%", "http_reqs: rate > 1 over 3s"]),
+        ["Threshold", "Scope", "Actual", "Margin", "Status", "First breached"]
+    );
+}
+
+#[test]
+fn paths_break_between_their_parts() {
+    let shown = |text: &str| wrapping(text).into_string();
+    assert_eq!(shown("/a/b"), "/a/<wbr>b");
+    assert_eq!(shown("https://host/x"), "https://host/<wbr>x");
+    assert_eq!(shown("<b>"), "&lt;b&gt;");
+}
+
+#[test]
+fn resources_have_names_and_units() {
+    let (snapshot, intervals) = fixture::long_run(1, 120, 2);
+    let record = fixture::record(EndedBy::RunTime, &snapshot);
+    let page = html_report(&Model::new(&record, &intervals, &[]));
+    let section = page.split("<section id=\"resources\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert!(section.contains(">Target: resident memory<") && section.contains(">Min<"), "{section}");
+    assert!(!section.contains("target_") && !section.contains("system_"), "{section}");
+}

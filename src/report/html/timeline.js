@@ -49,24 +49,25 @@ const timeline = (() => {
     const { svg, index, left, right, bottom } = chart;
     const clip = make("clipPath", make("defs", svg), { id: "part-" + index });
     make("rect", clip, { x: left, y: 0, width: right - left, height: bottom });
-    chart.group = make("g", svg);
     chart.ticks = make("g", svg);
     chart.paths = all("path", svg).filter((path) => !chart.marks.includes(path)).map((path) => [path, path.getAttribute("d")]);
     // Those of the y axis stay; names at the ends of lines stand at the last values of the whole run.
     chart.texts = all("text", svg).map((text) => [text, Number(text.getAttribute("x")), Number(text.getAttribute("y"))])
       .filter(([text, x]) => text.classList.contains("m") || x > right);
-    svg.prepend(chart.group);
-    chart.group.append(...chart.paths.map(([path]) => path));
   };
   const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400];
   const drawChart = (chart, isWhole) => {
-    if (!chart.group && !isWhole) prepare(chart);
-    if (!chart.group) return;
+    if (!chart.ticks && !isWhole) prepare(chart);
+    if (!chart.ticks) return;
     const { left, right, bottom } = chart;
     const scale = length / (view[1] - view[0]);
     const place = (x) => left + (x - left - (view[0] / length) * (right - left)) * scale;
-    chart.group.setAttribute("clip-path", isWhole ? "none" : `url(#part-${chart.index})`);
-    chart.paths.forEach(([path, d]) => path.setAttribute("d", isWhole ? d : moved(d, place, scale)));
+    chart.paths.forEach(([path, d]) => {
+      // The grid stays, but for the marks at the times of the whole run.
+      const isGrid = path.classList.contains("grid");
+      path.setAttribute("clip-path", isWhole || isGrid ? "none" : `url(#part-${chart.index})`);
+      path.setAttribute("d", isWhole ? d : isGrid ? d.replace(/M[\d.]+ [\d.]+l0 9/g, "") : moved(d, place, scale));
+    });
     chart.texts.forEach(([text, x, y]) => {
       const isOut = !isWhole && (y > bottom || place(x) < left || place(x) > right);
       text.setAttribute("x", isWhole ? x : place(x));
@@ -77,7 +78,7 @@ const timeline = (() => {
     const step = STEPS.find((step) => (view[1] - view[0]) / step <= 10) ?? 86400;
     for (let at = Math.ceil(view[0] / step) * step; at <= view[1]; at += step) {
       const x = left + ((at - view[0]) / (view[1] - view[0])) * (right - left);
-      make("text", chart.ticks, { class: "t m", x, y: bottom + 29 }, clock(at));
+      make("text", chart.ticks, { class: "t m", x, y: bottom + 38 }, clock(at));
     }
   };
   // Shows what is wanted, as far as there is such a time.
@@ -206,7 +207,7 @@ const timeline = (() => {
     charts = all("figure[data-left]").map((figure, index) => {
       const svg = figure.querySelector("svg[role=img]");
       const { left, right, width } = figure.dataset;
-      const bottom = svg.viewBox.baseVal.height - 44;
+      const bottom = svg.viewBox.baseVal.height - 46;
       const marks = ["selection", "cursor"].map((name) => make("path", svg, { class: name }));
       return { svg, index, left: Number(left), right: Number(right), width: Number(width), bottom, marks };
     });

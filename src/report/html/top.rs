@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{section, user};
+use super::{section, user, wrapping};
 use crate::analysis::Finding;
 use crate::analysis::warnings::warnings;
 use crate::report::model::{Judgement, Model};
@@ -29,20 +29,23 @@ fn sign(tone: Judgement) -> &'static str {
 pub(super) fn verdict(model: &Model<'_>) -> Markup {
     let tone = model.verdict_tone;
     html! {
-        section.verdict.(tone_class(tone)) aria-labelledby="verdict-h" {
-            h2 #verdict-h { span aria-hidden="true" { (sign(tone)) } " " (model.verdict) }
-            p { (user(&model.sentence)) }
-        }
-        (warnings_of(model))
-        dl.tiles {
-            @for tile in &model.tiles {
-                div.(tone_class(tile.tone)) {
-                    dt { (tile.label) }
-                    dd.value { (tile.value) }
-                    dd { (tile.note) }
-                    @if let Some(change) = &tile.change { dd.change { (change) } }
+        section #verdict aria-labelledby="verdict-h" {
+            div.verdict.(tone_class(tone)) {
+                h2 #verdict-h { span aria-hidden="true" { (sign(tone)) } " " (model.verdict) }
+                p { (wrapping(&model.sentence)) }
+            }
+            (warnings_of(model))
+            dl.tiles {
+                @for tile in &model.tiles {
+                    div.(tone_class(tile.tone)) {
+                        dt { (tile.label) }
+                        dd.value { (tile.value) }
+                        @if !tile.note.is_empty() { dd { (tile.note) } }
+                        @if let Some(change) = &tile.change { dd.change { (change) } }
+                    }
                 }
             }
+            p.note { "Whole run; percentiles are of the latency of successful requests." }
         }
     }
 }
@@ -69,7 +72,7 @@ pub(super) fn findings(model: &Model<'_>) -> Markup {
     let list = html! {
         ol.findings {
             @for finding in &model.findings {
-                li.(finding.kind) { a href={ "#" (chart_of(finding)) } { (user(&finding.sentence())) } }
+                li.(finding.kind) { a href={ "#" (chart_of(finding)) } { (wrapping(&finding.sentence())) } }
             }
         }
     };

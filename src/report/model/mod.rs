@@ -177,14 +177,12 @@ pub(super) fn verdict_of(record: &RunRecord) -> (Judgement, String) {
 
 fn verdict_sentence(record: &RunRecord, findings: &[Finding]) -> (Judgement, String) {
     let figures = super::text::figures_of(&record.snapshot);
-    let worst = |kinds: &[&str]| {
-        findings.iter().filter(|finding| kinds.contains(&finding.kind)).map(Finding::sentence).next()
-    };
+    let first = |kind: &str| findings.iter().find(|finding| finding.kind == kind).map(Finding::sentence);
     let verdict = Verdict::of(record);
     let sentence = match (verdict, Verdict::reason(record)) {
         (Verdict::SetupFailed(_) | Verdict::NoRequests, Some(reason)) => reason,
         (_, Some(reason)) => format!("{reason}; {figures}"),
-        (Verdict::NoThresholdsSet, None) => match worst(&["failing", "stall"]) {
+        (Verdict::NoThresholdsSet, None) => match first("stall").or_else(|| first("failing")) {
             Some(worst) => format!("{figures}; {worst}"),
             None => figures,
         },
@@ -210,7 +208,7 @@ fn tiles(snapshot: &Snapshot) -> Vec<Tile> {
         let value = total.ok.and_then(|ok| ok.telling_us(percentile)).map(format::latency);
         let note = match (total.ok, &value) {
             (Some(_), None) => format!("fewer than {} successes", percentile.fewest()),
-            _ => "successful requests".to_owned(),
+            _ => String::new(),
         };
         tile(percentile.name(), value.unwrap_or_else(|| "-".to_owned()), note, Judgement::Neutral)
     };
