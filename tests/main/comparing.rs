@@ -168,12 +168,12 @@ fn a_trend_is_a_page_and_pictures() {
     let page = read("out/trend.html");
     assert_eq!(page.matches("<th scope=\"row\">").count(), 200);
     assert!(page.contains("1: the CPU differs: old before, new after"), "the mark is told");
-    for (index, load) in ["load, 10 users, 1m30s", "stress, 30 users, 1m30s"].iter().enumerate() {
+    for (index, load) in ["load, 10 users, 1m 30s", "stress, 30 users, 1m 30s"].iter().enumerate() {
         let heading = format!("<h2 id=\"trend-{}-h\">shop, {load}</h2>", index + 1);
         assert!(page.contains(&heading), "{heading}: runs under another load are another line");
     }
     let table = sandbox.run(&["trend"]).expect_code(0).stdout;
-    assert!(table.contains("shop, stress, 30 users, 1m30s: 20 runs"), "{table}");
+    assert!(table.contains("shop, stress, 30 users, 1m 30s: 20 runs"), "{table}");
     let svg = read("out/svg/trend-1-latency.svg");
     let p95 = svg.split("<path class=\"l p95\" d=\"").skip(1).map(|path| path.split('"').next().unwrap());
     let strokes: usize = p95.filter(|path| path.len() > 20).map(|path| path.matches('M').count()).sum();
