@@ -23,7 +23,7 @@ fn har_of_a_site_with_a_login() {
     assert_eq!(ran.endpoint("/login/form"), (4, 0), "a token of its own in each of two visits");
     assert_eq!((ran.endpoint("/nosuch/{id}"), ran.endpoint("/upload")), ((2, 0), (2, 0)));
     let groups: Vec<&str> = ran.snapshot().tags.iter().map(|tag| &*tag.value).collect();
-    assert!(groups.contains(&"Analyze a source"), "{groups:?}");
+    assert!(groups.contains(&"::Analyze a source"), "{groups:?}");
 }
 
 #[test]
