@@ -41,7 +41,7 @@ async function htmlReporter() {
     }
     assert.deepEqual(messages, []);
     const page = readFileSync(join(output, "report.html"), "utf8").replace(/<[^>]*>/g, " ").replace(/\s+/g, " ");
-    const unescaped = page.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&#34;|&quot;/g, '"').replace(/&amp;/g, "&");
+    const unescaped = page.replace(/&lt;/g, "<").replace(/&gt;/g, ">").replace(/&#34;|&quot;/g, '"').replace(/&#39;/g, "'").replace(/&amp;/g, "&");
     const shows = (text) => {
         const shown = text.replace(/\s+/g, " ");
         assert.ok(unescaped.includes(shown), `k6-html-reporter: no ${JSON.stringify(shown)} in ${unescaped}`);
