@@ -7,7 +7,7 @@ use md5::{Digest, Md5};
 use serde_json::{Map, Value, json};
 
 use super::k6_metrics::{TREND_STATS, metrics};
-use crate::metrics::{CheckCount, CheckGroup};
+use crate::metrics::{CheckCount, CheckGroup, Snapshot};
 use crate::plan::RunRecord;
 
 /// Between the names of groups.
@@ -21,7 +21,7 @@ pub fn summary_data(record: &RunRecord) -> Map<String, Value> {
     let snapshot = &record.snapshot;
     let terminals = record.info.terminals;
     let data = [
-        ("root_group", root_group(&snapshot.check_groups).json(false)),
+        ("root_group", tree(snapshot).json(false)),
         (
             "options",
             json!({ "summaryTrendStats": TREND_STATS, "summaryTimeUnit": "", "noColor": !terminals.stdout }),
@@ -46,7 +46,7 @@ pub fn summary_export(record: &RunRecord) -> Value {
     let Value::Object(metrics) = metrics(snapshot) else { return Value::Null };
     let metrics: Map<String, Value> =
         metrics.into_iter().map(|(name, metric)| (name, flat(metric))).collect();
-    json!({ "root_group": root_group(&snapshot.check_groups).json(true), "metrics": metrics })
+    json!({ "root_group": tree(snapshot).json(true), "metrics": metrics })
 }
 
 /// A metric in the flat form.
@@ -73,7 +73,15 @@ struct Group<'a> {
     checks: Vec<(&'a str, CheckCount)>,
 }
 
-/// The tree of the groups.
+/// The tree of the groups of a run. What an older version stored has checks by name alone.
+fn tree(snapshot: &Snapshot) -> Group<'_> {
+    let mut root = root_group(&snapshot.check_groups);
+    if snapshot.check_groups.is_empty() {
+        root.checks = snapshot.checks.iter().map(|(name, count)| (&**name, *count)).collect();
+    }
+    root
+}
+
 fn root_group(groups: &[CheckGroup]) -> Group<'_> {
     let mut root = Group::default();
     for CheckGroup { path, checks, .. } in groups {
@@ -158,6 +166,18 @@ mod tests {
         assert_eq!(k6["groups"][0]["checks"][0]["id"], "0de369f3d729210fd6916a3a19b78660");
         let flat = root_group(&groups).json(true);
         assert_eq!(flat["groups"]["a"]["groups"]["b"]["checks"]["ok"]["fails"], 1);
+    }
+
+    #[test]
+    fn checks_of_a_run_that_an_older_version_stored_are_in_no_group() {
+        let mut snapshot = crate::fixture::finished();
+        let sum = |json: &Value| {
+            let checks = json["checks"].as_array().unwrap().iter();
+            checks.map(|check| check["passes"].as_u64().unwrap()).sum::<u64>()
+        };
+        assert_eq!(sum(&tree(&snapshot).json(false)), 12, "the others are in a group");
+        snapshot.check_groups.clear();
+        assert_eq!(sum(&tree(&snapshot).json(false)), 21);
     }
 
     #[test]
