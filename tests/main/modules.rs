@@ -243,7 +243,7 @@ fn a_url_is_taken_apart_joined_and_built() {
             "/search?p=1&n=1&n=2&q=a%26b",
             "z=1&a=%C3%BC",
             "/echo",
-            "url::parse: '/path' is not an absolute URL; write http://HOST/path or set a host",
+            "url::parse: '/path' is not an absolute URL, such as https://shop.example/path",
         ]
     );
     assert!(printed[9].starts_with("url::parse: 'shop.example/x' is not"), "{}", printed[9]);

@@ -6,7 +6,7 @@ use rhai::{Array, Dynamic, Engine, ImmutableString, Map, Module, NativeCallConte
 
 use super::http_params::pairs;
 use super::placed;
-use crate::http::{UrlParts, join_urls, query_of, with_query};
+use crate::http::{UrlError, UrlParts, join_urls, query_of, with_query};
 use crate::script::ending::ScriptResult;
 use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
@@ -72,7 +72,7 @@ pub(super) fn register(engine: &mut Engine, _: &Rc<Host>) {
         "join",
         |context: NativeCallContext, base: ImmutableString, reference: ImmutableString| {
             let joined = join_urls(&base, &reference);
-            placed(&context, joined.map_err(|error| format!("url::join: {error}").into()))
+            placed(&context, joined.map_err(|error| said("url::join", error).into()))
         },
     );
     module.set_native_fn(
@@ -89,8 +89,18 @@ pub(super) fn register(engine: &mut Engine, _: &Rc<Host>) {
     engine.register_static_module("url", module.into());
 }
 
+/// What a request would be told, but for the host that can be set for one.
+fn said(function: &str, error: UrlError) -> String {
+    match error {
+        UrlError::Relative { url } => {
+            format!("{function}: '{url}' is not an absolute URL, such as https://shop.example/path")
+        }
+        other => format!("{function}: {other}"),
+    }
+}
+
 fn parse(url: &str) -> ScriptResult<Map> {
-    let parts = UrlParts::parse(url).map_err(|error| format!("url::parse: {error}"))?;
+    let parts = UrlParts::parse(url).map_err(|error| said("url::parse", error))?;
     let mut query = Map::new();
     for (name, value) in parts.query {
         match query.get_mut(name.as_str()) {
