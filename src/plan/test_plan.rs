@@ -262,6 +262,7 @@ fn each_task_once(scenarios: &mut [ScenarioPlan]) {
             scenario.order = TaskOrder::Each;
         }
         scenario.wait = Wait::None;
+        scenario.fixed_count = None;
         scenario.tasks.iter_mut().for_each(|task| task.wait = None);
         scenario.executor = Some(Executor::PerVuIterations {
             vus: 1,

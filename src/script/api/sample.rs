@@ -18,7 +18,9 @@ use crate::script::host::Host;
 use crate::script::message::{Level, Message};
 use crate::script::reference::{Owner, calls, keys};
 use crate::script::vu_context::VuContext;
-use crate::text::LONGEST_DURATION;
+
+/// Longest sample: what histograms hold.
+const LONGEST: Duration = Duration::from_secs(3600);
 
 /// The method of a sample whose script names none, as of functions of an embedding program.
 pub(super) const METHOD: &str = "CALL";
@@ -32,7 +34,7 @@ calls! {
     /// Counts an operation that the script timed itself, as a request of the protocol
     /// [`call`](metrics.md#samples-of-a-script). *VU*
     ///
-    /// Errors: an unknown key; neither `duration_ms` nor `started`, or both; a time that is negative or above a year.
+    /// Errors: an unknown key; neither `duration_ms` nor `started`, or both; a time that is negative or above an hour.
     ///
     /// ```rhai
     /// let started = timestamp();
@@ -95,7 +97,7 @@ keys! {
     pub(super) KEYS: "metrics::sample";
 
     /// How long the operation took. Required, unless `started` is given.
-    duration_ms: "milliseconds, from 0 to a year";
+    duration_ms: "milliseconds, from 0 to an hour";
     /// When it started, if it ends now. `timestamp()` is unaffected by changes of the wall clock.
     started: "what `timestamp()`, `time::now()` or `time::unix_ms()` returned";
     /// Kind of operation, as the HTTP method of a request; shown in capitals. Default: `CALL`.
@@ -316,15 +318,20 @@ fn milliseconds(what: &str, value: &Dynamic) -> Result<Duration, String> {
     let number =
         convert::number(value).ok_or_else(|| convert::expected(what, "a number of milliseconds", value))?;
     match Duration::try_from_secs_f64(number / 1e3) {
-        Ok(duration) if duration <= LONGEST_DURATION => Ok(duration),
-        _ => Err(format!("{what} is {number}; it must be from 0 to a year, in milliseconds")),
+        Ok(duration) if duration <= LONGEST => Ok(duration),
+        _ => Err(format!(
+            "{what} is {number}; it must be from 0 to 3,600,000, an hour in milliseconds (a trend takes more)"
+        )),
     }
 }
 
 /// How long ago a moment is that a script noted.
 fn since(what: &str, value: &Dynamic) -> Result<Duration, String> {
     if let Some(started) = value.read_lock::<Instant>() {
-        return Ok(started.elapsed());
+        return match started.elapsed() {
+            elapsed if elapsed <= LONGEST => Ok(elapsed),
+            _ => Err(format!("{what} is more than an hour ago")),
+        };
     }
     let moments = "what timestamp(), time::now() or time::unix_ms() returned at its start";
     // Whole numbers are the milliseconds of `time::unix_ms`, others the seconds of `time::now`.
@@ -336,8 +343,8 @@ fn since(what: &str, value: &Dynamic) -> Result<Duration, String> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let elapsed = started.and_then(|started| now.checked_sub(started));
     match elapsed {
-        Some(elapsed) if elapsed <= LONGEST_DURATION => Ok(elapsed),
-        Some(_) => Err(format!("{what} is {value}, more than a year ago; it must be {moments}")),
+        Some(elapsed) if elapsed <= LONGEST => Ok(elapsed),
+        Some(_) => Err(format!("{what} is {value}, more than an hour ago; it must be {moments}")),
         None => Err(format!("{what} is {value}, which lies in the future; it must be {moments}")),
     }
 }

@@ -17,7 +17,8 @@ pub(super) const SECTION: Section = Section {
     is_part: false,
     about: "shared state of all VUs, barriers and signals",
     intro: "*VU.* State shared by all VUs of the run, across threads; empty when a run starts. Values are \
-            plain data: numbers, text, arrays, maps, blobs; all of them together may take 1 GB. [data.md](data.md#the-store) has examples.",
+            plain data: numbers, text, arrays, maps, blobs; all of them together may take 1 GB. \
+            [data.md](data.md#the-store) has examples.",
     tables: &[VALUES, MEETINGS],
     notes: "A waiting VU does not block others, and stops with the run. Waiting in `on_stop` or `teardown` is \
             an error.",
@@ -184,6 +185,7 @@ fn signal(host: &Rc<Host>, name: &str) -> ScriptResult<()> {
 /// Values cross threads, so only plain data can be kept.
 fn plain(function: &str, value: &Dynamic) -> Result<Value, String> {
     Value::from_dynamic(value).map_err(|kind| {
+        let kind = kind.rsplit("::").next().unwrap_or_default();
         format!(
             "{function}: a {kind} cannot be stored; the store is shared by all threads, so it holds only \
              plain data: numbers, text, arrays, maps"
