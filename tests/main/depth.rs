@@ -269,6 +269,5 @@ fn too_many_functions_are_refused_at_once() {
 fn an_element_with_too_many_attributes_is_a_script_error() {
     let script = r#"fn iteration() { http::get("/page/attributes").css("p"); }"#;
     let error = once(&Server::start(), script).only_error();
-    let expected = "test.rhai:1:48: an element of the page has more than 1000 attributes";
-    assert!(error.starts_with(expected), "{error}");
+    assert!(error.contains("an element of the page has more than 1000 attributes"), "{error}");
 }

@@ -532,7 +532,7 @@ fn a_stop_of_nobody_says_where_it_stands() {
         ("options(#{ shape: Fn(\"s\") });\nfn s() { vu::stop(); }\nfn iteration() {}", "test.rhai:2:"),
         ("fn iteration() {}\nfn setup() { vu::stop(); }", "test.rhai:2:"),
     ] {
-        let output = Sandbox::with(script).run(&["run", "test.rhai", "-H", &server.url(), "-i", "1"]);
+        let output = Sandbox::with(script).run(&["run", "test.rhai", "-H", &server.url(), "-t", "5s"]);
         let told = "vu::stop() ends a virtual user, and none calls this function";
         assert!(output.stderr.contains(told) && output.stderr.contains(place), "{}", output.shown());
     }

@@ -31,7 +31,7 @@ fn a_connection_that_allows_no_streams_is_left_after_the_timeout() {
 }
 
 #[test]
-fn a_slow_answer_does_not_cost_the_connection_of_others() {
+fn a_request_that_fails_leaves_the_connection_to_others() {
     let server = FrameServer::start(|n| if n == 1 { Act::HintsThenReset(8) } else { Act::Answer });
     let ran = run(load_test(
         r#"fn iteration() {

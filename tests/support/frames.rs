@@ -27,7 +27,7 @@ pub(crate) enum Act {
     Close,
     /// 103, then RST_STREAM with this code.
     HintsThenReset(u32),
-    /// GOAWAY with this code and these words.
+    /// GOAWAY that announces no stream, with this code and these words; the connection is closed.
     GoAwaySaying(u32, &'static str),
     /// A frame of data for no stream, which is an error of the connection.
     DataOfNoStream,
@@ -132,7 +132,7 @@ fn serve(mut stream: TcpStream, state: &State) -> std::io::Result<()> {
                         send(&mut stream, RST_STREAM, 0, id, &code.to_be_bytes())?;
                     }
                     Act::GoAwaySaying(code, words) => {
-                        let frame = [&id.to_be_bytes(), &code.to_be_bytes(), words.as_bytes()].concat();
+                        let frame = [&[0; 4][..], &code.to_be_bytes(), words.as_bytes()].concat();
                         return send(&mut stream, GOAWAY, 0, 0, &frame);
                     }
                     Act::DataOfNoStream => send(&mut stream, DATA, 0, 0, b"x")?,
