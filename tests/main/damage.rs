@@ -288,7 +288,8 @@ fn too_few_open_files_are_told_before_the_run() {
 fn help_and_version_on_a_full_disk_are_no_success() {
     for arguments in [&["--version"][..], &["--help"], &["run", "--help"], &["help", "report"], &["-V"]] {
         let full = fs::File::options().write(true).open("/dev/full").unwrap();
-        let mut command = Sandbox::new().command(arguments);
+        let sandbox = Sandbox::new();
+        let mut command = sandbox.command(arguments);
         let output = command.stdout(full).output().unwrap();
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success(), "{arguments:?}");

@@ -534,7 +534,8 @@ fn a_stop_of_nobody_says_where_it_stands() {
     ] {
         let output = Sandbox::with(script).run(&["run", "test.rhai", "-H", &server.url(), "-t", "5s"]);
         let told = "vu::stop() ends a virtual user, and none calls this function";
-        assert!(output.stderr.contains(told) && output.stderr.contains(place), "{}", output.shown());
+        let shown = format!("{}{}", output.stdout, output.stderr);
+        assert!(shown.contains(told) && shown.contains(place), "{shown}");
     }
 }
 

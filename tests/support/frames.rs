@@ -113,7 +113,8 @@ fn serve(mut stream: TcpStream, state: &State) -> std::io::Result<()> {
         match kind {
             SETTINGS if flags & ACK == 0 => send(&mut stream, SETTINGS, ACK, 0, &[])?,
             PING if flags & ACK == 0 => send(&mut stream, PING, ACK, 0, &payload)?,
-            HEADERS | DATA if flags & END_STREAM != 0 => {
+            // What is sent before the client knows that it may not is not answered.
+            HEADERS | DATA if flags & END_STREAM != 0 && streams > 0 => {
                 let act = (state.act)(state.requests.fetch_add(1, Ordering::SeqCst) + 1);
                 state.acts.lock().unwrap().push(act);
                 match act {
