@@ -116,7 +116,7 @@ pub(super) type Upright = (f64, String, Role);
 
 /// The rows in which the names of such lines stand above a plot, each right of its line, the lowest row first: a
 /// name that would reach the next line stands above that one's name.
-pub(super) fn rows_of(x: &Axis, lines: &mut Vec<Upright>) -> Vec<i32> {
+pub(super) fn rows_of(x: &Axis, lines: &mut [Upright]) -> Vec<i32> {
     lines.sort_by(|a, b| a.0.total_cmp(&b.0));
     let plot = (LEFT as i32, (WIDTH - RIGHT) as i32);
     let at: Vec<i32> = lines.iter().map(|line| x.map(&line.0, plot)).collect();
@@ -235,7 +235,7 @@ mod tests {
     fn names_of_upright_lines_that_would_meet_stand_in_rows() {
         let x = Axis { range: 0.0..808.0, ticks: Vec::new() };
         let rows = |lines: &[(f64, &str)]| {
-            let mut lines = lines.iter().map(|&(x, text)| (x, text.to_owned(), Role::Text)).collect();
+            let mut lines: Vec<_> = lines.iter().map(|&(x, text)| (x, text.to_owned(), Role::Text)).collect();
             rows_of(&x, &mut lines)
         };
         assert_eq!(rows(&[(100.0, "p50 2ms"), (400.0, "p95 9ms"), (700.0, "p99 1s")]), [0, 0, 0]);
