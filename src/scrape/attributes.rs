@@ -100,7 +100,7 @@ mod tests {
             format!("<p{}>", many(" ")),
             format!("<p>x</p><DIV{}", many("/")),
             format!("<p{}>", many("=\"1\" ")),
-            format!("<p{}>", many("='>' ")),
+            format!("<p{}>", many(" b='>' ")),
             format!("</p{}>", many("\n")),
             format!("<script>a<b</script ><p{}>", many("=1\t")),
         ] {

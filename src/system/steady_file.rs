@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn a_file_that_changed_says_how() {
-        let changes: [(&str, fn(&Path)); 5] = [
+        type Change = fn(&Path);
+        let changes: [(&str, Change); 5] = [
             ("has become shorter", |path| fs::write(path, "012").unwrap()),
             ("has become longer", |path| fs::write(path, "0123456789A").unwrap()),
             ("has changed", |path| fs::write(path, "9876543210").unwrap()),

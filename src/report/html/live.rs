@@ -163,9 +163,9 @@ fn start_form() -> Markup {
                 table #runs-table {
                     thead {
                         tr {
-                            th.w scope="col" { "Run" } th.n scope="col" { "Compare" } th.n scope="col" { "Users" }
-                            th.n scope="col" { "Requests" } th.n scope="col" { "Rate/s" } th.n scope="col" { "Failed %" }
-                            th.n scope="col" { "p50" } th.n scope="col" { "p95" } th.n scope="col" { "p99" }
+                            th.w scope="col" { "Run" } th scope="col" { "Compare" } th scope="col" { "Users" }
+                            th scope="col" { "Requests" } th scope="col" { "Rate/s" } th scope="col" { "Failed %" }
+                            th scope="col" { "p50" } th scope="col" { "p95" } th scope="col" { "p99" }
                             th.w scope="col" { "Result" }
                         }
                     }

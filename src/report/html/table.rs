@@ -121,7 +121,7 @@ impl<T> Render for Table<'_, T> {
                     thead {
                         tr;
                         @for (name, is_figure) in &self.columns {
-                            th scope="col" class=[is_figure.then_some("n")]; (name)
+                            th scope="col" class=[(!is_figure).then_some("w")]; (name)
                         }
                     }
                     tbody { @for row in &self.rows { (self.row(row)) } }

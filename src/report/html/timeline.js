@@ -10,8 +10,7 @@ const timeline = (() => {
     parent.append(element);
     return element;
   };
-  const isLive = "live" in document.documentElement.dataset;
-  const clock = (s) => {
+    const clock = (s) => {
     const pad = (n) => String(Math.floor(n)).padStart(2, "0");
     return (s >= 3600 ? Math.floor(s / 3600) + ":" : "") + pad((s / 60) % 60) + ":" + pad(s % 60);
   };
@@ -97,7 +96,7 @@ const timeline = (() => {
   };
   const choices = () => [
     { name: "whole run" },
-    ...(isLive ? [{ name: "last minute", last: 60 }, { name: "last 5 minutes", last: 300 }] : []),
+    ...("live" in document.documentElement.dataset ? [{ name: "last minute", last: 60 }, { name: "last 5 minutes", last: 300 }] : []),
     ...figures.parts.map(([name, from, to]) => ({ name, from, to })),
   ];
   const fill = (control) => {
@@ -218,5 +217,5 @@ const timeline = (() => {
   };
   addEventListener("keydown", (event) => { if (event.key === "Escape" && charts) reset(); });
   take();
-  return { take, clock, get isBusy() { return begun !== null || document.activeElement?.closest("#part") !== null && document.activeElement?.closest("#part") !== undefined; } };
+  return { take, clock, get isBusy() { return begun !== null || Boolean(document.activeElement?.closest("#part")); } };
 })();
