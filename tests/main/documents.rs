@@ -131,6 +131,7 @@ fn every_script_in_the_documents_is_free_of_mistakes() {
         }
     }
     assert!(count >= 18, "only {count} were found");
+    sandbox.write("big.iso", "bytes");
     sandbox.write("words.txt", "word\n");
     sandbox.write("data/users.csv", "user,password\nann,a\n");
     sandbox.write("lib/shop.rhai", "fn browse(page) { http::get(\"/x\") }");
