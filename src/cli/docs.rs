@@ -11,13 +11,19 @@ use crate::metrics::builtin::{self, Builtin};
 use crate::report::Look;
 use crate::script_reference::{Found, find, markdown, meant};
 
+/// Columns of prose where there is no terminal.
+const PROSE_WIDTH: usize = 80;
+
 /// Prints the list of modules, a module, or a function.
 pub(super) fn docs(args: &DocsArgs) -> Exit {
     if args.markdown {
         output::out(&markdown());
         return Exit::Passed;
     }
-    let look = Look::detect(ColorChoice::Auto, std::io::stdout().is_terminal());
+    let is_terminal = std::io::stdout().is_terminal();
+    let look = Look::detect(ColorChoice::Auto, is_terminal);
+    // Prose is read in a file too, where names may be as wide as they are.
+    let look = if is_terminal { look } else { Look { width: look.width.min(PROSE_WIDTH), ..look } };
     let asked = args.name.join(" ");
     if asked.trim().is_empty() {
         output::out(&contents(look));

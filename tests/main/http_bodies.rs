@@ -89,7 +89,10 @@ fn wrong_bodies_are_told() {
         (r#"query: [[1, "a"]]"#, "query[0][0] must be text, not 1"),
         (r#"multipart: "a""#, "multipart must be a map #{ … } or an array of pairs [name, value], not "),
         (r#"json: 1, body: "x""#, "body and json: a request has one body"),
-        (r#"multipart: #{ a: () }"#, "multipart.a must be text, a number, true/false or http::file"),
+        (
+            r#"multipart: #{ a: () }"#,
+            "multipart.a must be text, a number, true/false, http::file(content, name) or data::file(path)",
+        ),
         (r#"files: #{ a: "text" }"#, "files: each value must be http::file(content, name)"),
         (r#"json: 1, files: #{ a: http::file("", "x") }"#, "json and files: a request has one body"),
         (
@@ -104,7 +107,7 @@ fn wrong_bodies_are_told() {
         assert!(error.contains(expected), "{params}: {error}");
     }
     let error = error("http::file(1, \"x\");");
-    assert!(error.contains("http::file: the content must be text or a blob, not 1"), "{error}");
+    assert!(error.contains("http::file: the content must be text, a blob or a file, not 1"), "{error}");
 }
 
 #[test]

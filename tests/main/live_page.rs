@@ -247,7 +247,7 @@ fn ctl_finds_the_run_and_steers_it() {
     sandbox.run(&["ctl", "pause"]).expect_code(0);
     sandbox.run(&["ctl", "pause"]).expect_stderr(&["paused already"]).expect_code(1);
     sandbox.run(&["ctl", "resume"]).expect_code(0);
-    sandbox.run(&["ctl", "next"]).expect_stderr(&["no next stage"]).expect_code(1);
+    sandbox.run(&["ctl", "next"]).expect_stderr(&["no stages"]).expect_code(1);
     sandbox.run(&["ctl", "rate", "5"]).expect_stderr(&["rate"]).expect_code(1);
     sandbox.run(&["ctl", "reload"]).expect_code(0);
     let url = file["url"].as_str().unwrap();

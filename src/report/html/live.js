@@ -1,4 +1,3 @@
-"use strict";
 // The page of a run that goes on: takes its parts as they come, and steers it.
 (() => {
   const { $, all, chosen } = page;

@@ -21,7 +21,7 @@ const page = (() => {
   name();
   theme.addEventListener("click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
-    try { localStorage.setItem("rhaid-theme", root.dataset.theme); } catch { /* a file may have no storage */ }
+    try { localStorage.setItem("rhaid-theme", root.dataset.theme); } catch {}
     name();
   });
 

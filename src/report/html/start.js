@@ -1,4 +1,3 @@
-"use strict";
 // The form that starts runs, and the list of past ones. Text from outside only ever becomes textContent.
 (() => {
   const { $, all } = page;
@@ -15,7 +14,7 @@
     return element;
   };
   // Last values, by script.
-  const remember = (key, value) => { try { localStorage.setItem("rhaid-form-" + key, JSON.stringify(value)); } catch { /* none kept */ } };
+  const remember = (key, value) => { try { localStorage.setItem("rhaid-form-" + key, JSON.stringify(value)); } catch {} };
   const recall = (key) => { try { return JSON.parse(localStorage.getItem("rhaid-form-" + key)); } catch { return null; } };
 
   const field = (name) => form.elements[name];
@@ -100,7 +99,7 @@
   };
   field("script").addEventListener("change", showScript);
 
-  const latency = (ms) => (ms === null || ms === undefined ? "-" : ms >= 1000 ? (ms / 1000).toPrecision(3) + "s" : Number(ms.toPrecision(3)) + "ms");
+  const latency = (ms) => timeline.time(ms ?? null);
   const showRuns = async () => {
     const { runs } = await get("runs");
     const body = $("runs-table").tBodies[0];

@@ -217,5 +217,5 @@ const timeline = (() => {
   };
   addEventListener("keydown", (event) => { if (event.key === "Escape" && charts) reset(); });
   take();
-  return { take, clock, get isBusy() { return begun !== null || Boolean(document.activeElement?.closest("#part")); } };
+  return { take, clock, time, get isBusy() { return begun !== null || Boolean(document.activeElement?.closest("#part")); } };
 })();
