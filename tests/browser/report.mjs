@@ -148,7 +148,7 @@ const checks = {
     await page.press("Enter");
     assert.deepEqual(await order(), ["ascending", [...down[1]].reverse()]);
 
-    await page.value(`(() => { const filter = document.getElementById("filter"); filter.value = "HEALTH"; filter.dispatchEvent(new Event("input")); })()`);
+    await page.value(`(() => { const filter = document.getElementById("filter"); filter.value = "HEALTH"; filter.dispatchEvent(new Event("input", { bubbles: true })); })()`);
     const shown = await page.value(`[...document.querySelectorAll("#endpoint-table tbody tr:not([hidden])")].map((row) => row.cells[0].textContent)`);
     assert.ok(shown.length === 1 && shown[0].includes("/health"), JSON.stringify(shown));
 
