@@ -297,17 +297,7 @@ impl ScriptEngine {
         function: &FnPtr,
         args: &mut [Dynamic],
     ) -> Result<Dynamic, CallEnd> {
-        let mut this = vu.this();
-        self.evaluate(vu, function.fn_name(), |context| {
-            let native = NativeCallContext::new_with_all_fields(
-                &self.engine,
-                function.fn_name(),
-                None,
-                context.global_runtime_state(),
-                Position::NONE,
-            );
-            function.call_raw(&native, Some(&mut this), args)
-        })
+        self.with_this(vu, function, |native, this| function.call_raw(native, Some(this), args))
     }
 
     /// Calls a closure that a host function was given, with `extras` if it takes more than `args`.
@@ -318,6 +308,24 @@ impl ScriptEngine {
         args: [Dynamic; N],
         extras: [Dynamic; E],
     ) -> Result<Dynamic, CallEnd> {
+        self.with_this(vu, function, |native, this| {
+            let name = function.fn_name();
+            let called = function.call_raw_with_extra_args(name, native, Some(this), args, extras, None);
+            // It wraps errors as those of another function, which there is not.
+            called.map_err(|error| match *error {
+                EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => inner,
+                other => other.into(),
+            })
+        })
+    }
+
+    /// Has a function pointer called as a host function would call it, with the virtual user as `this`.
+    fn with_this(
+        &self,
+        vu: &VuContext,
+        function: &FnPtr,
+        call: impl FnOnce(&NativeCallContext, &mut Dynamic) -> Result<Dynamic, Box<EvalAltResult>>,
+    ) -> Result<Dynamic, CallEnd> {
         let mut this = vu.this();
         self.evaluate(vu, function.fn_name(), |context| {
             let native = NativeCallContext::new_with_all_fields(
@@ -327,19 +335,7 @@ impl ScriptEngine {
                 context.global_runtime_state(),
                 Position::NONE,
             );
-            let called = function.call_raw_with_extra_args(
-                function.fn_name(),
-                &native,
-                Some(&mut this),
-                args,
-                extras,
-                None,
-            );
-            // It wraps errors as those of another function, which there is not.
-            called.map_err(|error| match *error {
-                EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => inner,
-                other => other.into(),
-            })
+            call(&native, &mut this)
         })
     }
 

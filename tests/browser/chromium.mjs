@@ -130,4 +130,32 @@ class Page {
     await this.send("Input.dispatchKeyEvent", { type: "keyDown", key, text, windowsVirtualKeyCode: 13 });
     await this.send("Input.dispatchKeyEvent", { type: "keyUp", key, windowsVirtualKeyCode: 13 });
   }
+
+  /// What axe has against the page as it is.
+  async violations(axeSource, fewest) {
+    await this.value(`${axeSource};0`);
+    const found = await this.value(`axe.run(document, { resultTypes: ["violations"] }).then((result) =>
+      ({ passes: result.passes.length, violations: result.violations.map((v) => v.id + ": " + v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(" | ")) }))`);
+    if (found.passes < fewest) throw new Error(`only ${found.passes} rules were applied`);
+    return found.violations;
+  }
+}
+
+/// Runs checks one after the other and says which hold; the process' exit status is 1 if one does not.
+export async function runChecks(browser, checks) {
+  let failed = 0;
+  try {
+    for (const [name, check] of Object.entries(checks)) {
+      try {
+        await check();
+        console.log(`ok      ${name}`);
+      } catch (error) {
+        failed += 1;
+        console.log(`FAILED  ${name}\n${error.message}`);
+      }
+    }
+  } finally {
+    await browser.close();
+  }
+  process.exitCode = failed > 0 ? 1 : 0;
 }

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
-import { Chromium } from "./chromium.mjs";
+import { Chromium, runChecks } from "./chromium.mjs";
 
 const [address, target, axe, pictures] = process.argv.slice(2);
 const server = new URL(address);
@@ -58,13 +58,7 @@ const picture = async (page, name) => {
   const { data } = await page.send("Page.captureScreenshot", { format: "png" });
   writeFileSync(join(pictures, `live-${name}.png`), Buffer.from(data, "base64"));
 };
-const violations = async (page) => {
-  await page.value(`${axeSource};0`);
-  const found = await page.value(`axe.run(document, { resultTypes: ["violations"] }).then((result) =>
-    ({ passes: result.passes.length, violations: result.violations.map((v) => v.id + ": " + v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160)).join(" | ")) }))`);
-  assert.ok(found.passes > 15, `only ${found.passes} rules were applied`);
-  return found.violations;
-};
+const violations = (page) => page.violations(axeSource, 15);
 const requests = (page) => page.value(`fetch("api/v1/status").then((answer) => answer.json()).then((status) => status.requests)`);
 const seconds = (page) => page.value("page.figures?.seconds.rows.length ?? 0");
 
@@ -221,20 +215,6 @@ const checks = {
   },
 };
 
-let failed = 0;
-try {
-  for (const [name, check] of Object.entries(checks)) {
-    try {
-      await check();
-      console.log(`ok      ${name}`);
-    } catch (error) {
-      failed += 1;
-      console.log(`FAILED  ${name}\n${error.message}`);
-    }
-  }
-} finally {
-  await browser.close();
-  between.close();
-  open.forEach((socket) => socket.destroy());
-}
-process.exitCode = failed > 0 ? 1 : 0;
+await runChecks(browser, checks);
+between.close();
+open.forEach((socket) => socket.destroy());

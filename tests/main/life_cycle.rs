@@ -69,7 +69,7 @@ fn a_closure_in_a_method_has_its_this() {
             this.step();
             this.nested();
             this.arrays();
-            this.library();
+            this.imported();
             this.taking(|x| this.n + x);
             this.n = 7;
             group("outer", || this.step());
@@ -109,7 +109,7 @@ fn a_closure_in_a_method_has_its_this() {
             group("named", Fn("bump"));
         }
         fn bump() { this.n += 1000; group("bumped", || print(this.n)); this.n -= 1000; }
-        fn library() {
+        fn imported() {
             print(journey::retry(2, 0.0, || { this.n += 1; true }));
             journey::funnel([["look", 1.0, || { this.inner(0); true }]]);
             let r = http::get("/x");

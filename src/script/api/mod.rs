@@ -43,7 +43,6 @@ mod url;
 mod vu;
 pub(crate) mod wait;
 pub(crate) mod ws;
-mod ws_metrics;
 
 use std::rc::Rc;
 

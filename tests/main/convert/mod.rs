@@ -20,21 +20,25 @@ fn fixture(name: &str) -> PathBuf {
 fn golden(format: &str, input: &str) -> String {
     let input = fixture(input);
     let output = Sandbox::new().run(&["convert", format, input.to_str().unwrap()]).expect_code(0);
-    let expected = input.with_extension("rhai");
+    is_golden(&output, &input.with_extension("rhai"), &[("scores.csv", ""), ("body.xml", "")]);
+    output.stdout
+}
+
+/// Compares a script with what is expected, checks it beside these files, and looks for its notes at its head.
+#[track_caller]
+fn is_golden(output: &Output, expected: &Path, files: &[(&str, &str)]) {
     if std::env::var_os("RHAID_BLESS").is_some() {
-        std::fs::write(&expected, &output.stdout).unwrap();
+        std::fs::write(expected, &output.stdout).unwrap();
     }
     let sandbox = Sandbox::new();
     sandbox.write("made.rhai", &output.stdout);
-    sandbox.write("scores.csv", "");
-    sandbox.write("body.xml", "");
+    files.iter().for_each(|(name, text)| drop(sandbox.write(name, text)));
     sandbox.run(&["check", "made.rhai"]).expect_code(0);
-    let known = std::fs::read_to_string(&expected).unwrap_or_default();
+    let known = std::fs::read_to_string(expected).unwrap_or_default();
     assert_eq!(output.stdout, known, "rewrite {} with RHAID_BLESS=1", expected.display());
     let head = output.stdout.split("\n\n").next().unwrap().replace("\n//   ", " ");
     let notes = output.stderr.lines().filter_map(|line| line.strip_prefix("note: "));
     notes.for_each(|note| assert!(head.contains(note), "{note:?} does not stand at the head of\n{head}"));
-    output.stdout
 }
 
 /// Runs a converted script twice through; every parameter has its name as its value.
@@ -69,18 +73,6 @@ fn refused(format: &str, input: &str) -> Output {
 #[track_caller]
 fn converted_to(arguments: &[&str], expected: &str, files: &[(&str, &str)]) -> (String, Output) {
     let output = Sandbox::new().run(arguments).expect_code(0);
-    let expected = fixture(expected);
-    if std::env::var_os("RHAID_BLESS").is_some() {
-        std::fs::write(&expected, &output.stdout).unwrap();
-    }
-    let sandbox = Sandbox::new();
-    sandbox.write("made.rhai", &output.stdout);
-    files.iter().for_each(|(name, text)| drop(sandbox.write(name, text)));
-    sandbox.run(&["check", "made.rhai"]).expect_code(0);
-    let known = std::fs::read_to_string(&expected).unwrap_or_default();
-    assert_eq!(output.stdout, known, "rewrite {} with RHAID_BLESS=1", expected.display());
-    let head = output.stdout.split("\n\n").next().unwrap().replace("\n//   ", " ");
-    let notes = output.stderr.lines().filter_map(|line| line.strip_prefix("note: "));
-    notes.for_each(|note| assert!(head.contains(note), "{note:?} does not stand at the head of\n{head}"));
+    is_golden(&output, &fixture(expected), files);
     (output.stdout.clone(), output)
 }
