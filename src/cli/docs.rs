@@ -29,16 +29,8 @@ pub(super) fn docs(args: &DocsArgs) -> Exit {
         output::out(&contents(look));
         return Exit::Passed;
     }
-    if let Some(metric) = builtin::named(asked.trim()) {
-        output::out(&about(metric));
-        return Exit::Passed;
-    }
-    match find(&asked) {
-        Some(Found::Part(found)) => output::out(&part(look, &found)),
-        Some(Found::Entries(found)) => {
-            let entries: Vec<String> = found.iter().map(|(part, found)| entry(look, part, found)).collect();
-            output::out(&entries.join("\n"));
-        }
+    match text_of(asked.trim(), look) {
+        Some(text) => output::out(&text),
         None => {
             output::error(&unknown(&asked));
             return Exit::Usage;
@@ -47,9 +39,8 @@ pub(super) fn docs(args: &DocsArgs) -> Exit {
     Exit::Passed
 }
 
-/// What the reference says on a name, without colours; `None` when it does not know it.
-pub(super) fn text_of(asked: &str) -> Option<String> {
-    let look = Look { width: 60, unicode: true, color: false };
+/// What the reference says on a name; `None` when it does not know it.
+pub(super) fn text_of(asked: &str, look: Look) -> Option<String> {
     if let Some(metric) = builtin::named(asked) {
         return Some(about(metric));
     }

@@ -5,7 +5,8 @@
 
 use std::collections::HashSet;
 
-use super::literal::{Value, identifier, text_literal, unused};
+use super::literal::{Value, text_literal};
+use super::names::{identifier, unused};
 use super::request::MARK;
 use crate::credentials::is_credential;
 

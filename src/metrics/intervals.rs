@@ -71,6 +71,31 @@ pub struct IntervalKey {
     pub taken_back: bool,
 }
 
+/// Times of successes and failures of one series, from any number of intervals.
+#[derive(Clone, Debug, Default)]
+pub struct OutcomeTimes {
+    /// Successes.
+    pub ok: Sparse,
+    /// Failures.
+    pub failed: Sparse,
+}
+
+impl OutcomeTimes {
+    /// Adds what an interval has of the series, or takes it back; other times of it are left out.
+    pub fn add(&mut self, key: &IntervalKey, values: &Sparse) {
+        let sum = match key.kind {
+            IntervalKind::Ok => &mut self.ok,
+            IntervalKind::Failed => &mut self.failed,
+            IntervalKind::Response | IntervalKind::Duration | IntervalKind::Lag => return,
+        };
+        if key.taken_back {
+            sum.remove(values);
+        } else {
+            sum.merge(values);
+        }
+    }
+}
+
 /// All histograms of one interval.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct IntervalHistograms {

@@ -63,7 +63,8 @@ pub use groups::{
 pub use histogram::{Histogram, MAX_VALUE_US, Summary, ms};
 pub use interval_log::{LogReader, log_header, log_lines, log_start};
 pub use intervals::{
-    IntervalFeed, IntervalHistograms, IntervalKey, IntervalKind, IntervalQueue, IntervalSeries, IntervalTaker,
+    IntervalFeed, IntervalHistograms, IntervalKey, IntervalKind, IntervalQueue, IntervalSeries,
+    IntervalTaker, OutcomeTimes,
 };
 pub use percentile::Percentile;
 pub use recorder::Recorder;

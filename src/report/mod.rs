@@ -29,9 +29,7 @@ pub use html::{
 #[cfg(feature = "junit")]
 pub use junit::junit;
 pub use markdown::{compared_markdown, comparison_markdown, markdown};
-pub use model::{
-    BaselineCurves, Bucket, EndpointBucket, EndpointView, HeatMap, Judgement, Model, Tile, Timeline,
-};
+pub use model::{BaselineCurves, Bucket, EndpointView, HeatMap, Judgement, Model, Tile, Timeline};
 #[cfg(feature = "web")]
 pub(crate) use model::{bucket_width_s, endpoint_bucket_width_s};
 pub use text::{

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use super::live::LiveRun;
-use crate::metrics::{IntervalHistograms, IntervalKind, IntervalSeries, Snapshot, Sparse, ThresholdState};
+use crate::metrics::{IntervalHistograms, IntervalSeries, OutcomeTimes, Snapshot, Sparse, ThresholdState};
 
 /// What the answer is.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -116,8 +116,7 @@ fn state(out: &mut Text, snapshot: &Snapshot) {
 struct Latency {
     method: Arc<str>,
     name: Arc<str>,
-    ok: Sparse,
-    failed: Sparse,
+    times: OutcomeTimes,
 }
 
 /// Requests by endpoint, as they appeared.
@@ -125,8 +124,7 @@ fn by_endpoint(intervals: &[IntervalHistograms]) -> Vec<Latency> {
     let unknown = |method: &Arc<str>, name: &Arc<str>| Latency {
         method: method.clone(),
         name: name.clone(),
-        ok: Sparse::default(),
-        failed: Sparse::default(),
+        times: OutcomeTimes::default(),
     };
     let mut places = BTreeMap::new();
     let mut endpoints: Vec<Latency> = Vec::new();
@@ -141,17 +139,7 @@ fn by_endpoint(intervals: &[IntervalHistograms]) -> Vec<Latency> {
             }
             endpoints.len() - 1
         });
-        let latency = &mut endpoints[place];
-        let sum = match key.kind {
-            IntervalKind::Ok => &mut latency.ok,
-            IntervalKind::Failed => &mut latency.failed,
-            IntervalKind::Response | IntervalKind::Duration | IntervalKind::Lag => continue,
-        };
-        if key.taken_back {
-            sum.remove(values);
-        } else {
-            sum.merge(values);
-        }
+        endpoints[place].times.add(key, values);
     }
     endpoints
 }
@@ -160,7 +148,7 @@ fn requests(out: &mut Text, intervals: &[IntervalHistograms]) {
     let name = "rhaid_request_duration_seconds";
     out.metric(name, "histogram", "Service time of requests, successes and failures apart.");
     for latency in by_endpoint(intervals) {
-        for (outcome, values) in [("ok", &latency.ok), ("failed", &latency.failed)] {
+        for (outcome, values) in [("ok", &latency.times.ok), ("failed", &latency.times.failed)] {
             if values.is_empty() {
                 continue;
             }

@@ -8,12 +8,16 @@ use sha2::{Digest, Sha256};
 use super::form;
 use crate::cli::docs::text_of;
 use crate::cli::{config_file, output};
+use crate::report::Look;
 use crate::system::read_text;
 use crate::web::{Editor, Refusal};
 use crate::{LoadTest, Severity};
 
 /// Largest script, in bytes.
 const LARGEST: u64 = 1 << 20;
+
+/// Where the reference is shown: a narrow column.
+const LOOK: Look = Look { width: 60, unicode: true, color: false };
 
 /// See the module's description.
 pub(super) struct ScriptEditor {
@@ -88,7 +92,7 @@ impl Editor for ScriptEditor {
     }
 
     fn docs(&self, word: &str) -> Result<Value, Refusal> {
-        match text_of(word) {
+        match text_of(word, LOOK) {
             Some(text) => Ok(json!({ "word": word, "text": text })),
             None => Err(Refusal::NotFound(format!("the reference says nothing on '{word}'"))),
         }

@@ -9,7 +9,8 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value as Json;
 
 use crate::convert::har::read::Entry;
-use crate::convert::literal::{escaped_pattern, identifier, text_literal};
+use crate::convert::literal::{escaped_pattern, text_literal};
+use crate::convert::names::identifier;
 use crate::convert::request::{MARK, MARK_END};
 use crate::credentials::is_credential;
 use crate::scrape::{Document, Patterns, Selectors};

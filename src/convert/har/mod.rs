@@ -5,6 +5,7 @@
 //! noted that it stands in the script.
 
 mod correlate;
+mod raw;
 mod read;
 
 pub(crate) use read::HarOptions;
@@ -14,7 +15,8 @@ use std::collections::{HashMap, HashSet};
 use crate::convert::body::{Uploads, body, file, random};
 use crate::convert::har::correlate::{Place, Values, is_id_like};
 use crate::convert::har::read::{Entry, Recording, read};
-use crate::convert::literal::{Piece, Value, comment, identifier, text_literal, unused};
+use crate::convert::literal::{Piece, Value, comment, text_literal};
+use crate::convert::names::{identifier, unused};
 use crate::convert::params::authorization;
 use crate::convert::params::{each_leaf, protect};
 use crate::convert::problem::Problem;

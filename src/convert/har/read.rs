@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::{Deserialize, Deserializer};
 use url::Url;
 
+use super::raw::{Field, File, Pair, RawContent, RawEntry, RawPost};
 use crate::convert::body::essence;
 use crate::convert::problem::Problem;
 use crate::convert::script::{Notes, count};
@@ -31,125 +31,6 @@ pub(crate) struct HarOptions {
 
 /// How far behind a redirect the request that followed it may stand.
 const REDIRECT_REACH: usize = 50;
-
-#[derive(Deserialize)]
-#[serde(expecting = "an object with a log")]
-struct File {
-    log: Log,
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "a log: an object with entries")]
-struct Log {
-    #[serde(default, deserialize_with = "or_default")]
-    pages: Vec<RawPage>,
-    #[serde(default, deserialize_with = "or_default")]
-    entries: Vec<RawEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "a page: an object with id and title")]
-struct RawPage {
-    #[serde(default, deserialize_with = "or_default")]
-    id: String,
-    #[serde(default, deserialize_with = "or_default")]
-    title: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", expecting = "an entry: an object with request and response")]
-struct RawEntry {
-    #[serde(default, deserialize_with = "or_default")]
-    pageref: String,
-    #[serde(default, deserialize_with = "or_default")]
-    started_date_time: String,
-    #[serde(default, deserialize_with = "or_default")]
-    time: f64,
-    request: RawRequest,
-    #[serde(default)]
-    response: Option<RawResponse>,
-    #[serde(default, deserialize_with = "or_default", rename = "_resourceType")]
-    resource_type: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", expecting = "a request: an object with method and url")]
-struct RawRequest {
-    method: String,
-    url: String,
-    #[serde(default, deserialize_with = "or_default")]
-    headers: Vec<Pair>,
-    #[serde(default)]
-    post_data: Option<RawPost>,
-    #[serde(default, deserialize_with = "or_default")]
-    body_size: i64,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", expecting = "a body: an object with mimeType and text or params")]
-struct RawPost {
-    #[serde(default, deserialize_with = "or_default")]
-    mime_type: String,
-    #[serde(default)]
-    text: Option<String>,
-    #[serde(default, deserialize_with = "or_default")]
-    params: Vec<Field>,
-    #[serde(default, alias = "_encoding", deserialize_with = "or_default")]
-    encoding: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", expecting = "a response: an object with status and headers")]
-struct RawResponse {
-    #[serde(default, deserialize_with = "or_default")]
-    status: i64,
-    #[serde(default, deserialize_with = "or_default")]
-    headers: Vec<Pair>,
-    #[serde(default)]
-    content: Option<RawContent>,
-    #[serde(default, deserialize_with = "or_default", rename = "redirectURL")]
-    redirect_url: String,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", expecting = "a content: an object with mimeType and text")]
-struct RawContent {
-    #[serde(default, deserialize_with = "or_default")]
-    mime_type: String,
-    #[serde(default)]
-    text: Option<String>,
-    #[serde(default, deserialize_with = "or_default")]
-    encoding: String,
-}
-
-#[derive(Deserialize)]
-#[serde(expecting = "an object with name and value")]
-struct Pair {
-    name: String,
-    #[serde(default, deserialize_with = "or_default")]
-    value: String,
-}
-
-/// A field of a form that was sent.
-#[derive(Clone, Deserialize)]
-#[serde(rename_all = "camelCase", expecting = "an object with name and value")]
-pub(in crate::convert) struct Field {
-    #[serde(default, deserialize_with = "or_default")]
-    pub(in crate::convert) name: String,
-    #[serde(default, deserialize_with = "or_default")]
-    pub(in crate::convert) value: String,
-    #[serde(default)]
-    pub(in crate::convert) file_name: Option<String>,
-    #[serde(default)]
-    pub(in crate::convert) content_type: Option<String>,
-}
-
-/// Some tools write `null` for what they do not know.
-fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
 
 /// A recorded request and its answer.
 pub(in crate::convert) struct Entry {

@@ -6,7 +6,8 @@
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
-use crate::convert::literal::{Value, identifier, text_literal};
+use crate::convert::literal::{Value, text_literal};
+use crate::convert::names::identifier;
 use crate::convert::params::Params;
 use crate::convert::request::{MARK, MARK_END, marked};
 use crate::convert::script::Notes;

@@ -7,7 +7,8 @@ use std::collections::HashSet;
 use crate::convert::jmeter::sampler::{self, Request};
 use crate::convert::jmeter::text::{Variables, field, whole};
 use crate::convert::jmeter::xml::Element;
-use crate::convert::literal::{Value, comment, identifier, text_literal, unused};
+use crate::convert::literal::{Value, comment, text_literal};
+use crate::convert::names::{identifier, unused};
 use crate::convert::script::Parts;
 
 /// An element and what stands below it.

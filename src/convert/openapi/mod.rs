@@ -12,7 +12,8 @@ use serde_json::Value as Json;
 use url::Url;
 
 use crate::convert::body::{essence, file_of, is_json};
-use crate::convert::literal::{Value, comment, identifier, text_literal, unused};
+use crate::convert::literal::{Value, comment, text_literal};
+use crate::convert::names::{identifier, unused};
 use crate::convert::openapi::document::{Document, parse};
 use crate::convert::openapi::example::Examples;
 use crate::convert::params::{Params, protect};

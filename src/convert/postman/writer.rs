@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use serde_json::Value as Json;
 use url::Url;
 
-use crate::convert::literal::{Value, comment, identifier, text_literal, unused};
+use crate::convert::literal::{Value, comment, text_literal};
+use crate::convert::names::{identifier, unused};
 use crate::convert::params::{each_leaf, protect};
 use crate::convert::postman::collection::{Request, Variable, headers_of, raw_url, with_scheme};
 use crate::convert::postman::script::{self, Meaning};

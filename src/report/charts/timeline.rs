@@ -476,7 +476,7 @@ fn generator_lag(model: &Model<'_>) -> Option<Chart> {
 /// Latency over time of one endpoint; failures are dots at the bottom.
 pub(crate) fn endpoint_charts(model: &Model<'_>, view: &EndpointView<'_>) -> Option<Chart> {
     let at = |percentile: f64| {
-        let value = move |bucket: &crate::report::model::EndpointBucket| bucket.ok.percentile_us(percentile);
+        let value = move |bucket: &crate::metrics::OutcomeTimes| bucket.ok.percentile_us(percentile);
         let width = view.width_s as f64;
         view.buckets.iter().enumerate().map(move |(index, bucket)| {
             ((index as f64 + 0.5) * width, value(bucket).map(|us| us.max(1) as f64))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::timeline::{bucket_of, width_s};
-use crate::metrics::{EndpointStats, IntervalHistograms, IntervalKind, IntervalSeries, Snapshot, Sparse};
+use crate::metrics::{EndpointStats, IntervalHistograms, IntervalSeries, OutcomeTimes, Snapshot};
 
 /// Most buckets of an endpoint's own charts: they are small, and a report has many.
 pub(super) const MOST_BUCKETS: u64 = 30;
@@ -22,16 +22,7 @@ pub struct EndpointView<'a> {
     /// Width of its buckets, seconds.
     pub width_s: u64,
     /// Its buckets from the start on.
-    pub buckets: Vec<EndpointBucket>,
-}
-
-/// Requests of an endpoint in one bucket.
-#[derive(Clone, Debug, Default)]
-pub struct EndpointBucket {
-    /// Successes.
-    pub ok: Sparse,
-    /// Failures.
-    pub failed: Sparse,
+    pub buckets: Vec<OutcomeTimes>,
 }
 
 pub(super) fn views<'a>(snapshot: &'a Snapshot, intervals: &[IntervalHistograms]) -> Vec<EndpointView<'a>> {
@@ -52,7 +43,7 @@ pub(super) fn views<'a>(snapshot: &'a Snapshot, intervals: &[IntervalHistograms]
             stats,
             time_share: time_share(snapshot, stats),
             width_s,
-            buckets: vec![EndpointBucket::default(); count],
+            buckets: vec![OutcomeTimes::default(); count],
         })
         .collect();
     for interval in intervals {
@@ -61,16 +52,7 @@ pub(super) fn views<'a>(snapshot: &'a Snapshot, intervals: &[IntervalHistograms]
             let IntervalSeries::Requests { method, name, .. } = &key.series else { continue };
             let view = ids.get(&(method.clone(), name.clone())).and_then(|&id| views.get_mut(id));
             let Some(bucket) = view.and_then(|view| view.buckets.get_mut(bucket)) else { continue };
-            let sum = match key.kind {
-                IntervalKind::Ok => &mut bucket.ok,
-                IntervalKind::Failed => &mut bucket.failed,
-                IntervalKind::Response | IntervalKind::Duration | IntervalKind::Lag => continue,
-            };
-            if key.taken_back {
-                sum.remove(values);
-            } else {
-                sum.merge(values);
-            }
+            bucket.add(key, values);
         }
     }
     views

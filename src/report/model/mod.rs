@@ -25,7 +25,7 @@ use crate::text::format;
 pub use baseline::BaselineCurves;
 #[cfg(feature = "charts")]
 pub(crate) use baseline::marked_change;
-pub use endpoints::{EndpointBucket, EndpointView};
+pub use endpoints::EndpointView;
 pub use heat::HeatMap;
 pub use timeline::{Bucket, Timeline};
 
