@@ -56,7 +56,7 @@ fn done(args: &CtlArgs) -> Result<Value, String> {
 /// The run that is meant.
 fn address(args: &CtlArgs, client: &Client) -> Result<Address, String> {
     if let Some(url) = &args.url {
-        let url = parse_url(url)?;
+        let url = parse_url(url).map_err(|problem| format!("--url '{}': {problem}", clean_line(url)))?;
         let token = args.token.clone().unwrap_or_default();
         return Ok(Address { url: url.as_str().trim_end_matches('/').to_owned(), token, pid: 0 });
     }

@@ -41,16 +41,40 @@ pub(super) fn with_frames(engine: &Engine, ast: &AST) -> AST {
         .iter_fn_def()
         .map(|function| (function, bodies.get(&function.name, function.params.len())))
         .collect();
+    // Where no closure has a `this`, none has to be kept for it, and a frame costs as much as a statement.
+    let is_kept = functions_of_file.iter().any(|(function, body)| may_pass_on(function, body));
     let closures = Closures::of(&functions_of_file);
     for (function, mut body) in functions_of_file {
-        this_parts::release(&mut body, &closures);
-        match frames.framed(function, body) {
-            Some(framed) => functions.set_script_fn(framed),
-            None => functions.set_script_fn(function.clone()),
-        };
+        let framed = is_kept.then(|| {
+            this_parts::release(&mut body, &closures);
+            frames.framed(function, body)
+        });
+        functions.set_script_fn(framed.flatten().map_or_else(|| function.clone(), Into::into));
     }
     AST::new(ast.statements().iter().cloned(), functions)
 }
+
+/// Whether a function is a closure that has a `this`, or makes pointers to functions by their names.
+fn may_pass_on(function: &ScriptFuncDef, body: &[Stmt]) -> bool {
+    let is_closure = !rhai::is_valid_identifier(&function.name);
+    body.iter().any(|statement| {
+        let mut found = false;
+        statement.walk(&mut Vec::new(), &mut |path| {
+            found |= match path.last() {
+                Some(ASTNode::Expr(Expr::ThisPtr(_))) => is_closure,
+                Some(ASTNode::Expr(Expr::FnCall(call, _)) | ASTNode::Stmt(Stmt::FnCall(call, _))) => {
+                    POINTERS.contains(&&*call.name)
+                }
+                _ => false,
+            };
+            !found
+        });
+        found
+    })
+}
+
+/// Functions that take or make a pointer to a function by its name.
+const POINTERS: [&str; 2] = ["Fn", "call_as_user"];
 
 /// Makes functions whose body is a frame. Rhai has no public name for what a body is, so the parser makes it.
 struct Frames {

@@ -252,6 +252,7 @@ fn ctl_finds_the_run_and_steers_it() {
     sandbox.run(&["ctl", "reload"]).expect_code(0);
     let url = file["url"].as_str().unwrap();
     sandbox.run(&["ctl", "users", "1", "--url", url]).expect_stderr(&["token"]).expect_code(1);
+    sandbox.run(&["ctl", "status", "--url", "x"]).expect_stderr(&["--url 'x'", "http://"]).expect_code(1);
     sandbox
         .run(&["ctl", "users", "1", "--url", &server.url()])
         .expect_stderr(&["not as rhaid"])
@@ -582,6 +583,14 @@ fn the_description_of_the_api_names_every_path() {
             "{route} is not in docs/http-api.md"
         );
     }
+}
+
+#[test]
+fn what_is_no_script_is_not_served() {
+    let sandbox = Sandbox::new();
+    sandbox.write("notes.txt", "fn iteration() {}");
+    sandbox.run(&["web", "notes.txt"]).expect_stderr(&["notes.txt", ".rhai"]).expect_code(104);
+    sandbox.run(&["web", "nosuch"]).expect_stderr(&["nosuch", "rhaid new"]).expect_code(104);
 }
 
 #[test]

@@ -56,6 +56,9 @@ fn place(path: &Path) -> Result<(PathBuf, Option<String>), String> {
             path.display()
         ));
     }
+    if path.extension().is_none_or(|extension| extension != "rhai") {
+        return Err(format!("'{}' is no Rhai script: its name has to end in .rhai", path.display()));
+    }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     Ok((folder.to_owned(), name))
