@@ -42,17 +42,17 @@ build() {
     target=${CARGO_TARGET_DIR:-$root/target}
     if [[ -z ${RHAID_BIN:-} ]]; then
         say "building rhaid"
-        (cd -- "$root" && cargo build --quiet --release --package rhaid --bin rhaid) || give_up "rhaid does not build"
+        (cd -- "$root" && cargo build --quiet --profile dist --package rhaid --bin rhaid) || give_up "rhaid does not build"
     fi
     # Built separately from rhaid, so that their features do not affect each other's dependencies.
     if [[ -z ${BARE_BIN_DIR:-} ]]; then
         say "building the bare loops"
-        (cd -- "$root" && cargo build --quiet --release --package rhaid-benchmarks --bins) ||
+        (cd -- "$root" && cargo build --quiet --profile dist --package rhaid-benchmarks --bins) ||
             give_up "the bare loops do not build"
     fi
-    RHAID=${RHAID_BIN:-$target/release/rhaid}
-    BARE_REQWEST=${BARE_BIN_DIR:-$target/release}/bare-reqwest
-    BARE_HYPER=${BARE_BIN_DIR:-$target/release}/bare-hyper
+    RHAID=${RHAID_BIN:-$target/dist/rhaid}
+    BARE_REQWEST=${BARE_BIN_DIR:-$target/dist}/bare-reqwest
+    BARE_HYPER=${BARE_BIN_DIR:-$target/dist}/bare-hyper
     local program
     for program in "$RHAID" "$BARE_REQWEST" "$BARE_HYPER"; do
         [[ -x $program ]] || give_up "expected a program at $program"
