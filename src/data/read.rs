@@ -18,14 +18,25 @@ pub(super) fn bytes(path: &Path, shown: &str, limit: u64) -> Result<Vec<u8>, Str
     if !metadata.is_file() {
         return Err(format!("'{shown}' is not a regular file"));
     }
-    let too_large = || format!("'{shown}' is larger than {}, the maximum", size(limit));
     if metadata.len() > limit {
-        return Err(too_large());
+        return Err(too_large(shown, limit));
     }
     // The size is only what it was a moment ago, so the limit holds for the reading too.
     let mut bytes = Vec::with_capacity(metadata.len() as usize);
     File::open(path).map_err(failed)?.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
+    if bytes.len() as u64 > limit { Err(too_large(shown, limit)) } else { Ok(bytes) }
+}
+
+/// The same for a file that came from another machine.
+///
+/// # Errors
+/// When it is too large, in words.
+pub(super) fn sent(content: &[u8], shown: &str, limit: u64) -> Result<Vec<u8>, String> {
+    if content.len() as u64 > limit { Err(too_large(shown, limit)) } else { Ok(content.to_vec()) }
+}
+
+fn too_large(shown: &str, limit: u64) -> String {
+    format!("'{shown}' is larger than {}, the maximum", size(limit))
 }
 
 /// The bytes as text, without a byte order mark.

@@ -2,8 +2,8 @@
 //!
 //! Invariant: the same file read in the same way is the same value for all.
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::cells::LARGEST_TEXT;
@@ -67,17 +67,54 @@ impl Loaded {
     }
 }
 
+/// The data files of a script that came from another machine.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SentFiles {
+    /// The file that each path of the script means.
+    pub(crate) meant: BTreeMap<String, PathBuf>,
+    /// What those files hold.
+    pub(crate) contents: BTreeMap<PathBuf, Arc<[u8]>>,
+}
+
+/// Where files are.
+#[derive(Debug)]
+enum Place {
+    Folders(Folders),
+    #[cfg_attr(not(feature = "cluster"), allow(dead_code, reason = "sent in a cluster only"))]
+    Sent(SentFiles),
+}
+
+impl Default for Place {
+    fn default() -> Place {
+        Place::Folders(Folders::default())
+    }
+}
+
 /// See the module's description.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    folders: Folders,
+    place: Place,
+    /// The file that each path of the script means, as far as it has asked.
+    meant: Mutex<BTreeMap<String, PathBuf>>,
     files: Mutex<HashMap<(PathBuf, Form), Loaded>>,
 }
 
 impl Registry {
     /// A registry of files below these folders.
     pub(crate) fn new(folders: Folders) -> Registry {
-        Registry { folders, files: Mutex::default() }
+        Registry { place: Place::Folders(folders), ..Registry::default() }
+    }
+
+    /// A registry of files that came from another machine; nothing is read from this one.
+    #[cfg_attr(not(feature = "cluster"), allow(dead_code, reason = "sent in a cluster only"))]
+    pub(crate) fn sent(files: SentFiles) -> Registry {
+        Registry { place: Place::Sent(files), ..Registry::default() }
+    }
+
+    /// The file that each path of the script means, as far as it has asked.
+    #[cfg_attr(not(feature = "cluster"), allow(dead_code, reason = "sent in a cluster only"))]
+    pub(crate) fn meant(&self) -> BTreeMap<String, PathBuf> {
+        self.meant.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The files that were read.
@@ -92,20 +129,57 @@ impl Registry {
     /// # Errors
     /// When it may not or cannot be read, in words.
     pub(crate) fn load(&self, path: &str, form: Form) -> Result<Loaded, String> {
-        let key = (self.folders.find(path)?, form);
+        let key = (self.place.find(path)?, form);
+        self.meant.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), key.0.clone());
         // Held while the file is read: another thread that wants it waits instead of reading it again.
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(loaded) = files.get(&key).filter(|loaded| loaded.is_current()) {
             return Ok(loaded.clone());
         }
-        let loaded = read(&key.0, path, &key.1)?;
+        let loaded = self.place.read(&key.0, path, &key.1)?;
         files.insert(key, loaded.clone());
         Ok(loaded)
     }
 }
 
-fn read(file: &std::path::Path, shown: &str, form: &Form) -> Result<Loaded, String> {
-    let text = |limit| read::text(read::bytes(file, shown, limit)?, shown);
+impl Place {
+    /// The file that a script means.
+    fn find(&self, path: &str) -> Result<PathBuf, String> {
+        match self {
+            Place::Folders(folders) => folders.find(path),
+            Place::Sent(sent) => sent.meant.get(path).cloned().ok_or_else(|| {
+                format!(
+                    "'{path}' did not come with the run: a run on several machines sends the data files that the script \
+                     reads when it is loaded first"
+                )
+            }),
+        }
+    }
+
+    fn read(&self, file: &Path, shown: &str, form: &Form) -> Result<Loaded, String> {
+        match self {
+            Place::Folders(_) => {
+                let open = || SteadyFile::open(file, shown);
+                read(|limit| read::bytes(file, shown, limit), open, shown, form)
+            }
+            Place::Sent(sent) => {
+                let lost = || format!("'{shown}' did not come with the run");
+                let content = sent.contents.get(file).ok_or_else(lost)?;
+                let bytes = |limit| read::sent(content, shown, limit);
+                read(bytes, || Ok(SteadyFile::in_memory(content.clone(), shown)), shown, form)
+            }
+        }
+    }
+}
+
+/// What a form makes of a file, given how its bytes are read up to a limit, and how it is opened.
+fn read(
+    bytes: impl Fn(u64) -> Result<Vec<u8>, String>,
+    open: impl Fn() -> Result<SteadyFile, String>,
+    shown: &str,
+    form: &Form,
+) -> Result<Loaded, String> {
+    let text = |limit| read::text(bytes(limit)?, shown);
     let table = |rows| Loaded::Table(Arc::new(Table::new(shown, rows)));
     let about = |problem: String| format!("'{shown}' {problem}");
     Ok(match form {
@@ -121,7 +195,7 @@ fn read(file: &std::path::Path, shown: &str, form: &Form) -> Result<Loaded, Stri
             Json::Value(text) => Loaded::Json(text.into()),
         },
         Form::Text => Loaded::Text(text(LARGEST_VALUE)?.into()),
-        Form::Bytes => Loaded::Bytes(read::bytes(file, shown, LARGEST_BYTES)?.into()),
-        Form::File => Loaded::File(Arc::new(SteadyFile::open(file, shown)?)),
+        Form::Bytes => Loaded::Bytes(bytes(LARGEST_BYTES)?.into()),
+        Form::File => Loaded::File(Arc::new(open()?)),
     })
 }

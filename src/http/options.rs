@@ -3,8 +3,12 @@
 //! Owns the plain values and their defaults. Leaves checking them to [`Transport::new`](super::Transport::new).
 //! Invariant: pure data; nothing here reads a file or the environment.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 /// HTTP settings of a run; pure data.
 #[derive(Clone, Debug)]
@@ -25,6 +29,8 @@ pub struct HttpOptions {
     pub ca_file: Option<PathBuf>,
     /// PEM file with the client certificate chain and its private key.
     pub client_cert: Option<PathBuf>,
+    /// What those two files hold, where that is at hand, by their paths; others are read.
+    pub contents: BTreeMap<PathBuf, Arc<[u8]>>,
     /// The proxy.
     pub proxy: ProxyChoice,
     /// Value of the `user-agent` header.
@@ -49,6 +55,7 @@ impl Default for HttpOptions {
             insecure: false,
             ca_file: None,
             client_cert: None,
+            contents: BTreeMap::new(),
             proxy: ProxyChoice::None,
             user_agent: concat!("rhaid/", env!("CARGO_PKG_VERSION")).to_owned(),
             max_redirects: 10,
@@ -60,7 +67,7 @@ impl Default for HttpOptions {
 }
 
 /// The proxy for requests.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProxyChoice {
     /// No proxy, whatever the environment says: a load test measures the target, not a proxy in front of it.
     #[default]
@@ -83,7 +90,7 @@ impl ProxyChoice {
 }
 
 /// The HTTP version.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum VersionChoice {
     /// Negotiated by ALPN on `https`, HTTP/1.1 on `http`.
     #[default]
@@ -120,7 +127,7 @@ impl VersionChoice {
 
 /// Which address of a name a new connection goes to. Those that did not answer lately are left out, and if the one chosen
 /// does not answer, the next is tried.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DnsChoice {
     /// The first one.
     First,

@@ -46,7 +46,7 @@ impl Tls {
     pub(super) fn new(options: &HttpOptions) -> Result<Tls, SetupError> {
         let provider = Arc::new(ring::default_provider());
         let extra_roots = match &options.ca_file {
-            Some(path) => certificates(path)?,
+            Some(path) => certificates(&read(options, path)?, path)?,
             None => Vec::new(),
         };
         // Adding them to a store that is thrown away tells whether they can be used at all.
@@ -57,7 +57,7 @@ impl Tls {
             })?;
         }
         let client = match &options.client_cert {
-            Some(path) => Some(client_certificate(path, &provider)?),
+            Some(path) => Some(client_certificate(&read(options, path)?, path, &provider)?),
             None => None,
         };
         Ok(Tls {
@@ -113,15 +113,18 @@ impl Tls {
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, SetupError> {
+fn read(options: &HttpOptions, path: &Path) -> Result<Arc<[u8]>, SetupError> {
+    if let Some(content) = options.contents.get(path) {
+        return Ok(content.clone());
+    }
     read_file(path, LARGEST_FILE)
+        .map(Arc::from)
         .map_err(|error| SetupError::File { path: path.to_owned(), reason: error.to_string() })
 }
 
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError> {
+fn certificates(text: &[u8], path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError> {
     let pem = |reason: String| SetupError::Pem { path: path.to_owned(), reason };
-    let text = read(path)?;
-    let found: Vec<_> = CertificateDer::pem_slice_iter(&text)
+    let found: Vec<_> = CertificateDer::pem_slice_iter(text)
         .collect::<Result<_, _>>()
         .map_err(|error| pem(error.to_string()))?;
     if found.is_empty() {
@@ -130,10 +133,14 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, SetupError>
     Ok(found)
 }
 
-fn client_certificate(path: &Path, provider: &CryptoProvider) -> Result<Arc<SingleCertAndKey>, SetupError> {
+fn client_certificate(
+    text: &[u8],
+    path: &Path,
+    provider: &CryptoProvider,
+) -> Result<Arc<SingleCertAndKey>, SetupError> {
     let pem = |reason: String| SetupError::Pem { path: path.to_owned(), reason };
-    let chain = certificates(path)?;
-    let key = PrivateKeyDer::from_pem_slice(&read(path)?).map_err(|error| {
+    let chain = certificates(text, path)?;
+    let key = PrivateKeyDer::from_pem_slice(text).map_err(|error| {
         pem(format!("it contains no usable private key besides the certificate ({error})"))
     })?;
     let pair = CertifiedKey::from_der(chain, key, provider).map_err(|error| pem(tls_reason(&error)))?;

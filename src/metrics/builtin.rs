@@ -253,7 +253,7 @@ pub fn markdown() -> String {
 }
 
 /// A metric that a script declares.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CustomMetric {
     /// Its name.
     pub name: String,

@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// A step of a few seconds cannot resolve less than a twentieth of the rate.
 const NARROW: f64 = 0.05;
 
@@ -14,7 +16,7 @@ const NARROW: f64 = 0.05;
 const RAISE: f64 = 2.0;
 
 /// The settings of a search.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CapacityPlan {
     /// The threshold to meet, in the usual syntax.
     pub limit: String,

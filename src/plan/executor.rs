@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::stage::{Stage, check_stages};
 
 /// Default maximum number of virtual users of an open model.
@@ -17,7 +19,7 @@ pub const DEFAULT_MAX_DURATION: Duration = Duration::from_secs(600);
 pub(crate) const MOST_RATE: f64 = 10_000_000.0;
 
 /// How a scenario's iterations are started.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Executor {
     /// Users are started at a constant rate, each runs one iteration after another, until the end of the run.
     Users {
@@ -97,7 +99,7 @@ pub enum Executor {
 }
 
 /// The users that run the iterations of an open model, and what happens when no user is free.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Open {
     /// Users created at the start.
     pub pre_allocated_vus: u64,
@@ -121,7 +123,7 @@ impl Default for Open {
 }
 
 /// How arrivals are spread over time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Arrivals {
     /// Evenly: iteration *i* of a constant rate is due at *i* divided by the rate.
     #[default]
@@ -137,7 +139,7 @@ impl Arrivals {
 }
 
 /// What happens to an iteration of an open model that is due while no user is free.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Late {
     /// It waits for a free user.
     #[default]

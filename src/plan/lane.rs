@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::executor::Executor;
 use super::scenario::ScenarioPlan;
 
@@ -12,7 +14,7 @@ use super::scenario::ScenarioPlan;
 pub const MIX: &str = "users";
 
 /// One executor and its scenarios.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LanePlan {
     /// Name of its scenario, or [`MIX`].
     pub name: String,
@@ -35,7 +37,7 @@ pub struct LanePlan {
 }
 
 /// A part of the iterations of a rate: of each `period` iterations, those at `offsets`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateShare {
     /// Length of the pattern.
     pub period: u64,

@@ -30,4 +30,6 @@ pub use record::RunRecord;
 pub use scenario::{ScenarioPlan, TaskOrder, TaskPlan, Wait};
 pub use stage::{RunStages, Stage, parse_rate, parse_stages};
 pub(crate) use test_plan::MOST_USERS;
+#[cfg(feature = "cluster")]
+pub(crate) use test_plan::cores;
 pub use test_plan::{DEFAULT_STOP_TIMEOUT, PlanError, TestPlan};

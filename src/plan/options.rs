@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::capacity::CapacityPlan;
 use super::executor::{Arrivals, Late};
 use super::stage::RunStages;
@@ -83,7 +85,7 @@ pub struct Options {
 }
 
 /// One layer of HTTP settings.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HttpLayer {
     /// Headers of every request.
     pub headers: BTreeMap<String, String>,

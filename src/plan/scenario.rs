@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::executor::Executor;
 
 /// A named group of virtual users.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ScenarioPlan {
     /// Unique name.
     pub name: String,
@@ -67,7 +69,7 @@ impl ScenarioPlan {
 }
 
 /// A script function that an iteration can run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskPlan {
     /// Name of the function; it takes no arguments.
     pub function: String,
@@ -87,7 +89,7 @@ impl TaskPlan {
 }
 
 /// How the next task of a scenario is chosen.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum TaskOrder {
     /// At random, by weight.
     #[default]
@@ -106,7 +108,7 @@ pub enum TaskOrder {
 }
 
 /// The wait after an iteration; all times in seconds.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum Wait {
     /// No wait.
     #[default]

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::capacity::CapacityPlan;
 use super::chain::unreachable;
 use super::executor::{DEFAULT_MAX_DURATION, Executor, Late};
@@ -24,7 +26,7 @@ const DEFAULT_SETUP_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) const MOST_USERS: u64 = 1_000_000;
 
 /// A run that is ready to start.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestPlan {
     /// Base URL for scenarios without their own.
     pub host: Option<String>,
@@ -273,7 +275,8 @@ fn each_task_once(scenarios: &mut [ScenarioPlan]) {
     }
 }
 
-fn cores() -> usize {
+/// Worker threads of a machine, unless somebody says otherwise.
+pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get())
 }
 

@@ -4,6 +4,7 @@
 //! as it would for a run. Makes no load.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
@@ -134,7 +135,7 @@ pub(super) fn analyse_aside(
             (Ok(analysis), 0) => analysis,
             _ => {
                 let problem = Problem::from_error(&nested_too_deeply(&sources));
-                Analysis { problems: vec![problem], is_library: false }
+                Analysis { problems: vec![problem], is_library: false, env_names: BTreeSet::new() }
             }
         }
     })

@@ -31,6 +31,9 @@ pub enum RunError {
     /// The script cannot be run as it is set up; found out while it ran.
     #[error("{0}")]
     Misconfigured(String),
+    /// It cannot run on other machines, or what one of them got is not complete.
+    #[error("{0}")]
+    Unsendable(String),
     /// The system refuses a thread or an event loop.
     #[error("cannot start a thread for the run: {0}")]
     Thread(#[source] std::io::Error),

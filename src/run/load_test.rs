@@ -51,6 +51,9 @@ pub struct LoadTest {
     pub(super) fails_on: FailsOn,
     /// A parameter without a value is no error.
     pub(super) listing: bool,
+    /// Set when the test comes from another machine.
+    #[cfg(feature = "cluster")]
+    pub(super) sent: Option<Arc<super::job::Sent>>,
 }
 
 impl LoadTest {
@@ -72,7 +75,7 @@ impl LoadTest {
         LoadTest::new(Sources::from_text(name, text), PathBuf::from(name))
     }
 
-    fn new(sources: Sources, script: PathBuf) -> LoadTest {
+    pub(super) fn new(sources: Sources, script: PathBuf) -> LoadTest {
         LoadTest {
             sources,
             script,
@@ -88,6 +91,8 @@ impl LoadTest {
             origin: Origin::default(),
             fails_on: FailsOn::default(),
             listing: false,
+            #[cfg(feature = "cluster")]
+            sent: None,
         }
     }
 

@@ -9,6 +9,9 @@ mod error;
 mod facts;
 mod handle;
 mod http_options;
+#[cfg(feature = "cluster")]
+#[allow(dead_code, reason = "the cluster uses it, which is not here yet")]
+mod job;
 mod lanes;
 mod limits;
 mod load_test;

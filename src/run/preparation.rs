@@ -31,6 +31,11 @@ impl LoadTest {
         let samples = std::mem::take(&mut self.samples);
         // 32 bits are enough to tell runs apart and short enough to be typed again.
         let random_seed = rand::random::<u32>();
+        #[cfg(feature = "cluster")]
+        if let Some(sent) = self.sent.clone() {
+            let (info, shared) = self.unpack(&sent)?;
+            return Ok(Prepared { info, shared, resources, samples });
+        }
         let (info, shared) = self.check(u64::from(random_seed))?;
         Ok(Prepared { info, shared, resources, samples })
     }
@@ -39,13 +44,15 @@ impl LoadTest {
     pub(super) fn inputs(&self, seed: u64) -> ScriptInputs {
         let options = self.options.clone().or(self.lower.clone());
         let folders = Folders::new(&self.script, &options.data_roots);
-        let common = Arc::new(Common { data: Registry::new(folders), ..Common::default() });
+        let common = Common { data: Registry::new(folders), ..Common::default() };
+        #[cfg(feature = "cluster")]
+        let common = self.sent.as_ref().map_or(common, |sent| sent.common());
         ScriptInputs {
             params: options.params,
             env: options.env,
             listing: self.listing,
             seed,
-            common,
+            common: Arc::new(common),
             http_debug: self.http_debug,
         }
     }
@@ -67,6 +74,8 @@ impl LoadTest {
             origin: Origin::default(),
             fails_on: FailsOn::default(),
             listing: true,
+            #[cfg(feature = "cluster")]
+            sent: None,
         }
     }
 

@@ -24,6 +24,7 @@ use super::declare::Declarations;
 use super::ending::{Ending, ScriptResult, Stopped};
 use super::endpoint::EndpointCache;
 use super::engine::ScriptEngine;
+use super::environment::Environment;
 use super::error::CallEnd;
 use super::events::ScriptEvent;
 use super::message::{Level, Message, MessageSink};
@@ -77,6 +78,8 @@ pub(crate) struct Common {
     pub(crate) data: Registry,
     /// The store that scripts share.
     pub(crate) store: Store,
+    /// Variables of the environment.
+    pub(crate) environment: Environment,
     /// Values that must not be shown.
     pub(crate) secrets: Secrets,
     /// Set when, while only the declarations matter, something stood in for a value that was not given.
@@ -323,6 +326,11 @@ impl Host {
         self.load_started.set(Instant::now());
         self.took_too_much.set(false);
         self.begin_memory(0);
+    }
+
+    /// Whether the top level runs.
+    pub(crate) fn is_loading(&self) -> bool {
+        self.declarations.borrow().is_some()
     }
 
     /// What the top level declares.

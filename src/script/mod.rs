@@ -12,6 +12,7 @@ mod declare;
 mod ending;
 mod endpoint;
 mod engine;
+mod environment;
 mod error;
 mod events;
 mod habits;
@@ -44,6 +45,8 @@ pub(crate) use check::{Analysis, analyse};
 pub use declare::Param;
 pub(crate) use ending::{Ending, Stopped, Waiter};
 pub(crate) use engine::{LoadError, Loaded, ScriptEngine, ScriptPlan};
+#[cfg(feature = "cluster")]
+pub(crate) use environment::Environment;
 pub(crate) use error::{CallEnd, VALUE_TOO_DEEP};
 pub(crate) use events::{EventFields, ScriptEvent};
 pub(crate) use habits::foreign_file;

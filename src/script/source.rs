@@ -37,6 +37,9 @@ pub(crate) struct Sources {
     is_text: bool,
     /// Folders that imports are looked for in after that of the importing file.
     roots: Vec<PathBuf>,
+    /// It came from another machine: there are no files but those whose texts are here.
+    #[serde(default)]
+    is_closed: bool,
     texts: Arc<Mutex<BTreeMap<String, Arc<str>>>>,
 }
 
@@ -53,13 +56,41 @@ impl Sources {
     /// A script given as text; `name` is used in messages, and imports are relative to it.
     pub(crate) fn from_text(name: &str, text: &str) -> Sources {
         let texts = BTreeMap::from([(name.to_owned(), Arc::from(text))]);
-        Sources { main: name.into(), is_text: true, roots: Vec::new(), texts: Arc::new(Mutex::new(texts)) }
+        Sources {
+            main: name.into(),
+            is_text: true,
+            roots: Vec::new(),
+            is_closed: false,
+            texts: Arc::new(Mutex::new(texts)),
+        }
     }
 
     /// Adds a folder in which imports are looked up.
     pub(crate) fn with_root(mut self, folder: &Path) -> Sources {
         self.roots.push(folder.to_owned());
         self
+    }
+
+    /// The same without the files of this machine, for a script that comes from another one.
+    pub(crate) fn closed(self) -> Sources {
+        Sources { is_closed: true, ..self }
+    }
+
+    /// A script from another machine, with the texts of all its files.
+    #[cfg_attr(not(feature = "cluster"), allow(dead_code, reason = "sent in a cluster only"))]
+    pub(crate) fn sent(main: &str, roots: Vec<PathBuf>, texts: BTreeMap<String, Arc<str>>) -> Sources {
+        Sources { roots, texts: Arc::new(Mutex::new(texts)), is_closed: true, ..Sources::from_text(main, "") }
+    }
+
+    /// Folders that imports are looked for in after that of the importing file.
+    #[cfg_attr(not(feature = "cluster"), allow(dead_code, reason = "sent in a cluster only"))]
+    pub(crate) fn roots(&self) -> &[PathBuf] {
+        &self.roots
+    }
+
+    /// Whether it came from another machine.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed
     }
 
     /// The script reread from its files. A script given as text stays the same.
@@ -74,7 +105,7 @@ impl Sources {
 
     /// An error in words when one of those folders is none.
     pub(crate) fn check_roots(&self) -> Result<(), String> {
-        match self.roots.iter().find(|root| !root.is_dir()) {
+        match self.roots.iter().find(|root| !self.is_closed && !root.is_dir()) {
             Some(root) => Err(format!("the library folder '{}' is not a folder", root.display())),
             None => Ok(()),
         }
@@ -112,6 +143,12 @@ impl Sources {
         if let Some(text) = self.text(&name) {
             return Ok((name, text));
         }
+        if self.is_closed && !path.starts_with("std/") {
+            return Err(format!(
+                "the import of \"{path}\" is not among the files that came with the run; a run on several machines sends \
+                 those that the script imports by a literal path"
+            ));
+        }
         if !path.starts_with("std/") {
             self.check_inside(path, Path::new(&name))?;
         }
@@ -138,11 +175,12 @@ impl Sources {
     /// The file that an import means: beside the importing file, or else below the first root that has it.
     fn locate(&self, from: &str, path: &str) -> String {
         let beside = relative(from, path);
-        if self.text(&beside).is_some() || Path::new(&beside).exists() {
+        let is_on_disk = |name: &str| !self.is_closed && Path::new(name).exists();
+        if self.text(&beside).is_some() || is_on_disk(&beside) {
             return beside;
         }
-        let below = self.roots.iter().map(|root| in_folder(root, path));
-        below.into_iter().find(|name| Path::new(name).exists()).unwrap_or(beside)
+        let mut below = self.roots.iter().map(|root| in_folder(root, path));
+        below.find(|name| self.text(name).is_some() || is_on_disk(name)).unwrap_or(beside)
     }
 
     /// That a file is in the script's folder or below one of the roots, also when links are followed: the same as
@@ -293,6 +331,29 @@ mod tests {
         let error = sources.import(&main, "nosuch").unwrap_err();
         assert!(error.contains("main/nosuch.rhai") && error.contains("two)"), "{error}");
         assert!(sources.with_root(Path::new("/nosuch")).check_roots().unwrap_err().contains("/nosuch"));
+    }
+
+    #[test]
+    fn a_script_from_another_machine_finds_what_came_with_it_and_nothing_of_this_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::create_dir_all(path("main")).unwrap();
+        std::fs::create_dir_all(path("lib")).unwrap();
+        std::fs::write(path("lib/a.rhai"), "theirs").unwrap();
+        let main = path("main/main.rhai").display().to_string();
+        let sources = Sources::from_text(&main, "").with_root(&path("lib"));
+        sources.import(&main, "a").unwrap();
+        let sent: Sources = serde_json::from_str(&serde_json::to_string(&sources).unwrap()).unwrap();
+        let sent = sent.closed();
+        std::fs::remove_file(path("lib/a.rhai")).unwrap();
+        std::fs::write(path("main/a.rhai"), "ours").unwrap();
+        std::fs::write(path("main/b.rhai"), "ours").unwrap();
+        assert_eq!(&*sent.import(&main, "a").unwrap().1, "theirs");
+        assert!(sent.import(&main, "std/expect").is_ok());
+        let error = sent.import(&main, "b").unwrap_err();
+        assert!(error.contains("\"b\" is not among the files that came with the run"), "{error}");
+        std::fs::remove_dir_all(path("lib")).unwrap();
+        assert_eq!(sent.check_roots(), Ok(()));
     }
 
     #[cfg(unix)]

@@ -1,4 +1,5 @@
-//! A file that stays as it is: opened once, read in pieces at any place, by any thread.
+//! A file that stays as it is: opened once, read in pieces at any place, by any thread. One that came from another machine
+//! is in memory.
 //!
 //! Invariant: what is read is what the file held when it was opened; a file that has changed since is an error. Whoever
 //! reads a file to its end calls [`SteadyFile::check`] before and after.
@@ -6,16 +7,26 @@
 use std::fs::{File, Metadata};
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// See the module's description.
 #[derive(Debug)]
 pub(crate) struct SteadyFile {
-    file: File,
+    content: Content,
     /// As messages name it.
     name: String,
     size: u64,
-    modified: Option<SystemTime>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Disk {
+        file: File,
+        modified: Option<SystemTime>,
+    },
+    #[cfg_attr(not(feature = "cluster"), allow(dead_code, reason = "files are sent in a cluster only"))]
+    Memory(Arc<[u8]>),
 }
 
 impl SteadyFile {
@@ -35,12 +46,13 @@ impl SteadyFile {
         }
         let file = File::open(path).map_err(failed)?;
         let metadata = file.metadata().map_err(failed)?;
-        Ok(SteadyFile {
-            file,
-            name: name.to_owned(),
-            size: metadata.len(),
-            modified: metadata.modified().ok(),
-        })
+        let content = Content::Disk { file, modified: metadata.modified().ok() };
+        Ok(SteadyFile { content, name: name.to_owned(), size: metadata.len() })
+    }
+
+    /// A file whose content is at hand.
+    pub(crate) fn in_memory(bytes: Arc<[u8]>, name: &str) -> SteadyFile {
+        SteadyFile { size: bytes.len() as u64, content: Content::Memory(bytes), name: name.to_owned() }
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -57,14 +69,15 @@ impl SteadyFile {
     /// # Errors
     /// When it is not, in words that are the same for the same change.
     pub(crate) fn check(&self) -> Result<(), String> {
-        let metadata = self.file.metadata().map_err(|error| self.unreadable(&error))?;
+        let Content::Disk { file, modified } = &self.content else { return Ok(()) };
+        let metadata = file.metadata().map_err(|error| self.unreadable(&error))?;
         if metadata.len() < self.size {
             return Err(self.changed("has become shorter"));
         }
         if metadata.len() > self.size {
             return Err(self.changed("has become longer"));
         }
-        if metadata.modified().ok() != self.modified {
+        if metadata.modified().ok() != *modified {
             return Err(self.changed("has changed"));
         }
         if is_removed(&metadata) {
@@ -78,10 +91,18 @@ impl SteadyFile {
     /// # Errors
     /// When they are not there, in words.
     pub(crate) fn read(&self, place: u64, length: usize) -> Result<Vec<u8>, String> {
+        let file = match &self.content {
+            Content::Disk { file, .. } => file,
+            Content::Memory(bytes) => {
+                let start = usize::try_from(place).ok();
+                let piece = start.and_then(|start| bytes.get(start..start.checked_add(length)?));
+                return piece.map(<[u8]>::to_vec).ok_or_else(|| self.changed("has become shorter"));
+            }
+        };
         let mut bytes = vec![0; length];
         let mut filled = 0;
         while filled < length {
-            match read_at(&self.file, &mut bytes[filled..], place + filled as u64) {
+            match read_at(file, &mut bytes[filled..], place + filled as u64) {
                 Ok(0) => return Err(self.changed("has become shorter")),
                 Ok(read) => filled += read,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -148,6 +169,14 @@ mod tests {
         assert_eq!((file.name(), file.size(), file.check()), ("f.bin", 10, Ok(())));
         assert_eq!(file.read(7, 3), Ok(b"789".to_vec()));
         assert_eq!(file.read(0, 2), Ok(b"01".to_vec()));
+    }
+
+    #[test]
+    fn so_are_those_of_a_file_in_memory() {
+        let file = SteadyFile::in_memory(Arc::from(*b"0123456789"), "f.bin");
+        assert_eq!((file.name(), file.size(), file.check()), ("f.bin", 10, Ok(())));
+        assert_eq!(file.read(7, 3), Ok(b"789".to_vec()));
+        assert!(file.read(7, 4).is_err() && file.read(u64::MAX, 1).is_err());
     }
 
     #[test]

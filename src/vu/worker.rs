@@ -196,7 +196,12 @@ impl Worker {
     /// here, although it did aside, the old one stays.
     pub(crate) fn reload(&self, sources: &Sources, variables: &BTreeMap<String, Value>) {
         self.host.set_messages(Arc::new(|_| {}));
-        let loaded = load_script(sources, &self.host, &self.shared.extensions, variables, |script, _| script);
+        let sources = match self.shared.sources.is_closed() {
+            true => sources.clone().closed(),
+            false => sources.clone(),
+        };
+        let loaded =
+            load_script(&sources, &self.host, &self.shared.extensions, variables, |script, _| script);
         self.host.set_messages(self.shared.messages.clone());
         match loaded {
             Ok(script) => {

@@ -36,26 +36,40 @@ calls! {
 pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     let mut module = Module::new();
     let h = host.clone();
-    module.set_native_fn("get", move |name: ImmutableString| -> ScriptResult<Dynamic> {
-        Ok(lookup(&h, &name).map_or(Dynamic::UNIT, Dynamic::from))
+    module.set_native_fn("get", move |context: NativeCallContext, name: ImmutableString| {
+        placed(&context, get(&h, &name, Dynamic::UNIT))
     });
     let h = host.clone();
-    module.set_native_fn("get", move |name: ImmutableString, default: Dynamic| -> ScriptResult<Dynamic> {
-        Ok(lookup(&h, &name).map_or(default, Dynamic::from))
-    });
+    module.set_native_fn(
+        "get",
+        move |context: NativeCallContext, name: ImmutableString, default: Dynamic| {
+            placed(&context, get(&h, &name, default))
+        },
+    );
     let h = host.clone();
     module.set_native_fn("require", move |context: NativeCallContext, name: ImmutableString| {
-        let missing = || {
-            let hint = "set it in the environment or with -e";
-            format!("the variable {name} is not set; {hint} {name}=VALUE").into()
-        };
-        placed(&context, lookup(&h, &name).ok_or_else(missing))
+        placed(&context, require(&h, &name))
     });
     engine.register_static_module("env", module.into());
 }
 
+fn get(host: &Rc<Host>, name: &str, default: Dynamic) -> ScriptResult<Dynamic> {
+    Ok(lookup(host, name)?.map_or(default, Dynamic::from))
+}
+
+fn require(host: &Rc<Host>, name: &str) -> ScriptResult<String> {
+    let hint = "set it in the environment or with -e";
+    Ok(lookup(host, name)?.ok_or_else(|| format!("the variable {name} is not set; {hint} {name}=VALUE"))?)
+}
+
 /// A given value (the scenario's first), or one from the environment.
-pub(super) fn lookup(host: &Rc<Host>, name: &str) -> Option<String> {
+///
+/// # Errors
+/// When the run came from another machine, and this variable did not come with it.
+pub(super) fn lookup(host: &Rc<Host>, name: &str) -> Result<Option<String>, String> {
     let of_scenario = host.current().and_then(|vu| vu.env.get(name).cloned());
-    of_scenario.or_else(|| host.inputs.env.get(name).cloned()).or_else(|| std::env::var(name).ok())
+    match of_scenario.or_else(|| host.inputs.env.get(name).cloned()) {
+        Some(given) => Ok(Some(given)),
+        None => host.inputs.common.environment.get(name, host.is_loading()),
+    }
 }

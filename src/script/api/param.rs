@@ -91,7 +91,7 @@ struct Settings {
 
 fn param(host: &Rc<Host>, name: &str, default: Option<Dynamic>, settings: &Map) -> ScriptResult<Dynamic> {
     let settings = read(name, default.as_ref(), settings)?;
-    let given = given(host, name);
+    let given = given(host, name)?;
     if let (true, Some(given)) = (settings.secret, &given) {
         // Before it is parsed: an error would show it.
         host.inputs.common.secrets.add(given)?;
@@ -187,8 +187,11 @@ fn mask(host: &Rc<Host>, value: &Dynamic) -> Result<(), String> {
 }
 
 /// `--param name=value`, else `RHAID_PARAM_NAME`.
-fn given(host: &Rc<Host>, name: &str) -> Option<String> {
-    host.inputs.params.get(name).cloned().or_else(|| std::env::var(variable(name)).ok())
+fn given(host: &Rc<Host>, name: &str) -> Result<Option<String>, String> {
+    match host.inputs.params.get(name) {
+        Some(given) => Ok(Some(given.clone())),
+        None => host.inputs.common.environment.get(&variable(name), true),
+    }
 }
 
 fn variable(name: &str) -> String {

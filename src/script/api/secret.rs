@@ -50,7 +50,10 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
 
 /// The value of a parameter, of `-e` or of the environment, masked from then on.
 fn secret(host: &Rc<Host>, name: &str, default: Option<Dynamic>) -> ScriptResult<String> {
-    let given = host.inputs.params.get(name).cloned().or_else(|| env::lookup(host, name));
+    let given = match host.inputs.params.get(name) {
+        Some(given) => Some(given.clone()),
+        None => env::lookup(host, name)?,
+    };
     let default = default.map(|default| convert::plain("secret::get: the default", &default)).transpose()?;
     match given.or(default) {
         Some(value) => {

@@ -15,7 +15,7 @@ mod responses;
 mod syntax;
 mod walk;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::rc::Rc;
 
 use rhai::{OptimizationLevel, Position};
@@ -40,6 +40,9 @@ pub(crate) struct Analysis {
     pub(crate) problems: Vec<Problem>,
     /// The script declares nothing and has no `iteration`: it can only be imported.
     pub(crate) is_library: bool,
+    /// Environment variables that it asks for by a literal name.
+    #[cfg_attr(not(feature = "cluster"), allow(dead_code, reason = "sent in a cluster only"))]
+    pub(crate) env_names: BTreeSet<String>,
 }
 
 /// Analyses a script and the files it imports.
@@ -78,7 +81,7 @@ pub(crate) fn analyse(sources: &Sources, host: &Rc<Host>, extensions: &[Extensio
     let mut problems = findings.problems;
     let order = |file: &str| project.files.iter().position(|known| known.name == file);
     problems.sort_by_key(|problem| (order(&problem.file), problem.line, problem.column));
-    Analysis { problems, is_library }
+    Analysis { problems, is_library, env_names: project.env_names }
 }
 
 /// What was found so far.

@@ -59,6 +59,8 @@ pub(super) struct Project {
     pub(super) guarded: BTreeSet<String>,
     /// Functions that are called with the variables of their callers.
     pub(super) open_functions: BTreeSet<String>,
+    /// Environment variables that it asks for by a literal name.
+    pub(super) env_names: BTreeSet<String>,
 }
 
 impl Project {
@@ -134,6 +136,11 @@ impl Project {
                     (&*call.name, &*call.args)
                 {
                     self.guarded.insert(name.to_string());
+                }
+                if let ([module], [Expr::StringConstant(name, _), ..]) = (&*call.namespace.path, &*call.args)
+                    && matches!(&*module.name, "env" | "secret")
+                {
+                    self.env_names.insert(name.to_string());
                 }
                 if call.capture_parent_scope {
                     self.open_functions.insert(call.name.to_string());
