@@ -26,6 +26,7 @@ use crate::plan::parse_stages;
 use crate::report::{Look, Model, html_report, junit, markdown, summary};
 use crate::results::{StoredRun, run_json};
 use crate::scrape::{Document, Patterns, Selectors};
+use crate::share::Share;
 use crate::{LoadTest, cli, convert, results, script, text, ws};
 
 /// The CPU time that one input may take.
@@ -186,7 +187,7 @@ fn loaded(data: &[u8], form: Form) -> Result<Loaded, String> {
     }
     let folder = FOLDER.with(|folder| folder.get_or_init(own_folder).clone());
     fs::write(folder.join("data"), data).unwrap();
-    Registry::new(Folders::new(&folder.join("script.rhai"), &[])).load("data", form)
+    Registry::new(Folders::new(&folder.join("script.rhai"), &[]), Share::default()).load("data", form)
 }
 
 /// A folder that no other process or thread has.

@@ -50,6 +50,7 @@ pub mod results;
 mod run;
 mod scrape;
 mod script;
+mod share;
 mod system;
 #[cfg(feature = "target")]
 pub mod target;

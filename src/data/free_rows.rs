@@ -14,10 +14,10 @@ pub(super) struct FreeRows {
 }
 
 impl FreeRows {
-    pub(super) fn take(&self, rows: usize) -> Option<u32> {
+    /// `all` are those that are free at first.
+    pub(super) fn take(&self, all: impl FnOnce() -> VecDeque<u32>) -> Option<u32> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        // Tables have fewer rows than 32 bits can count; see `cells` and `json_rows`.
-        free.get_or_insert_with(|| (0..rows as u32).collect()).pop_front()
+        free.get_or_insert_with(all).pop_front()
     }
 
     pub(super) fn give_back(&self, row: u32) {

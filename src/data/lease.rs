@@ -24,7 +24,7 @@ impl Lease {
             // Listens before it looks, so that a row that is given back in between is not missed.
             let mut given_back = pin!(table.free().given_back.notified());
             given_back.as_mut().enable();
-            if let Some(row) = table.free().take(table.len()) {
+            if let Some(row) = table.take_free() {
                 return Lease { table: table.clone(), row, keep };
             }
             given_back.await;

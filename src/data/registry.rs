@@ -12,6 +12,7 @@ use super::folders::Folders;
 use super::json_rows::{self, Json};
 use super::read;
 use super::table::Table;
+use crate::share::Share;
 use crate::system::SteadyFile;
 
 /// Largest file of rows.
@@ -94,21 +95,23 @@ impl Default for Place {
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
     place: Place,
+    /// The rows that this process hands out.
+    share: Share,
     /// The file that each path of the script means, as far as it has asked.
     meant: Mutex<BTreeMap<String, PathBuf>>,
     files: Mutex<HashMap<(PathBuf, Form), Loaded>>,
 }
 
 impl Registry {
-    /// A registry of files below these folders.
-    pub(crate) fn new(folders: Folders) -> Registry {
-        Registry { place: Place::Folders(folders), ..Registry::default() }
+    /// A registry of files below these folders, for a process that hands out this share of their rows.
+    pub(crate) fn new(folders: Folders, share: Share) -> Registry {
+        Registry { place: Place::Folders(folders), share, ..Registry::default() }
     }
 
     /// A registry of files that came from another machine; nothing is read from this one.
     #[cfg_attr(not(feature = "cluster"), allow(dead_code, reason = "sent in a cluster only"))]
-    pub(crate) fn sent(files: SentFiles) -> Registry {
-        Registry { place: Place::Sent(files), ..Registry::default() }
+    pub(crate) fn sent(files: SentFiles, share: Share) -> Registry {
+        Registry { place: Place::Sent(files), share, ..Registry::default() }
     }
 
     /// The file that each path of the script means, as far as it has asked.
@@ -136,7 +139,7 @@ impl Registry {
         if let Some(loaded) = files.get(&key).filter(|loaded| loaded.is_current()) {
             return Ok(loaded.clone());
         }
-        let loaded = self.place.read(&key.0, path, &key.1)?;
+        let loaded = self.place.read(&key.0, path, &key.1, self.share)?;
         files.insert(key, loaded.clone());
         Ok(loaded)
     }
@@ -156,17 +159,17 @@ impl Place {
         }
     }
 
-    fn read(&self, file: &Path, shown: &str, form: &Form) -> Result<Loaded, String> {
+    fn read(&self, file: &Path, shown: &str, form: &Form, share: Share) -> Result<Loaded, String> {
         match self {
             Place::Folders(_) => {
                 let open = || SteadyFile::open(file, shown);
-                read(|limit| read::bytes(file, shown, limit), open, shown, form)
+                read(|limit| read::bytes(file, shown, limit), open, shown, form, share)
             }
             Place::Sent(sent) => {
                 let lost = || format!("'{shown}' did not come with the run");
                 let content = sent.contents.get(file).ok_or_else(lost)?;
                 let bytes = |limit| read::sent(content, shown, limit);
-                read(bytes, || Ok(SteadyFile::in_memory(content.clone(), shown)), shown, form)
+                read(bytes, || Ok(SteadyFile::in_memory(content.clone(), shown)), shown, form, share)
             }
         }
     }
@@ -178,9 +181,10 @@ fn read(
     open: impl Fn() -> Result<SteadyFile, String>,
     shown: &str,
     form: &Form,
+    share: Share,
 ) -> Result<Loaded, String> {
     let text = |limit| read::text(bytes(limit)?, shown);
-    let table = |rows| Loaded::Table(Arc::new(Table::new(shown, rows)));
+    let table = |rows| Loaded::Table(Arc::new(Table::new(shown, rows, share)));
     let about = |problem: String| format!("'{shown}' {problem}");
     Ok(match form {
         Form::Csv(options) => table(delimited::csv(&text(LARGEST_TABLE)?, options).map_err(about)?),

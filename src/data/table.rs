@@ -1,6 +1,9 @@
 //! A table: rows, and which of them have been handed out.
 //!
-//! Invariant: the counters are global to the run, across threads.
+//! Invariant: the counters are global to the process, across threads. Where several processes make the load, the rows of
+//! a table are dealt to them in turn, in the order of the table: `unique` and `lease` hand out none but this process's
+//! own, and `next` goes on from each of its own to the next one. They stay where they are: rows of a process that is lost
+//! are not handed out by others, and one that joins later has none.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,6 +15,7 @@ use rand_xoshiro::rand_core::SeedableRng;
 
 use super::free_rows::FreeRows;
 use super::rows::{Row, Rows};
+use crate::share::Share;
 
 /// See the module's description.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub(crate) struct Table {
     /// What it was read from, for messages.
     name: String,
     rows: Arc<Rows>,
+    /// The rows that this process hands out.
+    share: Share,
     /// The order of the rows, unless it is that of the file.
     order: Option<Vec<u32>>,
     /// Rows dealt by `next`.
@@ -31,12 +37,13 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(name: &str, rows: Rows) -> Table {
-        Table::ordered(name, Arc::new(rows), None)
+    pub(super) fn new(name: &str, rows: Rows, share: Share) -> Table {
+        Table::ordered(name, Arc::new(rows), share, None)
     }
 
-    fn ordered(name: &str, rows: Arc<Rows>, order: Option<Vec<u32>>) -> Table {
+    fn ordered(name: &str, rows: Arc<Rows>, share: Share, order: Option<Vec<u32>>) -> Table {
         Table {
+            share,
             name: name.to_owned(),
             rows,
             order,
@@ -65,16 +72,25 @@ impl Table {
         }
     }
 
+    /// How many of its rows this process hands out.
+    pub(crate) fn own(&self) -> u64 {
+        self.share.of(self.len() as u64)
+    }
+
     /// The next row, starting over after the last; `None` when there are no rows.
     pub(crate) fn next(&self) -> Option<usize> {
         let rows = u64::try_from(self.len()).ok().filter(|&rows| rows > 0)?;
-        Some((self.dealt.fetch_add(1, Ordering::Relaxed) % rows) as usize)
+        let dealt = self.dealt.fetch_add(1, Ordering::Relaxed);
+        // A process that has none of its own is not part of the order.
+        Some((self.share.item(dealt).unwrap_or(dealt) % rows) as usize)
     }
 
-    /// A row that was not handed out before, and how often the table has started over: 0 at first.
+    /// A row that was not handed out before, and how often the table has started over: 0 at first, and never where this
+    /// process has no rows.
     pub(crate) fn next_unique(&self) -> Option<(usize, u64)> {
         let rows = u64::try_from(self.len()).ok().filter(|&rows| rows > 0)?;
         let dealt = self.dealt_once.fetch_add(1, Ordering::Relaxed);
+        let dealt = self.share.item(dealt).unwrap_or(rows.saturating_add(dealt));
         Some(((dealt % rows) as usize, dealt / rows))
     }
 
@@ -89,9 +105,15 @@ impl Table {
             // Two tables of one length must not be shuffled alike: their rows would stay in pairs.
             let seed = seed ^ hash(&self.name) ^ self.order.is_some() as u64;
             order.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
-            Arc::new(Table::ordered(&self.name, self.rows.clone(), Some(order)))
+            Arc::new(Table::ordered(&self.name, self.rows.clone(), self.share, Some(order)))
         });
         table.clone()
+    }
+
+    /// Takes a row that nobody holds.
+    pub(super) fn take_free(&self) -> Option<u32> {
+        // Tables have fewer rows than 32 bits can count; see `cells` and `json_rows`.
+        self.free.take(|| (0..self.len() as u32).filter(|&row| self.share.has(u64::from(row))).collect())
     }
 
     pub(super) fn free(&self) -> &FreeRows {
@@ -116,7 +138,7 @@ mod tests {
 
     fn table(rows: usize) -> Arc<Table> {
         let text: String = (0..rows).map(|row| format!("{row}\n")).collect();
-        Arc::new(Table::new("numbers.txt", lines(&text).unwrap()))
+        Arc::new(Table::new("numbers.txt", lines(&text).unwrap(), Share::default()))
     }
 
     fn text(table: &Table, index: usize) -> String {
@@ -145,7 +167,8 @@ mod tests {
         assert_ne!(order(1), order(2));
         assert_eq!(order(1).into_iter().collect::<BTreeSet<_>>().len(), 100);
         assert!(Arc::ptr_eq(&table.shuffled(7), &table.shuffled(7)), "its counters are shared");
-        let other = Table::new("letters.txt", lines(&"x\n".repeat(100)).unwrap()).shuffled(1);
+        let other =
+            Table::new("letters.txt", lines(&"x\n".repeat(100)).unwrap(), Share::default()).shuffled(1);
         assert_ne!(other.order, table.shuffled(1).order, "tables of one length differ");
     }
 

@@ -1,13 +1,12 @@
 //! Keeps an open lane in users on one worker: those that are there from the start, and one more whenever an
 //! iteration is due and nobody has taken it.
 //!
-//! Of the iterations that are due, worker *k* looks after every *workers*-th, so that no two workers start a user
-//! for the same one, and as many are started at once as iterations wait.
+//! Of the iterations that are due and for this process, its worker *k* looks after every *workers*-th, so that no two
+//! workers start a user for the same one, and as many are started at once as iterations wait.
 
 use std::rc::Rc;
 
 use super::lane::Lane;
-use super::population::own_seats;
 use crate::plan::{Late, Open};
 
 /// After how many iterations in a row others get their turn on this thread.
@@ -17,10 +16,10 @@ const IN_A_ROW: u32 = 64;
 pub(crate) async fn feed(lane: Rc<Lane>) {
     let Some(mut pacer) = lane.pacer() else { return };
     let Open { pre_allocated_vus, late, .. } = lane.rule.open().cloned().unwrap_or_default();
-    for _ in own_seats(0, pre_allocated_vus, lane.part) {
+    for _ in lane.seats().own(0, pre_allocated_vus) {
         lane.add_user(None);
     }
-    let (workers, mut next) = (lane.part.workers as u64, lane.part.worker as u64);
+    let (workers, mut next) = (lane.part.share.here as u64, lane.part.here() as u64);
     let mut in_a_row = 0;
     let mut is_cut = false;
     loop {
@@ -30,14 +29,14 @@ pub(crate) async fn feed(lane: Rc<Lane>) {
         if taken > next {
             next += (taken - next).div_ceil(workers) * workers;
         }
-        let due = lane.due_at(pacer.position(next));
+        let due = lane.due_at(next, &mut pacer);
         match due {
             Some(due) if due <= now => {
                 match late {
                     Late::Queue => {
                         lane.add_user(None);
                     }
-                    Late::Drop => lane.take_or_drop(next, &mut pacer),
+                    Late::Drop => lane.take_or_drop(next),
                 }
                 next += workers;
                 in_a_row += 1;

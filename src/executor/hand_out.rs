@@ -3,9 +3,12 @@
 //! An open lane's queue is one number, shared by all threads: the next iteration that nobody has taken. A user that is
 //! free takes it, whether it is due already or not yet, and waits for its time; so whoever is free first, on whatever
 //! thread, runs what is due first, and nothing is sent. Reads no clock.
+//! Where several processes make the load, each has a queue of its own: its place *k* is the *k*-th of the iterations that
+//! are for this process, see `share`. A deal changes which iterations the places stand for that are not due yet, so what
+//! users hold while they wait is the place.
 //! Invariant: an iteration is taken once.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
@@ -15,36 +18,33 @@ use tokio::time::Instant;
 use super::pacer::Pacer;
 use super::rule::{Feed, Rule};
 use super::schedule::Schedule;
+use super::share::{LaneDeal, Numbers};
 use crate::plan::{LanePlan, Late, Open, TestPlan};
+use crate::share::Share;
 use crate::vu::{Due, Spent, Turn};
 
 /// How late an iteration may be begun where late ones are dropped: about what timers and a busy thread cost.
 const PUNCTUAL: Duration = Duration::from_millis(10);
 
-/// Users of several lanes together.
+/// Users of several lanes together, in this process.
 #[derive(Debug)]
 pub(crate) struct Budget {
     alive: AtomicU64,
-    most: u64,
+    most: AtomicU64,
 }
 
 impl Budget {
     pub(crate) fn new(most: u64) -> Budget {
-        Budget { alive: AtomicU64::new(0), most }
+        Budget { alive: AtomicU64::new(0), most: AtomicU64::new(most) }
     }
 
-    /// Users that there are.
-    pub(crate) fn alive(&self) -> u64 {
-        self.alive.load(Ordering::Relaxed)
-    }
-
-    /// Most users that there may be.
-    pub(crate) fn most(&self) -> u64 {
-        self.most
+    /// Changes how many there may be. All threads say the same after the same deal.
+    fn limit(&self, most: u64) {
+        self.most.store(most, Ordering::Relaxed);
     }
 
     fn take(&self) -> bool {
-        let more = |alive| (alive < self.most).then_some(alive + 1);
+        let more = |alive| (alive < self.most.load(Ordering::Relaxed)).then_some(alive + 1);
         self.alive.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
@@ -53,21 +53,23 @@ impl Budget {
     }
 }
 
-/// What the workers of a lane have in common.
+/// What the workers of a lane have in common that are in this process.
 #[derive(Debug)]
 pub(crate) struct LaneCommon {
     /// Iterations that have been taken.
     taken: AtomicU64,
     /// Users that have ever been started, of an open lane: the next one's place in its numbers.
     seats: AtomicU64,
+    share: Share,
     budget: Arc<Budget>,
     /// More users than there may be were needed.
     limit_met: AtomicBool,
 }
 
 impl LaneCommon {
-    pub(crate) fn new(budget: Arc<Budget>) -> LaneCommon {
+    pub(crate) fn new(budget: Arc<Budget>, share: Share) -> LaneCommon {
         LaneCommon {
+            share,
             taken: AtomicU64::new(0),
             seats: AtomicU64::new(0),
             budget,
@@ -76,36 +78,43 @@ impl LaneCommon {
     }
 
     /// Iterations that have been taken, whether begun or not.
-    pub(crate) fn taken(&self) -> u64 {
+    pub(super) fn taken(&self) -> u64 {
         self.taken.load(Ordering::Relaxed)
     }
 
     /// The limit of users.
-    pub(crate) fn budget(&self) -> &Budget {
+    pub(super) fn budget(&self) -> &Budget {
         &self.budget
     }
 
     /// A place for one more user; if there may be none, whether that is so for the first time.
     pub(super) fn take_seat(&self) -> Result<u64, bool> {
         if self.budget.take() {
-            Ok(self.seats.fetch_add(1, Ordering::Relaxed))
+            Ok(self.share.seat(self.seats.fetch_add(1, Ordering::Relaxed)))
         } else {
             Err(!self.limit_met.swap(true, Ordering::Relaxed))
         }
     }
 }
 
-/// What the workers of each lane have in common, by index of the lane.
-pub(crate) fn lanes_in_common(plan: &TestPlan) -> Vec<Arc<LaneCommon>> {
+/// Most users that there may be of a lane and those of its group, in all processes.
+pub(crate) fn most_vus(plan: &TestPlan, lane: usize) -> u64 {
+    let group = plan.lanes[lane].group;
+    let first = plan.lanes.iter().find(|lane| lane.group == group).unwrap_or(&plan.lanes[lane]);
+    first.executor.most_vus()
+}
+
+/// What the workers of each lane have in common, by index of the lane, in a process that takes this share.
+pub(crate) fn lanes_in_common(plan: &TestPlan, share: Share) -> Vec<Arc<LaneCommon>> {
     let mut budgets: Vec<(usize, Arc<Budget>)> = Vec::new();
     let lanes = plan.lanes.iter().map(|lane| {
         let known = budgets.iter().find(|(group, _)| *group == lane.group);
         let budget = known.map(|(_, budget)| budget.clone()).unwrap_or_else(|| {
-            let budget = Arc::new(Budget::new(lane.executor.most_vus()));
+            let budget = Arc::new(Budget::new(share.most_of(lane.executor.most_vus())));
             budgets.push((lane.group, budget.clone()));
             budget
         });
-        Arc::new(LaneCommon::new(budget))
+        Arc::new(LaneCommon::new(budget, share))
     });
     lanes.collect()
 }
@@ -114,6 +123,12 @@ pub(crate) fn lanes_in_common(plan: &TestPlan) -> Vec<Arc<LaneCommon>> {
 pub(super) struct HandOut {
     common: Arc<LaneCommon>,
     feed: Feed,
+    /// Which iterations of a rate are for this process.
+    numbers: RefCell<Numbers>,
+    /// Of iterations that all users have together, those that are for this process.
+    together: Cell<u64>,
+    /// Iterations that were taken on this thread.
+    taken_here: Cell<u64>,
     /// Of a lane with a rate, when its iterations are due, and what becomes of those that nobody is free for.
     rate: Option<(RefCell<Pacer>, Late)>,
     /// The start of the load.
@@ -130,7 +145,32 @@ impl HandOut {
     ) -> HandOut {
         let rate = rule.open().zip(pacer).filter(|_| is_open);
         let rate = rate.map(|(open, pacer)| (RefCell::new(pacer), open.late));
-        HandOut { common, feed: rule.feed.clone(), rate, start }
+        let numbers = RefCell::new(Numbers::new(common.share));
+        let together = match rule.feed {
+            Feed::Together(iterations) => common.share.of(iterations),
+            _ => 0,
+        };
+        HandOut {
+            feed: rule.feed.clone(),
+            numbers,
+            together: Cell::new(together),
+            taken_here: Cell::new(0),
+            rate,
+            start,
+            common,
+        }
+    }
+
+    /// This process takes another share from now on, of users at most `most_vus` in all.
+    pub(super) fn deal(&self, lane: LaneDeal, share: Share, most_vus: u64) {
+        self.numbers.borrow_mut().deal(lane.first, share);
+        self.together.set(self.together.get() + share.of(lane.more));
+        self.common.budget.limit(share.most_of(most_vus));
+    }
+
+    /// Iterations that were taken on this thread, whether begun or not.
+    pub(super) fn taken_here(&self) -> u64 {
+        self.taken_here.get()
     }
 
     pub(super) fn common(&self) -> &LaneCommon {
@@ -151,11 +191,10 @@ impl HandOut {
         now: impl Fn() -> Instant,
         drop: impl Fn(),
     ) -> Turn {
-        if let Some((pacer, late)) = &self.rate {
-            let pacer = &mut *pacer.borrow_mut();
+        if let Some((_, late)) = &self.rate {
             return Turn::Place(match late {
-                Late::Queue => pacer.position(self.common.taken.fetch_add(1, Ordering::Relaxed)),
-                Late::Drop => self.take_punctual(pacer, schedule, now, drop),
+                Late::Queue => self.take(),
+                Late::Drop => self.take_punctual(schedule, now, drop),
             });
         }
         if schedule.is_paused {
@@ -163,7 +202,7 @@ impl HandOut {
         }
         match self.feed {
             Feed::Each(iterations) if begun >= iterations => Turn::Over,
-            Feed::Together(iterations) if self.take_of(iterations) == Spent::Nothing => Turn::Over,
+            Feed::Together(_) if self.take_of_all() == Spent::Nothing => Turn::Over,
             _ => Turn::Free,
         }
     }
@@ -172,15 +211,17 @@ impl HandOut {
     pub(super) fn spend(&self, begun: u64) -> Spent {
         match self.feed {
             Feed::Each(iterations) => Spent::of(iterations.saturating_sub(begun)),
-            Feed::Together(iterations) => self.take_of(iterations),
+            Feed::Together(_) => self.take_of_all(),
             // A rate gives its iterations to whoever is free; a user that cannot begin has taken none.
             Feed::Free | Feed::Due(_) | Feed::Asked { .. } => Spent::Unlimited,
         }
     }
 
     /// When a place is due; `has_ended` when the schedule is at its end.
-    pub(super) fn due(&self, place: f64, schedule: &Schedule, has_ended: bool) -> Due {
-        match Pacer::time(place, &schedule.curve) {
+    pub(super) fn due(&self, place: u64, schedule: &Schedule, has_ended: bool) -> Due {
+        let position =
+            self.rate.as_ref().and_then(|(pacer, _)| self.position(place, &mut pacer.borrow_mut()));
+        match position.and_then(|position| Pacer::time(position, &schedule.curve)) {
             // What was due before a pause and could not be begun waits for its end too.
             Some(_) if schedule.is_paused => Due::Later,
             Some(time) => Due::At(self.start + schedule.moment(time)),
@@ -189,31 +230,38 @@ impl HandOut {
         }
     }
 
-    /// Takes the next iteration, if it is not after number `last`.
+    /// Where the iteration in a place of the queue is on the area under the rate; `None` when there is none.
+    pub(super) fn position(&self, place: u64, pacer: &mut Pacer) -> Option<f64> {
+        self.numbers.borrow().number(place).map(|number| pacer.position(number))
+    }
+
+    /// Takes the next place, if it is not after `last`.
     pub(super) fn take_up_to(&self, last: u64) -> Option<u64> {
-        let more = |next| (next <= last).then_some(next + 1);
-        self.common.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()
+        self.take_if(|next| next <= last)
+    }
+
+    fn take(&self) -> u64 {
+        self.taken_here.set(self.taken_here.get() + 1);
+        self.common.taken.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn take_if(&self, may: impl Fn(u64) -> bool) -> Option<u64> {
+        let more = |taken| may(taken).then_some(taken + 1);
+        let taken = self.common.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok()?;
+        self.taken_here.set(self.taken_here.get() + 1);
+        Some(taken)
     }
 
     /// Takes one of the iterations that all users of the lane have together.
-    fn take_of(&self, iterations: u64) -> Spent {
-        let more = |taken| (taken < iterations).then_some(taken + 1);
-        match self.common.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
-            Ok(taken) => Spent::of(iterations - taken),
-            Err(_) => Spent::Nothing,
-        }
+    fn take_of_all(&self) -> Spent {
+        let iterations = self.together.get();
+        self.take_if(|taken| taken < iterations).map_or(Spent::Nothing, |taken| Spent::of(iterations - taken))
     }
 
     /// Takes the next iteration; those that are too late to be begun are dropped on the way.
-    fn take_punctual(
-        &self,
-        pacer: &mut Pacer,
-        schedule: &Schedule,
-        now: impl Fn() -> Instant,
-        drop: impl Fn(),
-    ) -> f64 {
+    fn take_punctual(&self, schedule: &Schedule, now: impl Fn() -> Instant, drop: impl Fn()) -> u64 {
         loop {
-            let place = pacer.position(self.common.taken.fetch_add(1, Ordering::Relaxed));
+            let place = self.take();
             // One without a time is due later: whoever took it waits for that.
             match self.due(place, schedule, false) {
                 Due::At(due) if due + PUNCTUAL < now() => drop(),
@@ -244,7 +292,7 @@ mod tests {
     fn hand_out(executor: &Executor, start: Instant) -> (HandOut, Schedule) {
         let rule = rule(executor, None);
         let pacer = rule.open().map(|open| Pacer::new(open.arrivals, 1, None));
-        let common = Arc::new(LaneCommon::new(Arc::new(Budget::new(executor.most_vus()))));
+        let common = Arc::new(LaneCommon::new(Arc::new(Budget::new(executor.most_vus())), Share::default()));
         let schedule = Schedule {
             start: Duration::ZERO,
             curve: rule.curve.clone(),
@@ -292,10 +340,10 @@ mod tests {
         let start = Instant::now();
         let (hand_out, schedule) = hand_out(&rate(Late::Queue), start);
         let next = || hand_out.next(0, &schedule, || start + ms(900), || panic!("dropped"));
-        assert_eq!([next(), next()], [Turn::Place(0.0), Turn::Place(1.0)]);
-        assert_eq!(hand_out.due(1.0, &schedule, false), Due::At(start + ms(100)));
-        assert_eq!(hand_out.due(10.0, &schedule, false), Due::Later, "the window is half open");
-        assert_eq!(hand_out.due(10.0, &schedule, true), Due::Never);
+        assert_eq!([next(), next()], [Turn::Place(0), Turn::Place(1)]);
+        assert_eq!(hand_out.due(1, &schedule, false), Due::At(start + ms(100)));
+        assert_eq!(hand_out.due(10, &schedule, false), Due::Later, "the window is half open");
+        assert_eq!(hand_out.due(10, &schedule, true), Due::Never);
     }
 
     #[test]
@@ -305,9 +353,9 @@ mod tests {
         let dropped = Cell::new(0);
         let at =
             |now: u64| hand_out.next(0, &schedule, || start + ms(now), || dropped.set(dropped.get() + 1));
-        assert_eq!((at(9), dropped.get()), (Turn::Place(0.0), 0), "a timer may be so late");
-        assert_eq!((at(350), dropped.get()), (Turn::Place(4.0), 3), "those of 100, 200 and 300 ms");
-        assert_eq!((at(5000), dropped.get()), (Turn::Place(10.0), 8), "after the end none is due");
+        assert_eq!((at(9), dropped.get()), (Turn::Place(0), 0), "a timer may be so late");
+        assert_eq!((at(350), dropped.get()), (Turn::Place(4), 3), "those of 100, 200 and 300 ms");
+        assert_eq!((at(5000), dropped.get()), (Turn::Place(10), 8), "after the end none is due");
     }
 
     #[test]
@@ -315,13 +363,13 @@ mod tests {
         let start = Instant::now();
         let (hand_out, mut schedule) = hand_out(&rate(Late::Queue), start);
         schedule.is_paused = true;
-        assert_eq!(hand_out.due(1.0, &schedule, false), Due::Later);
+        assert_eq!(hand_out.due(1, &schedule, false), Due::Later);
         schedule.is_paused = false;
         // It goes on a second later.
         schedule.curve =
             schedule.curve.until(0.1).then([Stretch::flat(0.0, 1.0)]).then(schedule.curve.rest(0.1));
-        assert_eq!(hand_out.due(1.0, &schedule, false), Due::At(start + ms(1100)));
-        assert_eq!(hand_out.due(0.0, &schedule, false), Due::At(start));
+        assert_eq!(hand_out.due(1, &schedule, false), Due::At(start + ms(1100)));
+        assert_eq!(hand_out.due(0, &schedule, false), Due::At(start));
     }
 
     #[test]
@@ -341,7 +389,9 @@ mod tests {
         assert!(budget.take() && budget.take() && !budget.take());
         budget.give_back();
         assert!(budget.take());
-        assert_eq!((budget.alive(), budget.most()), (2, 2));
+        assert!(!budget.take());
+        budget.limit(3);
+        assert!(budget.take() && !budget.take(), "a deal changes it");
     }
 
     #[test]

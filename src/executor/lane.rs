@@ -12,23 +12,15 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::hand_out::{HandOut, LaneCommon, pacer};
+use super::hand_out::{HandOut, LaneCommon, most_vus, pacer};
 use super::pacer::Pacer;
 use super::rule;
-use super::rule::Rule;
+use super::rule::{Feed, Rule};
 use super::schedule::Schedule;
+use super::share::{Deal, Part, Seats};
 use crate::plan::LanePlan;
 use crate::script::Stage;
-use crate::vu::{Due, Event, Seat, Spent, Turn, Turns, Worker};
-
-/// Where a lane stands among the worker threads.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Part {
-    /// This worker's number.
-    pub(crate) worker: usize,
-    /// How many there are.
-    pub(crate) workers: usize,
-}
+use crate::vu::{Due, Event, LaneCount, Seat, Spent, Turn, Turns, Worker};
 
 /// See the module's description.
 pub(crate) struct Lane {
@@ -45,6 +37,10 @@ pub(crate) struct Lane {
     has_ended: Cell<bool>,
     /// Numbers of its users here.
     users: RefCell<BTreeSet<u64>>,
+    /// Which of its users are on this worker.
+    seats: RefCell<Seats>,
+    /// What ended users have to do again: deals that gave this process more of a number of iterations.
+    refills: Cell<u64>,
     pub(super) changed: Notify,
     pub(super) user_left: Notify,
     /// The schedule for which the run has been told that this worker has no user.
@@ -76,6 +72,8 @@ impl Lane {
             generation: Cell::new(0),
             has_ended: Cell::new(false),
             users: RefCell::default(),
+            seats: RefCell::new(Seats::new(part)),
+            refills: Cell::new(0),
             changed: Notify::new(),
             user_left: Notify::new(),
             told_idle: Cell::new(None),
@@ -96,11 +94,43 @@ impl Lane {
     }
 
     /// When a place is due, in time since the start of the load; `None` when it is not, as things are.
-    pub(super) fn due_at(&self, place: f64) -> Option<Duration> {
-        match self.due(place) {
-            Due::At(due) => Some(due.saturating_duration_since(self.worker.load_start())),
-            Due::Later | Due::Never => None,
+    pub(super) fn due_at(&self, place: u64, pacer: &mut Pacer) -> Option<Duration> {
+        let schedule = self.schedule.borrow();
+        let time = Pacer::time(self.hand_out.position(place, pacer)?, &schedule.curve);
+        time.filter(|_| !schedule.is_paused).map(|time| schedule.moment(time))
+    }
+
+    /// Others take part in the load from now on. Whoever waits looks again at the schedule that comes with it.
+    pub(crate) fn deal(&self, deal: &Deal) {
+        let plan = self.worker.plan();
+        let lane = deal.lanes.get(self.index).copied().unwrap_or_default();
+        let is_counted = plan.iterations.is_some() || matches!(self.rule.feed, Feed::Together(_));
+        let members = if is_counted { deal.founders(self.part.share.all) } else { &deal.members };
+        let most_vus = most_vus(plan, self.index);
+        self.hand_out.deal(lane, self.part.share.among(members), most_vus);
+        // A user that has a number of iterations of its own would have them anew elsewhere.
+        if !matches!(self.rule.feed, Feed::Each(_)) {
+            self.seats.borrow_mut().deal(members.into());
         }
+        if deal.more > 0 || lane.more > 0 {
+            self.refills.set(self.refills.get() + 1);
+        }
+    }
+
+    /// Which of its users are on this worker.
+    pub(super) fn seats(&self) -> Seats {
+        self.seats.borrow().clone()
+    }
+
+    /// Counts the deals and, of these, those that gave more of a number of iterations.
+    pub(super) fn dealt(&self) -> (usize, u64) {
+        (self.seats.borrow().deals(), self.refills.get())
+    }
+
+    /// What the run is told of it once a second.
+    pub(crate) fn count(&self) -> LaneCount {
+        let users = self.users.borrow().len() as u64;
+        LaneCount { lane: self.index, taken: self.hand_out.taken_here(), users }
     }
 
     /// Waits for a time of the load; for ever when there is none.
@@ -133,7 +163,7 @@ impl Lane {
     }
 
     /// Starts the user in this seat, counted from 0, if it has a scenario.
-    pub(super) fn start_user(self: &Rc<Self>, seat: u64, first: Option<f64>) {
+    pub(super) fn start_user(self: &Rc<Self>, seat: u64, first: Option<u64>) {
         let scenario = match self.plan.scenarios[..] {
             [only] => Some(only),
             _ => self.schedule.borrow().mix.get(seat as usize).copied(),
@@ -146,7 +176,7 @@ impl Lane {
     }
 
     /// Starts a further user of an open lane, if there may be one; false when there may not.
-    pub(super) fn add_user(self: &Rc<Self>, first: Option<f64>) -> bool {
+    pub(super) fn add_user(self: &Rc<Self>, first: Option<u64>) -> bool {
         let seat = self.common().take_seat();
         match seat {
             Ok(seat) => self.start_user(seat, first),
@@ -216,11 +246,11 @@ impl Lane {
         self.rule.open().map(|open| pacer(&self.plan, open, self.worker.plan().seed))
     }
 
-    /// Takes iterations that are due and that nobody has taken, up to and with number `last`, one by one; for each,
+    /// Takes iterations that are due and that nobody has taken, up to and with place `last`, one by one; for each,
     /// a user is started, or it is dropped.
-    pub(super) fn take_or_drop(self: &Rc<Self>, last: u64, pacer: &mut Pacer) {
+    pub(super) fn take_or_drop(self: &Rc<Self>, last: u64) {
         while let Some(next) = self.hand_out.take_up_to(last) {
-            if !self.add_user(Some(pacer.position(next))) {
+            if !self.add_user(Some(next)) {
                 self.worker.record_dropped(self.plan.scenarios[0], 1);
             }
         }
@@ -237,7 +267,7 @@ impl Turns for Lane {
         self.hand_out.spend(begun)
     }
 
-    fn due(&self, place: f64) -> Due {
+    fn due(&self, place: u64) -> Due {
         self.hand_out.due(place, &self.schedule.borrow(), self.has_ended.get())
     }
 

@@ -18,6 +18,7 @@ mod ramping_vus;
 mod rule;
 pub(crate) mod schedule;
 pub(crate) mod shape;
+pub(crate) mod share;
 mod shared_iterations;
 mod trace;
 pub(crate) mod users;

@@ -343,6 +343,12 @@ impl Aggregator {
         self.intervals.push(interval);
     }
 
+    /// A worker has joined, with the next number.
+    pub(crate) fn join(&mut self) {
+        self.arrivals.push(Arrivals::default());
+        self.generator.join();
+    }
+
     /// How worker number `worker` did in the interval that is open.
     pub(crate) fn health(&mut self, worker: usize, health: &WorkerHealth) {
         self.generator.add(worker, health);

@@ -295,6 +295,12 @@ impl Generator {
         }
     }
 
+    /// A worker has joined.
+    pub(crate) fn join(&mut self) {
+        self.workers.push(WorkerTotals::default());
+        self.stats.threads += 1;
+    }
+
     /// What a worker thread says of the interval that is open.
     pub(crate) fn add(&mut self, worker: usize, health: &WorkerHealth) {
         let totals = &mut self.workers[worker];

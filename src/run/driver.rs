@@ -6,6 +6,7 @@
 
 mod announcer;
 mod capacity;
+mod dealing;
 mod figures;
 mod fleet;
 mod hooks;
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 
 use self::announcer::Announcer;
 use self::capacity::CapacityRun;
+use self::dealing::Dealing;
 use self::figures::Figures;
 use self::fleet::{Fleet, HURRY, Heard, LAST_PATIENCE, PATIENCE};
 use self::load::Load;
@@ -40,6 +42,9 @@ use crate::vu::{Event, Interval, Shared};
 
 /// Length of an interval of the history.
 const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long before an iteration of a rate is due it has to be known who takes it.
+const DEALT_AHEAD: Duration = Duration::from_secs(1);
 
 /// A worker that has not answered for so long is told of while the run goes on.
 const LONG_SILENCE: Duration = Duration::from_secs(1);
@@ -73,6 +78,9 @@ pub(super) struct Driver<W> {
     misconfigured: Option<String>,
     /// Workers whose silence has been told of.
     silent: Vec<usize>,
+    dealing: Dealing,
+    /// Who takes part from the start of the load on, if not all that were there at first.
+    members: Option<Vec<usize>>,
 }
 
 impl<W: Workers> Driver<W> {
@@ -86,10 +94,13 @@ impl<W: Workers> Driver<W> {
         samples: Option<(Tap, SampleWriter)>,
     ) -> (Driver<W>, watch::Receiver<Arc<Snapshot>>) {
         let fleet = Fleet::new(workers);
-        let (figures, snapshots) = Figures::new(&shared, resources, samples);
+        let (figures, snapshots) = Figures::new(&shared, fleet.count(), resources, samples);
+        let load = Load::new(&shared.plan);
         let driver = Driver {
             info: Arc::new(info),
-            load: Load::new(&shared.plan, fleet.lanes()),
+            dealing: Dealing::new(fleet.groups(), &shared.plan, |lane| load.lanes.together(lane)),
+            members: None,
+            load,
             fleet,
             watchdog,
             figures,
@@ -135,12 +146,18 @@ impl<W: Workers> Driver<W> {
     }
 
     async fn load(&mut self, data: Arc<Value>, requests: &mut Requests) {
-        self.load = Load::new(&self.shared.plan, self.fleet.lanes());
+        self.load = Load::new(&self.shared.plan);
         self.shared.run.start(self.load.start().into_std());
         self.figures.begin(self.load.start());
         self.fleet.tell_all(Command::Start { data });
         let mut reloads = Reloads::new(&self.shared);
         let mut next_tick = INTERVAL;
+        for worker in (0..self.fleet.count()).filter(|&worker| self.fleet.is_gone(worker)) {
+            self.load.lanes.worker_gone(worker, Duration::ZERO);
+        }
+        if let Some(members) = self.members.take() {
+            self.deal(members);
+        }
         self.begin_lanes();
         self.shared.run.publish(0.0, self.load.lanes.phase(Duration::ZERO).0);
         while !self.load.lanes.are_over() {
@@ -236,6 +253,7 @@ impl<W: Workers> Driver<W> {
     /// The time of an interval is over. In a run that is to end at once they are for knowing who answers.
     fn intervals_are_here(&mut self, intervals: Vec<(usize, Interval)>) {
         if self.stops > 1 {
+            self.count(&intervals);
             self.figures.take(intervals, self.load.now());
         } else {
             self.tick(intervals, false);
@@ -298,15 +316,52 @@ impl<W: Workers> Driver<W> {
 
     fn notice(&mut self, worker: usize, notice: Notice) {
         match notice {
-            Notice::Event(event) => self.event(event),
+            Notice::Event(event) => self.event(worker, event),
             Notice::Shape { lane, answer } => self.shape_says(lane, answer),
-            Notice::Gone => self.load.lanes.worker_gone(worker, self.load.now()),
+            Notice::Joined => self.joined(worker),
+            Notice::Deal { members } => self.deal(members),
+            Notice::Gone => {
+                self.load.lanes.worker_gone(worker, self.load.now());
+                self.look_at_iterations();
+            }
             // Nobody has asked for them.
             Notice::Setup(_) | Notice::Teardown(_) | Notice::Summary(_) | Notice::Interval { .. } => {}
         }
     }
 
-    fn event(&mut self, event: Event) {
+    /// A worker has joined; it takes part when it is dealt a part.
+    fn joined(&mut self, worker: usize) {
+        self.dealing.join(self.fleet.group(worker));
+        self.figures.join();
+        self.load.lanes.join(worker);
+    }
+
+    /// Deals the load to these workers from now on; the iterations of a rate from a moment on by which all know it.
+    fn deal(&mut self, members: Vec<usize>) {
+        let (now, lanes) = (self.load.now(), &mut self.load.lanes);
+        let taken: Vec<Vec<u64>> = lanes.taken();
+        let taken = |lane: usize, worker: usize| taken[lane].get(worker).copied().unwrap_or(0);
+        let deal = self.dealing.deal(members, |lane| lanes.due_before(lane, now + DEALT_AHEAD), taken);
+        self.fleet.tell_all(Command::Share(Arc::new(deal)));
+        let changes = self.load.lanes.look_again();
+        self.follow(changes);
+    }
+
+    /// Ends the load when no iteration of the run's number is left.
+    fn look_at_iterations(&mut self) {
+        let fleet = &self.fleet;
+        if self.load.iterations_done || !self.dealing.are_iterations_done(|worker| fleet.is_gone(worker)) {
+            return;
+        }
+        let now = self.load.now();
+        self.end(EndedBy::Iterations);
+        self.load.iterations_done = true;
+        self.load.last_iterations = Some(now + DEFAULT_MAX_DURATION);
+        self.load.lanes.end(now);
+        self.fleet.tell_all(Command::Finish);
+    }
+
+    fn event(&mut self, worker: usize, event: Event) {
         let now = self.load.now();
         match event {
             Event::Abort => {
@@ -314,12 +369,9 @@ impl<W: Workers> Driver<W> {
                 self.stop_once(EndedBy::Aborted(reason));
             }
             Event::Misconfigured(error) => self.is_misconfigured(error),
-            Event::NoIterationsLeft => {
-                self.end(EndedBy::Iterations);
-                self.load.iterations_done = true;
-                self.load.last_iterations = Some(now + DEFAULT_MAX_DURATION);
-                self.load.lanes.end(now);
-                self.fleet.tell_all(Command::Finish);
+            Event::NoIterationsLeft { deal } => {
+                self.dealing.is_used_up(worker, deal);
+                self.look_at_iterations();
             }
             Event::LaneIdle { lane, worker, generation } => {
                 if self.load.lanes.idle(lane, worker, generation, now) {
@@ -329,9 +381,10 @@ impl<W: Workers> Driver<W> {
             Event::LimitMet { lane } => {
                 if let Some(load) = self.load.lanes.open_load(lane, now) {
                     let scenario = &self.shared.plan.scenarios[load.scenario].name;
-                    let text = self.load.pressure.limit_met(lane, &load, scenario);
-                    self.mark(text.clone());
-                    self.say(Level::Warning, text);
+                    if let Some(text) = self.load.pressure.limit_met(lane, &load, scenario) {
+                        self.mark(text.clone());
+                        self.say(Level::Warning, text);
+                    }
                 }
             }
         }
@@ -414,6 +467,7 @@ impl<W: Workers> Driver<W> {
 
     /// Ends an interval with what the workers have counted in it, and publishes a snapshot.
     fn tick(&mut self, intervals: Vec<(usize, Interval)>, last: bool) {
+        self.count(&intervals);
         let now = self.load.now();
         let (phase, stage) = self.load.lanes.phase(now);
         let users_target = self.load.lanes.users_target(now);
@@ -442,6 +496,14 @@ impl<W: Workers> Driver<W> {
         self.shared.run.publish(snapshot.recent.rate.unwrap_or(0.0), snapshot.phase);
         self.figures.publish(snapshot);
         self.act_on_thresholds();
+    }
+
+    /// What workers say of their lanes and of the run's number of iterations.
+    fn count(&mut self, intervals: &[(usize, Interval)]) {
+        for (worker, interval) in intervals {
+            self.load.lanes.count(*worker, &interval.lanes);
+            self.dealing.claimed(*worker, interval.claimed);
+        }
     }
 
     /// A moment of the run that people are to see.

@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +21,8 @@ use crate::http::Transport;
 use crate::metrics::{CustomMetric, Threshold};
 use crate::plan::{Options, RunInfo, ScenarioPlan, TestPlan, cores};
 use crate::script::{Common, Environment, RunState, Sources, Value};
-use crate::vu::Shared;
+use crate::share::Share;
+use crate::vu::{Quota, Shared};
 
 /// See the module's description. All of it is confidential, and so are the contents that it names: scripts, variables, headers
 /// and certificates may hold secrets, and environment variables often do.
@@ -126,9 +126,9 @@ pub(super) struct Sent {
 
 impl Sent {
     /// What the threads of the run have in common, new.
-    pub(super) fn common(&self) -> Common {
+    pub(super) fn common(&self, share: Share) -> Common {
         Common {
-            data: Registry::sent(self.data.clone()),
+            data: Registry::sent(self.data.clone(), share),
             environment: Environment::sent(self.job.environment.clone()),
             ..Common::default()
         }
@@ -140,7 +140,9 @@ impl LoadTest {
     pub(super) fn unpack(self, sent: &Sent) -> Result<(RunInfo, Shared), RunError> {
         let job = &sent.job;
         let inputs = self.inputs(job.seed);
-        let threads = self.options.threads.unwrap_or_else(cores).max(1);
+        let share =
+            self.share.unwrap_or_else(|| Share::alone(self.options.threads.unwrap_or_else(cores).max(1)));
+        let threads = share.here;
         let plan = TestPlan { threads, ..job.plan.clone() };
         let mut options = http_options(&plan.http);
         options.contents.clone_from(&sent.certificates);
@@ -148,7 +150,8 @@ impl LoadTest {
         let info = RunInfo { threads, ..job.info.clone() };
         let shared = Shared {
             inputs,
-            iterations_left: plan.iterations.map(AtomicU64::new),
+            quota: plan.iterations.map(|iterations| Quota::new(share.of(iterations))),
+            share,
             plan,
             sources: self.sources,
             extensions: self.extensions,

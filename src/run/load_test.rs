@@ -14,6 +14,7 @@ use crate::plan::{CapacityPlan, FailsOn, Options, Origin, RunStages};
 use crate::rhai::{Dynamic, Engine};
 use crate::script::foreign_file;
 use crate::script::{AsyncCall, Extension, HttpDebug, Message, MessageSink, Param, ScriptInputs, Sources};
+use crate::share::Share;
 
 /// A load test: a script, and how it is to be run.
 ///
@@ -49,6 +50,8 @@ pub struct LoadTest {
     pub(super) samples: Vec<Box<dyn SampleSink>>,
     pub(super) origin: Origin,
     pub(super) fails_on: FailsOn,
+    /// What this process takes of the load; `None` is all of it.
+    pub(super) share: Option<Share>,
     /// A parameter without a value is no error.
     pub(super) listing: bool,
     /// Set when the test comes from another machine.
@@ -90,10 +93,18 @@ impl LoadTest {
             samples: Vec::new(),
             origin: Origin::default(),
             fails_on: FailsOn::default(),
+            share: None,
             listing: false,
             #[cfg(feature = "cluster")]
             sent: None,
         }
+    }
+
+    /// This process makes only this part of the load, on as many threads as the share says; others make the rest.
+    #[cfg_attr(not(test), allow(dead_code, reason = "whoever joins several processes calls it"))]
+    pub(crate) fn share(mut self, share: Share) -> Self {
+        self.share = Some(share);
+        self
     }
 
     /// Base URL that relative URLs of the script are joined to.

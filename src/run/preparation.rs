@@ -3,7 +3,6 @@
 //! Owns the order in which options win over each other. Invariant: nothing is left to be checked when a run starts.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use super::check::errors_of;
 use super::error::RunError;
@@ -18,8 +17,9 @@ use crate::http::{Destination, Transport};
 use crate::metrics::{Known, ThresholdText, resolve};
 use crate::plan::{FailsOn, Origin, PlanError, RunInfo, TestPlan};
 use crate::script::{Common, HttpDebug, Level, Message, Param, RunState, ScriptInputs, ScriptPlan};
+use crate::share::Share;
 use crate::text::did_you_mean;
-use crate::vu::{Shared, host_of};
+use crate::vu::{Quota, Shared, host_of};
 
 impl LoadTest {
     /// Loads and checks everything without making any load.
@@ -44,15 +44,17 @@ impl LoadTest {
     pub(super) fn inputs(&self, seed: u64) -> ScriptInputs {
         let options = self.options.clone().or(self.lower.clone());
         let folders = Folders::new(&self.script, &options.data_roots);
-        let common = Common { data: Registry::new(folders), ..Common::default() };
+        let share = self.share.unwrap_or_default();
+        let common = Common { data: Registry::new(folders, share), ..Common::default() };
         #[cfg(feature = "cluster")]
-        let common = self.sent.as_ref().map_or(common, |sent| sent.common());
+        let common = self.sent.as_ref().map_or(common, |sent| sent.common(share));
+        let common = Arc::new(common);
         ScriptInputs {
             params: options.params,
             env: options.env,
             listing: self.listing,
             seed,
-            common: Arc::new(common),
+            common,
             http_debug: self.http_debug,
         }
     }
@@ -73,6 +75,7 @@ impl LoadTest {
             samples: Vec::new(),
             origin: Origin::default(),
             fails_on: FailsOn::default(),
+            share: self.share,
             listing: true,
             #[cfg(feature = "cluster")]
             sent: None,
@@ -131,7 +134,9 @@ impl LoadTest {
             scenarios: unfiltered.iter().map(|scenario| scenario.name.clone()).collect(),
             stages: plan.as_ref().ok().map(TestPlan::stage_names),
         };
-        let (plan, (mut thresholds, doubts)) = both(plan, resolve(&texts, &known).map_err(PlanError))?;
+        let (mut plan, (mut thresholds, doubts)) = both(plan, resolve(&texts, &known).map_err(PlanError))?;
+        let share = self.share.unwrap_or(Share::alone(plan.threads));
+        plan.threads = share.here;
         if is_tried_out {
             // One iteration says nothing about a service.
             thresholds.clear();
@@ -147,7 +152,8 @@ impl LoadTest {
             RunInfo { is_trial: is_tried_out, fails_on, ..without_secrets(info, &inputs.common.secrets) };
         let shared = Shared {
             inputs,
-            iterations_left: plan.iterations.map(AtomicU64::new),
+            quota: plan.iterations.map(|iterations| Quota::new(share.of(iterations))),
+            share,
             plan,
             sources: self.sources,
             extensions: self.extensions,

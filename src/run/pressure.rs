@@ -25,8 +25,9 @@ struct Met {
 }
 
 impl Pressure {
-    /// A load met its limit for the first time; what is said of it then.
-    pub(super) fn limit_met(&mut self, lane: usize, load: &OpenLoad, scenario: &str) -> String {
+    /// A load met its limit; what is said of it the first time. Of several processes, each says it of its part.
+    pub(super) fn limit_met(&mut self, lane: usize, load: &OpenLoad, scenario: &str) -> Option<String> {
+        let is_known = self.lanes.contains_key(&lane);
         self.lanes.entry(lane).or_insert(Met {
             scenario: load.scenario,
             most_vus: load.most_vus,
@@ -35,17 +36,20 @@ impl Pressure {
             most_backlog: 0,
         });
         self.look(lane, load);
+        if is_known {
+            return None;
+        }
         let consequence = match load.late {
             Late::Queue => {
                 "iterations that are due wait until one is free, which counts in their response time"
             }
             Late::Drop => "iterations that are due are dropped until one is free",
         };
-        format!(
+        Some(format!(
             "scenario '{scenario}': all {} virtual users (max_vus) are busy at {} iterations/s; {consequence}",
             format_count(load.most_vus),
             rounded(load.rate)
-        )
+        ))
     }
 
     /// How such a load does now.

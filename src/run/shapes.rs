@@ -155,7 +155,6 @@ impl Shapes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::executor::hand_out::lanes_in_common;
     use crate::plan::{Options, ScenarioPlan, TaskPlan, TestPlan};
 
     fn s(seconds: f64) -> Duration {
@@ -177,7 +176,7 @@ mod tests {
             |name, weight| ScenarioPlan { weight, ..ScenarioPlan::new(name, vec![TaskPlan::new("f", 1)]) };
         let options = Options { shape: Some("shape".into()), ..Options::default() };
         let plan = TestPlan::new(options, vec![scenario("a", 3.0), scenario("b", 1.0)], 7).unwrap();
-        let mut lanes = Lanes::new(&plan, &lanes_in_common(&plan));
+        let mut lanes = Lanes::new(&plan);
         let mut shapes = Shapes::default();
         lanes.ask(0);
         shapes.add(0, "shape".to_owned(), lanes.parts_of_shape(0), Duration::ZERO);

@@ -9,8 +9,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::worker_loop::{Seen, WorkerError, run_worker};
 use super::workers::{Command, Notice, Workers};
-use crate::executor::hand_out::{LaneCommon, lanes_in_common};
-use crate::executor::lane::Part;
+use crate::executor::hand_out::lanes_in_common;
+use crate::executor::share::Part;
 use crate::metrics::TapLine;
 use crate::script::Pulse;
 use crate::vu::Shared;
@@ -35,17 +35,17 @@ pub(super) struct Threads {
     /// What each is doing.
     pulses: Vec<Arc<Pulse>>,
     notices: mpsc::UnboundedReceiver<(usize, Notice)>,
-    lanes: Vec<Arc<LaneCommon>>,
 }
 
 impl Threads {
-    /// Starts them and waits until each has loaded the script.
+    /// Starts as many as the share of this process has, and waits until each has loaded the script. Here they are
+    /// numbered from 0; what they say of lanes has their number among all workers of the run.
     ///
     /// # Errors
     /// When the system refuses a thread, or the script does not load on one of them.
     pub(super) async fn start(shared: &Arc<Shared>, line: Option<&TapLine>) -> Result<Threads, WorkerError> {
-        let workers = shared.plan.threads;
-        let lanes = lanes_in_common(&shared.plan);
+        let (share, workers) = (shared.share, shared.share.here);
+        let lanes = lanes_in_common(&shared.plan, share);
         let pulses: Vec<Arc<Pulse>> = (0..workers).map(|_| Arc::default()).collect();
         // A user gives notice a few times in its life, a worker when it is asked to: no bound is needed.
         let (notice, notices) = mpsc::unbounded_channel();
@@ -57,7 +57,7 @@ impl Threads {
             let (loaded, is_ready) = oneshot::channel();
             let (shared, lanes, notice) = (shared.clone(), lanes.clone(), notice.clone());
             let seen = Seen { tap: line.map(|line| line.tap(worker)), pulse: pulse.clone() };
-            let part = Part { worker, workers };
+            let part = Part { worker: share.first + worker, share };
             let thread = std::thread::Builder::new()
                 .name(format!("rhaid-worker-{worker}"))
                 .stack_size(WORKER_STACK)
@@ -72,7 +72,7 @@ impl Threads {
                 Err(WorkerError::Runtime(std::io::Error::other("a worker thread ended while it started")))
             })?;
         }
-        Ok(Threads { commands: senders, threads, pulses, notices, lanes })
+        Ok(Threads { commands: senders, threads, pulses, notices })
     }
 
     /// What each of them is doing, for whoever looks on.
@@ -86,8 +86,8 @@ impl Workers for Threads {
         self.threads.len()
     }
 
-    fn lanes(&self) -> &[Arc<LaneCommon>] {
-        &self.lanes
+    fn group(&self, _: usize) -> usize {
+        0
     }
 
     fn tell(&mut self, worker: usize, command: Command) {

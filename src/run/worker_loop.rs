@@ -13,12 +13,13 @@ use tokio::task::{AbortHandle, LocalSet};
 use super::reload::Reloaded;
 use super::workers::{Command, Notice};
 use crate::executor::hand_out::LaneCommon;
-use crate::executor::lane::{Lane, Part};
+use crate::executor::lane::Lane;
 use crate::executor::schedule::Schedule;
+use crate::executor::share::{Deal, Part};
 use crate::executor::{feeder, population, shape};
 use crate::metrics::Tap;
 use crate::script::{LoadError, Pulse, Value};
-use crate::vu::{HookError, Shared, Worker};
+use crate::vu::{HookError, Interval, Shared, Worker};
 
 /// What others see of a worker at any time: its samples, if anybody takes them, and what it is doing.
 pub(super) struct Seen {
@@ -36,7 +37,7 @@ pub(super) fn run_worker(
     commands: mpsc::Receiver<Command>,
     notices: mpsc::UnboundedSender<(usize, Notice)>,
 ) {
-    let notices = Notices { worker: part.worker, notices };
+    let notices = Notices { worker: part.here(), notices };
     let _last = Last(notices.clone());
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -52,7 +53,7 @@ pub(super) fn run_worker(
             Ok(worker) => {
                 // Whoever waits for it may have given up; then the commands end at once too.
                 let _ = ready.send(Ok(()));
-                let lanes = Lanes { part, common: lanes, begun: BTreeMap::new() };
+                let lanes = Lanes { part, common: lanes, begun: BTreeMap::new(), deals: Vec::new() };
                 serve(worker, lanes, commands, notices).await;
             }
             Err(error) => {
@@ -101,12 +102,15 @@ struct Lanes {
     part: Part,
     common: Vec<Arc<LaneCommon>>,
     begun: BTreeMap<usize, (Rc<Lane>, AbortHandle)>,
+    /// What has been dealt anew so far; it holds for lanes that begin later too.
+    deals: Vec<Arc<Deal>>,
 }
 
 impl Lanes {
     fn begin(&mut self, worker: &Rc<Worker>, index: usize, schedule: Arc<Schedule>, is_open: bool) {
         let common = self.common[index].clone();
         let lane = Lane::new(worker.clone(), index, self.part, schedule, common, is_open);
+        self.deals.iter().for_each(|deal| lane.deal(deal));
         let driving = if is_open {
             tokio::task::spawn_local(feeder::feed(lane.clone()))
         } else {
@@ -119,6 +123,18 @@ impl Lanes {
             lane.all_left().await;
             lane.tell_over();
         });
+    }
+
+    /// Others take part from now on.
+    fn deal(&mut self, worker: &Worker, deal: Arc<Deal>) {
+        // A repeated one is no other.
+        if self.deals.last().is_some_and(|last| last.number >= deal.number) {
+            return;
+        }
+        self.begun.values().for_each(|(lane, _)| lane.deal(&deal));
+        let share = self.part.share;
+        worker.more_iterations(deal.number, share.among(deal.founders(share.all)).of(deal.more));
+        self.deals.push(deal);
     }
 
     /// No user is started any more.
@@ -158,6 +174,8 @@ async fn serve(
             Command::Start { data } => {
                 worker.set_data(&data);
                 worker.begin_load();
+                // Of a small number, there may be none for this process.
+                worker.look_at_quota();
             }
             Command::Begin { lane, schedule, is_open } => lanes.begin(&worker, lane, schedule, is_open),
             Command::Follow { lane, schedule } => {
@@ -165,6 +183,7 @@ async fn serve(
                     lane.follow(schedule);
                 }
             }
+            Command::Share(deal) => lanes.deal(&worker, deal),
             Command::AskShape { lane, function, elapsed, last } => {
                 let (worker, notices) = (worker.clone(), notices.clone());
                 tokio::task::spawn_local(async move {
@@ -201,7 +220,8 @@ async fn serve(
             }
             Command::Reload(Reloaded { sources, variables, .. }) => worker.reload(&sources, &variables),
             Command::Flush { number } => {
-                let interval = Box::new(worker.take_interval());
+                let lanes = lanes.begun.values().map(|(lane, _)| lane.count()).collect();
+                let interval = Box::new(Interval { lanes, ..worker.take_interval() });
                 notices.give(Notice::Interval { number, interval });
             }
             Command::Teardown => {

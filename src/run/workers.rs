@@ -9,9 +9,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::reload::Reloaded;
-use crate::executor::hand_out::LaneCommon;
 use crate::executor::schedule::Schedule;
 use crate::executor::shape::ShapeLoad;
+use crate::executor::share::Deal;
 use crate::script::{EventFields, ScriptEvent, SummaryOutput, Value};
 use crate::vu::{Event, HookError, Interval};
 
@@ -26,6 +26,8 @@ pub(super) enum Command {
     Begin { lane: usize, schedule: Arc<Schedule>, is_open: bool },
     /// A lane goes on with another schedule.
     Follow { lane: usize, schedule: Arc<Schedule> },
+    /// Others take part in the load from now on. The schedule of each lane that runs comes after it.
+    Share(Arc<Deal>),
     /// Ask the script's shape function; answered with [`Notice::Shape`]. `elapsed` is in seconds, `last` what it said
     /// before.
     AskShape { lane: usize, function: String, elapsed: f64, last: Option<ShapeLoad> },
@@ -64,6 +66,11 @@ pub(super) enum Notice {
     Teardown(Result<(), HookError>),
     /// What `summary` wants to be written.
     Summary(Result<Vec<SummaryOutput>, HookError>),
+    /// It has joined the load that runs, with the next number, and has been told what the others were told.
+    Joined,
+    /// From now on these take part in the load, in ascending order: some are lost, or have joined. What the lost ones had
+    /// left is dealt to the others. It comes before the notices that the lost ones are gone.
+    Deal { members: Vec<usize> },
     /// It is gone, and its users with it.
     Gone,
 }
@@ -76,8 +83,8 @@ pub(super) trait Workers {
     /// How many there are.
     fn count(&self) -> usize;
 
-    /// What the workers of each lane have in common, as far as it is known here.
-    fn lanes(&self) -> &[Arc<LaneCommon>];
+    /// Which of several processes one is in, the first one's being 0. Those of one process have numbers in a row.
+    fn group(&self, worker: usize) -> usize;
 
     /// Tells one something, without waiting for it. One that is gone hears nothing; its last notice says so.
     fn tell(&mut self, worker: usize, command: Command);
@@ -98,7 +105,9 @@ mod tests {
 
     use super::*;
     use crate::executor::curve::{Curve, Stretch};
+    use crate::executor::share::LaneDeal;
     use crate::script::Sources;
+    use crate::vu::LaneCount;
 
     #[test]
     fn a_command_is_the_same_after_a_journey_as_text() {
@@ -110,11 +119,14 @@ mod tests {
         let function = "shape".to_owned();
         let sources = Sources::from_text("test.rhai", "fn iteration() {}");
         let variables = Arc::new([("X".to_owned(), Value::List(vec![Value::Int(1)]))].into());
+        let lanes = vec![LaneDeal { first: 7, more: 0 }, LaneDeal { first: 0, more: 3 }];
+        let deal = Deal { number: 2, members: Arc::from([0, 1, 4]), lanes, more: 5 };
         let commands = [
             Command::Setup,
             Command::Start { data: Arc::new(Value::Map(vec![("k".into(), Value::Bytes(vec![1]))])) },
             Command::Begin { lane: 1, schedule: schedule.clone(), is_open: true },
             Command::Follow { lane: 1, schedule },
+            Command::Share(Arc::new(deal)),
             Command::AskShape { lane: 0, function, elapsed: 1.5, last },
             Command::Finish,
             Command::Dismiss,
@@ -140,15 +152,20 @@ mod tests {
             in_flight: 1,
             interrupted_requests: 0,
             health: crate::metrics::WorkerHealth::default(),
+            claimed: 9,
+            lanes: vec![LaneCount { lane: 1, taken: 8, users: 2 }],
         };
         let answer = Ok(ShapeLoad::Users { users: 5, spawn_rate: None, scenarios: None });
         let notices = [
             Notice::Event(Event::LaneIdle { lane: 1, worker: 0, generation: Some(2) }),
+            Notice::Event(Event::NoIterationsLeft { deal: 1 }),
             Notice::Setup(Ok(Value::Int(7))),
             Notice::Shape { lane: 0, answer },
             Notice::Interval { number: 4, interval: Box::new(interval) },
             Notice::Teardown(Err(HookError::Failed("odd".to_owned()))),
             Notice::Summary(Ok(Vec::new())),
+            Notice::Joined,
+            Notice::Deal { members: vec![0, 2] },
             Notice::Gone,
         ];
         notices.iter().for_each(is_the_same_after_a_journey);

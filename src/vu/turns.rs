@@ -9,15 +9,15 @@ use crate::script::Stage;
 pub(crate) enum Turn {
     /// It starts when the user is ready, after the scenario's wait.
     Free,
-    /// It is the one at this place of its lane's schedule; when that is due, [`Turns::due`] says.
-    Place(f64),
+    /// It is the one with this place in the queue of its lane; when that is due, [`Turns::due`] says.
+    Place(u64),
     /// None for now: the load is paused.
     Hold,
     /// None any more: the user leaves.
     Over,
 }
 
-/// When a place of the schedule is due.
+/// When a place in the queue is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Due {
     /// At this time; if that is past, at once.
@@ -61,7 +61,7 @@ pub(crate) trait Turns: Stage {
     fn spend(&self, begun: u64) -> Spent;
 
     /// When a place that was given is due.
-    fn due(&self, place: f64) -> Due;
+    fn due(&self, place: u64) -> Due;
 
     /// Another number whenever the schedule has changed; users that wait are woken then.
     fn generation(&self) -> u64;

@@ -59,7 +59,7 @@ pub(crate) async fn live(
     fiber: Rc<FiberState>,
     scenario: Rc<Scenario>,
     turns: Rc<dyn Turns>,
-    first: Option<f64>,
+    first: Option<u64>,
 ) {
     let user = VirtualUser { worker, vu, fiber, scenario, turns, is_afresh: Cell::new(false) };
     poll_fn(|context| {
@@ -143,7 +143,7 @@ impl VirtualUser {
     }
 
     /// Runs iterations; `spent` are those that the user has had before the first.
-    async fn iterate(&self, first: Option<f64>, mut spent: u64) {
+    async fn iterate(&self, first: Option<u64>, mut spent: u64) {
         let mut due = Instant::now();
         let mut last = None;
         let mut was_late = false;

@@ -7,7 +7,6 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -19,6 +18,7 @@ use super::fiber::{FiberState, StackPool};
 use super::hooks::shown;
 use super::loading::load_script;
 use super::next_task::NextTask;
+use super::quota::Quota;
 use super::turns::{Spent, Turns};
 use super::virtual_user::{Scenario, live};
 use crate::http::{Client, Destination, Network, Transport};
@@ -29,6 +29,7 @@ use crate::script::{
     Extension, Host, LoadError, MessageSink, Pulse, RunState, ScriptEngine, ScriptInputs, Secrets, Sources,
     Stage, Value, VuContext, VuParts, VuTags,
 };
+use crate::share::Share;
 use crate::system::{Sleep, Timers, thread_cpu};
 
 /// How often a thread looks whether it is on time, also when none of its users waits for anything.
@@ -54,8 +55,10 @@ pub(crate) struct Shared {
     pub(crate) transport: Arc<Transport>,
     pub(crate) run: Arc<RunState>,
     pub(crate) messages: MessageSink,
-    /// Iterations that may still begin; `None` is without limit.
-    pub(crate) iterations_left: Option<AtomicU64>,
+    /// What this process takes of the load.
+    pub(crate) share: Share,
+    /// Iterations that may still begin in this process; `None` is without limit.
+    pub(crate) quota: Option<Quota>,
 }
 
 /// What a worker tells the run.
@@ -63,8 +66,11 @@ pub(crate) struct Shared {
 pub(crate) enum Event {
     /// The script asked for the end of the run.
     Abort,
-    /// The last iteration of the run's number has been taken.
-    NoIterationsLeft,
+    /// The last of this process's iterations of the run's number has been taken, as it was after so many deals.
+    NoIterationsLeft {
+        /// Number of the last deal.
+        deal: u64,
+    },
     /// The script shows that the run is set up wrongly: the error, ready to be shown.
     Misconfigured(String),
     /// On this worker, all users of a lane have ended, and its schedule of this generation starts none any more.
@@ -92,7 +98,7 @@ pub(crate) struct Seat {
     /// Who gives it its iterations.
     pub(crate) turns: Rc<dyn Turns>,
     /// The place of its first iteration, when it is started for a certain one.
-    pub(crate) first: Option<f64>,
+    pub(crate) first: Option<u64>,
 }
 
 /// A worker's figures at the end of an interval.
@@ -106,6 +112,21 @@ pub(crate) struct Interval {
     pub(crate) interrupted_requests: u64,
     /// How well this thread keeps up.
     pub(crate) health: WorkerHealth,
+    /// Iterations of the run's number that were taken here so far.
+    pub(crate) claimed: u64,
+    /// By index, the lanes that have begun.
+    pub(crate) lanes: Vec<LaneCount>,
+}
+
+/// What a worker says of a lane at the end of an interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LaneCount {
+    /// Index of the lane.
+    pub(crate) lane: usize,
+    /// Iterations that were taken here so far, whether begun or not.
+    pub(crate) taken: u64,
+    /// Users that there are here.
+    pub(crate) users: u64,
 }
 
 /// See the module's description.
@@ -124,6 +145,8 @@ pub(crate) struct Worker {
     pub(super) data: RefCell<Value>,
     users: RefCell<BTreeMap<u64, Rc<VuContext>>>,
     users_peak: Cell<u64>,
+    /// Iterations of the run's number that were taken here.
+    claimed: Cell<u64>,
     /// CPU time of this thread when the open interval began.
     cpu_before: Cell<Option<Duration>>,
     stopping_now: Cell<bool>,
@@ -180,6 +203,7 @@ impl Worker {
             data: RefCell::new(Value::Unit),
             users: RefCell::new(BTreeMap::new()),
             users_peak: Cell::new(0),
+            claimed: Cell::new(0),
             cpu_before: Cell::new(None),
             stopping_now: Cell::new(false),
             tell: Box::new(tell),
@@ -365,13 +389,30 @@ impl Worker {
 
     /// Takes one iteration of the run's number.
     pub(super) fn claim_iteration(&self) -> Spent {
-        let Some(left) = &self.shared.iterations_left else { return Spent::Unlimited };
-        let claimed = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        let spent = Spent::of(claimed.unwrap_or(0));
+        let Some(quota) = &self.shared.quota else { return Spent::Unlimited };
+        let spent = quota.claim();
+        if spent != Spent::Nothing {
+            self.claimed.set(self.claimed.get() + 1);
+        }
         if spent == Spent::Last {
-            self.tell(Event::NoIterationsLeft);
+            self.look_at_quota();
         }
         spent
+    }
+
+    /// Tells the run when no iteration of its number is left for this process.
+    pub(crate) fn look_at_quota(&self) {
+        if let Some(deal) = self.shared.quota.as_ref().and_then(Quota::used_up) {
+            self.tell(Event::NoIterationsLeft { deal });
+        }
+    }
+
+    /// What of a run's number a deal gives to this process, whichever of its threads hears of it first.
+    pub(crate) fn more_iterations(&self, deal: u64, more: u64) {
+        if let Some(quota) = &self.shared.quota {
+            quota.more(deal, more);
+        }
+        self.look_at_quota();
     }
 
     /// Counts iterations of a scenario that were due and are never begun.
@@ -393,7 +434,7 @@ impl Worker {
         &self.shared.inputs.common.secrets
     }
 
-    /// Everything counted since the last call, without secrets in its texts.
+    /// Everything counted since the last call, without secrets in its texts; of the lanes their owner says it.
     pub(crate) fn take_interval(&self) -> Interval {
         let (in_flight, interrupted_requests) = self.host.flight_counts();
         let users = self.users.borrow().len() as u64;
@@ -401,7 +442,8 @@ impl Worker {
         delta.replace_texts(|text, most| self.secrets().mask_begin(text, most));
         let health = self.take_health();
         let users_peak = self.users_peak.replace(users);
-        Interval { delta, users, users_peak, in_flight, interrupted_requests, health }
+        let (claimed, lanes) = (self.claimed.get(), Vec::new());
+        Interval { delta, users, users_peak, in_flight, interrupted_requests, health, claimed, lanes }
     }
 
     /// The load begins: what this thread did before is not part of its figures.

@@ -41,22 +41,28 @@ struct Moment {
 impl Figures {
     pub(super) fn new(
         shared: &Shared,
+        workers: usize,
         resources: Option<Box<dyn ResourceSource>>,
         samples: Option<(Tap, SampleWriter)>,
     ) -> (Figures, watch::Receiver<Arc<Snapshot>>) {
         let (thresholds, _) = Thresholds::new(&shared.thresholds, &shared.own_metrics);
         let secrets = &shared.inputs.common.secrets;
         let thresholds = thresholds.masked(|text| secrets.mask(text));
-        let mut aggregator =
-            Aggregator::new(shared.plan.threads, SystemTime::now()).with_thresholds(thresholds);
+        let mut aggregator = Aggregator::new(workers, SystemTime::now()).with_thresholds(thresholds);
         let mut nothing = aggregator.preview(Tick::idle(Phase::Starting));
         if shared.plan.capacity.is_some() {
             nothing.thresholds.clear();
         }
         let (snapshots, receiver) = watch::channel(Arc::new(nothing));
-        let moments = vec![Moment::default(); shared.plan.threads];
+        let moments = vec![Moment::default(); workers];
         let cpu = CpuMeter::new();
         (Figures { aggregator, snapshots, resources, samples, dropped_told: 0, moments, cpu }, receiver)
+    }
+
+    /// A worker has joined.
+    pub(super) fn join(&mut self) {
+        self.moments.push(Moment::default());
+        self.aggregator.join();
     }
 
     /// The load begins.
@@ -71,7 +77,7 @@ impl Figures {
     /// Takes over what workers have counted.
     pub(super) fn take(&mut self, intervals: Vec<(usize, Interval)>, now: Duration) {
         for (worker, interval) in intervals {
-            let Interval { delta, users, users_peak, in_flight, interrupted_requests, health } = interval;
+            let Interval { delta, users, users_peak, in_flight, interrupted_requests, health, .. } = interval;
             if let Err(error) = self.aggregator.add(worker, delta) {
                 self.aggregator.mark(now, error.to_string());
             }

@@ -3,12 +3,10 @@
 //! Invariants: each interval is taken once, whatever is said twice; nobody waits for a worker that is gone, and for one
 //! that does not answer only until it is late: what it has counted is taken when it comes.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::executor::hand_out::LaneCommon;
 use crate::run::workers::{Command, Notice, Workers};
 use crate::vu::Interval;
 
@@ -67,8 +65,19 @@ impl<W: Workers> Fleet<W> {
         self.members.len()
     }
 
-    pub(super) fn lanes(&self) -> &[Arc<LaneCommon>] {
-        self.workers.lanes()
+    /// Which of several processes a worker is in.
+    pub(super) fn group(&self, worker: usize) -> usize {
+        self.workers.group(worker)
+    }
+
+    /// Which of several processes each worker is in.
+    pub(super) fn groups(&self) -> Vec<usize> {
+        (0..self.count()).map(|worker| self.workers.group(worker)).collect()
+    }
+
+    /// Whether a worker is gone.
+    pub(super) fn is_gone(&self, worker: usize) -> bool {
+        self.members[worker].is_gone
     }
 
     pub(super) fn tell(&mut self, worker: usize, command: Command) {
@@ -112,6 +121,9 @@ impl<W: Workers> Fleet<W> {
             match notice {
                 Notice::Interval { number, interval } => self.take(worker, number, *interval),
                 notice => {
+                    if matches!(notice, Notice::Joined) {
+                        self.members.resize(self.workers.count(), Member::default());
+                    }
                     self.members[worker].is_gone |= matches!(notice, Notice::Gone);
                     return Heard::Notice(worker, notice);
                 }
@@ -232,8 +244,8 @@ mod tests {
             2
         }
 
-        fn lanes(&self) -> &[Arc<LaneCommon>] {
-            &[]
+        fn group(&self, _: usize) -> usize {
+            0
         }
 
         fn tell(&mut self, worker: usize, command: Command) {
@@ -259,6 +271,8 @@ mod tests {
             in_flight: 0,
             interrupted_requests: 0,
             health: WorkerHealth::default(),
+            claimed: 0,
+            lanes: Vec::new(),
         };
         Notice::Interval { number, interval: Box::new(interval) }
     }
@@ -313,7 +327,7 @@ mod tests {
             let mut fleet = fleet([
                 (0, 0, Notice::Event(Event::Abort)),
                 (0, 0, interval(1, 3)),
-                (0, 1, Notice::Event(Event::NoIterationsLeft)),
+                (0, 1, Notice::Event(Event::NoIterationsLeft { deal: 0 })),
                 (0, 1, interval(1, 5)),
                 (0, 1, Notice::Event(Event::LimitMet { lane: 0 })),
             ]);
@@ -321,7 +335,10 @@ mod tests {
             let (users, notices) = users(&mut fleet).await;
             assert_eq!(users.len(), 2);
             assert!(
-                matches!(notices[..], [Notice::Event(Event::Abort), Notice::Event(Event::NoIterationsLeft)]),
+                matches!(
+                    notices[..],
+                    [Notice::Event(Event::Abort), Notice::Event(Event::NoIterationsLeft { deal: 0 })]
+                ),
                 "{notices:?}"
             );
             assert!(matches!(

@@ -31,6 +31,14 @@ impl<W: Workers> Driver<W> {
                     }
                     Heard::Notice(_, Notice::Setup(Err(HookError::Aborted(reason)))) => EndedBy::Aborted(reason),
                     Heard::Notice(_, Notice::Setup(Err(HookError::Failed(error)))) => EndedBy::SetupFailed(error),
+                    Heard::Notice(worker, Notice::Joined) => {
+                        self.joined(worker);
+                        continue;
+                    }
+                    Heard::Notice(_, Notice::Deal { members }) => {
+                        self.members = Some(members);
+                        continue;
+                    }
                     // Stopped meanwhile; or the worker is gone, which its own message has told.
                     Heard::Notice(_, Notice::Setup(Ok(_))) | Heard::Notice(FIRST, Notice::Gone) => EndedBy::Stopped,
                     _ => continue,

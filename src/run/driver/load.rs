@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::executor::hand_out::LaneCommon;
 use crate::metrics::Aggregator;
 use crate::plan::{EndedBy, TestPlan};
 use crate::run::control::{Control, ControlError};
@@ -31,10 +30,10 @@ pub(super) struct Load {
 
 impl Load {
     /// A load that begins now.
-    pub(super) fn new(plan: &TestPlan, common: &[Arc<LaneCommon>]) -> Load {
+    pub(super) fn new(plan: &TestPlan) -> Load {
         Load {
             start: Instant::now(),
-            lanes: Lanes::new(plan, common),
+            lanes: Lanes::new(plan),
             shapes: Shapes::default(),
             pressure: Pressure::default(),
             run_ends: plan.run_time,

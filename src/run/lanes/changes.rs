@@ -42,6 +42,11 @@ impl Lanes {
         }
     }
 
+    /// The same schedules, which all workers follow anew: those that had no user of a lane any more may have some again.
+    pub(in crate::run) fn look_again(&mut self) -> Vec<Change> {
+        self.each_running(|_, running| (running.schedule.curve.clone(), running.schedule.is_paused))
+    }
+
     fn pause(&mut self, now: Duration) -> Result<(Vec<Change>, String), ControlError> {
         if self.paused.is_some() {
             return Err(ControlError::PausedAlready);
@@ -128,8 +133,8 @@ impl Lanes {
             })
             .map(|(index, _)| index)
             .collect();
-        let budget = |index: &usize| std::ptr::from_ref(self.lanes[*index].common.budget());
-        if name.is_none() && meant.windows(2).any(|pair| budget(&pair[0]) != budget(&pair[1])) {
+        let group = |index: usize| self.lanes[index].group;
+        if name.is_none() && meant.windows(2).any(|pair| group(pair[0]) != group(pair[1])) {
             let names = meant.iter().map(|&index| self.lanes[index].shown_name().to_owned());
             return Err(ControlError::Several(names.collect()));
         }

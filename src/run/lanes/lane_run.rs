@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crate::executor::Rule;
 use crate::executor::curve::{Curve, Stretch};
-use crate::executor::hand_out::LaneCommon;
 use crate::executor::pacer::Pacer;
 use crate::executor::schedule::Schedule;
 use crate::plan::{Share, deal_on};
+use crate::vu::LaneCount;
 
 /// See the module's description.
 pub(super) struct LaneRun {
@@ -19,7 +19,12 @@ pub(super) struct LaneRun {
     pub(super) shares: Vec<Share>,
     pub(super) start_time: Duration,
     pub(super) after: Option<usize>,
-    pub(super) common: Arc<LaneCommon>,
+    /// Lanes of one group have one limit of users.
+    pub(super) group: usize,
+    /// That limit, where users come as they are needed.
+    pub(super) most_vus: u64,
+    /// By worker, what it said last of this lane.
+    pub(super) counts: Vec<LaneCount>,
     pub(super) pacer: Option<Pacer>,
     /// Iterations that were due when it was last looked at.
     pub(super) due: u64,
@@ -85,6 +90,11 @@ impl LaneRun {
         }
     }
 
+    /// Iterations that workers have taken so far, whether begun or not.
+    pub(super) fn taken(&self) -> u64 {
+        self.counts.iter().map(|count| count.taken).sum()
+    }
+
     pub(super) fn look_at_due(&mut self, now: Duration) {
         let open_until = match &self.state {
             State::Running(running) if running.is_open => {
@@ -107,8 +117,8 @@ impl LaneRun {
     ) -> Option<Arc<Schedule>> {
         // The position of the oldest iteration that anybody may ask for. Of a Poisson process it is not exactly its
         // number, so far more is kept than can be needed.
-        let taken = self.common.taken() as f64;
-        let oldest = taken - 6.0 * taken.sqrt() - self.common.budget().most() as f64 - 100.0;
+        let taken = self.taken() as f64;
+        let oldest = taken - 6.0 * taken.sqrt() - self.most_vus as f64 - 100.0;
         let State::Running(running) = &mut self.state else { return None };
         let time = running.schedule.time(now);
         let mut curve = running.schedule.curve.until(time).then(stretches);

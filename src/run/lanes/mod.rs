@@ -12,15 +12,17 @@ mod shaped;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use self::lane_run::{LaneRun, Running, State};
-use crate::executor::hand_out::{Budget, LaneCommon, pacer};
+use crate::executor::hand_out::{most_vus, pacer};
 use crate::executor::schedule::Schedule;
 use crate::executor::{Feed, rule};
 use crate::metrics::Phase;
 use crate::plan::{Late, MIX, Share, TestPlan};
+use crate::vu::LaneCount;
 
 /// A schedule that a worker is to follow.
 pub(super) type Change = (usize, Arc<Schedule>);
@@ -34,6 +36,8 @@ pub(super) struct Lanes {
     paused_before: Duration,
     /// Nothing starts any more.
     is_ending: bool,
+    /// Workers that are gone.
+    gone: BTreeSet<usize>,
 }
 
 /// What the workers need to begin a lane.
@@ -45,9 +49,9 @@ pub(super) struct Begin {
 }
 
 impl Lanes {
-    /// All lanes of a plan, with what their workers have in common; none has begun.
-    pub(super) fn new(plan: &TestPlan, common: &[Arc<LaneCommon>]) -> Lanes {
-        let lanes = plan.lanes.iter().zip(common).map(|(lane, common)| {
+    /// All lanes of a plan; none has begun.
+    pub(super) fn new(plan: &TestPlan) -> Lanes {
+        let lanes = plan.lanes.iter().enumerate().map(|(index, lane)| {
             let share = |&index: &usize| {
                 let scenario = &plan.scenarios[index];
                 Share {
@@ -63,7 +67,9 @@ impl Lanes {
                 shares: lane.scenarios.iter().map(share).collect(),
                 start_time: lane.start_time,
                 after: lane.after,
-                common: common.clone(),
+                group: lane.group,
+                most_vus: most_vus(plan, index),
+                counts: Vec::new(),
                 pacer: rule.open().map(|open| pacer(lane, open, plan.seed)),
                 rule,
                 due: 0,
@@ -74,7 +80,13 @@ impl Lanes {
                 state: State::Waiting,
             }
         });
-        Lanes { lanes: lanes.collect(), paused: None, paused_before: Duration::ZERO, is_ending: false }
+        Lanes {
+            lanes: lanes.collect(),
+            paused: None,
+            paused_before: Duration::ZERO,
+            is_ending: false,
+            gone: BTreeSet::new(),
+        }
     }
 
     /// The lane that starts next, and when; `None` when none does, or not yet.
@@ -146,7 +158,8 @@ impl Lanes {
             return false;
         }
         running.idle[worker] = true;
-        let is_over = running.idle.iter().all(|&idle| idle);
+        let gone = &self.gone;
+        let is_over = running.idle.iter().enumerate().all(|(worker, &idle)| idle || gone.contains(&worker));
         if is_over {
             run.look_at_due(now);
             if let State::Running(running) = &run.state {
@@ -198,8 +211,46 @@ impl Lanes {
 
     /// A worker is gone: it has no users any more.
     pub(super) fn worker_gone(&mut self, worker: usize, now: Duration) {
+        self.gone.insert(worker);
         for lane in 0..self.lanes.len() {
+            if let Some(count) = self.lanes[lane].counts.get_mut(worker) {
+                count.users = 0;
+            }
             self.idle(lane, worker, None, now);
+        }
+    }
+
+    /// A worker has joined: it may have users of each lane.
+    pub(super) fn join(&mut self, worker: usize) {
+        for lane in &mut self.lanes {
+            if let State::Running(running) = &mut lane.state {
+                running.idle.resize(worker + 1, false);
+            }
+        }
+    }
+
+    /// Iterations that the users of a lane have together.
+    pub(super) fn together(&self, lane: usize) -> Option<u64> {
+        match self.lanes[lane].rule.feed {
+            Feed::Together(iterations) => Some(iterations),
+            _ => None,
+        }
+    }
+
+    /// By lane and worker, iterations that were taken so far.
+    pub(super) fn taken(&self) -> Vec<Vec<u64>> {
+        let of = |lane: &LaneRun| lane.counts.iter().map(|count| count.taken).collect();
+        self.lanes.iter().map(of).collect()
+    }
+
+    /// How many iterations of a lane with a rate are due before a time.
+    pub(super) fn due_before(&mut self, lane: usize, at: Duration) -> u64 {
+        let LaneRun { state, pacer, .. } = &mut self.lanes[lane];
+        match (state, pacer) {
+            (State::Running(Running { schedule, is_open: true, .. }), Some(pacer)) => {
+                pacer.due(schedule.curve.area(schedule.time(at)))
+            }
+            _ => 0,
         }
     }
 
@@ -295,21 +346,26 @@ impl Lanes {
         if self.is_ending {
             return 0;
         }
-        let mut counted: Vec<*const Budget> = Vec::new();
         let mut target = 0;
         for (index, running) in self.running() {
             if running.is_open {
-                // Lanes of one group have one budget.
-                let budget: *const Budget = self.lanes[index].common.budget();
-                if !counted.contains(&budget) {
-                    counted.push(budget);
-                    target += self.lanes[index].common.budget().alive();
-                }
+                target += self.lanes[index].counts.iter().map(|count| count.users).sum::<u64>();
             } else {
                 target += running.schedule.curve.users(running.schedule.time(now));
             }
         }
         target
+    }
+
+    /// A worker has said how many users and iterations there are of its lanes.
+    pub(super) fn count(&mut self, worker: usize, counts: &[LaneCount]) {
+        for &count in counts {
+            let Some(run) = self.lanes.get_mut(count.lane) else { continue };
+            if run.counts.len() <= worker {
+                run.counts.resize(worker + 1, LaneCount::default());
+            }
+            run.counts[worker] = count;
+        }
     }
 
     /// By index of a scenario, how many of its iterations were due so far, where that is known.
@@ -330,9 +386,9 @@ impl Lanes {
         let schedule = &running.schedule;
         Some(OpenLoad {
             scenario: run.scenarios[0],
-            most_vus: run.common.budget().most(),
+            most_vus: run.most_vus,
             rate: schedule.curve.at(schedule.time(now)),
-            backlog: run.due.saturating_sub(run.common.taken()),
+            backlog: run.due.saturating_sub(run.taken()),
             late,
         })
     }

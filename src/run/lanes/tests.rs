@@ -1,7 +1,6 @@
 //! Lanes at given times: nothing here waits.
 
 use super::*;
-use crate::executor::hand_out::lanes_in_common;
 use crate::plan::{Executor, Open, Options, ScenarioPlan, Stage, TaskPlan, parse_stages};
 use crate::run::control::{Control, ControlError};
 
@@ -31,7 +30,7 @@ fn ramping(stages: &str) -> Option<Executor> {
 /// A plan and its lanes, of which none has begun.
 fn lanes_of(options: Options, scenarios: Vec<ScenarioPlan>) -> (TestPlan, Lanes) {
     let plan = TestPlan::new(options, scenarios, 7).unwrap();
-    let lanes = Lanes::new(&plan, &lanes_in_common(&plan));
+    let lanes = Lanes::new(&plan);
     (plan, lanes)
 }
 

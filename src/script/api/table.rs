@@ -216,6 +216,15 @@ impl TableRef {
         if self.table.len() == 0 {
             return Err(self.empty());
         }
+        if self.table.own() == 0 {
+            return Err(format!(
+                "the table '{}' has {} rows, which are fewer than the worker threads of all agents: none is for this \
+                 agent to lease",
+                self.table.name(),
+                self.table.len()
+            )
+            .into());
+        }
         // A row leased in `on_start` is for the iterations that follow.
         let keep = keep || vu.iteration.get() == 0;
         let lease = self.host.wait_for_others(".lease()", Lease::take(self.table.clone(), keep))?;
