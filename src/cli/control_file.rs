@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::system::create_private;
 use crate::web::CONTROL_FILE;
 
 /// What it takes to steer a run.
@@ -135,12 +136,6 @@ fn is_private(folder: &Path) -> bool {
 }
 
 fn write_private(path: &Path, address: &Address) -> std::io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    // What an ended process left there is in the way, and so is a link that somebody made.
-    let _ = fs::remove_file(path);
-    let mut file = options.open(path)?;
+    let mut file = create_private(path)?;
     file.write_all(serde_json::to_string(address)?.as_bytes())
 }

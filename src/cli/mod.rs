@@ -3,6 +3,7 @@
 //! Uses the library's public API and nothing else of the engine. The only folder that knows `clap` and
 //! prints. Invariant: results go to standard output, everything about the run's course to standard error.
 
+mod agent;
 mod alerts;
 mod args;
 mod check;
@@ -81,6 +82,8 @@ fn command() -> Exit {
         Command::Target(args) => target::target(&args),
         Command::Monitor(args) => monitor::monitor(&args),
         Command::Web(args) => web::web(&args),
+        Command::Agent(args) => agent::agent(&args),
+        Command::Coordinator(args) => web::coordinator(&args),
         Command::Ctl(args) => ctl::ctl(&args),
         Command::New(args) => new::new(&args),
         Command::Convert(args) => convert::convert(&args),

@@ -209,6 +209,11 @@ impl Aggregator {
         self.started_at = at;
     }
 
+    /// When the last interval was closed, since the load began.
+    pub(crate) fn closed_at(&self) -> Duration {
+        self.interval_started
+    }
+
     /// The figures as they are, without ending the interval.
     pub fn preview(&mut self, tick: Tick) -> Snapshot {
         self.snapshot(tick)
@@ -565,6 +570,7 @@ impl Aggregator {
             texts_cut: self.texts_cut,
             not_ended: self.not_ended.clone(),
             generator: self.generator.stats().clone(),
+            agents: Vec::new(),
             blocking: BlockingStats::default(),
             capacity: None,
             thresholds: self.thresholds.stats(),

@@ -66,6 +66,18 @@ pub(crate) struct ReversedDelta {
 }
 
 impl Delta {
+    /// Gives it another place among the deltas of its worker.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn renumber(&mut self, sequence: u64) {
+        self.sequence = sequence;
+    }
+
+    /// Requests that it counts.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn requests(&self) -> u64 {
+        self.series.iter().map(|(_, counts)| counts.requests).sum()
+    }
+
     /// Whether its parts fit together; those of another machine may not.
     pub(crate) fn is_sound(&self) -> bool {
         let ReversedDelta { series, tags, phases, .. } = &self.reversed;

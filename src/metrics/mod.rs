@@ -4,6 +4,7 @@
 //! [`Aggregator`], which merges it into the run's figures and publishes a [`Snapshot`]. Nothing is
 //! sent or locked per request. The only folder that knows `hdrhistogram`.
 
+mod agents;
 mod aggregator;
 mod arrivals;
 mod blocking;
@@ -39,6 +40,7 @@ mod threshold;
 mod totals;
 mod watch;
 
+pub use agents::{AgentState, AgentStats};
 pub use aggregator::{Aggregator, Tick};
 pub use arrivals::{MergeError, Merged};
 pub use blocking::{BlockedFunction, BlockedSpan, BlockingStats, LostWorker};
@@ -51,6 +53,8 @@ pub use delta::Delta;
 pub use distribution::{Distribution, DistributionSummary};
 pub use error_kind::ErrorKind;
 pub(crate) use figures::{iteration_figures, request_figures};
+#[cfg(feature = "cluster")]
+pub(crate) use generator::Generator;
 pub use generator::{
     Blame, CPU_LIMIT, GeneratorPoint, GeneratorStats, LATENESS_LIMIT, MachineShare, Saturation,
     THROTTLED_LIMIT,

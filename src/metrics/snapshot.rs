@@ -8,6 +8,7 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime};
 
+use super::agents::AgentStats;
 use super::blocking::BlockingStats;
 use super::capacity::CapacityStats;
 use super::check_groups::CheckGroup;
@@ -99,6 +100,8 @@ pub struct Snapshot {
     pub not_ended: Option<NotEnded>,
     /// How well the load generator kept up.
     pub generator: GeneratorStats,
+    /// The machines of a distributed run, in the order of their numbers; empty when the run is in one process.
+    pub agents: Vec<AgentStats>,
     /// What kept worker threads from their virtual users.
     pub blocking: BlockingStats,
     /// The results of the capacity search, if the load is one.
@@ -156,6 +159,7 @@ impl Default for Snapshot {
             texts_cut: 0,
             not_ended: None,
             generator: GeneratorStats::default(),
+            agents: Vec::new(),
             blocking: BlockingStats::default(),
             capacity: None,
             thresholds: Vec::new(),
@@ -169,6 +173,16 @@ impl Default for Snapshot {
 }
 
 impl Snapshot {
+    /// Takes over what agents say of themselves. The generator is then the one that kept up worst.
+    pub(crate) fn look_at_agents(&mut self, agents: Vec<AgentStats>) {
+        let cpu = |agent: &&AgentStats| agent.generator.cpu.map_or(0, |cpu| (cpu * 1e6) as u64);
+        let worst = agents.iter().max_by_key(|agent| (agent.generator.saturated(), cpu(agent)));
+        if let Some(worst) = worst {
+            self.generator = worst.generator.clone();
+        }
+        self.agents = agents;
+    }
+
     /// The requests over one protocol together; nothing when there was none.
     pub fn protocol(&self, protocol: Protocol) -> EndpointStats {
         let known = self.protocols.iter().find(|stats| stats.protocol == protocol);

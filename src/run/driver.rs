@@ -24,7 +24,7 @@ use self::announcer::Announcer;
 use self::capacity::CapacityRun;
 use self::dealing::Dealing;
 use self::figures::Figures;
-use self::fleet::{Fleet, HURRY, Heard, LAST_PATIENCE, PATIENCE};
+pub(crate) use self::fleet::{Fleet, HURRY, Heard, PATIENCE};
 use self::load::Load;
 use super::control::{Control, ControlError};
 use super::lanes::{Begin, Change};
@@ -95,7 +95,7 @@ impl<W: Workers> Driver<W> {
     ) -> (Driver<W>, watch::Receiver<Arc<Snapshot>>) {
         let fleet = Fleet::new(workers);
         let (figures, snapshots) = Figures::new(&shared, fleet.count(), resources, samples);
-        let load = Load::new(&shared.plan);
+        let load = Load::new(&shared.plan, tokio::time::Instant::now());
         let driver = Driver {
             info: Arc::new(info),
             dealing: Dealing::new(fleet.groups(), &shared.plan, |lane| load.lanes.together(lane)),
@@ -146,7 +146,8 @@ impl<W: Workers> Driver<W> {
     }
 
     async fn load(&mut self, data: Arc<Value>, requests: &mut Requests) {
-        self.load = Load::new(&self.shared.plan);
+        let start = self.fleet.workers().next_start();
+        self.load = Load::new(&self.shared.plan, start);
         self.shared.run.start(self.load.start().into_std());
         self.figures.begin(self.load.start());
         self.fleet.tell_all(Command::Start { data });
@@ -159,6 +160,9 @@ impl<W: Workers> Driver<W> {
             self.deal(members);
         }
         self.begin_lanes();
+        for (lane, schedule) in self.fleet.workers().schedules() {
+            self.load.lanes.take_over(lane, schedule);
+        }
         self.shared.run.publish(0.0, self.load.lanes.phase(Duration::ZERO).0);
         while !self.load.lanes.are_over() {
             self.announce_phase();
@@ -185,7 +189,9 @@ impl<W: Workers> Driver<W> {
                     Heard::Intervals(intervals) => self.intervals_are_here(intervals),
                 },
                 () = tick => {
-                    self.fleet.ask(PATIENCE);
+                    if !self.fleet.workers().are_away() {
+                        self.fleet.ask(PATIENCE);
+                    }
                     // On the grid of the start, so that the seconds of two charts are the same seconds.
                     while next_tick <= self.load.now() {
                         next_tick += INTERVAL;
@@ -214,13 +220,17 @@ impl<W: Workers> Driver<W> {
         }
         self.announce_phase();
         self.end(self.load.own_end());
+        let ended = self.load.now();
         let last = self.last_intervals(requests).await;
-        self.tick(last, true);
+        // Waiting for who may be cut off is no load.
+        let at = if self.fleet.workers().tells_silence() { ended } else { self.load.now() };
+        self.tick_at(at, last, true);
     }
 
     /// Collects what workers have counted since their last intervals; a second request to stop makes it short.
     async fn last_intervals(&mut self, requests: &mut Requests) -> Vec<(usize, Interval)> {
-        self.fleet.ask_last(if self.stops > 1 { HURRY } else { LAST_PATIENCE });
+        let patience = self.fleet.workers().last_patience();
+        self.fleet.ask_last(if self.stops > 1 { HURRY } else { patience });
         loop {
             tokio::select! {
                 biased;
@@ -277,7 +287,8 @@ impl<W: Workers> Driver<W> {
         for (worker, silence) in silent {
             let is_over =
                 !may_finish && self.load.lanes.give_up(worker, self.stops > 1, &self.shared.plan, now);
-            if (silence >= LONG_SILENCE || is_over) && !told.contains(&worker) {
+            let is_told = self.fleet.workers().tells_silence();
+            if !is_told && (silence >= LONG_SILENCE || is_over) && !told.contains(&worker) {
                 told.push(worker);
                 let text = format!(
                     "{}; the run goes on without it",
@@ -320,12 +331,23 @@ impl<W: Workers> Driver<W> {
             Notice::Shape { lane, answer } => self.shape_says(lane, answer),
             Notice::Joined => self.joined(worker),
             Notice::Deal { members } => self.deal(members),
-            Notice::Gone => {
+            Notice::Gone | Notice::Lost => {
+                self.figures.left(worker);
                 self.load.lanes.worker_gone(worker, self.load.now());
                 self.look_at_iterations();
             }
+            Notice::Back => self.load.lanes.worker_back(worker),
+            Notice::Past { second, intervals } => self.past(Duration::from_secs(second), intervals),
+            Notice::Note { level, text } => {
+                self.mark(text.clone());
+                self.say(level, text);
+            }
             // Nobody has asked for them.
-            Notice::Setup(_) | Notice::Teardown(_) | Notice::Summary(_) | Notice::Interval { .. } => {}
+            Notice::Setup(_)
+            | Notice::Teardown(_)
+            | Notice::Summary(_)
+            | Notice::Interval { .. }
+            | Notice::Earlier { .. } => {}
         }
     }
 
@@ -467,8 +489,21 @@ impl<W: Workers> Driver<W> {
 
     /// Ends an interval with what the workers have counted in it, and publishes a snapshot.
     fn tick(&mut self, intervals: Vec<(usize, Interval)>, last: bool) {
+        self.tick_at(self.load.now(), intervals, last);
+    }
+
+    /// A second that is told of late. One that has been closed already cannot be opened again.
+    fn past(&mut self, at: Duration, intervals: Vec<(usize, Interval)>) {
+        if at > self.figures.closed_at() && at <= self.load.now() {
+            self.tick_at(at, intervals, false);
+        } else {
+            self.count(&intervals);
+            self.figures.take(intervals, self.load.now());
+        }
+    }
+
+    fn tick_at(&mut self, now: Duration, intervals: Vec<(usize, Interval)>, last: bool) {
         self.count(&intervals);
-        let now = self.load.now();
         let (phase, stage) = self.load.lanes.phase(now);
         let users_target = self.load.lanes.users_target(now);
         let paused = self.load.lanes.paused_time(now);
@@ -477,7 +512,7 @@ impl<W: Workers> Driver<W> {
         self.figures.look(&mut tick);
         tick.planned = self.load.planned(&self.shared.plan, &mut self.figures.aggregator, last);
         self.load.look_at_pressure();
-        tick.at = self.load.now();
+        tick.at = now;
         let mut snapshot = self.figures.close(tick, last);
         snapshot.blocking = self.watchdog.borrow().stats();
         if last {
@@ -486,14 +521,18 @@ impl<W: Workers> Driver<W> {
                 self.say(Level::Warning, text.clone());
                 snapshot.notes.push(text);
             }
-            for (worker, silence) in self.fleet.silent() {
+            let is_told = self.fleet.workers().tells_silence();
+            for (worker, silence) in self.fleet.silent().into_iter().filter(|_| !is_told) {
                 let lost = self.watchdog.borrow().silent(worker, silence);
                 snapshot.notes.push(lost_worker(&lost));
                 snapshot.blocking.lost_workers.push(lost);
             }
         }
         self.search_capacity(&mut snapshot, last);
-        self.shared.run.publish(snapshot.recent.rate.unwrap_or(0.0), snapshot.phase);
+        snapshot.look_at_agents(self.fleet.workers().agents());
+        let rate = snapshot.recent.rate.unwrap_or(0.0);
+        self.shared.run.publish(rate, snapshot.phase);
+        self.fleet.workers().publish(snapshot.users, rate, snapshot.phase);
         self.figures.publish(snapshot);
         self.act_on_thresholds();
     }

@@ -10,7 +10,6 @@ mod facts;
 mod handle;
 mod http_options;
 #[cfg(feature = "cluster")]
-#[allow(dead_code, reason = "the cluster uses it, which is not here yet")]
 mod job;
 mod lanes;
 mod limits;
@@ -30,8 +29,18 @@ mod workers;
 
 pub use check::CheckReport;
 pub use control::{Control, ControlError};
+#[cfg(feature = "cluster")]
+pub(crate) use driver::{Fleet, Heard, PATIENCE};
 pub use error::RunError;
 pub use handle::{Report, RunHandle, Stopper};
+#[cfg(feature = "cluster")]
+pub(crate) use job::Job;
 pub use load_test::LoadTest;
 pub use planned_load::PlannedLoad;
 pub use prepared::Prepared;
+#[cfg(feature = "cluster")]
+pub(crate) use threads::Threads;
+#[cfg(feature = "cluster")]
+pub(crate) use watchdog::Watchdog;
+#[cfg(feature = "cluster")]
+pub(crate) use workers::{Command, LAST_PATIENCE, Notice, Workers};

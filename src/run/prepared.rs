@@ -17,9 +17,9 @@ use super::threads::Threads;
 use super::watchdog::Watchdog;
 use super::worker_loop::WorkerError;
 use super::workers::Workers;
-use crate::metrics::{ResourceSource, SampleSink, Snapshot};
+use crate::metrics::{ResourceSource, SampleSink, Snapshot, TapLine};
 use crate::plan::RunInfo;
-use crate::script::{Level, Message};
+use crate::script::{Level, Message, Pulse};
 use crate::vu::Shared;
 
 /// A test that is ready to start: its script is loaded and its settings are checked.
@@ -61,6 +61,17 @@ impl Prepared {
         scripts.chain(data).chain(certificates).collect()
     }
 
+    /// What the workers of the run are given.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    #[cfg(feature = "cluster")]
+    pub(crate) fn into_shared(self) -> Arc<Shared> {
+        Arc::new(self.shared)
+    }
+
     /// Masks the secrets that the script declares, in whatever text; `None` for a text that holds none.
     #[cfg(feature = "cli")]
     pub(crate) fn mask(&self) -> crate::metrics::Mask {
@@ -90,10 +101,37 @@ impl Prepared {
     /// # Errors
     /// When the system refuses a thread, or the script does not load on one of them.
     pub async fn start(self) -> Result<RunHandle, RunError> {
-        let Prepared { info, shared, resources, samples } = self;
-        for text in warnings_for(shared.plan.users) {
-            (shared.messages)(Message { level: Level::Warning, text, from: None });
+        for text in warnings_for(self.shared.plan.users) {
+            (self.shared.messages)(Message { level: Level::Warning, text, from: None });
         }
+        self.start_on(async |shared, line| {
+            let threads = Threads::start(shared, line).await?;
+            let pulses = threads.pulses();
+            Ok((threads, pulses))
+        })
+        .await
+    }
+
+    /// Starts the test on the machines of a cluster.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    #[cfg(feature = "cluster")]
+    pub(crate) async fn start_on_workers(
+        self,
+        workers: impl Workers + Send + 'static,
+    ) -> Result<RunHandle, RunError> {
+        self.start_on(async move |_, _| Ok((workers, Vec::new()))).await
+    }
+
+    /// Starts the test on workers that are made on the run's own thread.
+    async fn start_on<W: Workers, F>(self, make: F) -> Result<RunHandle, RunError>
+    where
+        F: AsyncFnOnce(&Arc<Shared>, Option<&TapLine>) -> Result<(W, Vec<Arc<Pulse>>), WorkerError>
+            + Send
+            + 'static,
+    {
+        let Prepared { info, shared, resources, samples } = self;
         let common = shared.inputs.common.clone();
         let of_run = info.clone();
         // Held here until the handle has it: a start that is given up is the end of the run too.
@@ -114,7 +152,7 @@ impl Prepared {
                 runtime.block_on(async move {
                     let mut started = started;
                     let made = tokio::select! {
-                        made = driver(of_run, Arc::new(shared), resources, samples) => made,
+                        made = driver(of_run, Arc::new(shared), resources, samples, make) => made,
                         // Given up: a thread on which the script never loads is left behind.
                         () = started.closed() => return,
                     };
@@ -142,18 +180,19 @@ impl Prepared {
 }
 
 /// Starts what a run consists of: who writes samples down, if anybody does, and the worker threads.
-async fn driver(
+async fn driver<W: Workers>(
     info: RunInfo,
     shared: Arc<Shared>,
     resources: Option<Box<dyn ResourceSource>>,
     samples: Vec<Box<dyn SampleSink>>,
-) -> Result<(Driver<Threads>, watch::Receiver<Arc<Snapshot>>), WorkerError> {
+    make: impl AsyncFnOnce(&Arc<Shared>, Option<&TapLine>) -> Result<(W, Vec<Arc<Pulse>>), WorkerError>,
+) -> Result<(Driver<W>, watch::Receiver<Arc<Snapshot>>), WorkerError> {
     let common = shared.inputs.common.clone();
     let mask = Arc::new(move |text: &str| common.secrets.mask(text));
     let samples =
         SampleWriter::start(samples, mask, shared.messages.clone()).map_err(WorkerError::Runtime)?;
-    let threads = Threads::start(&shared, samples.as_ref().map(|(_, line)| line)).await?;
-    let samples = samples.map(|(writer, line)| (line.tap(threads.count()), writer));
-    let watchdog = Watchdog::new(&shared, threads.pulses());
-    Ok(Driver::new(info, shared, threads, watchdog, resources, samples))
+    let (workers, pulses) = make(&shared, samples.as_ref().map(|(_, line)| line)).await?;
+    let samples = samples.map(|(writer, line)| (line.tap(workers.count()), writer));
+    let watchdog = Watchdog::new(&shared, pulses);
+    Ok(Driver::new(info, shared, workers, watchdog, resources, samples))
 }

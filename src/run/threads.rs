@@ -28,7 +28,7 @@ const LEAVING: Duration = Duration::from_millis(500);
 const LOOK_EVERY: Duration = Duration::from_millis(1);
 
 /// See the module's description.
-pub(super) struct Threads {
+pub(crate) struct Threads {
     /// Commands to each; `None` when it has been let go.
     commands: Vec<Option<mpsc::Sender<Command>>>,
     threads: Vec<JoinHandle<()>>,
@@ -43,7 +43,7 @@ impl Threads {
     ///
     /// # Errors
     /// When the system refuses a thread, or the script does not load on one of them.
-    pub(super) async fn start(shared: &Arc<Shared>, line: Option<&TapLine>) -> Result<Threads, WorkerError> {
+    pub(crate) async fn start(shared: &Arc<Shared>, line: Option<&TapLine>) -> Result<Threads, WorkerError> {
         let (share, workers) = (shared.share, shared.share.here);
         let lanes = lanes_in_common(&shared.plan, share);
         let pulses: Vec<Arc<Pulse>> = (0..workers).map(|_| Arc::default()).collect();
@@ -76,7 +76,7 @@ impl Threads {
     }
 
     /// What each of them is doing, for whoever looks on.
-    pub(super) fn pulses(&self) -> Vec<Arc<Pulse>> {
+    pub(crate) fn pulses(&self) -> Vec<Arc<Pulse>> {
         self.pulses.clone()
     }
 }

@@ -35,7 +35,7 @@ const MOST_APART: Duration = Duration::from_millis(250);
 const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// See the module's description.
-pub(super) struct Watchdog {
+pub(crate) struct Watchdog {
     shared: Arc<Shared>,
     workers: Vec<Watched>,
     last_look: Instant,
@@ -58,7 +58,7 @@ struct Watched {
 }
 
 impl Watchdog {
-    pub(super) fn new(shared: &Arc<Shared>, pulses: Vec<Arc<Pulse>>) -> Rc<RefCell<Watchdog>> {
+    pub(crate) fn new(shared: &Arc<Shared>, pulses: Vec<Arc<Pulse>>) -> Rc<RefCell<Watchdog>> {
         let now = Instant::now();
         let watched = |pulse: Arc<Pulse>| Watched {
             beat: pulse.look(),
@@ -78,7 +78,7 @@ impl Watchdog {
     }
 
     /// Looks from now on.
-    pub(super) async fn keep_looking(watchdog: Rc<RefCell<Watchdog>>) -> Infallible {
+    pub(crate) async fn keep_looking(watchdog: Rc<RefCell<Watchdog>>) -> Infallible {
         loop {
             tokio::time::sleep(LOOK_EVERY).await;
             watchdog.borrow_mut().look(Instant::now());
@@ -165,7 +165,7 @@ impl Watchdog {
     }
 
     /// A worker that does not answer, and what keeps it busy.
-    pub(super) fn silent(&self, worker: usize, silent_for: Duration) -> LostWorker {
+    pub(crate) fn silent(&self, worker: usize, silent_for: Duration) -> LostWorker {
         let beat = self.workers.get(worker).map(|watched| watched.pulse.look()).unwrap_or_default();
         LostWorker {
             worker,
@@ -176,7 +176,7 @@ impl Watchdog {
     }
 
     /// What has been seen so far, with what goes on now.
-    pub(super) fn stats(&self) -> BlockingStats {
+    pub(crate) fn stats(&self) -> BlockingStats {
         let mut stats = self.stats.clone();
         for (worker, watched) in self.workers.iter().enumerate() {
             if let Some((beat, since, blocked)) = watched.ended() {

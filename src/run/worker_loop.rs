@@ -90,11 +90,22 @@ impl Drop for Last {
 }
 
 /// Why a worker thread cannot start.
-pub(super) enum WorkerError {
+pub(crate) enum WorkerError {
     /// The system gives it no event loop.
     Runtime(std::io::Error),
     /// The script does not load.
     Load(LoadError),
+}
+
+#[cfg(feature = "cluster")]
+impl WorkerError {
+    /// The same in words.
+    pub(crate) fn words(self) -> String {
+        match self {
+            WorkerError::Runtime(error) => super::RunError::Thread(error).to_string(),
+            WorkerError::Load(error) => super::RunError::Load(*error, Vec::new()).to_string(),
+        }
+    }
 }
 
 /// The lanes of a worker, and the tasks that keep them in users.
@@ -219,7 +230,7 @@ async fn serve(
                 tokio::task::spawn_local(async move { worker.announce(event, fields).await });
             }
             Command::Reload(Reloaded { sources, variables, .. }) => worker.reload(&sources, &variables),
-            Command::Flush { number } => {
+            Command::Flush { number, .. } => {
                 let lanes = lanes.begun.values().map(|(lane, _)| lane.count()).collect();
                 let interval = Box::new(Interval { lanes, ..worker.take_interval() });
                 notices.give(Notice::Interval { number, interval });

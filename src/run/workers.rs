@@ -5,19 +5,27 @@
 //! something else that a message reaches.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use tokio::time::Instant;
 
 use super::reload::Reloaded;
 use crate::executor::schedule::Schedule;
 use crate::executor::shape::ShapeLoad;
 use crate::executor::share::Deal;
-use crate::script::{EventFields, ScriptEvent, SummaryOutput, Value};
+use crate::metrics::{AgentStats, Phase};
+use crate::script::{EventFields, Level, ScriptEvent, SummaryOutput, Value};
 use crate::vu::{Event, HookError, Interval};
+
+/// How long the last intervals of a run are waited for, where nothing is known that may keep them: one that does not come is
+/// lost.
+pub(crate) const LAST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What the run tells a worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) enum Command {
+pub(crate) enum Command {
     /// Run `setup`; answered with [`Notice::Setup`].
     Setup,
     /// The load begins; `vu::data()` gives this value.
@@ -43,8 +51,9 @@ pub(super) enum Command {
     Announce(ScriptEvent, EventFields),
     /// Use a changed script from the next calls on.
     Reload(Reloaded),
-    /// Give what was counted since the last time; answered with [`Notice::Interval`] of this number.
-    Flush { number: u64 },
+    /// Give what was counted since the last time; answered with [`Notice::Interval`] of this number. With `is_last`, the
+    /// load is over.
+    Flush { number: u64, is_last: bool },
     /// Run `teardown`; answered with [`Notice::Teardown`].
     Teardown,
     /// Call `summary` with these figures; answered with [`Notice::Summary`].
@@ -53,7 +62,7 @@ pub(super) enum Command {
 
 /// What a worker says.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) enum Notice {
+pub(crate) enum Notice {
     /// Something that the run has to act on.
     Event(Event),
     /// What `setup` returned.
@@ -62,6 +71,10 @@ pub(super) enum Notice {
     Shape { lane: usize, answer: ShapeAnswer },
     /// What was counted until the command of this number.
     Interval { number: u64, interval: Box<Interval> },
+    /// What was counted in a time before that, which could not be told then.
+    Earlier { interval: Box<Interval> },
+    /// What was counted in a whole second of the load that could not be told then, by all who were there.
+    Past { second: u64, intervals: Vec<(usize, Interval)> },
     /// How `teardown` ended.
     Teardown(Result<(), HookError>),
     /// What `summary` wants to be written.
@@ -73,13 +86,19 @@ pub(super) enum Notice {
     Deal { members: Vec<usize> },
     /// It is gone, and its users with it.
     Gone,
+    /// It cannot be reached: its users count as gone, but what it has counted may still come.
+    Lost,
+    /// It can be reached again, or is new: it has users.
+    Back,
+    /// Something about the run that people are to see, and when.
+    Note { level: Level, text: String },
 }
 
 /// What a shape function says, or why it says nothing.
-pub(super) type ShapeAnswer = Result<ShapeLoad, HookError>;
+pub(crate) type ShapeAnswer = Result<ShapeLoad, HookError>;
 
 /// The workers of a run, numbered from 0.
-pub(super) trait Workers {
+pub(crate) trait Workers {
     /// How many there are.
     fn count(&self) -> usize;
 
@@ -88,6 +107,46 @@ pub(super) trait Workers {
 
     /// Tells one something, without waiting for it. One that is gone hears nothing; its last notice says so.
     fn tell(&mut self, worker: usize, command: Command);
+
+    /// Tells all something.
+    fn tell_all(&mut self, command: Command) {
+        for worker in 0..self.count() {
+            self.tell(worker, command.clone());
+        }
+    }
+
+    /// When a load begins that is ordered now.
+    fn next_start(&self) -> Instant {
+        Instant::now()
+    }
+
+    /// Schedules that lanes follow already, of a run that is resumed.
+    fn schedules(&self) -> Vec<(usize, Arc<Schedule>)> {
+        Vec::new()
+    }
+
+    /// How long the last intervals of a run are waited for.
+    fn last_patience(&self) -> Duration {
+        LAST_PATIENCE
+    }
+
+    /// Whether none of them can be heard: nothing is asked for, and what they count meanwhile comes as [`Notice::Past`].
+    fn are_away(&self) -> bool {
+        false
+    }
+
+    /// Whether it says itself, with [`Notice::Note`], that a worker does not answer.
+    fn tells_silence(&self) -> bool {
+        false
+    }
+
+    /// The machines that the workers are on, when there are several.
+    fn agents(&self) -> Vec<AgentStats> {
+        Vec::new()
+    }
+
+    /// Lets workers elsewhere know how the run goes.
+    fn publish(&mut self, _users: u64, _rate: f64, _phase: Phase) {}
 
     /// What is said next, and by whom; never, when all are gone. Can be dropped without losing anything.
     async fn next(&mut self) -> (usize, Notice);
@@ -99,7 +158,6 @@ pub(super) trait Workers {
 #[cfg(test)]
 mod tests {
     use std::fmt::Debug;
-    use std::time::Duration;
 
     use serde::de::DeserializeOwned;
 
@@ -134,7 +192,7 @@ mod tests {
             Command::StopNow,
             Command::Announce(ScriptEvent::Stage, fields),
             Command::Reload(Reloaded { sources, variables, other_scenarios: true }),
-            Command::Flush { number: 7 },
+            Command::Flush { number: 7, is_last: true },
             Command::Teardown,
             Command::Summary { data: Arc::new(serde_json::json!({ "total": { "requests": 3 } })) },
         ];
@@ -167,6 +225,7 @@ mod tests {
             Notice::Joined,
             Notice::Deal { members: vec![0, 2] },
             Notice::Gone,
+            Notice::Note { level: Level::Warning, text: "odd".to_owned() },
         ];
         notices.iter().for_each(is_the_same_after_a_journey);
     }

@@ -12,6 +12,8 @@ use crate::metrics::Phase;
 pub(crate) struct RunState {
     started: OnceLock<Instant>,
     users: AtomicU64,
+    /// Users of the run on other machines.
+    users_elsewhere: AtomicU64,
     rate_bits: AtomicU64,
     phase: AtomicU8,
     aborting: AtomicBool,
@@ -62,7 +64,19 @@ impl RunState {
 
     /// Virtual users that run now.
     pub(crate) fn users(&self) -> u64 {
+        self.users.load(Ordering::Relaxed) + self.users_elsewhere.load(Ordering::Relaxed)
+    }
+
+    /// Those of them in this process.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn users_here(&self) -> u64 {
         self.users.load(Ordering::Relaxed)
+    }
+
+    /// How many there are on other machines.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn set_users_elsewhere(&self, users: u64) {
+        self.users_elsewhere.store(users, Ordering::Relaxed);
     }
 
     /// Requests per second over the last ten seconds, at the last snapshot.

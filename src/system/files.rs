@@ -39,6 +39,21 @@ pub(crate) fn create_file(path: &Path) -> io::Result<File> {
     File::create(path)
 }
 
+/// Makes a file that nobody else can read, in place of one that an ended process, or somebody else, left there.
+///
+/// # Errors
+/// When it cannot be made.
+#[cfg(feature = "cli")]
+pub(crate) fn create_private(path: &Path) -> io::Result<File> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    // There may be none.
+    let _ = std::fs::remove_file(path);
+    options.open(path)
+}
+
 /// An error for a device or a named pipe.
 pub(crate) fn refuse_special_file(path: &Path) -> io::Result<()> {
     refuse_device(path)?;

@@ -9,6 +9,8 @@ mod deadlines;
 #[cfg(feature = "cli")]
 mod file_id;
 mod files;
+#[cfg(feature = "cluster")]
+mod host;
 mod limits;
 mod memory;
 mod roots;
@@ -22,8 +24,10 @@ pub(crate) use cpu::{CpuMeter, thread_cpu};
 #[cfg(feature = "cli")]
 pub(crate) use file_id::FileId;
 #[cfg(feature = "cli")]
-pub(crate) use files::{create_file, read_text};
+pub(crate) use files::{create_file, create_private, read_text};
 pub(crate) use files::{create_stream, read_file, refuse_special_file};
+#[cfg(feature = "cluster")]
+pub(crate) use host::{host_name, own_address};
 pub(crate) use limits::Limits;
 #[cfg(feature = "cli")]
 pub(crate) use limits::can_open;

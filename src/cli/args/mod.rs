@@ -3,6 +3,7 @@
 //! One file a family of commands; `values.rs` reads what several flags take. Every flag of `run` can be set by an
 //! environment variable `RHAID_…` and, by its long name, in `rhaid.toml`.
 
+mod cluster;
 mod output;
 mod resources;
 mod run;
@@ -19,6 +20,7 @@ use clap_complete::Shell;
 use super::convert::ConvertArgs;
 use super::new::NewArgs;
 
+pub(super) use cluster::{AgentArgs, ClusterArgs, CoordinatorArgs};
 pub(super) use output::{OutputArgs, SampleTarget};
 pub(super) use resources::{MonitorArgs, ResourceArgs};
 pub(super) use run::RunArgs;
@@ -46,6 +48,10 @@ pub(super) enum Command {
     Monitor(MonitorArgs),
     /// Serve a page on which runs are started, watched and compared
     Web(WebArgs),
+    /// Take part in runs that a coordinator on another machine starts
+    Agent(AgentArgs),
+    /// Serve the page of `web`, and run what is started there on agents
+    Coordinator(CoordinatorArgs),
     /// Look at and steer a run from another terminal (started with --web or --control)
     Ctl(CtlArgs),
     /// Create a script from a template

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::BoolishValueParser;
 
+use super::cluster::ClusterArgs;
 use super::output::OutputArgs;
 use super::resources::ResourceArgs;
 use super::values::{choice, key_value, positive_rate, rate, threads, time_scale};
@@ -151,6 +152,9 @@ pub(in crate::cli) struct RunArgs {
 
     #[command(flatten)]
     pub(in crate::cli) page: PageArgs,
+
+    #[command(flatten)]
+    pub(in crate::cli) cluster: ClusterArgs,
 
     #[command(flatten)]
     pub(in crate::cli) output: OutputArgs,

@@ -2,6 +2,7 @@
 //!
 //! Leaves the run itself to `session`, its end to `ending`, what is written to `files`, several runs to `each`.
 
+mod agents;
 mod each;
 mod ending;
 mod files;
@@ -14,6 +15,7 @@ mod trial;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
 
+pub(in crate::cli) use self::agents::tell_command;
 use self::each::run_each;
 use self::ending::{Ended, Ending};
 use self::files::{Files, results_dir};
@@ -31,6 +33,7 @@ use super::page::Page;
 use super::places::Places;
 use super::profiles::Shape;
 use super::{config_file, event_loop, messages, output, profiles, resources};
+use crate::cluster::Coordinator;
 use crate::metrics::ThresholdText;
 use crate::plan::{FailsOn, Options};
 use crate::results::{ResultsError, SamplesFile};
@@ -45,14 +48,20 @@ pub(super) fn run(args: &RunArgs) -> Exit {
 fn run_as_told(args: &RunArgs) -> Result<Exit, Refused> {
     let asked = Asked::of(args)?;
     let page = Page::of_run(&asked.args.page, results_dir(&asked.args.output))?;
-    let exit = asked.run(Around { page: page.as_ref(), begun: None });
+    let coordinator = agents::coordinator(&asked.args)?;
+    let exit = asked.run(Around { page: page.as_ref(), begun: None, coordinator: coordinator.as_ref() });
     page.into_iter().for_each(Page::close);
     Ok(exit)
 }
 
 /// The same on a page that is there already. Says when the load begins, with the run's id, or why it does not.
-pub(super) fn run_on(args: &RunArgs, page: &Page, begun: &SyncSender<Result<String, String>>) -> Exit {
-    let around = Around { page: Some(page), begun: Some(begun) };
+pub(super) fn run_on(
+    args: &RunArgs,
+    page: &Page,
+    coordinator: Option<&Coordinator>,
+    begun: &SyncSender<Result<String, String>>,
+) -> Exit {
+    let around = Around { page: Some(page), begun: Some(begun), coordinator };
     match Asked::of(args) {
         Ok(asked) => asked.run(around),
         Err(refused) => around.refused(refused).exit,
@@ -66,6 +75,8 @@ struct Around<'a> {
     page: Option<&'a Page>,
     /// Who waits for its beginning.
     begun: Option<&'a SyncSender<Result<String, String>>>,
+    /// Who has the agents that it runs on.
+    coordinator: Option<&'a Coordinator>,
 }
 
 impl Around<'_> {
@@ -103,6 +114,7 @@ impl Asked {
             output: args.output.clone().or(config.args.output.clone()),
             resources: args.resources.clone().or(config.args.resources.clone()),
             page: args.page.clone().or(config.args.page.clone()),
+            cluster: args.cluster.clone().or(config.args.cluster.clone()),
             ..args.clone()
         };
         // What is tried out is read as it goes; a live table would be in the way.
@@ -182,6 +194,15 @@ fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     check_files(prepared.info().threads)?;
     let prepared = with_samples(prepared, &args.output)?;
+    let event_loop = event_loop()?;
+    let cluster = match around.coordinator {
+        Some(coordinator) => {
+            let wanted = args.cluster.agents.and_then(|agents| usize::try_from(agents).ok());
+            let wanted = wanted.unwrap_or_else(|| coordinator.agents().max(1));
+            Some(agents::recruit(&event_loop, coordinator, &prepared, wanted)?)
+        }
+        None => None,
+    };
     let files = Files::create(&args.output, prepared.info())?;
     let session = Session {
         rate: args.load.rate,
@@ -192,8 +213,7 @@ fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result
         around,
         has_told_failure: false,
     };
-    let event_loop = event_loop()?;
-    let ran = event_loop.block_on(session.run(prepared));
+    let ran = event_loop.block_on(session.run(prepared, cluster));
     // Not waiting for what it may still do aside, such as looking up a name.
     event_loop.shutdown_background();
     let (session, report) = ran?;

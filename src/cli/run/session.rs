@@ -15,13 +15,21 @@ use crate::cli::messages::Messages;
 use crate::cli::output::{self, look_on};
 use crate::cli::progress::{Progress, ProgressKind};
 use crate::cli::signals::Signals;
+use crate::cluster::Cluster;
 use crate::metrics::Snapshot;
 use crate::plan::RunInfo;
 use crate::report::first_failure;
-use crate::{Prepared, Report};
+use crate::{Prepared, Report, RunError, RunHandle};
 
 /// How often messages from scripts are looked for.
 const MESSAGES_EVERY: Duration = Duration::from_millis(100);
+
+async fn start(prepared: Prepared, cluster: Option<Cluster>) -> Result<RunHandle, RunError> {
+    match cluster {
+        Some(cluster) => cluster.start(prepared).await,
+        None => prepared.start().await,
+    }
+}
 
 /// See the module's description.
 pub(super) struct Session<'a> {
@@ -41,11 +49,15 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// When it cannot start, or its script shows that it is set up wrongly; then nothing of it is kept.
-    pub(super) async fn run(mut self, prepared: Prepared) -> Result<(Session<'a>, Report), Refused> {
+    pub(super) async fn run(
+        mut self,
+        prepared: Prepared,
+        cluster: Option<Cluster>,
+    ) -> Result<(Session<'a>, Report), Refused> {
         // Before the start: a signal that comes with the first request has to find somebody.
         let mut signals = Signals::new();
         let handle = tokio::select! {
-            handle = prepared.start() => handle?,
+            handle = start(prepared, cluster) => handle?,
             () = signals.next() => {
                 self.files.directory.discard();
                 output::err("stopped by a signal before the load began\n");

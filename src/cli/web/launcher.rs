@@ -10,9 +10,10 @@ use serde_json::{Value, json};
 
 use super::editor::ScriptEditor;
 use super::form::{self, Form};
-use crate::cli::args::{Cli, Command, RunArgs, WebArgs};
+use crate::cli::args::{Cli, ClusterArgs, Command, RunArgs, WebArgs};
 use crate::cli::page::Page;
 use crate::cli::{config_file, output, run};
+use crate::cluster::Coordinator;
 use crate::plan::Options;
 use crate::web::{Editor, Launcher, Refusal};
 use crate::{LoadTest, Param};
@@ -30,6 +31,8 @@ pub(super) struct PageLauncher {
     first: Option<String>,
     results_dir: PathBuf,
     config: Option<PathBuf>,
+    /// Who has the agents that runs are on, and how they are used.
+    cluster: Option<Arc<(Coordinator, ClusterArgs)>>,
     editor: Option<ScriptEditor>,
     page: OnceLock<Weak<Page>>,
     /// The run that is on.
@@ -37,7 +40,12 @@ pub(super) struct PageLauncher {
 }
 
 impl PageLauncher {
-    pub(super) fn new(folder: PathBuf, first: Option<String>, args: &WebArgs) -> PageLauncher {
+    pub(super) fn new(
+        folder: PathBuf,
+        first: Option<String>,
+        args: &WebArgs,
+        cluster: Option<(Coordinator, ClusterArgs)>,
+    ) -> PageLauncher {
         let editor = args.edit.then(|| ScriptEditor::new(folder.clone(), args.config.clone()));
         PageLauncher {
             editor,
@@ -45,6 +53,7 @@ impl PageLauncher {
             first,
             results_dir: args.results_dir.clone(),
             config: args.config.clone(),
+            cluster: cluster.map(Arc::new),
             page: OnceLock::new(),
             running: Mutex::new(None),
         }
@@ -82,6 +91,9 @@ impl PageLauncher {
         let mut args = RunArgs { config: self.config.clone(), ..args };
         args.output.results_dir = Some(self.results_dir.clone());
         args.output.only_summary = true;
+        if let Some(cluster) = &self.cluster {
+            args.cluster = args.cluster.or(cluster.1.clone());
+        }
         Ok((form, args))
     }
 
@@ -139,8 +151,9 @@ impl Launcher for PageLauncher {
         let Some(page) = page else { return Err(Refusal::NotNow("the page is being closed".to_owned())) };
         output::err(&format!("started from the page: {}\n", form.command()));
         let (begun, has_begun) = sync_channel(1);
+        let cluster = self.cluster.clone();
         let thread = std::thread::Builder::new().name("rhaid-started".to_owned()).spawn(move || {
-            run::run_on(&args, &page, &begun);
+            run::run_on(&args, &page, cluster.as_ref().map(|cluster| &cluster.0), &begun);
         });
         *running =
             Some(thread.map_err(|error| Refusal::NotNow(format!("the run cannot be started: {error}")))?);

@@ -8,15 +8,31 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::launcher::PageLauncher;
-use super::args::WebArgs;
+use super::args::{ClusterArgs, CoordinatorArgs, WebArgs};
 use super::exit::Exit;
 use super::page::Page;
+use super::run::tell_command;
 use super::signals::Signals;
 use super::{event_loop, output};
+use crate::cluster::Coordinator;
 
 /// Serves the page until a signal comes.
 pub(super) fn web(args: &WebArgs) -> Exit {
-    match serve(args) {
+    told(serve(args, None))
+}
+
+/// The same, with the runs on agents.
+pub(super) fn coordinator(args: &CoordinatorArgs) -> Exit {
+    let options = args.cluster.coordinator();
+    let nats = options.nats.clone();
+    told(Coordinator::open(options).map_err(|error| error.to_string()).and_then(|coordinator| {
+        tell_command(&coordinator, &nats);
+        serve(&args.web, Some((coordinator, args.cluster.clone())))
+    }))
+}
+
+fn told(served: Result<(), String>) -> Exit {
+    match served {
         Ok(()) => Exit::Passed,
         Err(problem) => {
             output::error(&problem);
@@ -25,9 +41,9 @@ pub(super) fn web(args: &WebArgs) -> Exit {
     }
 }
 
-fn serve(args: &WebArgs) -> Result<(), String> {
+fn serve(args: &WebArgs, cluster: Option<(Coordinator, ClusterArgs)>) -> Result<(), String> {
     let (folder, script) = place(args.path.as_deref().unwrap_or(Path::new(".")))?;
-    let launcher = Arc::new(PageLauncher::new(folder, script, args));
+    let launcher = Arc::new(PageLauncher::new(folder, script, args, cluster));
     let page = Arc::new(Page::open(&args.page(), &args.results_dir, Some(launcher.clone()))?);
     launcher.show_on(&page);
     output::out(&format!("rhaid web: {}\n", page.url()));

@@ -74,6 +74,19 @@ impl Figures {
         self.aggregator.cpu_times(self.cpu.now());
     }
 
+    /// When the last interval was closed.
+    pub(super) fn closed_at(&self) -> Duration {
+        self.aggregator.closed_at()
+    }
+
+    /// A worker has no users any more, as far as it is known.
+    pub(super) fn left(&mut self, worker: usize) {
+        if let Some(moment) = self.moments.get_mut(worker) {
+            let interrupted_requests = moment.interrupted_requests;
+            *moment = Moment { interrupted_requests, ..Moment::default() };
+        }
+    }
+
     /// Takes over what workers have counted.
     pub(super) fn take(&mut self, intervals: Vec<(usize, Interval)>, now: Duration) {
         for (worker, interval) in intervals {

@@ -11,16 +11,13 @@ use crate::run::workers::{Command, Notice, Workers};
 use crate::vu::Interval;
 
 /// How long the intervals of the others wait for one.
-pub(super) const PATIENCE: Duration = Duration::from_millis(500);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(500);
 
 /// The same when a run is to end at once.
-pub(super) const HURRY: Duration = Duration::from_millis(300);
-
-/// The same for the last intervals of a run: one that does not come is lost.
-pub(super) const LAST_PATIENCE: Duration = Duration::from_secs(5);
+pub(crate) const HURRY: Duration = Duration::from_millis(300);
 
 /// What is heard of the workers.
-pub(super) enum Heard {
+pub(crate) enum Heard {
     /// One says something.
     Notice(usize, Notice),
     /// The intervals that were asked for have come, or are late.
@@ -28,7 +25,7 @@ pub(super) enum Heard {
 }
 
 /// See the module's description.
-pub(super) struct Fleet<W> {
+pub(crate) struct Fleet<W> {
     workers: W,
     members: Vec<Member>,
     /// The last number that intervals were asked for with.
@@ -56,12 +53,12 @@ struct Round {
 }
 
 impl<W: Workers> Fleet<W> {
-    pub(super) fn new(workers: W) -> Fleet<W> {
+    pub(crate) fn new(workers: W) -> Fleet<W> {
         let members = vec![Member::default(); workers.count()];
         Fleet { workers, members, asked: 0, intervals: Vec::new(), round: None }
     }
 
-    pub(super) fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.members.len()
     }
 
@@ -80,24 +77,27 @@ impl<W: Workers> Fleet<W> {
         self.members[worker].is_gone
     }
 
-    pub(super) fn tell(&mut self, worker: usize, command: Command) {
+    pub(crate) fn tell(&mut self, worker: usize, command: Command) {
         self.workers.tell(worker, command);
     }
 
-    pub(super) fn tell_all(&mut self, command: Command) {
-        for worker in 0..self.count() {
-            self.tell(worker, command.clone());
-        }
+    pub(crate) fn tell_all(&mut self, command: Command) {
+        self.workers.tell_all(command);
+    }
+
+    /// The workers themselves.
+    pub(crate) fn workers(&mut self) -> &mut W {
+        &mut self.workers
     }
 
     /// The worker that calls the script's functions for the whole run: the first one that answers.
-    pub(super) fn first(&self) -> Option<usize> {
+    pub(crate) fn first(&self) -> Option<usize> {
         let now = Instant::now();
         (0..self.count()).find(|&worker| !self.members[worker].is_gone && self.silence(worker, now).is_none())
     }
 
     /// What is heard next. Can be dropped without losing anything.
-    pub(super) async fn next(&mut self) -> Heard {
+    pub(crate) async fn next(&mut self) -> Heard {
         loop {
             if self.round.as_ref().is_some_and(|round| self.is_over(round)) {
                 self.round = None;
@@ -120,9 +120,13 @@ impl<W: Workers> Fleet<W> {
             };
             match notice {
                 Notice::Interval { number, interval } => self.take(worker, number, *interval),
+                Notice::Earlier { interval } => self.intervals.push((worker, *interval)),
                 notice => {
                     if matches!(notice, Notice::Joined) {
                         self.members.resize(self.workers.count(), Member::default());
+                    }
+                    if matches!(notice, Notice::Joined | Notice::Back) {
+                        self.members[worker] = Member { taken: self.asked, ..Member::default() };
                     }
                     self.members[worker].is_gone |= matches!(notice, Notice::Gone);
                     return Heard::Notice(worker, notice);
@@ -169,18 +173,24 @@ impl<W: Workers> Fleet<W> {
 
     /// Asks for what has been counted since the last time, and waits for all but those that have been silent for long. One
     /// that still owes an answer is not asked again.
-    pub(super) fn ask(&mut self, patience: Duration) {
+    pub(crate) fn ask(&mut self, patience: Duration) {
         let is_free = |member: &Member| member.owes_since.is_none();
-        self.ask_those(is_free, patience, HURRY);
+        self.ask_those(is_free, patience, HURRY, false);
     }
 
     /// The same for the last time: also one that comes back meanwhile is to give everything, so one is waited for that
     /// has been silent for less than `patience`.
-    pub(super) fn ask_last(&mut self, patience: Duration) {
-        self.ask_those(|_| true, patience, patience);
+    pub(crate) fn ask_last(&mut self, patience: Duration) {
+        self.ask_those(|_| true, patience, patience, true);
     }
 
-    fn ask_those(&mut self, is_asked: impl Fn(&Member) -> bool, patience: Duration, long: Duration) {
+    fn ask_those(
+        &mut self,
+        is_asked: impl Fn(&Member) -> bool,
+        patience: Duration,
+        long: Duration,
+        is_last: bool,
+    ) {
         let now = Instant::now();
         let is_awaited = |&worker: &usize| {
             let is_silent = self.silence(worker, now).is_some_and(|silence| silence >= long);
@@ -194,13 +204,13 @@ impl<W: Workers> Fleet<W> {
             if !member.is_gone && is_asked(member) {
                 member.asked = self.asked;
                 member.owes_since.get_or_insert(now);
-                self.workers.tell(worker, Command::Flush { number: self.asked });
+                self.workers.tell(worker, Command::Flush { number: self.asked, is_last });
             }
         }
     }
 
     /// Waits no longer than this for the intervals that are awaited.
-    pub(super) fn hurry(&mut self, patience: Duration) {
+    pub(crate) fn hurry(&mut self, patience: Duration) {
         if let Some(round) = &mut self.round {
             round.deadline = round.deadline.min(Instant::now() + patience);
         }
@@ -214,13 +224,13 @@ impl<W: Workers> Fleet<W> {
     }
 
     /// The workers that do not answer, and for how long.
-    pub(super) fn silent(&self) -> Vec<(usize, Duration)> {
+    pub(crate) fn silent(&self) -> Vec<(usize, Duration)> {
         let now = Instant::now();
         (0..self.count()).filter_map(|worker| Some((worker, self.silence(worker, now)?))).collect()
     }
 
     /// Lets all go, and waits for that, but not for one that does not answer.
-    pub(super) async fn end(self) {
+    pub(crate) async fn end(self) {
         self.workers.end().await;
     }
 }
@@ -231,6 +241,7 @@ mod tests {
 
     use super::*;
     use crate::metrics::{Recorder, WorkerHealth};
+    use crate::run::workers::LAST_PATIENCE;
     use crate::vu::Event;
 
     /// Workers that say what they are given to say, each thing so long after the one before, whatever they are told.
@@ -316,7 +327,7 @@ mod tests {
             fleet.ask(PATIENCE);
             assert_eq!(users(&mut fleet).await.0, [(0, 4), (1, 6)]);
             let told = &fleet.workers.told;
-            assert_eq!(told[1], (1, "Flush { number: 1 }".to_owned()));
+            assert_eq!(told[1], (1, "Flush { number: 1, is_last: false }".to_owned()));
             assert_eq!(told.len(), 4);
         });
     }

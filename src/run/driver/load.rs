@@ -29,10 +29,10 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// A load that begins now.
-    pub(super) fn new(plan: &TestPlan) -> Load {
+    /// A load that begins then.
+    pub(super) fn new(plan: &TestPlan, start: Instant) -> Load {
         Load {
-            start: Instant::now(),
+            start,
             lanes: Lanes::new(plan),
             shapes: Shapes::default(),
             pressure: Pressure::default(),
@@ -46,7 +46,7 @@ impl Load {
         self.start
     }
 
-    /// The time now.
+    /// The time now; zero before the start.
     pub(super) fn now(&self) -> Duration {
         self.start.elapsed()
     }

@@ -220,6 +220,22 @@ impl Lanes {
         }
     }
 
+    /// A lane of a run that is resumed follows this schedule already.
+    pub(super) fn take_over(&mut self, lane: usize, schedule: Arc<Schedule>) {
+        if let Some(LaneRun { state: State::Running(running), .. }) = self.lanes.get_mut(lane) {
+            running.schedule = schedule;
+        }
+    }
+
+    /// A worker that was lost is there again.
+    pub(super) fn worker_back(&mut self, worker: usize) {
+        for lane in &mut self.lanes {
+            if let State::Running(running) = &mut lane.state {
+                running.idle[worker] = false;
+            }
+        }
+    }
+
     /// A worker has joined: it may have users of each lane.
     pub(super) fn join(&mut self, worker: usize) {
         for lane in &mut self.lanes {

@@ -1,0 +1,107 @@
+//! Meeting the agents of a distributed run before it starts.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
+
+use super::refused::Refused;
+use crate::Prepared;
+use crate::cli::args::RunArgs;
+use crate::cli::exit::Exit;
+use crate::cli::output;
+use crate::cli::signals::Signals;
+use crate::cluster::{Cluster, Coordinator, Needs, Waiting};
+
+/// A coordinator for a run that asks for agents; says how to start them.
+pub(super) fn coordinator(args: &RunArgs) -> Result<Option<Coordinator>, Refused> {
+    if args.cluster.agents.is_none() {
+        return Ok(None);
+    }
+    refuse_local(args)?;
+    let coordinator = Coordinator::open(args.cluster.coordinator())
+        .map_err(|error| Refused::Settings(error.to_string()))?;
+    tell_command(&coordinator, &args.cluster.coordinator().nats);
+    Ok(Some(coordinator))
+}
+
+/// Says how agents are started.
+pub(in crate::cli) fn tell_command(coordinator: &Coordinator, nats: &Option<crate::cluster::NatsOptions>) {
+    match coordinator.agent_command() {
+        Some(command) => output::err(&format!("start agents with: {command}\n")),
+        None => {
+            let url = nats.as_ref().map(|nats| crate::credentials::masked_url(&nats.url).into_owned());
+            output::err(&format!("waiting for agents at {}\n", url.unwrap_or_default()));
+        }
+    }
+}
+
+/// What only makes sense in this process.
+fn refuse_local(args: &RunArgs) -> Result<(), Refused> {
+    let flags = [
+        (!args.output.out.is_empty(), "--out writes the samples of this process"),
+        (args.http_debug.is_some(), "--http-debug shows the requests of this process"),
+        (args.once, "--once is a trial in this process"),
+    ];
+    match flags.into_iter().find(|(is_set, _)| *is_set) {
+        Some((_, why)) => Err(Refused::Usage(format!("{why}, so it does not go with --agents"))),
+        None => Ok(()),
+    }
+}
+
+/// Waits for the agents; a signal gives up.
+pub(super) fn recruit(
+    event_loop: &Runtime,
+    coordinator: &Coordinator,
+    prepared: &Prepared,
+    wanted: usize,
+) -> Result<Cluster, Refused> {
+    let needs = Needs::of(prepared).map_err(|error| Refused::Settings(error.to_string()))?;
+    let is_stopped = AtomicBool::new(false);
+    let recruited = std::thread::scope(|scope| {
+        let (done, mut is_done) = oneshot::channel();
+        let is_stopped = &is_stopped;
+        scope.spawn(move || {
+            let mut told = Waiting::default();
+            let recruited = coordinator.recruit(needs, wanted, |waiting| {
+                tell(waiting, &mut told);
+                !is_stopped.load(Ordering::Relaxed)
+            });
+            // The other side waits for it.
+            let _ = done.send(recruited);
+        });
+        event_loop.block_on(async {
+            let mut signals = Signals::new();
+            loop {
+                tokio::select! {
+                    recruited = &mut is_done => break recruited,
+                    () = signals.next() => is_stopped.store(true, Ordering::Relaxed),
+                }
+            }
+        })
+    });
+    if is_stopped.load(Ordering::Relaxed) {
+        output::err("stopped by a signal before the load began\n");
+        return Err(Refused::Told(Exit::Signal));
+    }
+    match recruited {
+        Ok(Ok(cluster)) => Ok(cluster),
+        Ok(Err(error)) => Err(Refused::Settings(error.to_string())),
+        Err(_) => Err(Refused::Settings("the coordinator has ended while it waited for agents".to_owned())),
+    }
+}
+
+fn tell(waiting: &Waiting, told: &mut Waiting) {
+    if waiting.wanted == 0 || waiting == told {
+        return;
+    }
+    waiting.refused.iter().filter(|refused| !told.refused.contains(refused)).for_each(|refused| {
+        output::err(&format!("warning: {refused}\n"));
+    });
+    if waiting.ready != told.ready || told.wanted == 0 {
+        let names =
+            if waiting.ready.is_empty() { String::new() } else { format!(": {}", waiting.ready.join(", ")) };
+        output::err(&format!("agents: {} of {}{names}\n", waiting.ready.len(), waiting.wanted));
+    }
+    told.clone_from(waiting);
+}

@@ -1,0 +1,251 @@
+//! The coordinator of a distributed run: it meets agents, gives each its part, and is then the list of workers that the driver
+//! knows.
+//!
+//! Runs on threads of its own (`rhaid-cluster`), so that neither the driver nor the terminal waits for the network. Leaves what is
+//! heard during the run to [`service`], and how it looks to the driver to [`workers`].
+
+mod roster;
+mod service;
+mod workers;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::{Builder, Runtime};
+
+use self::roster::{Member, Roster};
+use self::service::{SentFiles, Service};
+pub use self::workers::Cluster;
+use super::ClusterError;
+use super::link::{Link, NatsOptions};
+use super::protocol::{self, Duty, Hello, Offer, PROTOCOL, subjects};
+use super::seal::{Key, KeyPair};
+use super::server::NatsServer;
+use crate::data::Blob;
+use crate::run::{Job, Prepared};
+
+/// How often it is looked who is there.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// How long an agent may take to say that it takes part.
+const ACCEPT_WITHIN: Duration = Duration::from_secs(10);
+
+/// What becomes of the share of an agent that is lost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnAgentLoss {
+    /// The others take it over.
+    #[default]
+    Redistribute,
+    /// Nobody does; the run goes on with what is left.
+    Continue,
+    /// The run ends.
+    Abort,
+}
+
+/// How a coordinator is set up.
+#[derive(Clone, Debug)]
+pub struct CoordinatorOptions {
+    /// A server that runs; without one, `nats-server` is started.
+    pub nats: Option<NatsOptions>,
+    /// Where a server that is started listens.
+    pub listen: SocketAddr,
+    /// What becomes of the share of an agent that is lost.
+    pub on_loss: OnAgentLoss,
+}
+
+/// What a coordinator waits for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// Names of the agents that are there.
+    pub ready: Vec<String>,
+    /// How many are needed.
+    pub wanted: usize,
+    /// What is wrong with others, a sentence each.
+    pub refused: Vec<String>,
+}
+
+/// What a run needs of a cluster.
+pub struct Needs {
+    job: Job,
+    plan: workers::Plan,
+}
+
+impl Needs {
+    /// Those of a run that is ready to start.
+    ///
+    /// # Errors
+    /// When it cannot be sent to other machines.
+    pub fn of(prepared: &Prepared) -> Result<Needs, ClusterError> {
+        let job = prepared.job().map_err(|error| ClusterError::Run(error.to_string()))?;
+        Ok(Needs { job, plan: workers::Plan::of(prepared.shared()) })
+    }
+}
+
+/// See the module's description.
+pub struct Coordinator {
+    runtime: Runtime,
+    link: Link,
+    server: Option<NatsServer>,
+    options: CoordinatorOptions,
+    token: String,
+    roster: Arc<Roster>,
+}
+
+impl Coordinator {
+    /// Connects to NATS, or starts a server, and listens for agents.
+    ///
+    /// # Errors
+    /// When there is no server and none can be started, or it lets nobody in.
+    pub fn open(options: CoordinatorOptions) -> Result<Coordinator, ClusterError> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("rhaid-cluster")
+            .enable_all()
+            .build()?;
+        let token = uuid::Uuid::from_u128(rand::random()).simple().to_string();
+        let server = match &options.nats {
+            Some(_) => None,
+            None => Some(NatsServer::start(options.listen, &token, &token[..8])?),
+        };
+        let nats = match (&options.nats, &server) {
+            (None, Some(server)) => {
+                let mut address = server.address();
+                if address.ip().is_unspecified() {
+                    address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+                }
+                NatsOptions { url: format!("nats://{token}@{address}"), ..NatsOptions::default() }
+            }
+            (nats, _) => nats.clone().unwrap_or_default(),
+        };
+        let link = runtime.block_on(Link::connect(&nats, "rhaid coordinator", false))?;
+        let roster = Arc::new(Roster::default());
+        runtime.spawn(roster::listen(link.clone(), roster.clone()));
+        Ok(Coordinator { runtime, link, server, options, token, roster })
+    }
+
+    /// Agents that can be asked to take part now.
+    pub fn agents(&self) -> usize {
+        self.roster.idle(Instant::now()).0.len()
+    }
+
+    /// The command that starts an agent on another machine, when that is known here; the token in it is a secret.
+    pub fn agent_command(&self) -> Option<String> {
+        let server = self.server.as_ref()?;
+        let mut address = server.address();
+        if address.ip().is_unspecified()
+            && let Some(ip) = crate::system::own_address()
+        {
+            address.set_ip(ip);
+        }
+        Some(format!("rhaid agent nats://{}@{address}", self.token))
+    }
+
+    /// Waits for so many agents, gives each its part of the run, and waits until all have loaded the script. `waiting` is told
+    /// when what is waited for changes; it returns false to give up.
+    ///
+    /// # Errors
+    /// When an agent cannot take part, or `waiting` gives up.
+    pub fn recruit(
+        &self,
+        needs: Needs,
+        wanted: usize,
+        mut waiting: impl FnMut(&Waiting) -> bool,
+    ) -> Result<Cluster, ClusterError> {
+        let Needs { job, plan } = needs;
+        let agents = self.wait_for(wanted, &mut waiting)?;
+        let run = uuid::Uuid::from_u128(rand::random()).simple().to_string()[..12].to_owned();
+        let key = Arc::new(Key::random()?);
+        self.runtime.block_on(self.link.create_stream(&run))?;
+        let members = Member::numbered(agents);
+        let files = Arc::new(SentFiles::new(job));
+        let job = files.blob();
+        let (service, heard) = Service::begin(&self.link, &run, key.clone(), files, members.clone());
+        let service = self.runtime.spawn(service.serve(self.roster.clone()));
+        let all: usize = members.iter().map(|member| member.threads).sum();
+        for member in &members {
+            self.runtime.block_on(engage(&self.link, &run, &key, job, member, all, false))?;
+        }
+        let outbox = {
+            let _inside = self.runtime.enter();
+            self.link.outbox("coordinator".to_owned(), usize::MAX)
+        };
+        let parts = workers::Parts {
+            link: self.link.clone(),
+            run,
+            key,
+            outbox,
+            heard,
+            service,
+            runtime: self.runtime.handle().clone(),
+            on_loss: self.options.on_loss,
+            job,
+        };
+        let mut cluster = Cluster::new(parts, members, plan);
+        cluster.wait_until_ready(|| waiting(&Waiting::default()))?;
+        Ok(cluster)
+    }
+
+    fn wait_for(
+        &self,
+        wanted: usize,
+        waiting: &mut impl FnMut(&Waiting) -> bool,
+    ) -> Result<Vec<Hello>, ClusterError> {
+        loop {
+            let (ready, refused) = self.roster.idle(Instant::now());
+            let names = ready.iter().take(wanted).map(|hello| hello.name.clone()).collect();
+            let now = Waiting { ready: names, wanted, refused };
+            let goes_on = waiting(&now);
+            if ready.len() >= wanted {
+                return Ok(ready.into_iter().take(wanted).collect());
+            }
+            if !goes_on {
+                return Err(ClusterError::Run("stopped while it waited for agents".to_owned()));
+            }
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
+}
+
+/// Gives an agent its part; it has accepted when this returns.
+async fn engage(
+    link: &Link,
+    run: &str,
+    key: &Key,
+    job: Blob,
+    member: &Member,
+    all: usize,
+    joins: bool,
+) -> Result<(), ClusterError> {
+    let pair = KeyPair::new()?;
+    let public = pair.public().to_vec();
+    let duty = Duty {
+        key: key.bytes(),
+        job,
+        agent: member.number,
+        first: member.first,
+        threads: member.threads,
+        all,
+        joins,
+    };
+    let sealed = pair.agree(&member.hello.key)?.seal(&protocol::json(&duty))?;
+    let offer = Offer {
+        protocol: PROTOCOL,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        run: run.to_owned(),
+        key: public,
+        sealed,
+        refused: None,
+    };
+    let asked = link.ask(subjects::agent(&member.hello.id), protocol::json(&offer));
+    match tokio::time::timeout(ACCEPT_WITHIN, asked).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => {
+            Err(ClusterError::Agent { agent: member.hello.name.clone(), reason: error.to_string() })
+        }
+        Err(_) => Err(ClusterError::Agent {
+            agent: member.hello.name.clone(),
+            reason: "it does not answer".to_owned(),
+        }),
+    }
+}

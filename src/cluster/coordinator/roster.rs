@@ -1,0 +1,153 @@
+//! The agents that have said that they are there.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+
+use crate::cluster::link::Link;
+use crate::cluster::protocol::{self, Hello, Offer, PROTOCOL, Versioned, subjects};
+
+/// An agent that has not said so for this long is not there.
+const THERE_FOR: Duration = Duration::from_secs(4);
+
+/// Most agents that are known; what is said by more is not heard.
+const MOST: usize = 10_000;
+
+/// An agent's place in a run.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) number: usize,
+    /// Number of its first worker thread.
+    pub(super) first: usize,
+    pub(super) threads: usize,
+    pub(super) hello: Hello,
+}
+
+impl Member {
+    /// Agents in a row, with their threads.
+    pub(super) fn numbered(agents: Vec<Hello>) -> Vec<Member> {
+        let mut first = 0;
+        let number = |(number, hello): (usize, Hello)| {
+            let member = Member { number, first, threads: hello.threads.max(1), hello };
+            first += member.threads;
+            member
+        };
+        agents.into_iter().enumerate().map(number).collect()
+    }
+}
+
+/// See the module's description.
+#[derive(Debug, Default)]
+pub(super) struct Roster {
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    agents: BTreeMap<String, (Hello, Instant)>,
+    /// By name, what is wrong with those that cannot take part.
+    refused: BTreeMap<String, String>,
+}
+
+impl Roster {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Agents that can be asked to take part, in the order of their names, and what is wrong with others.
+    pub(super) fn idle(&self, now: Instant) -> (Vec<Hello>, Vec<String>) {
+        let known = self.known();
+        let there = known.agents.values().filter(|(_, at)| now.saturating_duration_since(*at) < THERE_FOR);
+        let mut idle: Vec<Hello> =
+            there.filter(|(hello, _)| hello.run.is_none()).map(|(hello, _)| hello.clone()).collect();
+        idle.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
+        (idle, known.refused.values().cloned().collect())
+    }
+
+    /// When an agent was last heard.
+    pub(super) fn heard(&self, id: &str) -> Option<Instant> {
+        self.known().agents.get(id).map(|(_, at)| *at)
+    }
+}
+
+/// Listens to what agents say, for ever.
+pub(super) async fn listen(link: Link, roster: std::sync::Arc<Roster>) {
+    loop {
+        if let Ok(mut hellos) = link.client.subscribe(subjects::HELLO).await {
+            while let Some(message) = hellos.next().await {
+                if let Some((id, refused)) = hear(&roster, &message.payload) {
+                    link.say(subjects::agent(&id), refused).await;
+                }
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+/// Takes a message down; gives what an agent is to be told that cannot take part.
+fn hear(roster: &Roster, payload: &[u8]) -> Option<(String, Vec<u8>)> {
+    let versioned: Versioned = serde_json::from_slice(payload).ok()?;
+    let mut known = roster.known();
+    if versioned.protocol != PROTOCOL {
+        let who = format!("agent '{}'", versioned.name);
+        let text = protocol::other_version(&who, versioned.protocol, &versioned.version);
+        if known.refused.len() < MOST {
+            known.refused.insert(versioned.name, text);
+        }
+        let id = serde_json::from_slice::<serde_json::Value>(payload).ok()?["id"].as_str()?.to_owned();
+        let refused = Offer {
+            protocol: PROTOCOL,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            run: String::new(),
+            key: Vec::new(),
+            sealed: Vec::new(),
+            refused: Some("the coordinator has refused this agent".to_owned()),
+        };
+        return Some((id, protocol::json(&refused)));
+    }
+    let hello: Hello = serde_json::from_slice(payload).ok()?;
+    known.refused.remove(&hello.name);
+    if known.agents.len() < MOST || known.agents.contains_key(&hello.id) {
+        known.agents.insert(hello.id.clone(), (hello, Instant::now()));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello(id: &str, protocol: u32) -> Vec<u8> {
+        protocol::json(&serde_json::json!({
+            "protocol": protocol, "version": "9.9.9", "id": id, "name": format!("host-{id}"), "threads": 2, "key": [1]
+        }))
+    }
+
+    #[test]
+    fn an_agent_of_another_version_is_refused_with_both_versions_named() {
+        let roster = Roster::default();
+        assert!(hear(&roster, &hello("b", PROTOCOL)).is_none());
+        assert!(hear(&roster, &hello("a", PROTOCOL)).is_none());
+        let (id, refused) = hear(&roster, &hello("c", 77)).unwrap();
+        assert_eq!(id, "c");
+        assert!(serde_json::from_slice::<Offer>(&refused).unwrap().refused.is_some());
+        let (idle, refused) = roster.idle(Instant::now());
+        assert_eq!(idle.iter().map(|hello| &*hello.name).collect::<Vec<_>>(), ["host-a", "host-b"]);
+        assert_eq!(refused.len(), 1);
+        for part in ["'host-c'", "version 77", "9.9.9", &format!("version {PROTOCOL}")] {
+            assert!(refused[0].contains(part), "{}", refused[0]);
+        }
+        assert!(roster.idle(Instant::now() + THERE_FOR).0.is_empty(), "who is silent is not there");
+    }
+
+    #[test]
+    fn what_is_no_hello_is_not_heard() {
+        let roster = Roster::default();
+        for text in ["", "{}", "[]", "{\"protocol\":1}", "\u{0}"] {
+            assert!(hear(&roster, text.as_bytes()).is_none());
+        }
+        assert!(roster.idle(Instant::now()).0.is_empty());
+    }
+}

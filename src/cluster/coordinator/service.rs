@@ -1,0 +1,296 @@
+//! What is heard of the agents of a run, and what they ask for: the coordinator's clock and the run's files.
+//!
+//! Decodes here, off the driver's thread. Owns when an agent counts as lost: when nothing has been heard of it for some seconds
+//! in which NATS could be reached. Invariant: what an agent sent is passed on once, in its order.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::sync::mpsc;
+
+use super::roster::{Member, Roster};
+use crate::cluster::agent::Ask;
+use crate::cluster::clock::unix_ns;
+use crate::cluster::link::{Kept, Link};
+use crate::cluster::protocol::{self, Health, Word, subjects};
+use crate::cluster::seal::Key;
+use crate::cluster::wire::{IntervalDecoder, IntervalMessage};
+use crate::data::{Blob, Hash};
+use crate::run::Job;
+
+/// An agent of which nothing has been heard for this long is lost.
+const LOST_AFTER: Duration = Duration::from_millis(4_500);
+
+/// How often that is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// Messages that were read and not yet decoded.
+const READ: usize = 4_096;
+
+/// A part of a file.
+const FILE_PART: usize = 256 * 1024;
+
+/// What is heard of an agent.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// It has sent an interval.
+    Second { agent: usize, message: Box<IntervalMessage>, health: Box<Health> },
+    /// It says something.
+    Word { agent: usize, word: Word },
+    /// Nothing has been heard of it for so long.
+    Lost { agent: usize, silent_for: Duration },
+    /// It is heard again.
+    Back { agent: usize },
+    /// What it sent is not understood.
+    Damaged { agent: usize, reason: String },
+    /// NATS cannot be reached.
+    NatsAway,
+    /// It can be reached again.
+    NatsBack,
+    /// Somebody new is there.
+    New { member: Box<Member> },
+}
+
+/// What agents can fetch: the job, and what it names.
+pub(super) struct SentFiles {
+    job: Job,
+    encoded: Arc<[u8]>,
+    blob: Blob,
+    /// What was asked for last: a file is asked for part by part.
+    last: Mutex<Option<(Hash, Arc<[u8]>)>>,
+}
+
+impl SentFiles {
+    pub(super) fn new(job: Job) -> SentFiles {
+        let encoded: Arc<[u8]> = protocol::json(&job).into();
+        let blob = Blob { hash: Hash::of(&encoded), size: encoded.len() as u64 };
+        SentFiles { job, encoded, blob, last: Mutex::default() }
+    }
+
+    /// The job itself.
+    pub(super) fn blob(&self) -> Blob {
+        self.blob
+    }
+
+    fn get(&self, hash: Hash) -> Option<Arc<[u8]>> {
+        if hash == self.blob.hash {
+            return Some(self.encoded.clone());
+        }
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.as_ref().is_none_or(|(known, _)| *known != hash) {
+            *last = Some((hash, self.job.read(hash).ok()?));
+        }
+        last.as_ref().map(|(_, bytes)| bytes.clone())
+    }
+}
+
+/// See the module's description.
+pub(super) struct Service {
+    link: Link,
+    run: String,
+    key: Arc<Key>,
+    files: Arc<SentFiles>,
+    members: Vec<Watched>,
+    /// How many agents the run was started with.
+    wanted: usize,
+    say: mpsc::UnboundedSender<Heard>,
+}
+
+struct Watched {
+    member: Member,
+    decoder: IntervalDecoder,
+    heard: Instant,
+    is_lost: bool,
+    /// It has said that it is done.
+    is_done: bool,
+}
+
+impl Watched {
+    fn new(member: Member) -> Watched {
+        Watched {
+            member,
+            decoder: IntervalDecoder::default(),
+            heard: Instant::now(),
+            is_lost: false,
+            is_done: false,
+        }
+    }
+}
+
+impl Service {
+    /// A service for these agents, and where it says what it hears.
+    pub(super) fn begin(
+        link: &Link,
+        run: &str,
+        key: Arc<Key>,
+        files: Arc<SentFiles>,
+        members: Vec<Member>,
+    ) -> (Service, mpsc::UnboundedReceiver<Heard>) {
+        let (say, heard) = mpsc::unbounded_channel();
+        let service = Service {
+            link: link.clone(),
+            run: run.to_owned(),
+            key,
+            files,
+            wanted: members.len(),
+            members: members.into_iter().map(Watched::new).collect(),
+            say,
+        };
+        (service, heard)
+    }
+
+    /// Serves until nobody listens.
+    pub(super) async fn serve(mut self, roster: Arc<Roster>) {
+        let (kept, mut messages) = mpsc::channel(READ);
+        let (link, run) = (self.link.clone(), self.run.clone());
+        let (of_words, words) = (kept.clone(), run.clone());
+        let reader = link.clone();
+        tokio::spawn(async move { reader.read(&words, subjects::words(&words, "*"), of_words).await });
+        let (reader, intervals) = (link.clone(), run.clone());
+        tokio::spawn(
+            async move { reader.read(&intervals, subjects::intervals(&intervals, "*"), kept).await },
+        );
+        tokio::spawn(answer_clock(link.clone(), run.clone()));
+        tokio::spawn(answer_files(link, run, self.key.clone(), self.files.clone()));
+        let mut looks = tokio::time::interval(LOOK_EVERY);
+        let mut unreachable_until = Instant::now();
+        let mut is_away = false;
+        loop {
+            tokio::select! {
+                message = messages.recv() => match message {
+                    Some(message) => self.hear(&message),
+                    None => return,
+                },
+                _ = looks.tick() => {
+                    let now = Instant::now();
+                    let was_away = std::mem::replace(&mut is_away, !self.link.is_connected());
+                    if is_away {
+                        unreachable_until = now;
+                    }
+                    if is_away != was_away {
+                        self.tell(if is_away { Heard::NatsAway } else { Heard::NatsBack });
+                    }
+                    self.look(&roster, now, unreachable_until);
+                }
+                () = self.say.closed() => return,
+            }
+        }
+    }
+
+    fn hear(&mut self, message: &Kept) {
+        let Some((rest, agent)) = message.subject.rsplit_once('.') else { return };
+        let Some(agent) = agent.parse().ok().filter(|&agent: &usize| agent < self.members.len()) else {
+            return;
+        };
+        self.is_there(agent);
+        let said = if rest.ends_with(".words") {
+            self.word(agent, &message.payload)
+        } else {
+            self.interval(agent, &message.payload)
+        };
+        let said = said.unwrap_or_else(|reason| Some(Heard::Damaged { agent, reason }));
+        said.into_iter().for_each(|said| self.tell(said));
+    }
+
+    fn word(&mut self, agent: usize, sealed: &Bytes) -> Result<Option<Heard>, String> {
+        let opened = self.key.open(sealed).map_err(|error| error.to_string())?;
+        let word: Word = serde_json::from_slice(&opened).map_err(|error| error.to_string())?;
+        self.members[agent].is_done |= matches!(word, Word::Done | Word::Failed(_));
+        Ok(Some(Heard::Word { agent, word }))
+    }
+
+    fn interval(&mut self, agent: usize, sealed: &Bytes) -> Result<Option<Heard>, String> {
+        let opened = self.key.open(sealed).map_err(|error| error.to_string())?;
+        let (length, rest) = opened.split_first_chunk::<4>().ok_or("an interval is cut")?;
+        let length = u32::from_be_bytes(*length) as usize;
+        let (health, interval) = rest.split_at_checked(length).ok_or("an interval is cut")?;
+        let health: Health = serde_json::from_slice(health).map_err(|error| error.to_string())?;
+        let decoded = self.members[agent].decoder.decode(interval).map_err(|error| error.to_string())?;
+        // One that was sent twice is known.
+        Ok(decoded.map(|message| Heard::Second {
+            agent,
+            message: Box::new(message),
+            health: Box::new(health),
+        }))
+    }
+
+    fn tell(&self, heard: Heard) {
+        // Nobody listens any more: `serve` ends.
+        let _ = self.say.send(heard);
+    }
+
+    fn is_there(&mut self, agent: usize) {
+        let watched = &mut self.members[agent];
+        watched.heard = Instant::now();
+        if std::mem::take(&mut watched.is_lost) {
+            self.tell(Heard::Back { agent });
+        }
+    }
+
+    /// Looks for agents that are not heard any more, and for those that are heard again. While NATS was away nobody could be
+    /// heard.
+    fn look(&mut self, roster: &Roster, now: Instant, unreachable_until: Instant) {
+        for agent in 0..self.members.len() {
+            let watched = &self.members[agent];
+            if let Some(heard) = roster.heard(&watched.member.hello.id)
+                && heard > watched.heard
+            {
+                self.is_there(agent);
+                self.members[agent].heard = heard;
+            }
+            let watched = &mut self.members[agent];
+            let silent_for = now.saturating_duration_since(watched.heard);
+            let could_be_heard = now.saturating_duration_since(watched.heard.max(unreachable_until));
+            if could_be_heard >= LOST_AFTER && !watched.is_lost && !watched.is_done {
+                watched.is_lost = true;
+                self.tell(Heard::Lost { agent, silent_for });
+            }
+        }
+        self.look_for_new(roster, now);
+    }
+
+    /// While an agent is lost, one that is free takes part in its stead.
+    fn look_for_new(&mut self, roster: &Roster, now: Instant) {
+        let (idle, _) = roster.idle(now);
+        let are_lost = self.members.iter().filter(|watched| watched.is_lost || watched.is_done).count();
+        let free = (self.wanted + are_lost).saturating_sub(self.members.len());
+        for hello in idle.into_iter().take(free) {
+            if self.members.iter().any(|watched| watched.member.hello.id == hello.id) {
+                continue;
+            }
+            let last = &self.members[self.members.len() - 1].member;
+            let (number, first) = (self.members.len(), last.first + last.threads);
+            let member = Member { number, first, threads: hello.threads.max(1), hello };
+            self.members.push(Watched::new(member.clone()));
+            self.tell(Heard::New { member: Box::new(member) });
+        }
+    }
+}
+
+/// Tells agents what time it is here.
+async fn answer_clock(link: Link, run: String) {
+    let Ok(mut asked) = link.client.subscribe(subjects::clock(&run)).await else { return };
+    while let Some(message) = asked.next().await {
+        if let Some(reply) = message.reply {
+            link.say(reply.to_string(), unix_ns().to_be_bytes().to_vec()).await;
+        }
+    }
+}
+
+/// Gives agents the files of the run.
+async fn answer_files(link: Link, run: String, key: Arc<Key>, files: Arc<SentFiles>) {
+    let Ok(mut asked) = link.client.subscribe(subjects::files(&run)).await else { return };
+    while let Some(message) = asked.next().await {
+        let part = key.open(&message.payload).ok().and_then(|opened| {
+            let ask: Ask = serde_json::from_slice(&opened).ok()?;
+            let bytes = files.get(ask.hash)?;
+            let from = usize::try_from(ask.offset).ok()?.min(bytes.len());
+            Some(bytes[from..bytes.len().min(from + FILE_PART)].to_vec())
+        });
+        if let (Some(reply), Ok(sealed)) = (message.reply, key.seal(&part.unwrap_or_default())) {
+            link.say(reply.to_string(), sealed).await;
+        }
+    }
+}

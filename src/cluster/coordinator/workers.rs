@@ -1,0 +1,596 @@
+//! The worker threads of all agents, as the driver knows workers.
+//!
+//! Invariants: an interval is passed on once, under the number that it was asked for with, those before it in their order; a lost
+//! agent delays the end of a run by no more than the time for which it may be cut off.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+
+use super::roster::Member;
+use super::service::Heard;
+use super::{OnAgentLoss, engage};
+use crate::cluster::ClusterError;
+use crate::cluster::link::{Link, Outbox};
+use crate::cluster::protocol::{self, Health, Order, Pulse, Word, subjects};
+use crate::cluster::seal::Key;
+use crate::data::Blob;
+use crate::metrics::{AgentState, AgentStats, Phase};
+use crate::run::{Command, Notice, Prepared, Workers};
+use crate::script::{Level, Message, MessageSink, RunState};
+use crate::vu::{Event, Interval, Shared};
+use crate::{RunError, RunHandle};
+
+/// How long agents may take to load the script.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+
+/// The load begins so long after the order: all agents have read it by then.
+const LEAD: Duration = Duration::from_millis(500);
+
+/// An agent may be cut off for so long without losing anything.
+const CUT_OFF_FOR: Duration = Duration::from_secs(30);
+
+/// How long agents may take to send what they kept while NATS was away.
+const CATCH_UP_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long agents may take to end.
+const DONE_WITHIN: Duration = Duration::from_secs(3);
+
+/// What the workers stand on.
+pub(super) struct Parts {
+    pub(super) link: Link,
+    pub(super) run: String,
+    pub(super) key: Arc<Key>,
+    pub(super) outbox: Outbox,
+    pub(super) heard: mpsc::UnboundedReceiver<Heard>,
+    pub(super) service: JoinHandle<()>,
+    pub(super) runtime: Handle,
+    pub(super) on_loss: OnAgentLoss,
+    pub(super) job: Blob,
+}
+
+/// What the coordinator's side needs to know of what is run.
+pub(super) struct Plan {
+    run_state: Arc<RunState>,
+    messages: MessageSink,
+}
+
+impl Plan {
+    pub(super) fn of(shared: &Shared) -> Plan {
+        Plan { run_state: shared.run.clone(), messages: shared.messages.clone() }
+    }
+}
+
+/// See the module's description.
+pub struct Cluster {
+    parts: Parts,
+    agents: Vec<Agent>,
+    /// How many agents the load begins with.
+    founders: usize,
+    workers: Vec<Slot>,
+    run_state: Arc<RunState>,
+    messages: MessageSink,
+    ready: VecDeque<(usize, Notice)>,
+    /// The last interval was asked for with this number.
+    last: Option<u64>,
+    /// Lost agents are awaited until then.
+    last_until: Option<Instant>,
+    /// Set while what agents count cannot be heard second by second.
+    away: Option<Away>,
+}
+
+/// What has come since NATS went away, by second.
+struct Away {
+    since: Instant,
+    /// Agents may send what they have kept; by when that should be done.
+    catch_up_by: Option<Instant>,
+    seconds: BTreeMap<u64, Vec<(usize, Interval)>>,
+}
+
+/// A worker thread.
+#[derive(Default)]
+struct Slot {
+    agent: usize,
+    /// The number that an interval is to be given under, when one is asked for.
+    asked: Option<u64>,
+    /// Intervals that came before they were asked for.
+    early: VecDeque<Interval>,
+    /// Place of its next delta.
+    next: u64,
+    is_gone: bool,
+}
+
+struct Agent {
+    member: Member,
+    is_ready: bool,
+    is_done: bool,
+    lost: Option<Lost>,
+    health: Health,
+    users: u64,
+    requests: u64,
+    intervals: u64,
+    dropped: u64,
+    /// The last second of which it has told.
+    second: u64,
+    state: AgentState,
+}
+
+/// An agent that is not heard.
+struct Lost {
+    at: Instant,
+    silent_for: Duration,
+}
+
+impl Agent {
+    fn new(member: Member) -> Agent {
+        Agent {
+            member,
+            is_ready: false,
+            is_done: false,
+            lost: None,
+            health: Health::default(),
+            users: 0,
+            requests: 0,
+            intervals: 0,
+            dropped: 0,
+            second: 0,
+            state: AgentState::Running,
+        }
+    }
+}
+
+impl Cluster {
+    /// Starts the run that the agents have loaded.
+    ///
+    /// # Errors
+    /// As [`Prepared::start`].
+    pub async fn start(self, prepared: Prepared) -> Result<RunHandle, RunError> {
+        prepared.start_on_workers(self).await
+    }
+
+    pub(super) fn new(parts: Parts, members: Vec<Member>, plan: Plan) -> Cluster {
+        let slots = members
+            .iter()
+            .flat_map(|member| (0..member.threads).map(|_| Slot { agent: member.number, ..Slot::default() }));
+        let Plan { run_state, messages } = plan;
+        Cluster {
+            workers: slots.collect(),
+            founders: members.len(),
+            agents: members.into_iter().map(Agent::new).collect(),
+            run_state,
+            messages,
+            parts,
+            ready: VecDeque::new(),
+            last: None,
+            last_until: None,
+            away: None,
+        }
+    }
+
+    /// Waits until all agents have loaded the script.
+    pub(super) fn wait_until_ready(&mut self, mut waiting: impl FnMut() -> bool) -> Result<(), ClusterError> {
+        let deadline = std::time::Instant::now() + READY_WITHIN;
+        while let Some(agent) = self.agents.iter().find(|agent| !agent.is_ready) {
+            let failed = |reason: &str| ClusterError::Agent {
+                agent: agent.member.hello.name.clone(),
+                reason: reason.to_owned(),
+            };
+            if std::time::Instant::now() >= deadline {
+                return Err(failed("it has not loaded the script within a minute"));
+            }
+            if !waiting() {
+                return Err(ClusterError::Run("stopped while agents loaded the script".to_owned()));
+            }
+            match self.parts.heard.try_recv() {
+                Ok(Heard::Word { agent, word: Word::Failed(reason) }) => {
+                    let agent = self.agents[agent].member.hello.name.clone();
+                    return Err(ClusterError::Agent { agent, reason });
+                }
+                Ok(Heard::Lost { agent, .. }) => {
+                    let agent = self.agents[agent].member.hello.name.clone();
+                    return Err(ClusterError::Agent { agent, reason: "it is not heard any more".to_owned() });
+                }
+                Ok(heard) => self.hear(heard),
+                Err(_) => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+        Ok(())
+    }
+
+    fn order(&self, order: &Order) {
+        if let Ok(sealed) = self.parts.key.seal(&protocol::json(order)) {
+            self.parts.outbox.put(subjects::orders(&self.parts.run), sealed);
+        }
+    }
+
+    fn workers_of(&self, agent: usize) -> std::ops::Range<usize> {
+        let member = &self.agents[agent].member;
+        member.first..member.first + member.threads
+    }
+
+    fn note(&mut self, level: Level, text: String) {
+        self.ready.push_back((0, Notice::Note { level, text }));
+    }
+
+    fn name(&self, agent: usize) -> &str {
+        &self.agents[agent].member.hello.name
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        match heard {
+            Heard::Second { agent, message, health } => {
+                let of = &mut self.agents[agent];
+                of.intervals += 1;
+                of.dropped = message.dropped;
+                of.users = message.threads.iter().map(|(_, interval)| interval.users).sum();
+                of.requests +=
+                    message.threads.iter().map(|(_, interval)| interval.delta.requests()).sum::<u64>();
+                let is_last = health.last.is_some() && health.last == self.last;
+                of.health = *health;
+                of.second = of.second.max(message.second);
+                let first = of.member.first;
+                let threads = of.member.threads;
+                for (thread, interval) in message.threads {
+                    if (thread as usize) < threads {
+                        self.interval(first + thread as usize, message.second, interval);
+                    }
+                }
+                self.look_caught_up();
+                if self.last.is_some() && is_last {
+                    self.give_last(agent);
+                }
+            }
+            Heard::Word { agent, word } => self.word(agent, word),
+            Heard::Lost { agent, silent_for } => self.lost(agent, silent_for),
+            Heard::Back { agent } => self.back(agent),
+            Heard::Damaged { agent, reason } => {
+                let text = format!("a message of agent '{}' is not understood: {reason}", self.name(agent));
+                self.note(Level::Warning, text);
+            }
+            Heard::NatsAway => self.nats_away(),
+            Heard::NatsBack => self.nats_back(),
+            Heard::New { member } => self.joined(*member),
+        }
+    }
+
+    /// An interval has come: it is given when it is asked for, earlier ones before it.
+    fn interval(&mut self, worker: usize, second: u64, mut interval: Interval) {
+        let slot = &mut self.workers[worker];
+        // An interval that was never sent leaves no gap that others would wait for.
+        interval.delta.renumber(slot.next);
+        slot.next += 1;
+        if let Some(away) = self.away.as_mut().filter(|_| self.last.is_none()) {
+            away.seconds.entry(second).or_default().push((worker, interval));
+            return;
+        }
+        slot.early.push_back(interval);
+        if self.last.is_none() {
+            self.give(worker);
+        }
+    }
+
+    /// Gives what a worker has counted, if that is asked for.
+    fn give(&mut self, worker: usize) {
+        let slot = &mut self.workers[worker];
+        let Some(number) = slot.asked.filter(|_| !slot.early.is_empty()) else { return };
+        slot.asked = None;
+        while let Some(interval) = slot.early.pop_front() {
+            let interval = Box::new(interval);
+            let notice = if slot.early.is_empty() {
+                Notice::Interval { number, interval }
+            } else {
+                Notice::Earlier { interval }
+            };
+            self.ready.push_back((worker, notice));
+        }
+    }
+
+    /// An agent has sent its last interval.
+    fn give_last(&mut self, agent: usize) {
+        for worker in self.workers_of(agent) {
+            self.give(worker);
+        }
+    }
+
+    fn nats_away(&mut self) {
+        let text = "NATS cannot be reached: the load goes on, and agents keep what they count";
+        self.note(Level::Warning, text.to_owned());
+        self.away = Some(Away { since: Instant::now(), catch_up_by: None, seconds: BTreeMap::new() });
+    }
+
+    fn nats_back(&mut self) {
+        let Some(away) = &mut self.away else { return };
+        let text = format!(
+            "NATS can be reached again after {:.1} s: what agents counted meanwhile is taken over",
+            away.since.elapsed().as_secs_f64()
+        );
+        away.catch_up_by = Some(Instant::now() + CATCH_UP_WITHIN);
+        self.note(Level::Info, text);
+    }
+
+    /// When all agents have sent what they kept, it counts, second by second.
+    fn look_caught_up(&mut self) {
+        let Some(until) = self.away.as_ref().and_then(|away| away.catch_up_by) else { return };
+        let now = self.run_state.elapsed().as_secs();
+        let is_behind = |agent: &Agent| agent.lost.is_none() && !agent.is_done && agent.second + 1 < now;
+        if self.agents.iter().any(is_behind) && Instant::now() < until && self.last.is_none() {
+            return;
+        }
+        let Some(away) = self.away.take() else { return };
+        for (second, intervals) in away.seconds {
+            self.ready.push_back((0, Notice::Past { second, intervals }));
+        }
+    }
+
+    fn word(&mut self, agent: usize, word: Word) {
+        match word {
+            Word::Ready => {
+                self.agents[agent].is_ready = true;
+                if agent >= self.founders {
+                    for worker in self.workers_of(agent) {
+                        self.workers[worker].is_gone = false;
+                        self.ready.push_back((worker, Notice::Back));
+                    }
+                    self.share_again();
+                }
+            }
+            Word::Done => self.agents[agent].is_done = true,
+            Word::Failed(reason) => {
+                let text = format!("agent '{}' has left the run: {reason}", self.name(agent));
+                self.note(Level::Warning, text);
+                self.agents[agent].is_done = true;
+                self.leave(agent);
+            }
+            Word::Notice { worker, notice } => {
+                if self.workers_of(agent).contains(&worker) {
+                    self.ready.push_back((worker, *notice));
+                }
+            }
+            Word::Abort { worker, reason } => {
+                self.run_state.abort(&reason);
+                self.ready.push_back((worker, Notice::Event(Event::Abort)));
+            }
+            Word::Message { level, text, from } => {
+                let text = format!("{}: {text}", self.name(agent));
+                (self.messages)(Message { level, text, from });
+            }
+        }
+    }
+
+    fn lost(&mut self, agent: usize, silent_for: Duration) {
+        let policy = match self.parts.on_loss {
+            OnAgentLoss::Redistribute => "its share goes to the others",
+            OnAgentLoss::Continue => "the run goes on without it",
+            OnAgentLoss::Abort => "the run ends",
+        };
+        let text = format!(
+            "agent '{}' is lost: nothing was heard of it for {:.1} s; {policy}, and what it had reported counts",
+            self.name(agent),
+            silent_for.as_secs_f64()
+        );
+        self.note(Level::Warning, text);
+        self.agents[agent].lost = Some(Lost { at: Instant::now(), silent_for });
+        self.agents[agent].state = AgentState::Lost;
+        self.agents[agent].users = 0;
+        self.leave(agent);
+        if self.parts.on_loss == OnAgentLoss::Abort {
+            let reason = format!("agent '{}' was lost (--on-agent-loss abort)", self.name(agent));
+            self.run_state.abort(&reason);
+            let worker = self.agents[agent].member.first;
+            self.ready.push_back((worker, Notice::Event(Event::Abort)));
+        }
+    }
+
+    /// The driver waits for its threads no more, and the others take over its share.
+    fn leave(&mut self, agent: usize) {
+        for worker in self.workers_of(agent) {
+            self.workers[worker].is_gone = true;
+        }
+        self.share_again();
+        for worker in self.workers_of(agent) {
+            self.ready.push_back((worker, Notice::Lost));
+        }
+    }
+
+    fn back(&mut self, agent: usize) {
+        let Some(lost) = self.agents[agent].lost.take() else { return };
+        let text = format!(
+            "agent '{}' is heard again after {:.1} s: what it counted meanwhile counts from now on",
+            self.name(agent),
+            (lost.at.elapsed() + lost.silent_for).as_secs_f64()
+        );
+        self.note(Level::Info, text);
+        self.agents[agent].state = AgentState::Running;
+        for worker in self.workers_of(agent) {
+            self.workers[worker].is_gone = false;
+            self.ready.push_back((worker, Notice::Back));
+        }
+        self.share_again();
+    }
+
+    /// Somebody takes part in the stead of an agent that is lost.
+    fn joined(&mut self, member: Member) {
+        let (link, run, key, job) =
+            (self.parts.link.clone(), self.parts.run.clone(), self.parts.key.clone(), self.parts.job);
+        let all = self.agents[..self.founders].iter().map(|agent| agent.member.threads).sum();
+        let text = format!("agent '{}' joins the run", member.hello.name);
+        for _ in 0..member.threads {
+            self.workers.push(Slot { agent: member.number, is_gone: true, ..Slot::default() });
+        }
+        let engaged = member.clone();
+        let number = member.number;
+        self.agents.push(Agent::new(member));
+        self.note(Level::Info, text);
+        // Numbered in the order in which they come; the load is theirs when they have loaded the script.
+        self.workers_of(number).for_each(|worker| self.ready.push_back((worker, Notice::Joined)));
+        self.workers_of(number).for_each(|worker| self.ready.push_back((worker, Notice::Lost)));
+        self.parts.runtime.spawn(async move {
+            // When it does not accept, it is lost like any other.
+            let _ = engage(&link, &run, &key, job, &engaged, all, true).await;
+        });
+    }
+
+    /// Deals the load among the agents that are there.
+    fn share_again(&mut self) {
+        if self.parts.on_loss == OnAgentLoss::Redistribute {
+            let members = (0..self.workers.len()).filter(|&worker| !self.workers[worker].is_gone).collect();
+            self.ready.push_back((0, Notice::Deal { members }));
+        }
+    }
+
+    /// Gives up on lost agents whose time is over.
+    fn give_up_lost(&mut self) {
+        self.last_until = None;
+        for agent in 0..self.agents.len() {
+            if self.agents[agent].lost.is_some() {
+                for worker in self.workers_of(agent) {
+                    self.ready.push_back((worker, Notice::Gone));
+                }
+            }
+        }
+    }
+}
+
+impl Workers for Cluster {
+    fn count(&self) -> usize {
+        self.workers.len()
+    }
+
+    fn group(&self, worker: usize) -> usize {
+        self.workers[worker].agent
+    }
+
+    fn tell(&mut self, worker: usize, command: Command) {
+        match command {
+            Command::Flush { number, is_last: false } => {
+                self.workers[worker].asked = Some(number);
+                self.give(worker);
+            }
+            Command::Flush { number, is_last: true } => {
+                self.workers[worker].asked = Some(number);
+                if self.last != Some(number) {
+                    self.last = Some(number);
+                    self.look_caught_up();
+                    self.order(&Order::Last { number });
+                    let lost = self.agents.iter().filter_map(|agent| agent.lost.as_ref());
+                    let until = lost.map(|lost| lost.at - lost.silent_for + CUT_OFF_FOR).max();
+                    if let Some(until) = until.filter(|&until| until > Instant::now()) {
+                        let seconds = until.saturating_duration_since(Instant::now()).as_secs_f64().ceil();
+                        let text = format!(
+                            "the load is over; waiting for up to {seconds:.0} s for agents that may only be cut off"
+                        );
+                        (self.messages)(Message { level: Level::Info, text, from: None });
+                    }
+                    self.last_until = Some(until.unwrap_or_else(Instant::now));
+                }
+            }
+            command => self.order(&Order::Tell { to: Some(worker), command: Box::new(command) }),
+        }
+    }
+
+    fn tell_all(&mut self, command: Command) {
+        let order = match command {
+            Command::Start { data } => {
+                let start = self.run_state.started().unwrap_or_else(std::time::Instant::now);
+                let ahead = start.saturating_duration_since(std::time::Instant::now());
+                let at = SystemTime::now() + ahead - start.elapsed();
+                let at = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                Order::Start { at: u64::try_from(at.as_nanos()).unwrap_or(u64::MAX), data }
+            }
+            command => Order::Tell { to: None, command: Box::new(command) },
+        };
+        self.order(&order);
+    }
+
+    async fn next(&mut self) -> (usize, Notice) {
+        loop {
+            if let Some(notice) = self.ready.pop_front() {
+                return notice;
+            }
+            let until = self.last_until;
+            let catch_up_by = self.away.as_ref().and_then(|away| away.catch_up_by);
+            let caught_up = async {
+                match catch_up_by {
+                    Some(until) => tokio::time::sleep_until(until).await,
+                    None => std::future::pending().await,
+                }
+            };
+            let over = async {
+                match until {
+                    Some(until) => tokio::time::sleep_until(until).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                heard = self.parts.heard.recv() => match heard {
+                    Some(heard) => self.hear(heard),
+                    None => std::future::pending().await,
+                },
+                () = over => self.give_up_lost(),
+                () = caught_up => self.look_caught_up(),
+            }
+        }
+    }
+
+    fn next_start(&self) -> Instant {
+        Instant::now() + LEAD
+    }
+
+    fn are_away(&self) -> bool {
+        self.away.is_some()
+    }
+
+    fn last_patience(&self) -> Duration {
+        CUT_OFF_FOR + Duration::from_secs(5)
+    }
+
+    fn tells_silence(&self) -> bool {
+        true
+    }
+
+    fn agents(&self) -> Vec<AgentStats> {
+        let users: u64 = self.agents.iter().map(|agent| agent.member.threads as u64).sum();
+        let agents = self.agents.iter().map(|agent| AgentStats {
+            name: agent.member.hello.name.clone(),
+            threads: agent.member.threads,
+            share: agent.member.threads as f64 / users.max(1) as f64,
+            users: agent.users,
+            requests: agent.requests,
+            intervals: agent.intervals,
+            dropped_intervals: agent.dropped,
+            clock_offset_us: agent.health.clock_us,
+            clock_within_us: agent.health.clock_within_us,
+            generator: agent.health.generator.clone(),
+            state: agent.state,
+        });
+        agents.collect()
+    }
+
+    fn publish(&mut self, users: u64, rate: f64, phase: Phase) {
+        let pulse = Pulse { users, rate, phase };
+        let (link, subject) = (self.parts.link.clone(), subjects::pulse(&self.parts.run));
+        if let Ok(sealed) = self.parts.key.seal(&protocol::json(&pulse)) {
+            self.parts.runtime.spawn(async move { link.say(subject, sealed).await });
+        }
+    }
+
+    async fn end(mut self) {
+        self.order(&Order::End);
+        let deadline = Instant::now() + DONE_WITHIN;
+        while self.agents.iter().any(|agent| !agent.is_done && agent.lost.is_none()) {
+            match tokio::time::timeout_at(deadline, self.parts.heard.recv()).await {
+                Ok(Some(heard)) => self.hear(heard),
+                Ok(None) | Err(_) => break,
+            }
+        }
+        self.parts.service.abort();
+        let (link, run) = (self.parts.link.clone(), self.parts.run.clone());
+        // It has a time limit of its own.
+        let _ = self.parts.runtime.spawn(async move { link.delete_stream(&run).await }).await;
+    }
+}

@@ -1,0 +1,474 @@
+//! The connection to NATS, and what is done over it: a stream that keeps what a run says, writing to it, reading from it.
+//!
+//! Only here: `async-nats`. Delivery, storage, reconnecting, authentication and TLS are its work. Invariants: what is put into an
+//! [`Outbox`] is in the stream once, in its order, however often the server goes away in between; a reader gives every message of
+//! the stream once, in its order.
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::jetstream::consumer::pull;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
+use async_nats::jetstream::stream::{Config, StorageType};
+use async_nats::jetstream::{self};
+use async_nats::{Client, ConnectOptions, HeaderMap};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::sync::{Notify, mpsc};
+use url::Url;
+
+use super::ClusterError;
+use super::protocol::subjects;
+use crate::credentials::masked_url;
+
+/// How long one attempt to reach the server may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long an attempt to write or to ask may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// How long to wait before another attempt.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// How often the two sides look whether the other is there.
+const PING_EVERY: Duration = Duration::from_secs(2);
+
+/// A message of the stream: larger ones are sent in parts. The limit of a server with its default settings is 1 MiB.
+const PART: usize = 512 * 1024;
+
+/// Most parts of one message: 128 MiB.
+const MOST_PARTS: u32 = 256;
+
+/// How long a stream is kept that nobody deletes.
+const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// How to connect to NATS.
+#[derive(Clone, Debug, Default)]
+pub struct NatsOptions {
+    /// `nats://HOST:PORT`, several separated by commas; with `TOKEN@` or `USER:PASSWORD@` before the host of the first.
+    pub url: String,
+    /// A `.creds` file with a JWT and the seed of an NKEY.
+    pub credentials: Option<PathBuf>,
+    /// A file with the seed of an NKEY.
+    pub nkey: Option<PathBuf>,
+    /// Certificates that the server's is trusted by; with it, TLS is required.
+    pub ca_file: Option<PathBuf>,
+    /// This side's certificate and key, PEM.
+    pub client_cert: Option<(PathBuf, PathBuf)>,
+}
+
+/// A connection. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Link {
+    pub(super) client: Client,
+    stream: jetstream::Context,
+}
+
+impl Link {
+    /// Connects. With `patiently`, also to a server that is not there yet.
+    ///
+    /// # Errors
+    /// When the options are wrong, or the server is not there or refuses.
+    pub(super) async fn connect(
+        options: &NatsOptions,
+        name: &str,
+        patiently: bool,
+    ) -> Result<Link, ClusterError> {
+        let (addresses, connect) = with_credentials(options).await?;
+        let mut connect = connect
+            .name(name)
+            .connection_timeout(CONNECT_WITHIN)
+            .request_timeout(Some(ANSWER_WITHIN))
+            .ping_interval(PING_EVERY)
+            .max_reconnects(None)
+            .reconnect_delay_callback(|attempts| Duration::from_millis(100 * (attempts as u64).clamp(1, 10)));
+        if patiently {
+            connect = connect.retry_on_initial_connect();
+        }
+        let connecting = connect.connect(addresses.as_str());
+        let client = connecting.await.map_err(|error| ClusterError::Connect {
+            url: masked_url(&options.url).into_owned(),
+            reason: error.to_string(),
+        })?;
+        let mut stream = jetstream::new(client.clone());
+        stream.set_timeout(ANSWER_WITHIN);
+        Ok(Link { client, stream })
+    }
+
+    /// Whether the server can be reached, as far as it is known here.
+    pub(super) fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// Makes the stream of a run, or takes over the one that is there.
+    pub(super) async fn create_stream(&self, run: &str) -> Result<(), ClusterError> {
+        let config = Config {
+            name: subjects::stream(run),
+            subjects: vec![subjects::kept(run)],
+            storage: StorageType::File,
+            max_age: KEPT_FOR,
+            ..Config::default()
+        };
+        let made = self.stream.get_or_create_stream(config).await;
+        made.map(|_| ()).map_err(|error| ClusterError::Stream(error.to_string()))
+    }
+
+    /// Removes it.
+    pub(super) async fn delete_stream(&self, run: &str) {
+        // It goes by itself after some days; there is nobody to tell.
+        let _ = tokio::time::timeout(ANSWER_WITHIN, self.stream.delete_stream(subjects::stream(run))).await;
+    }
+
+    /// Asks somebody and gives the answer.
+    pub(super) async fn ask(&self, subject: String, question: Vec<u8>) -> Result<Bytes, ClusterError> {
+        let asked = tokio::time::timeout(ANSWER_WITHIN, self.client.request(subject, question.into())).await;
+        match asked {
+            Ok(Ok(answer)) => Ok(answer.payload),
+            Ok(Err(error)) => Err(ClusterError::Ask(error.to_string())),
+            Err(_) => Err(ClusterError::Ask(format!("no answer within {} s", ANSWER_WITHIN.as_secs()))),
+        }
+    }
+
+    /// Says something that is lost when nobody listens.
+    pub(super) async fn say(&self, subject: String, payload: Vec<u8>) {
+        // Whoever needs to know says it again.
+        let _ = self.client.publish(subject, payload.into()).await;
+    }
+
+    /// Reads the messages of a run's stream whose subject matches, from the beginning and for ever, to whoever takes them.
+    /// Ends when nobody does.
+    pub(super) async fn read(&self, run: &str, filter: String, kept: mpsc::Sender<Kept>) {
+        let mut parts: HashMap<(String, u64), Parts> = HashMap::new();
+        let mut last = 0;
+        while !kept.is_closed() {
+            let reading = self.read_on(run, &filter, &mut last, &mut parts, &kept);
+            // The server is away, or it has forgotten that somebody reads: from where it was on.
+            if reading.await.is_none() {
+                return;
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    /// Reads until something goes wrong; `None` when nobody takes the messages any more.
+    async fn read_on(
+        &self,
+        run: &str,
+        filter: &str,
+        last: &mut u64,
+        parts: &mut HashMap<(String, u64), Parts>,
+        kept: &mpsc::Sender<Kept>,
+    ) -> Option<()> {
+        let config = pull::Config {
+            deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: *last + 1 },
+            ack_policy: AckPolicy::None,
+            filter_subject: filter.to_owned(),
+            inactive_threshold: Duration::from_secs(60),
+            ..pull::Config::default()
+        };
+        let Ok(stream) = self.stream.get_stream_no_info(subjects::stream(run)).await else { return Some(()) };
+        let Ok(consumer) = stream.create_consumer(config).await else { return Some(()) };
+        let messages = consumer.stream().heartbeat(Duration::from_secs(1)).expires(Duration::from_secs(10));
+        let Ok(mut messages) = messages.messages().await else { return Some(()) };
+        loop {
+            let message = tokio::select! {
+                message = messages.next() => message,
+                () = kept.closed() => return None,
+            };
+            let Some(Ok(message)) = message else { return Some(()) };
+            let Ok(info) = message.info() else { return Some(()) };
+            let sequence = info.stream_sequence;
+            if sequence <= *last {
+                continue;
+            }
+            *last = sequence;
+            let subject = message.subject.to_string();
+            if let Some(payload) = whole(parts, &subject, message.payload.clone()) {
+                kept.send(Kept { subject, payload }).await.ok()?;
+            }
+        }
+    }
+
+    /// A way into the run's stream; `writer` is unique in it.
+    pub(super) fn outbox(&self, writer: String, most: usize) -> Outbox {
+        let shared = Arc::new(Waiting {
+            queue: Mutex::default(),
+            changed: Notify::new(),
+            is_writing: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            most,
+        });
+        tokio::spawn(write_all(self.stream.clone(), writer, shared.clone()));
+        Outbox { shared }
+    }
+}
+
+async fn with_credentials(options: &NatsOptions) -> Result<(String, ConnectOptions), ClusterError> {
+    let unreadable = |path: &PathBuf, error: &dyn Display| {
+        ClusterError::Options(format!("cannot use {}: {error}", path.display()))
+    };
+    let mut connect = ConnectOptions::new();
+    let mut addresses = Vec::new();
+    for text in options.url.split(',').map(str::trim).filter(|text| !text.is_empty()) {
+        let text = if text.contains("://") { text.to_owned() } else { format!("nats://{text}") };
+        let mut url = Url::parse(&text).map_err(|error| {
+            ClusterError::Options(format!("'{}' is no URL of NATS: {error}", masked_url(&text)))
+        })?;
+        if !matches!(url.scheme(), "nats" | "tls") || url.host().is_none() {
+            let text = format!("'{}' is no URL of NATS; write nats://HOST:4222", masked_url(&text));
+            return Err(ClusterError::Options(text));
+        }
+        let decoded =
+            |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+        match (decoded(url.username()), url.password().map(decoded)) {
+            (user, _) if user.is_empty() => {}
+            (user, Some(password)) => connect = connect.user_and_password(user, password),
+            (token, None) => connect = connect.token(token),
+        }
+        // Both are always possible for such a URL.
+        let _ = url.set_username("");
+        let _ = url.set_password(None);
+        addresses.push(url.to_string());
+    }
+    if addresses.is_empty() {
+        return Err(ClusterError::Options("no URL of NATS is given; write nats://HOST:4222".to_owned()));
+    }
+    if let Some(path) = &options.credentials {
+        connect = connect.credentials_file(path).await.map_err(|error| unreadable(path, &error))?;
+    }
+    if let Some(path) = &options.nkey {
+        let seed = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
+        connect = connect.nkey(seed.trim().to_owned());
+    }
+    if let Some(path) = &options.ca_file {
+        std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+        connect = connect.add_root_certificates(path.clone()).require_tls(true);
+    }
+    if let Some((cert, key)) = &options.client_cert {
+        for path in [cert, key] {
+            std::fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+        }
+        connect = connect.add_client_certificate(cert.clone(), key.clone());
+    }
+    Ok((addresses.join(","), connect))
+}
+
+/// A message that was read.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) subject: String,
+    pub(super) payload: Bytes,
+}
+
+/// Parts of a message that have come.
+struct Parts {
+    next: u32,
+    bytes: Vec<u8>,
+}
+
+/// First byte of a message that is whole, and of a part of one: number of the message (8 bytes), of the part and of all parts
+/// (4 bytes each), big endian.
+const WHOLE: u8 = 0;
+const A_PART: u8 = 1;
+const PART_HEAD: usize = 17;
+
+fn parts_of(number: u64, payload: Vec<u8>) -> Vec<Bytes> {
+    if payload.len() <= PART {
+        let mut whole = Vec::with_capacity(payload.len() + 1);
+        whole.push(WHOLE);
+        whole.extend(payload);
+        return vec![whole.into()];
+    }
+    let of = payload.len().div_ceil(PART) as u32;
+    let part = |(index, bytes): (usize, &[u8])| {
+        let mut part = Vec::with_capacity(PART_HEAD + bytes.len());
+        part.push(A_PART);
+        part.extend(number.to_be_bytes());
+        part.extend((index as u32).to_be_bytes());
+        part.extend(of.to_be_bytes());
+        part.extend(bytes);
+        part.into()
+    };
+    payload.chunks(PART).enumerate().map(part).collect()
+}
+
+/// The message that is whole with this part. Parts that do not fit are no message.
+fn whole(known: &mut HashMap<(String, u64), Parts>, subject: &str, payload: Bytes) -> Option<Bytes> {
+    match payload.first() {
+        Some(&WHOLE) => return Some(payload.slice(1..)),
+        Some(&A_PART) if payload.len() > PART_HEAD => {}
+        _ => return None,
+    }
+    let number = u64::from_be_bytes(payload[1..9].try_into().ok()?);
+    let index = u32::from_be_bytes(payload[9..13].try_into().ok()?);
+    let of = u32::from_be_bytes(payload[13..17].try_into().ok()?);
+    if of > MOST_PARTS {
+        return None;
+    }
+    let key = (subject.to_owned(), number);
+    let parts = known.entry(key.clone()).or_insert(Parts { next: 0, bytes: Vec::new() });
+    if index != parts.next {
+        return None;
+    }
+    parts.next += 1;
+    parts.bytes.extend_from_slice(&payload[PART_HEAD..]);
+    if parts.next == of { known.remove(&key).map(|parts| parts.bytes.into()) } else { None }
+}
+
+/// Makes the bytes of a message when it is its turn.
+type Make = Box<dyn FnOnce() -> Vec<u8> + Send>;
+
+struct Entry {
+    subject: String,
+    /// It may be dropped when too many wait.
+    can_go: bool,
+    make: Make,
+}
+
+/// Messages on their way into the stream.
+struct Waiting {
+    queue: Mutex<VecDeque<Entry>>,
+    changed: Notify,
+    is_writing: AtomicBool,
+    /// Nothing comes any more.
+    is_closed: AtomicBool,
+    most: usize,
+}
+
+/// See [`Link::outbox`]. What waits when it is dropped is still written.
+pub(super) struct Outbox {
+    shared: Arc<Waiting>,
+}
+
+impl Outbox {
+    /// Puts a message in.
+    pub(super) fn put(&self, subject: String, payload: Vec<u8>) {
+        self.add(Entry { subject, can_go: false, make: Box::new(move || payload) });
+    }
+
+    /// Puts one in whose bytes are made when it is its turn. When too many wait, the oldest of these goes; gives how many went.
+    pub(super) fn put_later(&self, subject: String, make: impl FnOnce() -> Vec<u8> + Send + 'static) -> u64 {
+        self.add(Entry { subject, can_go: true, make: Box::new(make) })
+    }
+
+    fn add(&self, entry: Entry) -> u64 {
+        let mut queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.push_back(entry);
+        let mut gone = 0;
+        while queue.len() > self.shared.most
+            && let Some(oldest) = queue.iter().position(|entry| entry.can_go)
+        {
+            queue.remove(oldest);
+            gone += 1;
+        }
+        drop(queue);
+        self.shared.changed.notify_one();
+        gone
+    }
+
+    /// Waits until all is written, but no longer than this; whether it is.
+    pub(super) async fn written(&self, within: Duration) -> bool {
+        let deadline = tokio::time::Instant::now() + within;
+        loop {
+            if self.shared.is_idle() {
+                return true;
+            }
+            if tokio::time::Instant::now() >= deadline {
+                return false;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        self.shared.is_closed.store(true, Ordering::Release);
+        self.shared.changed.notify_one();
+    }
+}
+
+impl Waiting {
+    fn is_idle(&self) -> bool {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.is_empty() && !self.is_writing.load(Ordering::Acquire)
+    }
+
+    fn next(&self) -> Option<Entry> {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = queue.pop_front();
+        self.is_writing.store(entry.is_some(), Ordering::Release);
+        entry
+    }
+}
+
+async fn write_all(stream: jetstream::Context, writer: String, waiting: Arc<Waiting>) {
+    let mut number = 0_u64;
+    loop {
+        let Some(Entry { subject, make, .. }) = waiting.next() else {
+            if waiting.is_closed.load(Ordering::Acquire) {
+                return;
+            }
+            waiting.changed.notified().await;
+            continue;
+        };
+        number += 1;
+        for (part, bytes) in parts_of(number, make()).into_iter().enumerate() {
+            write(&stream, &subject, &format!("{writer}-{number}-{part}"), bytes).await;
+        }
+    }
+}
+
+/// Writes until the server says that it has it. What it has already it takes no second time, since it knows the id.
+async fn write(stream: &jetstream::Context, subject: &str, id: &str, payload: Bytes) {
+    loop {
+        let mut headers = HeaderMap::new();
+        headers.insert("Nats-Msg-Id", id);
+        let write = async {
+            let sent = stream.publish_with_headers(subject.to_owned(), headers, payload.clone()).await?;
+            sent.await
+        };
+        if let Ok(Ok(_)) = tokio::time::timeout(ANSWER_WITHIN, write).await {
+            return;
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_message_is_the_same_after_its_journey_in_parts() {
+        for length in [0, 1, PART, PART + 1, 3 * PART, 3 * PART + 17] {
+            let message: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            let mut known = HashMap::new();
+            let mut given = Vec::new();
+            for part in parts_of(7, message.clone()) {
+                assert!(part.len() <= PART + PART_HEAD);
+                given.extend(whole(&mut known, "a", part));
+            }
+            assert_eq!(given.len(), 1);
+            assert_eq!(given[0], message);
+            assert!(known.is_empty());
+        }
+    }
+
+    #[test]
+    fn parts_that_do_not_fit_are_no_message() {
+        let mut known = HashMap::new();
+        let parts = parts_of(1, vec![1; 3 * PART]);
+        assert!(whole(&mut known, "a", parts[1].clone()).is_none());
+        assert!(whole(&mut known, "a", parts[0].clone()).is_none());
+        assert!(whole(&mut known, "b", parts[1].clone()).is_none());
+        assert!(whole(&mut known, "a", Bytes::new()).is_none());
+        assert!(whole(&mut known, "a", Bytes::from_static(&[1, 2])).is_none());
+        assert!(whole(&mut known, "a", Bytes::from_static(&[9])).is_none());
+    }
+}
