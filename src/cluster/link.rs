@@ -194,6 +194,35 @@ impl Link {
         }
     }
 
+    /// All messages of a run's stream whose subject matches that are there now.
+    pub(super) async fn read_all(&self, run: &str, filter: &str) -> Result<Vec<Kept>, ClusterError> {
+        let unread =
+            |error: &dyn Display| ClusterError::Ask(format!("the run's stream cannot be read: {error}"));
+        let config = pull::Config {
+            deliver_policy: DeliverPolicy::All,
+            ack_policy: AckPolicy::None,
+            filter_subject: filter.to_owned(),
+            ..pull::Config::default()
+        };
+        let stream = self.stream.get_stream_no_info(subjects::stream(run)).await;
+        let stream = stream.map_err(|error| unread(&error))?;
+        let consumer = stream.create_consumer(config).await.map_err(|error| unread(&error))?;
+        let mut left = consumer.cached_info().num_pending;
+        let mut messages = consumer.messages().await.map_err(|error| unread(&error))?;
+        let (mut parts, mut all) = (HashMap::new(), Vec::new());
+        while left > 0 {
+            let next = tokio::time::timeout(ANSWER_WITHIN, messages.next()).await;
+            let message = next.map_err(|_| unread(&"the server does not answer"))?;
+            let message = message.ok_or_else(|| unread(&"it ended"))?.map_err(|error| unread(&error))?;
+            left -= 1;
+            let subject = message.subject.to_string();
+            if let Some(payload) = whole(&mut parts, &subject, message.payload.clone()) {
+                all.push(Kept { subject, payload });
+            }
+        }
+        Ok(all)
+    }
+
     /// A way into the run's stream; `writer` is unique in it.
     pub(super) fn outbox(&self, writer: String, most: usize) -> Outbox {
         let shared = Arc::new(Waiting {

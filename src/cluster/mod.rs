@@ -16,7 +16,7 @@ mod server;
 mod wire;
 
 pub use agent::{AgentOptions, AgentSays, serve};
-pub use coordinator::{Cluster, Coordinator, CoordinatorOptions, Needs, OnAgentLoss, Waiting};
+pub use coordinator::{Cluster, Coordinator, CoordinatorOptions, Left, Needs, OnAgentLoss, Plan, Waiting};
 pub use link::NatsOptions;
 pub use protocol::PROTOCOL;
 

@@ -14,7 +14,7 @@ pub(super) const KEY_LEN: usize = 32;
 
 /// Why something cannot be sealed or opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum SealError {
+pub enum SealError {
     /// The system has no randomness, or the other side's key is none.
     #[error("cannot agree on a key with the other side")]
     Agreement,

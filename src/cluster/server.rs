@@ -20,7 +20,9 @@ const PROGRAM: &str = "nats-server";
 
 /// See the module's description.
 pub(super) struct NatsServer {
-    child: Child,
+    /// `None` when another process has started it.
+    child: Option<Child>,
+    process: u32,
     folder: PathBuf,
     address: SocketAddr,
 }
@@ -63,9 +65,20 @@ impl NatsServer {
                 failed("it cannot be run", &error)
             }
         })?;
-        let mut server = NatsServer { child, folder, address };
+        let process = child.id();
+        let mut server = NatsServer { child: Some(child), process, folder, address };
         server.wait()?;
         Ok(server)
+    }
+
+    /// One that a coordinator before has started.
+    pub(super) fn adopt(process: u32, folder: PathBuf, address: SocketAddr) -> NatsServer {
+        NatsServer { child: None, process, folder, address }
+    }
+
+    /// What is needed to adopt it: its process and its folder.
+    pub(super) fn whereabouts(&self) -> (u32, PathBuf) {
+        (self.process, self.folder.clone())
     }
 
     /// Where it listens.
@@ -86,7 +99,7 @@ impl NatsServer {
             if TcpStream::connect_timeout(&here, Duration::from_millis(200)).is_ok() {
                 return Ok(());
             }
-            let ended = self.child.try_wait().ok().flatten().is_some();
+            let ended = self.child.as_mut().is_some_and(|child| child.try_wait().ok().flatten().is_some());
             if ended || Instant::now() >= deadline {
                 let log = std::fs::read_to_string(self.folder.join("nats.log")).unwrap_or_default();
                 let last =
@@ -102,9 +115,27 @@ impl NatsServer {
 impl Drop for NatsServer {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        match &mut self.child {
+            Some(child) => {
+                let _ = child.kill();
+                let _ = child.wait();
+            }
+            None => end_process(self.process, &self.folder),
+        }
         let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Ends a server that is not our child, if the process is still that server.
+fn end_process(process: u32, folder: &Path) {
+    let command = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    let names_folder = String::from_utf8_lossy(&command).contains(&*folder.to_string_lossy());
+    #[cfg(unix)]
+    if let Some(pid) = i32::try_from(process).ok().and_then(rustix::process::Pid::from_raw)
+        && names_folder
+    {
+        // It may have ended meanwhile.
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
     }
 }
 

@@ -156,6 +156,8 @@ impl<W: Workers> Driver<W> {
         for worker in (0..self.fleet.count()).filter(|&worker| self.fleet.is_gone(worker)) {
             self.load.lanes.worker_gone(worker, Duration::ZERO);
         }
+        let deals = self.fleet.workers().deals();
+        self.dealing.go_on(deals);
         if let Some(members) = self.members.take() {
             self.deal(members);
         }

@@ -61,7 +61,7 @@ pub(super) fn panicked(sources: &Sources) -> ScriptError {
 
 /// A script that can take over.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Reloaded {
+pub(crate) struct Reloaded {
     pub(super) sources: Sources,
     pub(super) variables: Arc<BTreeMap<String, Value>>,
     /// Set when it declares other scenarios than those that run.

@@ -120,6 +120,11 @@ pub(crate) trait Workers {
         Instant::now()
     }
 
+    /// How often the load has been dealt anew, of a run that is resumed.
+    fn deals(&self) -> u64 {
+        0
+    }
+
     /// Schedules that lanes follow already, of a run that is resumed.
     fn schedules(&self) -> Vec<(usize, Arc<Schedule>)> {
         Vec::new()

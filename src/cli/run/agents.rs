@@ -1,17 +1,22 @@
 //! Meeting the agents of a distributed run before it starts.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
+use super::files::results_dir;
 use super::refused::Refused;
+use super::{Around, execute_on};
 use crate::Prepared;
 use crate::cli::args::RunArgs;
 use crate::cli::exit::Exit;
 use crate::cli::output;
+use crate::cli::page::Page;
 use crate::cli::signals::Signals;
-use crate::cluster::{Cluster, Coordinator, Needs, Waiting};
+use crate::cluster::{Cluster, ClusterError, Coordinator, Left, Needs, Plan, Waiting};
+use crate::results::find_run;
 
 /// A coordinator for a run that asks for agents; says how to start them.
 pub(super) fn coordinator(args: &RunArgs) -> Result<Option<Coordinator>, Refused> {
@@ -104,4 +109,26 @@ fn tell(waiting: &Waiting, told: &mut Waiting) {
         output::err(&format!("agents: {} of {}{names}\n", waiting.ready.len(), waiting.wanted));
     }
     told.clone_from(waiting);
+}
+
+/// Goes on with the run that a killed coordinator has left.
+pub(super) fn resume(args: &RunArgs, run: &Path) -> Result<Exit, Refused> {
+    let settings = |error: ClusterError| Refused::Settings(error.to_string());
+    let named = run.to_string_lossy();
+    let folder = find_run(&named, Path::new(""), results_dir(&args.output)).map_err(Refused::Settings)?;
+    let left = Left::read(&folder).map_err(settings)?;
+    let page = Page::of_run(&args.page, results_dir(&args.output))?;
+    let test = left.test().map_err(settings)?;
+    let coordinator = left.coordinator(args.cluster.coordinator()).map_err(settings)?;
+    output::err(&format!("going on with the run in {}\n", folder.display()));
+    let around =
+        Around { page: page.as_ref(), begun: None, coordinator: Some(&coordinator), left: Some(&left) };
+    let ended = execute_on(test, args, around);
+    page.into_iter().for_each(Page::close);
+    Ok(ended.exit)
+}
+
+/// The workers of that run.
+pub(super) fn go_on(coordinator: &Coordinator, left: &Left, prepared: &Prepared) -> Result<Cluster, Refused> {
+    coordinator.resume(left, Plan::of(prepared)).map_err(|error| Refused::Settings(error.to_string()))
 }

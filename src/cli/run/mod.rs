@@ -33,7 +33,7 @@ use super::page::Page;
 use super::places::Places;
 use super::profiles::Shape;
 use super::{config_file, event_loop, messages, output, profiles, resources};
-use crate::cluster::Coordinator;
+use crate::cluster::{Coordinator, Left};
 use crate::metrics::ThresholdText;
 use crate::plan::{FailsOn, Options};
 use crate::results::{ResultsError, SamplesFile};
@@ -46,10 +46,14 @@ pub(super) fn run(args: &RunArgs) -> Exit {
 }
 
 fn run_as_told(args: &RunArgs) -> Result<Exit, Refused> {
+    if let Some(run) = &args.cluster.resume {
+        return agents::resume(args, run);
+    }
     let asked = Asked::of(args)?;
     let page = Page::of_run(&asked.args.page, results_dir(&asked.args.output))?;
     let coordinator = agents::coordinator(&asked.args)?;
-    let exit = asked.run(Around { page: page.as_ref(), begun: None, coordinator: coordinator.as_ref() });
+    let exit =
+        asked.run(Around { page: page.as_ref(), begun: None, coordinator: coordinator.as_ref(), left: None });
     page.into_iter().for_each(Page::close);
     Ok(exit)
 }
@@ -61,7 +65,7 @@ pub(super) fn run_on(
     coordinator: Option<&Coordinator>,
     begun: &SyncSender<Result<String, String>>,
 ) -> Exit {
-    let around = Around { page: Some(page), begun: Some(begun), coordinator };
+    let around = Around { page: Some(page), begun: Some(begun), coordinator, left: None };
     match Asked::of(args) {
         Ok(asked) => asked.run(around),
         Err(refused) => around.refused(refused).exit,
@@ -77,6 +81,8 @@ struct Around<'a> {
     begun: Option<&'a SyncSender<Result<String, String>>>,
     /// Who has the agents that it runs on.
     coordinator: Option<&'a Coordinator>,
+    /// The run that is gone on with.
+    left: Option<&'a Left>,
 }
 
 impl Around<'_> {
@@ -195,15 +201,20 @@ fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result
     check_files(prepared.info().threads)?;
     let prepared = with_samples(prepared, &args.output)?;
     let event_loop = event_loop()?;
-    let cluster = match around.coordinator {
-        Some(coordinator) => {
+    let mut cluster = match (around.coordinator, around.left) {
+        (Some(coordinator), Some(left)) => Some(agents::go_on(coordinator, left, &prepared)?),
+        (Some(coordinator), None) => {
             let wanted = args.cluster.agents.and_then(|agents| usize::try_from(agents).ok());
             let wanted = wanted.unwrap_or_else(|| coordinator.agents().max(1));
             Some(agents::recruit(&event_loop, coordinator, &prepared, wanted)?)
         }
-        None => None,
+        (None, _) => None,
     };
     let files = Files::create(&args.output, prepared.info())?;
+    if let Some(cluster) = &mut cluster {
+        let kept = cluster.keep(files.directory.path());
+        kept.map_err(|error| format!("what --resume needs cannot be kept: {error}"))?;
+    }
     let session = Session {
         rate: args.load.rate,
         output: args.output.clone(),

@@ -4,26 +4,31 @@
 //! Runs on threads of its own (`rhaid-cluster`), so that neither the driver nor the terminal waits for the network. Leaves what is
 //! heard during the run to [`service`], and how it looks to the driver to [`workers`].
 
+mod kept;
+mod resumed;
 mod roster;
 mod service;
 mod workers;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 
+use self::kept::{Kept, KeptServer, Place};
+use self::resumed::Ordered;
 use self::roster::{Member, Roster};
 use self::service::{SentFiles, Service};
-pub use self::workers::Cluster;
+pub use self::workers::{Cluster, Plan};
 use super::ClusterError;
 use super::link::{Link, NatsOptions};
 use super::protocol::{self, Duty, Hello, Offer, PROTOCOL, subjects};
 use super::seal::{Key, KeyPair};
 use super::server::NatsServer;
 use crate::data::Blob;
-use crate::run::{Job, Prepared};
+use crate::run::{Job, LoadTest, Prepared};
 
 /// How often it is looked who is there.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -68,7 +73,7 @@ pub struct Waiting {
 /// What a run needs of a cluster.
 pub struct Needs {
     job: Job,
-    plan: workers::Plan,
+    plan: Plan,
 }
 
 impl Needs {
@@ -78,7 +83,49 @@ impl Needs {
     /// When it cannot be sent to other machines.
     pub fn of(prepared: &Prepared) -> Result<Needs, ClusterError> {
         let job = prepared.job().map_err(|error| ClusterError::Run(error.to_string()))?;
-        Ok(Needs { job, plan: workers::Plan::of(prepared.shared()) })
+        Ok(Needs { job, plan: Plan::of(prepared) })
+    }
+}
+
+/// A run that a killed coordinator has left.
+pub struct Left {
+    kept: Kept,
+    place: Place,
+}
+
+impl Left {
+    /// The run with these results.
+    ///
+    /// # Errors
+    /// When nothing is kept of it: it is over, or was none on several machines.
+    pub fn read(results: &Path) -> Result<Left, ClusterError> {
+        let (kept, place) = Kept::read(results)?;
+        Ok(Left { kept, place })
+    }
+
+    /// The test that is run.
+    ///
+    /// # Errors
+    /// When a file of it is not kept any more.
+    pub fn test(&self) -> Result<LoadTest, ClusterError> {
+        let test = self.kept.job.clone().into_load_test(|hash| self.place.file(*hash));
+        test.map_err(|error| ClusterError::Run(error.to_string()))
+    }
+
+    /// A coordinator at the same NATS.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
+    pub fn coordinator(&self, mut options: CoordinatorOptions) -> Result<Coordinator, ClusterError> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("rhaid-cluster")
+            .enable_all()
+            .build()?;
+        let nats = NatsOptions { url: self.kept.url.clone(), ..options.nats.take().unwrap_or_default() };
+        let server = self.kept.server.clone();
+        let server = server.map(|server| NatsServer::adopt(server.process, server.folder, server.address));
+        Coordinator::connected(runtime, &nats, server, options, String::new())
     }
 }
 
@@ -89,6 +136,8 @@ pub struct Coordinator {
     server: Option<NatsServer>,
     options: CoordinatorOptions,
     token: String,
+    /// Where NATS is, with credentials.
+    url: String,
     roster: Arc<Roster>,
 }
 
@@ -118,10 +167,20 @@ impl Coordinator {
             }
             (nats, _) => nats.clone().unwrap_or_default(),
         };
-        let link = runtime.block_on(Link::connect(&nats, "rhaid coordinator", false))?;
+        Coordinator::connected(runtime, &nats, server, options, token)
+    }
+
+    fn connected(
+        runtime: Runtime,
+        nats: &NatsOptions,
+        server: Option<NatsServer>,
+        options: CoordinatorOptions,
+        token: String,
+    ) -> Result<Coordinator, ClusterError> {
+        let link = runtime.block_on(Link::connect(nats, "rhaid coordinator", false))?;
         let roster = Arc::new(Roster::default());
         runtime.spawn(roster::listen(link.clone(), roster.clone()));
-        Ok(Coordinator { runtime, link, server, options, token, roster })
+        Ok(Coordinator { runtime, link, server, options, token, url: nats.url.clone(), roster })
     }
 
     /// Agents that can be asked to take part now.
@@ -158,21 +217,61 @@ impl Coordinator {
         let key = Arc::new(Key::random()?);
         self.runtime.block_on(self.link.create_stream(&run))?;
         let members = Member::numbered(agents);
-        let files = Arc::new(SentFiles::new(job));
-        let job = files.blob();
-        let (service, heard) = Service::begin(&self.link, &run, key.clone(), files, members.clone());
-        let service = self.runtime.spawn(service.serve(self.roster.clone()));
+        let server = self.server.as_ref().map(|server| {
+            let (process, folder) = server.whereabouts();
+            KeptServer { process, folder, address: server.address() }
+        });
+        let kept = Kept::new(&run, key.bytes(), &self.url, server, members.clone(), job.clone());
+        let contents = job.clone();
+        let files = SentFiles::new(&job, move |hash| contents.read(hash).ok());
+        let (mut parts, job) = self.parts(&run, key.clone(), files, members.clone());
+        parts.kept = Some(kept);
         let all: usize = members.iter().map(|member| member.threads).sum();
         for member in &members {
             self.runtime.block_on(engage(&self.link, &run, &key, job, member, all, false))?;
         }
+        let mut cluster = Cluster::new(parts, members, plan);
+        cluster.wait_until_ready(|| waiting(&Waiting::default()))?;
+        Ok(cluster)
+    }
+
+    /// Goes on with the run that a killed coordinator has left.
+    ///
+    /// # Errors
+    /// When NATS has nothing of it any more.
+    pub fn resume(&self, left: &Left, plan: Plan) -> Result<Cluster, ClusterError> {
+        let Left { kept, place } = left;
+        let (kept, place) = (kept.clone(), place.clone());
+        let key = Arc::new(Key::from_bytes(kept.key)?);
+        let orders = self.runtime.block_on(self.link.read_all(&kept.run, &subjects::orders(&kept.run)))?;
+        let ordered = Ordered::read(&orders, &key);
+        let from = place.clone();
+        let files = SentFiles::new(&kept.job, move |hash| from.file(hash));
+        let (parts, _) = self.parts(&kept.run, key, files, kept.members.clone());
+        let cluster = Cluster::new(parts, kept.members.clone(), plan);
+        Ok(cluster.resume(ordered, kept, place))
+    }
+
+    /// What the workers of a run stand on, and the job as agents fetch it.
+    fn parts(
+        &self,
+        run: &str,
+        key: Arc<Key>,
+        files: SentFiles,
+        members: Vec<Member>,
+    ) -> (workers::Parts, Blob) {
+        let job = files.blob();
+        let (service, heard) = Service::begin(&self.link, run, key.clone(), Arc::new(files), members);
+        let service = self.runtime.spawn(service.serve(self.roster.clone()));
         let outbox = {
             let _inside = self.runtime.enter();
-            self.link.outbox("coordinator".to_owned(), usize::MAX)
+            // Another life's messages are other messages, also when they have the same number.
+            let life = uuid::Uuid::from_u128(rand::random()).simple();
+            self.link.outbox(format!("coordinator-{life}"), usize::MAX)
         };
         let parts = workers::Parts {
             link: self.link.clone(),
-            run,
+            run: run.to_owned(),
             key,
             outbox,
             heard,
@@ -180,10 +279,9 @@ impl Coordinator {
             runtime: self.runtime.handle().clone(),
             on_loss: self.options.on_loss,
             job,
+            kept: None,
         };
-        let mut cluster = Cluster::new(parts, members, plan);
-        cluster.wait_until_ready(|| waiting(&Waiting::default()))?;
-        Ok(cluster)
+        (parts, job)
     }
 
     fn wait_for(

@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
 
 use crate::cluster::link::Link;
 use crate::cluster::protocol::{self, Hello, Offer, PROTOCOL, Versioned, subjects};
@@ -16,7 +17,7 @@ const THERE_FOR: Duration = Duration::from_secs(4);
 const MOST: usize = 10_000;
 
 /// An agent's place in a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Member {
     pub(super) number: usize,
     /// Number of its first worker thread.

@@ -55,7 +55,7 @@ pub(super) enum Heard {
 
 /// What agents can fetch: the job, and what it names.
 pub(super) struct SentFiles {
-    job: Job,
+    read: Box<dyn Fn(Hash) -> Option<Arc<[u8]>> + Send + Sync>,
     encoded: Arc<[u8]>,
     blob: Blob,
     /// What was asked for last: a file is asked for part by part.
@@ -63,10 +63,14 @@ pub(super) struct SentFiles {
 }
 
 impl SentFiles {
-    pub(super) fn new(job: Job) -> SentFiles {
-        let encoded: Arc<[u8]> = protocol::json(&job).into();
+    /// Those of a job, whose contents are read so.
+    pub(super) fn new(
+        job: &Job,
+        read: impl Fn(Hash) -> Option<Arc<[u8]>> + Send + Sync + 'static,
+    ) -> SentFiles {
+        let encoded: Arc<[u8]> = protocol::json(job).into();
         let blob = Blob { hash: Hash::of(&encoded), size: encoded.len() as u64 };
-        SentFiles { job, encoded, blob, last: Mutex::default() }
+        SentFiles { read: Box::new(read), encoded, blob, last: Mutex::default() }
     }
 
     /// The job itself.
@@ -80,7 +84,7 @@ impl SentFiles {
         }
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.as_ref().is_none_or(|(known, _)| *known != hash) {
-            *last = Some((hash, self.job.read(hash).ok()?));
+            *last = Some((hash, (self.read)(hash)?));
         }
         last.as_ref().map(|(_, bytes)| bytes.clone())
     }

@@ -4,6 +4,7 @@
 //! agent delays the end of a run by no more than the time for which it may be cut off.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -12,6 +13,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::kept::{Kept, Place};
+use super::resumed::Ordered;
 use super::roster::Member;
 use super::service::Heard;
 use super::{OnAgentLoss, engage};
@@ -20,10 +23,11 @@ use crate::cluster::link::{Link, Outbox};
 use crate::cluster::protocol::{self, Health, Order, Pulse, Word, subjects};
 use crate::cluster::seal::Key;
 use crate::data::Blob;
+use crate::executor::schedule::Schedule;
 use crate::metrics::{AgentState, AgentStats, Phase};
 use crate::run::{Command, Notice, Prepared, Workers};
 use crate::script::{Level, Message, MessageSink, RunState};
-use crate::vu::{Event, Interval, Shared};
+use crate::vu::{Event, Interval};
 use crate::{RunError, RunHandle};
 
 /// How long agents may take to load the script.
@@ -52,16 +56,20 @@ pub(super) struct Parts {
     pub(super) runtime: Handle,
     pub(super) on_loss: OnAgentLoss,
     pub(super) job: Blob,
+    /// What is to be kept on disk.
+    pub(super) kept: Option<Kept>,
 }
 
 /// What the coordinator's side needs to know of what is run.
-pub(super) struct Plan {
+pub struct Plan {
     run_state: Arc<RunState>,
     messages: MessageSink,
 }
 
 impl Plan {
-    pub(super) fn of(shared: &Shared) -> Plan {
+    /// That of a test that is ready to start.
+    pub fn of(prepared: &Prepared) -> Plan {
+        let shared = prepared.shared();
         Plan { run_state: shared.run.clone(), messages: shared.messages.clone() }
     }
 }
@@ -72,6 +80,8 @@ pub struct Cluster {
     agents: Vec<Agent>,
     /// How many agents the load begins with.
     founders: usize,
+    /// Workers that the driver has heard of.
+    visible: usize,
     workers: Vec<Slot>,
     run_state: Arc<RunState>,
     messages: MessageSink,
@@ -82,6 +92,10 @@ pub struct Cluster {
     last_until: Option<Instant>,
     /// Set while what agents count cannot be heard second by second.
     away: Option<Away>,
+    /// What the coordinator before has ordered, of a run that is resumed.
+    ordered: Ordered,
+    /// What is on disk about it.
+    kept: Option<(Kept, Place)>,
 }
 
 /// What has come since NATS went away, by second.
@@ -161,6 +175,7 @@ impl Cluster {
         Cluster {
             workers: slots.collect(),
             founders: members.len(),
+            visible: members.iter().map(|member| member.threads).sum(),
             agents: members.into_iter().map(Agent::new).collect(),
             run_state,
             messages,
@@ -169,7 +184,40 @@ impl Cluster {
             last: None,
             last_until: None,
             away: None,
+            ordered: Ordered::default(),
+            kept: None,
         }
+    }
+
+    /// Goes on with what a coordinator before has begun: the stream has all that agents have said, from the beginning.
+    pub(super) fn resume(mut self, ordered: Ordered, kept: Kept, place: Place) -> Cluster {
+        self.founders = kept.founders;
+        let seconds = BTreeMap::new();
+        let catch_up_by = Some(Instant::now() + CATCH_UP_WITHIN);
+        self.away = ordered.start().map(|since| Away { since, catch_up_by, seconds });
+        for agent in self.founders..self.agents.len() {
+            self.workers_of(agent).for_each(|worker| self.ready.push_back((worker, Notice::Joined)));
+        }
+        self.visible = self.agents[..self.founders].iter().map(|agent| agent.member.threads).sum();
+        self.note(
+            Level::Info,
+            "the coordinator was started again, and has taken over what agents have sent".to_owned(),
+        );
+        self.ordered = ordered;
+        self.kept = Some((kept, place));
+        self
+    }
+
+    /// Keeps on disk what is needed to resume the run, in the folder of its results.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn keep(&mut self, results: &Path) -> Result<(), ClusterError> {
+        if let Some(kept) = self.parts.kept.take() {
+            let place = kept.write(results)?;
+            self.kept = Some((kept, place));
+        }
+        Ok(())
     }
 
     /// Waits until all agents have loaded the script.
@@ -424,6 +472,11 @@ impl Cluster {
         }
         let engaged = member.clone();
         let number = member.number;
+        if let Some((kept, place)) = &mut self.kept {
+            kept.members.push(member.clone());
+            // The run goes on also when it could not be resumed with this agent.
+            let _ = place.write(kept);
+        }
         self.agents.push(Agent::new(member));
         self.note(Level::Info, text);
         // Numbered in the order in which they come; the load is theirs when they have loaded the script.
@@ -458,7 +511,7 @@ impl Cluster {
 
 impl Workers for Cluster {
     fn count(&self) -> usize {
-        self.workers.len()
+        self.visible
     }
 
     fn group(&self, worker: usize) -> usize {
@@ -466,6 +519,9 @@ impl Workers for Cluster {
     }
 
     fn tell(&mut self, worker: usize, command: Command) {
+        if self.ordered.knows(&command) {
+            return;
+        }
         match command {
             Command::Flush { number, is_last: false } => {
                 self.workers[worker].asked = Some(number);
@@ -494,6 +550,9 @@ impl Workers for Cluster {
     }
 
     fn tell_all(&mut self, command: Command) {
+        if self.ordered.knows(&command) {
+            return;
+        }
         let order = match command {
             Command::Start { data } => {
                 let start = self.run_state.started().unwrap_or_else(std::time::Instant::now);
@@ -510,6 +569,9 @@ impl Workers for Cluster {
     async fn next(&mut self) -> (usize, Notice) {
         loop {
             if let Some(notice) = self.ready.pop_front() {
+                if matches!(notice.1, Notice::Joined) {
+                    self.visible += 1;
+                }
                 return notice;
             }
             let until = self.last_until;
@@ -538,7 +600,15 @@ impl Workers for Cluster {
     }
 
     fn next_start(&self) -> Instant {
-        Instant::now() + LEAD
+        self.ordered.start().unwrap_or_else(|| Instant::now() + LEAD)
+    }
+
+    fn deals(&self) -> u64 {
+        self.ordered.deals()
+    }
+
+    fn schedules(&self) -> Vec<(usize, Arc<Schedule>)> {
+        self.ordered.schedules()
     }
 
     fn are_away(&self) -> bool {
@@ -589,6 +659,9 @@ impl Workers for Cluster {
             }
         }
         self.parts.service.abort();
+        if let Some((_, place)) = &self.kept {
+            place.forget();
+        }
         let (link, run) = (self.parts.link.clone(), self.parts.run.clone());
         // It has a time limit of its own.
         let _ = self.parts.runtime.spawn(async move { link.delete_stream(&run).await }).await;

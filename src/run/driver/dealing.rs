@@ -76,6 +76,11 @@ impl Dealing {
         Share { first, here: end - first, all: self.all }
     }
 
+    /// There have been so many deals.
+    pub(super) fn go_on(&mut self, deals: u64) {
+        self.deals = deals;
+    }
+
     /// A worker has joined.
     pub(super) fn join(&mut self, group: usize) {
         self.groups.push(group);

@@ -67,7 +67,7 @@ impl Figures {
 
     /// The load begins.
     pub(super) fn begin(&mut self, start: Instant) {
-        self.aggregator.start(SystemTime::now());
+        self.aggregator.start(SystemTime::now() - start.elapsed());
         if let Some(resources) = &mut self.resources {
             resources.begin(start.into_std());
         }

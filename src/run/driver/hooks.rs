@@ -39,6 +39,13 @@ impl<W: Workers> Driver<W> {
                         self.members = Some(members);
                         continue;
                     }
+                    Heard::Notice(_, Notice::Note { level, text }) => {
+                        self.say(level, text);
+                        continue;
+                    }
+                    Heard::Notice(FIRST, Notice::Lost) => {
+                        EndedBy::SetupFailed("the agent that ran it was lost".to_owned())
+                    }
                     // Stopped meanwhile; or the worker is gone, which its own message has told.
                     Heard::Notice(_, Notice::Setup(Ok(_))) | Heard::Notice(FIRST, Notice::Gone) => EndedBy::Stopped,
                     _ => continue,

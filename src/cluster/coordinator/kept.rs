@@ -1,0 +1,144 @@
+//! What a coordinator keeps on disk while a run is on, so that one that was killed can be started again.
+//!
+//! A folder beside the results of the run, which only this user can read: it holds the run's key and its files. Invariant: what is
+//! read back is whole, or an error.
+
+use std::fs;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::roster::Member;
+use crate::cluster::ClusterError;
+use crate::cluster::protocol::{self, PROTOCOL};
+use crate::data::Hash;
+use crate::run::Job;
+use crate::system::create_private;
+
+/// The folder, in that of the run's results.
+const FOLDER: &str = "cluster";
+
+/// The file in it that is not named by what it holds.
+const STATE: &str = "state.json";
+
+/// A server that a coordinator has started.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct KeptServer {
+    pub(super) process: u32,
+    pub(super) folder: PathBuf,
+    pub(super) address: SocketAddr,
+}
+
+/// See the module's description.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Kept {
+    protocol: u32,
+    pub(super) run: String,
+    pub(super) key: [u8; crate::cluster::seal::KEY_LEN],
+    /// With its credentials.
+    pub(super) url: String,
+    pub(super) server: Option<KeptServer>,
+    pub(super) members: Vec<Member>,
+    /// How many agents the load began with.
+    pub(super) founders: usize,
+    pub(super) job: Job,
+}
+
+impl Kept {
+    pub(super) fn new(
+        run: &str,
+        key: [u8; crate::cluster::seal::KEY_LEN],
+        url: &str,
+        server: Option<KeptServer>,
+        members: Vec<Member>,
+        job: Job,
+    ) -> Kept {
+        let founders = members.len();
+        Kept {
+            protocol: PROTOCOL,
+            run: run.to_owned(),
+            key,
+            url: url.to_owned(),
+            server,
+            members,
+            founders,
+            job,
+        }
+    }
+
+    /// Writes it down for the run with these results.
+    pub(super) fn write(&self, results: &Path) -> Result<Place, ClusterError> {
+        let place = Place { folder: results.join(FOLDER) };
+        make_private(&place.folder)?;
+        for &hash in self.job.blobs().keys() {
+            let content = self.job.read(hash).map_err(ClusterError::Run)?;
+            create_private(&place.folder.join(hash.to_string()))?.write_all(&content)?;
+        }
+        place.write(self)?;
+        Ok(place)
+    }
+
+    /// Reads what was kept of the run with these results.
+    pub(super) fn read(results: &Path) -> Result<(Kept, Place), ClusterError> {
+        let folder = results.join(FOLDER);
+        let path = folder.join(STATE);
+        let text = fs::read(&path).map_err(|error| {
+            ClusterError::Options(format!(
+                "cannot resume {}: {error} ({}); only a distributed run whose coordinator was killed can be resumed",
+                results.display(),
+                path.display()
+            ))
+        })?;
+        let version: protocol::Versioned = serde_json::from_slice(&text).map_err(|error| {
+            ClusterError::Options(format!("cannot resume {}: {}: {error}", results.display(), path.display()))
+        })?;
+        if version.protocol != PROTOCOL {
+            let text =
+                protocol::other_version("the coordinator of this run", version.protocol, "another one");
+            return Err(ClusterError::Options(text));
+        }
+        let kept = serde_json::from_slice(&text).map_err(|error| {
+            ClusterError::Options(format!("cannot resume {}: {}: {error}", results.display(), path.display()))
+        })?;
+        Ok((kept, Place { folder }))
+    }
+}
+
+/// Where it is kept.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    folder: PathBuf,
+}
+
+impl Place {
+    /// Replaces what was kept, at once or not at all.
+    pub(super) fn write(&self, kept: &Kept) -> Result<(), ClusterError> {
+        let new = self.folder.join("state.new");
+        create_private(&new)?.write_all(&protocol::json(kept))?;
+        fs::rename(&new, self.folder.join(STATE))?;
+        Ok(())
+    }
+
+    /// A file of the run.
+    pub(super) fn file(&self, hash: Hash) -> Option<Arc<[u8]>> {
+        fs::read(self.folder.join(hash.to_string())).ok().map(Into::into)
+    }
+
+    /// The run is over: nothing is kept.
+    pub(super) fn forget(&self) {
+        // What stays is of no use to anybody, and cannot be mended here.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn make_private(folder: &Path) -> Result<(), ClusterError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)?;
+    Ok(())
+}
