@@ -18,11 +18,11 @@ const SMALLEST: f64 = 1e-9;
 pub struct Distribution {
     /// By (power of ten, four digits), which is the order of the values.
     #[serde(with = "pairs")]
-    counts: BTreeMap<(i8, u16), u64>,
-    count: u64,
-    sum: f64,
-    min: f64,
-    max: f64,
+    pub(crate) counts: BTreeMap<(i8, u16), u64>,
+    pub(crate) count: u64,
+    pub(crate) sum: f64,
+    pub(crate) min: f64,
+    pub(crate) max: f64,
 }
 
 /// The figures of a distribution that outputs show.

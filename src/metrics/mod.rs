@@ -20,6 +20,8 @@ mod error_kind;
 mod figures;
 mod generator;
 mod groups;
+#[cfg(feature = "cluster")]
+mod hdr_v2;
 mod histogram;
 mod interval_log;
 mod intervals;
@@ -49,7 +51,11 @@ pub use capacity::{CapacityStats, CapacityStep, NotHeld};
 pub use check_groups::CheckGroup;
 pub use counts::RequestCounts;
 pub use custom::{CustomFigures, CustomId, CustomStats};
+#[cfg(feature = "cluster")]
+pub(crate) use custom::{CustomKey, CustomValues};
 pub use delta::Delta;
+#[cfg(feature = "cluster")]
+pub(crate) use delta::ReversedDelta;
 pub use distribution::{Distribution, DistributionSummary};
 pub use error_kind::ErrorKind;
 pub(crate) use figures::{iteration_figures, request_figures};
@@ -64,12 +70,16 @@ pub(crate) use groups::SAMPLE_SEARCHED;
 pub use groups::{
     CheckCount, FailureCount, FailureKey, FailureSample, NotEnded, SAMPLE_BODY, ScriptErrorCount,
 };
+#[cfg(feature = "cluster")]
+pub(crate) use hdr_v2::EMPTY_V2;
 pub use histogram::{Histogram, MAX_VALUE_US, Summary, ms};
 pub use interval_log::{LogReader, log_header, log_lines, log_start};
 pub use intervals::{
     IntervalFeed, IntervalHistograms, IntervalKey, IntervalKind, IntervalQueue, IntervalSeries,
     IntervalTaker, OutcomeTimes,
 };
+#[cfg(feature = "cluster")]
+pub(crate) use iterations::IterationDelta;
 pub use percentile::Percentile;
 pub use recorder::Recorder;
 pub use resources::{
@@ -98,3 +108,5 @@ pub use threshold::{
 pub(crate) use threshold::{Known, ThresholdEvent, Thresholds, over, resolve};
 pub(crate) use watch::Tagged;
 pub use watch::Watch;
+#[cfg(feature = "cluster")]
+pub(crate) use watch::{RequestsDelta, WatchDelta};

@@ -359,7 +359,7 @@ impl Session {
             sequence: self.sequence,
             second: self.second,
             dropped: self.dropped,
-            threads: intervals.into_iter().map(|(worker, interval)| (worker as u32, interval)).collect(),
+            threads: intervals,
         };
         self.sequence += 1;
         let (encoder, key) = (self.encoder.clone(), self.key.clone());

@@ -105,6 +105,8 @@ pub(super) struct Service {
 struct Watched {
     member: Member,
     decoder: IntervalDecoder,
+    /// The interval that comes next.
+    next: u64,
     heard: Instant,
     is_lost: bool,
     /// It has said that it is done.
@@ -116,6 +118,7 @@ impl Watched {
         Watched {
             member,
             decoder: IntervalDecoder::default(),
+            next: 0,
             heard: Instant::now(),
             is_lost: false,
             is_done: false,
@@ -211,13 +214,14 @@ impl Service {
         let length = u32::from_be_bytes(*length) as usize;
         let (health, interval) = rest.split_at_checked(length).ok_or("an interval is cut")?;
         let health: Health = serde_json::from_slice(health).map_err(|error| error.to_string())?;
-        let decoded = self.members[agent].decoder.decode(interval).map_err(|error| error.to_string())?;
-        // One that was sent twice is known.
-        Ok(decoded.map(|message| Heard::Second {
-            agent,
-            message: Box::new(message),
-            health: Box::new(health),
-        }))
+        let watched = &mut self.members[agent];
+        let message = watched.decoder.decode(interval).map_err(|error| error.to_string())?;
+        if message.sequence < watched.next {
+            // It was sent twice.
+            return Ok(None);
+        }
+        watched.next = message.sequence + 1;
+        Ok(Some(Heard::Second { agent, message: Box::new(message), health: Box::new(health) }))
     }
 
     fn tell(&self, heard: Heard) {

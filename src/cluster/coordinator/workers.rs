@@ -284,8 +284,8 @@ impl Cluster {
                 let first = of.member.first;
                 let threads = of.member.threads;
                 for (thread, interval) in message.threads {
-                    if (thread as usize) < threads {
-                        self.interval(first + thread as usize, message.second, interval);
+                    if thread < threads {
+                        self.interval(first + thread, message.second, interval);
                     }
                 }
                 self.look_caught_up();
