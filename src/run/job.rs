@@ -233,9 +233,9 @@ mod tests {
 
     const SCRIPT: &str = r#"
         import "lib/cart" as cart;
-        import "shared" as shared;
+        import "shared" as common;
 
-        options(#{ users: 1, iterations: 1, threshold: ["http_req_failed: rate < 33.3%", "size: p(95) < 0.1"] });
+        options(#{ users: 1, iterations: 1, thresholds: ["http_req_failed: rate < 33.3%", "size: p(95) < 0.1"] });
 
         const USERS = data::csv("users.csv");
         const SAME = data::csv("./users.csv");
@@ -244,7 +244,7 @@ mod tests {
         const PAGE = param("page", 1);
         const TOKEN = param("token", "none", #{ secret: true });
         const UNSET = env::get("RHAID_NO_SUCH_VARIABLE", "unset");
-        const NOW = timestamp();
+        const NOW = time::now();
         const DRAWN = random::int(1, 1_000_000_000);
         const THIRD = 1.0 / 3.0;
         const NAN = 0.0 / 0.0;
@@ -256,7 +256,7 @@ mod tests {
             import "lazy" as lazy;
             SIZE.add(1);
             let row = USERS.next();
-            print(`${cart::sum(1, 2)} ${shared::name()} ${lazy::late()} ${row.name} ${SAME.next().name} ${SETTINGS.a.b}`);
+            print(`${cart::sum(1, 2)} ${common::name()} ${lazy::late()} ${row.name} ${SAME.next().name} ${SETTINGS.a.b}`);
             print(`${BODY.size} ${PAGE} ${TOKEN} ${UNSET} ${DRAWN} ${THIRD} ${random::int(1, 1_000_000_000)}`);
             print(`${env::require("PATH")} ${env::get("OWN")} ${secret::get("FROM_E")} ${env::get("FROM_E")}`);
             print(`${env::get("RHAID_NO_OTHER_VARIABLE")} ${NOW}`);
@@ -348,6 +348,46 @@ mod tests {
         let path = std::env::var("PATH").unwrap();
         let all = here.join("\n");
         assert!(all.contains("3 shared late ann bob 0.30000000000000004\n10 1 *** unset "), "{all}");
-        assert!(all.contains(&format!("{path} own *** given by -e\n")), "{all}");
+        assert!(all.contains(&format!("{path} own *** ***\n")), "{all}");
+    }
+    #[test]
+    fn what_cannot_be_sent_or_did_not_arrive_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let prepared = test(folder.path()).prepare().unwrap();
+        let (job, contents) = sent(&prepared.job().unwrap());
+        let cart = Hash::of(FILES[1].1.as_bytes());
+        let error = |fetch: &dyn Fn(&Hash) -> Option<Arc<[u8]>>| {
+            job.clone().into_load_test(fetch).err().unwrap().to_string()
+        };
+        let missing = error(&|hash| contents.get(hash).filter(|_| *hash != cart).cloned());
+        assert!(missing.contains("cart.rhai' did not arrive"), "{missing}");
+        let other = error(&|hash| contents.get(hash).map(|all| all[1..].into()));
+        assert!(other.contains("is something else"), "{other}");
+        std::fs::remove_file(folder.path().join("main/users.csv")).unwrap();
+        let gone = prepared.job().err().unwrap().to_string();
+        assert!(gone.contains("users.csv'"), "{gone}");
+        let extended = LoadTest::from_text("a.rhai", "fn iteration() {}").with_engine(|_| {});
+        let refused = extended.prepare().unwrap().job().err().unwrap().to_string();
+        assert!(refused.contains("with_engine"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn what_a_script_asks_for_that_did_not_come_is_an_error_that_says_so() {
+        let script = r#"
+            fn iteration() {
+                let name = "PA" + "TH";
+                try { env::get(name) } catch (error) { print(error); }
+                let file = "lib/" + "cart";
+                try { import file as cart; } catch (error) { print(error); }
+            }
+        "#;
+        let prepared = LoadTest::from_text("a.rhai", script).iterations(1).threads(1).prepare().unwrap();
+        let (job, contents) = sent(&prepared.job().unwrap());
+        let (there, print) = messages();
+        let test = job.into_load_test(|hash| contents.get(hash).cloned()).unwrap();
+        test.threads(1).on_message(print).run().await.unwrap();
+        let all = there.lock().unwrap().join("\n");
+        assert!(all.contains("PATH did not come with the run") && all.contains("-e PATH=VALUE"), "{all}");
+        assert!(all.contains("\"lib/cart\" is not among the files that came with the run"), "{all}");
     }
 }

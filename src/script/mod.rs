@@ -15,6 +15,7 @@ mod engine;
 mod environment;
 mod error;
 mod events;
+mod flat;
 mod habits;
 pub(crate) mod host;
 mod import;

@@ -4,10 +4,9 @@
 //! in this form. Functions and host objects cannot.
 
 use rhai::{Array, Blob, Dynamic, Map};
-use serde::{Deserialize, Serialize};
 
-/// A plain value of a script, free of its thread.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// A plain value of a script, free of its thread. `flat` writes it down.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value {
     Unit,
     Bool(bool),
@@ -21,7 +20,7 @@ pub(crate) enum Value {
 }
 
 /// Deepest nesting of a plain value: threads with small stacks copy and drop them.
-const MOST_DEPTH: usize = 200;
+pub(super) const MOST_DEPTH: usize = 200;
 
 impl Value {
     /// The value in plain form; in words what it holds when that cannot leave its thread.
