@@ -11,6 +11,7 @@ use super::place::Place;
 use super::secrets::Secrets;
 use super::source::Sources;
 use crate::metrics::ScriptError;
+use crate::text::clean_text;
 
 /// A problem of a script, found without generating load.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,7 +113,8 @@ impl Problem {
 
     /// What is wrong with a test as a whole, rather than with a line of its script.
     pub(crate) fn of_settings(file: &str, severity: Severity, message: String) -> Problem {
-        Problem::of_file(file, severity, "settings", message)
+        // It quotes what the script sets, as it is.
+        Problem::of_file(file, severity, "settings", clean_text(&message).into_owned())
     }
 
     /// What concerns a file as a whole.
