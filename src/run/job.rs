@@ -323,7 +323,7 @@ mod tests {
             "{:#?}",
             (
                 (&shared.plan, &shared.variables, &shared.declared, &shared.thresholds, &shared.own_metrics),
-                (&shared.iterations_left, &inputs.params, &inputs.env, inputs.seed, inputs.listing),
+                (&shared.quota, &shared.share, &inputs.params, &inputs.env, inputs.seed, inputs.listing),
                 (shared.sources.all(), RunInfo { files: Vec::new(), ..prepared.info.clone() }),
             )
         )

@@ -9,12 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::link::Link;
 use crate::cluster::protocol::{self, Hello, Offer, PROTOCOL, Versioned, subjects};
+use crate::text::clean_line;
 
 /// An agent that has not said so for this long is not there.
 const THERE_FOR: Duration = Duration::from_secs(4);
 
 /// Most agents that are known; what is said by more is not heard.
 const MOST: usize = 10_000;
+
+/// Longest name of an agent; what is longer is cut.
+const LONGEST_NAME: usize = 64;
 
 /// An agent's place in a run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -92,10 +96,11 @@ fn hear(roster: &Roster, payload: &[u8]) -> Option<(String, Vec<u8>)> {
     let versioned: Versioned = serde_json::from_slice(payload).ok()?;
     let mut known = roster.known();
     if versioned.protocol != PROTOCOL {
-        let who = format!("agent '{}'", versioned.name);
-        let text = protocol::other_version(&who, versioned.protocol, &versioned.version);
+        let name = shown(&versioned.name);
+        let who = format!("agent '{name}'");
+        let text = protocol::other_version(&who, versioned.protocol, &shown(&versioned.version));
         if known.refused.len() < MOST {
-            known.refused.insert(versioned.name, text);
+            known.refused.insert(name, text);
         }
         let id = serde_json::from_slice::<serde_json::Value>(payload).ok()?["id"].as_str()?.to_owned();
         let refused = Offer {
@@ -108,12 +113,18 @@ fn hear(roster: &Roster, payload: &[u8]) -> Option<(String, Vec<u8>)> {
         };
         return Some((id, protocol::json(&refused)));
     }
-    let hello: Hello = serde_json::from_slice(payload).ok()?;
+    let mut hello: Hello = serde_json::from_slice(payload).ok()?;
+    hello.name = shown(&hello.name);
     known.refused.remove(&hello.name);
     if known.agents.len() < MOST || known.agents.contains_key(&hello.id) {
         known.agents.insert(hello.id.clone(), (hello, Instant::now()));
     }
     None
+}
+
+/// A name as it may be shown.
+fn shown(name: &str) -> String {
+    clean_line(name).chars().take(LONGEST_NAME).collect()
 }
 
 #[cfg(test)]
@@ -122,7 +133,7 @@ mod tests {
 
     fn hello(id: &str, protocol: u32) -> Vec<u8> {
         protocol::json(&serde_json::json!({
-            "protocol": protocol, "version": "9.9.9", "id": id, "name": format!("host-{id}"), "threads": 2, "key": [1]
+            "protocol": protocol, "version": "9.9.9", "id": id, "name": format!("host-{id}"), "threads": 2, "key": "AQ=="
         }))
     }
 
