@@ -16,7 +16,7 @@ use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
 use async_nats::jetstream::stream::{Config, StorageType};
 use async_nats::jetstream::{self};
-use async_nats::{Client, ConnectOptions, HeaderMap};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, HeaderMap};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::sync::{Notify, mpsc};
@@ -70,16 +70,39 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Connects. With `patiently`, also to a server that is not there yet.
+    /// Connects to a server that is there.
     ///
     /// # Errors
     /// When the options are wrong, or the server is not there or refuses.
-    pub(super) async fn connect(
+    pub(super) async fn connect(options: &NatsOptions, name: &str) -> Result<Link, ClusterError> {
+        Link::connect_so(options, name, false).await.map_err(|(error, _)| error)
+    }
+
+    /// The same also with a server that is not there yet; `warn` is told so.
+    ///
+    /// # Errors
+    /// When the options are wrong, or the server refuses.
+    pub(super) async fn connect_patiently(
+        options: &NatsOptions,
+        name: &str,
+        warn: impl Fn(String),
+    ) -> Result<Link, ClusterError> {
+        match Link::connect_so(options, name, false).await {
+            Err((error, true)) => {
+                warn(format!("{error}; trying again until it is there"));
+                Link::connect_so(options, name, true).await.map_err(|(error, _)| error)
+            }
+            connected => connected.map_err(|(error, _)| error),
+        }
+    }
+
+    /// Connects; an error says too whether the server may still come.
+    async fn connect_so(
         options: &NatsOptions,
         name: &str,
         patiently: bool,
-    ) -> Result<Link, ClusterError> {
-        let (addresses, connect) = with_credentials(options).await?;
+    ) -> Result<Link, (ClusterError, bool)> {
+        let (addresses, connect) = with_credentials(options).await.map_err(|error| (error, false))?;
         let mut connect = connect
             .name(name)
             .connection_timeout(CONNECT_WITHIN)
@@ -91,9 +114,10 @@ impl Link {
             connect = connect.retry_on_initial_connect();
         }
         let connecting = connect.connect(addresses.as_str());
-        let client = connecting.await.map_err(|error| ClusterError::Connect {
-            url: masked_url(&options.url).into_owned(),
-            reason: error.to_string(),
+        let client = connecting.await.map_err(|error| {
+            let may_come = matches!(error.kind(), ConnectErrorKind::Io | ConnectErrorKind::TimedOut | ConnectErrorKind::Dns);
+            let url = masked_url(&options.url).into_owned();
+            (ClusterError::Connect { url, reason: error.to_string() }, may_come)
         })?;
         let mut stream = jetstream::new(client.clone());
         stream.set_timeout(ANSWER_WITHIN);

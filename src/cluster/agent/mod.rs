@@ -79,7 +79,12 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<(), ClusterError> {
     let say: Say = Arc::new(say);
-    let link = Link::connect(&options.nats, "rhaid agent", true).await?;
+    let warn = |text| say(AgentSays::Warning(text));
+    let mut stop = std::pin::pin!(stop);
+    let link = tokio::select! {
+        link = Link::connect_patiently(&options.nats, "rhaid agent", warn) => link?,
+        () = &mut stop => return Ok(()),
+    };
     let mut agent = Agent {
         id: uuid::Uuid::from_u128(rand::random()).simple().to_string(),
         name: options.name.clone().unwrap_or_else(crate::system::host_name),
@@ -89,7 +94,6 @@ pub async fn serve(
         link,
         say,
     };
-    let mut stop = std::pin::pin!(stop);
     loop {
         let ran = tokio::select! {
             ran = agent.next_run() => ran,

@@ -177,7 +177,7 @@ impl Coordinator {
         options: CoordinatorOptions,
         token: String,
     ) -> Result<Coordinator, ClusterError> {
-        let link = runtime.block_on(Link::connect(nats, "rhaid coordinator", false))?;
+        let link = runtime.block_on(Link::connect(nats, "rhaid coordinator"))?;
         let roster = Arc::new(Roster::default());
         runtime.spawn(roster::listen(link.clone(), roster.clone()));
         Ok(Coordinator { runtime, link, server, options, token, url: nats.url.clone(), roster })
