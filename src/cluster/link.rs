@@ -115,7 +115,10 @@ impl Link {
         }
         let connecting = connect.connect(addresses.as_str());
         let client = connecting.await.map_err(|error| {
-            let may_come = matches!(error.kind(), ConnectErrorKind::Io | ConnectErrorKind::TimedOut | ConnectErrorKind::Dns);
+            let may_come = matches!(
+                error.kind(),
+                ConnectErrorKind::Io | ConnectErrorKind::TimedOut | ConnectErrorKind::Dns
+            );
             let url = masked_url(&options.url).into_owned();
             (ClusterError::Connect { url, reason: error.to_string() }, may_come)
         })?;

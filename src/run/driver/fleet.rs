@@ -126,7 +126,9 @@ impl<W: Workers> Fleet<W> {
                         self.members.resize(self.workers.count(), Member::default());
                     }
                     if matches!(notice, Notice::Joined | Notice::Back) {
-                        self.members[worker] = Member { taken: self.asked, ..Member::default() };
+                        // What it was asked for before it was lost it may still answer.
+                        let Member { taken, asked, .. } = self.members[worker];
+                        self.members[worker] = Member { taken, asked, ..Member::default() };
                     }
                     self.members[worker].is_gone |= matches!(notice, Notice::Gone);
                     return Heard::Notice(worker, notice);
@@ -275,7 +277,11 @@ mod tests {
     }
 
     fn interval(number: u64, users: u64) -> Notice {
-        let interval = Interval {
+        Notice::Interval { number, interval: Box::new(plain_interval(users)) }
+    }
+
+    fn plain_interval(users: u64) -> Interval {
+        Interval {
             delta: Recorder::new(1).take(),
             users,
             users_peak: users,
@@ -284,8 +290,7 @@ mod tests {
             health: WorkerHealth::default(),
             claimed: 0,
             lanes: Vec::new(),
-        };
-        Notice::Interval { number, interval: Box::new(interval) }
+        }
     }
 
     fn fleet(says: impl IntoIterator<Item = (u64, usize, Notice)>) -> Fleet<Scripted> {
@@ -404,6 +409,29 @@ mod tests {
             );
             fleet.ask(PATIENCE);
             assert_eq!(users(&mut fleet).await.0, [(1, 7), (0, 6)]);
+        });
+    }
+
+    #[test]
+    fn a_worker_that_was_lost_counts_when_it_is_back_with_what_it_still_owed() {
+        now(async {
+            let earlier = Notice::Earlier { interval: Box::new(plain_interval(2)) };
+            let mut fleet = fleet([
+                (0, 0, interval(1, 3)),
+                (0, 1, Notice::Lost),
+                (600, 0, interval(2, 4)),
+                (0, 1, Notice::Back),
+                (0, 1, earlier),
+                (0, 1, interval(1, 9)),
+                (0, 0, interval(3, 5)),
+            ]);
+            fleet.ask(PATIENCE);
+            assert_eq!(users(&mut fleet).await.0, [(0, 3)]);
+            fleet.ask(Duration::from_secs(5));
+            assert_eq!(users(&mut fleet).await.0, [(0, 4)], "it is not waited for");
+            fleet.ask(Duration::from_secs(5));
+            let back = users(&mut fleet).await.0;
+            assert_eq!(back, [(1, 2), (1, 9), (0, 5)]);
         });
     }
 
