@@ -145,8 +145,16 @@ mod tests {
     use rand::{RngExt, SeedableRng};
     use rand_xoshiro::Xoshiro256PlusPlus;
 
-    use super::super::histogram::{Histogram, recorded};
+    use super::super::histogram::Histogram;
     use super::*;
+
+    /// What is in the crate's buckets as (highest value of the bucket, count).
+    fn recorded(buckets: &Hdr<u32>) -> Vec<(u32, u32)> {
+        let step = |step: hdrhistogram::iterators::IterationValue<u32>| {
+            (u32::try_from(step.value_iterated_to()).unwrap(), step.count_at_value())
+        };
+        buckets.iter_recorded().map(step).collect()
+    }
 
     /// Sets of values of every size: none, few, many, near and far from each other.
     fn sets() -> impl Iterator<Item = (Hdr<u32>, Sparse)> {

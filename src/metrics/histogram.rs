@@ -1,12 +1,13 @@
-//! A latency histogram in microseconds, over the `hdrhistogram` crate.
+//! A latency histogram in microseconds.
 //!
-//! Owns recording, merging and reading percentiles. Leaves to others which values belong together.
+//! Owns recording, merging and reading percentiles. Leaves to `buckets.rs` where a value is counted, and to others
+//! which values belong together.
 //! Invariant: `count`, `min`, `max` and `sum` are exact; percentiles have three significant digits
 //! and never exceed `max` or fall below `min`.
 
-use hdrhistogram::Histogram as Hdr;
 use serde::{Deserialize, Serialize};
 
+use super::buckets::Buckets;
 use super::percentile::Percentile;
 use super::sparse::Sparse;
 
@@ -21,7 +22,7 @@ pub(super) const SIGNIFICANT_DIGITS: u8 = 3;
 /// (about 32 kB up to 100 ms, 90 kB up to an hour) and never with the number of values.
 #[derive(Clone, Debug)]
 pub struct Histogram {
-    buckets: Option<Box<Hdr<u32>>>,
+    buckets: Buckets,
     count: u64,
     sum_us: u64,
     min_us: u64,
@@ -30,7 +31,7 @@ pub struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Histogram { buckets: None, count: 0, sum_us: 0, min_us: u64::MAX, max_us: 0 }
+        Histogram { buckets: Buckets::default(), count: 0, sum_us: 0, min_us: u64::MAX, max_us: 0 }
     }
 }
 
@@ -50,38 +51,26 @@ impl Histogram {
     #[inline]
     pub fn record_n(&mut self, value_us: u64, n: u32) {
         let value_us = value_us.min(MAX_VALUE_US);
-        record_into(self.buckets(), value_us, n);
+        self.buckets.add(value_us, n);
         self.count += u64::from(n);
         self.sum_us += value_us * u64::from(n);
         self.min_us = self.min_us.min(value_us);
         self.max_us = self.max_us.max(value_us);
     }
 
-    fn buckets(&mut self) -> &mut Hdr<u32> {
-        self.buckets.get_or_insert_with(new_buckets)
-    }
-
     /// Takes back values that were recorded before, as far as they are there; `min` and `max` keep what they saw.
     pub(crate) fn remove_sparse(&mut self, sparse: &Sparse) {
-        let Some(buckets) = &mut self.buckets else { return };
-        let mut taken = new_buckets();
-        let mut taken_sum_us = 0;
+        let (mut taken_count, mut taken_sum_us) = (0, 0);
         for &(value_us, n) in &sparse.counts {
             let value_us = u64::from(value_us);
-            let n = n.min(buckets.count_at(value_us));
-            if n > 0 {
-                record_into(&mut taken, value_us, n);
-                taken_sum_us += value_us * u64::from(n);
-            }
+            let n = u64::from(self.buckets.remove(value_us, n));
+            taken_count += n;
+            taken_sum_us += value_us * n;
         }
-        let taken_count = taken.len();
-        // Cannot fail: no more is taken from a bucket than it holds.
-        if taken_count > 0 && buckets.subtract(&*taken).is_ok() {
-            // The exact sum when all of it was there, else that of the buckets.
-            let sum_us = if taken_count == sparse.count { sparse.sum_us } else { taken_sum_us };
-            self.count = self.count.saturating_sub(taken_count);
-            self.sum_us = self.sum_us.saturating_sub(sum_us);
-        }
+        // The exact sum when all of it was there, else that of the buckets.
+        let sum_us = if taken_count == sparse.count { sparse.sum_us } else { taken_sum_us };
+        self.count = self.count.saturating_sub(taken_count);
+        self.sum_us = self.sum_us.saturating_sub(sum_us);
     }
 
     /// Adds all values of `other`.
@@ -89,11 +78,7 @@ impl Histogram {
         if other.count == 0 {
             return;
         }
-        if let Some(theirs) = &other.buckets {
-            // An auto-resizing histogram takes every value another one of the same precision holds.
-            let merged = self.buckets().add(&**theirs);
-            debug_assert!(merged.is_ok(), "histograms of one precision always merge: {merged:?}");
-        }
+        self.buckets.merge(&other.buckets);
         self.count = self.count.saturating_add(other.count);
         self.sum_us = self.sum_us.saturating_add(other.sum_us);
         self.min_us = self.min_us.min(other.min_us);
@@ -105,9 +90,8 @@ impl Histogram {
         if sparse.counts.is_empty() {
             return;
         }
-        let buckets = self.buckets();
         for &(value_us, n) in &sparse.counts {
-            record_into(buckets, u64::from(value_us), n);
+            self.buckets.add(u64::from(value_us), n);
         }
         self.count = self.count.saturating_add(sparse.count);
         self.sum_us = self.sum_us.saturating_add(sparse.sum_us);
@@ -117,19 +101,19 @@ impl Histogram {
 
     /// Moves the content out as a short list of (value, count) and leaves the histogram empty but allocated.
     pub fn take_sparse(&mut self) -> Sparse {
-        let Some(buckets) = &mut self.buckets else { return Sparse::default() };
         if self.count == 0 {
             return Sparse::default();
         }
-        let counts = recorded(buckets);
+        // `MAX_VALUE_US` is below `u32::MAX`, so no value is cut.
+        let short = |value: u64| value.min(u64::from(u32::MAX)) as u32;
         let sparse = Sparse {
-            counts,
+            counts: self.buckets.iter().map(|(value, n)| (short(value), n)).collect(),
             count: self.count,
             sum_us: self.sum_us,
             min_us: self.min_us,
             max_us: self.max_us,
         };
-        buckets.reset();
+        self.buckets.clear();
         self.count = 0;
         self.sum_us = 0;
         self.min_us = u64::MAX;
@@ -149,31 +133,35 @@ impl Histogram {
 
     /// The value at any percentile (0 to 100), in microseconds; `None` when there is no value.
     pub fn percentile_us(&self, percentile: f64) -> Option<u64> {
-        let buckets = self.buckets.as_ref().filter(|_| self.count > 0)?;
+        if self.count == 0 {
+            return None;
+        }
         if percentile >= 100.0 {
             // The exact maximum, not its bucket.
             return Some(self.max_us);
         }
         let rank = rank(percentile, self.count);
         let mut seen = 0_u64;
-        let mut reached = |n: u32| {
+        let found = self.buckets.iter().find(|&(_, n)| {
             seen += u64::from(n);
             seen >= rank
-        };
-        let step = buckets.iter_recorded().find(|step| reached(step.count_at_value()));
-        Some(step.map_or(self.max_us, |step| step.value_iterated_to().clamp(self.min_us, self.max_us)))
+        });
+        Some(found.map_or(self.max_us, |(value, _)| value.clamp(self.min_us, self.max_us)))
     }
 
     /// All figures that outputs need, in one pass; `None` when there is no value.
     pub fn summary(&self) -> Option<Summary> {
-        let buckets = self.buckets.as_ref().filter(|_| self.count > 0)?;
+        if self.count == 0 {
+            return None;
+        }
+        let ranks = Percentile::ALL.map(|percentile| rank(percentile.number(), self.count));
         let mut percentiles_us = [self.max_us; Percentile::ALL.len()];
         let mut next = 0;
         let mut seen = 0_u64;
-        for step in buckets.iter_recorded() {
-            seen += u64::from(step.count_at_value());
-            while next < Percentile::ALL.len() && seen >= rank(Percentile::ALL[next].number(), self.count) {
-                percentiles_us[next] = step.value_iterated_to().clamp(self.min_us, self.max_us);
+        for (value, n) in self.buckets.iter() {
+            seen += u64::from(n);
+            while next < ranks.len() && seen >= ranks[next] {
+                percentiles_us[next] = value.clamp(self.min_us, self.max_us);
                 next += 1;
             }
         }
@@ -189,31 +177,10 @@ impl Histogram {
     }
 }
 
-/// Records with growth: `saturating_record_n` would clip at the present size instead of growing.
-#[inline]
-pub(super) fn record_into(buckets: &mut Hdr<u32>, value_us: u64, n: u32) {
-    let recorded = buckets.record_n(value_us, n);
-    debug_assert!(recorded.is_ok(), "an auto-resizing histogram takes every value: {recorded:?}");
-}
-
-/// What is in the buckets as (highest value of the bucket, count).
-pub(super) fn recorded(buckets: &Hdr<u32>) -> Vec<(u32, u32)> {
-    // `MAX_VALUE_US` is below `u32::MAX`, so no value is cut.
-    let value = |value: u64| value.min(u64::from(u32::MAX)) as u32;
-    buckets.iter_recorded().map(|step| (value(step.value_iterated_to()), step.count_at_value())).collect()
-}
-
 /// The smallest number of values that make up `percentile` % of `count` (nearest-rank definition).
 pub(super) fn rank(percentile: f64, count: u64) -> u64 {
     // The tiny term keeps 99.9 % of 1,000 at 999: in binary, 0.999 × 1000 is a hair above it.
     ((percentile / 100.0 * count as f64 - 1e-9).ceil() as u64).clamp(1, count)
-}
-
-pub(super) fn new_buckets() -> Box<Hdr<u32>> {
-    match Hdr::new(SIGNIFICANT_DIGITS) {
-        Ok(hdr) => Box::new(hdr),
-        Err(error) => unreachable!("three significant digits are within 0..=5: {error}"),
-    }
 }
 
 /// What a set of durations looks like; microseconds throughout.

@@ -15,7 +15,7 @@ use hashbrown::HashMap;
 use hdrhistogram::Histogram as Hdr;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 
-use super::histogram::{MAX_VALUE_US, new_buckets, record_into, recorded};
+use super::histogram::MAX_VALUE_US;
 use super::intervals::{IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries};
 use super::sparse::Sparse;
 
@@ -24,6 +24,9 @@ const SEPARATOR: char = '|';
 
 /// Longest text of a compressed histogram that is read; a full one has about 100 kB.
 const LONGEST_HISTOGRAM: usize = 1 << 20;
+
+/// Those of `buckets.rs`.
+const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// The first lines of a log whose load began at `started_at`.
 pub fn log_header(started_at: SystemTime) -> String {
@@ -94,10 +97,14 @@ impl LogReader {
 }
 
 fn encoded(values: &Sparse) -> Option<String> {
-    let mut buckets = new_buckets();
-    values.counts.iter().for_each(|&(value, n)| record_into(&mut buckets, u64::from(value), n));
+    // In the size that it needs, so that it does not grow step by step.
+    let largest = values.counts.last().map_or(0, |&(value, _)| u64::from(value));
+    let mut buckets = Hdr::<u32>::new_with_max(largest.max(2), SIGNIFICANT_DIGITS).ok()?;
+    for &(value, n) in &values.counts {
+        buckets.record_n(u64::from(value), n).ok()?;
+    }
     let mut bytes = Vec::new();
-    V2DeflateSerializer::new().serialize(&*buckets, &mut bytes).ok()?;
+    V2DeflateSerializer::new().serialize(&buckets, &mut bytes).ok()?;
     Some(STANDARD.encode(bytes))
 }
 
@@ -107,7 +114,12 @@ fn decoded(text: &str, max_us: u64) -> Option<Sparse> {
     }
     let bytes = STANDARD.decode(text.trim_end()).ok()?;
     let buckets: Hdr<u32> = Deserializer::new().deserialize(&mut bytes.as_slice()).ok()?;
-    let counts = recorded(&buckets);
+    // As `MAX_VALUE_US` is below `u32::MAX`, no value of ours is cut.
+    let short = |value: u64| value.min(u64::from(u32::MAX)) as u32;
+    let counts: Vec<(u32, u32)> = buckets
+        .iter_recorded()
+        .map(|step| (short(step.value_iterated_to()), step.count_at_value()))
+        .collect();
     let (first, last) = (counts.first()?.0, counts.last()?.0);
     let count = counts.iter().map(|&(_, n)| u64::from(n)).sum();
     let middle = |value: u32| buckets.median_equivalent(u64::from(value));

@@ -8,6 +8,7 @@ mod agents;
 mod aggregator;
 mod arrivals;
 mod blocking;
+mod buckets;
 pub mod builtin;
 mod capacity;
 mod check_groups;
