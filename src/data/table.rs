@@ -141,7 +141,7 @@ mod tests {
         Arc::new(Table::new("numbers.txt", lines(&text).unwrap(), Share::default()))
     }
 
-    fn text(table: &Table, index: usize) -> String {
+    fn text_of(table: &Table, index: usize) -> String {
         match table.get(index) {
             Some(Row::Line(line)) => line.to_owned(),
             _ => panic!("row {index} is a line"),
@@ -160,9 +160,49 @@ mod tests {
     }
 
     #[test]
+    fn rows_are_dealt_to_processes_in_turn_each_once() {
+        let text: String = (0..10_000).map(|row| format!("{row}\n")).collect();
+        let of = |first, here| {
+            let share = Share { first, here, all: 7 };
+            Table::new("numbers.txt", lines(&text).unwrap(), share)
+        };
+        // The same file read by three processes with 2, 4 and 1 threads, in the order of the file and in another one.
+        let plain = [of(0, 2), of(2, 4), of(6, 1)].map(Arc::new);
+        let shuffled: Vec<Arc<Table>> = plain.iter().map(|table| table.shuffled(5)).collect();
+        for tables in [&plain[..], &shuffled] {
+            let mut once: Vec<String> = Vec::new();
+            for table in tables {
+                let own = std::iter::from_fn(|| table.next_unique().filter(|&(_, round)| round == 0));
+                let own: Vec<String> = own.map(|(row, _)| text_of(table, row)).collect();
+                assert_eq!(own.len() as u64, table.own());
+                once.extend(own);
+            }
+            let mut first: Vec<String> = Vec::new();
+            for table in tables {
+                first.extend((0..table.own()).map(|_| text_of(table, table.next().unwrap())));
+            }
+            let mut leased: Vec<String> = Vec::new();
+            for table in tables {
+                leased
+                    .extend(std::iter::from_fn(|| table.take_free()).map(|row| text_of(table, row as usize)));
+            }
+            for mut rows in [once, first, leased] {
+                assert_eq!(rows.len(), 10_000);
+                rows.sort();
+                rows.dedup();
+                assert_eq!(rows.len(), 10_000, "each row once");
+            }
+        }
+        let joined = Table::new("numbers.txt", lines("a\nb\n").unwrap(), Share { first: 7, here: 1, all: 7 });
+        assert_eq!((joined.own(), joined.take_free()), (0, None));
+        assert!(joined.next_unique().is_some_and(|(_, round)| round > 0), "it is dry from the start");
+        assert_eq!([joined.next(), joined.next()], [Some(0), Some(1)]);
+    }
+
+    #[test]
     fn a_shuffled_table_has_the_same_rows_in_an_order_of_its_seed() {
         let table = table(100);
-        let order = |seed| (0..100).map(|row| text(&table.shuffled(seed), row)).collect::<Vec<_>>();
+        let order = |seed| (0..100).map(|row| text_of(&table.shuffled(seed), row)).collect::<Vec<_>>();
         assert_eq!(order(1), order(1));
         assert_ne!(order(1), order(2));
         assert_eq!(order(1).into_iter().collect::<BTreeSet<_>>().len(), 100);

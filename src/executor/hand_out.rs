@@ -286,7 +286,7 @@ mod tests {
     use super::*;
     use crate::executor::curve::{Curve, Stretch};
     use crate::executor::rule;
-    use crate::plan::Executor;
+    use crate::plan::{Arrivals, Executor};
 
     /// The hand-out of an executor alone, and its schedule from the start of the load on.
     fn hand_out(executor: &Executor, start: Instant) -> (HandOut, Schedule) {
@@ -392,6 +392,97 @@ mod tests {
         assert!(!budget.take());
         budget.limit(3);
         assert!(budget.take() && !budget.take(), "a deal changes it");
+    }
+
+    /// What each of some processes does of a rate: the instants of its iterations, when one of them, whose users wait for
+    /// so many each, is lost at a time of the load, and the others are told in time.
+    fn instants_after_a_loss(arrivals: Arrivals, waiting: u64, lost_at: f64) -> Vec<f64> {
+        let start = Instant::now();
+        let shares = [(0, 2), (2, 1), (3, 2)].map(|(first, here)| Share { first, here, all: 5 });
+        let open = Open { arrivals, ..Open::default() };
+        let executor = Executor::ConstantArrivalRate { rate: 999.0, duration: Some(ms(10_000)), open };
+        let rule = rule(&executor, None);
+        let schedule = Schedule {
+            start: Duration::ZERO,
+            curve: rule.curve.clone(),
+            is_paused: false,
+            mix: Arc::default(),
+            generation: 0,
+        };
+        let pacer = || Pacer::new(arrivals, 7, None);
+        let from = lost_at + 1.0;
+        let lane = LaneDeal { first: pacer().due(schedule.curve.area(from)), more: 0 };
+        let mut instants = Vec::new();
+        for (process, share) in shares.into_iter().enumerate() {
+            let common = Arc::new(LaneCommon::new(Arc::new(Budget::new(100)), share));
+            let hand_out = HandOut::new(common, &rule, Some(pacer()), true, start);
+            let due = |place: u64| match hand_out.due(place, &schedule, true) {
+                Due::At(due) => Some((due - start).as_secs_f64()),
+                _ => None,
+            };
+            let next = || match hand_out.next(0, &schedule, || start, || ()) {
+                Turn::Place(place) => place,
+                turn => panic!("{turn:?}"),
+            };
+            let mut held: Vec<u64> = Vec::new();
+            // Each begins what is due, and holds more that is not, until it knows of the loss.
+            while held.last().is_none_or(|&place| due(place).is_some_and(|due| due < lost_at)) {
+                held.push(next());
+            }
+            held.extend((0..waiting).map(|_| next()));
+            let is_lost = process == 1;
+            if !is_lost {
+                hand_out.deal(lane, share.among(&[0, 1, 3, 4]), 100);
+            }
+            let rest = std::iter::repeat_with(next).take_while(|&place| due(place).is_some());
+            let all: Vec<u64> = held.iter().copied().chain(rest).collect();
+            let until = if is_lost { from } else { f64::INFINITY };
+            instants.extend(all.into_iter().filter_map(due).filter(|&due| due < until));
+        }
+        instants.sort_by(f64::total_cmp);
+        instants
+    }
+
+    #[test]
+    fn what_is_due_after_a_loss_is_taken_once_by_those_that_are_left() {
+        for (arrivals, waiting) in
+            [(Arrivals::Uniform, 0), (Arrivals::Uniform, 500), (Arrivals::Poisson, 700)]
+        {
+            let pacer = &mut Pacer::new(arrivals, 7, None);
+            let curve = Curve::new([Stretch::flat(999.0, 10.0)]);
+            let expected: Vec<f64> = (0..).map_while(|i| Pacer::time(pacer.position(i), &curve)).collect();
+            let instants = instants_after_a_loss(arrivals, waiting, 3.3);
+            assert_eq!(instants.len(), expected.len(), "{arrivals:?}");
+            let same =
+                instants.iter().zip(&expected).all(|(instant, expected)| (instant - expected).abs() < 1e-6);
+            assert!(same, "{arrivals:?}: the same instants as those of one process");
+            assert!(arrivals == Arrivals::Poisson || instants.len() == 9_990);
+        }
+    }
+
+    #[test]
+    fn processes_run_a_number_of_iterations_together_and_what_one_leaves() {
+        let start = Instant::now();
+        let executor = Executor::SharedIterations { vus: 4, iterations: 1_000, max_duration: ms(1000) };
+        let rule = rule(&executor, None);
+        let (_, schedule) = hand_out(&executor, start);
+        let of = |first| {
+            let common = LaneCommon::new(Arc::new(Budget::new(4)), Share { first, here: 1, all: 3 });
+            HandOut::new(Arc::new(common), &rule, None, false, start)
+        };
+        let run = |hand_out: &HandOut, most: usize| {
+            let next = || hand_out.next(0, &schedule, || start, || ()) == Turn::Free;
+            (0..most).take_while(|_| next()).count()
+        };
+        let all = [0, 1, 2].map(of);
+        assert_eq!((run(&all[0], 10_000), run(&all[1], 100)), (334, 100));
+        // The second is lost: 233 are left of its 333.
+        let lane = LaneDeal { first: 0, more: 233 };
+        for (process, first) in [(&all[0], 0), (&all[2], 2)] {
+            process.deal(lane, Share { first, here: 1, all: 3 }.among(&[0, 2]), 4);
+        }
+        assert_eq!((run(&all[0], 10_000), run(&all[2], 10_000)), (117, 333 + 116));
+        assert_eq!(all.iter().map(|hand_out| hand_out.taken_here()).sum::<u64>(), 1_000);
     }
 
     #[test]

@@ -19,6 +19,9 @@ use crate::plan::{Arrivals, RateShare};
 /// Positions of a Poisson process that are remembered behind the last one that was asked for.
 const REMEMBERED: usize = 256;
 
+/// The same when some were asked for that had been forgotten, as users do who wait while the load is dealt anew.
+const MOST_REMEMBERED: usize = 1 << 20;
+
 /// The positions of the iterations of one lane; cheap to make, one for each who asks.
 #[derive(Clone, Debug)]
 pub(crate) struct Pacer {
@@ -35,6 +38,8 @@ struct Process {
     last: u64,
     /// The last positions, the newest at the end.
     positions: VecDeque<f64>,
+    /// How many are kept.
+    kept: usize,
 }
 
 impl Pacer {
@@ -75,13 +80,14 @@ impl Process {
     fn new(seed: u64) -> Process {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
         let positions = VecDeque::from([gap(&mut rng)]);
-        Process { seed, rng, last: 0, positions }
+        Process { seed, rng, last: 0, positions, kept: REMEMBERED }
     }
 
     fn position(&mut self, index: u64) -> f64 {
         if index + (self.positions.len() as u64) <= self.last {
             // Far behind: from the start again. It is asked for in order, so that is rare.
-            *self = Process::new(self.seed);
+            let kept = (self.kept * 4).min(MOST_REMEMBERED);
+            *self = Process { kept, ..Process::new(self.seed) };
         }
         while self.last < index {
             self.step();
@@ -91,7 +97,7 @@ impl Process {
 
     fn step(&mut self) {
         let next = self.positions.back().copied().unwrap_or(0.0) + gap(&mut self.rng);
-        if self.positions.len() == REMEMBERED {
+        if self.positions.len() == self.kept {
             self.positions.pop_front();
         }
         self.positions.push_back(next);
@@ -101,7 +107,7 @@ impl Process {
     /// How many positions lie before this one.
     fn count(&mut self, area: f64) -> u64 {
         if self.positions.front().is_some_and(|&oldest| oldest >= area) && self.last > 0 {
-            *self = Process::new(self.seed);
+            *self = Process { kept: self.kept, ..Process::new(self.seed) };
         }
         while self.positions.back().is_some_and(|&newest| newest < area) {
             self.step();

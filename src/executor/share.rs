@@ -170,3 +170,124 @@ impl Seats {
         (from..to).filter(|&seat| self.owners[seat as usize] == self.part.worker).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn part(worker: usize, first: usize, here: usize, all: usize) -> Part {
+        Part { worker, share: Share { first, here, all } }
+    }
+
+    /// Three processes with two workers each.
+    fn three() -> [Share; 3] {
+        [0, 2, 4].map(|first| Share { first, here: 2, all: 6 })
+    }
+
+    /// The numbers below `end` that each takes, until one is beyond.
+    fn taken(all: &[Numbers], end: u64) -> Vec<Vec<u64>> {
+        let of = |numbers: &Numbers| {
+            (0..).map_while(|taken| numbers.number(taken)).take_while(|&number| number < end).collect()
+        };
+        all.iter().map(of).collect()
+    }
+
+    #[test]
+    fn every_iteration_is_taken_by_one_process_before_and_after_one_is_lost() {
+        let mut all = three().map(Numbers::new);
+        let before = taken(&all, 1_000);
+        assert_eq!(before.iter().map(Vec::len).collect::<Vec<_>>(), [334, 334, 332]);
+        let members = [0, 1, 4, 5];
+        for (numbers, share) in all.iter_mut().zip(three()) {
+            numbers.deal(101, share.among(&members));
+        }
+        let after = taken(&all, 1_000);
+        for number in 0..1_000 {
+            let takers: Vec<usize> =
+                (0..3).filter(|&one| after[one].binary_search(&number).is_ok()).collect();
+            if number < 101 {
+                assert!(before[takers[0]].binary_search(&number).is_ok(), "{number} stays where it was");
+            }
+            assert_eq!(takers.len(), 1, "{number}");
+            assert!(number < 101 || takers[0] != 1, "{number} is not for the one that is lost");
+        }
+    }
+
+    #[test]
+    fn one_after_another_may_be_lost_and_others_may_join() {
+        let joined = Share { first: 6, here: 3, all: 6 };
+        let shares: Vec<Share> = three().into_iter().chain([joined]).collect();
+        let mut all: Vec<Numbers> = shares.iter().copied().map(Numbers::new).collect();
+        let deals: [(u64, &[usize]); 4] = [
+            (17, &[0, 1, 2, 3, 4, 5, 6, 7, 8]),
+            (100, &[0, 1, 2, 3, 6, 7, 8]),
+            // At the same time as the one before, or with a number that is less: nothing is taken again.
+            (90, &[2, 3, 6, 7, 8]),
+            (555, &[6, 7, 8]),
+        ];
+        for (first, members) in deals {
+            for (numbers, share) in all.iter_mut().zip(&shares) {
+                numbers.deal(first, share.among(members));
+            }
+        }
+        let mut numbers: Vec<u64> = taken(&all, 2_000).concat();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..2_000).collect::<Vec<_>>());
+        assert_eq!(taken(&all, 2_000)[0].iter().filter(|&&number| number >= 100).count(), 0);
+    }
+
+    #[test]
+    fn every_seat_is_on_one_worker() {
+        for (from, to, workers) in [(0, 0, 2), (0, 1, 2), (0, 7, 3), (3, 11, 4), (5, 5, 2), (9, 4, 2)] {
+            let own = |worker| Seats::new(part(worker, 0, workers, workers)).own(from, to);
+            let mut all: Vec<u64> = (0..workers).flat_map(own).collect();
+            all.sort_unstable();
+            assert_eq!(all, (from..to).collect::<Vec<_>>(), "{from}..{to} on {workers} workers");
+            for worker in 0..workers {
+                assert!(own(worker).iter().all(|seat| seat % workers as u64 == worker as u64));
+            }
+        }
+    }
+
+    /// The workers of seats below `seats` after these deals, of six workers at the start and more that joined.
+    fn owners(deals: &[&[usize]], seats: u64) -> Vec<usize> {
+        let mut owners = BTreeMap::new();
+        for worker in 0..10 {
+            let mut own = Seats::new(part(worker, worker, 1, 6));
+            deals.iter().for_each(|&members| own.deal(members.into()));
+            for seat in own.own(0, seats) {
+                assert_eq!(owners.insert(seat, worker), None, "seat {seat} is on two workers");
+            }
+        }
+        assert_eq!(owners.len() as u64, seats);
+        owners.into_values().collect()
+    }
+
+    #[test]
+    fn users_of_a_process_that_is_lost_are_spread_over_the_others_which_keep_theirs() {
+        let (before, after) = (owners(&[], 300), owners(&[&[0, 1, 4, 5]], 300));
+        for (seat, (before, after)) in before.iter().zip(&after).enumerate() {
+            assert!(before == after || [2, 3].contains(before), "seat {seat} moves without need");
+        }
+        for worker in [0, 1, 4, 5] {
+            assert_eq!(after.iter().filter(|&&owner| owner == worker).count(), 75);
+        }
+    }
+
+    #[test]
+    fn a_process_that_joins_takes_users_of_all_the_others() {
+        let everybody = [0, 1, 2, 3, 4, 5, 6, 7];
+        let (before, after) = (owners(&[], 240), owners(&[&everybody], 240));
+        let moved = before.iter().zip(&after).filter(|(before, after)| before != after);
+        assert_eq!(moved.count(), 60, "no more than the new ones get");
+        for worker in everybody {
+            assert_eq!(after.iter().filter(|&&owner| owner == worker).count(), 30);
+        }
+        // And of few users as many as there are.
+        assert_eq!(owners(&[&everybody], 7).into_iter().collect::<BTreeSet<_>>().len(), 7);
+        let back = owners(&[&everybody, &[0, 1, 2, 3, 4, 5]], 240);
+        assert!((0..6).all(|worker| back.iter().filter(|&&owner| owner == worker).count() == 40));
+    }
+}

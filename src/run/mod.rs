@@ -21,6 +21,8 @@ mod pressure;
 mod reload;
 mod requests;
 mod samples;
+#[cfg(test)]
+mod several_tests;
 mod shapes;
 mod threads;
 mod watchdog;

@@ -87,3 +87,81 @@ impl Share {
         Share { first, here: end - first, all: members.len() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Processes with so many threads each.
+    fn shares(threads: &[usize]) -> Vec<Share> {
+        let all = threads.iter().sum();
+        let mut first = 0;
+        let share = |&here: &usize| {
+            first += here;
+            Share { first: first - here, here, all }
+        };
+        threads.iter().map(share).collect()
+    }
+
+    #[test]
+    fn the_shares_of_a_number_are_together_that_number() {
+        for threads in [&[1][..], &[4], &[1, 1, 1], &[2, 1], &[3, 1, 4, 1, 5], &[1; 7], &[16; 40]] {
+            for total in [0, 1, 2, 5, 7, 100, 299, 300, 1_000, 9_990, 10_000, u64::MAX / 2] {
+                let of: Vec<u64> = shares(threads).into_iter().map(|share| share.of(total)).collect();
+                assert_eq!(of.iter().sum::<u64>(), total, "{total} over {threads:?}: {of:?}");
+            }
+        }
+        assert_eq!(shares(&[2, 2, 2]).into_iter().map(|share| share.of(300)).collect::<Vec<_>>(), [100; 3]);
+        let by_threads = shares(&[1, 2, 3]).into_iter().map(|share| share.of(600));
+        assert_eq!(by_threads.collect::<Vec<_>>(), [100, 200, 300], "as much as it has threads");
+    }
+
+    #[test]
+    fn every_thing_is_for_one_process() {
+        for threads in [&[1][..], &[1, 1, 1], &[2, 1], &[3, 1, 4, 1, 5], &[1; 7]] {
+            let mut taken = BTreeSet::new();
+            for share in shares(threads) {
+                for index in 0..share.of(9_990) {
+                    let thing = share.item(index).unwrap();
+                    assert!(share.has(thing) && taken.insert(thing), "{thing} is taken twice of {threads:?}");
+                }
+                assert!(share.item(share.of(9_990)).unwrap() >= 9_990);
+            }
+            assert_eq!(taken, (0..9_990).collect());
+        }
+    }
+
+    #[test]
+    fn a_process_alone_takes_all_in_order() {
+        let alone = Share::alone(4);
+        assert_eq!((alone.of(7), alone.item(7), alone.seat(7), alone.most_of(7)), (7, Some(7), 7, 7));
+    }
+
+    #[test]
+    fn one_that_joins_has_nothing_of_what_was_dealt_before() {
+        let joined = Share { first: 6, here: 2, all: 6 };
+        assert_eq!((joined.of(1_000), joined.item(0), joined.has(6)), (0, None, false));
+        let among = joined.among(&[0, 1, 4, 5, 6, 7]);
+        assert_eq!(among, Share { first: 4, here: 2, all: 6 });
+        assert_eq!((among.of(600), among.item(0)), (200, Some(4)));
+        assert_eq!(Share { first: 2, here: 2, all: 6 }.among(&[0, 1, 4, 5]).of(600), 0, "it is lost");
+    }
+
+    #[test]
+    fn users_have_numbers_of_their_own_in_every_process() {
+        let mut all = BTreeSet::new();
+        let joined = [Share { first: 4, here: 2, all: 4 }, Share { first: 6, here: 1, all: 4 }];
+        for share in shares(&[1, 3]).into_iter().chain(joined) {
+            assert!((0..1_000).all(|index| all.insert(share.seat(index))), "{share:?}");
+        }
+    }
+
+    #[test]
+    fn a_limit_of_users_leaves_each_process_one() {
+        let most =
+            |total| shares(&[1, 1, 1]).into_iter().map(|share| share.most_of(total)).collect::<Vec<_>>();
+        assert_eq!((most(100), most(2), most(0)), (vec![34, 33, 33], vec![1, 1, 1], vec![0, 0, 0]));
+    }
+}

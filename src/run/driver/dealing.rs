@@ -169,3 +169,61 @@ impl Allowance {
         more
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::{Options, ScenarioPlan, TaskPlan};
+
+    /// Three processes with 2, 1 and 1 workers, and one lane; both may have a number of iterations.
+    fn dealing(iterations: Option<u64>, together: Option<u64>) -> Dealing {
+        let options = Options { iterations, ..Options::default() };
+        let scenario = ScenarioPlan::new("s", vec![TaskPlan::new("iteration", 1)]);
+        let plan = TestPlan::new(options, vec![scenario], 7).unwrap();
+        Dealing::new(vec![0, 0, 1, 2], &plan, |_| together)
+    }
+
+    #[test]
+    fn a_number_of_iterations_is_done_when_no_process_has_any_left() {
+        let mut dealing = dealing(Some(1_000), None);
+        dealing.is_used_up(0, 0);
+        dealing.is_used_up(1, 0);
+        dealing.is_used_up(2, 0);
+        assert!(!dealing.are_iterations_done(|_| false), "the third has some");
+        assert!(dealing.are_iterations_done(|worker| worker == 3), "nobody waits for one that is gone");
+        dealing.is_used_up(3, 0);
+        assert!(dealing.are_iterations_done(|_| false));
+    }
+
+    #[test]
+    fn what_a_lost_process_had_left_is_dealt_to_the_others() {
+        let mut dealing = dealing(Some(1_000), Some(100));
+        (0..2).for_each(|worker| dealing.is_used_up(worker, 0));
+        dealing.claimed(3, 240);
+        let deal = dealing.deal(vec![0, 1, 2], |_| 77, |_, worker| if worker == 3 { 20 } else { 9 });
+        assert_eq!((deal.number, deal.more, deal.lanes[0]), (1, 10, LaneDeal { first: 77, more: 5 }));
+        assert_eq!(dealing.run.as_ref().unwrap().of, [507, 253, 240]);
+        assert_eq!(dealing.lanes[0].as_ref().unwrap().of, [54, 26, 20]);
+        dealing.is_used_up(2, 0);
+        dealing.is_used_up(0, 0);
+        assert!(!dealing.are_iterations_done(|_| false), "they said so before they got more");
+        dealing.is_used_up(2, 1);
+        dealing.is_used_up(1, 1);
+        assert!(dealing.are_iterations_done(|_| false));
+        // Of the second, what was dealt to it counts too.
+        dealing.claimed(2, 250);
+        assert_eq!(dealing.deal(vec![0, 1], |_| 0, |_, _| 9).more, 3);
+        assert_eq!(dealing.run.as_ref().unwrap().of, [510, 250, 240]);
+    }
+
+    #[test]
+    fn one_that_joins_is_given_nothing_of_a_number_of_iterations() {
+        let mut dealing = dealing(Some(100), None);
+        dealing.join(3);
+        let deal = dealing.deal(vec![0, 1, 2, 3, 4], |_| 5, |_, _| 0);
+        assert_eq!((deal.more, deal.founders(4)), (0, &[0, 1, 2, 3][..]));
+        dealing.claimed(3, 5);
+        let deal = dealing.deal(vec![0, 1, 2, 4], |_| 5, |_, _| 0);
+        assert_eq!((deal.more, dealing.run.as_ref().unwrap().of.as_slice()), (20, &[64, 31, 5, 0][..]));
+    }
+}

@@ -1,0 +1,325 @@
+//! Loads that several processes make together: worker threads with a share each, and one driver that knows them all.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+
+use super::LoadTest;
+use super::driver::{Driver, Ending};
+use super::requests::Requests;
+use super::threads::Threads;
+use super::watchdog::Watchdog;
+use super::workers::{Command, Notice, Workers};
+use crate::metrics::CustomFigures;
+use crate::plan::Options;
+use crate::share::Share;
+use crate::vu::Shared;
+
+/// What was seen of each process.
+#[derive(Default)]
+struct Seen {
+    /// Most users at the end of a second.
+    users: BTreeMap<usize, u64>,
+    /// Iterations that were taken of the run's number.
+    claimed: BTreeMap<(usize, usize), u64>,
+}
+
+/// Who is lost or joins, and when.
+#[derive(Clone, Copy)]
+enum Change {
+    Lost(usize),
+    Joined,
+}
+
+/// Processes, of which those that joined do what they are told from their first command on.
+struct Several {
+    processes: Vec<(Threads, Arc<Shared>)>,
+    firsts: Vec<usize>,
+    groups: Vec<usize>,
+    /// One that is ready to join.
+    waiting: Option<(Threads, Arc<Shared>)>,
+    /// What was told to all, for whoever joins.
+    told: Vec<Command>,
+    start: Option<Instant>,
+    change: Option<(Duration, Change)>,
+    lost: BTreeSet<usize>,
+    pending: VecDeque<(usize, Notice)>,
+    seen: Rc<RefCell<Seen>>,
+}
+
+impl Several {
+    fn add(&mut self, process: (Threads, Arc<Shared>)) {
+        let group = self.processes.len();
+        self.firsts.push(self.groups.len());
+        self.groups.extend(std::iter::repeat_n(group, process.0.count()));
+        self.processes.push(process);
+    }
+
+    fn begin_change(&mut self, change: Change) {
+        match change {
+            Change::Lost(group) => {
+                let is_lost = |worker: &usize| self.groups[*worker] == group;
+                let (gone, members): (Vec<usize>, Vec<usize>) = (0..self.groups.len()).partition(is_lost);
+                self.pending.push_back((0, Notice::Deal { members }));
+                self.pending.extend(gone.iter().map(|&worker| (worker, Notice::Gone)));
+                for worker in 0..gone.len() {
+                    self.processes[group].0.tell(worker, Command::StopNow);
+                }
+                self.lost.insert(group);
+            }
+            Change::Joined => {
+                let Some(process) = self.waiting.take() else { return };
+                let first = self.groups.len();
+                if let Some(start) = self.start {
+                    process.1.run.start(start);
+                }
+                self.add(process);
+                let told = std::mem::take(&mut self.told);
+                for worker in first..self.groups.len() {
+                    told.iter().for_each(|command| self.pass_on(worker, command.clone()));
+                    self.pending.push_back((worker, Notice::Joined));
+                }
+                let members = (0..self.groups.len()).collect();
+                self.pending.push_back((0, Notice::Deal { members }));
+            }
+        }
+    }
+
+    fn pass_on(&mut self, worker: usize, command: Command) {
+        let group = self.groups[worker];
+        self.processes[group].0.tell(worker - self.firsts[group], command);
+    }
+}
+
+impl Workers for Several {
+    fn count(&self) -> usize {
+        self.groups.len()
+    }
+
+    fn group(&self, worker: usize) -> usize {
+        self.groups[worker]
+    }
+
+    fn tell(&mut self, worker: usize, command: Command) {
+        if matches!(command, Command::Start { .. }) {
+            let start = *self.start.get_or_insert_with(Instant::now);
+            self.processes.iter().for_each(|(_, shared)| shared.run.start(start));
+        }
+        if worker == 0 && !matches!(command, Command::Flush { .. } | Command::Setup) {
+            self.told.push(command.clone());
+        }
+        if !self.lost.contains(&self.groups[worker]) {
+            self.pass_on(worker, command);
+        }
+    }
+
+    async fn next(&mut self) -> (usize, Notice) {
+        loop {
+            if let Some(notice) = self.pending.pop_front() {
+                return notice;
+            }
+            let change = self.start.zip(self.change).map(|(start, (after, _))| start + after);
+            let saying: Vec<Pin<Box<dyn Future<Output = (usize, Notice)> + '_>>> =
+                self.processes.iter_mut().map(|(threads, _)| Box::pin(threads.next()) as _).collect();
+            let mut saying = saying;
+            let said = std::future::poll_fn(|context| {
+                for (group, next) in saying.iter_mut().enumerate() {
+                    if let Poll::Ready((worker, notice)) = next.as_mut().poll(context) {
+                        return Poll::Ready((group, worker, notice));
+                    }
+                }
+                Poll::Pending
+            });
+            let at = change.map(tokio::time::Instant::from_std);
+            let said = tokio::select! {
+                biased;
+                () = async { match at { Some(at) => tokio::time::sleep_until(at).await, None => std::future::pending().await } } => None,
+                said = said => Some(said),
+            };
+            drop(saying);
+            match said {
+                None => {
+                    if let Some((_, change)) = self.change.take() {
+                        self.begin_change(change);
+                    }
+                }
+                Some((group, _, _)) if self.lost.contains(&group) => {}
+                Some((group, worker, notice)) => {
+                    if let Notice::Interval { interval, .. } = &notice {
+                        let seen = &mut *self.seen.borrow_mut();
+                        seen.claimed.insert((group, worker), interval.claimed);
+                        let most = seen.users.entry(group * 100 + worker).or_default();
+                        *most = interval.users_peak.max(*most);
+                    }
+                    return (self.firsts[group] + worker, notice);
+                }
+            }
+        }
+    }
+
+    async fn end(self) {
+        for (threads, _) in self.processes.into_iter().chain(self.waiting) {
+            threads.end().await;
+        }
+    }
+}
+
+/// A test with these options, the seed of all.
+fn test(script: &str, options: &Options) -> LoadTest {
+    let quiet = LoadTest::from_text(script_name(script), script_text(script));
+    quiet.options(options.clone()).seed(7)
+}
+
+fn script_name(script: &str) -> &str {
+    script.split_once('\n').map_or(script, |(name, _)| name)
+}
+
+fn script_text(script: &str) -> &str {
+    script.split_once('\n').map_or("", |(_, text)| text)
+}
+
+/// Runs a script, whose first line is its path, in processes with so many threads each.
+fn run(
+    script: &str,
+    options: Options,
+    threads: &[usize],
+    change: Option<(f64, Change)>,
+) -> (Ending, Rc<RefCell<Seen>>) {
+    let seen = Rc::new(RefCell::new(Seen::default()));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ending = runtime.block_on(async {
+        let all = threads.iter().sum();
+        let mut several = Several {
+            processes: Vec::new(),
+            firsts: Vec::new(),
+            groups: Vec::new(),
+            waiting: None,
+            told: Vec::new(),
+            start: None,
+            change: change.map(|(after, change)| (Duration::from_secs_f64(after), change)),
+            lost: BTreeSet::new(),
+            pending: VecDeque::new(),
+            seen: seen.clone(),
+        };
+        let process = async |share: Share| {
+            let prepared = test(script, &options).share(share).prepare().unwrap();
+            let shared = Arc::new(prepared.shared);
+            let Ok(threads) = Threads::start(&shared, None).await else { panic!("the script loads") };
+            (threads, shared)
+        };
+        for &here in threads {
+            let first = several.groups.len();
+            several.add(process(Share { first, here, all }).await);
+        }
+        if matches!(change, Some((_, Change::Joined))) {
+            several.waiting = Some(process(Share { first: all, here: 2, all }).await);
+        }
+        let prepared = test(script, &options).prepare().unwrap();
+        let shared = Arc::new(prepared.shared);
+        let pulses = (0..all + 2).map(|_| Arc::default()).collect();
+        let watchdog = Watchdog::new(&shared, pulses);
+        let (driver, _snapshots) = Driver::new(prepared.info, shared, several, watchdog, None, None);
+        let (_requests, _hold, inbox) = Requests::channel();
+        driver.run(inbox).await
+    });
+    (ending, seen)
+}
+
+fn options(script: &str) -> String {
+    format!("several.rhai\n{script}")
+}
+
+#[test]
+fn users_of_a_load_are_split_over_processes_by_their_threads() {
+    let script = options("fn iteration() { sleep(0.2); }");
+    let set = Options {
+        users: Some(300),
+        spawn_rate: Some(3_000.0),
+        run_time: Some(Duration::from_millis(1_300)),
+        ..Options::default()
+    };
+    let (ending, seen) = run(&script, set, &[2, 2, 2], None);
+    assert_eq!(ending.snapshot.users_max, 300);
+    let users = &seen.borrow().users;
+    let of = |group: usize| users.range(group * 100..(group + 1) * 100).map(|(_, users)| users).sum::<u64>();
+    assert_eq!([0, 1, 2].map(of), [100, 100, 100]);
+}
+
+#[test]
+fn a_rate_over_processes_starts_each_iteration_once() {
+    let script = options(
+        "scenario(\"s\", #{ executor: \"constant-arrival-rate\", rate: 999, duration: \"1s\", max_vus: 50 });\nfn iteration() {}",
+    );
+    let (ending, _) = run(&script, Options::default(), &[1; 7], None);
+    let iterations = ending.snapshot.iterations;
+    assert_eq!((iterations.started, iterations.dropped), (999, 0));
+}
+
+#[test]
+fn a_number_of_iterations_and_the_rows_of_a_table_are_for_all_processes_together() {
+    let folder = tempfile::tempdir().unwrap();
+    let rows: String = (0..1_000).map(|row| format!("{row}\n")).collect();
+    std::fs::write(folder.path().join("rows.txt"), rows).unwrap();
+    let script = format!(
+        "{}\nconst ROWS = data::lines(\"rows.txt\");\nconst SUM = metrics::counter(\"sum\");\n\
+         fn iteration() {{ SUM.add(parse_int(ROWS.unique(\"fail\"))); }}",
+        folder.path().join("several.rhai").display()
+    );
+    let set =
+        Options { users: Some(7), spawn_rate: Some(100.0), iterations: Some(1_000), ..Options::default() };
+    let (ending, _) = run(&script, set, &[1, 2, 1], None);
+    assert_eq!(ending.snapshot.iterations.started, 1_000);
+    let errors = &ending.snapshot.script_errors;
+    assert!(errors.is_empty(), "{errors:?}");
+    let CustomFigures::Counter { count, .. } = ending.snapshot.custom[0].figures else { panic!("a counter") };
+    assert_eq!(count, 499_500.0, "every row once");
+}
+
+#[test]
+fn what_a_lost_process_had_left_of_a_number_of_iterations_is_done_by_the_others() {
+    let script = options("fn iteration() { sleep(0.02); }");
+    let set =
+        Options { users: Some(9), spawn_rate: Some(100.0), iterations: Some(900), ..Options::default() };
+    let (ending, seen) = run(&script, set, &[1, 1, 1], Some((1.2, Change::Lost(1))));
+    assert_eq!(ending.snapshot.iterations.started, 900);
+    let of = |group| seen.borrow().claimed[&(group, 0)];
+    assert!(of(1) > 0 && of(1) < 300 && of(0) > 300, "{} and {}", of(1), of(0));
+}
+
+#[test]
+fn so_are_those_that_users_have_together() {
+    let script = options(
+        "scenario(\"s\", #{ executor: \"shared-iterations\", vus: 9, iterations: 900 });\nfn iteration() { sleep(0.02); }",
+    );
+    let (ending, _) = run(&script, Options::default(), &[1, 1, 1], Some((1.2, Change::Lost(1))));
+    assert_eq!(ending.snapshot.iterations.started, 900);
+}
+
+#[test]
+fn what_is_due_after_a_process_is_lost_is_started_by_the_others() {
+    let script = options(
+        "scenario(\"s\", #{ executor: \"constant-arrival-rate\", rate: 300, duration: \"3s\", pre_allocated_vus: 30, max_vus: 60 });\nfn iteration() {}",
+    );
+    let (ending, _) = run(&script, Options::default(), &[1, 1, 1], Some((1.1, Change::Lost(1))));
+    let iterations = ending.snapshot.iterations;
+    assert_eq!(iterations.started + iterations.dropped, 900);
+    // A third of what was due between its last figures and the second after its loss.
+    assert!((100..=125).contains(&iterations.dropped), "{iterations:?}");
+}
+
+#[test]
+fn one_that_joins_takes_a_part_of_users_and_of_a_rate() {
+    let script = options(
+        "scenario(\"users\", #{ executor: \"constant-vus\", vus: 40, duration: \"3.3s\", exec: \"stay\" });\nscenario(\"rate\", #{ executor: \"constant-arrival-rate\", rate: 200, duration: \"3s\", max_vus: 20, exec: \"go\" });\nfn stay() { sleep(0.05); }\nfn go() {}",
+    );
+    let (ending, seen) = run(&script, Options::default(), &[1, 1], Some((0.5, Change::Joined)));
+    let of = |name: &str| ending.snapshot.scenarios.iter().find(|one| &*one.name == name).unwrap().iterations;
+    assert_eq!((of("rate").started, of("rate").dropped), (600, 0));
+    let joined: u64 = seen.borrow().users.range(200..).map(|(_, users)| users).sum();
+    assert!(joined >= 20, "{joined} users on its two threads");
+}
