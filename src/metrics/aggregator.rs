@@ -13,9 +13,10 @@ use super::blocking::BlockingStats;
 use super::counts::{PhaseTimes, RequestCounts};
 use super::custom::CustomTotals;
 use super::delta::{Delta, ReversedDelta, Tag};
+use super::gathered::Gathered;
 use super::generator::{CpuTimes, Generator, WorkerHealth};
 use super::groups::{Groups, NotEnded};
-use super::intervals::{IntervalFeed, IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries};
+use super::intervals::{IntervalFeed, IntervalKey, IntervalKind, IntervalSeries, OpenInterval};
 use super::iterations::IterationTotals;
 use super::recorder::TRANSACTION;
 use super::resources::{ResourceBatch, Resources};
@@ -35,6 +36,9 @@ const RECENT_INTERVALS: usize = 10;
 
 /// How many marks a run has at most.
 const MARK_CAP: usize = 100;
+
+/// How many series are gathered at most before they are added to the totals.
+const GATHERED_CAP: usize = 4 * DEFAULT_SERIES_CAP;
 
 /// How many stretches of phases and stages are told apart.
 const SPAN_CAP: usize = 1_000;
@@ -88,6 +92,9 @@ pub struct Aggregator {
     started_at: SystemTime,
     /// By worker, which of its deltas are here.
     arrivals: Vec<Arrivals>,
+    /// Requests that are not yet part of the totals below: those of many threads are put together first, because each
+    /// series is part of several totals. See `settle`.
+    gathered: Table<SeriesKey, RequestCounts<Gathered>>,
     total: Totals,
     /// The protocol of all requests so far, of which `total` is the total too; see `protocols`.
     only_protocol: Option<Protocol>,
@@ -114,7 +121,7 @@ pub struct Aggregator {
     users_max: u64,
     generator: Generator,
     history: History,
-    open: IntervalHistograms,
+    open: OpenInterval,
     intervals: IntervalFeed,
     resources: Resources,
     thresholds: Thresholds,
@@ -148,6 +155,7 @@ impl Aggregator {
         Aggregator {
             started_at,
             arrivals: (0..workers).map(|_| Arrivals::default()).collect(),
+            gathered: Table::default(),
             total: Totals::default(),
             only_protocol: None,
             protocols: Table::default(),
@@ -171,7 +179,7 @@ impl Aggregator {
             users_max: 0,
             generator: Generator::new(workers),
             history: History::default(),
-            open: IntervalHistograms::default(),
+            open: OpenInterval::default(),
             intervals: IntervalFeed::default(),
             resources: Resources::default(),
             thresholds: Thresholds::default(),
@@ -235,8 +243,14 @@ impl Aggregator {
     fn merge(&mut self, delta: Delta) {
         self.thresholds.add(&delta);
         for (key, counts) in &delta.series {
-            self.each_total(key, |totals| totals.add(counts));
-            self.log_requests(key, counts, false);
+            if !self.gathered.contains(key) {
+                // Scenarios are shown in the order in which they appear, whether with a request or an iteration.
+                self.scenarios.of(&key.scenario);
+                if self.gathered.len() >= GATHERED_CAP {
+                    self.settle();
+                }
+            }
+            self.gathered.of(key).gather(counts);
         }
         for (tag, counts) in &delta.tags {
             let tag = &self.known_tag(tag);
@@ -276,6 +290,15 @@ impl Aggregator {
         self.texts_cut = self.texts_cut.saturating_add(delta.texts_cut);
         if let Some(not_ended) = delta.not_ended {
             NotEnded::add(&mut self.not_ended, not_ended);
+        }
+    }
+
+    /// Adds the requests that were gathered to the totals.
+    fn settle(&mut self) {
+        for (key, counts) in self.gathered.take() {
+            let counts = counts.finish();
+            self.each_total(&key, |totals| totals.add(&counts));
+            self.log_requests(&key, &counts, false);
         }
     }
 
@@ -342,10 +365,7 @@ impl Aggregator {
 
     /// Hands the open interval out.
     fn close_log(&mut self, at: Duration) {
-        let mut interval = std::mem::take(&mut self.open);
-        interval.from = self.interval_started;
-        interval.to = at;
-        self.intervals.push(interval);
+        self.intervals.push(self.open.close(self.interval_started, at));
     }
 
     /// A worker has joined, with the next number.
@@ -409,6 +429,7 @@ impl Aggregator {
 
     /// Ends the open interval: its figures become a history point, and a snapshot of the run is made.
     pub fn close_interval(&mut self, tick: Tick) -> Snapshot {
+        self.settle();
         self.close_log(tick.at);
         let length = tick.at.saturating_sub(self.interval_started);
         self.interval_started = tick.at;
@@ -484,6 +505,7 @@ impl Aggregator {
     }
 
     fn snapshot(&mut self, tick: Tick) -> Snapshot {
+        self.settle();
         let active = tick.at.saturating_sub(tick.paused);
         let mut endpoints: Vec<EndpointStats> = self
             .endpoints
@@ -599,6 +621,9 @@ impl Aggregator {
 
     /// Takes back what was counted under a verdict that the script changed later.
     fn reverse(&mut self, reversed: &ReversedDelta) {
+        if !reversed.series.is_empty() {
+            self.settle();
+        }
         for (key, counts) in &reversed.series {
             self.each_total(key, |totals| totals.remove(counts));
             self.log_requests(key, counts, true);
@@ -623,6 +648,6 @@ fn planned(tick: &Tick) -> Option<u64> {
 }
 
 #[cfg(test)]
-mod merge_tests;
+pub(super) mod merge_tests;
 #[cfg(test)]
 mod tests;

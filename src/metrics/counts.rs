@@ -44,7 +44,7 @@ impl<T> RequestCounts<T> {
     }
 
     /// The same counters with times of another form.
-    fn with<U>(&self, ok: U, failed: U, response: U) -> RequestCounts<U> {
+    pub(super) fn with<U>(&self, ok: U, failed: U, response: U) -> RequestCounts<U> {
         RequestCounts {
             requests: self.requests,
             failures: self.failures,
@@ -59,7 +59,7 @@ impl<T> RequestCounts<T> {
     }
 
     /// Adds or takes back plain counters.
-    fn combine<U>(&mut self, other: &RequestCounts<U>, with: fn(u64, u64) -> u64) {
+    pub(super) fn combine<U>(&mut self, other: &RequestCounts<U>, with: fn(u64, u64) -> u64) {
         let counters = [
             (&mut self.requests, other.requests),
             (&mut self.failures, other.failures),

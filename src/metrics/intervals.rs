@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use hashbrown::HashMap;
+
+use super::gathered::Gathered;
 use super::sparse::Sparse;
 
 /// Most intervals that wait.
@@ -152,6 +155,25 @@ impl IntervalHistograms {
         for (key, values) in later.histograms {
             self.histograms.entry(key).or_default().merge(&values);
         }
+    }
+}
+
+/// The histograms of the interval that is open, of many threads.
+#[derive(Debug, Default)]
+pub(super) struct OpenInterval(HashMap<IntervalKey, Gathered>);
+
+impl OpenInterval {
+    /// Adds values to one of the histograms.
+    pub(super) fn add(&mut self, key: IntervalKey, values: &Sparse) {
+        if !values.is_empty() {
+            self.0.entry(key).or_default().add(values);
+        }
+    }
+
+    /// Ends the interval; the next one is open.
+    pub(super) fn close(&mut self, from: Duration, to: Duration) -> IntervalHistograms {
+        let histograms = self.0.drain().map(|(key, values)| (key, values.finish())).collect();
+        IntervalHistograms { from, to, histograms }
     }
 }
 

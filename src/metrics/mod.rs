@@ -19,6 +19,7 @@ mod delta;
 mod distribution;
 mod error_kind;
 mod figures;
+mod gathered;
 mod generator;
 mod groups;
 #[cfg(feature = "cluster")]

@@ -31,6 +31,12 @@ impl<K: Clone + Eq + Hash, V: Default> Table<K, V> {
         &mut self.entries[place].1
     }
 
+    /// Moves all entries out, in their order.
+    pub(super) fn take(&mut self) -> Vec<(K, V)> {
+        self.places.clear();
+        std::mem::take(&mut self.entries)
+    }
+
     pub(super) fn contains(&self, key: &K) -> bool {
         self.places.contains_key(key)
     }
