@@ -11,17 +11,18 @@ use std::cell::OnceCell;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use http::Method;
 
+use crate::cluster::wire::{IntervalDecoder, IntervalEncoder};
 use crate::credentials::{self, Declared};
 use crate::data::{CsvOptions, Folders, Form, Loaded, Registry, Row};
 use crate::http::{
     Client, Destination, DigestCredentials, HttpOptions, Network, ProxyChoice, Request, Transport,
     VersionChoice,
 };
-use crate::metrics::{Known, ThresholdText, resolve};
+use crate::metrics::{Aggregator, Known, Phase, ThresholdText, Tick, resolve};
 use crate::plan::parse_stages;
 use crate::report::{Look, Model, html_report, junit, markdown, summary};
 use crate::results::{StoredRun, run_json};
@@ -58,6 +59,7 @@ pub const TARGETS: &[Target] = &[
     ("credentials", secrets),
     ("literal", literal),
     ("terminal", terminal),
+    ("interval", interval),
 ];
 
 /// Runs an input; panics if anything does not hold.
@@ -497,6 +499,22 @@ fn terminal(data: &[u8]) {
     let word = text::shell_word(&text);
     assert!(!word.is_empty());
     let _ = text::did_you_mean(&text, ["users", "rate"]);
+}
+
+/// What comes as the figures of another machine: refused in words, or counted and passed on as it is.
+fn interval(data: &[u8]) {
+    let message = match IntervalDecoder::default().decode(data) {
+        Ok(message) => message,
+        Err(error) => return assert_shown(&error.to_string()),
+    };
+    let again = IntervalDecoder::default().decode(&IntervalEncoder::default().encode(&message)).unwrap();
+    assert_eq!(format!("{again:?}"), format!("{message:?}"));
+    let mut aggregator = Aggregator::new(message.threads.len(), SystemTime::UNIX_EPOCH);
+    for (worker, thread) in message.threads.into_iter().enumerate() {
+        aggregator.health(worker, &thread.1.health);
+        let _ = aggregator.add(worker, thread.1.delta);
+    }
+    aggregator.close_interval(Tick::idle(Phase::Steady));
 }
 
 /// Inputs that once failed, and those of the same kinds that are kept to begin with.

@@ -13,7 +13,7 @@ mod link;
 mod protocol;
 mod seal;
 mod server;
-mod wire;
+pub(crate) mod wire;
 
 pub use agent::{AgentOptions, AgentSays, serve};
 pub use coordinator::{Cluster, Coordinator, CoordinatorOptions, Left, Needs, OnAgentLoss, Plan, Waiting};

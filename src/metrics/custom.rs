@@ -81,6 +81,14 @@ impl CustomValues {
         }
     }
 
+    /// Whether its parts fit together.
+    pub(super) fn is_sound(&self) -> bool {
+        match self {
+            CustomValues::Trend(distribution) => distribution.is_sound(),
+            CustomValues::Counter(_) | CustomValues::Gauge { .. } | CustomValues::Rate { .. } => true,
+        }
+    }
+
     /// Adds later or other values of the same key.
     pub(crate) fn merge(&mut self, other: &CustomValues) {
         match (self, other) {

@@ -87,6 +87,7 @@ impl Delta {
         counts.all(RequestCounts::is_sound)
             && self.phases.iter().chain(phases).all(Sparse::is_sound)
             && self.iterations.iter().all(IterationDelta::is_sound)
+            && self.custom.iter().all(|(_, values)| values.is_sound())
             && self.watched.iter().all(|(_, watched)| watched.is_sound())
     }
 

@@ -60,6 +60,17 @@ impl Distribution {
         self.sum += value;
     }
 
+    /// Whether its parts fit together; those of another machine may not.
+    pub(super) fn is_sound(&self) -> bool {
+        let counted = self.counts.values().try_fold(0_u64, |sum, n| sum.checked_add(*n));
+        counted == Some(self.count)
+            && self.sum >= 0.0
+            && self.min >= 0.0
+            && self.min <= self.max
+            && self.max <= LARGEST
+            && (self.count > 0 || self.sum + self.max == 0.0)
+    }
+
     /// Adds all values of another one.
     pub fn merge(&mut self, other: &Distribution) {
         if other.count == 0 {

@@ -1,6 +1,6 @@
 //! A short histogram in the V2 encoding of HdrHistogram, made and read without a full histogram in between.
 //!
-//! Owns the header and the counts of <https://github.com/HdrHistogram/HdrHistogram>'s encoding `0x1c849303`, for the one kind
+//! Owns the header and the counts of <https://github.com/HdrHistogram/HdrHistogram>'s encoding (V2, `0x1c849303`), for the one kind
 //! of histogram there is here. Leaves to the caller what the encoding has no place for: the exact sum, minimum and maximum.
 //! Invariants: what is written is what the crate `hdrhistogram` writes; reading takes memory by the length of the bytes,
 //! whatever they say.
@@ -12,7 +12,8 @@ use super::sparse::Sparse;
 /// smallest and largest value, ratio of the conversion (1.0).
 pub(crate) const EMPTY_V2: [u8; 40] = {
     let mut header = [0; 40];
-    let cookie = 0x1c84_9303_u32.to_be_bytes();
+    // With the nibble of a word's size, which the encoding has had since its first version.
+    let cookie = 0x1c84_9313_u32.to_be_bytes();
     let largest = MAX_VALUE_US.to_be_bytes();
     let ratio = 1.0_f64.to_be_bytes();
     let mut at = 0;

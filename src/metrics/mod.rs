@@ -45,6 +45,8 @@ mod totals;
 mod watch;
 
 pub use agents::{AgentState, AgentStats};
+#[cfg(all(test, feature = "cluster"))]
+pub(crate) use aggregator::merge_tests::random_deltas;
 pub use aggregator::{Aggregator, Tick};
 pub use arrivals::{MergeError, Merged};
 pub use blocking::{BlockedFunction, BlockedSpan, BlockingStats, LostWorker};

@@ -143,7 +143,8 @@ impl WatchDelta {
                 delta.added.is_sound() && delta.removed.is_sound() && phases.into_iter().all(Sparse::is_sound)
             }
             WatchDelta::Transactions(counts) => counts.is_sound(),
-            WatchDelta::Checks(_) | WatchDelta::Custom(_) => true,
+            WatchDelta::Custom(values) => values.is_sound(),
+            WatchDelta::Checks(_) => true,
         }
     }
 }

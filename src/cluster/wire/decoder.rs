@@ -13,8 +13,8 @@ use crate::vu::Interval;
 #[derive(Debug, Default)]
 pub(crate) struct IntervalDecoder {
     /// The number of the dictionary, once there is one.
-    dictionary: Option<u64>,
-    names: Vec<Arc<str>>,
+    pub(super) dictionary: Option<u64>,
+    pub(super) names: Vec<Arc<str>>,
 }
 
 impl IntervalDecoder {

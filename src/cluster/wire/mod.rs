@@ -11,6 +11,8 @@ mod decoder;
 mod encoder;
 mod error;
 mod figures;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use decoder::IntervalDecoder;
 pub(crate) use encoder::IntervalEncoder;

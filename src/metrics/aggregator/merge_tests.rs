@@ -7,9 +7,10 @@ use rand_xoshiro::Xoshiro256PlusPlus;
 use serde_json::Value;
 
 use super::*;
+use crate::metrics::watch::WatchKind;
 use crate::metrics::{
     CheckCount, CheckGroup, ErrorKind, Failure, IterationEnd, MetricKind, Recorder, RequestSample,
-    ScriptError, Timings,
+    ScriptError, Timings, Watch,
 };
 
 const WORKERS: usize = 3;
@@ -53,9 +54,30 @@ fn steps(random: &mut impl Rng) -> Vec<Step> {
     (0..100).map(step).collect()
 }
 
+/// What a worker counted, in intervals, of everything that there is to count.
+#[cfg(feature = "cluster")]
+pub(crate) fn random_deltas(random: &mut impl Rng) -> Vec<Delta> {
+    deltas(&steps(random), random)
+}
+
+/// What thresholds ask for, of each kind.
+fn watches() -> [Watch; 4] {
+    let watch = |kind, tags: &[(&str, &str)]| {
+        let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        Watch { kind, tags }
+    };
+    [
+        watch(WatchKind::Requests(None), &[("team", "red")]),
+        watch(WatchKind::Checks, &[]),
+        watch(WatchKind::Transactions, &[]),
+        watch(WatchKind::Custom("own_trend".to_owned()), &[]),
+    ]
+}
+
 /// The deltas of a worker that is asked for its interval now and then.
 fn deltas(steps: &[Step], random: &mut impl Rng) -> Vec<Delta> {
     let (mut recorder, scenario): (_, Arc<str>) = (Recorder::new(100), "shop".into());
+    recorder.watch(&watches());
     let (mut counted, mut deltas) = (Vec::new(), Vec::new());
     for step in steps {
         match step {
