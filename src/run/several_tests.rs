@@ -253,7 +253,7 @@ fn users_of_a_load_are_split_over_processes_by_their_threads() {
 #[test]
 fn a_rate_over_processes_starts_each_iteration_once() {
     let script = options(
-        "scenario(\"s\", #{ executor: \"constant-arrival-rate\", rate: 999, duration: \"1s\", max_vus: 50 });\nfn iteration() {}",
+        "scenario(\"s\", #{ executor: \"constant-arrival-rate\", exec: \"iteration\", rate: 999, duration: \"1s\", max_vus: 50 });\nfn iteration() {}",
     );
     let (ending, _) = run(&script, Options::default(), &[1; 7], None);
     let iterations = ending.snapshot.iterations;
@@ -294,7 +294,7 @@ fn what_a_lost_process_had_left_of_a_number_of_iterations_is_done_by_the_others(
 #[test]
 fn so_are_those_that_users_have_together() {
     let script = options(
-        "scenario(\"s\", #{ executor: \"shared-iterations\", vus: 9, iterations: 900 });\nfn iteration() { sleep(0.02); }",
+        "scenario(\"s\", #{ executor: \"shared-iterations\", exec: \"iteration\", vus: 9, iterations: 900 });\nfn iteration() { sleep(0.02); }",
     );
     let (ending, _) = run(&script, Options::default(), &[1, 1, 1], Some((1.2, Change::Lost(1))));
     assert_eq!(ending.snapshot.iterations.started, 900);
@@ -303,7 +303,7 @@ fn so_are_those_that_users_have_together() {
 #[test]
 fn what_is_due_after_a_process_is_lost_is_started_by_the_others() {
     let script = options(
-        "scenario(\"s\", #{ executor: \"constant-arrival-rate\", rate: 300, duration: \"3s\", pre_allocated_vus: 30, max_vus: 60 });\nfn iteration() {}",
+        "scenario(\"s\", #{ executor: \"constant-arrival-rate\", exec: \"iteration\", rate: 300, duration: \"3s\", pre_allocated_vus: 30, max_vus: 60 });\nfn iteration() {}",
     );
     let (ending, _) = run(&script, Options::default(), &[1, 1, 1], Some((1.1, Change::Lost(1))));
     let iterations = ending.snapshot.iterations;
@@ -315,7 +315,7 @@ fn what_is_due_after_a_process_is_lost_is_started_by_the_others() {
 #[test]
 fn one_that_joins_takes_a_part_of_users_and_of_a_rate() {
     let script = options(
-        "scenario(\"users\", #{ executor: \"constant-vus\", vus: 40, duration: \"3.3s\", exec: \"stay\" });\nscenario(\"rate\", #{ executor: \"constant-arrival-rate\", rate: 200, duration: \"3s\", max_vus: 20, exec: \"go\" });\nfn stay() { sleep(0.05); }\nfn go() {}",
+        "scenario(\"users\", #{ executor: \"constant-vus\", vus: 40, duration: \"3.3s\", exec: \"stay\" });\nscenario(\"rate\", #{ executor: \"constant-arrival-rate\", rate: 200, duration: \"3s\", max_vus: 20, exec: \"step\" });\nfn stay() { sleep(0.05); }\nfn step() {}",
     );
     let (ending, seen) = run(&script, Options::default(), &[1, 1], Some((0.5, Change::Joined)));
     let of = |name: &str| ending.snapshot.scenarios.iter().find(|one| &*one.name == name).unwrap().iterations;
