@@ -20,7 +20,8 @@ const DEFAULT_FILE: &str = "rhaid.toml";
 const LARGEST_FILE: u64 = 16 << 20;
 
 /// Tables of names and values; each entry is one use of the flag.
-const TABLES: [(&str, &str); 3] = [("params", "param"), ("env", "env"), ("tags", "tag")];
+const TABLES: [(&str, &str); 4] =
+    [("params", "param"), ("env", "env"), ("tags", "tag"), ("weights", "weight")];
 
 /// What a settings file says.
 #[derive(Debug, Default)]
@@ -85,8 +86,14 @@ fn from_table(table: Table) -> Result<Config, String> {
         } else if known.contains(&flag) {
             push_flag(&mut arguments, &key, &flag, &value)?;
         } else {
-            let names =
-                known.iter().map(String::as_str).chain(["params", "env", "tags", "thresholds", "http"]);
+            let names = known.iter().map(String::as_str).chain([
+                "params",
+                "env",
+                "tags",
+                "weights",
+                "thresholds",
+                "http",
+            ]);
             return Err(format!("unknown key '{key}'{}", did_you_mean(&flag, names)));
         }
     }

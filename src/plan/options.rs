@@ -65,6 +65,8 @@ pub struct Options {
     pub threads: Option<usize>,
     /// Names of the scenarios to run; empty is all.
     pub scenarios: Vec<String>,
+    /// Weights of scenarios, instead of their own.
+    pub weights: BTreeMap<String, f64>,
     /// Only tasks with one of these tags run; empty is all.
     pub include_tags: Vec<String>,
     /// Tasks with one of these tags do not run, even if they are included.
@@ -145,6 +147,7 @@ impl Options {
             seed: self.seed.or(lower.seed),
             threads: self.threads.or(lower.threads),
             scenarios: either(self.scenarios, lower.scenarios),
+            weights: over(self.weights, lower.weights),
             include_tags: either(self.include_tags, lower.include_tags),
             exclude_tags: either(self.exclude_tags, lower.exclude_tags),
             tags: over(self.tags, lower.tags),
@@ -188,7 +191,7 @@ fn either(upper: Vec<String>, lower: Vec<String>) -> Vec<String> {
     if upper.is_empty() { lower } else { upper }
 }
 
-fn over(upper: BTreeMap<String, String>, mut lower: BTreeMap<String, String>) -> BTreeMap<String, String> {
+fn over<T>(upper: BTreeMap<String, T>, mut lower: BTreeMap<String, T>) -> BTreeMap<String, T> {
     lower.extend(upper);
     lower
 }

@@ -68,6 +68,13 @@ impl ScenarioPlan {
     }
 }
 
+impl ScenarioPlan {
+    /// Whether it gets a share of the run's users, or of its rate, by its weight.
+    pub fn shares_load(&self) -> bool {
+        self.executor.is_none() && self.fixed_count.is_none()
+    }
+}
+
 /// A script function that an iteration can run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskPlan {

@@ -94,6 +94,7 @@ impl TestPlan {
         let mut problems = Vec::new();
         let mut options = options;
         let mut scenarios = scenarios;
+        weigh(&mut scenarios, &options.weights, &mut problems);
         if options.once {
             // A trial of each task has executors of its own; see below.
             let users = (!options.each_task).then_some(1);
@@ -227,6 +228,29 @@ fn select(all: Vec<ScenarioPlan>, wanted: &[String], problems: &mut Vec<String>)
         }
     }
     all.into_iter().filter(|scenario| wanted.contains(&scenario.name)).collect()
+}
+
+/// Gives scenarios other weights than their own.
+fn weigh(all: &mut [ScenarioPlan], weights: &BTreeMap<String, f64>, problems: &mut Vec<String>) {
+    for (name, &weight) in weights {
+        let Some(scenario) = all.iter_mut().find(|scenario| scenario.name == *name) else {
+            let names: Vec<&str> = all.iter().map(|scenario| scenario.name.as_str()).collect();
+            let names = names.join(", ");
+            problems.push(format!(
+                "a weight is set for '{name}', but the script has no such scenario; it has: {names}"
+            ));
+            continue;
+        };
+        let own = match (&scenario.executor, scenario.fixed_count) {
+            (Some(_), _) => "its own executor",
+            (None, Some(_)) => "a fixed_count",
+            (None, None) => {
+                scenario.weight = weight;
+                continue;
+            }
+        };
+        problems.push(format!("scenario '{name}' has {own}, so that a weight has no effect on it"));
+    }
 }
 
 /// A warning for each unreachable task of a chain.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::error::RunError;
 use super::handle::{Report, RunHandle};
 use crate::metrics::{ResourceSource, SampleSink, ThresholdText};
-use crate::plan::{CapacityPlan, FailsOn, Options, Origin, RunStages};
+use crate::plan::{CapacityPlan, FailsOn, Options, Origin, RunStages, ScenarioPlan};
 use crate::rhai::{Dynamic, Engine};
 use crate::script::foreign_file;
 use crate::script::{AsyncCall, Extension, HttpDebug, Message, MessageSink, Param, ScriptInputs, Sources};
@@ -363,6 +363,15 @@ impl LoadTest {
     pub fn declared_options(&self) -> Result<Options, RunError> {
         let inputs = ScriptInputs { listing: true, ..self.inputs(0) };
         Ok(self.load(inputs)?.options)
+    }
+
+    /// The scenarios that the script declares.
+    ///
+    /// # Errors
+    /// When the script does not load.
+    pub fn declared_scenarios(&self) -> Result<Vec<ScenarioPlan>, RunError> {
+        let inputs = ScriptInputs { listing: true, ..self.inputs(0) };
+        Ok(self.load(inputs)?.scenarios)
     }
 
     /// Runs the test to its end. Dropping the future, as a timeout around it does, ends the run at once.

@@ -10,7 +10,7 @@ use clap::builder::BoolishValueParser;
 use super::cluster::ClusterArgs;
 use super::output::OutputArgs;
 use super::resources::ResourceArgs;
-use super::values::{choice, key_value, positive_rate, rate, threads, time_scale};
+use super::values::{choice, key_value, positive_rate, rate, threads, time_scale, weight};
 use super::web::PageArgs;
 use crate::HttpDebug;
 use crate::http::{DnsChoice, ProxyChoice, VersionChoice};
@@ -53,6 +53,10 @@ pub(in crate::cli) struct RunArgs {
     /// Run only this scenario; can be repeated
     #[arg(long, value_name = "NAME", env = "RHAID_SCENARIO", value_delimiter = ',')]
     pub(in crate::cli) scenario: Vec<String>,
+
+    /// Weight of a scenario, instead of the script's; can be repeated
+    #[arg(long, value_name = "NAME=N", env = "RHAID_WEIGHT", value_delimiter = ',', value_parser = weight)]
+    pub(in crate::cli) weight: Vec<(String, f64)>,
 
     /// Run only tasks with one of these tags; can be repeated
     #[arg(
@@ -342,6 +346,7 @@ impl RunArgs {
             seed: self.seed,
             threads: self.threads,
             scenarios: self.scenario.clone(),
+            weights: self.weight.iter().cloned().collect(),
             include_tags: self.tags.clone(),
             exclude_tags: self.exclude_tags.clone(),
             tags: self.tag.iter().cloned().collect(),

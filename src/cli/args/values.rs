@@ -22,6 +22,15 @@ pub(super) fn key_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// A scenario and its weight. Names may have `=` in them, numbers have none.
+pub(super) fn weight(text: &str) -> Result<(String, f64), String> {
+    let (name, weight) = text.rsplit_once('=').filter(|(name, _)| !name.is_empty()).unwrap_or_default();
+    match weight.trim().parse::<f64>() {
+        Ok(weight) if (0.0..=1e9).contains(&weight) => Ok((name.to_owned(), weight)),
+        _ => Err("write it as NAME=N with a number of 0 or more, such as browse=3".to_owned()),
+    }
+}
+
 pub(super) fn time_scale(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(scale) if (0.000_1..=10_000.0).contains(&scale) => Ok(scale),
