@@ -38,7 +38,7 @@ pub(super) fn channel() -> (impl Fn(Message) + Send + Sync + 'static, Messages) 
 
 impl Messages {
     /// What has arrived and is to be shown: everything that is printed, each error once.
-    pub(super) fn take(&mut self) -> Vec<String> {
+    pub(super) fn take(&mut self) -> Vec<(Level, String)> {
         let mut lines = Vec::new();
         while let Ok(message) = self.receiver.try_recv() {
             let text = match message.level {
@@ -50,11 +50,12 @@ impl Messages {
                 Level::Debug => format!("debug: {message}"),
                 Level::Info => message.to_string(),
             };
-            lines.push(text);
+            lines.push((message.level, text));
         }
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
-            lines.push(format!("({dropped} more messages arrived too fast to show)"));
+            let text = format!("({dropped} more messages arrived too fast to show)");
+            lines.push((Level::Warning, text));
         }
         lines
     }
@@ -83,7 +84,7 @@ mod tests {
             send(message(Level::Error, "said by the script"));
             send(message(Level::Info, "hello"));
         }
-        let lines = messages.take();
+        let lines: Vec<String> = messages.take().into_iter().map(|(_, text)| text).collect();
         assert_eq!(lines.iter().filter(|line| line.contains("bad")).count(), 1);
         assert_eq!(lines.iter().filter(|line| line.contains("hello")).count(), 3);
         assert_eq!(lines.iter().filter(|line| line.contains("said by the script")).count(), 3);
@@ -96,6 +97,6 @@ mod tests {
         (0..WAITING + 500).for_each(|_| send(message(Level::Info, "x")));
         let lines = messages.take();
         assert_eq!(lines.len(), WAITING + 1);
-        assert!(lines[WAITING].contains("500 more"), "{}", lines[WAITING]);
+        assert!(lines[WAITING].1.contains("500 more"), "{}", lines[WAITING].1);
     }
 }

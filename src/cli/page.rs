@@ -3,14 +3,15 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::args::PageArgs;
 use super::control_file::ControlFile;
 use super::output;
-use crate::RunHandle;
-use crate::metrics::IntervalTaker;
+use crate::metrics::{IntervalTaker, Mark};
 use crate::plan::RunRecord;
-use crate::web::{Launcher, LivePage, PageSettings};
+use crate::web::{Launcher, LivePage, LogLevel, PageSettings};
+use crate::{Level, RunHandle};
 
 /// Where the page is unless it is said otherwise: Locust's port.
 const DEFAULT_ADDRESS: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8089);
@@ -68,6 +69,22 @@ impl Page {
     pub(super) fn begin(&self, run: &RunHandle, taker: IntervalTaker, folder: &Path) {
         self.control.write_in(folder);
         self.page.begin(run, taker, folder);
+    }
+
+    /// Shows what the run says on the terminal, at this time of its load.
+    pub(super) fn say(&self, level: Level, at: Duration, text: &str) {
+        let level = match level {
+            Level::Debug => LogLevel::Debug,
+            Level::Info => LogLevel::Info,
+            Level::Warning => LogLevel::Warning,
+            Level::Error => LogLevel::Error,
+        };
+        self.page.say(level, at, text);
+    }
+
+    /// Shows a moment that is marked on the timeline.
+    pub(super) fn mark(&self, mark: &Mark) {
+        self.page.say(LogLevel::Mark, mark.at, &mark.text);
     }
 
     /// Shows what came of it.

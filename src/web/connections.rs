@@ -3,7 +3,7 @@
 //! Load tests need descriptors and memory themselves, so a page never takes more than its share.
 
 use std::future::Future;
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -25,7 +25,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// How long to wait when the system gives no connection, for lack of descriptors.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-/// Accepts up to [`MOST`] connections and closes what comes beyond.
+/// What a connection without a place gets.
+const REFUSAL: &str = "HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\nconnection: close\r\n\
+    content-type: application/json\r\ncontent-length: 70\r\n\r\n\
+    {\"error\":\"too many connections; close some of the other pages first\"}\n";
+
+/// Accepts up to [`MOST`] connections; what comes beyond is told so and closed.
 pub(super) struct Door {
     listener: TcpListener,
     places: Arc<Semaphore>,
@@ -45,8 +50,10 @@ impl Listener for Door {
         loop {
             match self.listener.accept().await {
                 Ok((stream, address)) => {
-                    // Without a place the stream is dropped, and so closed.
-                    let Ok(place) = self.places.clone().try_acquire_owned() else { continue };
+                    let Ok(place) = self.places.clone().try_acquire_owned() else {
+                        refuse(stream);
+                        continue;
+                    };
                     // Events are small, and each is awaited.
                     let _ = stream.set_nodelay(true);
                     let patience = Box::pin(sleep(PATIENCE));
@@ -60,6 +67,14 @@ impl Listener for Door {
     fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
+}
+
+/// Says why, as far as that takes no waiting.
+fn refuse(stream: TcpStream) {
+    let Ok(mut stream) = stream.into_std() else { return };
+    // What is not read would turn the answer into a reset. Who does not get it sees a closed connection.
+    let _ = stream.read(&mut [0; 4096]);
+    let _ = stream.write(REFUSAL.as_bytes());
 }
 
 /// A connection that ends when nothing moves on it.

@@ -1,19 +1,20 @@
 //! The page of a process: its server on a thread of its own, and what the process tells it.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 
 use super::connections::Door;
 use super::guard::{Guard, random_token};
 use super::hub::Hub;
 use super::launcher::Launcher;
-use super::live::LiveRun;
+use super::live::{LiveRun, LogLevel};
 use super::server::{Site, router};
 use crate::metrics::IntervalTaker;
 use crate::plan::RunRecord;
@@ -21,6 +22,10 @@ use crate::run::RunHandle;
 
 /// How long viewers get to take the last state of the page, and its report, when the process is about to end.
 const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Most connections that the system holds until they are accepted. The usual 128 make somebody who knocks while a chart is
+/// drawn wait for a second.
+const QUEUE: u32 = 4096;
 
 /// How often it is looked whether they are done.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
@@ -52,20 +57,22 @@ impl LivePage {
     /// # Errors
     /// When the address is not free, or is none of this machine.
     pub fn open(settings: &PageSettings, launcher: Option<Arc<dyn Launcher>>) -> io::Result<LivePage> {
-        let listener = TcpListener::bind(settings.address)?;
-        listener.set_nonblocking(true)?;
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
+        let listener = {
+            // Sockets belong to the runtime in which they are made.
+            let _inside = runtime.enter();
+            listen(settings.address)?
+        };
         let address = listener.local_addr()?;
         let is_closed = settings.token.is_some() || !address.ip().is_loopback();
         let token = settings.token.clone().unwrap_or_else(random_token);
         let hub = Arc::new(Hub::new(launcher, &settings.results_dir));
         let site = Site { hub: hub.clone(), guard: Guard::new(token.clone(), is_closed, address) };
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()?;
         let (stop, stopped) = oneshot::channel();
         let followed = hub.clone();
         let serve = move || {
             let served = async {
-                let listener = tokio::net::TcpListener::from_std(listener)?;
                 let server = axum::serve(Door::new(listener), router(Arc::new(site)));
                 tokio::select! {
                     ended = server => ended,
@@ -102,6 +109,13 @@ impl LivePage {
         self.hub.begin(LiveRun::new(run, taker, folder.to_owned()));
     }
 
+    /// Adds to the log of the run what it says at this time of its load.
+    pub fn say(&self, level: LogLevel, at: Duration, text: &str) {
+        if let Some(run) = self.hub.run() {
+            run.log().say(level, at, text);
+        }
+    }
+
     /// Shows what came of it.
     pub fn finish(&self, record: &RunRecord) {
         if let Some(run) = self.hub.run() {
@@ -117,6 +131,15 @@ impl LivePage {
             waited += LOOK_EVERY;
         }
     }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A page that has just been closed does not keep the next one from the same port. Windows would let two have it.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(QUEUE)
 }
 
 impl Drop for LivePage {

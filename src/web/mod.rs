@@ -18,6 +18,7 @@ mod runs;
 mod server;
 
 pub use launcher::{Editor, Launcher, Refusal};
+pub use live::LogLevel;
 pub use live_page::{LivePage, PageSettings};
 pub use monitor::serve_monitor;
 pub use runs::CONTROL_FILE;

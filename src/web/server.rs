@@ -61,6 +61,7 @@ pub(super) fn router(site: Arc<Site>) -> Router {
         .route("/api/v1/status", get(status))
         .route("/api/v1/snapshot", get(snapshot))
         .route("/api/v1/history", get(seconds))
+        .route("/api/v1/log", get(log))
         .route("/api/v1/events", get(stream))
         .route("/api/v1/runs", get(all_runs))
         .route("/api/v1/runs/{id}", get(one_run))
@@ -174,13 +175,19 @@ async fn snapshot(State(site): Shared) -> Response {
 }
 
 async fn seconds(State(site): Shared, uri: Uri) -> Response {
+    since(&site, &uri, |run, since| history(&run.record(), usize::try_from(since).unwrap_or(usize::MAX)))
+}
+
+async fn log(State(site): Shared, uri: Uri) -> Response {
+    since(&site, &uri, |run, since| run.log().since(since))
+}
+
+/// What is new since the number in the query.
+fn since(site: &Site, uri: &Uri, read: impl FnOnce(&LiveRun, u64) -> Value) -> Response {
     let Some(run) = site.hub.run() else { return no_run() };
-    match query(&uri, "since").map(|text| text.parse()).transpose() {
-        Ok(since) => as_json(&history(&run.record(), since.unwrap_or(0))),
-        Err(_) => problem(
-            StatusCode::BAD_REQUEST,
-            "since is the number of a row, as 'next' in the last answer gave it",
-        ),
+    match query(uri, "since").map(|text| text.parse()).transpose() {
+        Ok(since) => as_json(&read(&run, since.unwrap_or(0))),
+        Err(_) => problem(StatusCode::BAD_REQUEST, "since is a number, as 'next' in the last answer gave it"),
     }
 }
 

@@ -82,6 +82,50 @@ const checks = {
     await picture(viewer, "form");
   },
 
+  async "scenarios are boxes with weights, and the names that are typed are the same choice"() {
+    const script = await viewer.value(`document.querySelector('[name="script"]').value`);
+    assert.ok(await viewer.value(`document.querySelector("#scenarios").hidden`), "one scenario is no choice");
+    const choose = async (name) => {
+      await viewer.value(`(() => { const select = document.querySelector('[name="script"]'); select.value = ${JSON.stringify(name)}; select.dispatchEvent(new Event("change", { bubbles: true })); })()`);
+    };
+    await choose("users.rhai");
+    await until("its scenarios", () => viewer.value(`!document.querySelector("#scenarios").hidden`));
+    await fill(viewer, "host", target);
+    await fill(viewer, "users", "9");
+    await until("all of them", async () => /browse \(6\), buy \(2\), admin \(1\)/.test(await text(viewer, "#plan-note")));
+    const box = (name) => `[...document.querySelectorAll("#scenarios [type=checkbox]")].find((box) => box.value === "${name}")`;
+    await viewer.value(`${box("admin")}.click()`);
+    await until("two of them", async () => /up to 9 users · .* · browse \(7\), buy \(2\) ·/.test(await text(viewer, "#plan-note")));
+    assert.equal(await viewer.value(`document.querySelector('[name="scenario"]').value`), "browse,buy");
+    await fill(viewer, "weight.buy", "9");
+    await until("another weight", async () => /--scenario=browse,buy.*--weight=buy=9|--weight=buy=9.*--scenario=browse,buy/.test(await text(viewer, "#command")));
+    assert.match(await text(viewer, "#plan-note"), /browse \(2\), buy \(7\)/);
+    assert.deepEqual(await violations(viewer), []);
+    await viewer.value(`document.querySelector("#scenarios").scrollIntoView({ block: "center" })`);
+    await picture(viewer, "scenarios");
+    await viewer.width(400, 900);
+    await viewer.theme("dark");
+    assert.ok((await viewer.value("document.documentElement.scrollWidth")) <= 400, "no sideways scrolling at 400 px");
+    await viewer.value(`document.querySelector("#scenarios").scrollIntoView({ block: "center" })`);
+    await picture(viewer, "scenarios-narrow-dark");
+    await viewer.width(1280, 900);
+    await viewer.theme("light");
+    await fill(viewer, "scenario", "buy");
+    assert.deepEqual(await viewer.value(`["browse", "buy", "admin"].map((name) => [...document.querySelectorAll("#scenarios [type=checkbox]")].find((box) => box.value === name).checked)`), [false, true, false]);
+    await viewer.value(`${box("buy")}.click()`);
+    assert.equal(await viewer.value(`${box("buy")}.checked`), true, "one of them stays");
+    await viewer.value(`${box("browse")}.click()`);
+    await viewer.value(`${box("admin")}.click()`);
+    assert.equal(await viewer.value(`document.querySelector('[name="scenario"]').value`), "", "all of them need no names");
+    // What was typed is there again.
+    await choose(script);
+    await until("the first script", async () => (await text(viewer, "#command")).includes(script));
+    await choose("users.rhai");
+    await until("the weight of before", async () => /--weight=buy=9/.test(await text(viewer, "#command")));
+    await choose(script);
+    await until("the first script again", async () => (await text(viewer, "#command")).includes(script));
+  },
+
   async "the editor marks what is wrong, shows the reference, and saves"() {
     const inside = (script) => viewer.value(`(() => { const root = document.querySelector("#editor").shadowRoot; ${script} })()`);
     await until("the script", async () => /insights/.test(await inside("return root.querySelector('.cm-content').textContent")));
@@ -120,6 +164,9 @@ const checks = {
     await until("other tiles", async () => (await text(viewer, "[data-part=top]")) !== shown);
     await until("charts", () => viewer.value(`document.querySelectorAll("#timeline figure svg[role=img]").length >= 5`));
     assert.ok(await viewer.value(`document.querySelector("#start").hidden`), "the form is away");
+    await until("the log", async () => /first failed request: /.test(await text(viewer, "#log-lines")));
+    await until("a line of the script", async () => /\[vu \d+, iteration \d+\] shop: <b>open<\/b>/.test(await text(viewer, "#log-lines")));
+    assert.equal(await viewer.value(`document.querySelector("#log-lines b b")`), null, "text is no markup");
     await picture(viewer, "running");
   },
 
@@ -130,6 +177,10 @@ const checks = {
     await click(viewer, "[data-do=pause]");
     await until("a pause", async () => (await state(viewer)) === "paused");
     assert.equal(await text(viewer, "[data-do=pause]"), "Resume");
+    await until("a mark in the log", () => viewer.value(`document.querySelectorAll("#log-lines .mark").length >= 2`));
+    await viewer.value(`document.querySelector("#log-few").click()`);
+    assert.ok(await viewer.value(`document.querySelector("#log-lines .mark").offsetHeight === 0 && document.querySelector("#log-lines .warning").offsetHeight > 0`));
+    await viewer.value(`document.querySelector("#log-few").click()`);
     await click(viewer, "[data-do=pause]");
     await until("load again", async () => (await state(viewer)) === "running");
   },
@@ -141,7 +192,19 @@ const checks = {
     const wide = await late.value("document.documentElement.scrollWidth");
     assert.ok(wide <= 400, `${wide} px at 400 px`);
     assert.deepEqual(await violations(late), []);
+    const lines = (page) => page.value(`[...document.querySelectorAll("#log-lines span")].map((line) => line.textContent)`);
+    const [seen, known] = [await lines(late), await lines(viewer)];
+    assert.deepEqual(seen.slice(0, 3), known.slice(0, 3), "the log from its beginning");
+    const atEnd = "(() => { const list = document.querySelector('#log-lines'); return list.scrollHeight - list.scrollTop - list.clientHeight < 9; })()";
+    assert.ok(await late.value(atEnd), "the newest line is in view");
     await picture(late, "narrow-dark");
+    if (pictures) {
+      await late.value(`document.querySelector("#log").scrollIntoView({ block: "center", behavior: "instant" })`);
+      await picture(late, "log-narrow-dark");
+      await viewer.value(`document.querySelector("#log").scrollIntoView({ block: "center", behavior: "instant" })`);
+      await picture(viewer, "log");
+      await viewer.value("scrollTo(0, 0)");
+    }
     assert.deepEqual(late.messages, []);
     await late.send("Page.navigate", { url: "about:blank" });
   },
@@ -185,6 +248,7 @@ const checks = {
       return (await fetch("api/v1/runs/" + run.id + "/report")).text();
     })()`);
     const inReport = [...report.matchAll(/<section (?:id|class)="([^"]*)"/g)].map((match) => match[1]);
+    assert.ok(await viewer.value(`document.querySelector("#parts").nextElementSibling.id === "log" && !document.querySelector("#log").hidden`), "the log is below the report");
     assert.deepEqual(sections, inReport.filter((id) => id !== "last-runs"), "the same sections as the report's");
     assert.deepEqual(await violations(viewer), []);
     await picture(viewer, "finished");

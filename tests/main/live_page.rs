@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
 
 use serde_json::Value;
 
@@ -337,29 +336,63 @@ fn strangers_are_refused_and_the_run_goes_on() {
     if stream.read_to_string(&mut answer).is_ok() {
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 413"), "{answer}");
     }
-    // More connections than there are places: those beyond are closed, and free places come back.
-    let many: Vec<_> = (0..300).filter_map(|_| TcpStream::connect(&page.address).ok()).collect();
-    std::thread::sleep(Duration::from_millis(100));
-    drop(many);
-    let mut answered = false;
-    wait_until("an answer after all those connections", || {
-        answered = answered
-            || TcpStream::connect(&page.address).is_ok_and(|mut stream| {
-                let request = format!(
-                    "GET /api/v1/status HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n",
-                    page.address
-                );
-                let mut text = String::new();
-                stream.write_all(request.as_bytes()).is_ok()
-                    && stream.read_to_string(&mut text).is_ok()
-                    && text.contains("running")
-            });
-        answered
-    });
     let own = format!("origin: http://{}", page.address);
     assert_eq!(page.call(stop, &[&cookie, &own], "").status, 200, "our own page may");
     let output = page.running.wait().expect_code(0);
     assert_eq!(output.run_dir().json()["total"]["requests"], server.total());
+}
+
+/// Connections that are held open against a page.
+const MANY: u64 = 10_000;
+
+#[test]
+fn ten_thousand_connections_are_refused_in_order_and_the_run_goes_on() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("wait(constant(0.02)); fn iteration() { http::get(\"/ok\"); }");
+    let page = Page::run(&sandbox, &server, &["-u", "2", "-r", "100"]);
+    server.wait_for_hits("/ok", 1);
+    // This process needs some itself, and other tests run in it.
+    let limit = rlimit::increase_nofile_limit(2 * MANY).unwrap_or(1_024);
+    let many = MANY.min(limit.saturating_sub(2_000).max(limit / 2));
+    if many < MANY {
+        println!("only {many} connections: no more than {limit} files can be opened here");
+    }
+    let mut events = page.events(None);
+    events.next().unwrap();
+    let connect =
+        || -> Vec<TcpStream> { (0..many / 2).map(|_| TcpStream::connect(&page.address).unwrap()).collect() };
+    let held: Vec<TcpStream> = std::thread::scope(|scope| {
+        let halves = [scope.spawn(connect), scope.spawn(connect)];
+        halves.into_iter().flat_map(|half| half.join().unwrap()).collect()
+    });
+    held.iter().for_each(|stream| stream.set_nonblocking(true).unwrap());
+    let is_answered = |stream: &&TcpStream| stream.peek(&mut [0]).is_ok();
+    // The viewer has a place too. Nobody asked anything, so who has an answer was refused.
+    let places = 128 - 1;
+    wait_until("all beyond the places refused", || {
+        held.iter().filter(is_answered).count() as u64 >= many - places
+    });
+    for mut stream in held.iter().filter(is_answered) {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 503 ") && text.ends_with("first\"}\n"), "{text}");
+    }
+    let refused = page.get("/api/v1/status");
+    assert!(refused.status == 503 && refused.json()["error"].is_string(), "{}", refused.body);
+    // Whoever was there before still sees the run, which goes on.
+    let before = server.total();
+    while events.next().expect("the viewer keeps its place").1["status"]["requests"].as_u64() <= Some(before)
+    {
+    }
+    drop(held);
+    wait_until("places again", || page.get("/api/v1/status").status == 200);
+    assert_eq!(page.post("/api/v1/stop", "").status, 200);
+    let output = page.running.wait().expect_code(0);
+    let json = output.run_dir().json();
+    assert_eq!(
+        (&json["total"]["requests"], json["total"]["failures"].as_u64()),
+        (&server.total().into(), Some(0))
+    );
 }
 
 #[test]
@@ -602,4 +635,185 @@ fn an_address_in_use_is_said_before_the_load() {
     let output = sandbox.run_against(&server.url(), &["--web", "--web-address", &port, "-i", "1"]);
     output.expect_stderr(&["cannot serve the live page", "--web-address"]).expect_code(104);
     assert_eq!(server.total(), 0);
+}
+
+#[test]
+fn the_log_of_the_page_has_what_the_terminal_says() {
+    let server = Server::start();
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "test.rhai",
+        r#"
+        let key = secret::get("KEY");
+        wait(constant(0.1));
+        fn setup() { print("set up"); }
+        fn iteration() {
+            http::get("/status/500");
+            if vu::iteration() == 1 {
+                print("hello\nthere \u001b[31m" + key);
+                log::warn("careful");
+                log::error("it says");
+                debug("detail");
+                throw "broken";
+            }
+            print("again");
+        }
+        "#,
+    );
+    let url = server.url();
+    let usual = ["run", "test.rhai", "-H", &url, "--web", "--web-address", "0", "--color", "always"];
+    let running = sandbox.start_with(&usual, &[("KEY", "hush-hush-1")]);
+    let control = control(&sandbox);
+    let address = control["url"].as_str().unwrap().trim_start_matches("http://").to_owned();
+    let page = Page { running, address, token: control["token"].as_str().unwrap().to_owned() };
+    let log = |since: u64| page.get(&format!("/api/v1/log?since={since}")).json();
+    let lines = || log(0)["lines"].as_array().unwrap().clone();
+    // Somebody who comes late has all of it.
+    wait_until("repeats, folded", || {
+        lines()
+            .iter()
+            .any(|line| line["text"].as_str().unwrap().ends_with("again") && line["level"] == "info")
+    });
+    page.post("/api/v1/control", r#"{"users": 3}"#);
+    wait_until("a mark", || lines().iter().any(|line| line["level"] == "mark"));
+    let found = |level: &str, text: &str| {
+        let is = |line: &Value| line["level"] == level && line["text"].as_str().unwrap().contains(text);
+        assert!(lines().iter().any(is), "{level} {text}: {:#?}", lines());
+    };
+    found("info", "set up");
+    found("info", "hello\nthere ␛[31m***");
+    found("warning", "warning: [vu 1, iteration 1] careful");
+    found("error", "error: [vu 1, iteration 1] it says");
+    found("debug", "debug: ");
+    found("error", "script error: test.rhai:12:17: broken");
+    found("warning", "first failed request: status 500  GET /status/500");
+    found("mark", "3");
+    let next = log(0)["next"].as_u64().unwrap();
+    assert!(log(next)["lines"].as_array().unwrap().iter().all(|line| line["number"].as_u64() >= Some(next)));
+    assert_eq!(page.get("/api/v1/log?since=-1").status, 400);
+    assert!(page.get("/api/v1/status").json()["log_next"].as_u64() >= Some(next));
+    let all = lines();
+    page.post("/api/v1/stop", "");
+    let output = page.running.wait();
+    assert!(!format!("{all:?}").contains("hush-hush-1"));
+    // A log for a file says only every ten seconds that the machine is busy.
+    let is_busy = |text: &str| text.contains("takes the CPU") || text.contains("is saturated");
+    let said = |line: &&Value| line["level"] != "mark" && !is_busy(line["text"].as_str().unwrap());
+    for line in all.iter().filter(said) {
+        for text in line["text"].as_str().unwrap().lines() {
+            assert!(output.stderr.lines().any(|shown| shown == text), "{text:?} in {}", output.shown());
+        }
+    }
+}
+
+#[test]
+fn a_page_that_starts_runs_has_a_log_for_each() {
+    let server = Server::start();
+    let sandbox =
+        Sandbox::with("fn iteration() { print(\"mine is \" + vu::iteration()); http::get(\"/ok\"); }");
+    let page = waiting_page(&sandbox, &[]);
+    assert_eq!(page.look("/api/v1/log").status, 404, "no run has said anything yet");
+    let form = format!(r#"{{"script": "test.rhai", "host": "{}", "iterations": 2}}"#, server.url());
+    for _ in 0..2 {
+        wait_until("a run", || page.post("/api/v1/start", &form).status == 200);
+        wait_until("the end", || page.look("/api/v1/status").json()["state"] == "finished");
+        let log = page.look("/api/v1/log").json();
+        let texts: Vec<&str> =
+            log["lines"].as_array().unwrap().iter().map(|line| line["text"].as_str().unwrap()).collect();
+        assert_eq!(texts.len(), 2, "{texts:?}");
+        assert!(texts[0].ends_with("mine is 1") && texts[1].ends_with("mine is 2"), "{texts:?}");
+    }
+    page.running.signal("INT");
+    page.running.wait().expect_code(0);
+}
+
+#[test]
+fn a_flood_of_messages_is_cut_on_the_page_too() {
+    let server = Server::start();
+    let sandbox = Sandbox::with(
+        r#"fn iteration() { http::get("/ok"); let x = "x"; x.pad(200, "x"); for n in 0..3000 { print("line " + n + x); } sleep(0.05); }"#,
+    );
+    let page = Page::run(&sandbox, &server, &["-u", "2", "-r", "100"]);
+    wait_until("lines beyond those that are kept", || {
+        page.get("/api/v1/log").json()["dropped"].as_u64().unwrap_or(0) > 1_000
+    });
+    let answer = page.get("/api/v1/log");
+    assert!(answer.body.len() < 500_000, "{} bytes", answer.body.len());
+    assert!(answer.json()["lines"].as_array().unwrap().len() <= 1_000);
+    page.post("/api/v1/stop", "");
+    page.running.wait();
+}
+
+#[test]
+fn scenarios_are_chosen_and_weighed_in_the_form() {
+    let server = Server::start();
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "test.rhai",
+        r#"
+        scenario("browse", #{ exec: "get", weight: 3, wait: constant(0.05) });
+        scenario("buy a=b", #{ exec: "get", wait: constant(0.05) });
+        scenario("admin", #{ exec: "get", fixed_count: 1, wait: constant(0.05) });
+        scenario("nightly", #{ exec: "get", executor: "per-vu-iterations", iterations: 2 });
+        fn get() { http::get("/" + vu::scenario()); }
+        "#,
+    );
+    let page = waiting_page(&sandbox, &[]);
+    let form = page.look("/api/v1/form?script=test.rhai").json();
+    let expected = serde_json::json!([
+        { "name": "browse", "weight": 3.0, "load": null },
+        { "name": "buy a=b", "weight": 1.0, "load": null },
+        { "name": "admin", "weight": null, "load": "1 user" },
+        { "name": "nightly", "weight": null, "load": "per-vu-iterations" },
+    ]);
+    assert_eq!(form["scenarios"], expected);
+    let host = server.url();
+    let plan = |rest: &str| {
+        let body = format!(r#"{{"script": "test.rhai", "host": "{host}", "run_time": "1h", {rest}}}"#);
+        page.post("/api/v1/plan", &body)
+    };
+    let users = |answer: &Answer| -> Vec<(String, u64)> {
+        let json = answer.json();
+        let scenarios = json["scenarios"].as_array().unwrap_or_else(|| panic!("{json}")).clone();
+        let pair = |one: &Value| (one["name"].as_str().unwrap().to_owned(), one["users"].as_u64().unwrap());
+        scenarios.iter().map(pair).collect()
+    };
+    let named = |pairs: &[(&str, u64)]| -> Vec<(String, u64)> {
+        pairs.iter().map(|(name, users)| ((*name).to_owned(), *users)).collect()
+    };
+    let two = r#""scenario": "browse,buy a=b", "users": 8"#;
+    assert_eq!(users(&plan(two)), named(&[("browse", 6), ("buy a=b", 2)]));
+    let weighed = plan(&format!(r#"{two}, "weight": {{ "browse": 1, "buy a=b": "3" }}"#));
+    assert_eq!(users(&weighed), named(&[("browse", 2), ("buy a=b", 6)]));
+    let command = weighed.json()["command"].as_str().unwrap().to_owned();
+    assert!(command.contains("--weight=browse=1") && command.contains("'--weight=buy a=b=3'"), "{command}");
+    let summary = weighed.json()["summary"].as_str().unwrap().to_owned();
+    assert_eq!(summary, "up to 8 users · over 1:00:00 · browse (2), buy a=b (6) · no thresholds");
+    let none = plan(&format!(r#"{two}, "weight": {{ "browse": 0 }}"#));
+    assert_eq!(users(&none), named(&[("browse", 0), ("buy a=b", 8)]), "0 gets nobody");
+    let rate = plan(r#""scenario": ["browse", "buy a=b"], "rate": "100", "weight": { "browse": 1 }"#).json();
+    assert_eq!((&rate["scenarios"][0]["share"], &rate["scenarios"][1]["share"]), (&0.5.into(), &0.5.into()));
+    assert!(rate["summary"].as_str().unwrap().starts_with("up to 100 iterations/s · "), "{rate}");
+    for (rest, words) in [
+        (r#""weight": { "brows": 2 }"#, "'brows'"),
+        (r#""weight": { "admin": 2 }"#, "fixed_count"),
+        (r#""weight": { "nightly": 2 }"#, "executor"),
+        (r#""weight": { "browse": -1 }"#, "0 or more"),
+        (r#""weight": { "browse": "many" }"#, "0 or more"),
+        (r#""weight": 3"#, "NAME=N"),
+        (r#""scenario": "nosuch""#, "no scenario 'nosuch'"),
+    ] {
+        let answer = plan(rest);
+        assert!(answer.status == 422 && answer.body.contains(words), "{rest}: {}", answer.body);
+    }
+    let body = format!(
+        r#"{{"script": "test.rhai", "host": "{host}", "run_time": "1s", "spawn_rate": 100, "users": 4,
+            "scenario": "browse,buy a=b", "weight": {{ "browse": 0 }}}}"#
+    );
+    assert_eq!(page.post("/api/v1/start", &body).status, 200);
+    wait_until("the end", || page.look("/api/v1/status").json()["state"] == "finished");
+    assert_eq!((server.hits("/browse"), server.hits("/admin"), server.hits("/nightly")), (0, 0, 0));
+    assert!(server.hits("/buy%20a=b") > 0, "{}", server.total());
+    page.running.signal("INT");
+    page.running.wait().expect_code(0);
 }

@@ -82,7 +82,7 @@ impl Sandbox {
         self.start_with(arguments, &[])
     }
 
-    fn start_with<S: AsRef<OsStr>>(&self, arguments: &[S], variables: &[(&str, &str)]) -> Running {
+    pub(crate) fn start_with<S: AsRef<OsStr>>(&self, arguments: &[S], variables: &[(&str, &str)]) -> Running {
         let mut command = self.command(arguments);
         command.envs(variables.iter().copied());
         self.attach(command.spawn().unwrap())

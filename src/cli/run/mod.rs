@@ -19,9 +19,9 @@ pub(in crate::cli) use self::agents::tell_command;
 use self::each::run_each;
 use self::ending::{Ended, Ending};
 use self::files::{Files, results_dir};
-pub(super) use self::planned::planned;
+pub(super) use self::planned::{PlannedScenario, planned};
 use self::refused::Refused;
-use self::session::Session;
+use self::session::{Session, Told};
 pub(super) use self::trial::tried_once;
 use super::alerts::Alerts;
 use super::args::{OutputArgs, RunArgs};
@@ -222,7 +222,7 @@ fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result
         messages,
         alerts,
         around,
-        has_told_failure: false,
+        told: Told::default(),
     };
     let ran = event_loop.block_on(session.run(prepared, cluster));
     // Not waiting for what it may still do aside, such as looking up a name.

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Around;
 use super::files::Files;
@@ -18,8 +18,8 @@ use crate::cli::signals::Signals;
 use crate::cluster::Cluster;
 use crate::metrics::Snapshot;
 use crate::plan::RunInfo;
-use crate::report::first_failure;
-use crate::{Prepared, Report, RunError, RunHandle};
+use crate::report::{first_failure, generator_warning};
+use crate::{Level, Prepared, Report, RunError, RunHandle};
 
 /// How often messages from scripts are looked for.
 const MESSAGES_EVERY: Duration = Duration::from_millis(100);
@@ -40,8 +40,27 @@ pub(super) struct Session<'a> {
     pub(super) messages: Messages,
     pub(super) alerts: Alerts,
     pub(super) around: Around<'a>,
-    /// The first failed request has been shown: it says at once what may be wrong with all of them.
-    pub(super) has_told_failure: bool,
+    pub(super) told: Told,
+}
+
+/// What has been told of a run, because it is told once.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// The first failed request: it says at once what may be wrong with all of them.
+    failure: bool,
+    /// That the generator is the bottleneck.
+    generator: bool,
+    /// How many of its marks.
+    marks: usize,
+    /// Time of the load, and when it was that.
+    at: Option<(Duration, Instant)>,
+}
+
+impl Told {
+    /// Time of the load by now, as far as it is known.
+    fn now(&self) -> Duration {
+        self.at.map_or(Duration::ZERO, |(at, then)| at + then.elapsed())
+    }
 }
 
 impl<'a> Session<'a> {
@@ -107,7 +126,8 @@ impl<'a> Session<'a> {
                     }
                     stops += 1;
                     if stops == 1 {
-                        progress.message("stopping: waiting for running iterations; repeat to stop at once");
+                        let text = "stopping: waiting for running iterations; repeat to stop at once";
+                        self.tell(&progress, Level::Warning, text);
                     }
                 }
                 key = keys.next() => {
@@ -117,10 +137,13 @@ impl<'a> Session<'a> {
                     }
                     progress.hint(wishes.hint());
                 }
-                _ = messages_due.tick() => self.messages.take().iter().for_each(|line| progress.message(line)),
+                _ = messages_due.tick() => self.tell_messages(&progress),
             }
         };
-        self.messages.take().iter().for_each(|line| progress.message(line));
+        self.tell_messages(&progress);
+        if let Ok(report) = &result {
+            self.show_on_page(report.snapshot());
+        }
         // Before anything else is printed: the terminal is as it was.
         drop(keys);
         progress.finish();
@@ -134,19 +157,58 @@ impl<'a> Session<'a> {
     }
 
     fn show(&mut self, progress: &mut Progress, info: &RunInfo, snapshot: &Arc<Snapshot>) {
+        self.told.at = Some((snapshot.elapsed, Instant::now()));
         progress.update(info, snapshot, info.planned);
-        if !self.has_told_failure
-            && self.progress_kind() != ProgressKind::Off
+        if !self.told.failure
             && let Some(failure) =
                 first_failure(snapshot, look_on(&self.output, std::io::stderr().is_terminal()))
         {
-            progress.message(&failure);
-            self.has_told_failure = true;
+            if self.progress_kind() != ProgressKind::Off {
+                progress.message(&failure);
+            }
+            self.say(Level::Warning, &failure);
+            self.told.failure = true;
         }
         if let Some(problem) = self.files.update(snapshot) {
-            progress.message(&format!("warning: {problem}; the run goes on"));
+            self.tell(progress, Level::Warning, &format!("warning: {problem}; the run goes on"));
         }
-        self.alerts.look(info, snapshot).iter().for_each(|problem| progress.message(problem));
+        for problem in self.alerts.look(info, snapshot) {
+            self.tell(progress, Level::Warning, &problem);
+        }
+        // What was said before this snapshot stands before the marks in it.
+        self.tell_messages(progress);
+        self.show_on_page(snapshot);
+    }
+
+    /// Says something on the terminal, and in the log of the page.
+    fn tell(&self, progress: &Progress, level: Level, text: &str) {
+        progress.message(text);
+        self.say(level, text);
+    }
+
+    fn tell_messages(&mut self, progress: &Progress) {
+        for (level, text) in self.messages.take() {
+            self.tell(progress, level, &text);
+        }
+    }
+
+    fn say(&self, level: Level, text: &str) {
+        if let Some(page) = self.around.page {
+            page.say(level, self.told.now(), text);
+        }
+    }
+
+    /// Adds what the live block shows by itself to the log of the page.
+    fn show_on_page(&mut self, snapshot: &Snapshot) {
+        let Some(page) = self.around.page else { return };
+        snapshot.marks.iter().skip(self.told.marks).for_each(|mark| page.mark(mark));
+        self.told.marks = snapshot.marks.len();
+        if !self.told.generator
+            && let Some(warning) = generator_warning(snapshot, look_on(&self.output, false))
+        {
+            self.told.generator = true;
+            self.say(Level::Warning, &format!("warning: {warning}"));
+        }
     }
 
     fn progress_kind(&self) -> ProgressKind {

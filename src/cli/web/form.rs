@@ -12,7 +12,7 @@ use crate::text::{did_you_mean, shell_word};
 use crate::web::Refusal;
 
 /// Keys of the form, which are flags with `_` for `-`.
-const FLAGS: [&str; 26] = [
+const FLAGS: [&str; 27] = [
     "host",
     "users",
     "spawn_rate",
@@ -29,6 +29,7 @@ const FLAGS: [&str; 26] = [
     "time_scale",
     "find_capacity",
     "scenario",
+    "weight",
     "tags",
     "exclude_tags",
     "threshold",
@@ -98,7 +99,7 @@ fn push(arguments: &mut Vec<String>, key: &str, value: &Value) -> Result<(), Ref
                 push(arguments, key, value)?;
             }
         }
-        Value::Object(pairs) if ["param", "env", "tag"].contains(&key) => {
+        Value::Object(pairs) if ["param", "env", "tag", "weight"].contains(&key) => {
             arguments.extend(pairs_of(key, &flag, pairs)?);
         }
         Value::Bool(_) | Value::Object(_) => {

@@ -12,9 +12,11 @@ use super::editor::ScriptEditor;
 use super::form::{self, Form};
 use crate::cli::args::{Cli, ClusterArgs, Command, RunArgs, WebArgs};
 use crate::cli::page::Page;
+use crate::cli::run::PlannedScenario;
 use crate::cli::{config_file, output, run};
 use crate::cluster::Coordinator;
-use crate::plan::Options;
+use crate::plan::{Options, ScenarioPlan};
+use crate::text::format::round;
 use crate::web::{Editor, Launcher, Refusal};
 use crate::{LoadTest, Param};
 
@@ -118,9 +120,11 @@ impl Launcher for PageLauncher {
         let test = self.test(script)?;
         let wrong = |error: crate::RunError| Refusal::Wrong(error.to_string());
         let (params, options) = (test.params().map_err(wrong)?, test.declared_options().map_err(wrong)?);
+        let scenarios = test.declared_scenarios().map_err(wrong)?;
         Ok(json!({
             "script": script,
             "params": params.iter().map(param).collect::<Vec<_>>(),
+            "scenarios": scenarios.iter().map(scenario).collect::<Vec<_>>(),
             "defaults": defaults(&options),
         }))
     }
@@ -136,7 +140,8 @@ impl Launcher for PageLauncher {
             "is_asked": planned.load.is_asked,
             "columns": ["at_s", "users", "iterations_per_s"],
             "points": points,
-            "scenarios": planned.scenarios,
+            "scenarios": planned.scenarios.iter().map(planned_scenario).collect::<Vec<_>>(),
+            "summary": planned.summary(),
             "thresholds": planned.thresholds,
         }))
     }
@@ -186,6 +191,21 @@ fn param(param: &Param) -> Value {
         "default": param.default.as_ref().filter(|_| !param.secret),
         "required": param.default.is_none(),
     })
+}
+
+/// A scenario as the script declares it: its weight, or what else decides its load.
+fn scenario(scenario: &ScenarioPlan) -> Value {
+    let load = match (&scenario.executor, scenario.fixed_count) {
+        (Some(executor), _) => Some(executor.name().to_owned()),
+        (None, Some(count)) => Some(format!("{count} {}", if count == 1 { "user" } else { "users" })),
+        (None, None) => None,
+    };
+    json!({ "name": scenario.name, "weight": load.is_none().then_some(scenario.weight), "load": load })
+}
+
+fn planned_scenario(scenario: &PlannedScenario) -> Value {
+    let PlannedScenario { name, users, executor, share } = scenario;
+    json!({ "name": name, "users": users, "executor": executor, "share": share.map(|share| round(share, 4)) })
 }
 
 /// What the script says itself, as the form writes it.

@@ -1,12 +1,16 @@
 // The page of a run that goes on: takes its parts as they come, and steers it.
 (() => {
-  const { $, all, chosen } = page;
+  const { $, all, one, on, make, chosen } = page;
+  const { clock } = timeline;
   const startsRuns = "starts" in document.documentElement.dataset;
   const SIGNS = { waiting: "○", starting: "◌", running: "▶", paused: "❚❚", stopping: "◼", finished: "✓" };
   let status = { state: "connecting" };
   let isFrozen = false;
   let lastHeard = 0;
   let isOver = false;
+  const load = $("load-value");
+  // Somebody types another load; the next click on Stop stops.
+  let isChanged = false, isSure = false;
   // Parts that came while they could not be shown.
   const held = new Map();
 
@@ -27,7 +31,7 @@
     fresh.forEach((node, index) => (index < old.length ? morph(old[index], node) : from.append(node)));
     old.slice(fresh.length).forEach((node) => node.remove());
   };
-  const nameOfDetails = (details) => details.id || details.querySelector("summary")?.textContent;
+  const nameOfDetails = (details) => details.id || one("summary", details)?.textContent;
   const swap = (place, html) => {
     const fresh = place.cloneNode(false);
     fresh.innerHTML = html;
@@ -35,19 +39,14 @@
     const open = new Set(all("details[open]", place).map(nameOfDetails));
     all("details", fresh).filter((details) => open.has(nameOfDetails(details))).forEach((details) => { details.open = true; });
     // Charts get cursors and marks of their own, so they are taken as a whole.
-    if (place.querySelector("figure[data-left]") || fresh.querySelector("figure[data-left]")) {
+    if (one("figure[data-left]", place) || one("figure[data-left]", fresh)) {
       place.replaceChildren(...fresh.childNodes);
     } else {
       morph(place, fresh);
     }
   };
   // Parts come in their order the first time.
-  const placeOf = (name) => {
-    const place = document.createElement("div");
-    place.dataset.part = name;
-    $("parts").append(place);
-    return place;
-  };
+  const placeOf = (name) => make("div", $("parts"), { "data-part": name });
   const showParts = () => {
     if (isFrozen || timeline.isBusy) return;
     let hasCharts = false;
@@ -56,9 +55,9 @@
         page.figures = JSON.parse(html);
         continue;
       }
-      const place = document.querySelector(`[data-part="${name}"]`) ?? placeOf(name);
+      const place = one(`[data-part="${name}"]`) ?? placeOf(name);
       swap(place, html);
-      hasCharts ||= place.querySelector("figure[data-left]") !== null;
+      hasCharts ||= one("figure[data-left]", place) !== null;
     }
     if (hasCharts) timeline.take();
     if (held.size) links();
@@ -67,12 +66,11 @@
   const links = () => {
     const sections = all("main section[id]:not([hidden]) > h2").map((title) => [title.parentNode.id, title.textContent]);
     const nav = $("sections");
-    nav.hidden = sections.length === 0;
+    nav.hidden = !sections.length;
     const shown = all("a", nav).map((link) => link.hash.slice(1));
     if (sections.map(([id]) => id).join() === shown.join()) return;
-    const made = sections.map(([id, title]) => Object.assign(document.createElement("a"), { href: "#" + id, textContent: title }));
     all("a", nav).forEach((link) => link.remove());
-    nav.prepend(...made);
+    nav.prepend(...sections.map(([id, title]) => make("a", nav, { href: "#" + id }, title)));
   };
 
   // A row that somebody points at or has the focus in stays at its place.
@@ -81,14 +79,14 @@
     if (body && !chosen.order.has("endpoint-table")) chosen.order.set("endpoint-table", [...body.rows].map(page.nameOf));
     if (!body) chosen.order.delete("endpoint-table");
   };
-  document.addEventListener("pointerover", hold);
-  document.addEventListener("focusin", hold);
+  on(document, "pointerover", hold);
+  on(document, "focusin", hold);
 
-  const say = (text) => { if ($("said").textContent !== text) $("said").textContent = text; };
-  const tell = (problem) => {
-    $("closed").textContent = problem;
-    $("closed").hidden = !problem;
+  page.tell = (id, problem) => {
+    $(id).textContent = problem;
+    $(id).hidden = !problem;
   };
+  const tell = (problem) => page.tell("closed", problem);
   const text = (id, value) => { if ($(id).textContent !== value) $(id).textContent = value; };
 
   const showStatus = (now) => {
@@ -96,8 +94,11 @@
     status = now;
     const { run, state } = now;
     if (run?.id !== before.run?.id) {
-      document.querySelector("[data-part=top]").replaceChildren();
+      one("[data-part=top]").replaceChildren();
       $("parts").replaceChildren();
+      $("log-lines").replaceChildren();
+      $("log").hidden = true;
+      logged = 0;
       tell("");
       $("report").hidden = true;
     }
@@ -109,109 +110,121 @@
     text("state", `${sign} ${verdict ?? (now.stage && isOn ? `${state}: ${now.stage}` : state)}`);
     $("state").className = "state " + (now.verdict ? (now.verdict.passed ? "good" : "bad") : state);
     const planned = now.planned_s;
-    text("clock", run ? timeline.clock(now.elapsed_s) + (planned ? " / " + timeline.clock(planned) : "") : "");
-    const share = planned ? now.elapsed_s / planned : now.planned_iterations ? now.iterations / now.planned_iterations : null;
-    $("progress").hidden = share === null || !isOn;
-    $("progress").value = Math.min(1, share ?? 0);
+    text("clock", run ? clock(now.elapsed_s) + (planned ? " / " + clock(planned) : "") : "");
+    $("progress").hidden = (now.progress ?? null) === null || !isOn;
+    $("progress").value = now.progress ?? 0;
     text("users", run ? `${now.users} / ${now.users_target} users` : "");
     $("steer").hidden = !isOn;
     if ($("empty")) $("empty").hidden = Boolean(run);
     const byRate = now.load === "rate";
     text("load-name", byRate ? "Rate/s" : "Users");
-    if (document.activeElement !== $("load-value") && !$("load-value").dataset.changed) {
-      $("load-value").value = byRate ? Math.round(now.recent?.iterations_rate ?? 0) || "" : now.users_target ?? "";
+    if (document.activeElement !== load && !isChanged) {
+      load.value = byRate ? Math.round(now.recent?.iterations_rate ?? 0) || "" : now.users_target ?? "";
     }
-    const pause = document.querySelector("[data-do=pause]");
-    pause.textContent = state === "paused" ? "Resume" : "Pause";
-    document.querySelector("[data-do=next]").hidden = !now.has_stages;
-    const stop = document.querySelector("[data-do=stop]");
-    if (state === "stopping") stop.textContent = "Stop at once";
-    else if (!stop.dataset.asked) stop.textContent = "Stop";
+    one("[data-do=pause]").textContent = state === "paused" ? "Resume" : "Pause";
+    one("[data-do=next]").hidden = !now.has_stages;
+    one("[data-do=stop]").textContent = state === "stopping" ? "Stop at once" : isSure ? "Stop: sure?" : "Stop";
     document.title = run ? `${sign} ${run.name} · ${verdict ?? state}` : "rhaid";
-    if (state !== before.state || verdict !== before.verdict?.words) say(verdict ? `${verdict}: ${now.verdict.reason ?? ""}` : `The run is ${state}.`);
+    // Below the figures of now while the run goes on, below its report then.
+    if (state !== before.state) $(isOn ? "sections" : "parts").after($("log"));
+    if (state !== before.state || verdict !== before.verdict?.words) text("said", verdict ? `${verdict}: ${now.verdict.reason ?? ""}` : `The run is ${state}.`);
     dispatchEvent(new CustomEvent("status", { detail: now }));
   };
+
+  // New lines of the log are asked for when there are some, so that a late viewer has the earlier ones too.
+  let logged = 0;
+  const takeLog = async () => {
+    const { run, log_next: next } = status;
+    if (isFrozen || !run || next === logged) return;
+    const [isGood, answer] = await page.call("GET", "log?since=" + logged);
+    if (!isGood || run.id !== status.run?.id) return;
+    const list = $("log-lines");
+    $("log").hidden = false;
+    const follows = list.scrollHeight - list.scrollTop - list.clientHeight < 9;
+    for (const { at_s: at, level, text, count } of answer.lines) {
+      // The last one, said again.
+      if (list.lastChild?.title === level && list.lastChild.lastChild.textContent === text) list.lastChild.remove();
+      const line = make("li", list, { class: level, title: level });
+      make("b", line, {}, clock(at) + (count > 1 ? " ×" + count : ""));
+      make("span", line, {}, text);
+    }
+    while (list.childElementCount > 1000) list.firstChild.remove();
+    if (follows) list.scrollTop = list.scrollHeight;
+    logged = answer.next;
+    links();
+  };
+  let logging = Promise.resolve();
 
   // The report, kept here: the process may end before somebody saves it.
   const takeReport = async (id) => {
     const answer = await fetch(`api/v1/runs/${encodeURIComponent(id)}/report`);
     if (!answer.ok) return;
-    const html = await answer.text();
-    const link = $("report");
-    link.hidden = false;
-    link.onclick = (event) => {
-      event.preventDefault();
-      page.save(html, "text/html", id + ".html");
-    };
+    Object.assign($("report"), { hidden: false, href: URL.createObjectURL(await answer.blob()), download: id + ".html" });
   };
 
-  const post = async (path, body) => {
+  // Calls the API; gives whether it did what was asked, and its answer.
+  page.call = async (method, path, body) => {
+    const answer = await fetch("api/v1/" + path, { method, headers: { "content-type": "application/json" }, body: body && JSON.stringify(body) });
+    return [answer.ok, await answer.json()];
+  };
+  const post = async (path, body = {}) => {
     try {
-      const answer = await fetch("api/v1/" + path, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body ?? {}) });
-      const json = await answer.json();
-      tell(answer.ok ? "" : json.error);
-      return answer.ok ? json : null;
+      const [isGood, answer] = await page.call("POST", path, body);
+      tell(isGood ? "" : answer.error);
+      return isGood;
     } catch {
       tell("rhaid does not answer.");
-      return null;
     }
   };
 
-  const load = $("load-value");
-  load.addEventListener("input", () => { load.dataset.changed = "yes"; });
-  $("load").addEventListener("submit", async (event) => {
+  on(load, "input", () => { isChanged = true; });
+  on($("load"), "submit", async (event) => {
     event.preventDefault();
     const value = Number(load.value);
-    if (await post("control", status.load === "rate" ? { rate: value } : { users: value })) delete load.dataset.changed;
+    if (await post("control", { [status.load]: value })) isChanged = false;
   });
-  $("load").addEventListener("click", (event) => {
+  on($("load"), "click", (event) => {
     const step = Number(event.target.dataset?.step);
     if (!step) return;
     const now = Number(load.value);
     load.value = Math.max(0, now + step * Math.max(1, Math.round(now / 10)));
-    load.dataset.changed = "yes";
     $("load").requestSubmit();
   });
-  $("steer").addEventListener("click", async (event) => {
+  on($("steer"), "click", async (event) => {
     const button = event.target.closest("[data-do]");
     if (!button) return;
     const what = button.dataset.do;
-    if (what === "pause") await post("control", { pause: status.state !== "paused" });
-    if (what === "next") await post("control", { next_stage: true });
-    if (what === "reload") await post("control", { reload: true });
+    const order = { pause: { pause: status.state !== "paused" }, next: { next_stage: true }, reload: { reload: true } }[what];
+    if (order) await post("control", order);
     if (what === "stop") {
-      if (!button.dataset.asked && status.state !== "stopping") {
-        button.dataset.asked = "yes";
-        button.textContent = "Stop: sure?";
-        setTimeout(() => {
-          delete button.dataset.asked;
-          if (status.state !== "stopping") button.textContent = "Stop";
-        }, 4000);
-        return;
-      }
-      delete button.dataset.asked;
-      await post("stop");
+      // Asked once.
+      const goes = isSure || status.state === "stopping";
+      isSure = !goes;
+      showStatus(status);
+      if (goes) await post("stop");
+      else setTimeout(() => { isSure = false; }, 4000);
     }
   });
 
-  const freeze = Object.assign(document.createElement("button"), { type: "button", textContent: "Freeze view" });
-  freeze.addEventListener("click", () => {
+  const freeze = make("button", $("sections"), { type: "button" }, "Freeze view");
+  on(freeze, "click", () => {
     isFrozen = !isFrozen;
     freeze.textContent = isFrozen ? "Follow the run" : "Freeze view";
     freeze.setAttribute("aria-pressed", isFrozen);
     showParts();
   });
-  $("sections").append(freeze);
 
   const events = new EventSource("api/v1/events?parts=html");
-  events.addEventListener("state", async (event) => {
+  on(events, "state", async (event) => {
     lastHeard = Date.now();
     const { status: now, parts, is_last: isLast } = JSON.parse(event.data);
     showStatus(now);
     for (const [name, html] of Object.entries(parts)) held.set(name, html);
     if (isLast) isFrozen = false;
     showParts();
+    logging = logging.then(takeLog).catch(() => {});
     if (!isLast) return;
+    await logging;
     await takeReport(now.run.id);
     if (startsRuns) return;
     isOver = true;

@@ -74,6 +74,7 @@ pub fn live_page(starts_runs: bool, edits: bool) -> String {
                     @if edits { (playground()) }
                     div data-part="top" {}
                     nav #sections aria-label="Sections" hidden {}
+                    (log())
                     div #parts {}
                     @if !starts_runs { p #empty .note { "Waiting for the run to begin." } }
                 }
@@ -142,6 +143,7 @@ fn start_form() -> Markup {
                 }
                 div.fields { @for one in LOAD { (field(one)) } }
                 div #params .fields {}
+                fieldset #scenarios hidden { legend { "Scenarios and their weights" } div.fields {} }
                 details { summary { "More" } div.fields { @for one in MORE { (field(one)) } } }
                 p #form-problem .problem role="alert" hidden {}
                 figure #plan hidden {
@@ -173,6 +175,17 @@ fn start_form() -> Markup {
                 }
             }
             p.actions { button type="button" data-do="compare" disabled { "Compare the two chosen runs" } }
+        }
+    }
+}
+
+/// What the run says; it moves below the report when the run is over.
+fn log() -> Markup {
+    html! {
+        section #log aria-labelledby="log-h" hidden {
+            h2 #log-h { "Log" }
+            label { input #log-few type="checkbox"; span { "Warnings and errors only" } }
+            ol #log-lines tabindex="0" aria-labelledby="log-h" {}
         }
     }
 }

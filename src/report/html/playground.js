@@ -3,28 +3,23 @@
 (() => {
   const { $ } = page;
   const select = document.querySelector('#start-form [name="script"]');
-  const get = async (path) => { const answer = await fetch("api/v1/" + path); return [answer.ok, await answer.json()]; };
-  const send = async (method, path, body) => {
-    const answer = await fetch("api/v1/" + path, { method, headers: { "content-type": "application/json" }, body: JSON.stringify(body) });
-    return [answer.ok, await answer.json()];
-  };
   const say = (text) => { $("edit-state").textContent = text; };
   let script = "", version = "", saved = "";
   const check = async (text) => {
     if (!script) return [];
-    const [isGood, answer] = await send("POST", "check", { script, text });
+    const [isGood, answer] = await page.call("POST", "check", { script, text });
     return isGood ? answer.problems : [];
   };
   let asked = 0;
   const word = async (name) => {
     const number = ++asked;
     if (name.length < 2) return;
-    const [isGood, answer] = await get("docs?word=" + encodeURIComponent(name));
+    const [isGood, answer] = await page.call("GET", "docs?word=" + encodeURIComponent(name));
     if (number === asked && isGood) $("word-docs").textContent = answer.text;
   };
   const save = async () => {
     const text = editor.text;
-    const [isGood, answer] = await send("PUT", "script", { script, text, version });
+    const [isGood, answer] = await page.call("PUT", "script", { script, text, version });
     if (!isGood) {
       say(answer.error);
       return false;
@@ -38,7 +33,7 @@
   const load = async () => {
     script = select.value;
     if (!script) return;
-    const [isGood, answer] = await get("script?script=" + encodeURIComponent(script));
+    const [isGood, answer] = await page.call("GET", "script?script=" + encodeURIComponent(script));
     if (!isGood) {
       say(answer.error);
       return;

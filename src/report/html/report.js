@@ -4,6 +4,16 @@
 const page = (() => {
   const $ = (id) => document.getElementById(id);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const one = (selector, root = document) => root.querySelector(selector);
+  const on = (target, kind, act) => target.addEventListener(kind, act);
+  const make = (tag, parent, attributes = {}, text = "") => {
+    const isDrawn = parent instanceof SVGElement;
+    const element = isDrawn ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    element.textContent = text;
+    parent.append(element);
+    return element;
+  };
   const root = document.documentElement;
 
   // What the reader chose; parts that arrive later are made to fit it.
@@ -11,17 +21,25 @@ const page = (() => {
   // A comparison and a trend are pages without figures of one run.
   let figures = JSON.parse($("figures")?.textContent ?? "null");
 
+  // What this browser remembers; with a value, from now on.
+  const kept = (name, value) => {
+    try {
+      if (value === undefined) return localStorage.getItem("rhaid-" + name);
+      localStorage.setItem("rhaid-" + name, value);
+    } catch {}
+  };
+
   // Theme: follows the system until the reader chooses.
-  const stored = () => { try { return localStorage.getItem("rhaid-theme"); } catch { return null; } };
+  const stored = kept("theme");
   const isDark = () => (root.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
   const theme = $("theme");
   const name = () => { theme.textContent = isDark() ? "Light" : "Dark"; };
-  if (stored()) root.dataset.theme = stored();
+  if (stored) root.dataset.theme = stored;
   theme.hidden = false;
   name();
-  theme.addEventListener("click", () => {
+  on(theme, "click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
-    try { localStorage.setItem("rhaid-theme", root.dataset.theme); } catch {}
+    kept("theme", root.dataset.theme);
     name();
   });
 
@@ -38,11 +56,11 @@ const page = (() => {
   const sort = (table) => {
     const { column, down } = chosen.sorted.get(table.id) ?? {};
     all("thead th", table).forEach((header, index) => {
-      const button = header.querySelector("button") ?? document.createElement("button");
-      if (!button.parentNode) {
-        button.type = "button";
-        button.textContent = header.textContent;
-        header.replaceChildren(button);
+      let button = one("button", header);
+      if (!button) {
+        const name = header.textContent;
+        header.textContent = "";
+        button = make("button", header, { type: "button" }, name);
       }
       button.textContent = button.textContent.replace(/ [▲▼]$/, "");
       header.removeAttribute("aria-sort");
@@ -71,7 +89,7 @@ const page = (() => {
   const prepare = (part) => {
     all(SORTABLE, part).forEach(sort);
     all(".downloads", part).forEach((line) => { line.hidden = false; });
-    const endpoints = part.querySelector("#endpoint-table");
+    const endpoints = one("#endpoint-table", part);
     // A few are seen at once.
     all(".filter", part).forEach((line) => { line.hidden = (endpoints?.tBodies[0].rows.length ?? 0) < 10; });
     filter(endpoints);
@@ -81,7 +99,7 @@ const page = (() => {
       time.textContent = new Date(time.dateTime).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
     }
   };
-  document.addEventListener("click", (event) => {
+  on(document, "click", (event) => {
     const header = event.target.closest("thead th");
     const table = header?.closest(SORTABLE);
     if (!table || !event.target.closest("button")) return;
@@ -89,7 +107,7 @@ const page = (() => {
     chosen.order.delete(table.id);
     sort(table);
   });
-  document.addEventListener("input", (event) => {
+  on(document, "input", (event) => {
     if (event.target.id !== "filter") return;
     chosen.filter = event.target.value.toLowerCase();
     filter($("endpoint-table"));
@@ -106,26 +124,26 @@ const page = (() => {
     seconds: () => [csv(figures.seconds), "text/csv", "seconds.csv"],
   };
   const save = (text, type, file) => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([text], { type }));
-    link.download = file;
+    const href = URL.createObjectURL(new Blob([text], { type }));
+    const link = make("a", root, { href, download: file });
     link.click();
-    URL.revokeObjectURL(link.href);
+    link.remove();
+    URL.revokeObjectURL(href);
   };
-  document.addEventListener("click", (event) => {
+  on(document, "click", (event) => {
     const kind = event.target.dataset?.download;
     if (!kind || !figures) return;
     const [text, type, suffix] = makers[kind]();
     save(text, type, figures.name + "." + suffix);
   });
 
-  addEventListener("beforeprint", () => all("details").forEach((details) => {
+  on(window, "beforeprint", () => all("details").forEach((details) => {
     if (!details.open) { details.dataset.closed = ""; details.open = true; }
   }));
-  addEventListener("afterprint", () => all("details[data-closed]").forEach((details) => {
+  on(window, "afterprint", () => all("details[data-closed]").forEach((details) => {
     delete details.dataset.closed;
     details.open = false;
   }));
   prepare(document);
-  return { $, all, chosen, nameOf, prepare, save, get figures() { return figures; }, set figures(value) { figures = value; } };
+  return { $, all, one, on, make, kept, chosen, nameOf, prepare, get figures() { return figures; }, set figures(value) { figures = value; } };
 })();

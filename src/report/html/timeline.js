@@ -1,16 +1,8 @@
 "use strict";
 // The charts over the run's time: the other scale, one cursor and one part of the time for all of them.
 const timeline = (() => {
-  const { $, all } = page;
-  const make = (tag, parent, attributes = {}, text = "") => {
-    const isDrawn = parent instanceof SVGElement;
-    const element = isDrawn ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-    element.textContent = text;
-    parent.append(element);
-    return element;
-  };
-    const clock = (s) => {
+  const { $, all, one, on, make } = page;
+  const clock = (s) => {
     const pad = (n) => String(Math.floor(n)).padStart(2, "0");
     return (s >= 3600 ? Math.floor(s / 3600) + ":" : "") + pad((s / 60) % 60) + ":" + pad(s % 60);
   };
@@ -89,10 +81,10 @@ const timeline = (() => {
     const isWhole = view[0] <= 0 && view[1] >= length;
     charts.forEach((chart) => drawChart(chart, isWhole));
     const control = $("part");
-    const button = control?.querySelector("button");
+    const button = control && one("button", control);
     if (!button) return;
     button.hidden = isWhole;
-    control.querySelector("output").textContent = isWhole ? "" : clock(view[0]) + " to " + clock(view[1]);
+    one("output", control).textContent = isWhole ? "" : clock(view[0]) + " to " + clock(view[1]);
   };
   const choices = () => [
     { name: "whole run" },
@@ -108,13 +100,13 @@ const timeline = (() => {
     const whole = make("button", control, { type: "button" }, "Whole run");
     make("output", control);
     make("span", control, { class: "note" }, "or drag across a chart");
-    choice.addEventListener("change", () => {
+    on(choice, "change", () => {
       wanted = JSON.parse(choice.value);
       show();
     });
-    whole.addEventListener("click", () => {
+    on(whole, "click", () => {
       reset();
-      $("part").querySelector("select").focus();
+      one("select", $("part")).focus();
     });
     control.hidden = false;
   };
@@ -125,7 +117,7 @@ const timeline = (() => {
     show();
   };
   const scales = () => {
-    const other = document.querySelector("figure[data-other]");
+    const other = one("figure[data-other]");
     const latency = $("latency");
     if (!other || !latency) return;
     const pick = () => {
@@ -133,12 +125,12 @@ const timeline = (() => {
       other.hidden = !isOtherScale;
     };
     for (const figure of [latency, other]) {
-      const caption = figure.querySelector("figcaption");
+      const caption = one("figcaption", figure);
       const word = caption.textContent.includes("log scale") ? "Linear scale" : "Log scale";
-      make("button", caption, { type: "button" }, word).addEventListener("click", () => {
+      on(make("button", caption, { type: "button" }, word), "click", () => {
         isOtherScale = !isOtherScale;
         pick();
-        (isOtherScale ? other : latency).querySelector("button").focus();
+        one("button", isOtherScale ? other : latency).focus();
       });
     }
     pick();
@@ -157,39 +149,39 @@ const timeline = (() => {
   let begun = null;
   const listen = (chart) => {
     const { svg } = chart;
-    svg.addEventListener("pointerleave", hide);
-    svg.addEventListener("pointerdown", (event) => {
+    on(svg, "pointerleave", hide);
+    on(svg, "pointerdown", (event) => {
       // Fingers scroll.
       if (event.pointerType === "touch" || event.button !== 0 || !$("part")) return;
       begun = Math.min(1, Math.max(0, share(chart, event)));
       svg.setPointerCapture(event.pointerId);
       event.preventDefault();
     });
-    svg.addEventListener("pointerup", (event) => {
+    on(svg, "pointerup", (event) => {
       const end = Math.min(1, Math.max(0, share(chart, event)));
       mark(0);
       if (begun !== null && Math.abs(end - begun) > 0.01) {
         wanted = { from: at(Math.min(begun, end)), to: at(Math.max(begun, end)) };
         show();
-        $("part").querySelector("select").selectedIndex = -1;
+        one("select", $("part")).selectedIndex = -1;
       }
       begun = null;
     });
-    svg.addEventListener("pointercancel", () => {
+    on(svg, "pointercancel", () => {
       begun = null;
       mark(0);
     });
-    svg.addEventListener("pointermove", (event) => {
+    on(svg, "pointermove", (event) => {
       const here = share(chart, event);
       if (begun !== null) mark(0, begun, Math.min(1, Math.max(0, here)));
       if (here < 0 || here > 1 || !rows.length) return hide();
       const index = rows.findIndex((row) => row[0] > at(here));
       const row = rows[(index < 0 ? rows.length : index) - 1] || rows[0];
       mark(1, here, here);
-      tip.textContent = clock(row[0]) + "  (" + new Date(Date.parse(figures.started_at) + row[0] * 1000).toLocaleTimeString() + ")\n"
-        + "users " + (row[1] ?? "-") + ", in flight " + (row[8] ?? "-") + "\n"
-        + rate(row[2]) + " ok/s, " + rate(row[3]) + " failed/s\n"
-        + "p50 " + time(row[4]) + "  p95 " + time(row[5]) + "  p99 " + time(row[6]) + "\nmax " + time(row[7]);
+      const when = new Date(Date.parse(figures.started_at) + row[0] * 1000).toLocaleTimeString();
+      const [p50, p95, p99, max] = row.slice(4, 8).map(time);
+      tip.textContent = `${clock(row[0])}  (${when})\nusers ${row[1] ?? "-"}, in flight ${row[8] ?? "-"}\n`
+        + `${rate(row[2])} ok/s, ${rate(row[3])} failed/s\np50 ${p50}  p95 ${p95}  p99 ${p99}\nmax ${max}`;
       tip.hidden = false;
       const room = tip.getBoundingClientRect();
       tip.style.setProperty("left", Math.max(4, Math.min(event.clientX + 14, innerWidth - room.width - 8)) + "px");
@@ -204,7 +196,7 @@ const timeline = (() => {
     rows = figures.seconds.rows;
     length = figures.elapsed_s;
     charts = all("figure[data-left]").map((figure, index) => {
-      const svg = figure.querySelector("svg[role=img]");
+      const svg = one("svg[role=img]", figure);
       const { left, right, width } = figure.dataset;
       const bottom = svg.viewBox.baseVal.height - 46;
       const marks = ["selection", "cursor"].map((name) => make("path", svg, { class: name }));
@@ -215,7 +207,7 @@ const timeline = (() => {
     fill($("part"));
     show();
   };
-  addEventListener("keydown", (event) => { if (event.key === "Escape" && charts) reset(); });
+  on(window, "keydown", (event) => { if (event.key === "Escape" && charts) reset(); });
   take();
-  return { take, clock, time, get isBusy() { return begun !== null || Boolean(document.activeElement?.closest("#part")); } };
+  return { take, clock, time, rate, get isBusy() { return begun !== null || Boolean(document.activeElement?.closest("#part")); } };
 })();

@@ -3,6 +3,7 @@
 //! Owns keeping what charts need and drawing it, no oftener than it is worth. Leaves the sections themselves to `report`,
 //! and who may see them to the server.
 
+mod log;
 mod recording;
 mod rendering;
 mod status;
@@ -12,11 +13,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
+use self::log::Log;
 use self::recording::Recording;
 use crate::metrics::{IntervalHistograms, IntervalTaker, Snapshot};
 use crate::plan::{RunInfo, RunRecord};
 use crate::run::{RunHandle, Stopper};
 
+pub use self::log::LogLevel;
 pub(super) use self::rendering::{Renderer, Rendering, keep};
 pub(super) use self::status::{status, waiting};
 
@@ -28,6 +31,7 @@ pub(super) struct LiveRun {
     pub(super) stopper: Stopper,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     recording: Mutex<Recording>,
+    log: Mutex<Log>,
     /// What came of it, once it is over.
     outcome: watch::Sender<Option<RunRecord>>,
 }
@@ -40,6 +44,7 @@ impl LiveRun {
             stopper: handle.stopper(),
             snapshots: handle.snapshots(),
             recording: Mutex::new(Recording::new(taker)),
+            log: Mutex::default(),
             outcome: watch::Sender::new(None),
         }
     }
@@ -55,6 +60,12 @@ impl LiveRun {
 
     pub(super) fn outcome(&self) -> Option<RunRecord> {
         self.outcome.borrow().clone()
+    }
+
+    /// What it has said.
+    pub(super) fn log(&self) -> MutexGuard<'_, Log> {
+        // A panic while it was held left whole lines behind.
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What there is of it now.

@@ -74,6 +74,7 @@ pub(in crate::web) fn status(run: &LiveRun, record: &RunRecord) -> Value {
         "elapsed_s": seconds(snapshot.elapsed),
         "planned_s": info.planned.map(seconds),
         "planned_iterations": info.iterations,
+        "progress": progress(info, snapshot),
         "iterations": snapshot.iterations.ended(),
         "users": snapshot.users,
         "users_target": snapshot.users_target,
@@ -88,6 +89,7 @@ pub(in crate::web) fn status(run: &LiveRun, record: &RunRecord) -> Value {
         "latency_ms": latency(total.ok),
         "recent": recent(snapshot),
         "thresholds": thresholds(snapshot, record.ended_by.is_some()),
+        "log_next": run.log().next(),
         "script_errors": snapshot.script_errors.iter().map(|group| group.count).sum::<u64>(),
         "verdict": record.ended_by.as_ref().map(|_| json!({
             "words": Verdict::of(record).words(),
@@ -99,6 +101,16 @@ pub(in crate::web) fn status(run: &LiveRun, record: &RunRecord) -> Value {
 
 fn seconds(time: std::time::Duration) -> f64 {
     round(time.as_secs_f64(), 3)
+}
+
+/// The share of its time, or of its iterations, that is over.
+fn progress(info: &RunInfo, snapshot: &Snapshot) -> Option<f64> {
+    let of = |done: f64, all: f64| (all > 0.0).then(|| round((done / all).min(1.0), 3));
+    match (info.planned, info.iterations) {
+        (Some(planned), _) => of(snapshot.elapsed.as_secs_f64(), planned.as_secs_f64()),
+        (None, Some(all)) => of(snapshot.iterations.ended() as f64, all as f64),
+        (None, None) => None,
+    }
 }
 
 /// Whether the load is a rate and nothing else.
