@@ -8,13 +8,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use super::agents::AgentStats;
 use super::arrivals::{Arrivals, MergeError, Merged};
 use super::blocking::BlockingStats;
 use super::counts::{PhaseTimes, RequestCounts};
 use super::custom::CustomTotals;
 use super::delta::{Delta, ReversedDelta, Tag};
 use super::gathered::Gathered;
-use super::generator::{CpuTimes, Generator, WorkerHealth};
+use super::generator::{CpuTimes, Generator, GeneratorPoint, WorkerHealth};
 use super::groups::{Groups, NotEnded};
 use super::intervals::{IntervalFeed, IntervalKey, IntervalKind, IntervalSeries, OpenInterval};
 use super::iterations::IterationTotals;
@@ -120,6 +121,7 @@ pub struct Aggregator {
     peak_rate: Option<f64>,
     users_max: u64,
     generator: Generator,
+    agents: Vec<AgentStats>,
     history: History,
     open: OpenInterval,
     intervals: IntervalFeed,
@@ -178,6 +180,7 @@ impl Aggregator {
             peak_rate: None,
             users_max: 0,
             generator: Generator::new(workers),
+            agents: Vec::new(),
             history: History::default(),
             open: OpenInterval::default(),
             intervals: IntervalFeed::default(),
@@ -384,6 +387,11 @@ impl Aggregator {
         self.generator.cpu_times(now);
     }
 
+    /// What the agents of a distributed run say of themselves; they are the load generator then. Before each end of an interval.
+    pub(crate) fn agents(&mut self, agents: Vec<AgentStats>) {
+        self.agents = agents;
+    }
+
     /// Notes something that happens now.
     pub fn mark(&mut self, at: Duration, text: String) {
         if self.marks.len() < MARK_CAP {
@@ -466,6 +474,11 @@ impl Aggregator {
         let others = others.chain(self.scenarios.iter_mut().map(|(_, scenario)| &mut scenario.requests));
         others.chain([&mut self.transaction_total]).for_each(|totals| drop(totals.take_interval()));
         let total = interval.stats();
+        let mut generator = self.generator.close(tick.at, length);
+        if let Some(GeneratorPoint { cpu, machine, .. }) = AgentStats::busiest_now(&self.agents) {
+            // Threads elsewhere tell of themselves, but this process makes no load.
+            (generator.cpu, generator.machine) = (cpu, machine);
+        }
         self.recent.push_back(RecentInterval { length, requests: interval });
         if self.recent.len() > RECENT_INTERVALS {
             self.recent.pop_front();
@@ -489,7 +502,7 @@ impl Aggregator {
             dropped_iterations: self.iterations.begun_and_dropped().1,
             total,
             endpoints,
-            generator: self.generator.close(tick.at, length),
+            generator,
             so_far,
         });
         self.snapshot(tick)
@@ -591,8 +604,8 @@ impl Aggregator {
             groups_folded: self.groups.folded,
             texts_cut: self.texts_cut,
             not_ended: self.not_ended.clone(),
-            generator: self.generator.stats().clone(),
-            agents: Vec::new(),
+            generator: AgentStats::worst(&self.agents).unwrap_or(self.generator.stats()).clone(),
+            agents: self.agents.clone(),
             blocking: BlockingStats::default(),
             capacity: None,
             thresholds: self.thresholds.stats(),

@@ -44,7 +44,7 @@ mod threshold;
 mod totals;
 mod watch;
 
-pub use agents::{AgentState, AgentStats};
+pub use agents::{AgentLoss, AgentState, AgentStats};
 #[cfg(all(test, feature = "cluster"))]
 pub(crate) use aggregator::merge_tests::random_deltas;
 pub use aggregator::{Aggregator, Tick};

@@ -98,7 +98,7 @@ pub struct Snapshot {
     pub texts_cut: u64,
     /// Transactions that were begun with `metrics::start` and not ended.
     pub not_ended: Option<NotEnded>,
-    /// How well the load generator kept up.
+    /// How well the load generator kept up; in a distributed run, the agent that did worst.
     pub generator: GeneratorStats,
     /// The machines of a distributed run, in the order of their numbers; empty when the run is in one process.
     pub agents: Vec<AgentStats>,
@@ -173,16 +173,6 @@ impl Default for Snapshot {
 }
 
 impl Snapshot {
-    /// Takes over what agents say of themselves. The generator is then the one that kept up worst.
-    pub(crate) fn look_at_agents(&mut self, agents: Vec<AgentStats>) {
-        let cpu = |agent: &&AgentStats| agent.generator.cpu.map_or(0, |cpu| (cpu * 1e6) as u64);
-        let worst = agents.iter().max_by_key(|agent| (agent.generator.saturated(), cpu(agent)));
-        if let Some(worst) = worst {
-            self.generator = worst.generator.clone();
-        }
-        self.agents = agents;
-    }
-
     /// The requests over one protocol together; nothing when there was none.
     pub fn protocol(&self, protocol: Protocol) -> EndpointStats {
         let known = self.protocols.iter().find(|stats| stats.protocol == protocol);

@@ -515,6 +515,7 @@ impl<W: Workers> Driver<W> {
         tick.planned = self.load.planned(&self.shared.plan, &mut self.figures.aggregator, last);
         self.load.look_at_pressure();
         tick.at = now;
+        self.figures.aggregator.agents(self.fleet.workers().agents());
         let mut snapshot = self.figures.close(tick, last);
         snapshot.blocking = self.watchdog.borrow().stats();
         if last {
@@ -531,7 +532,6 @@ impl<W: Workers> Driver<W> {
             }
         }
         self.search_capacity(&mut snapshot, last);
-        snapshot.look_at_agents(self.fleet.workers().agents());
         let rate = snapshot.recent.rate.unwrap_or(0.0);
         self.shared.run.publish(rate, snapshot.phase);
         self.fleet.workers().publish(snapshot.users, rate, snapshot.phase);

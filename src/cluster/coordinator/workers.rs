@@ -24,7 +24,7 @@ use crate::cluster::protocol::{self, Health, Order, Pulse, Word, subjects};
 use crate::cluster::seal::Key;
 use crate::data::Blob;
 use crate::executor::schedule::Schedule;
-use crate::metrics::{AgentState, AgentStats, Phase};
+use crate::metrics::{AgentLoss, AgentState, AgentStats, Phase};
 use crate::run::{Command, Notice, Prepared, Workers};
 use crate::script::{Level, Message, MessageSink, RunState};
 use crate::vu::{Event, Interval};
@@ -124,14 +124,16 @@ struct Agent {
     is_ready: bool,
     is_done: bool,
     lost: Option<Lost>,
-    health: Health,
+    health: Option<Health>,
     users: u64,
+    users_max: u64,
     requests: u64,
     intervals: u64,
     dropped: u64,
     /// The last second of which it has told.
     second: u64,
     state: AgentState,
+    losses: Vec<AgentLoss>,
 }
 
 /// An agent that is not heard.
@@ -147,13 +149,70 @@ impl Agent {
             is_ready: false,
             is_done: false,
             lost: None,
-            health: Health::default(),
+            health: None,
             users: 0,
+            users_max: 0,
             requests: 0,
             intervals: 0,
             dropped: 0,
             second: 0,
             state: AgentState::Running,
+            losses: Vec::new(),
+        }
+    }
+
+    /// It takes part no more, or not for the moment. One that has done its part cannot be missed.
+    fn is_gone(&mut self, at: Duration, reason: String) {
+        self.users = 0;
+        if self.state == AgentState::Done {
+            return;
+        }
+        self.state = AgentState::Lost;
+        if self.losses.len() == AgentStats::MOST_LOSSES {
+            self.losses.remove(0);
+        }
+        self.losses.push(AgentLoss { at, reason, until: None });
+    }
+
+    fn is_back(&mut self, at: Duration) {
+        if self.state == AgentState::Lost {
+            self.state = AgentState::Running;
+        }
+        if let Some(loss) = self.losses.last_mut() {
+            loss.until.get_or_insert(at);
+        }
+    }
+
+    /// It has told of all that it has counted.
+    fn has_done_its_part(&mut self) {
+        if self.state == AgentState::Running {
+            self.state = AgentState::Done;
+        }
+    }
+
+    /// Threads that have a part of the load, which those of a lost agent keep when it is not dealt to others.
+    fn threads_in_use(&self, on_loss: OnAgentLoss) -> usize {
+        let is_there = self.state != AgentState::Lost || on_loss != OnAgentLoss::Redistribute;
+        if self.is_ready && is_there { self.member.threads } else { 0 }
+    }
+
+    /// Its figures; `in_use` threads, of `of_all`, are its own.
+    fn stats(&self, in_use: usize, of_all: usize) -> AgentStats {
+        let health = self.health.as_ref();
+        AgentStats {
+            name: self.member.hello.name.clone(),
+            threads: self.member.threads,
+            share: in_use as f64 / of_all.max(1) as f64,
+            users: self.users,
+            users_max: self.users_max,
+            requests: self.requests,
+            intervals: self.intervals,
+            dropped_intervals: self.dropped,
+            clock_offset_us: health.map(|health| health.clock_us),
+            clock_within_us: health.map(|health| health.clock_within_us),
+            generator: health.map(|health| health.generator.clone()),
+            state: self.state,
+            losses: self.losses.clone(),
         }
     }
 }
@@ -276,10 +335,12 @@ impl Cluster {
                 of.intervals += 1;
                 of.dropped = message.dropped;
                 of.users = message.threads.iter().map(|(_, interval)| interval.users).sum();
+                let peak: u64 = message.threads.iter().map(|(_, interval)| interval.users_peak).sum();
+                of.users_max = of.users_max.max(peak).max(of.users);
                 of.requests +=
                     message.threads.iter().map(|(_, interval)| interval.delta.requests()).sum::<u64>();
                 let is_last = health.last.is_some() && health.last == self.last;
-                of.health = *health;
+                of.health = Some(*health);
                 of.second = of.second.max(message.second);
                 let first = of.member.first;
                 let threads = of.member.threads;
@@ -340,6 +401,7 @@ impl Cluster {
 
     /// An agent has sent its last interval.
     fn give_last(&mut self, agent: usize) {
+        self.agents[agent].has_done_its_part();
         for worker in self.workers_of(agent) {
             self.give(worker);
         }
@@ -387,11 +449,16 @@ impl Cluster {
                     self.share_again();
                 }
             }
-            Word::Done => self.agents[agent].is_done = true,
+            Word::Done => {
+                self.agents[agent].is_done = true;
+                self.agents[agent].has_done_its_part();
+            }
             Word::Failed(reason) => {
                 let text = format!("agent '{}' has left the run: {reason}", self.name(agent));
                 self.note(Level::Warning, text);
+                let at = self.run_state.elapsed();
                 self.agents[agent].is_done = true;
+                self.agents[agent].is_gone(at, format!("it left the run: {reason}"));
                 self.leave(agent);
             }
             Word::Notice { worker, notice } => {
@@ -416,15 +483,15 @@ impl Cluster {
             OnAgentLoss::Continue => "the run goes on without it",
             OnAgentLoss::Abort => "the run ends",
         };
+        let reason = format!("nothing was heard of it for {:.1} s", silent_for.as_secs_f64());
         let text = format!(
-            "agent '{}' is lost: nothing was heard of it for {:.1} s; {policy}, and what it had reported counts",
-            self.name(agent),
-            silent_for.as_secs_f64()
+            "agent '{}' is lost: {reason}; {policy}, and what it had reported counts",
+            self.name(agent)
         );
         self.note(Level::Warning, text);
         self.agents[agent].lost = Some(Lost { at: Instant::now(), silent_for });
-        self.agents[agent].state = AgentState::Lost;
-        self.agents[agent].users = 0;
+        let at = self.run_state.elapsed();
+        self.agents[agent].is_gone(at, reason);
         self.leave(agent);
         if self.parts.on_loss == OnAgentLoss::Abort {
             let reason = format!("agent '{}' was lost (--on-agent-loss abort)", self.name(agent));
@@ -453,7 +520,8 @@ impl Cluster {
             (lost.at.elapsed() + lost.silent_for).as_secs_f64()
         );
         self.note(Level::Info, text);
-        self.agents[agent].state = AgentState::Running;
+        let at = self.run_state.elapsed();
+        self.agents[agent].is_back(at);
         for worker in self.workers_of(agent) {
             self.workers[worker].is_gone = false;
             self.ready.push_back((worker, Notice::Back));
@@ -624,21 +692,9 @@ impl Workers for Cluster {
     }
 
     fn agents(&self) -> Vec<AgentStats> {
-        let users: u64 = self.agents.iter().map(|agent| agent.member.threads as u64).sum();
-        let agents = self.agents.iter().map(|agent| AgentStats {
-            name: agent.member.hello.name.clone(),
-            threads: agent.member.threads,
-            share: agent.member.threads as f64 / users.max(1) as f64,
-            users: agent.users,
-            requests: agent.requests,
-            intervals: agent.intervals,
-            dropped_intervals: agent.dropped,
-            clock_offset_us: agent.health.clock_us,
-            clock_within_us: agent.health.clock_within_us,
-            generator: agent.health.generator.clone(),
-            state: agent.state,
-        });
-        agents.collect()
+        let in_use = |agent: &Agent| agent.threads_in_use(self.parts.on_loss);
+        let of_all = self.agents.iter().map(in_use).sum();
+        self.agents.iter().map(|agent| agent.stats(in_use(agent), of_all)).collect()
     }
 
     fn publish(&mut self, users: u64, rate: f64, phase: Phase) {
