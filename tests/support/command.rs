@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -112,9 +112,15 @@ fn runs_in(folder: &Path) -> Vec<RunDir> {
 /// A command that runs. It is ended when the test is over.
 pub(crate) struct Running {
     child: Child,
-    stdout: Option<JoinHandle<String>>,
-    stderr: Option<JoinHandle<String>>,
+    stdout: Option<Collected>,
+    stderr: Option<Collected>,
     folder: Arc<TempDir>,
+}
+
+/// What a command prints.
+struct Collected {
+    so_far: Arc<Mutex<Vec<u8>>>,
+    thread: JoinHandle<()>,
 }
 
 /// What a command left behind.
@@ -130,6 +136,23 @@ impl Running {
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it has printed to standard error until now.
+    pub(crate) fn stderr(&self) -> String {
+        self.stderr.as_ref().map_or(String::new(), Collected::text)
+    }
+
+    /// Waits until it has printed this to standard error, or has ended.
+    #[track_caller]
+    pub(crate) fn wait_for_stderr(&mut self, part: &str) {
+        let start = Instant::now();
+        while !self.stderr().contains(part) {
+            let has_ended = self.child.try_wait().unwrap().is_some() && !self.stderr().contains(part);
+            let is_late = start.elapsed() > PATIENCE;
+            assert!(!has_ended && !is_late, "waited in vain for {part:?}; stderr:\n{}", self.stderr());
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Sends a signal: `INT`, `TERM`.
@@ -221,14 +244,26 @@ impl Output {
     }
 }
 
-fn collect(mut stream: impl Read + Send + 'static) -> JoinHandle<String> {
-    std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = stream.read_to_end(&mut bytes);
-        String::from_utf8_lossy(&bytes).into_owned()
-    })
+fn collect(mut stream: impl Read + Send + 'static) -> Collected {
+    let so_far = Arc::new(Mutex::new(Vec::new()));
+    let bytes = so_far.clone();
+    let thread = std::thread::spawn(move || {
+        let mut part = [0; 4096];
+        while let Ok(length @ 1..) = stream.read(&mut part) {
+            bytes.lock().unwrap().extend_from_slice(&part[..length]);
+        }
+    });
+    Collected { so_far, thread }
 }
 
-fn text(collected: &mut Option<JoinHandle<String>>) -> String {
-    collected.take().map_or(String::new(), |thread| thread.join().unwrap())
+impl Collected {
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.so_far.lock().unwrap()).into_owned()
+    }
+}
+
+fn text(collected: &mut Option<Collected>) -> String {
+    let Some(Collected { so_far, thread }) = collected.take() else { return String::new() };
+    thread.join().unwrap();
+    String::from_utf8_lossy(&so_far.lock().unwrap()).into_owned()
 }

@@ -1,6 +1,8 @@
 //! What the black-box tests share: a server with knobs, running tests in this process, running the command.
 
 mod apps;
+#[cfg(target_os = "linux")]
+pub(crate) mod cluster;
 mod command;
 mod digest;
 mod flood;

@@ -92,7 +92,12 @@ struct Shared {
 
 impl Server {
     pub(crate) fn start() -> Server {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        Server::start_at("127.0.0.1")
+    }
+
+    /// Starts it at an address of this machine.
+    pub(crate) fn start_at(ip: &str) -> Server {
+        let listener = std::net::TcpListener::bind((ip, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
         let addr = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {

@@ -1,0 +1,219 @@
+//! Agents, the network and NATS go away in the middle of a run, and some come back: nothing that was sent is lost.
+
+use std::time::{Duration, Instant};
+
+use super::*;
+
+/// Tells the server who is who; each user makes ten requests a second.
+const SCRIPT: &str = r#"
+    fn on_start() { print("user " + vu::id()); }
+    fn iteration() { http::get("/" + vu::id()); sleep(0.1); }
+"#;
+
+/// A run with 30 users on three agents that are connected as they are given.
+struct Run {
+    server: Server,
+    running: Running,
+    agents: Vec<Agent>,
+    _sandbox: Sandbox,
+}
+
+impl Run {
+    /// When it returns, users of all agents make load since some seconds.
+    fn start(nats: &str, agents: [&str; 3], arguments: &[&str]) -> Run {
+        let server = Server::start();
+        let sandbox = Sandbox::with(SCRIPT);
+        let url = server.url();
+        let load = ["-H", &url, "--agents", "3", "-u", "30", "-r", "1000"];
+        let running = coordinator(&sandbox, nats, &[&load, arguments].concat());
+        let agents =
+            agents.iter().enumerate().map(|(at, nats)| Agent::start(nats, &format!("a{}", at + 1))).collect();
+        let run = Run { server, running, agents, _sandbox: sandbox };
+        wait_until("all users make load", || run.users() == 30);
+        std::thread::sleep(Duration::from_secs(2));
+        run
+    }
+
+    /// How many users have made requests.
+    fn users(&self) -> usize {
+        self.server.seen().into_iter().map(|seen| seen.path).collect::<BTreeSet<_>>().len()
+    }
+
+    /// How many users make requests now.
+    fn users_now(&self) -> usize {
+        let since = Instant::now();
+        std::thread::sleep(Duration::from_millis(700));
+        let seen = self.server.seen().into_iter().filter(|seen| seen.at >= since);
+        seen.map(|seen| seen.path).collect::<BTreeSet<_>>().len()
+    }
+
+    /// Kills the second agent; returns when that was noticed, with what happened until then.
+    #[track_caller]
+    fn kill_one(&mut self) {
+        let killed = Instant::now();
+        self.agents[1].running.signal("KILL");
+        self.running.wait_for_stderr("agent 'a2' is lost: nothing was heard of it for ");
+        let stderr = self.running.stderr();
+        let (_, silence) = stderr.split_once("was heard of it for ").unwrap();
+        let silence: f64 = silence.split(' ').next().unwrap().parse().unwrap();
+        assert!(silence <= 5.0, "{silence}");
+        assert!(killed.elapsed() < Duration::from_secs(10), "{:?}", killed.elapsed());
+    }
+}
+
+/// Fails the test unless the run counts each request of the users of other agents, and has lost little of the dead one's.
+#[track_caller]
+fn only_what_was_not_sent_is_lost(server: &Server, output: &Output, dead: &str) {
+    let users = users_of_agents(&output.stderr);
+    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+    server.seen().into_iter().for_each(|seen_one| *seen.entry(seen_one.path).or_default() += 1);
+    let run = output.run_dir();
+    let counted: BTreeMap<String, u64> = run
+        .csv("stats.csv")
+        .into_iter()
+        .filter(|row| row["Name"] != "Aggregated")
+        .map(|row| (row["Name"].clone(), row["Request Count"].parse().unwrap()))
+        .collect();
+    let of = |user: &u64| (seen[&format!("/{user}")], counted.get(&format!("/{user}")).copied().unwrap_or(0));
+    let mut lost = 0;
+    for (agent, users) in &users {
+        for user in users {
+            let (seen, counted) = of(user);
+            if agent == dead {
+                assert!(counted <= seen, "{agent}, user {user}: {counted} of {seen}");
+                lost += seen - counted;
+            } else {
+                assert_eq!(counted, seen, "{agent}, user {user}\n{}", output.shown());
+            }
+        }
+    }
+    // Ten users, ten requests a second.
+    assert!(lost <= 200, "{lost}");
+    let total: u64 = counted.values().sum();
+    assert_eq!((total, seen.values().sum::<u64>()), (requests(&run), requests(&run) + lost));
+}
+
+#[test]
+fn a_killed_agents_share_goes_to_the_others_and_to_one_that_joins() {
+    let nats = Nats::start();
+    let url = nats.url();
+    let mut run = Run::start(&url, [&url; 3], &["-t", "60"]);
+    run.kill_one();
+    wait_until("there are as many users as before", || run.users_now() == 30);
+    run.agents.push(Agent::start(&url, "a4"));
+    run.running.wait_for_stderr("a4: user");
+    wait_until("there are as many users as before", || run.users_now() == 30);
+    run.running.signal("INT");
+    let output = run
+        .running
+        .wait()
+        .expect_code(105)
+        .expect_stderr(&["its share goes to the others", "agent 'a4' joins the run"]);
+    only_what_was_not_sent_is_lost(&run.server, &output, "a2");
+    assert_eq!(users_of_agents(&output.stderr)["a4"].len(), 10, "{}", output.shown());
+    let dir = output.run_dir();
+    assert!(has_mark(&dir, "agent 'a2' is lost") && has_mark(&dir, "agent 'a4' joins the run"));
+    history_has_no_hole(&dir);
+    let rows = dir.csv("stats_history.csv");
+    assert!(rows.iter().all(|row| row["User Count"].parse::<u64>().unwrap() <= 30), "{rows:?}");
+    for agent in [0, 2, 3].into_iter().rev() {
+        run.agents.remove(agent).running.wait().expect_code(0);
+    }
+}
+
+#[test]
+fn with_continue_a_killed_agents_share_is_left_alone() {
+    let nats = Nats::start();
+    let url = nats.url();
+    let mut run = Run::start(&url, [&url; 3], &["-t", "60", "--on-agent-loss", "continue"]);
+    run.kill_one();
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(run.users_now(), 20);
+    run.running.signal("INT");
+    let output = run.running.wait().expect_code(105).expect_stderr(&["the run goes on without it"]);
+    only_what_was_not_sent_is_lost(&run.server, &output, "a2");
+    assert_eq!(output.run_dir().csv("stats_history.csv").last().unwrap()["User Count"], "20");
+}
+
+#[test]
+fn with_abort_a_killed_agent_ends_the_run() {
+    let nats = Nats::start();
+    let url = nats.url();
+    let mut run = Run::start(&url, [&url; 3], &["-t", "60", "--on-agent-loss", "abort"]);
+    run.kill_one();
+    let output =
+        run.running.wait().expect_code(108).expect_stderr(&["agent 'a2' was lost (--on-agent-loss abort)"]);
+    only_what_was_not_sent_is_lost(&run.server, &output, "a2");
+}
+
+/// One agent's network is cut for ten seconds, long enough that its share is dealt to the others meanwhile.
+#[test]
+fn what_an_agent_counts_while_it_is_cut_off_counts_when_it_is_back() {
+    let nats = Nats::start();
+    let (url, wire) = (nats.url(), Wire::to(nats.addr()));
+    let mut run = Run::start(&url, [&url, &wire.url(), &url], &["-t", "60"]);
+    wire.cut();
+    let cut = Instant::now();
+    run.running.wait_for_stderr("agent 'a2' is lost");
+    std::thread::sleep(Duration::from_secs(10).saturating_sub(cut.elapsed()));
+    wire.restore();
+    run.running.wait_for_stderr("agent 'a2' is heard again");
+    wait_until("there are as many users as before", || run.users_now() == 30);
+    run.running.signal("INT");
+    let output = run.running.wait().expect_code(105);
+    let dir = output.run_dir();
+    assert_eq!(requests(&dir), run.server.total(), "{}", output.shown());
+    assert!(has_mark(&dir, "agent 'a2' is lost") && has_mark(&dir, "agent 'a2' is heard again"));
+    history_has_no_hole(&dir);
+    for agent in run.agents {
+        agent.running.wait().expect_code(0);
+    }
+}
+
+#[test]
+fn a_run_goes_on_while_nats_is_killed_and_loses_nothing() {
+    let mut nats = Nats::start();
+    let url = nats.url();
+    let mut run = Run::start(&url, [&url; 3], &["-t", "60"]);
+    nats.kill();
+    let before = run.server.total();
+    std::thread::sleep(Duration::from_secs(5));
+    assert!(
+        run.server.total() > before + 500,
+        "the load goes on: {} requests in 5 s",
+        run.server.total() - before
+    );
+    nats.start_again();
+    run.running.wait_for_stderr("NATS can be reached again after");
+    std::thread::sleep(Duration::from_secs(4));
+    assert_eq!(run.users_now(), 30);
+    run.running.signal("INT");
+    let output = run.running.wait().expect_code(105);
+    let dir = output.run_dir();
+    assert_eq!(requests(&dir), run.server.total(), "{}", output.shown());
+    assert!(!output.stderr.contains("is lost"), "{}", output.shown());
+    assert!(has_mark(&dir, "NATS cannot be reached") && has_mark(&dir, "NATS can be reached again"));
+    history_has_no_hole(&dir);
+    assert!(dir.csv("stats_history.csv").iter().all(|row| row["User Count"] == "30"));
+    for agent in run.agents {
+        agent.running.wait().expect_code(0);
+    }
+}
+
+/// It says so, and the others need not wait until it is missed.
+#[test]
+fn an_agent_that_is_told_to_end_leaves_the_run_at_once() {
+    let nats = Nats::start();
+    let url = nats.url();
+    let mut run = Run::start(&url, [&url; 3], &["-t", "60"]);
+    let told = Instant::now();
+    run.agents[1].running.signal("INT");
+    run.running.wait_for_stderr("agent 'a2' has left the run");
+    assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
+    run.agents.remove(1).running.wait().expect_code(0);
+    wait_until("there are as many users as before", || run.users_now() == 30);
+    run.running.signal("INT");
+    let output = run.running.wait().expect_code(105);
+    assert_eq!(requests(&output.run_dir()), run.server.total(), "{}", output.shown());
+    assert!(has_mark(&output.run_dir(), "agent 'a2' has left the run"));
+}

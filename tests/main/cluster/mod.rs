@@ -1,0 +1,63 @@
+//! A run on several agents: real processes, a real `nats-server`, and a server that has counted for itself.
+
+mod losses;
+mod namespaces;
+mod one_run;
+mod sharing;
+mod signals;
+mod strangers;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::support::cluster::{Agent, Nats, RawClient, Wire, behind, coordinating, coordinator, url};
+use crate::support::{Output, RunDir, Running, Sandbox, Server, rows, wait_until};
+
+/// The users that each agent has told of, with a line of the script that ends in `user ID`.
+fn users_of_agents(stderr: &str) -> BTreeMap<String, BTreeSet<u64>> {
+    let mut users: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+    for line in stderr.lines() {
+        let Some((before, user)) = line.rsplit_once(": user ") else { continue };
+        let agent = before.rsplit(' ').next().unwrap().to_owned();
+        let is_new = users.entry(agent).or_default().insert(user.parse().unwrap());
+        assert!(is_new, "{line}");
+    }
+    users
+}
+
+/// How many users each agent has told of, in the order of their names.
+fn counts(users: &BTreeMap<String, BTreeSet<u64>>) -> Vec<(&str, usize)> {
+    users.iter().map(|(agent, users)| (agent.as_str(), users.len())).collect()
+}
+
+/// The last part of the paths below a prefix that the server has seen, as often as it has seen them.
+fn last_parts(server: &Server, prefix: &str) -> Vec<String> {
+    let seen = server.seen();
+    let parts = seen.iter().filter_map(|seen| seen.path.strip_prefix(prefix));
+    parts.map(str::to_owned).collect()
+}
+
+/// Requests of the run's total.
+fn requests(run: &RunDir) -> u64 {
+    run.json()["total"]["requests"].as_u64().unwrap()
+}
+
+/// Fails the test unless there is a row of history for each second, from the first to the last.
+#[track_caller]
+fn history_has_no_hole(run: &RunDir) {
+    let rows = run.csv("stats_history.csv");
+    let seconds: Vec<u64> = rows
+        .iter()
+        .filter(|row| row["Name"] == "Aggregated")
+        .map(|row| row["Timestamp"].parse().unwrap())
+        .collect();
+    assert!(seconds.len() > 3, "{seconds:?}");
+    assert!(seconds.windows(2).all(|pair| pair[1] - pair[0] <= 1), "{seconds:?}");
+    let dry: Vec<_> = rows.iter().filter(|row| row["Requests/s"].parse::<f64>().unwrap() == 0.0).collect();
+    assert!(dry.is_empty(), "{dry:?}");
+}
+
+/// Whether the run's report says when something happened.
+fn has_mark(run: &RunDir, part: &str) -> bool {
+    let json = run.json();
+    json["marks"].as_array().unwrap().iter().any(|mark| mark["text"].as_str().unwrap().contains(part))
+}
