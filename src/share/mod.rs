@@ -31,7 +31,7 @@ impl Share {
 
     /// Whether there is nobody else.
     pub(crate) fn is_alone(self) -> bool {
-        self.here == self.all
+        self.first == 0 && self.here == self.all
     }
 
     /// Workers of this process that the dealing counts.
@@ -143,6 +143,8 @@ mod tests {
     fn one_that_joins_has_nothing_of_what_was_dealt_before() {
         let joined = Share { first: 6, here: 2, all: 6 };
         assert_eq!((joined.of(1_000), joined.item(0), joined.has(6)), (0, None, false));
+        let as_many = Share { first: 2, here: 2, all: 2 };
+        assert_eq!((as_many.of(1_000), as_many.item(0)), (0, None), "it is not alone");
         let among = joined.among(&[0, 1, 4, 5, 6, 7]);
         assert_eq!(among, Share { first: 4, here: 2, all: 6 });
         assert_eq!((among.of(600), among.item(0)), (200, Some(4)));
