@@ -355,7 +355,8 @@ fn ten_thousand_connections_are_refused_in_order_and_the_run_goes_on() {
     let limit = rlimit::increase_nofile_limit(2 * MANY).unwrap_or(1_024);
     let many = MANY.min(limit.saturating_sub(2_000).max(limit / 2));
     if many < MANY {
-        println!("only {many} connections: no more than {limit} files can be opened here");
+        let text = format!("only {many} connections: no more than {limit} files can be opened here\n");
+        std::io::stderr().write_all(text.as_bytes()).unwrap();
     }
     let mut events = page.events(None);
     events.next().unwrap();

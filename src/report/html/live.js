@@ -115,7 +115,7 @@
     $("progress").value = now.progress ?? 0;
     text("users", run ? `${now.users} / ${now.users_target} users` : "");
     $("steer").hidden = !isOn;
-    if ($("empty")) $("empty").hidden = Boolean(run);
+    if ($("empty")) $("empty").hidden = !!run;
     const byRate = now.load === "rate";
     text("load-name", byRate ? "Rate/s" : "Users");
     if (document.activeElement !== load && !isChanged) {
@@ -143,8 +143,8 @@
     const follows = list.scrollHeight - list.scrollTop - list.clientHeight < 9;
     for (const { at_s: at, level, text, count } of answer.lines) {
       // The last one, said again.
-      if (list.lastChild?.title === level && list.lastChild.lastChild.textContent === text) list.lastChild.remove();
-      const line = make("li", list, { class: level, title: level });
+      if (list.lastChild?.className === level && list.lastChild.lastChild.textContent === text) list.lastChild.remove();
+      const line = make("li", list, { class: level });
       make("b", line, {}, clock(at) + (count > 1 ? " ×" + count : ""));
       make("span", line, {}, text);
     }

@@ -25,17 +25,21 @@
     const isRate = points.every(([, users]) => users === 0);
     const at = (point) => point[isRate ? 2 : 1];
     const most = Math.max(...points.map(at), 1e-9);
-    const length = points[points.length - 1][0] || 1;
+    const length = points.at(-1)[0] || 1;
     const place = (point) => `${((point[0] / length) * 596 + 2).toFixed(1)} ${(116 - (at(point) / most) * 108).toFixed(1)}`;
     one("path", $("plan")).setAttribute("d", "M2 116L" + points.map(place).join("L") + "L598 116z");
     $("plan-note").textContent = summary;
     $("plan").hidden = false;
   };
-  let asked = 0;
+  // The script whose form is filled; none while another one comes.
+  let shown = "", asked = 0;
+  const remember = () => {
+    const open = all("[name]:not([type=password])", form).map(({ name, value }) => [name, value]);
+    if (shown) page.kept("form-" + shown, JSON.stringify(Object.fromEntries(open)));
+  };
   const plan = async () => {
     const number = ++asked;
-    const open = all("[name]", form).filter(({ type }) => type !== "password").map(({ name, value }) => [name, value]);
-    page.kept("form-" + field("script").value, JSON.stringify(Object.fromEntries(open)));
+    remember();
     const [isGood, answer] = await post("plan");
     // A later question has a later answer.
     if (number !== asked) return;
@@ -52,14 +56,14 @@
   });
 
   const showScript = async () => {
+    clearTimeout(timer);
+    remember();
+    shown = "";
     const script = field("script").value;
     const answer = await get("form?script=" + encodeURIComponent(script));
     const params = $("params");
     params.replaceChildren();
-    if (answer.error) {
-      complain(answer.error);
-      return;
-    }
+    if (answer.error) return complain(answer.error);
     for (const { name, help, choices, secret, default: usual, required } of answer.params) {
       const label = make("label", params);
       make("span", label, { title: help }, name + (required ? " (required)" : ""));
@@ -89,6 +93,7 @@
     const last = JSON.parse(page.kept("form-" + script) ?? "{}");
     for (const element of all("[name]", form)) if (element.name !== "script") element.value = last[element.name] ?? "";
     tick();
+    shown = script;
     await plan();
   };
   // The names that are typed and the boxes are one choice; nothing typed is all of them.

@@ -16,6 +16,7 @@ const timeline = (() => {
     const box = chart.svg.getBoundingClientRect();
     return (((event.clientX - box.left) / box.width) * chart.width - chart.left) / (chart.right - chart.left);
   };
+  const clamp = (share) => Math.min(1, Math.max(0, share));
   const mark = (kind, from, to) => charts.forEach(({ left, right, bottom, marks }) => {
     const x = (value) => left + value * (right - left);
     marks[kind].setAttribute("d", from === undefined ? "" : `M${x(from)} 34H${x(to)}V${bottom}H${x(from)}z`);
@@ -153,12 +154,12 @@ const timeline = (() => {
     on(svg, "pointerdown", (event) => {
       // Fingers scroll.
       if (event.pointerType === "touch" || event.button !== 0 || !$("part")) return;
-      begun = Math.min(1, Math.max(0, share(chart, event)));
+      begun = clamp(share(chart, event));
       svg.setPointerCapture(event.pointerId);
       event.preventDefault();
     });
     on(svg, "pointerup", (event) => {
-      const end = Math.min(1, Math.max(0, share(chart, event)));
+      const end = clamp(share(chart, event));
       mark(0);
       if (begun !== null && Math.abs(end - begun) > 0.01) {
         wanted = { from: at(Math.min(begun, end)), to: at(Math.max(begun, end)) };
@@ -173,7 +174,7 @@ const timeline = (() => {
     });
     on(svg, "pointermove", (event) => {
       const here = share(chart, event);
-      if (begun !== null) mark(0, begun, Math.min(1, Math.max(0, here)));
+      if (begun !== null) mark(0, begun, clamp(here));
       if (here < 0 || here > 1 || !rows.length) return hide();
       const index = rows.findIndex((row) => row[0] > at(here));
       const row = rows[(index < 0 ? rows.length : index) - 1] || rows[0];
