@@ -77,7 +77,7 @@ pub(crate) struct Common {
     /// Data files.
     pub(crate) data: Registry,
     /// The store that scripts share.
-    pub(crate) store: Store,
+    pub(crate) store: Arc<Store>,
     /// Variables of the environment.
     pub(crate) environment: Environment,
     /// Values that must not be shown.

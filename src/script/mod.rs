@@ -61,6 +61,8 @@ pub(crate) use pulse::{Beat, Calling, Pulse};
 pub(crate) use run_state::RunState;
 pub(crate) use secrets::Secrets;
 pub(crate) use source::Sources;
+#[cfg(feature = "cluster")]
+pub(crate) use store::{Answer, Store, StoreLog};
 pub use summary::SummaryOutput;
 pub use trace::HttpDebug;
 pub(crate) use value::Value;

@@ -1,382 +1,476 @@
-//! State shared by virtual users across threads: values, queues, barriers and signals.
+//! State shared by virtual users across threads, or across machines: values, queues, barriers and signals.
 //!
-//! Not on the path of a request, so one lock is enough. Invariant: the lock is never held while waiting, and a
-//! user that stops waiting at a barrier is no longer counted there.
+//! Owns who waits, and for what. On one machine a change is made at once; on several, each has a replica, a change is a message of a
+//! log that all of them apply in its order (`set_log`), and its answer is the one that it gives when it comes back. Leaves what a change
+//! does to `state`, and the log to whoever sets it. Not on the path of a request, so one lock is enough. Invariants: the
+//! lock is never held while waiting; a user that stops waiting at a barrier is no longer counted there.
 
-use std::collections::{BTreeMap, VecDeque};
+mod state;
+#[cfg(test)]
+pub(crate) mod test_log;
+
+use std::collections::BTreeMap;
+use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 use super::value::Value;
+pub(crate) use state::StoreChange;
+use state::{Caller, Happened, State, limit};
 
-/// Most names of values, of barriers and of signals.
-const MOST_NAMES: usize = 1_000_000;
+/// How long a change over a log may take to come back.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
 
-/// Longest queue: values that are never popped must not fill the memory.
-const LONGEST_QUEUE: usize = 10_000_000;
+/// Longest change as a message, in bytes: a message of NATS may have 1 MB by default.
+const LONGEST_CHANGE: usize = 768 << 10;
 
-/// How much all values may take together, in bytes.
-const MOST_BYTES: usize = 1 << 30;
+/// Where the answer of a change is expected.
+pub(crate) type Answer = oneshot::Sender<Result<Value, String>>;
 
-/// What a name takes besides its text and its value, in bytes.
-const NAME_BYTES: usize = 64;
+/// The order of all changes of several machines.
+pub(crate) trait StoreLog: Send + Sync {
+    /// Sends a change on its way, without waiting. The changes of one machine stay in their order. When it comes back, it is
+    /// given to [`Store::replay`] with this answer; where nobody waits for the answer, the change counts all the same.
+    fn submit(&self, change: Vec<u8>, answer: Answer);
+}
 
 /// See the module's description.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Store {
-    state: Mutex<State>,
-    most_bytes: usize,
-}
-
-impl Default for Store {
-    fn default() -> Store {
-        Store { state: Mutex::default(), most_bytes: MOST_BYTES }
-    }
+    inner: Mutex<Inner>,
+    log: OnceLock<Log>,
+    /// Calls of barriers, to tell them apart.
+    calls: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    values: BTreeMap<String, Kept>,
-    /// What the values and their names take.
-    bytes: usize,
-    barriers: BTreeMap<String, Barrier>,
-    signals: BTreeMap<String, Signal>,
+struct Inner {
+    state: State,
+    /// Those who wait here, on this machine.
+    waiting: BTreeMap<Happened, Arc<Notify>>,
 }
 
-#[derive(Debug)]
-enum Kept {
-    Value(Value),
-    /// An array, which can be taken from at its beginning.
-    Queue(VecDeque<Value>),
+struct Log {
+    agent: u64,
+    /// How long a change may take to come back.
+    answer_time: Duration,
+    log: Arc<dyn StoreLog>,
 }
 
-impl Kept {
-    fn bytes(&self) -> usize {
-        match self {
-            Kept::Value(value) => value.bytes(),
-            Kept::Queue(queue) => queue.iter().map(Value::bytes).sum(),
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("agent", &self.agent).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn apply(&mut self, change: StoreChange<'_>) -> Result<Value, String> {
+        let (answer, happened) = self.state.apply(change)?;
+        if let Some(waiting) = happened.and_then(|happened| self.waiting.remove(&happened)) {
+            waiting.notify_waiters();
         }
+        Ok(answer)
     }
-}
-
-impl State {
-    /// Makes room for so many bytes more under a name, where there were `before`.
-    fn take_room(&mut self, name: &str, before: usize, more: usize, most: usize) -> Result<(), String> {
-        let of_name = if self.values.contains_key(name) { 0 } else { NAME_BYTES + name.len() };
-        let bytes = self.bytes.saturating_sub(before) + of_name + more;
-        // What makes it smaller is fine also when it is full.
-        if bytes > most && bytes > self.bytes {
-            return Err(format!(
-                "the store would hold more than {} MB with the value of '{name}', the maximum for all of them; \
-                 remove what is not needed with store::pop or store::set(name, ())",
-                most >> 20
-            ));
-        }
-        self.bytes = bytes;
-        Ok(())
-    }
-}
-
-#[derive(Debug, Default)]
-struct Barrier {
-    /// How many have to come.
-    size: u64,
-    here: u64,
-    /// How often it has opened.
-    opened: u64,
-    opens: Arc<Notify>,
-}
-
-#[derive(Debug, Default)]
-struct Signal {
-    given: bool,
-    gives: Arc<Notify>,
 }
 
 impl Store {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The value of a name.
+    /// From now on changes go over a log. `agent` is a number that no other machine has had in this run. To be called before
+    /// anything is changed; a second log is not taken.
+    pub(crate) fn set_log(&self, agent: u64, log: Arc<dyn StoreLog>) {
+        let _ = self.log.set(Log { agent, answer_time: ANSWER_TIME, log });
+    }
+
+    /// Whether other machines have it too, so that a change has to be waited for.
+    pub(crate) fn has_log(&self) -> bool {
+        self.log.get().is_some()
+    }
+
+    /// The value of a name; with a log, as far as it has come back.
     pub(crate) fn get(&self, name: &str) -> Option<Value> {
-        self.state().values.get(name).map(|kept| match kept {
-            Kept::Value(value) => value.clone(),
-            Kept::Queue(queue) => Value::List(queue.iter().cloned().collect()),
-        })
+        self.inner().state.get(name)
     }
 
-    /// Gives a name a value.
+    /// Makes a change here, at once.
     ///
     /// # Errors
-    /// When there are too many names, or all values take too much memory, in words.
-    pub(crate) fn set(&self, name: &str, value: Value) -> Result<(), String> {
-        let kept = match value {
-            Value::List(list) => Kept::Queue(list.into()),
-            value => Kept::Value(value),
-        };
-        let mut state = self.state();
-        limit("values", &state.values, name)?;
-        let before = state.values.get(name).map_or(0, Kept::bytes);
-        state.take_room(name, before, kept.bytes(), self.most_bytes)?;
-        state.values.insert(name.to_owned(), kept);
-        Ok(())
+    /// When it cannot be made, in words.
+    pub(crate) fn apply(&self, change: StoreChange<'_>) -> Result<Value, String> {
+        self.inner().apply(change)
     }
 
-    /// Adds to a number, which is 0 at first; gives the sum.
-    ///
-    /// # Errors
-    /// When one of the two is no number, or the sum is too large, in words.
-    pub(crate) fn incr(&self, name: &str, by: &Value) -> Result<Value, String> {
-        let mut state = self.state();
-        limit("values", &state.values, name)?;
-        if !state.values.contains_key(name) {
-            state.take_room(name, 0, Value::Int(0).bytes(), self.most_bytes)?;
-        }
-        let kept = state.values.entry(name.to_owned()).or_insert(Kept::Value(Value::Int(0)));
-        let no_number = || format!("the value of '{name}' is not a number");
-        let Kept::Value(number) = kept else { return Err(no_number()) };
-        let sum = match (&*number, by) {
-            (Value::Int(a), Value::Int(b)) => {
-                Value::Int(a.checked_add(*b).ok_or_else(|| format!("adding to '{name}' would overflow"))?)
-            }
-            (Value::Int(a), Value::Float(b)) => Value::Float(*a as f64 + b),
-            (Value::Float(a), Value::Int(b)) => Value::Float(a + *b as f64),
-            (Value::Float(a), Value::Float(b)) => Value::Float(a + b),
-            (Value::Int(_) | Value::Float(_), _) => {
-                return Err("the value to add must be a number".to_owned());
-            }
-            _ => return Err(no_number()),
-        };
-        *number = sum.clone();
-        Ok(sum)
-    }
-
-    /// Puts a value at the end of a queue; gives its length.
-    ///
-    /// # Errors
-    /// When the name has a value that is no array, or the queue or the store is full, in words.
-    pub(crate) fn push(&self, name: &str, value: Value) -> Result<usize, String> {
-        let mut state = self.state();
-        limit("values", &state.values, name)?;
-        let has_room = |kept: &Kept| matches!(kept, Kept::Queue(queue) if queue.len() < LONGEST_QUEUE);
-        if state.values.get(name).is_none_or(has_room) {
-            state.take_room(name, 0, value.bytes(), self.most_bytes)?;
-        }
-        let kept = state.values.entry(name.to_owned()).or_insert_with(|| Kept::Queue(VecDeque::new()));
-        match kept {
-            Kept::Queue(queue) if queue.len() >= LONGEST_QUEUE => {
-                Err(format!("'{name}' already has {LONGEST_QUEUE} values; use store::pop to remove some"))
-            }
-            Kept::Queue(queue) => {
-                queue.push_back(value);
-                Ok(queue.len())
-            }
-            Kept::Value(_) => Err(format!("the value of '{name}' is not an array")),
+    /// Makes a change that the log has: to be called for each of them, in its order, with the answer for those that were submitted here.
+    pub(crate) fn replay(&self, change: &[u8], answer: Option<Answer>) {
+        // One that cannot be read is no change for any machine: all have the same version.
+        let read =
+            serde_json::from_slice(change).map_err(|error| format!("the change is unreadable: {error}"));
+        let result = read.and_then(|change| self.apply(change));
+        if let Some(answer) = answer {
+            // Nobody waits for it any more when its user was stopped.
+            let _ = answer.send(result);
         }
     }
 
-    /// Takes the oldest value of a queue; `None` when there is none.
+    /// A machine is lost, and nobody waits there any more: the change that says so, to be submitted once by whoever notices.
+    pub(crate) fn lost(agent: u64) -> Vec<u8> {
+        serde_json::to_vec(&StoreChange::Lost { agent }).unwrap_or_default()
+    }
+
+    /// Makes a change: at once, or over the log.
     ///
     /// # Errors
-    /// When the name has a value that is no array, in words.
-    pub(crate) fn pop(&self, name: &str) -> Result<Option<Value>, String> {
-        let mut state = self.state();
-        let state = &mut *state;
-        match state.values.get_mut(name) {
-            None => Ok(None),
-            Some(Kept::Queue(queue)) => {
-                let value = queue.pop_front();
-                state.bytes = state.bytes.saturating_sub(value.as_ref().map_or(0, Value::bytes));
-                Ok(value)
-            }
-            Some(Kept::Value(_)) => Err(format!("the value of '{name}' is not an array")),
+    /// When it cannot be made, or the log does not answer, in words.
+    pub(crate) async fn change(&self, change: StoreChange<'_>) -> Result<Value, String> {
+        let Some(log) = self.log.get() else { return self.apply(change) };
+        let answer = log.submit(&change)?;
+        match tokio::time::timeout(log.answer_time, answer).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) => Err("the store that the machines of the run share is gone".to_owned()),
+            Err(_) => Err(format!(
+                "the store that the machines of the run share has not answered for {} s; the change may still be made",
+                log.answer_time.as_secs()
+            )),
         }
     }
 
-    /// Waits until `size` virtual users are at the barrier; then it opens for all of them and is closed again.
+    /// Waits until `size` virtual users are at the barrier; then it opens for all of them and is closed again. False when that takes
+    /// longer than the timeout.
     ///
     /// # Errors
     /// When others wait there for another number, in words.
-    pub(crate) async fn barrier(&self, name: &str, size: u64) -> Result<(), String> {
-        let (opens, opened) = {
-            let mut state = self.state();
-            limit("barriers", &state.barriers, name)?;
-            let barrier = state.barriers.entry(name.to_owned()).or_default();
-            if barrier.here > 0 && barrier.size != size {
-                return Err(format!(
-                    "the barrier '{name}' is called with count {size} here, but with {} by users that wait",
-                    barrier.size
-                ));
-            }
-            barrier.size = size;
-            barrier.here += 1;
-            if barrier.here >= size {
-                barrier.here = 0;
-                barrier.opened += 1;
-                barrier.opens.notify_waiters();
-                return Ok(());
-            }
-            (barrier.opens.clone(), barrier.opened)
+    pub(crate) async fn barrier(
+        &self,
+        name: &str,
+        size: u64,
+        timeout: Option<Duration>,
+    ) -> Result<bool, String> {
+        let agent = self.log.get().map_or(0, |log| log.agent);
+        let by = Caller { agent, call: self.calls.fetch_add(1, Ordering::Relaxed) };
+        let mut place = Place { store: self, name, by, is_left: false };
+        let meeting = async {
+            self.change(StoreChange::Arrive { name: name.into(), size, by }).await?;
+            let opened = Happened::Opened(name.to_owned());
+            self.until("barriers", opened, |state| !state.waits(name, by)).await
         };
-        let _leave = LeaveBarrier { store: self, name, opened };
-        loop {
-            // Listens before it looks, so that an opening in between is not missed.
-            let opening = opens.notified();
-            if self.state().barriers.get(name).is_none_or(|barrier| barrier.opened != opened) {
-                return Ok(());
+        let met = match timeout {
+            Some(timeout) => tokio::time::timeout(timeout, meeting).await.ok(),
+            None => Some(meeting.await),
+        };
+        match met {
+            Some(Ok(())) => {
+                place.is_left = true;
+                Ok(true)
             }
-            opening.await;
+            Some(Err(why)) => Err(why),
+            None => {
+                place.is_left = true;
+                // It may have opened meanwhile: then the others have counted on this one.
+                let left = self.change(StoreChange::Leave { name: name.into(), by }).await?;
+                Ok(left == Value::Bool(false) && timeout.is_some())
+            }
         }
-    }
-
-    /// Gives a signal, for all who wait for it and all who will.
-    ///
-    /// # Errors
-    /// When there are too many names, in words.
-    pub(crate) fn signal(&self, name: &str) -> Result<(), String> {
-        let mut state = self.state();
-        limit("signals", &state.signals, name)?;
-        let signal = state.signals.entry(name.to_owned()).or_default();
-        signal.given = true;
-        signal.gives.notify_waiters();
-        Ok(())
     }
 
     /// Waits until a signal has been given.
     ///
     /// # Errors
-    /// When there are too many names, in words.
+    /// When too many signals are waited for, in words.
     pub(crate) async fn wait(&self, name: &str) -> Result<(), String> {
-        let gives = {
-            let mut state = self.state();
-            limit("signals", &state.signals, name)?;
-            state.signals.entry(name.to_owned()).or_default().gives.clone()
-        };
+        self.until("signals", Happened::Given(name.to_owned()), |state| state.is_given(name)).await
+    }
+
+    /// Waits until something has happened, as the state tells.
+    async fn until(
+        &self,
+        what: &str,
+        happened: Happened,
+        has_happened: impl Fn(&State) -> bool,
+    ) -> Result<(), String> {
         loop {
-            let mut given = pin!(gives.notified());
-            given.as_mut().enable();
-            if self.state().signals.get(name).is_some_and(|signal| signal.given) {
+            let gate = {
+                let mut inner = self.inner();
+                if has_happened(&inner.state) {
+                    return Ok(());
+                }
+                limit(what, inner.waiting.len(), inner.waiting.contains_key(&happened))?;
+                inner.waiting.entry(happened.clone()).or_default().clone()
+            };
+            let mut opening = pin!(gate.notified());
+            // Listens before it looks again, so that what happens in between is not missed.
+            opening.as_mut().enable();
+            if has_happened(&self.inner().state) {
                 return Ok(());
             }
-            given.await;
+            opening.await;
         }
     }
 }
 
-/// Takes whoever waits at a barrier out of its count, unless it has opened meanwhile.
-struct LeaveBarrier<'a> {
+impl Log {
+    fn submit(&self, change: &StoreChange<'_>) -> Result<oneshot::Receiver<Result<Value, String>>, String> {
+        let message = serde_json::to_vec(change).map_err(|error| format!("it cannot be sent: {error}"))?;
+        if message.len() > LONGEST_CHANGE {
+            return Err(format!(
+                "the value takes {} KB on its way to the other machines of the run, where at most {} KB may be stored at once",
+                message.len().div_ceil(1024),
+                LONGEST_CHANGE / 1024
+            ));
+        }
+        let (answer, answered) = oneshot::channel();
+        self.log.submit(message, answer);
+        Ok(answered)
+    }
+}
+
+/// Takes whoever waits at a barrier out of its count, unless it has opened.
+struct Place<'a> {
     store: &'a Store,
     name: &'a str,
-    opened: u64,
+    by: Caller,
+    is_left: bool,
 }
 
-impl Drop for LeaveBarrier<'_> {
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        if let Some(barrier) = self.store.state().barriers.get_mut(self.name)
-            && barrier.opened == self.opened
-        {
-            barrier.here = barrier.here.saturating_sub(1);
+        if self.is_left {
+            return;
         }
+        let leave = StoreChange::Leave { name: self.name.into(), by: self.by };
+        // Nobody waits for the answer.
+        let _ = match self.store.log.get() {
+            Some(log) => log.submit(&leave).map(drop),
+            None => self.store.apply(leave).map(drop),
+        };
     }
-}
-
-fn limit<T>(what: &str, names: &BTreeMap<String, T>, name: &str) -> Result<(), String> {
-    if names.len() >= MOST_NAMES && !names.contains_key(name) {
-        return Err(format!("the store already has {MOST_NAMES} {what}, the maximum"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::collections::BTreeSet;
+    use std::time::Instant;
 
+    use rand::RngExt;
+    use rand::SeedableRng;
+    use rand_xoshiro::Xoshiro256PlusPlus;
+
+    use super::test_log::Order;
     use super::*;
 
-    #[test]
-    fn numbers_are_added_and_only_numbers() {
-        let store = Store::default();
-        assert_eq!(store.incr("n", &Value::Int(2)), Ok(Value::Int(2)));
-        assert_eq!(store.incr("n", &Value::Float(0.5)), Ok(Value::Float(2.5)));
-        store.set("n", Value::Int(i64::MAX)).unwrap();
-        assert!(store.incr("n", &Value::Int(1)).unwrap_err().contains("overflow"));
-        assert_eq!(store.get("n"), Some(Value::Int(i64::MAX)));
-        assert!(store.incr("n", &Value::Unit).unwrap_err().contains("must be a number"));
-        store.set("text", Value::Text("1".into())).unwrap();
-        assert!(store.incr("text", &Value::Int(1)).unwrap_err().contains("'text' is not a number"));
-        assert!(store.push("text", Value::Unit).is_err() && store.pop("text").is_err());
+    async fn within<T>(time: Duration, future: impl Future<Output = T>) -> Option<T> {
+        tokio::time::timeout(time, future).await.ok()
     }
 
-    #[test]
-    fn queues_give_the_oldest_first() {
-        let store = Store::default();
-        assert_eq!(store.pop("q"), Ok(None));
-        store.set("q", Value::List(vec![Value::Int(1)])).unwrap();
-        assert_eq!(store.push("q", Value::Int(2)), Ok(2));
-        assert_eq!(store.get("q"), Some(Value::List(vec![Value::Int(1), Value::Int(2)])));
-        assert_eq!(store.pop("q"), Ok(Some(Value::Int(1))));
-        assert_eq!(store.pop("q"), Ok(Some(Value::Int(2))));
-        assert_eq!(store.pop("q"), Ok(None));
-    }
-
-    #[test]
-    fn the_store_is_bounded_in_bytes_and_can_be_emptied() {
-        let store = Store { most_bytes: 10_000, ..Store::default() };
-        let text = |bytes| Value::Text("x".repeat(bytes));
-        store.set("a", text(4_000)).unwrap();
-        store.push("q", text(4_000)).unwrap();
-        for refused in [store.set("b", text(4_000)), store.push("q", text(4_000)).map(drop)] {
-            assert!(refused.unwrap_err().contains("the maximum for all of them"));
-        }
-        assert_eq!(store.get("b"), None, "nothing of it is kept");
-        let error = store.set("a", Value::List(vec![text(3_000), text(3_000)])).unwrap_err();
-        assert!(error.contains("the value of 'a'"), "{error}");
-        // In place of what is there, and where there was something.
-        store.set("a", text(5_000)).unwrap();
-        assert!(store.pop("q").unwrap().is_some());
-        store.set("b", text(4_000)).unwrap();
-        store.set("a", Value::Unit).unwrap();
-        store.set("c", Value::Map(vec![("k".repeat(2_000), text(2_000))])).unwrap();
-        let mut numbers = 0;
-        while store.incr(&format!("n{numbers}"), &Value::Int(1)).is_ok() {
-            numbers += 1;
-        }
-        assert!((5..100).contains(&numbers), "names count too: {numbers}");
-        let before = store.state().bytes;
-        for _ in 0..100 {
-            store.set("a", text(50)).unwrap_or_default();
-            store.incr("n0", &Value::Int(1)).unwrap();
-            store.push("b", Value::Unit).unwrap_err();
-        }
-        assert!(store.state().bytes <= before + 100);
-    }
+    const SOON: Duration = Duration::from_millis(20);
 
     #[tokio::test]
     async fn a_barrier_opens_again_and_again_and_forgets_who_left() {
         let store = Store::default();
         for _ in 0..3 {
-            let given_up = tokio::time::timeout(Duration::from_millis(20), store.barrier("b", 2)).await;
-            assert!(given_up.is_err(), "one alone waits");
-            let (a, b) = tokio::join!(store.barrier("b", 2), store.barrier("b", 2));
-            assert_eq!((a, b), (Ok(()), Ok(())));
+            assert_eq!(within(SOON, store.barrier("b", 2, None)).await, None, "one alone waits");
+            assert_eq!(store.barrier("b", 2, Some(SOON)).await, Ok(false));
+            let (a, b) = tokio::join!(store.barrier("b", 2, None), store.barrier("b", 2, Some(SOON)));
+            assert_eq!((a, b), (Ok(true), Ok(true)));
         }
-        let (_, other) = tokio::join!(
-            tokio::time::timeout(Duration::from_millis(20), store.barrier("c", 3)),
-            store.barrier("c", 2)
-        );
+        let (_, other) = tokio::join!(within(SOON, store.barrier("c", 3, None)), store.barrier("c", 2, None));
         assert!(other.unwrap_err().contains("with count 2 here, but with 3"));
-        assert_eq!(store.barrier("alone", 1).await, Ok(()));
+        assert_eq!(store.barrier("alone", 1, None).await, Ok(true));
     }
 
     #[tokio::test]
     async fn a_signal_is_for_those_who_wait_and_those_who_come_later() {
         let store = Store::default();
-        let (early, ()) = tokio::join!(store.wait("s"), async { store.signal("s").unwrap() });
-        assert_eq!(early, Ok(()));
+        let give = || StoreChange::Signal { name: "s".into() };
+        let (early, given) = tokio::join!(store.wait("s"), async { store.apply(give()) });
+        assert_eq!((early, given), (Ok(()), Ok(Value::Unit)));
         assert_eq!(store.wait("s").await, Ok(()));
-        assert!(tokio::time::timeout(Duration::from_millis(20), store.wait("other")).await.is_err());
+        assert_eq!(within(SOON, store.wait("other")).await, None);
+    }
+
+    /// A change of any kind, on few names, so that changes meet.
+    fn any_change(random: &mut Xoshiro256PlusPlus) -> StoreChange<'static> {
+        let name = format!("n{}", random.random_range(0..4));
+        let value = match random.random_range(0..4) {
+            0 => Value::Float(random.random_range(0.0..1.0)),
+            1 => Value::List(vec![Value::Int(1), Value::Text("x".repeat(random.random_range(0..400)))]),
+            _ => Value::Int(random.random_range(0..100)),
+        };
+        let by = Caller { agent: random.random_range(0..3), call: random.random_range(0..3) };
+        let name = name.into();
+        match random.random_range(0..9) {
+            0 => StoreChange::Set { name, value },
+            1 | 2 => StoreChange::Incr { name, by: value },
+            3 | 4 => StoreChange::Push { name, value },
+            5 => StoreChange::Pop { name },
+            6 => StoreChange::Arrive { name, size: 3, by },
+            7 => StoreChange::Leave { name, by },
+            _ if by.call == 0 => StoreChange::Lost { agent: by.agent },
+            _ => StoreChange::Signal { name },
+        }
+    }
+
+    #[tokio::test]
+    async fn replicas_of_any_changes_have_the_same_state_and_give_the_same_answers() {
+        for seed in 0..20 {
+            let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+            let order = Order::start(3, seed);
+            // So little that the bounds matter too.
+            order.stores.iter().for_each(|store| store.inner().state = State::bounded(1_500));
+            let alone = Store::default();
+            alone.inner().state = State::bounded(1_500);
+            for _ in 0..100 {
+                let change = any_change(&mut random);
+                let on = &order.stores[random.random_range(0..3)];
+                assert_eq!(on.change(change.clone()).await, alone.apply(change));
+            }
+            order.settle().await;
+            for store in &order.stores {
+                assert_eq!(store.inner().state, alone.inner().state, "seed {seed}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_many_add_at_once_is_the_sum_and_each_is_told_another_one() {
+        let order = Order::start(3, 1);
+        let add = |store: Arc<Store>| async move {
+            let sum = store.change(StoreChange::Incr { name: "n".into(), by: Value::Int(1) }).await.unwrap();
+            assert_eq!(store.get("n").is_some(), true, "one sees what one has written");
+            let Value::Int(sum) = sum else { panic!("{sum:?}") };
+            sum
+        };
+        let all = (0..300).map(|index| tokio::spawn(add(order.stores[index % 3].clone())));
+        let mut sums = BTreeSet::new();
+        for adding in all.collect::<Vec<_>>() {
+            sums.insert(adding.await.unwrap());
+        }
+        assert_eq!(sums, (1..=300).collect());
+    }
+
+    #[tokio::test]
+    async fn what_is_pushed_anywhere_is_popped_once_anywhere() {
+        let order = Order::start(3, 2);
+        let mut all = Vec::new();
+        for index in 0..300 {
+            let store = order.stores[index as usize % 3].clone();
+            all.push(tokio::spawn(async move {
+                store.change(StoreChange::Push { name: "q".into(), value: Value::Int(index) }).await.unwrap();
+            }));
+        }
+        let mut popped = BTreeSet::new();
+        for index in 0.. {
+            match order.stores[index % 3].change(StoreChange::Pop { name: "q".into() }).await.unwrap() {
+                Value::Int(value) => assert!(popped.insert(value), "{value} twice"),
+                _ if popped.len() == 300 => break,
+                _ => {}
+            }
+        }
+        assert_eq!(popped.len(), 300);
+    }
+
+    #[tokio::test]
+    async fn a_barrier_opens_over_machines_and_counts_nobody_who_left() {
+        let order = Order::start(3, 3);
+        let [a, b, c] = [0, 1, 2].map(|index| order.stores[index].clone());
+        for round in 0..5 {
+            assert_eq!(within(SOON, a.barrier("b", 3, None)).await, None, "stopped while it waits");
+            assert_eq!(b.barrier("b", 3, Some(SOON)).await, Ok(false), "round {round}");
+            assert_eq!(
+                within(SOON, async { tokio::join!(a.barrier("b", 3, None), b.wait("x")) }).await,
+                None
+            );
+            let (one, two, three) =
+                tokio::join!(a.barrier("b", 3, None), b.barrier("b", 3, None), c.barrier("b", 3, None));
+            assert_eq!((one, two, three), (Ok(true), Ok(true), Ok(true)));
+        }
+        let (waits, other) = tokio::join!(within(SOON, a.barrier("d", 3, None)), async {
+            tokio::time::sleep(SOON / 2).await;
+            c.barrier("d", 2, None).await
+        });
+        assert_eq!(waits, None);
+        assert!(other.unwrap_err().contains("with count 2 here, but with 3"));
+    }
+
+    #[tokio::test]
+    async fn a_lost_machine_is_not_counted_at_barriers() {
+        let order = Order::start(3, 4);
+        let [a, b, c] = [0, 1, 2].map(|index| order.stores[index].clone());
+        let lost = tokio::spawn({
+            let a = a.clone();
+            async move { a.barrier("b", 2, None).await }
+        });
+        while !b.inner().state.waits("b", Caller { agent: 0, call: 0 }) {
+            tokio::task::yield_now().await;
+        }
+        order.submit_unanswered(Store::lost(0));
+        order.settle().await;
+        let waits = within(SOON, b.barrier("b", 2, None)).await;
+        assert_eq!(waits, None, "the one that is lost does not open it");
+        let (one, two) = tokio::join!(b.barrier("b", 2, None), c.barrier("b", 2, None));
+        assert_eq!((one, two), (Ok(true), Ok(true)));
+        lost.abort();
+    }
+
+    #[tokio::test]
+    async fn a_signal_reaches_all_machines_and_those_who_come_later() {
+        let order = Order::start(2, 5);
+        let give = StoreChange::Signal { name: "s".into() };
+        let (waited, given) = tokio::join!(order.stores[0].wait("s"), order.stores[1].change(give));
+        assert_eq!((waited, given), (Ok(()), Ok(Value::Unit)));
+        order.settle().await;
+        assert_eq!(order.stores[1].wait("s").await, Ok(()));
+        assert_eq!(within(SOON, order.stores[1].wait("other")).await, None);
+    }
+
+    /// A log that never answers, or is gone.
+    struct Silent {
+        kept: Mutex<Vec<Answer>>,
+        is_gone: bool,
+    }
+
+    impl StoreLog for Silent {
+        fn submit(&self, _: Vec<u8>, answer: Answer) {
+            if !self.is_gone {
+                self.kept.lock().unwrap().push(answer);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_log_that_does_not_answer_is_an_error_after_some_time() {
+        for (is_gone, expected) in [(false, "has not answered for 1 s"), (true, "is gone")] {
+            let store = Store::default();
+            let log = Arc::new(Silent { kept: Mutex::default(), is_gone });
+            store.log.set(Log { agent: 0, answer_time: Duration::from_millis(1_001), log }).unwrap();
+            let started = Instant::now();
+            let error = store.change(StoreChange::Pop { name: "q".into() }).await.unwrap_err();
+            assert!(error.contains(expected), "{error}");
+            assert_eq!(started.elapsed().as_secs(), if is_gone { 0 } else { 1 });
+        }
+    }
+
+    #[tokio::test]
+    async fn a_value_that_no_message_holds_is_refused() {
+        let order = Order::start(1, 6);
+        let value = Value::Text("x".repeat(LONGEST_CHANGE));
+        let started = Instant::now();
+        let error = order.stores[0].change(StoreChange::Set { name: "a".into(), value }).await.unwrap_err();
+        assert!(error.contains("769 KB") && error.contains("at most 768 KB"), "{error}");
+        assert!(started.elapsed() < ANSWER_TIME);
+    }
+
+    #[test]
+    fn what_cannot_be_read_changes_nothing() {
+        let store = Store::default();
+        let (answer, mut answered) = oneshot::channel();
+        store.replay(b"{\"Odd\":1}", Some(answer));
+        assert!(answered.try_recv().unwrap().unwrap_err().contains("unreadable"));
+        assert_eq!(store.inner().state, State::default());
     }
 }

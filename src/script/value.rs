@@ -22,6 +22,11 @@ pub(crate) enum Value {
 /// Deepest nesting of a plain value: threads with small stacks copy and drop them.
 pub(super) const MOST_DEPTH: usize = 200;
 
+/// What a value takes besides what it holds, and a key of a map besides its text. Numbers that are the same on all machines:
+/// what fits into the store is for all of them to agree on.
+const VALUE_BYTES: usize = 32;
+const KEY_BYTES: usize = 24;
+
 impl Value {
     /// The value in plain form; in words what it holds when that cannot leave its thread.
     pub(crate) fn from_dynamic(value: &Dynamic) -> Result<Value, String> {
@@ -75,10 +80,10 @@ impl Value {
             Value::Bytes(bytes) => bytes.len(),
             Value::List(values) => values.iter().map(Value::bytes).sum(),
             Value::Map(entries) => {
-                entries.iter().map(|(key, value)| size_of::<String>() + key.len() + value.bytes()).sum()
+                entries.iter().map(|(key, value)| KEY_BYTES + key.len() + value.bytes()).sum()
             }
         };
-        size_of::<Value>() + inside
+        VALUE_BYTES + inside
     }
 
     /// The value as scripts see it.

@@ -5,6 +5,7 @@
 
 mod files;
 mod session;
+mod store_log;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -16,6 +17,7 @@ use futures_util::StreamExt;
 
 pub(super) use self::files::Ask;
 use self::files::Files;
+pub(super) use self::store_log::encoded;
 use super::link::{Link, NatsOptions};
 use super::protocol::{Duty, Hello, Offer, PROTOCOL, Versioned, subjects};
 use super::seal::KeyPair;

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::files::{self, Files};
-use super::{AgentSays, Say};
+use super::{AgentSays, Say, store_log};
 use crate::cluster::ClusterError;
 use crate::cluster::clock::{Clock, instant};
 use crate::cluster::link::{Kept, Link, Outbox};
@@ -99,6 +99,7 @@ struct Session {
     run: String,
     key: Arc<Key>,
     shared: Arc<Shared>,
+    _store: store_log::Following,
     fleet: Fleet<Threads>,
     watchdog: std::rc::Rc<std::cell::RefCell<Watchdog>>,
     /// Numbers of this agent's threads among all.
@@ -153,13 +154,14 @@ impl Session {
             let test = test.map_err(|error| ClusterError::Run(error.to_string()))?;
             let prepared = test.share(share).on_message(sink).prepare();
             let shared = prepared.map_err(|error| ClusterError::Run(error.to_string()))?.into_shared();
+            let store = store_log::follow(link, run, duty.agent as u64, &key, &shared.inputs.common.store);
             let mut clock = Clock::default();
             clock.look(link, run).await?;
             let threads = Threads::start(&shared, None).await;
             let threads = threads.map_err(|error| ClusterError::Run(error.words()))?;
-            Ok((shared, threads, clock))
+            Ok((shared, threads, clock, store))
         };
-        let (shared, threads, clock) = match prepare.await {
+        let (shared, threads, clock, store) = match prepare.await {
             Ok(prepared) => prepared,
             Err(error) => return Err((words, error)),
         };
@@ -178,6 +180,7 @@ impl Session {
             link: link.clone(),
             run: run.to_owned(),
             generator: Generator::new(duty.threads),
+            _store: store,
             shared,
             fleet: Fleet::new(threads),
             watchdog,

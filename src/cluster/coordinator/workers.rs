@@ -19,6 +19,7 @@ use super::roster::Member;
 use super::service::Heard;
 use super::{OnAgentLoss, engage};
 use crate::cluster::ClusterError;
+use crate::cluster::agent::encoded;
 use crate::cluster::link::{Link, Outbox};
 use crate::cluster::protocol::{self, Health, Order, Pulse, Word, subjects};
 use crate::cluster::seal::Key;
@@ -26,7 +27,7 @@ use crate::data::Blob;
 use crate::executor::schedule::Schedule;
 use crate::metrics::{AgentLoss, AgentState, AgentStats, Phase};
 use crate::run::{Command, Notice, Prepared, Workers};
-use crate::script::{Level, Message, MessageSink, RunState};
+use crate::script::{Level, Message, MessageSink, RunState, Store};
 use crate::vu::{Event, Interval};
 use crate::{RunError, RunHandle};
 
@@ -493,6 +494,11 @@ impl Cluster {
         let at = self.run_state.elapsed();
         self.agents[agent].is_gone(at, reason);
         self.leave(agent);
+        // Its users wait at no barrier any more.
+        let change = encoded(u64::MAX, 0, &Store::lost(agent as u64));
+        if let Ok(sealed) = self.parts.key.seal(&change) {
+            self.parts.outbox.put(subjects::store(&self.parts.run), sealed);
+        }
         if self.parts.on_loss == OnAgentLoss::Abort {
             let reason = format!("agent '{}' was lost (--on-agent-loss abort)", self.name(agent));
             self.run_state.abort(&reason);

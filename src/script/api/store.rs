@@ -1,6 +1,7 @@
 //! `store::…`: values, queues, barriers and signals shared by all virtual users of a run.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use rhai::{Dynamic, Engine, ImmutableString, Module, NativeCallContext};
 
@@ -8,7 +9,7 @@ use super::{convert, placed};
 use crate::script::ending::ScriptResult;
 use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls};
-use crate::script::store::Store;
+use crate::script::store::StoreChange;
 use crate::script::value::Value;
 
 pub(super) const SECTION: Section = Section {
@@ -145,41 +146,50 @@ fn register_meetings(module: &mut Module, host: &Rc<Host>) {
     );
 }
 
-/// The store, for a function that runs as a virtual user: at the top level each thread would change it.
-fn store<'a>(host: &'a Rc<Host>, function: &str) -> ScriptResult<&'a Store> {
-    host.vu(function)?;
-    Ok(&host.inputs.common.store)
+/// Makes a change: at once, or, when other machines have the store too, in a wait of the virtual user.
+///
+/// As a request, it is not cut by the user's end but only by the end of what that one is given to finish.
+fn change(host: &Rc<Host>, function: &str, change: StoreChange<'_>) -> ScriptResult<Result<Value, String>> {
+    // At the top level each thread would change it.
+    let vu = host.vu(function)?;
+    let store = &host.inputs.common.store;
+    if store.has_log() { host.wait(&vu, store.change(change)) } else { Ok(store.apply(change)) }
 }
 
 fn get(host: &Rc<Host>, name: &str, default: Dynamic) -> ScriptResult<Dynamic> {
-    Ok(store(host, "store::get")?.get(name).map_or(default, |value| value.to_dynamic()))
+    host.vu("store::get")?;
+    Ok(host.inputs.common.store.get(name).map_or(default, |value| value.to_dynamic()))
 }
 
 fn set(host: &Rc<Host>, name: &str, value: &Dynamic) -> ScriptResult<()> {
-    let store = store(host, "store::set")?;
-    Ok(store.set(name, plain("store::set", value)?)?)
+    host.vu("store::set")?;
+    let value = plain("store::set", value)?;
+    change(host, "store::set", StoreChange::Set { name: name.into(), value })??;
+    Ok(())
 }
 
 fn incr(host: &Rc<Host>, name: &str, by: &Dynamic) -> ScriptResult<Dynamic> {
-    let store = store(host, "store::incr")?;
-    let sum = store.incr(name, &plain("store::incr", by)?).map_err(|why| format!("store::incr: {why}"))?;
-    Ok(sum.to_dynamic())
+    host.vu("store::incr")?;
+    let by = plain("store::incr", by)?;
+    let sum = change(host, "store::incr", StoreChange::Incr { name: name.into(), by })?;
+    Ok(sum.map_err(|why| format!("store::incr: {why}"))?.to_dynamic())
 }
 
-fn push(host: &Rc<Host>, name: &str, value: &Dynamic) -> ScriptResult<i64> {
-    let store = store(host, "store::push")?;
-    let length =
-        store.push(name, plain("store::push", value)?).map_err(|why| format!("store::push: {why}"))?;
-    Ok(length as i64)
+fn push(host: &Rc<Host>, name: &str, value: &Dynamic) -> ScriptResult<Dynamic> {
+    host.vu("store::push")?;
+    let value = plain("store::push", value)?;
+    let length = change(host, "store::push", StoreChange::Push { name: name.into(), value })?;
+    Ok(length.map_err(|why| format!("store::push: {why}"))?.to_dynamic())
 }
 
 fn pop(host: &Rc<Host>, name: &str) -> ScriptResult<Dynamic> {
-    let value = store(host, "store::pop")?.pop(name).map_err(|why| format!("store::pop: {why}"))?;
-    Ok(value.map_or(Dynamic::UNIT, |value| value.to_dynamic()))
+    let value = change(host, "store::pop", StoreChange::Pop { name: name.into() })?;
+    Ok(value.map_err(|why| format!("store::pop: {why}"))?.to_dynamic())
 }
 
 fn signal(host: &Rc<Host>, name: &str) -> ScriptResult<()> {
-    Ok(store(host, "store::signal")?.signal(name)?)
+    change(host, "store::signal", StoreChange::Signal { name: name.into() })??;
+    Ok(())
 }
 
 /// Values cross threads, so only plain data can be kept.
@@ -197,34 +207,38 @@ fn barrier(host: &Rc<Host>, name: &str, size: i64, timeout: Option<Dynamic>) -> 
     if size < 1 {
         return Err(format!("store::barrier(\"{name}\", {size}): the number must be 1 or more").into());
     }
+    let timeout = timeout_of("store::barrier", timeout)?;
     let (inner, name) = (host.clone(), name.to_owned());
-    let opened = async move { inner.inputs.common.store.barrier(&name, size.unsigned_abs()).await };
-    meet(host, "store::barrier", opened, timeout)
+    let opened = async move { inner.inputs.common.store.barrier(&name, size.unsigned_abs(), timeout).await };
+    meet(host, "store::barrier", opened)
 }
 
 fn wait(host: &Rc<Host>, name: &str, timeout: Option<Dynamic>) -> ScriptResult<bool> {
+    let timeout = timeout_of("store::wait", timeout)?;
     let (inner, name) = (host.clone(), name.to_owned());
-    let given = async move { inner.inputs.common.store.wait(&name).await };
-    meet(host, "store::wait", given, timeout)
+    let given = async move {
+        let given = inner.inputs.common.store.wait(&name);
+        match timeout {
+            Some(timeout) => match tokio::time::timeout(timeout, given).await {
+                Ok(given) => given.map(|()| true),
+                Err(_) => Ok(false),
+            },
+            None => given.await.map(|()| true),
+        }
+    };
+    meet(host, "store::wait", given)
 }
 
-/// Waits for others, up to the script's timeout; whether they came.
+fn timeout_of(function: &str, timeout: Option<Dynamic>) -> Result<Option<Duration>, String> {
+    let what = format!("{function}: the timeout");
+    timeout.map(|timeout| convert::duration(&what, &timeout)).transpose()
+}
+
+/// Waits for others; whether they came.
 fn meet(
     host: &Rc<Host>,
     function: &str,
-    meeting: impl Future<Output = Result<(), String>>,
-    timeout: Option<Dynamic>,
+    meeting: impl Future<Output = Result<bool, String>>,
 ) -> ScriptResult<bool> {
-    let what = format!("{function}: the timeout");
-    let timeout = timeout.map(|timeout| convert::duration(&what, &timeout)).transpose()?;
-    let met = async {
-        match timeout {
-            Some(timeout) => match tokio::time::timeout(timeout, meeting).await {
-                Ok(met) => met.map(|()| true),
-                Err(_) => Ok(false),
-            },
-            None => meeting.await.map(|()| true),
-        }
-    };
-    Ok(host.wait_for_others(function, met)?.map_err(|why| format!("{function}: {why}"))?)
+    Ok(host.wait_for_others(function, meeting)?.map_err(|why| format!("{function}: {why}"))?)
 }
