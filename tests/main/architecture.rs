@@ -129,3 +129,28 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     }
     files
 }
+
+/// The engine alone is lean: nothing of NATS comes with it.
+#[test]
+fn without_features_there_is_no_nats() {
+    let tree = |features: &[&str]| {
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let mut command = std::process::Command::new(cargo);
+        command.args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--prefix",
+            "none",
+            "-e",
+            "normal",
+            "--format",
+            "{p}",
+        ]);
+        let output = command.args(features).current_dir(ROOT).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).lines().any(|line| line.starts_with("async-nats "))
+    };
+    assert!(tree(&[]), "the command line has it");
+    assert!(!tree(&["--no-default-features"]));
+}

@@ -39,9 +39,9 @@ fn a_number_of_iterations_and_rows_are_shared_by_three_agents() {
         const ROWS = data::csv("rows.csv");
         fn on_start() { http::get("/user/" + vu::id(), #{ name: "/user" }); }
         fn iteration() {
-            let ids = [];
-            for i in 0..10 { ids.push(ROWS.unique("fail").id); }
-            http::post("/rows", #{ body: ids.reduce(|a, b| a + " " + b) });
+            let ids = "" + ROWS.unique("fail").id;
+            for i in 1..10 { ids += " " + ROWS.unique("fail").id; }
+            http::post("/rows", #{ body: ids });
         }
     "#;
     let (nats, sandbox) = (Nats::start(), Sandbox::with(script));
