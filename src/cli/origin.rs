@@ -5,8 +5,8 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
-use std::time::Duration;
+use std::sync::mpsc::{self, Receiver};
+use std::time::{Duration, Instant};
 
 use super::args::OutputArgs;
 use crate::credentials::{MASK, is_credential, masked, masked_url};
@@ -27,11 +27,11 @@ const VARIABLE_FLAGS: [&str; 2] = ["-e", "--env"];
 /// Flags whose value is a URL that may lack its scheme.
 const URL_FLAGS: [&str; 3] = ["-H", "--host", "--proxy"];
 
-/// The facts of a run whose script lies in this folder.
-pub(super) fn origin(output: &OutputArgs, profile: Option<&str>, folder: &Path) -> Origin {
+/// The facts of a run but for its commit.
+pub(super) fn origin(output: &OutputArgs, profile: Option<&str>) -> Origin {
     Origin {
         command: shown_command(std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned())),
-        commit: git_commit(folder).or_else(ci_commit),
+        commit: None,
         label: output.label.clone().filter(|label| !label.is_empty()),
         notes: output.note.iter().filter(|note| !note.is_empty()).cloned().collect(),
         profile: profile.map(str::to_owned),
@@ -76,8 +76,14 @@ fn shown(flag: &str, value: &str) -> String {
     if URL_FLAGS.contains(&flag) { masked_url(value) } else { masked(value) }.into_owned()
 }
 
-/// The commit of the working copy that the folder belongs to, if git knows one.
-fn git_commit(folder: &Path) -> Option<Commit> {
+/// Git on its way to tell the commit; a script loads in less time than it takes.
+pub(super) struct CommitSearch {
+    answer: Option<Receiver<std::io::Result<std::process::Output>>>,
+    until: Instant,
+}
+
+/// Looks for the commit of the working copy that the folder belongs to.
+pub(super) fn look_for_commit(folder: &Path) -> CommitSearch {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let mut git = Command::new("git");
     // A repository may name a program as its monitor of files: nothing of a folder with scripts is to be run.
@@ -90,9 +96,22 @@ fn git_commit(folder: &Path) -> Option<Commit> {
         .stderr(Stdio::null());
     let (send, answer) = mpsc::sync_channel(1);
     // A git that hangs is left to itself.
-    std::thread::Builder::new().name("rhaid-git".to_owned()).spawn(move || send.send(git.output())).ok()?;
-    let output = answer.recv_timeout(GIT_TIME).ok()?.ok().filter(|output| output.status.success())?;
-    read_status(&String::from_utf8_lossy(&output.stdout))
+    let thread =
+        std::thread::Builder::new().name("rhaid-git".to_owned()).spawn(move || send.send(git.output()));
+    CommitSearch { answer: thread.ok().map(|_| answer), until: Instant::now() + GIT_TIME }
+}
+
+impl CommitSearch {
+    /// The commit that git knows, or else the CI service.
+    pub(super) fn found(self) -> Option<Commit> {
+        self.of_git().or_else(ci_commit)
+    }
+
+    fn of_git(self) -> Option<Commit> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        let output = self.answer?.recv_timeout(left).ok()?.ok().filter(|output| output.status.success())?;
+        read_status(&String::from_utf8_lossy(&output.stdout))
+    }
 }
 
 /// What `git status --porcelain=v2 --branch` says; the format is described in git-status(1).

@@ -1,16 +1,36 @@
 //! Which processes a run monitors, from its flags and its host.
 
 use std::net::IpAddr;
+use std::thread::JoinHandle;
 
 use super::args::ResourceArgs;
 use crate::Prepared;
 use crate::resources::{Monitor, RemoteTarget, Sampler, TargetProcess};
 
+/// A sampler that is being made while the script loads: asking the system takes as long.
+pub(super) struct ComingSampler(Option<JoinHandle<Sampler>>);
+
+impl ComingSampler {
+    /// Begins to make one, unless the flags say that there is to be none.
+    pub(super) fn of(args: &ResourceArgs) -> ComingSampler {
+        let thread = || std::thread::Builder::new().name("rhaid-sampler".to_owned()).spawn(Sampler::new).ok();
+        ComingSampler(if args.no_resources { None } else { thread() })
+    }
+
+    fn made(self) -> Sampler {
+        self.0.and_then(|thread| thread.join().ok()).unwrap_or_default()
+    }
+}
+
 /// Adds a monitor to a test, as its flags say.
 ///
 /// # Errors
 /// If a given target is not found, with the reason.
-pub(super) fn watch(prepared: Prepared, args: &ResourceArgs) -> Result<Prepared, String> {
+pub(super) fn watch(
+    prepared: Prepared,
+    args: &ResourceArgs,
+    sampler: ComingSampler,
+) -> Result<Prepared, String> {
     if args.no_resources {
         return if args.names_target() {
             Err("--no-resources turns monitoring off, so it cannot be combined with a target; remove one of them"
@@ -19,22 +39,22 @@ pub(super) fn watch(prepared: Prepared, args: &ResourceArgs) -> Result<Prepared,
             Ok(prepared)
         };
     }
-    let sampler = Sampler::new();
+    let sampler = sampler.made();
     if let Some(url) = &args.target_monitor {
         let remote = RemoteTarget { url: url.clone(), token: args.target_monitor_token.clone() };
         let monitor = Monitor::new(sampler).with_remote(remote)?;
         return Ok(prepared.resources(monitor));
     }
     let named = named(args.target_pid, args.target_port, args.target_name.as_deref());
-    let sampler = match named {
-        Some(target) => sampler.with_target(target).map_err(|error| error.to_string())?,
+    let monitor = match named {
+        Some(target) => Monitor::new(sampler.with_target(target).map_err(|error| error.to_string())?),
         // Nobody asked for it: where it is not found, there is nothing to complain about.
         None => match prepared.info().host.as_deref().and_then(local_port) {
-            Some(port) => sampler.with_target(TargetProcess::Port(port)).unwrap_or_else(|_| Sampler::new()),
-            None => sampler,
+            Some(port) => Monitor::new(sampler).with_target_if_found(TargetProcess::Port(port)),
+            None => Monitor::new(sampler),
         },
     };
-    Ok(prepared.resources(Monitor::new(sampler)))
+    Ok(prepared.resources(monitor))
 }
 
 /// The process that was named; `clap` has seen to it that it was in one way only.

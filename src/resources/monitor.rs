@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::remote::{RemoteMonitor, RemoteSample, RemoteTarget};
 use super::sampler::Sampler;
+use super::target::TargetProcess;
 use crate::metrics::{ResourceBatch, ResourceInfo, ResourceSample, ResourceSource};
 
 /// Time between samples.
@@ -33,6 +34,8 @@ pub struct Monitor {
     sampler: Option<Sampler>,
     /// Until the run begins, like the sampler.
     remote: Option<RemoteMonitor>,
+    /// To be looked for when the run begins.
+    target: Option<TargetProcess>,
     waiting: Arc<Mutex<ResourceBatch>>,
     /// Dropped to end the thread.
     running: Option<(mpsc::Sender<()>, JoinHandle<()>)>,
@@ -43,7 +46,21 @@ impl Monitor {
     pub fn new(sampler: Sampler) -> Monitor {
         let info = Some(Arc::new(sampler.info()));
         let batch = ResourceBatch { info, ..ResourceBatch::default() };
-        Monitor { sampler: Some(sampler), remote: None, waiting: Arc::new(Mutex::new(batch)), running: None }
+        Monitor {
+            sampler: Some(sampler),
+            remote: None,
+            target: None,
+            waiting: Arc::new(Mutex::new(batch)),
+            running: None,
+        }
+    }
+
+    /// Also monitors the target process and its children, if it is found when the run begins. Looking through all
+    /// processes of the machine keeps the run from its start no longer.
+    #[must_use]
+    pub fn with_target_if_found(mut self, target: TargetProcess) -> Monitor {
+        self.target = Some(target);
+        self
     }
 
     /// Takes target and machine from a monitor on the target's machine (`rhaid monitor --serve`).
@@ -65,9 +82,12 @@ impl Monitor {
 impl ResourceSource for Monitor {
     fn begin(&mut self, start: Instant) {
         let Some(mut sampler) = self.sampler.take() else { return };
-        let (waiting, mut remote) = (self.waiting.clone(), self.remote.take());
+        let (waiting, mut remote, target) = (self.waiting.clone(), self.remote.take(), self.target.take());
         let (sender, stop) = mpsc::channel();
         let sample = move || {
+            if target.is_some_and(|target| sampler.watch(target).is_ok()) {
+                lock(&waiting).info = Some(Arc::new(sampler.info()));
+            }
             sampler.restart();
             let mut remote_fails = false;
             let mut next = start + INTERVAL;

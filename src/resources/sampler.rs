@@ -66,6 +66,12 @@ impl Sampler {
     /// # Errors
     /// If it is not found.
     pub fn with_target(mut self, target: TargetProcess) -> Result<Sampler, TargetError> {
+        self.watch(target)?;
+        Ok(self)
+    }
+
+    /// As [`Sampler::with_target`].
+    pub(super) fn watch(&mut self, target: TargetProcess) -> Result<(), TargetError> {
         let roots = target.find(&mut self.system)?;
         let mut watched = Watched {
             target,
@@ -78,7 +84,7 @@ impl Sampler {
         watched.gather(&self.system, self.own);
         self.target = Some(watched);
         self.restart();
-        Ok(self)
+        Ok(())
     }
 
     /// Starts a new interval and discards the old one.

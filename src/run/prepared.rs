@@ -18,6 +18,8 @@ use super::watchdog::Watchdog;
 use super::worker_loop::WorkerError;
 use super::workers::Workers;
 use crate::metrics::{ResourceSource, SampleSink, Snapshot, TapLine};
+#[cfg(feature = "cli")]
+use crate::plan::Commit;
 use crate::plan::RunInfo;
 use crate::script::{Level, Message, Pulse};
 use crate::vu::Shared;
@@ -40,6 +42,13 @@ impl Prepared {
     #[must_use]
     pub fn resources(mut self, source: impl ResourceSource + 'static) -> Self {
         self.resources = Some(Box::new(source));
+        self
+    }
+
+    /// The commit of [`LoadTest::origin`](super::LoadTest::origin), which takes longer to find than a script to load.
+    #[cfg(feature = "cli")]
+    pub(crate) fn commit(mut self, commit: Option<Commit>) -> Self {
+        self.info.origin.commit = commit;
         self
     }
 

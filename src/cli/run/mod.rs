@@ -28,11 +28,12 @@ use super::args::{OutputArgs, RunArgs};
 use super::compare::baseline_of;
 use super::config_file::Config;
 use super::exit::Exit;
-use super::origin::origin;
+use super::origin::{look_for_commit, origin};
 use super::page::Page;
 use super::places::Places;
 use super::profiles::Shape;
-use super::{config_file, event_loop, messages, output, profiles, resources};
+use super::resources::{self, ComingSampler};
+use super::{config_file, event_loop, messages, output, profiles};
 use crate::cluster::{Coordinator, Left};
 use crate::metrics::ThresholdText;
 use crate::plan::{FailsOn, Options};
@@ -182,9 +183,10 @@ fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result
     let folder = args.script().and_then(|script| script.parent()).unwrap_or(Path::new(""));
     let fails_on =
         FailsOn { errors: args.output.exit_code_on_error, regressions: args.output.fail_on_regression };
-    let test = test.origin(origin(&args.output, args.load.profile.as_deref(), folder)).fails_on(fails_on);
-    let prepared = test.on_message(send).prepare()?;
-    let prepared = resources::watch(prepared, &args.resources)?;
+    let (commit, sampler) = (look_for_commit(folder), ComingSampler::of(&args.resources));
+    let test = test.origin(origin(&args.output, args.load.profile.as_deref())).fails_on(fails_on);
+    let prepared = test.on_message(send).prepare()?.commit(commit.found());
+    let prepared = resources::watch(prepared, &args.resources, sampler)?;
     let baseline = baseline(&args.output, &prepared)?;
     let alerts = Alerts::new(&args.output, prepared.mask())?;
     if alerts.are_asked_for() && !prepared.has_thresholds() {
