@@ -54,12 +54,15 @@ pub(crate) struct ScriptEngine {
     /// The state in which functions start: imports, functions, constants.
     global: GlobalRuntimeState,
     /// States of calls that ended well, to be used again: they know which functions were called before.
-    idle: RefCell<Vec<Evaluation>>,
+    #[expect(clippy::vec_box, reason = "some 400 bytes are taken out and put back with each call")]
+    idle: RefCell<Vec<Box<Evaluation>>>,
 }
 
 struct Evaluation {
     global: GlobalRuntimeState,
     caches: Caches,
+    /// Empty between calls; its memory is used again.
+    scope: Scope<'static>,
 }
 
 /// A script that could not be loaded.
@@ -291,6 +294,20 @@ impl ScriptEngine {
         })
     }
 
+    /// A state for a call. After an error it may hold what the failed calls had pushed, and is not used again.
+    fn idle(&self) -> Box<Evaluation> {
+        let idle = self.idle.borrow_mut().pop();
+        idle.unwrap_or_else(|| {
+            Box::new(Evaluation { global: self.global.clone(), caches: Caches::new(), scope: Scope::new() })
+        })
+    }
+
+    fn keep(&self, mut evaluation: Box<Evaluation>) {
+        evaluation.global.tag = Dynamic::UNIT;
+        evaluation.scope.clear();
+        self.idle.borrow_mut().push(evaluation);
+    }
+
     fn call_pointer(
         &self,
         vu: &VuContext,
@@ -382,20 +399,14 @@ impl ScriptEngine {
         function: &str,
         call: impl FnOnce(&mut EvalContext) -> ScriptResult<Dynamic>,
     ) -> Result<Dynamic, CallEnd> {
-        let mut evaluation = self
-            .idle
-            .borrow_mut()
-            .pop()
-            .unwrap_or_else(|| Evaluation { global: self.global.clone(), caches: Caches::new() });
-        let mut scope = Scope::new();
+        let mut evaluation = self.idle();
         vu.begin_call();
         evaluation.global.tag = vu.this();
-        let mut context =
-            EvalContext::new(&self.engine, &mut evaluation.global, &mut evaluation.caches, &mut scope, None);
+        let Evaluation { global, caches, scope } = &mut *evaluation;
+        let mut context = EvalContext::new(&self.engine, global, caches, scope, None);
         match call(&mut context) {
             Ok(value) => {
-                evaluation.global.tag = Dynamic::UNIT;
-                self.idle.borrow_mut().push(evaluation);
+                self.keep(evaluation);
                 Ok(value)
             }
             Err(error) if matches!(*error, EvalAltResult::Exit(..)) => match *error {
@@ -403,7 +414,6 @@ impl ScriptEngine {
                 EvalAltResult::Exit(value, _) => Ok(value),
                 _ => Ok(Dynamic::UNIT),
             },
-            // After an error the state may hold what the failed calls had pushed; it is not used again.
             Err(error) => {
                 let mut explainer = self.explainer(Some((vu.id, vu.iteration.get())));
                 explainer.entered = self.places.get(function).copied().unwrap_or(Position::NONE);
@@ -507,6 +517,8 @@ fn own_metrics(recorder: &Recorder) -> Vec<CustomMetric> {
 /// An engine with everything that scripts can call, but for what an embedding program adds.
 pub(super) fn new_engine(sources: &Sources, host: &Rc<Host>) -> Engine {
     let mut engine = Engine::new_raw();
+    // The name it has anyway. Rhai looks for it at each call with a `this`, here first and then in every module.
+    engine.register_type_with_name_raw("map", "map");
     StandardPackage::new().register_into_engine(&mut engine);
     engine
         .set_max_call_levels(MAX_CALL_LEVELS)

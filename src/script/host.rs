@@ -428,23 +428,32 @@ impl Host {
     }
 
     /// Called by Rhai for every operation: stops scripts that are to stop, keeps the stack, shares the thread.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn on_operation(&self) -> Option<Dynamic> {
         let ops = self.ops.get().wrapping_add(1);
         self.ops.set(ops);
         // The address of a local is near enough to the stack pointer.
-        if (&raw const ops).addr() < self.stack_limit.get() {
+        let is_too_deep = (&raw const ops).addr() < self.stack_limit.get();
+        let is_too_large = held() > self.memory_top.get();
+        // One branch for all, because hardly any operation takes it.
+        if !(is_too_deep | is_too_large | ops.is_multiple_of(OPS_PER_LOOK)) {
+            return None;
+        }
+        self.look_closer(is_too_deep, is_too_large)
+    }
+
+    #[cold]
+    fn look_closer(&self, is_too_deep: bool, is_too_large: bool) -> Option<Dynamic> {
+        if is_too_deep {
             return Some(Dynamic::from(match self.stack_limit.get() {
                 usize::MAX => Ending::ValueTooDeep,
                 _ => Ending::TooDeep,
             }));
         }
-        if held() > self.memory_top.get()
-            && let Some(ending) = self.look_at_memory()
-        {
+        if is_too_large && let Some(ending) = self.look_at_memory() {
             return Some(Dynamic::from(ending));
         }
-        if ops.is_multiple_of(OPS_PER_LOOK) { self.look_at_clock() } else { None }
+        if self.ops.get().is_multiple_of(OPS_PER_LOOK) { self.look_at_clock() } else { None }
     }
 
     /// The count says that the script has taken too much; the system has the last word, because what a connection

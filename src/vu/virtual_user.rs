@@ -52,6 +52,36 @@ pub(crate) struct Scenario {
     pub(crate) env: Rc<BTreeMap<String, String>>,
 }
 
+/// A function of a scenario.
+#[derive(Clone, Copy)]
+enum Part {
+    OnStart,
+    /// Of this index.
+    Task(usize),
+    OnStop,
+}
+
+impl Part {
+    fn calling(self) -> Calling {
+        match self {
+            Part::OnStart => Calling::OnStart,
+            Part::Task(index) => Calling::Task(index as u16),
+            Part::OnStop => Calling::OnStop,
+        }
+    }
+
+    /// Its name; none where the scenario has no such function, which is not called then.
+    fn function(self, scenario: &Scenario) -> &str {
+        let plan = &scenario.plan;
+        let function = match self {
+            Part::OnStart => plan.on_start.as_deref(),
+            Part::Task(index) => plan.tasks.get(index).map(|task| &*task.function),
+            Part::OnStop => plan.on_stop.as_deref(),
+        };
+        function.unwrap_or_default()
+    }
+}
+
 /// Runs one virtual user from start to end.
 pub(crate) async fn live(
     worker: Rc<Worker>,
@@ -100,11 +130,13 @@ impl VirtualUser {
     /// Calls `on_start` until it succeeds, for a user that has begun so many iterations; gives how many its failures
     /// have used up, or `None` when the user is to end instead.
     async fn start(&self, begun: u64) -> Option<u64> {
-        let Some(on_start) = self.scenario.plan.on_start.clone() else { return Some(0) };
+        if self.scenario.plan.on_start.is_none() {
+            return Some(0);
+        }
         let mut spent = 0;
         loop {
             let started = Instant::now();
-            match self.call(Calling::OnStart, &on_start).await {
+            match self.call(Part::OnStart).await {
                 Next::Go => return Some(spent),
                 Next::Interrupted | Next::Leave => return None,
                 Next::Failed => {
@@ -168,7 +200,7 @@ impl VirtualUser {
                 self.vu.wait.replace(self.wait_after(task).0.clone());
             }
             self.worker.host().recorder.borrow_mut().iteration_started(&self.scenario.name);
-            let next = self.call(Calling::Task(task_index as u16), &task.function).await;
+            let next = self.call(Part::Task(task_index)).await;
             last = Some(Last { task: task_index, failed: next == Next::Failed });
             self.vu.end_iteration_leases();
             let ended = Instant::now();
@@ -291,10 +323,8 @@ impl VirtualUser {
 
     async fn stop(&self) {
         self.vu.begin_stop_hook();
-        if let Some(on_stop) = self.scenario.plan.on_stop.clone()
-            && !self.worker.is_stopping_now()
-        {
-            self.call(Calling::OnStop, &on_stop).await;
+        if self.scenario.plan.on_stop.is_some() && !self.worker.is_stopping_now() {
+            self.call(Part::OnStop).await;
         }
         self.vu.end_leases();
         self.worker.leave(&self.vu);
@@ -328,14 +358,14 @@ impl VirtualUser {
         self.judge(called).1
     }
 
-    /// Calls a script function and counts its mistakes.
-    async fn call(&self, calling: Calling, function: &str) -> Next {
-        self.vu.calling.set(calling);
-        let (script, vu, name) = (self.worker.script(), self.vu.clone(), function.to_owned());
+    /// Calls a function of the scenario and counts its mistakes.
+    async fn call(&self, part: Part) -> Next {
+        self.vu.calling.set(part.calling());
+        let (script, vu, scenario) = (self.worker.script(), self.vu.clone(), self.scenario.clone());
         let host = self.worker.host().clone();
         let result = self
-            .run(function, move || {
-                let called = script.call(&vu, &name);
+            .run(part.function(&self.scenario), move || {
+                let called = script.call(&vu, part.function(&scenario));
                 // Here and not after the fiber: listeners to requests may wait.
                 let called = match called {
                     Ok(()) | Err(CallEnd::Error(_)) => host.settle(&vu).map_err(CallEnd::Ended).and(called),
