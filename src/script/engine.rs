@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use rhai::packages::{Package, StandardPackage};
 use rhai::{
-    AST, Caches, Dynamic, Engine, EvalAltResult, EvalContext, FnPtr, GlobalRuntimeState, Map,
+    AST, Caches, Dynamic, Engine, EvalAltResult, EvalContext, FnArgsVec, FnPtr, GlobalRuntimeState, Map,
     NativeCallContext, OptimizationLevel, Position, Scope,
 };
 
@@ -47,6 +47,8 @@ pub(crate) struct ScriptEngine {
     functions: Vec<(String, usize)>,
     /// Where each function's body begins.
     places: HashMap<String, Position>,
+    /// Closures of the main file, with the number of their parameters.
+    closures: hashbrown::HashMap<String, usize>,
     /// Functions that compute a wait, by scenario and by task; without a task it is the scenario's own wait.
     wait_functions: HashMap<(String, Option<String>), FnPtr>,
     /// What is called when something happens.
@@ -85,6 +87,7 @@ impl ScriptEngine {
             sources: sources.clone(),
             functions: Vec::new(),
             places: HashMap::new(),
+            closures: hashbrown::HashMap::new(),
             wait_functions: HashMap::new(),
             listeners: Vec::new(),
             idle: RefCell::new(Vec::new()),
@@ -95,6 +98,8 @@ impl ScriptEngine {
             ast.iter_functions().map(|function| (function.name.to_owned(), function.params.len())).collect();
         script.places =
             ast.iter_fn_def().map(|def| (def.name.to_string(), def.body.start_position())).collect();
+        let closures = script.functions.iter().filter(|(name, _)| !rhai::is_valid_identifier(name));
+        script.closures = closures.cloned().collect();
         let mut ast = with_frames(&script.engine, &ast);
         ast.set_source(sources.main());
         host.begin_load();
@@ -291,6 +296,58 @@ impl ScriptEngine {
             .evaluate(vu, function, |context| context.call_fn_raw(function, true, false, &mut arguments))?;
         Value::from_dynamic(&value).map_err(|kind| {
             self.wrong_value(vu, function, format!("the shape '{function}' returned a {kind}"))
+        })
+    }
+
+    /// Does for a closure of the main file what [`FnPtr::call_raw`] does, which resolves anew in each call what the
+    /// closure calls. `None` when it is another function, or is called where other names are known than in the main
+    /// file.
+    pub(crate) fn call_closure(
+        &self,
+        native: &NativeCallContext,
+        closure: &FnPtr,
+        this: Option<&mut Dynamic>,
+        args: &mut [Dynamic],
+    ) -> Option<ScriptResult<Dynamic>> {
+        let caller = native.global_runtime_state();
+        let captured = closure.curry();
+        let knows_the_same = std::ptr::eq(native.engine(), &self.engine)
+            && caller.lib.len() == self.global.lib.len()
+            && caller.num_imports() == self.global.num_imports();
+        let is_here = knows_the_same
+            && self.closures.get(closure.fn_name()) == Some(&(captured.len() + args.len()))
+            // Rhai tells of such a value only when the closure uses it.
+            && !captured.iter().any(Dynamic::is_locked);
+        if !is_here {
+            return None;
+        }
+        let mut evaluation = self.idle();
+        let Evaluation { global, caches, scope } = &mut *evaluation;
+        let level = global.level;
+        // Two of its own are counted on the way to the closure.
+        global.level = caller.level.saturating_sub(2);
+        global.tag = caller.tag.clone();
+        let mut captured: FnArgsVec<Dynamic> = captured.iter().cloned().collect();
+        let is_method = this.is_some();
+        let mut all: FnArgsVec<&mut Dynamic> = this.into_iter().chain(&mut captured).chain(args).collect();
+        let result = EvalContext::new(&self.engine, global, caches, scope, None).call_fn_raw(
+            closure.fn_name(),
+            is_method,
+            is_method,
+            &mut all,
+        );
+        Some(match result {
+            Ok(value) => {
+                evaluation.global.level = level;
+                self.keep(evaluation);
+                Ok(value)
+            }
+            Err(mut error) => {
+                if error.position().is_none() {
+                    error.set_position(native.call_position());
+                }
+                Err(error)
+            }
         })
     }
 

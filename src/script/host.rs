@@ -182,6 +182,11 @@ impl Host {
         self.script.replace(Rc::downgrade(script));
     }
 
+    /// The script that is running; `None` at the top level.
+    pub(crate) fn running_script(&self) -> Option<Rc<ScriptEngine>> {
+        self.script.borrow().upgrade()
+    }
+
     /// Calls a function that a websocket was given; its error is counted, and its user goes on. `None` when there is no
     /// value.
     ///
@@ -194,7 +199,7 @@ impl Host {
         args: [Dynamic; N],
         extras: [Dynamic; E],
     ) -> Result<Option<Dynamic>, Ending> {
-        let Some(script) = self.script.borrow().upgrade() else { return Ok(None) };
+        let Some(script) = self.running_script() else { return Ok(None) };
         match script.call_back(vu, function, args, extras) {
             Ok(value) => Ok(Some(value)),
             Err(CallEnd::Error(error)) => {
@@ -226,7 +231,7 @@ impl Host {
     /// # Errors
     /// How a listener ended the call, the user or the run.
     pub(crate) fn settle(&self, vu: &VuContext) -> Result<(), Ending> {
-        let listener = if self.tells_requests.get() { self.script.borrow().upgrade() } else { None };
+        let listener = if self.tells_requests.get() { self.running_script() } else { None };
         match listener {
             None => {
                 vu.settle(&mut self.recorder.borrow_mut());

@@ -75,6 +75,37 @@ fn functions_of_an_imported_file_see_its_own_variables() {
 }
 
 #[test]
+fn a_closure_knows_what_its_function_imported_and_captured_however_often_it_is_called() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "main.rhai",
+        r#"
+            import "top" as top;
+            fn iteration() {
+                let wanted = 5;
+                for i in 0..3 {
+                    check(5, #{ "captured": |v| v == wanted && double(v) == 10 && top::three() == 3 });
+                    print(inside(i));
+                    print(top::apply(|| wanted + i));
+                }
+                group("g", || { wanted += 1; });
+                print(wanted);
+            }
+            fn double(x) { x * 2 }
+            fn inside(i) { import "local" as local; group("l", || local::forty() + i) }
+        "#,
+    );
+    sandbox.write(
+        "top.rhai",
+        r#"fn three() { 3 } fn apply(f) { group("a", || double(f.call())) } fn double(x) { -x }"#,
+    );
+    sandbox.write("local.rhai", "fn forty() { 40 }");
+    let ran = run_file(&sandbox, "main.rhai", &Server::start()).without_errors();
+    assert_eq!(ran.printed(), ["40", "-5", "41", "-6", "42", "-7", "6"]);
+    assert_eq!(ran.check("captured"), (3, 0));
+}
+
+#[test]
 fn writing_to_a_variable_of_an_imported_file_is_an_error_in_that_file() {
     let sandbox = Sandbox::new();
     sandbox.write("main.rhai", "import \"lib\" as lib;\nfn iteration() { lib::bump(); }");

@@ -56,7 +56,7 @@ pub(super) fn check_all(
     let mut all = true;
     for (name, condition) in checks {
         let passed = match condition.read_lock::<FnPtr>() {
-            Some(function) => match call_closure(context, &function, [value.clone()]) {
+            Some(function) => match call_closure(host, context, &function, [value.clone()]) {
                 Ok(passed) => passed.as_bool().map_err(|_| {
                     format!(
                         "check '{name}': {}",

@@ -117,7 +117,7 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
             let path = h.recorder.borrow_mut().group(&format!("{outer}::{name}"), vu.records);
             vu.groups.borrow_mut().push(OpenGroup::new(path));
             let started = Instant::now();
-            let result = call_closure(&context, &body, []);
+            let result = call_closure(&h, &context, &body, []);
             if result.is_ok() && vu.records {
                 count_group(&h, &vu, started.elapsed());
             }
@@ -127,8 +127,9 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
     );
 
     // For libraries: Rhai's own `call` leaves `this` unbound in a function that is given by its name.
-    engine.register_fn("call_as_user", |context: NativeCallContext, body: FnPtr| {
-        call_closure(&context, &body, [])
+    let h = host.clone();
+    engine.register_fn("call_as_user", move |context: NativeCallContext, body: FnPtr| {
+        call_closure(&h, &context, &body, [])
     });
 
     engine.register_fn("fail", |context: NativeCallContext, reason: ImmutableString| -> ScriptResult<()> {

@@ -162,7 +162,7 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
         move |context: NativeCallContext, name: ImmutableString, body: FnPtr| -> ScriptResult<Dynamic> {
             let vu = h.vu("measure")?;
             let started = Instant::now();
-            let result = call_closure(&context, &body, []);
+            let result = call_closure(&h, &context, &body, []);
             let failed = match &result {
                 Ok(_) => Some(false),
                 Err(error) => has_failed(error),

@@ -142,13 +142,15 @@ pub(crate) fn placed<T>(context: &NativeCallContext, result: ScriptResult<T>) ->
 
 /// Calls a script function with the `this` of the function that passed it on, which Rhai does not tell a native one.
 pub(crate) fn call_closure<const N: usize>(
+    host: &Host,
     context: &NativeCallContext,
     function: &FnPtr,
-    args: [Dynamic; N],
+    mut args: [Dynamic; N],
 ) -> ScriptResult<Dynamic> {
     // See `script/this.rs`.
-    match context.tag() {
-        Some(this) if !this.is_unit() => function.call_raw(context, Some(&mut this.clone()), args),
-        _ => function.call_raw(context, None, args),
-    }
+    let mut this = context.tag().filter(|this| !this.is_unit()).cloned();
+    let called = host
+        .running_script()
+        .and_then(|script| script.call_closure(context, function, this.as_mut(), &mut args));
+    called.unwrap_or_else(|| function.call_raw(context, this.as_mut(), args))
 }

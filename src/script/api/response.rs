@@ -264,7 +264,7 @@ impl Response {
     }
 
     fn expect_that(&self, context: &NativeCallContext, what: &str, function: &FnPtr) -> ScriptResult<()> {
-        let value = call_closure(context, function, [Dynamic::from(self.clone())])?;
+        let value = call_closure(&self.host, context, function, [Dynamic::from(self.clone())])?;
         let holds = value.as_bool().map_err(|_| {
             convert::expected(&format!("expect '{what}': its function's result"), "true or false", &value)
         })?;
