@@ -20,6 +20,9 @@ use crate::plan::Options;
 use crate::share::Share;
 use crate::vu::Shared;
 
+/// What one of the processes says next.
+type Saying<'a> = Pin<Box<dyn Future<Output = (usize, Notice)> + 'a>>;
+
 /// What was seen of each process.
 #[derive(Default)]
 struct Seen {
@@ -124,7 +127,7 @@ impl Workers for Several {
                 return notice;
             }
             let change = self.start.zip(self.change).map(|(start, (after, _))| start + after);
-            let saying: Vec<Pin<Box<dyn Future<Output = (usize, Notice)> + '_>>> =
+            let saying: Vec<Saying<'_>> =
                 self.processes.iter_mut().map(|(threads, _)| Box::pin(threads.next()) as _).collect();
             let mut saying = saying;
             let said = std::future::poll_fn(|context| {

@@ -341,7 +341,7 @@ mod tests {
         let order = Order::start(3, 1);
         let add = |store: Arc<Store>| async move {
             let sum = store.change(StoreChange::Incr { name: "n".into(), by: Value::Int(1) }).await.unwrap();
-            assert_eq!(store.get("n").is_some(), true, "one sees what one has written");
+            assert!(store.get("n").is_some(), "one sees what one has written");
             let Value::Int(sum) = sum else { panic!("{sum:?}") };
             sum
         };

@@ -91,7 +91,6 @@ pub(crate) fn url(addr: SocketAddr) -> String {
 /// A process that takes part in runs, in an empty folder.
 pub(crate) struct Agent {
     pub(crate) running: Running,
-    pub(crate) name: String,
 }
 
 impl Agent {
@@ -105,7 +104,7 @@ impl Agent {
         let sandbox = Sandbox::new();
         let arguments = [&["agent", nats, "--name", name, "--threads", "1"], more].concat();
         let command = behind(before, sandbox.command(&arguments), sandbox.path());
-        Agent { running: sandbox.attach(spawn(command)), name: name.to_owned() }
+        Agent { running: sandbox.attach(spawn(command)) }
     }
 
     /// Starts so many, `a1`, `a2` and so on.

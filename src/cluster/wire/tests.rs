@@ -25,7 +25,7 @@ fn interval(delta: Delta, number: u64) -> Interval {
         in_flight: number * 2,
         interrupted_requests: number / 2,
         health: WorkerHealth {
-            cpu: (number % 3 > 0).then(|| Duration::from_nanos(number * 123_456_789)),
+            cpu: (!number.is_multiple_of(3)).then(|| Duration::from_nanos(number * 123_456_789)),
             lateness: lateness.take_sparse(),
         },
         claimed: number * 7,

@@ -9,8 +9,8 @@ mod strangers;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::support::cluster::{Agent, Nats, RawClient, Wire, behind, coordinating, coordinator, url};
-use crate::support::{Output, RunDir, Running, Sandbox, Server, rows, wait_until};
+use crate::support::cluster::{Agent, Nats, RawClient, Wire, coordinating, coordinator, url};
+use crate::support::{Output, RunDir, Running, Sandbox, Server, wait_until};
 
 /// The users that each agent has told of, with a line of the script that ends in `user ID`.
 fn users_of_agents(stderr: &str) -> BTreeMap<String, BTreeSet<u64>> {
