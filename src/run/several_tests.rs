@@ -318,7 +318,7 @@ fn what_is_due_after_a_process_is_lost_is_started_by_the_others() {
 #[test]
 fn one_that_joins_takes_a_part_of_users_and_of_a_rate() {
     let script = options(
-        "scenario(\"users\", #{ executor: \"constant-vus\", vus: 40, duration: \"3.3s\", exec: \"stay\" });\nscenario(\"rate\", #{ executor: \"constant-arrival-rate\", rate: 200, duration: \"3s\", max_vus: 20, exec: \"step\" });\nfn stay() { sleep(0.05); }\nfn step() {}",
+        "scenario(\"stay\", #{ executor: \"constant-vus\", vus: 40, duration: \"3.3s\", exec: \"stay\" });\nscenario(\"rate\", #{ executor: \"constant-arrival-rate\", rate: 200, duration: \"3s\", max_vus: 20, exec: \"step\" });\nfn stay() { sleep(0.05); }\nfn step() {}",
     );
     let (ending, seen) = run(&script, Options::default(), &[1, 1], Some((0.5, Change::Joined)));
     let of = |name: &str| ending.snapshot.scenarios.iter().find(|one| &*one.name == name).unwrap().iterations;
