@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::analysis::TrendPoint;
 use crate::metrics::{
-    Aggregator, CapacityStats, CapacityStep, Failure, FailureSample, GeneratorPoint, GeneratorStats,
-    Histogram, IntervalHistograms, IterationEnd, MetricKind, NotHeld, Phase, ProcessUse, Recorder,
-    RequestSample, ResourceBatch, ResourceInfo, ResourceSample, ScriptError, Snapshot, SystemUse,
-    ThresholdState, ThresholdStats, Thresholds, Tick,
+    AgentLoss, AgentState, AgentStats, Aggregator, CapacityStats, CapacityStep, Failure, FailureSample,
+    GeneratorPoint, GeneratorStats, Histogram, IntervalHistograms, IterationEnd, MetricKind, NotHeld, Phase,
+    ProcessUse, Recorder, RequestSample, ResourceBatch, ResourceInfo, ResourceSample, ScriptError, Snapshot,
+    SystemUse, ThresholdState, ThresholdStats, Thresholds, Tick,
 };
 use crate::metrics::{
     CustomMetric, ErrorKind, Known, Protocol, Quantity, RequestDetails, Tagged, ThresholdText, Timings,
@@ -622,6 +622,56 @@ fn custom(recorder: &mut Recorder, second: u64) {
 /// The final snapshot of [`snapshots`].
 pub(crate) fn finished() -> Snapshot {
     snapshots().pop().unwrap()
+}
+
+/// The same run on four agents: one that was lost for a while, one that was saturated, one that did not come back, and one that
+/// was never heard.
+pub(crate) fn distributed() -> Snapshot {
+    let mut run = finished();
+    let fine = run.generator.clone();
+    let agent = |name: &str, ahead_us, within_us, generator: GeneratorStats| AgentStats {
+        name: name.to_owned(),
+        threads: 1,
+        share: 1.0 / 3.0,
+        users_max: 4,
+        requests: 562,
+        intervals: 13,
+        clock_offset_us: Some(ahead_us),
+        clock_within_us: Some(within_us),
+        generator: Some(generator),
+        state: AgentState::Done,
+        ..AgentStats::default()
+    };
+    let loss = |at, reason: &str, until: Option<u64>| AgentLoss {
+        at: Duration::from_secs(at),
+        reason: reason.to_owned(),
+        until: until.map(Duration::from_secs),
+    };
+    let busy = GeneratorStats {
+        cpu: Some(0.98),
+        cpu_max: Some(0.995),
+        busy_seconds: (11, 11),
+        saturated_seconds: 11,
+        now: GeneratorPoint { cpu: Some(0.97), ..GeneratorPoint::default() },
+        ..fine.clone()
+    };
+    let a1 = AgentStats {
+        requests: 561,
+        losses: vec![loss(2, "nothing was heard of it for 3.2 s", Some(5))],
+        ..agent("a1", 0, 85, fine.clone())
+    };
+    let a3 = AgentStats {
+        state: AgentState::Lost,
+        share: 0.0,
+        intervals: 5,
+        requests: 202,
+        losses: vec![loss(6, "nothing was heard of it for 4.1 s", None)],
+        ..agent("a3", -1_500, 110, fine)
+    };
+    let a4 = AgentStats { name: "a4".to_owned(), threads: 1, ..AgentStats::default() };
+    run.agents = vec![a1, agent("a2", 2_000_000, 190, busy.clone()), a3, a4];
+    run.generator = busy;
+    run
 }
 
 /// A run that was over before anything happened.

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::agents;
 use super::blocking;
 use super::finding::{Finding, is_loaded, plural};
 use super::leak::{leak, steady_memory};
@@ -39,6 +40,7 @@ pub fn findings(record: &RunRecord) -> Vec<Finding> {
     stalls.retain(|stall| !stall.is_explained_by(&snapshot.blocking));
     let mut all = Vec::new();
     all.extend(unfinished(record));
+    all.extend(agents::findings(&snapshot.agents));
     all.extend(blocking::findings(&snapshot.blocking));
     all.extend(stalls.iter().take(2).map(|stall| stall.finding()));
     all.extend(failing(snapshot));
@@ -140,12 +142,15 @@ fn first_failure(snapshot: &Snapshot, stats: &EndpointStats) -> Option<Duration>
 fn generator(snapshot: &Snapshot) -> Option<Finding> {
     let late =
         snapshot.iterations.lag.filter(|lag| lag.count >= FEW_REQUESTS)?.percentile_us(Percentile::P99);
-    let who = match snapshot.generator.blame() {
-        Some(Blame::Others) => "other programs on the machine held up the load generator",
-        Some(Blame::Quota) => "the CPU quota held up the load generator",
-        Some(Blame::Itself | Blame::Unknown) => "the load generator fell behind",
+    let blame = snapshot.generator.blame();
+    let agents = blame.and_then(|blame| agents::held_up(snapshot, blame));
+    let generator = agents.unwrap_or_else(|| "the load generator".to_owned());
+    let who = match blame {
+        Some(Blame::Others) => format!("other programs on the machine held up {generator}"),
+        Some(Blame::Quota) => format!("the CPU quota held up {generator}"),
+        Some(Blame::Itself | Blame::Unknown) => format!("{generator} fell behind"),
         // It was on time itself: whoever was to start the iteration was not done with the one before.
-        None => "users were still busy when their next iteration was due",
+        None => "users were still busy when their next iteration was due".to_owned(),
     };
     (late > LATE_US).then(|| Finding {
         kind: "generator",

@@ -3,6 +3,7 @@
 //! Pure functions of snapshot and run facts. Owns the rules and their sentences. Leaves layout to `report` and files to
 //! `results`; imports neither.
 
+pub(crate) mod agents;
 pub(crate) mod blocking;
 pub(crate) mod capacity;
 mod compare;

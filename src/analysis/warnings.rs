@@ -2,6 +2,7 @@
 //!
 //! Leaves what the target did to `findings`. Pure.
 
+use super::agents;
 use super::thresholds::steady_hint;
 use crate::metrics::{
     Blame, CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, LONGEST_MESSAGE, LONGEST_NAME, MachineShare, NotEnded,
@@ -14,7 +15,11 @@ pub(crate) type Warning = Vec<String>;
 
 /// All warnings of a run, most severe first.
 pub(crate) fn warnings(snapshot: &Snapshot) -> Vec<Warning> {
-    let mut all: Vec<Warning> = saturated(&snapshot.generator).into_iter().collect();
+    let mut all: Vec<Warning> = match &*snapshot.agents {
+        [] => saturated(&snapshot.generator).into_iter().collect(),
+        agents => agents::saturated(agents),
+    };
+    all.extend(agents::missing(&snapshot.agents).into_iter().map(|text| vec![text]));
     all.extend(snapshot.notes.iter().map(|note| vec![note.clone()]));
     all.extend(late_responses(snapshot).map(|text| vec![text]));
     all.extend(snapshot.thresholds.iter().filter_map(steady_hint).map(|text| vec![text]));

@@ -7,6 +7,7 @@
 use super::model::{Judgement, verdict_of};
 use super::text::percentile_text;
 use crate::analysis::Verdict;
+use crate::analysis::agents;
 use crate::analysis::capacity::{answer, failed, measured, outcome};
 use crate::analysis::comparison::{
     amount, comparison_sentence, endpoint_name, judged_change, resolution_sentence, shown,
@@ -16,7 +17,7 @@ use crate::analysis::thresholds;
 use crate::analysis::warnings::warnings;
 use crate::analysis::{ChangeVerdict, Comparison, FigureComparison};
 use crate::credentials::masked;
-use crate::metrics::{EndpointStats, Percentile, Snapshot, ThresholdState, ThresholdStats};
+use crate::metrics::{AgentStats, EndpointStats, Percentile, Snapshot, ThresholdState, ThresholdStats};
 use crate::plan::RunRecord;
 use crate::text::format;
 use crate::text::{clean_line, cut_middle};
@@ -25,6 +26,7 @@ const MOST_WARNINGS: usize = 40;
 const MOST_LIMITS: usize = 40;
 const MOST_STEPS: usize = 40;
 const MOST_ENDPOINTS: usize = 40;
+const MOST_AGENTS: usize = 40;
 const MOST_ERRORS: usize = 10;
 const MOST_COMPARED: usize = 20;
 
@@ -55,6 +57,7 @@ pub fn compared_markdown(record: &RunRecord, comparison: Option<&Comparison>) ->
         capacity(snapshot),
         comparison.map_or_else(String::new, comparison_part),
         endpoint_table(snapshot),
+        agent_table(&snapshot.agents),
         checks(snapshot),
         errors(snapshot),
     ];
@@ -225,6 +228,27 @@ fn endpoint(stats: &EndpointStats, is_total: bool) -> String {
     ])
 }
 
+/// The agents of a distributed run.
+fn agent_table(all: &[AgentStats]) -> String {
+    let (shown, _) = agents::shown(all, MOST_AGENTS);
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let rows = shown.into_iter().map(|agent| {
+        row(&[
+            if agents::has_problem(agent) { "❌" } else { "" }.to_owned(),
+            text(&agent.name),
+            agents::state(agent),
+            format::count(agent.users_max),
+            format::count(agent.requests),
+            or_dash(agents::cpu(agent)),
+            or_dash(agents::clock(agent)),
+            or_dash(agents::verdict(agent)),
+        ])
+    });
+    let columns = ["", "agent", "state", "max users", "requests", "CPU", "clock offset", "generator"];
+    let body = table(&columns, rows.collect(), all.len(), MOST_AGENTS);
+    folded(&format!("Agents ({})", all.len()), &body, all.len() <= MOST_AGENTS / 4)
+}
+
 /// Checks that failed.
 fn checks(snapshot: &Snapshot) -> String {
     let failed: Vec<_> = snapshot.checks.iter().filter(|(_, count)| count.fails > 0).collect();
@@ -274,6 +298,9 @@ fn table(columns: &[&str], rows: Vec<String>, all: usize, most: usize) -> String
             *column,
             "" | "threshold"
                 | "endpoint"
+                | "agent"
+                | "state"
+                | "generator"
                 | "failed checks"
                 | "error"
                 | "location"
@@ -383,6 +410,21 @@ mod tests {
         );
         // Nothing happened: nothing is said.
         assert!(what_happened(&fixture::record(EndedBy::RunTime, &fixture::empty())).is_empty());
+    }
+
+    #[test]
+    fn agents_in_a_comment() {
+        let mut run = fixture::distributed();
+        run.agents[0].name = "a|<1>".to_owned();
+        let whole = markdown(&fixture::record(EndedBy::RunTime, &run));
+        for expected in [
+            "|  | a&#124;&#60;1&#62; | done (lost 00:02-00:05) | 4 | 561 | 12 % of 2 cores | 0 ± 85µs | kept up |\n",
+            "| ❌ | a3 | lost at 00:06 | 4 | 202 | 12 % of 2 cores | −1.5ms ± 110µs | kept up |\n",
+            "|  | a4 | running | 0 | 0 | - | - | - |\n",
+            "- ⚠️ agent 'a3' did not come back: what it had not reported is not counted\n",
+        ] {
+            assert!(whole.contains(expected), "{expected} in {whole}");
+        }
     }
 
     #[test]

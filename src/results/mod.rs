@@ -4,6 +4,7 @@
 //! `metrics` and all views for people to `report`. The formats are described in `docs/results.md` and
 //! `docs/run.schema.json`. Invariant: after `finish`, every file holds the final snapshot's counts.
 
+mod agents_json;
 mod baseline;
 mod csv_files;
 mod directory;

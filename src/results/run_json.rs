@@ -7,15 +7,16 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::agents_json::agents;
 use super::k6_summary::summary_data;
 use super::thresholds_json::thresholds;
 use crate::analysis::{Comparison, Finding, Verdict, findings};
 use crate::metrics::Quantity;
 use crate::metrics::{
     Blame, BlockedFunction, BlockedSpan, BlockingStats, CPU_LIMIT, CapacityStats, CapacityStep, CheckCount,
-    EndpointStats, FailureCount, FailureKey, FailureSample, IterationStats, LATENESS_LIMIT, LostWorker, Mark,
-    NotHeld, PHASES, Percentile, PhaseSpan, ResourceInfo, SampleFileStats, Saturation, ScenarioStats,
-    ScriptErrorCount, Snapshot, Summary, THROTTLED_LIMIT, ms,
+    EndpointStats, FailureCount, FailureKey, FailureSample, GeneratorStats, IterationStats, LATENESS_LIMIT,
+    LostWorker, Mark, NotHeld, PHASES, Percentile, PhaseSpan, ResourceInfo, SampleFileStats, Saturation,
+    ScenarioStats, ScriptErrorCount, Snapshot, Summary, THROTTLED_LIMIT, ms,
 };
 use crate::plan::{EndedBy, Machine, Origin, RunInfo, RunRecord};
 use crate::text::clean_json;
@@ -29,7 +30,7 @@ pub fn run_json(record: &RunRecord) -> Value {
     let script = info.script.display().to_string();
     let mut k6 = summary_data(record);
     let mut of_k6 = |key: &str| k6.remove(key).unwrap_or_default();
-    json!({
+    let mut json = json!({
         "rhaid": { "version": env!("CARGO_PKG_VERSION") },
         "name": info.name,
         "script": (!script.is_empty()).then_some(script),
@@ -69,7 +70,10 @@ pub fn run_json(record: &RunRecord) -> Value {
         "texts_cut": snapshot.texts_cut,
         "transactions_not_ended": snapshot.not_ended.as_ref().map_or(0, |not_ended| not_ended.count),
         "files": info.files.iter().map(|(name, _)| json!({ "name": name })).collect::<Vec<_>>(),
-    })
+    });
+    // The macro takes no longer list.
+    json["agents"] = agents(&snapshot.agents).into();
+    json
 }
 
 /// The same with what changed since an earlier run.
@@ -202,7 +206,15 @@ fn capacity(stats: &CapacityStats) -> Value {
 
 /// How well the load generator itself kept up.
 fn generator(snapshot: &Snapshot) -> Value {
-    let stats = &snapshot.generator;
+    let mut json = generator_json(&snapshot.generator);
+    json["blocked"] = blocked(&snapshot.blocking);
+    json["lost_workers"] = snapshot.blocking.lost_workers.iter().map(lost_worker).collect();
+    json["standstills"] = snapshot.blocking.standstills.iter().map(standstill).collect();
+    json
+}
+
+/// What one process says of itself.
+pub(super) fn generator_json(stats: &GeneratorStats) -> Value {
     let cause = |cause: Saturation| match cause {
         Saturation::Cpu { share, seconds } => {
             json!({ "what": "cpu", "value": round(share, 4), "limit": CPU_LIMIT, "seconds": seconds })
@@ -235,9 +247,6 @@ fn generator(snapshot: &Snapshot) -> Value {
         "lateness_ms": latency(stats.lateness),
         "seconds": stats.seconds,
         "saturated_seconds": stats.saturated_seconds,
-        "blocked": blocked(&snapshot.blocking),
-        "lost_workers": snapshot.blocking.lost_workers.iter().map(lost_worker).collect::<Vec<_>>(),
-        "standstills": snapshot.blocking.standstills.iter().map(standstill).collect::<Vec<_>>(),
     })
 }
 

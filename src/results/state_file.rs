@@ -73,6 +73,7 @@ mod tests {
         snapshot.interrupted_requests = 3;
         snapshot.series_folded = true;
         snapshot.capacity = Some(fixture::capacity().into());
+        snapshot.agents = fixture::distributed().agents;
         serde_json::from_slice(&state_json(&fixture::record(EndedBy::RunTime, &snapshot))).unwrap()
     }
 
@@ -109,6 +110,8 @@ mod tests {
             "/generator/now",
             "/checks/0/1",
             "/capacity",
+            "/agents/0",
+            "/agents/1/generator",
         ] {
             let fields = all.pointer(part).and_then(Value::as_object).unwrap_or_else(|| panic!("no {part}"));
             for missing in fields.keys() {

@@ -304,6 +304,7 @@ fn the_schema_describes_every_key() {
         (None, fixture::empty()),
         (Some(EndedBy::Threshold("why".into())), fixture::limited().pop().unwrap()),
         (None, fixture::limited().swap_remove(3)),
+        (Some(EndedBy::RunTime), fixture::distributed()),
     ] {
         let json = run_json(&fixture::record(ended_by.clone(), &snapshot));
         let mut problems = Vec::new();
@@ -366,6 +367,26 @@ fn is_a(value: &Value, kind: &str) -> bool {
         "object" => value.is_object(),
         _ => false,
     }
+}
+
+#[test]
+fn agents_are_in_run_json_with_what_is_known_of_them() {
+    let json = run_json(&fixture::record(EndedBy::RunTime, &fixture::distributed()));
+    let agents = json["agents"].as_array().unwrap();
+    let all = |key: &str| agents.iter().map(|agent| agent[key].clone()).collect::<Vec<_>>();
+    assert_eq!(all("state"), ["done", "done", "lost", "running"]);
+    assert_eq!(all("is_complete"), [true, true, false, true]);
+    assert_eq!(Value::Array(all("clock_offset_ms")), json!([0.0, 2000.0, -1.5, null]));
+    assert_eq!(Value::Array(all("clock_within_ms")), json!([0.085, 0.19, 0.11, null]));
+    assert_eq!(agents[1]["generator"]["blame"], "load generator");
+    assert_eq!(agents[1]["generator"]["causes"][0]["value"], 0.98);
+    assert_eq!(agents[3]["generator"], Value::Null, "it was never heard");
+    let reason = "nothing was heard of it for 4.1 s";
+    assert_eq!(agents[2]["losses"], json!([{ "from_s": 6.0, "to_s": null, "reason": reason }]));
+    assert_eq!(json["generator"]["saturated"], true, "the one that did worst");
+    assert!(json["findings"].as_array().unwrap().iter().any(|finding| finding["kind"] == "agent-lost"));
+    let alone = run_json(&fixture::record(EndedBy::RunTime, &fixture::finished()));
+    assert_eq!(alone["agents"], json!([]));
 }
 
 #[test]

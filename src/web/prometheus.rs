@@ -8,7 +8,10 @@ use std::fmt::Write;
 use std::sync::Arc;
 
 use super::live::LiveRun;
-use crate::metrics::{IntervalHistograms, IntervalSeries, OutcomeTimes, Snapshot, Sparse, ThresholdState};
+use crate::analysis::agents::shown;
+use crate::metrics::{
+    AgentState, IntervalHistograms, IntervalSeries, OutcomeTimes, Snapshot, Sparse, ThresholdState,
+};
 
 /// What the answer is.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -36,6 +39,7 @@ pub(super) fn text(run: Option<&LiveRun>) -> String {
     iterations(&mut out, snapshot);
     checks(&mut out, snapshot);
     thresholds(&mut out, snapshot);
+    agents(&mut out, snapshot);
     resources(&mut out, snapshot);
     out.0
 }
@@ -222,6 +226,57 @@ fn thresholds(out: &mut Text, snapshot: &Snapshot) {
     }
 }
 
+/// By name: an agent that was started again is one with the one before.
+fn agents(out: &mut Text, snapshot: &Snapshot) {
+    if snapshot.agents.is_empty() {
+        return;
+    }
+    #[derive(Default)]
+    struct Sum {
+        is_up: bool,
+        users: u64,
+        requests: u64,
+        cpu: Option<f64>,
+    }
+    let (shown, _) = shown(&snapshot.agents, MOST_SERIES);
+    let mut by_name: BTreeMap<&str, Sum> = BTreeMap::new();
+    for agent in shown {
+        let sum = by_name.entry(&agent.name).or_default();
+        let is_up = agent.state != AgentState::Lost;
+        sum.is_up |= is_up;
+        sum.users += agent.users;
+        sum.requests += agent.requests;
+        let cpu = agent.generator.as_ref().and_then(|generator| generator.now.cpu);
+        sum.cpu = cpu.filter(|_| is_up).or(sum.cpu);
+    }
+    type Value = fn(&Sum) -> Option<f64>;
+    let metrics: [(&str, &str, &str, Value); 4] = [
+        ("rhaid_agent_up", "gauge", "Whether the agent takes part, or has done its part.", |sum| {
+            Some(f64::from(u8::from(sum.is_up)))
+        }),
+        ("rhaid_agent_virtual_users", "gauge", "Virtual users that run on the agent.", |sum| {
+            Some(sum.users as f64)
+        }),
+        ("rhaid_agent_requests_total", "counter", "Requests that the agent has reported.", |sum| {
+            Some(sum.requests as f64)
+        }),
+        (
+            "rhaid_agent_cpu_ratio",
+            "gauge",
+            "Share of its cores that the agent used in the last second.",
+            |sum| sum.cpu,
+        ),
+    ];
+    for (name, kind, help, value) in metrics {
+        out.metric(name, kind, help);
+        for (agent, sum) in &by_name {
+            if let Some(value) = value(sum) {
+                out.value(name, &[("agent", agent)], value);
+            }
+        }
+    }
+}
+
 fn resources(out: &mut Text, snapshot: &Snapshot) {
     let metrics: [(&str, &str, &str, f64); 6] = [
         ("target_cpu", "rhaid_target_cpu_ratio", "CPU of the target, in cores.", 0.01),
@@ -234,5 +289,36 @@ fn resources(out: &mut Text, snapshot: &Snapshot) {
     for (metric, name, help, factor) in metrics {
         let last = snapshot.resources.stats_of(metric).map(|stats| stats.last * factor);
         out.single(name, "gauge", help, last);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn agents_have_series_by_name_once_and_none_of_what_is_not_known() {
+        let mut run = fixture::distributed();
+        // It was started again under its name.
+        let again = crate::metrics::AgentStats { name: "a3".to_owned(), users: 5, ..run.agents[0].clone() };
+        let told = |run: &Snapshot| {
+            let mut out = Text::default();
+            agents(&mut out, run);
+            out.0
+        };
+        assert!(told(&run).contains("\nrhaid_agent_up{agent=\"a3\"} 0\n"));
+        run.agents.push(again);
+        let text = told(&run);
+        for line in [
+            "rhaid_agent_up{agent=\"a3\"} 1",
+            "rhaid_agent_virtual_users{agent=\"a3\"} 5",
+            "rhaid_agent_requests_total{agent=\"a3\"} 763",
+            "rhaid_agent_cpu_ratio{agent=\"a2\"} 0.97",
+        ] {
+            assert_eq!(text.lines().filter(|one| *one == line).count(), 1, "{line} in {text}");
+        }
+        assert!(!text.contains("rhaid_agent_cpu_ratio{agent=\"a4\"}"), "{text}");
+        assert_eq!(told(&fixture::finished()), "");
     }
 }

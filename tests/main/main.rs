@@ -12,8 +12,8 @@ mod blocking;
 mod capacity;
 mod check;
 mod ci_guide;
-#[cfg(target_os = "linux")]
 mod cluster;
+mod cluster_report;
 mod command_line;
 mod comparing;
 mod configuration;

@@ -213,6 +213,7 @@ fn machine(machine: &Machine) -> String {
 
 pub(super) fn facts(model: &Model<'_>) -> Markup {
     let (info, snapshot) = (model.info, model.snapshot);
+    let is_local = snapshot.agents.is_empty();
     let script = info.script.display().to_string();
     let planned = match (info.run_time, info.iterations) {
         (Some(time), _) => format_duration(time),
@@ -238,10 +239,10 @@ pub(super) fn facts(model: &Model<'_>) -> Markup {
             (fact("Load", load))
             (fact("Stop timeout", format_duration(info.stop_timeout)))
             (fact("Seed", info.seed))
-            (fact("Worker threads", info.threads))
+            (fact("Worker threads", threads(model)))
             (fact("Data", data))
             (fact("HTTP version", user(&info.http_version)))
-            (fact("Generator machine", user(&machine(&info.machine))))
+            (fact(if is_local { "Generator machine" } else { "Coordinator's machine" }, user(&machine(&info.machine))))
             (fact("Version", VERSION))
             @for (name, value) in &info.params { (fact("Parameter", format!("{} = {}", user(name), user(value)))) }
             @for mark in &snapshot.marks { (fact("Mark", format!("{} {}", format_clock(mark.at), user(&mark.text)))) }
@@ -249,6 +250,17 @@ pub(super) fn facts(model: &Model<'_>) -> Markup {
         (sources(model))
     };
     section("facts", "Run details", content)
+}
+
+/// How many there are; in a distributed run, those of the agents.
+fn threads(model: &Model<'_>) -> String {
+    let agents = &model.snapshot.agents;
+    let threads: usize = agents.iter().map(|agent| agent.threads).sum();
+    match agents.len() {
+        0 => model.info.threads.to_string(),
+        1 => format!("{threads} of 1 agent"),
+        count => format!("{threads} of {count} agents"),
+    }
 }
 
 fn sources(model: &Model<'_>) -> Markup {

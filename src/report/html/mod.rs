@@ -6,6 +6,7 @@
 //! the page's content security policy allows only this style and this script. All HTML is made by `maud`, which escapes
 //! what it is given; only our own style, script and SVG, and the figures of `data_script`, go in as they are.
 
+mod agents;
 mod capacity;
 mod comparison;
 mod data;
@@ -59,6 +60,7 @@ pub fn html_report(model: &Model<'_>) -> String {
             a href="#errors" { "Errors" } " "
             a href="#timeline" { "Timeline" } " "
             a href="#distributions" { "Distribution" } " "
+            @if !model.snapshot.agents.is_empty() { a href="#agents" { "Agents" } " " }
             @if model.comparison.is_some() { a href="#comparison" { "Comparison" } " " }
             @if model.last_runs.len() > 1 { a href="#last-runs" { "Last runs" } " " }
             a href="#facts" { "Run" } " "
@@ -90,6 +92,7 @@ fn sections(model: &Model<'_>) -> Vec<(&'static str, Markup)> {
         ("comparison", comparison::comparison(model.comparison)),
         ("last-runs", trend::last_runs(&model.last_runs)),
         ("metrics", facts::own_metrics(model)),
+        ("agents", agents::agents(model)),
         ("resources", facts::resources(model)),
         ("facts", facts::facts(model)),
         ("data", data::downloads()),

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::fixture::{self, NASTY};
+use crate::metrics::AgentStats;
 use crate::metrics::Percentile;
 use crate::metrics::Snapshot;
 use crate::plan::EndedBy;
@@ -88,6 +89,40 @@ fn what_makes_figures_doubtful_stands_above_them() {
             .contains("! the load generator was saturated: latencies include its own delays<br>it used 96 %")
     );
     assert!(first.contains("<p class=\"problem\">! samples are not in &lt;b&gt;</p>"));
+}
+
+#[test]
+fn the_agents_of_a_distributed_run_have_a_section_that_a_local_run_has_not() {
+    let page = page_of(&fixture::distributed());
+    let section = page.split("<section id=\"agents\"").nth(1).unwrap().split("</section>").next().unwrap();
+    let rows: Vec<Vec<String>> = section.split("<tr").skip(2).map(cells).collect();
+    assert_eq!(rows.len(), 4, "{rows:?}");
+    let row = ["a2", "done", "1", "33.3", "4", "562", "98 % of 2 cores", "90µs", "+2.00s ± 190µs", "13", "0"];
+    assert_eq!(rows[1][..11], row);
+    assert_eq!(rows[1][11], "saturated: 98 % of 2 cores");
+    assert!(section.contains("<span class=\"mark\">✗</span> lost at 00:06"), "{section}");
+    assert_eq!(rows[3][6..9], ["-", "-", "-"], "nothing is known of it");
+    assert_eq!(section.matches("<tr class=\"bad\"").count(), 2);
+    assert!(page.contains("<a href=\"#agents\">Agents</a>"));
+    assert!(
+        page.contains("! agent &#39;a2&#39; was saturated") || page.contains("! agent 'a2' was saturated")
+    );
+    assert!(page.contains("00:06 agent 'a3' was lost: nothing was heard of it for 4.1 s"), "a finding");
+    let alone = page_of(&fixture::finished());
+    assert!(!alone.contains("id=\"agents\"") && !alone.contains("agent-table"));
+}
+
+#[test]
+fn a_thousand_agents_have_a_table_that_fits() {
+    let mut run = fixture::distributed();
+    let fine = run.agents[0].clone();
+    run.agents.extend((0..1_000).map(|number| AgentStats { name: format!("host-{number}"), ..fine.clone() }));
+    let page = page_of(&run);
+    let section = page.split("<section id=\"agents\"").nth(1).unwrap().split("</section>").next().unwrap();
+    assert_eq!(section.matches("<tr").count(), 101);
+    assert!(section.contains("904 more agents without problems are in run.json."), "{section}");
+    assert!(section.contains(">a2<") && section.contains(">a3<"), "those with problems are shown");
+    assert!(section.len() < 40_000, "{} bytes", section.len());
 }
 
 #[test]

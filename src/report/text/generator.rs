@@ -1,6 +1,7 @@
 //! How well the load generator kept up: over the whole run as facts, right now as a warning.
 
 use super::look::Look;
+use crate::analysis::agents::saturated_now;
 use crate::analysis::warnings::{cores, share};
 use crate::metrics::{CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, MachineShare, Percentile, Snapshot};
 
@@ -30,8 +31,11 @@ pub(super) fn facts(generator: &GeneratorStats, look: Look) -> Vec<String> {
 /// Why the generator was saturated in the last second, or that something else than it and the target has taken the CPU, on
 /// one line; `None` if neither is so.
 ///
-/// For the live display; the whole run is judged separately.
+/// For the live display; the whole run is judged separately. In a distributed run, the agent is named.
 pub fn generator_warning(snapshot: &Snapshot, look: Look) -> Option<String> {
+    if !snapshot.agents.is_empty() {
+        return saturated_now(&snapshot.agents).map(|text| look.user(&text));
+    }
     let (generator, now) = (&snapshot.generator, snapshot.generator.now);
     if !now.is_saturated() {
         return now.machine.filter(|machine| machine.is_taken_by_others()).and_then(|machine| {

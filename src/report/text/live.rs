@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::agents::live_line;
 use super::endpoints::{few, percent_or_dash, percentile_or_dash, table};
 use super::generator::generator_warning;
 use super::limits::limit_lines;
@@ -43,6 +44,7 @@ pub fn live(
 ) -> Vec<String> {
     let mut above = header(info, snapshot, planned, look);
     above.extend(now(snapshot, look));
+    above.extend(live_line(&snapshot.agents));
     above.push(seconds(snapshot, look));
     let mut troubles = troubles(snapshot, look);
     let thresholds = limit_lines(snapshot, look);

@@ -4,6 +4,7 @@
 //! redrawing to `cli`. Invariant: colour never carries meaning alone, and with neither colour nor
 //! Unicode the same facts are given as text.
 
+mod agents;
 mod capacity;
 mod ci_line;
 mod comparison;

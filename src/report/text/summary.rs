@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::agents::agent_table;
 use super::capacity::curve;
 use super::comparison::comparison_table;
 use super::distribution::distribution;
@@ -65,6 +66,7 @@ pub fn compared_summary(record: &RunRecord, comparison: Option<&Comparison>, loo
         transactions(snapshot, look),
         custom(snapshot, look),
         iterations_and_data(snapshot, look),
+        agent_table(&snapshot.agents, look),
         resource_table(&snapshot.resources, look),
         what_happened(record, look),
         warnings(snapshot, look),
@@ -358,7 +360,9 @@ fn iterations_and_data(snapshot: &Snapshot, look: Look) -> Vec<String> {
             percentile_or_dash(iterations.lag, Percentile::P99, look),
         ));
     }
-    lines.extend(generator::facts(&snapshot.generator, look));
+    if snapshot.agents.is_empty() {
+        lines.extend(generator::facts(&snapshot.generator, look));
+    }
     for mark in &snapshot.marks {
         lines.push(format!("   {:<10}  {}", format_clock(mark.at), look.user(&mark.text)));
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Look, live, plain_line, summary};
 use crate::fixture::{self, assert_golden};
-use crate::metrics::Snapshot;
+use crate::metrics::{AgentState, Snapshot};
 use crate::plan::EndedBy;
 use crate::text::width;
 
@@ -96,6 +96,26 @@ fn an_empty_run_shows_no_figure_it_does_not_have() {
     let text = summary(&fixture::record(EndedBy::RunTime, &fixture::empty()), LOOK);
     assert_golden("summary_empty.txt", &text);
     assert!(!text.contains("p95"), "{text}");
+}
+
+#[test]
+fn the_agents_of_a_run_are_a_table_of_the_summary_and_a_line_of_the_live_block() {
+    let run = fixture::distributed();
+    let text = summary(&fixture::record(EndedBy::RunTime, &run), LOOK);
+    assert_golden("summary_agents.txt", &text);
+    assert!(!text.contains("   generator   "), "each agent has its own figures: {text}");
+    let ascii = summary(&fixture::record(EndedBy::RunTime, &run), ASCII);
+    let table: Vec<&str> = ascii.lines().skip_while(|line| !line.starts_with("   agents")).take(8).collect();
+    assert!(table.iter().all(|line| line.is_ascii()), "{table:#?}");
+    assert!(table.iter().any(|line| line.contains("-1.5ms +/- 110us")), "{table:#?}");
+    let mut now = fixture::snapshots().swap_remove(9);
+    now.agents = run.agents;
+    now.agents[1].state = AgentState::Running;
+    let lines = live(&fixture::info(), &now, None, LOOK, 22);
+    let of_agents: Vec<&String> = lines.iter().filter(|line| line.contains("agent")).collect();
+    assert_eq!(of_agents.len(), 2, "{lines:#?}");
+    assert_eq!(of_agents[0], " agents     4, 1 lost, 1 saturated");
+    assert_eq!(of_agents[1], " ! agent 'a2' is saturated: 97 % of 2 cores");
 }
 
 #[test]

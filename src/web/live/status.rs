@@ -4,11 +4,15 @@ use serde_json::{Value, json};
 
 use super::LiveRun;
 use crate::analysis::Verdict;
-use crate::metrics::{Percentile, Phase, Snapshot, Summary, ms};
+use crate::analysis::agents;
+use crate::metrics::{AgentStats, Percentile, Phase, Snapshot, Summary, ms};
 use crate::plan::{RunInfo, RunRecord};
 use crate::results::threshold_json;
 use crate::text::format::round;
 use crate::text::utc::utc;
+
+/// Agents in the status, which goes out every second.
+const MOST_AGENTS: usize = 100;
 
 /// What the page has to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +94,7 @@ pub(in crate::web) fn status(run: &LiveRun, record: &RunRecord) -> Value {
         "recent": recent(snapshot),
         "thresholds": thresholds(snapshot, record.ended_by.is_some()),
         "log_next": run.log().next(),
+        "agents": agents(snapshot),
         "script_errors": snapshot.script_errors.iter().map(|group| group.count).sum::<u64>(),
         "verdict": record.ended_by.as_ref().map(|_| json!({
             "words": Verdict::of(record).words(),
@@ -97,6 +102,25 @@ pub(in crate::web) fn status(run: &LiveRun, record: &RunRecord) -> Value {
             "reason": Verdict::reason(record),
         })),
     })
+}
+
+/// The agents of a distributed run, those with problems before others where there are many.
+fn agents(snapshot: &Snapshot) -> Vec<Value> {
+    let (shown, _) = agents::shown(&snapshot.agents, MOST_AGENTS);
+    let agent = |agent: &AgentStats| {
+        let generator = agent.generator.as_ref();
+        json!({
+            "name": agent.name,
+            "state": agent.state.as_str(),
+            "share": round(agent.share, 4),
+            "users": agent.users,
+            "requests": agent.requests,
+            "cpu": generator.and_then(|generator| generator.now.cpu).map(|cpu| round(cpu, 4)),
+            "saturated": generator.and_then(|generator| generator.saturated()),
+            "clock_offset_ms": agent.clock_offset_us.map(|us| us as f64 / 1e3),
+        })
+    };
+    shown.into_iter().map(agent).collect()
 }
 
 fn seconds(time: std::time::Duration) -> f64 {
@@ -152,4 +176,24 @@ fn latency(times: Option<Summary>) -> Value {
 
 fn thresholds(snapshot: &Snapshot, is_over: bool) -> Vec<Value> {
     snapshot.thresholds.iter().map(|stats| threshold_json(stats, is_over)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn the_status_has_the_agents_and_of_many_those_with_problems() {
+        let mut run = fixture::distributed();
+        let all = agents(&run);
+        assert_eq!(all.len(), 4);
+        assert_eq!((&all[1]["saturated"], &all[1]["cpu"]), (&json!(true), &json!(0.97)));
+        assert_eq!((&all[3]["cpu"], &all[3]["clock_offset_ms"]), (&Value::Null, &Value::Null));
+        let fine = run.agents[0].clone();
+        run.agents.splice(0..0, vec![fine; 500]);
+        let some = agents(&run);
+        assert_eq!(some.len(), MOST_AGENTS);
+        assert!(some.iter().any(|agent| agent["state"] == "lost"));
+    }
 }
