@@ -13,6 +13,8 @@ mod link;
 mod protocol;
 mod seal;
 mod server;
+#[cfg(test)]
+mod simulation_tests;
 pub(crate) mod wire;
 
 pub use agent::{AgentOptions, AgentSays, serve};
