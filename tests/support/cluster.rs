@@ -99,7 +99,7 @@ impl Agent {
         Agent::start_with(nats, name, &[], &["--once"])
     }
 
-    /// Starts one as the last argument of another command: of `faketime`, of `ip netns exec`.
+    /// Starts one as the last argument of another command: of `env`, of `ip netns exec`.
     pub(crate) fn start_with(nats: &str, name: &str, before: &[&str], more: &[&str]) -> Agent {
         let sandbox = Sandbox::new();
         let arguments = [&["agent", nats, "--name", name, "--threads", "1"], more].concat();

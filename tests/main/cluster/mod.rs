@@ -50,12 +50,16 @@ fn history_has_no_hole(run: &RunDir) {
         .filter(|row| row["Name"] == "Aggregated")
         .map(|row| row["Timestamp"].parse().unwrap())
         .collect();
-    assert!(seconds.len() > 3, "{seconds:?}");
+    assert!(seconds.len() >= 3, "{seconds:?}");
     // Times are cut to seconds: of two rows a second apart, one may seem to be two later, and the next none.
     let first = seconds[0];
     let is_near = |(at, second): (usize, &u64)| second.abs_diff(first + at as u64) <= 1;
     assert!(seconds.iter().enumerate().all(is_near), "{seconds:?}");
-    let dry: Vec<_> = rows.iter().filter(|row| row["Requests/s"].parse::<f64>().unwrap() == 0.0).collect();
+    // The last one may be of the moment in which the load ended.
+    let dry: Vec<_> = rows[..rows.len() - 1]
+        .iter()
+        .filter(|row| row["Requests/s"].parse::<f64>().unwrap() == 0.0)
+        .collect();
     assert!(dry.is_empty(), "{dry:?}");
 }
 

@@ -163,10 +163,16 @@ fn agents_whose_clocks_are_off_start_with_the_others() {
     );
     let arguments = ["-H", &server.url(), "--agents", "3", "-u", "3", "-r", "1000", "-t", "3"];
     let running = coordinator(&sandbox, &nats.url(), &arguments);
+    let library = sandbox.path().join("clock_shift.so");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/support/clock_shift.c");
+    let mut cc = std::process::Command::new("cc");
+    cc.args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source);
+    assert!(cc.status().unwrap().success());
+    let preload = format!("LD_PRELOAD={}", library.display());
     let agents = [
         Agent::start(&nats.url(), "a1"),
-        Agent::start_with(&nats.url(), "a2", &["faketime", "--exclude-monotonic", "-f", "+2s"], &["--once"]),
-        Agent::start_with(&nats.url(), "a3", &["faketime", "--exclude-monotonic", "-f", "-2s"], &["--once"]),
+        Agent::start_with(&nats.url(), "a2", &["env", &preload, "SHIFT_S=2"], &["--once"]),
+        Agent::start_with(&nats.url(), "a3", &["env", &preload, "SHIFT_S=-2"], &["--once"]),
     ];
     let output = running.wait().expect_code(0);
     assert_eq!(requests(&output.run_dir()), server.hits("/x") + 3, "{}", output.shown());
