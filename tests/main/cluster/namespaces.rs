@@ -101,13 +101,10 @@ fn three_agents_in_three_network_namespaces_share_300_users() {
     running.signal("INT");
     let output = running.wait().expect_code(105);
     let (run, json) = (output.run_dir(), output.run_dir().json());
-    assert_eq!(
-        requests(&run),
-        server.hits("/x") + json["total"]["failures"].as_u64().unwrap(),
-        "{}",
-        output.shown()
-    );
-    history_has_no_hole(&run);
+    // Users whose share goes back to the second agent may be stopped while they wait for an answer.
+    let interrupted = json["interrupted_requests"].as_u64().unwrap();
+    assert_eq!(requests(&run) + interrupted, server.hits("/x"), "{interrupted}\n{}", output.shown());
+    assert_eq!(json["failures"], serde_json::json!([]));
     for agent in agents {
         agent.running.wait().expect_code(0);
     }
