@@ -20,6 +20,8 @@ pub struct LanePlan {
     pub name: String,
     /// How its iterations are started.
     pub executor: Executor,
+    /// It has the users that scenarios without an executor of their own share; a scenario may have its name.
+    pub is_mix: bool,
     /// Its scenarios, as indices into those of the plan; only the lane of the mix has several.
     pub scenarios: Vec<usize>,
     /// If several lanes share one rate, this lane's part of the iterations; `None` is all.

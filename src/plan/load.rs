@@ -34,7 +34,7 @@ impl Load {
 /// Maximum number of virtual users of a lane.
 fn vus(lane: &LanePlan, mix: &[usize]) -> u64 {
     let most = lane.executor.most_vus();
-    if lane.name == MIX && lane.executor.open().is_none() { most.min(mix.len() as u64) } else { most }
+    if lane.is_mix && lane.executor.open().is_none() { most.min(mix.len() as u64) } else { most }
 }
 
 /// Builds the lanes; problems go to `problems`.
@@ -76,6 +76,7 @@ pub(super) fn plan_load(
             executor: executor.clone(),
             scenarios: vec![index],
             share: None,
+            is_mix: false,
             is_part_of_shape: false,
             group: lanes.len(),
             start_time: scenario.start_time,
@@ -212,6 +213,7 @@ fn add_mixed_lanes(
         executor,
         scenarios,
         share,
+        is_mix: false,
         is_part_of_shape: false,
         group: 0,
         start_time: Duration::ZERO,
@@ -235,11 +237,12 @@ fn add_mixed_lanes(
         Executor::Users { users, spawn_rate, ramp_down } => {
             *mix = dealt(users.min(MOST_USERS));
             let users = if users > MOST_USERS { users } else { mix.len() as u64 };
-            lanes.push(lane(MIX, Executor::Users { users, spawn_rate, ramp_down }, mixed.to_vec(), None));
+            let executor = Executor::Users { users, spawn_rate, ramp_down };
+            lanes.push(LanePlan { is_mix: true, ..lane(MIX, executor, mixed.to_vec(), None) });
         }
         Executor::RampingVus { .. } | Executor::Shape { .. } => {
             *mix = dealt(executor.most_vus().min(MOST_USERS));
-            lanes.push(lane(MIX, executor.clone(), mixed.to_vec(), None));
+            lanes.push(LanePlan { is_mix: true, ..lane(MIX, executor.clone(), mixed.to_vec(), None) });
             // Whether a shape returns users or a rate is known only when it is called.
             if matches!(executor, Executor::Shape { .. }) {
                 for &index in mixed {

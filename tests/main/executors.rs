@@ -553,3 +553,24 @@ fn a_fixed_count_has_the_maximum_of_users() {
         assert!(output.stderr.contains(&expected), "{}", output.shown());
     }
 }
+
+/// The lane of scenarios without an executor of their own has a name too, which a scenario may have.
+#[test]
+fn a_scenario_may_have_the_name_of_the_mix() {
+    let server = Server::start();
+    let output = Sandbox::with(
+        r#"
+        scenario("users", #{ exec: "one", executor: "constant-vus", vus: 2, duration: "300ms" });
+        scenario("rate", #{ exec: "two", executor: "constant-arrival-rate", rate: 50, duration: "300ms" });
+        fn one() { http::get("/one"); sleep(0.02); }
+        fn two() { http::get("/two/" + vu::id(), #{ name: "/two" }); }
+        "#,
+    )
+    .run(&["run", "test.rhai", "-H", &server.url()]);
+    assert_eq!(output.code, Some(0), "{}", output.shown());
+    assert_eq!(server.seen().iter().filter(|seen| seen.path.starts_with("/two/")).count(), 15);
+    assert!(
+        !server.seen().iter().any(|seen| ["/two/1", "/two/2"].contains(&seen.path.as_str())),
+        "numbers of others"
+    );
+}

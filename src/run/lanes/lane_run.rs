@@ -13,6 +13,7 @@ use crate::vu::LaneCount;
 /// See the module's description.
 pub(super) struct LaneRun {
     pub(super) name: String,
+    pub(super) is_mix: bool,
     /// What its executor comes to, were the time of the run not limited.
     pub(super) rule: Rule,
     pub(super) scenarios: Vec<usize>,

@@ -21,7 +21,7 @@ use crate::executor::hand_out::{most_vus, pacer};
 use crate::executor::schedule::Schedule;
 use crate::executor::{Feed, rule};
 use crate::metrics::Phase;
-use crate::plan::{Late, MIX, Share, TestPlan};
+use crate::plan::{Late, Share, TestPlan};
 use crate::vu::LaneCount;
 
 /// A schedule that a worker is to follow.
@@ -63,6 +63,7 @@ impl Lanes {
             let rule = rule(&lane.executor, None);
             LaneRun {
                 name: lane.name.clone(),
+                is_mix: lane.is_mix,
                 scenarios: lane.scenarios.clone(),
                 shares: lane.scenarios.iter().map(share).collect(),
                 start_time: lane.start_time,
@@ -131,7 +132,7 @@ impl Lanes {
             return None;
         }
         let is_open = is_open || run.rule.is_open();
-        let mix: Arc<[usize]> = if run.name == MIX { plan.mix.as_slice().into() } else { Arc::default() };
+        let mix: Arc<[usize]> = if run.is_mix { plan.mix.as_slice().into() } else { Arc::default() };
         let curve = rule(&plan.lanes[lane].executor, run_time).curve;
         let schedule = Arc::new(Schedule { start: at, curve, is_paused: false, mix, generation: 0 });
         run.state = State::Running(Running {
@@ -416,7 +417,7 @@ impl Lanes {
 
     /// The lanes that run the iterations when the shape of the mix gives a rate.
     pub(super) fn parts_of_shape(&self, lane: usize) -> Vec<usize> {
-        if self.lanes[lane].name != MIX {
+        if !self.lanes[lane].is_mix {
             return Vec::new();
         }
         (0..self.lanes.len()).filter(|&index| self.lanes[index].is_part_of_shape).collect()
