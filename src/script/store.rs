@@ -23,6 +23,7 @@ pub(crate) use state::StoreChange;
 use state::{Caller, Happened, State, limit};
 
 /// How long a change over a log may take to come back.
+#[cfg(any(test, feature = "cluster"))]
 const ANSWER_TIME: Duration = Duration::from_secs(30);
 
 /// Longest change as a message, in bytes: a message of NATS may have 1 MB by default.
@@ -84,6 +85,7 @@ impl Store {
 
     /// From now on changes go over a log. `agent` is a number that no other machine has had in this run. To be called before
     /// anything is changed; a second log is not taken.
+    #[cfg(any(test, feature = "cluster"))]
     pub(crate) fn set_log(&self, agent: u64, log: Arc<dyn StoreLog>) {
         let _ = self.log.set(Log { agent, answer_time: ANSWER_TIME, log });
     }
@@ -107,6 +109,7 @@ impl Store {
     }
 
     /// Makes a change that the log has: to be called for each of them, in its order, with the answer for those that were submitted here.
+    #[cfg(any(test, feature = "cluster"))]
     pub(crate) fn replay(&self, change: &[u8], answer: Option<Answer>) {
         // One that cannot be read is no change for any machine: all have the same version.
         let read =
@@ -119,6 +122,7 @@ impl Store {
     }
 
     /// A machine is lost, and nobody waits there any more: the change that says so, to be submitted once by whoever notices.
+    #[cfg(any(test, feature = "cluster"))]
     pub(crate) fn lost(agent: u64) -> Vec<u8> {
         serde_json::to_vec(&StoreChange::Lost { agent }).unwrap_or_default()
     }

@@ -424,9 +424,15 @@ impl Cluster {
         self.note(Level::Info, text);
     }
 
+    /// By when agents should have sent what they kept, once that is known.
+    fn catch_up_by(&self) -> Option<Instant> {
+        self.away.as_ref().and_then(|away| away.catch_up_by).filter(|_| self.run_state.started().is_some())
+    }
+
     /// When all agents have sent what they kept, it counts, second by second.
     fn look_caught_up(&mut self) {
-        let Some(until) = self.away.as_ref().and_then(|away| away.catch_up_by) else { return };
+        // Before the load has begun here, as in a run that is resumed, nobody takes it.
+        let Some(until) = self.catch_up_by() else { return };
         let now = self.run_state.elapsed().as_secs();
         let is_behind = |agent: &Agent| agent.lost.is_none() && !agent.is_done && agent.second + 1 < now;
         if self.agents.iter().any(is_behind) && Instant::now() < until && self.last.is_none() {
@@ -649,7 +655,7 @@ impl Workers for Cluster {
                 return notice;
             }
             let until = self.last_until;
-            let catch_up_by = self.away.as_ref().and_then(|away| away.catch_up_by);
+            let catch_up_by = self.catch_up_by();
             let caught_up = async {
                 match catch_up_by {
                     Some(until) => tokio::time::sleep_until(until).await,

@@ -15,7 +15,7 @@ struct Run {
     server: Server,
     running: Running,
     agents: Vec<Agent>,
-    _sandbox: Sandbox,
+    sandbox: Sandbox,
 }
 
 impl Run {
@@ -28,7 +28,7 @@ impl Run {
         let running = coordinator(&sandbox, nats, &[&load, arguments].concat());
         let agents =
             agents.iter().enumerate().map(|(at, nats)| Agent::start(nats, &format!("a{}", at + 1))).collect();
-        let run = Run { server, running, agents, _sandbox: sandbox };
+        let run = Run { server, running, agents, sandbox };
         wait_until("all users make load", || run.users() == 30);
         std::thread::sleep(Duration::from_secs(2));
         run
@@ -213,4 +213,33 @@ fn a_run_goes_on_while_nats_is_killed_and_loses_nothing() {
     for agent in run.agents {
         agent.running.wait().expect_code(0);
     }
+}
+
+/// The one that goes on has the whole history, and nothing of what it needed stays.
+#[test]
+fn a_killed_coordinator_goes_on_with_its_run() {
+    let nats = Nats::start();
+    let url = nats.url();
+    let run = Run::start(&url, [&url; 3], &["-t", "14"]);
+    run.running.signal("KILL");
+    run.running.wait();
+    let killed = run.sandbox.runs().pop().unwrap();
+    assert!(killed.0.join("cluster/state.json").is_file());
+    let before = run.server.total();
+    std::thread::sleep(Duration::from_secs(3));
+    assert!(run.server.total() > before + 300, "the load goes on: {before}, {}", run.server.total());
+    let output = run.sandbox.run(&["run", "--resume", "last"]).expect_code(0);
+    assert!(output.stderr.contains("the coordinator was started again"), "{}", output.shown());
+    let dir = run.sandbox.runs().pop().unwrap();
+    assert_ne!(dir.0, killed.0);
+    assert_eq!(requests(&dir), run.server.total(), "{}", output.shown());
+    history_has_no_hole(&dir);
+    let users = users_by_second(&dir);
+    // In the last second users leave.
+    assert!(users[..users.len() - 1].iter().all(|&users| users == 30), "{users:?}");
+    for agent in run.agents {
+        agent.running.wait().expect_code(0);
+    }
+    assert!(!dir.0.join("cluster").exists());
+    run.sandbox.run(&["run", "--resume", &dir.0.to_string_lossy()]).expect_code(104);
 }
