@@ -192,7 +192,7 @@ pub(super) fn saturated(agents: &[AgentStats]) -> Vec<Warning> {
                 generator.causes().into_iter().map(|cause| few_words(cause, generator)).collect();
             let all = format::count(generator.seconds);
             let seconds =
-                format!("saturated in {} of {all} seconds", format::count(generator.saturated_seconds));
+                format!("over a limit in {} of {all} seconds", format::count(generator.saturated_seconds));
             Some(format!("{who}: {}; {seconds}", causes.join(", ")))
         });
         let mut lines = vec![what];
@@ -260,7 +260,7 @@ mod tests {
             told,
             [[
                 "agent 'a2' was saturated: latencies include its own delays",
-                "agent 'a2': 98 % of 2 cores; saturated in 11 of 12 seconds",
+                "agent 'a2': 98 % of 2 cores; over a limit in 11 of 12 seconds",
                 "for reliable figures, reduce the load, use more agents, or give them more cores or threads",
             ]]
         );

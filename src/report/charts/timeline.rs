@@ -453,13 +453,18 @@ fn network(model: &Model<'_>) -> Option<Chart> {
 }
 
 fn generator_cpu(model: &Model<'_>) -> Option<Chart> {
+    let (name, title) = match model.snapshot.agents.is_empty() {
+        true => ("generator", "CPU of the load generator"),
+        // The agents make the load.
+        false => ("coordinator", "CPU of the coordinator"),
+    };
     let all: [Line; 1] = [Line {
         value: |bucket| bucket.resources.generator_cpu,
-        name: "generator",
+        name,
         role: Role::One,
         metric: Some("generator_cpu"),
     }];
-    lines(model, ("generator-cpu", "CPU of the load generator", "% of one core"), &all, percent)
+    lines(model, ("generator-cpu", title, "% of one core"), &all, percent)
 }
 
 fn generator_lag(model: &Model<'_>) -> Option<Chart> {

@@ -9,8 +9,20 @@ use crate::metrics::{AgentState, AgentStats, Percentile, Phase};
 use crate::report::model::Model;
 use crate::text::format;
 
+/// How the table leaves out columns where it has no room; only in pages that have it.
+pub(super) const STYLE: &str = include_str!("agents.css");
+
 /// Agents with a row of their own; those with problems come before others.
 const MOST_AGENTS: usize = 100;
+
+/// Intervals that count, and those that had to be dropped.
+fn intervals(agent: &AgentStats) -> String {
+    let all = format::count(agent.intervals);
+    match agent.dropped_intervals {
+        0 => all,
+        dropped => format!("{all}, {} dropped", format::count(dropped)),
+    }
+}
 
 pub(super) fn agents(model: &Model<'_>) -> Markup {
     let all = &model.snapshot.agents;
@@ -42,8 +54,7 @@ pub(super) fn agents(model: &Model<'_>) -> Markup {
         .figures("CPU", |agent| keyed(or_dash(agents::cpu(agent), |cpu| cpu), cpu_share(agent)))
         .figures("Timer delay p99", |agent| or_dash(delay(agent), format::latency))
         .figures("Clock offset", |agent| keyed(or_dash(agents::clock(agent), |clock| clock), clock_ms(agent)))
-        .figures("Intervals", |agent| format::count(agent.intervals))
-        .figures("Dropped", |agent| format::count(agent.dropped_intervals))
+        .figures("Intervals", |agent| keyed(intervals(agent), agent.intervals as f64))
         .text("Generator", |agent| or_dash(agents::verdict(agent), |verdict| verdict));
     let content = html! {
         (table)

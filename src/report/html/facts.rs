@@ -121,8 +121,11 @@ pub(super) fn resources(model: &Model<'_>) -> Markup {
     if resources.stats.is_empty() {
         return Markup::default();
     }
-    let table = Table::new("resource-table", "Machine, target and generator", &resources.stats)
-        .text("Resource", |stats| resource(stats.metric.name))
+    // Where agents make the load, this process only coordinates them.
+    let process = if model.snapshot.agents.is_empty() { "Generator" } else { "Coordinator" };
+    let caption = format!("Machine, target and {}", process.to_lowercase());
+    let table = Table::new("resource-table", &caption, &resources.stats)
+        .text("Resource", |stats| resource(stats.metric.name, process))
         .figures("Mean", |stats| amount(stats.metric.quantity(), stats.avg))
         .figures("Min", |stats| amount(stats.metric.quantity(), stats.min))
         .figures("Max", |stats| amount(stats.metric.quantity(), stats.max))
@@ -132,7 +135,7 @@ pub(super) fn resources(model: &Model<'_>) -> Markup {
             p {
                 "Target: " (user(info.target.as_deref().unwrap_or("no target process was monitored")))
                 @if info.target_is_generator { ", the same process as the generator" }
-                ". Generator machine: " (info.cores) " cores, " (format::bytes(info.memory_total)) " memory."
+                ". " (process) " machine: " (info.cores) " cores, " (format::bytes(info.memory_total)) " memory."
             }
         }
         (table)
@@ -141,8 +144,8 @@ pub(super) fn resources(model: &Model<'_>) -> Markup {
 }
 
 /// A resource as people call it, with what its figures count: `Target: open files and sockets`.
-fn resource(metric: &str) -> String {
-    let whose = [("target_", "Target"), ("system_", "Machine"), ("generator_", "Generator")];
+fn resource(metric: &str, process: &str) -> String {
+    let whose = [("target_", "Target"), ("system_", "Machine"), ("generator_", process)];
     let of = whose.into_iter().find_map(|(prefix, name)| Some((name, metric.strip_prefix(prefix)?)));
     let Some((whose, what)) = of else { return metric.to_owned() };
     let what = match what {

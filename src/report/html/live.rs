@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{HATCH, REPORT_SCRIPT, VERSION, data, sections, style, top, user, without_indents};
+use super::{HATCH, REPORT_SCRIPT, VERSION, agents, data, sections, style, top, user, without_indents};
 use crate::analysis::thresholds;
 use crate::metrics::{HistoryPoint, Percentile, Snapshot, Summary, ThresholdState};
 use crate::plan::RunRecord;
@@ -26,7 +26,7 @@ const LIVE_SCRIPT: &str = concat!(include_str!("live.js"), include_str!("start.j
 
 /// The page's style.
 pub fn live_style() -> String {
-    style() + LIVE_STYLE
+    style() + agents::STYLE + LIVE_STYLE
 }
 
 /// The page's script.

@@ -68,6 +68,7 @@ pub fn html_report(model: &Model<'_>) -> String {
         main: html! { @for (_, section) in sections(model) { (section) } },
         footer: Some(html! { (user(&info.name)) " · " (utc(info.started_at)) " · created by " (VERSION) }),
         data: data::embedded(model),
+        style: if model.snapshot.agents.is_empty() { "" } else { agents::STYLE },
     };
     page.html()
 }
@@ -134,11 +135,13 @@ struct Page {
     footer: Option<Markup>,
     /// Figures for the script.
     data: Markup,
+    /// Style of what only some pages have.
+    style: &'static str,
 }
 
 impl Page {
     fn html(&self) -> String {
-        let (style, script) = (style(), without_indents(REPORT_SCRIPT));
+        let (style, script) = (style() + self.style, without_indents(REPORT_SCRIPT));
         let policy = format!(
             "default-src 'none'; style-src '{}'; script-src '{}'; img-src data:; base-uri 'none'; form-action 'none'",
             hash(&style),

@@ -48,7 +48,7 @@ pub fn live(
     above.push(seconds(snapshot, look));
     let mut troubles = troubles(snapshot, look);
     let thresholds = limit_lines(snapshot, look);
-    let resources = live_lines(&snapshot.resources, look);
+    let resources = live_lines(&snapshot.resources, snapshot.agents.is_empty(), look);
 
     let of_failures = snapshot.failures.len().min(1);
     let mut left = rows.saturating_sub(above.len() + troubles.len() + of_failures + thresholds.len());

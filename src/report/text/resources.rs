@@ -10,11 +10,24 @@ use crate::text::format;
 use crate::text::format_clock;
 use crate::text::{clean_line, width};
 
+/// This process when it makes the load.
+const GENERATOR: &str = "generator";
+
+/// What this process is called in a run with so many agents: without any, it makes the load itself.
+pub(super) fn process(agents: usize) -> &'static str {
+    if agents == 0 { GENERATOR } else { "coordinator" }
+}
+
 /// What stands where nothing was measured.
 const NO_DATA: &str = "-";
 
 /// The section of the summary: a row for the target, the machine and this process; nothing without samples.
 pub fn resource_table(resources: &Resources, look: Look) -> Vec<String> {
+    table_with(resources, GENERATOR, look)
+}
+
+/// The same, with the name of this process.
+pub(super) fn table_with(resources: &Resources, process: &str, look: Look) -> Vec<String> {
     if resources.stats.is_empty() {
         return Vec::new();
     }
@@ -32,7 +45,7 @@ pub fn resource_table(resources: &Resources, look: Look) -> Vec<String> {
     }
     rows.push(row(resources, "system", "machine", machine));
     if !is_generator {
-        rows.push(row(resources, "generator", "generator", String::new()));
+        rows.push(row(resources, "generator", process, String::new()));
     }
     let headers = ["resources", "CPU mean", "max", "memory mean", "max", "threads", "files"];
     Table::new(&headers, rows).render(look)
@@ -58,12 +71,13 @@ fn row(resources: &Resources, of: &str, name: &str, note: String) -> Row {
 /// Seconds in a sparkline of the live block: fewer say nothing.
 const SPARK_SECONDS: std::ops::RangeInclusive<usize> = 5..=40;
 
-/// Lines of the live block, most important first: the target, the machine, this process. None without samples.
-pub(super) fn live_lines(resources: &Resources, look: Look) -> Vec<String> {
+/// Lines of the live block, most important first: the target, the machine, this process if it makes the load. None without
+/// samples.
+pub(super) fn live_lines(resources: &Resources, makes_load: bool, look: Look) -> Vec<String> {
     let Some(sample) = newest(resources) else { return Vec::new() };
     let info = resources.info.as_deref();
     let has_target = info.is_some_and(|info| info.target.is_some());
-    let has_generator = !info.is_some_and(|info| info.target_is_generator);
+    let has_generator = makes_load && !info.is_some_and(|info| info.target_is_generator);
     let shown = [("target", has_target), ("system", true), ("generator", has_generator)];
     let shown: Vec<&str> = shown.into_iter().filter(|(_, is_shown)| *is_shown).map(|(of, _)| of).collect();
     let room = |line: &str| look.width.saturating_sub(width(line) + 2) / 2;

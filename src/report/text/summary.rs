@@ -10,7 +10,7 @@ use super::endpoints::{all, percent_or_dash, percentile_or_dash, table};
 use super::generator;
 use super::limits::{broken_limits, limits};
 use super::look::{Look, Mark, Tone};
-use super::resources::resource_table;
+use super::resources::{process, table_with};
 use super::table::{Row, Table};
 use crate::analysis::Comparison;
 use crate::analysis::Verdict;
@@ -67,7 +67,7 @@ pub fn compared_summary(record: &RunRecord, comparison: Option<&Comparison>, loo
         custom(snapshot, look),
         iterations_and_data(snapshot, look),
         agent_table(&snapshot.agents, look),
-        resource_table(&snapshot.resources, look),
+        table_with(&snapshot.resources, process(snapshot.agents.len()), look),
         what_happened(record, look),
         warnings(snapshot, look),
         setup_error(ended_by, look),
