@@ -12,7 +12,9 @@ mod blocking;
 mod capacity;
 mod check;
 mod ci_guide;
+#[cfg(target_os = "linux")]
 mod cluster;
+#[cfg(target_os = "linux")]
 mod cluster_report;
 mod command_line;
 mod comparing;
