@@ -9,7 +9,7 @@ mod state;
 #[cfg(test)]
 pub(crate) mod test_log;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -53,6 +53,8 @@ struct Inner {
     state: State,
     /// Those who wait here, on this machine.
     waiting: BTreeMap<Happened, Arc<Notify>>,
+    /// Those of them who are not counted at their barriers any more, because this machine was taken for lost.
+    put_out: BTreeSet<Caller>,
 }
 
 struct Log {
@@ -71,10 +73,25 @@ impl fmt::Debug for Log {
 impl Inner {
     fn apply(&mut self, change: StoreChange<'_>) -> Result<Value, String> {
         let (answer, happened) = self.state.apply(change)?;
-        if let Some(waiting) = happened.and_then(|happened| self.waiting.remove(&happened)) {
-            waiting.notify_waiters();
+        if let Some(happened) = happened {
+            self.wake(&happened);
         }
         Ok(answer)
+    }
+
+    fn wake(&mut self, happened: &Happened) {
+        if let Some(waiting) = self.waiting.remove(happened) {
+            waiting.notify_waiters();
+        }
+    }
+
+    /// This machine is about to be taken for lost.
+    fn put_out(&mut self, agent: u64) {
+        let here: Vec<_> = self.state.waiting_of(agent).map(|(name, by)| (name.to_owned(), by)).collect();
+        for (name, by) in here {
+            self.put_out.insert(by);
+            self.wake(&Happened::Opened(name));
+        }
     }
 }
 
@@ -105,7 +122,13 @@ impl Store {
     /// # Errors
     /// When it cannot be made, in words.
     pub(crate) fn apply(&self, change: StoreChange<'_>) -> Result<Value, String> {
-        self.inner().apply(change)
+        let mut inner = self.inner();
+        if let StoreChange::Lost { agent } = change
+            && self.log.get().is_some_and(|log| log.agent == agent)
+        {
+            inner.put_out(agent);
+        }
+        inner.apply(change)
     }
 
     /// Makes a change that the log has: to be called for each of them, in its order, with the answer for those that were submitted here.
@@ -159,9 +182,15 @@ impl Store {
         let by = Caller { agent, call: self.calls.fetch_add(1, Ordering::Relaxed) };
         let mut place = Place { store: self, name, by, is_left: false };
         let meeting = async {
-            self.change(StoreChange::Arrive { name: name.into(), size, by }).await?;
-            let opened = Happened::Opened(name.to_owned());
-            self.until("barriers", opened, |state| !state.waits(name, by)).await
+            loop {
+                self.change(StoreChange::Arrive { name: name.into(), size, by }).await?;
+                let opened = Happened::Opened(name.to_owned());
+                self.until("barriers", opened, |state| !state.waits(name, by)).await?;
+                // Whoever was put out is here all the same, and counts again.
+                if !self.inner().put_out.remove(&by) {
+                    return Ok(());
+                }
+            }
         };
         let met = match timeout {
             Some(timeout) => tokio::time::timeout(timeout, meeting).await.ok(),
@@ -177,7 +206,8 @@ impl Store {
                 place.is_left = true;
                 // It may have opened meanwhile: then the others have counted on this one.
                 let left = self.change(StoreChange::Leave { name: name.into(), by }).await?;
-                Ok(left == Value::Bool(false) && timeout.is_some())
+                let was_put_out = self.inner().put_out.remove(&by);
+                Ok(left == Value::Bool(false) && !was_put_out)
             }
         }
     }
@@ -246,6 +276,7 @@ impl Drop for Place<'_> {
         if self.is_left {
             return;
         }
+        self.store.inner().put_out.remove(&self.by);
         let leave = StoreChange::Leave { name: self.name.into(), by: self.by };
         // Nobody waits for the answer.
         let _ = match self.store.log.get() {
@@ -403,22 +434,43 @@ mod tests {
 
     #[tokio::test]
     async fn a_lost_machine_is_not_counted_at_barriers() {
-        let order = Order::start(3, 4);
-        let [a, b, c] = [0, 1, 2].map(|index| order.stores[index].clone());
-        let lost = tokio::spawn({
-            let a = a.clone();
-            async move { a.barrier("b", 2, None).await }
-        });
-        while !b.inner().state.waits("b", Caller { agent: 0, call: 0 }) {
-            tokio::task::yield_now().await;
-        }
-        order.submit_unanswered(Store::lost(0));
+        let order = Order::start(2, 4);
+        let [a, b] = [0, 1].map(|index| order.stores[index].clone());
+        // The last that is heard of it.
+        let by = Caller { agent: 9, call: 0 };
+        let arrive = StoreChange::Arrive { name: "b".into(), size: 2, by };
+        order.submit_unanswered(serde_json::to_vec(&arrive).unwrap());
         order.settle().await;
+        assert!(a.inner().state.waits("b", by));
+        order.submit_unanswered(Store::lost(9));
         let waits = within(SOON, b.barrier("b", 2, None)).await;
         assert_eq!(waits, None, "the one that is lost does not open it");
-        let (one, two) = tokio::join!(b.barrier("b", 2, None), c.barrier("b", 2, None));
+        let (one, two) = tokio::join!(a.barrier("b", 2, None), b.barrier("b", 2, None));
         assert_eq!((one, two), (Ok(true), Ok(true)));
-        lost.abort();
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_was_taken_for_lost_counts_again() {
+        let order = Order::start(2, 7);
+        let [a, b] = [0, 1].map(|index| order.stores[index].clone());
+        let at = |call| Caller { agent: 0, call };
+        let is_counted = |call| b.inner().state.waits("b", at(call));
+        let start = |timeout| {
+            let a = a.clone();
+            tokio::spawn(async move { a.barrier("b", 3, timeout).await })
+        };
+        let (waits, gives_up) = (start(None), start(Some(8 * SOON)));
+        for _ in 0..2 {
+            while !is_counted(0) || !is_counted(1) {
+                tokio::task::yield_now().await;
+            }
+            order.submit_unanswered(Store::lost(0));
+            order.settle().await;
+        }
+        assert_eq!(gives_up.await.unwrap(), Ok(false), "it was not opened, it was put out");
+        let (one, two) = tokio::join!(b.barrier("b", 3, None), b.barrier("b", 3, None));
+        assert_eq!((one, two, waits.await.unwrap()), (Ok(true), Ok(true), Ok(true)));
+        assert!(a.inner().put_out.is_empty());
     }
 
     #[tokio::test]

@@ -18,7 +18,8 @@ pub(super) const SECTION: Section = Section {
     is_part: false,
     about: "shared state of all VUs, barriers and signals",
     intro: "*VU.* State shared by all VUs of the run, across threads; empty when a run starts. Values are \
-            plain data: numbers, text, arrays, maps, blobs; all of them together may take 1 GB. \
+            plain data: numbers, text, arrays, maps, blobs; all of them together may take 1 GB. In a run on \
+            several machines it is shared by all agents, and a change waits for a round trip. \
             [data.md](data.md#the-store) has examples.",
     tables: &[VALUES, MEETINGS],
     notes: "A waiting VU does not block others, and stops with the run. Waiting in `on_stop` or `teardown` is \

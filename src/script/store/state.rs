@@ -157,6 +157,14 @@ impl State {
         self.barriers.get(barrier).is_some_and(|barrier| barrier.here.contains(&by))
     }
 
+    /// Who of a machine waits at which barrier.
+    pub(super) fn waiting_of(&self, agent: u64) -> impl Iterator<Item = (&str, Caller)> {
+        let of_agent = move |caller: &&Caller| caller.agent == agent;
+        self.barriers.iter().flat_map(move |(name, barrier)| {
+            barrier.here.iter().filter(of_agent).map(|caller| (name.as_str(), *caller))
+        })
+    }
+
     /// Whether a signal was given.
     pub(super) fn is_given(&self, signal: &str) -> bool {
         self.signals.contains(signal)
