@@ -24,6 +24,8 @@ mod samples;
 #[cfg(test)]
 mod several_tests;
 mod shapes;
+#[cfg(test)]
+mod shared_store_tests;
 mod threads;
 mod watchdog;
 mod worker_loop;

@@ -61,6 +61,8 @@ pub(crate) use pulse::{Beat, Calling, Pulse};
 pub(crate) use run_state::RunState;
 pub(crate) use secrets::Secrets;
 pub(crate) use source::Sources;
+#[cfg(test)]
+pub(crate) use store::test_log;
 #[cfg(feature = "cluster")]
 pub(crate) use store::{Answer, Store, StoreLog};
 pub use summary::SummaryOutput;
