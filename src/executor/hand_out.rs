@@ -288,18 +288,18 @@ mod tests {
     use crate::executor::rule;
     use crate::plan::{Arrivals, Executor};
 
+    /// The schedule that begins with the load.
+    fn from_the_start(rule: &Rule) -> Schedule {
+        let (start, curve, mix) = (Duration::ZERO, rule.curve.clone(), Arc::default());
+        Schedule { start, curve, is_paused: false, mix, generation: 0 }
+    }
+
     /// The hand-out of an executor alone, and its schedule from the start of the load on.
     fn hand_out(executor: &Executor, start: Instant) -> (HandOut, Schedule) {
         let rule = rule(executor, None);
         let pacer = rule.open().map(|open| Pacer::new(open.arrivals, 1, None));
         let common = Arc::new(LaneCommon::new(Arc::new(Budget::new(executor.most_vus())), Share::default()));
-        let schedule = Schedule {
-            start: Duration::ZERO,
-            curve: rule.curve.clone(),
-            is_paused: false,
-            mix: Arc::default(),
-            generation: 0,
-        };
+        let schedule = from_the_start(&rule);
         (HandOut::new(common, &rule, pacer, rule.is_open(), start), schedule)
     }
 
@@ -402,13 +402,7 @@ mod tests {
         let open = Open { arrivals, ..Open::default() };
         let executor = Executor::ConstantArrivalRate { rate: 999.0, duration: Some(ms(10_000)), open };
         let rule = rule(&executor, None);
-        let schedule = Schedule {
-            start: Duration::ZERO,
-            curve: rule.curve.clone(),
-            is_paused: false,
-            mix: Arc::default(),
-            generation: 0,
-        };
+        let schedule = from_the_start(&rule);
         let pacer = || Pacer::new(arrivals, 7, None);
         let from = lost_at + 1.0;
         let lane = LaneDeal { first: pacer().due(schedule.curve.area(from)), more: 0 };

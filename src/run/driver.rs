@@ -11,6 +11,7 @@ mod figures;
 mod fleet;
 mod hooks;
 mod load;
+mod several;
 mod thresholds;
 
 use std::cell::RefCell;
@@ -42,9 +43,6 @@ use crate::vu::{Event, Interval, Shared};
 
 /// Length of an interval of the history.
 const INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long before an iteration of a rate is due it has to be known who takes it.
-const DEALT_AHEAD: Duration = Duration::from_secs(1);
 
 /// A worker that has not answered for so long is told of while the run goes on.
 const LONG_SILENCE: Duration = Duration::from_secs(1);
@@ -242,8 +240,12 @@ impl<W: Workers> Driver<W> {
                         self.fleet.hurry(HURRY);
                     }
                 }
-                heard = self.fleet.next() => if let Heard::Intervals(intervals) = heard {
-                    return intervals;
+                heard = self.fleet.next() => match heard {
+                    Heard::Intervals(intervals) => return intervals,
+                    Heard::Notice(worker, notice @ (Notice::Past { .. } | Notice::Note { .. })) => {
+                        self.notice(worker, notice);
+                    }
+                    Heard::Notice(..) => {}
                 },
             }
         }
@@ -351,38 +353,6 @@ impl<W: Workers> Driver<W> {
             | Notice::Interval { .. }
             | Notice::Earlier { .. } => {}
         }
-    }
-
-    /// A worker has joined; it takes part when it is dealt a part.
-    fn joined(&mut self, worker: usize) {
-        self.dealing.join(self.fleet.group(worker));
-        self.figures.join();
-        self.load.lanes.join(worker);
-    }
-
-    /// Deals the load to these workers from now on; the iterations of a rate from a moment on by which all know it.
-    fn deal(&mut self, members: Vec<usize>) {
-        let (now, lanes) = (self.load.now(), &mut self.load.lanes);
-        let taken: Vec<Vec<u64>> = lanes.taken();
-        let taken = |lane: usize, worker: usize| taken[lane].get(worker).copied().unwrap_or(0);
-        let deal = self.dealing.deal(members, |lane| lanes.due_before(lane, now + DEALT_AHEAD), taken);
-        self.fleet.tell_all(Command::Share(Arc::new(deal)));
-        let changes = self.load.lanes.look_again();
-        self.follow(changes);
-    }
-
-    /// Ends the load when no iteration of the run's number is left.
-    fn look_at_iterations(&mut self) {
-        let fleet = &self.fleet;
-        if self.load.iterations_done || !self.dealing.are_iterations_done(|worker| fleet.is_gone(worker)) {
-            return;
-        }
-        let now = self.load.now();
-        self.end(EndedBy::Iterations);
-        self.load.iterations_done = true;
-        self.load.last_iterations = Some(now + DEFAULT_MAX_DURATION);
-        self.load.lanes.end(now);
-        self.fleet.tell_all(Command::Finish);
     }
 
     fn event(&mut self, worker: usize, event: Event) {
@@ -494,16 +464,6 @@ impl<W: Workers> Driver<W> {
         self.tick_at(self.load.now(), intervals, last);
     }
 
-    /// A second that is told of late. One that has been closed already cannot be opened again.
-    fn past(&mut self, at: Duration, intervals: Vec<(usize, Interval)>) {
-        if at > self.figures.closed_at() && at <= self.load.now() {
-            self.tick_at(at, intervals, false);
-        } else {
-            self.count(&intervals);
-            self.figures.take(intervals, self.load.now());
-        }
-    }
-
     fn tick_at(&mut self, now: Duration, intervals: Vec<(usize, Interval)>, last: bool) {
         self.count(&intervals);
         let (phase, stage) = self.load.lanes.phase(now);
@@ -537,14 +497,6 @@ impl<W: Workers> Driver<W> {
         self.fleet.workers().publish(snapshot.users, rate, snapshot.phase);
         self.figures.publish(snapshot);
         self.act_on_thresholds();
-    }
-
-    /// What workers say of their lanes and of the run's number of iterations.
-    fn count(&mut self, intervals: &[(usize, Interval)]) {
-        for (worker, interval) in intervals {
-            self.load.lanes.count(*worker, &interval.lanes);
-            self.dealing.claimed(*worker, interval.claimed);
-        }
     }
 
     /// A moment of the run that people are to see.
