@@ -1,9 +1,9 @@
 //! More than one machine: a run whose worker threads are those of several agents, over NATS with JetStream.
 //!
-//! A cluster is a longer list of workers. The coordinator's driver tells [`Workers`](crate::run::Workers) what it tells threads, and
-//! hears from them what it hears from threads; here are the workers whose threads are elsewhere ([`coordinator`]), and what runs
-//! there ([`agent`]). Shares are computed beforehand, so agents never wait for each other. What is said is in [`protocol`], how it
-//! is written down in [`wire`], how it gets there in [`link`]. Invariants: an interval that an agent has sent counts once; nothing
+//! A cluster is a longer list of workers. The coordinator's driver tells `Workers` what it tells threads, and
+//! hears from them what it hears from threads; here are the workers whose threads are elsewhere (`coordinator`), and what runs
+//! there (`agent`). Shares are computed beforehand, so agents never wait for each other. What is said is in `protocol`, how it
+//! is written down in `wire`, how it gets there in `link`. Invariants: an interval that an agent has sent counts once; nothing
 //! of a run crosses the network, or lies in the server's storage, in clear.
 
 mod agent;

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use async_nats::Message as NatsMessage;
 use futures_util::StreamExt;
+use tokio::sync::watch;
 
 pub(super) use self::files::Ask;
 use self::files::Files;
@@ -96,16 +97,23 @@ pub async fn serve(
         link,
         say,
     };
-    loop {
-        let ran = tokio::select! {
-            ran = agent.next_run() => ran,
-            () = &mut stop => return Ok(()),
-        };
-        ran?;
-        if agent.options.once {
-            return Ok(());
+    let once = agent.options.once;
+    let (tell, told) = watch::channel(false);
+    while !*told.borrow() {
+        let mut run = std::pin::pin!(agent.next_run(told.clone()));
+        tokio::select! {
+            ran = &mut run => ran?,
+            () = &mut stop => {
+                // The run that it takes part in, if any, hears of it.
+                tell.send_replace(true);
+                run.await?;
+            }
+        }
+        if once {
+            break;
         }
     }
+    Ok(())
 }
 
 struct Agent {
@@ -120,8 +128,8 @@ struct Agent {
 }
 
 impl Agent {
-    /// Waits for a run and takes part in it.
-    async fn next_run(&mut self) -> Result<(), ClusterError> {
+    /// Waits for a run and takes part in it, until it is told to end.
+    async fn next_run(&mut self, mut told: Told) -> Result<(), ClusterError> {
         let pair = KeyPair::new()?;
         let mut hello = self.hello(pair.public());
         let subscribed = self.link.client.subscribe(subjects::agent(&self.id)).await;
@@ -131,6 +139,7 @@ impl Agent {
         let (offer, message) = loop {
             tokio::select! {
                 _ = ticks.tick() => self.link.say(subjects::HELLO.to_owned(), protocol::json(&hello)).await,
+                () = is_told(&mut told) => return Ok(()),
                 message = offers.next() => {
                     let Some(message) = message else {
                         return Err(ClusterError::Ask("NATS has ended the connection".to_owned()));
@@ -145,7 +154,7 @@ impl Agent {
         let run = offer.run.clone();
         hello.run = Some(run.clone());
         let link = self.link.clone();
-        let taken = self.take_part(pair, offer, &message);
+        let taken = self.take_part(pair, offer, &message, told);
         let ran = keep_saying(&link, &hello, taken).await;
         (self.say)(AgentSays::Ended { run, problem: ran.err().map(|error| error.to_string()) });
         Ok(())
@@ -197,6 +206,7 @@ impl Agent {
         pair: KeyPair,
         offer: Offer,
         message: &NatsMessage,
+        told: Told,
     ) -> Result<(), ClusterError> {
         let opened = pair.agree(&offer.key)?.open(&offer.sealed)?;
         let duty: Duty =
@@ -204,7 +214,18 @@ impl Agent {
         if let Some(reply) = message.reply.clone() {
             self.link.say(reply.to_string(), protocol::json(&self.id)).await;
         }
-        session::run(self.link.clone(), &offer.run, duty, &mut self.files, &self.say).await
+        session::run(self.link.clone(), &offer.run, duty, &mut self.files, &self.say, told).await
+    }
+}
+
+/// Whether the agent is to end.
+type Told = watch::Receiver<bool>;
+
+/// Waits until it is.
+async fn is_told(told: &mut Told) {
+    // Nobody can tell it any more when the sender is gone, and then it has ended.
+    if told.wait_for(|told| *told).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::files::{self, Files};
-use super::{AgentSays, Say, store_log};
+use super::{AgentSays, Say, Told, is_told, store_log};
 use crate::cluster::ClusterError;
 use crate::cluster::clock::{Clock, instant};
 use crate::cluster::link::{Kept, Link, Outbox};
@@ -54,6 +54,7 @@ pub(super) async fn run(
     duty: Duty,
     files: &mut Files,
     say: &Say,
+    told: Told,
 ) -> Result<(), ClusterError> {
     let key = Arc::new(Key::from_bytes(duty.key)?);
     let outbox = link.outbox(format!("agent-{}", duty.agent), MOST_WAITING);
@@ -67,8 +68,11 @@ pub(super) async fn run(
         }
     };
     session.words.say(&Word::Ready);
-    let ended = session.follow_orders().await;
-    session.words.say(&Word::Done);
+    let ended = session.follow_orders(told).await;
+    session.words.say(&match &ended {
+        Ok(()) => Word::Done,
+        Err(error) => Word::Failed(error.to_string()),
+    });
     let Session { fleet, words, .. } = session;
     fleet.end().await;
     if !words.outbox.written(LAST_WORDS).await {
@@ -205,16 +209,17 @@ impl Session {
         })
     }
 
-    async fn follow_orders(&mut self) -> Result<(), ClusterError> {
+    async fn follow_orders(&mut self, told: Told) -> Result<(), ClusterError> {
         let watchdog = self.watchdog.clone();
         let watching = Watchdog::keep_looking(watchdog);
         tokio::select! {
-            ended = self.follow() => ended,
+            ended = self.follow(told) => ended,
             never = watching => match never {},
         }
     }
 
-    async fn follow(&mut self) -> Result<(), ClusterError> {
+    async fn follow(&mut self, mut told: Told) -> Result<(), ClusterError> {
+        let mut is_leaving = false;
         let subscribed = self.link.client.subscribe(subjects::pulse(&self.run)).await;
         let mut pulses = subscribed.map_err(|error| ClusterError::Ask(error.to_string()))?;
         let mut clock_ticks = tokio::time::interval(CLOCK_EVERY);
@@ -233,8 +238,18 @@ impl Session {
                 biased;
                 heard = self.fleet.next() => match heard {
                     Heard::Notice(worker, notice) => self.notice(worker, notice),
-                    Heard::Intervals(intervals) => self.send(intervals),
+                    Heard::Intervals(intervals) => {
+                        self.send(intervals);
+                        if is_leaving {
+                            return Err(ClusterError::Run("it was told to end".to_owned()));
+                        }
+                    }
                 },
+                () = is_told(&mut told), if !is_leaving => {
+                    is_leaving = true;
+                    self.fleet.tell_all(Command::StopNow);
+                    self.fleet.ask_last(PATIENCE);
+                }
                 () = tick => {
                     let elapsed = self.start.map_or(Duration::ZERO, |start| start.elapsed());
                     self.second = elapsed.as_secs().max(self.second + 1);
@@ -289,6 +304,10 @@ impl Session {
 
     /// A load that nobody watches any more ends.
     fn look_for_coordinator(&mut self) {
+        if !self.link.is_connected() {
+            // Nobody can be heard; what is counted meanwhile is kept.
+            self.last_sign = Instant::now();
+        }
         if !self.is_orphan && self.last_sign.elapsed() >= ORPHAN_AFTER {
             self.is_orphan = true;
             self.fleet.tell_all(Command::Stop);

@@ -4,6 +4,8 @@
 //! Runs on threads of its own (`rhaid-cluster`), so that neither the driver nor the terminal waits for the network. Leaves what is
 //! heard during the run to [`service`], and how it looks to the driver to [`workers`].
 
+mod agents;
+mod hearing;
 mod kept;
 mod resumed;
 mod roster;

@@ -1,7 +1,7 @@
 //! The worker threads of all agents, as the driver knows workers.
 //!
 //! Invariants: an interval is passed on once, under the number that it was asked for with, those before it in their order; a lost
-//! agent delays the end of a run by no more than the time for which it may be cut off.
+//! agent delays the end of a run by no more than the time for which it may be cut off. What agents say is taken over by `hearing`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -9,26 +9,26 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::OnAgentLoss;
+use super::agents::Agent;
 use super::kept::{Kept, Place};
 use super::resumed::Ordered;
 use super::roster::Member;
 use super::service::Heard;
-use super::{OnAgentLoss, engage};
 use crate::cluster::ClusterError;
-use crate::cluster::agent::encoded;
 use crate::cluster::link::{Link, Outbox};
-use crate::cluster::protocol::{self, Health, Order, Pulse, Word, subjects};
+use crate::cluster::protocol::{self, Order, Pulse, Word, subjects};
 use crate::cluster::seal::Key;
 use crate::data::Blob;
 use crate::executor::schedule::Schedule;
-use crate::metrics::{AgentLoss, AgentState, AgentStats, Phase};
+use crate::metrics::{AgentStats, Phase};
 use crate::run::{Command, Notice, Prepared, Workers};
-use crate::script::{Level, Message, MessageSink, RunState, Store};
-use crate::vu::{Event, Interval};
+use crate::script::{Level, Message, MessageSink, RunState};
+use crate::vu::Interval;
 use crate::{RunError, RunHandle};
 
 /// How long agents may take to load the script.
@@ -41,7 +41,10 @@ const LEAD: Duration = Duration::from_millis(500);
 const CUT_OFF_FOR: Duration = Duration::from_secs(30);
 
 /// How long agents may take to send what they kept while NATS was away.
-const CATCH_UP_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const CATCH_UP_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often agents hear how the run goes.
+const PULSE_EVERY: Duration = Duration::from_secs(1);
 
 /// How long agents may take to end.
 const DONE_WITHIN: Duration = Duration::from_secs(3);
@@ -77,39 +80,41 @@ impl Plan {
 
 /// See the module's description.
 pub struct Cluster {
-    parts: Parts,
-    agents: Vec<Agent>,
+    pub(super) parts: Parts,
+    pub(super) agents: Vec<Agent>,
     /// How many agents the load begins with.
-    founders: usize,
+    pub(super) founders: usize,
     /// Workers that the driver has heard of.
     visible: usize,
-    workers: Vec<Slot>,
-    run_state: Arc<RunState>,
-    messages: MessageSink,
-    ready: VecDeque<(usize, Notice)>,
+    pub(super) workers: Vec<Slot>,
+    pub(super) run_state: Arc<RunState>,
+    pub(super) messages: MessageSink,
+    pub(super) ready: VecDeque<(usize, Notice)>,
     /// The last interval was asked for with this number.
-    last: Option<u64>,
+    pub(super) last: Option<u64>,
     /// Lost agents are awaited until then.
     last_until: Option<Instant>,
     /// Set while what agents count cannot be heard second by second.
-    away: Option<Away>,
+    pub(super) away: Option<Away>,
     /// What the coordinator before has ordered, of a run that is resumed.
     ordered: Ordered,
     /// What is on disk about it.
-    kept: Option<(Kept, Place)>,
+    pub(super) kept: Option<(Kept, Place)>,
+    /// How the run goes: said to agents once a second, until this is dropped.
+    pulse: watch::Sender<Pulse>,
 }
 
 /// What has come since NATS went away, by second.
-struct Away {
-    since: Instant,
+pub(super) struct Away {
+    pub(super) since: Instant,
     /// Agents may send what they have kept; by when that should be done.
-    catch_up_by: Option<Instant>,
-    seconds: BTreeMap<u64, Vec<(usize, Interval)>>,
+    pub(super) catch_up_by: Option<Instant>,
+    pub(super) seconds: BTreeMap<u64, Vec<(usize, Interval)>>,
 }
 
 /// A worker thread.
 #[derive(Default)]
-struct Slot {
+pub(super) struct Slot {
     agent: usize,
     /// The number that an interval is to be given under, when one is asked for.
     asked: Option<u64>,
@@ -117,104 +122,13 @@ struct Slot {
     early: VecDeque<Interval>,
     /// Place of its next delta.
     next: u64,
-    is_gone: bool,
+    pub(super) is_gone: bool,
 }
 
-struct Agent {
-    member: Member,
-    is_ready: bool,
-    is_done: bool,
-    lost: Option<Lost>,
-    health: Option<Health>,
-    users: u64,
-    users_max: u64,
-    requests: u64,
-    intervals: u64,
-    dropped: u64,
-    /// The last second of which it has told.
-    second: u64,
-    state: AgentState,
-    losses: Vec<AgentLoss>,
-}
-
-/// An agent that is not heard.
-struct Lost {
-    at: Instant,
-    silent_for: Duration,
-}
-
-impl Agent {
-    fn new(member: Member) -> Agent {
-        Agent {
-            member,
-            is_ready: false,
-            is_done: false,
-            lost: None,
-            health: None,
-            users: 0,
-            users_max: 0,
-            requests: 0,
-            intervals: 0,
-            dropped: 0,
-            second: 0,
-            state: AgentState::Running,
-            losses: Vec::new(),
-        }
-    }
-
-    /// It takes part no more, or not for the moment. One that has done its part cannot be missed.
-    fn is_gone(&mut self, at: Duration, reason: String) {
-        self.users = 0;
-        if self.state == AgentState::Done {
-            return;
-        }
-        self.state = AgentState::Lost;
-        if self.losses.len() == AgentStats::MOST_LOSSES {
-            self.losses.remove(0);
-        }
-        self.losses.push(AgentLoss { at, reason, until: None });
-    }
-
-    fn is_back(&mut self, at: Duration) {
-        if self.state == AgentState::Lost {
-            self.state = AgentState::Running;
-        }
-        if let Some(loss) = self.losses.last_mut() {
-            loss.until.get_or_insert(at);
-        }
-    }
-
-    /// It has told of all that it has counted.
-    fn has_done_its_part(&mut self) {
-        if self.state == AgentState::Running {
-            self.state = AgentState::Done;
-        }
-    }
-
-    /// Threads that have a part of the load, which those of a lost agent keep when it is not dealt to others.
-    fn threads_in_use(&self, on_loss: OnAgentLoss) -> usize {
-        let is_there = self.state != AgentState::Lost || on_loss != OnAgentLoss::Redistribute;
-        if self.is_ready && is_there { self.member.threads } else { 0 }
-    }
-
-    /// Its figures; `in_use` threads, of `of_all`, are its own.
-    fn stats(&self, in_use: usize, of_all: usize) -> AgentStats {
-        let health = self.health.as_ref();
-        AgentStats {
-            name: self.member.hello.name.clone(),
-            threads: self.member.threads,
-            share: in_use as f64 / of_all.max(1) as f64,
-            users: self.users,
-            users_max: self.users_max,
-            requests: self.requests,
-            intervals: self.intervals,
-            dropped_intervals: self.dropped,
-            clock_offset_us: health.map(|health| health.clock_us),
-            clock_within_us: health.map(|health| health.clock_within_us),
-            generator: health.map(|health| health.generator.clone()),
-            state: self.state,
-            losses: self.losses.clone(),
-        }
+impl Slot {
+    /// A worker thread of an agent that is there, or not yet.
+    pub(super) fn of(agent: usize, is_gone: bool) -> Slot {
+        Slot { agent, is_gone, ..Slot::default() }
     }
 }
 
@@ -228,11 +142,13 @@ impl Cluster {
     }
 
     pub(super) fn new(parts: Parts, members: Vec<Member>, plan: Plan) -> Cluster {
-        let slots = members
-            .iter()
-            .flat_map(|member| (0..member.threads).map(|_| Slot { agent: member.number, ..Slot::default() }));
+        let slots =
+            members.iter().flat_map(|member| (0..member.threads).map(|_| Slot::of(member.number, false)));
         let Plan { run_state, messages } = plan;
+        let (pulse, pulses) = watch::channel(Pulse { users: 0, rate: 0.0, phase: Phase::Starting });
+        parts.runtime.spawn(say_pulses(parts.link.clone(), parts.run.clone(), parts.key.clone(), pulses));
         Cluster {
+            pulse,
             workers: slots.collect(),
             founders: members.len(),
             visible: members.iter().map(|member| member.threads).sum(),
@@ -316,60 +232,21 @@ impl Cluster {
         }
     }
 
-    fn workers_of(&self, agent: usize) -> std::ops::Range<usize> {
+    pub(super) fn workers_of(&self, agent: usize) -> std::ops::Range<usize> {
         let member = &self.agents[agent].member;
         member.first..member.first + member.threads
     }
 
-    fn note(&mut self, level: Level, text: String) {
+    pub(super) fn note(&mut self, level: Level, text: String) {
         self.ready.push_back((0, Notice::Note { level, text }));
     }
 
-    fn name(&self, agent: usize) -> &str {
+    pub(super) fn name(&self, agent: usize) -> &str {
         &self.agents[agent].member.hello.name
     }
 
-    fn hear(&mut self, heard: Heard) {
-        match heard {
-            Heard::Second { agent, message, health } => {
-                let of = &mut self.agents[agent];
-                of.intervals += 1;
-                of.dropped = message.dropped;
-                of.users = message.threads.iter().map(|(_, interval)| interval.users).sum();
-                let peak: u64 = message.threads.iter().map(|(_, interval)| interval.users_peak).sum();
-                of.users_max = of.users_max.max(peak).max(of.users);
-                of.requests +=
-                    message.threads.iter().map(|(_, interval)| interval.delta.requests()).sum::<u64>();
-                let is_last = health.last.is_some() && health.last == self.last;
-                of.health = Some(*health);
-                of.second = of.second.max(message.second);
-                let first = of.member.first;
-                let threads = of.member.threads;
-                for (thread, interval) in message.threads {
-                    if thread < threads {
-                        self.interval(first + thread, message.second, interval);
-                    }
-                }
-                self.look_caught_up();
-                if self.last.is_some() && is_last {
-                    self.give_last(agent);
-                }
-            }
-            Heard::Word { agent, word } => self.word(agent, word),
-            Heard::Lost { agent, silent_for } => self.lost(agent, silent_for),
-            Heard::Back { agent } => self.back(agent),
-            Heard::Damaged { agent, reason } => {
-                let text = format!("a message of agent '{}' is not understood: {reason}", self.name(agent));
-                self.note(Level::Warning, text);
-            }
-            Heard::NatsAway => self.nats_away(),
-            Heard::NatsBack => self.nats_back(),
-            Heard::New { member } => self.joined(*member),
-        }
-    }
-
     /// An interval has come: it is given when it is asked for, earlier ones before it.
-    fn interval(&mut self, worker: usize, second: u64, mut interval: Interval) {
+    pub(super) fn interval(&mut self, worker: usize, second: u64, mut interval: Interval) {
         let slot = &mut self.workers[worker];
         // An interval that was never sent leaves no gap that others would wait for.
         interval.delta.renumber(slot.next);
@@ -401,27 +278,11 @@ impl Cluster {
     }
 
     /// An agent has sent its last interval.
-    fn give_last(&mut self, agent: usize) {
+    pub(super) fn give_last(&mut self, agent: usize) {
         self.agents[agent].has_done_its_part();
         for worker in self.workers_of(agent) {
             self.give(worker);
         }
-    }
-
-    fn nats_away(&mut self) {
-        let text = "NATS cannot be reached: the load goes on, and agents keep what they count";
-        self.note(Level::Warning, text.to_owned());
-        self.away = Some(Away { since: Instant::now(), catch_up_by: None, seconds: BTreeMap::new() });
-    }
-
-    fn nats_back(&mut self) {
-        let Some(away) = &mut self.away else { return };
-        let text = format!(
-            "NATS can be reached again after {:.1} s: what agents counted meanwhile is taken over",
-            away.since.elapsed().as_secs_f64()
-        );
-        away.catch_up_by = Some(Instant::now() + CATCH_UP_WITHIN);
-        self.note(Level::Info, text);
     }
 
     /// By when agents should have sent what they kept, once that is known.
@@ -430,7 +291,7 @@ impl Cluster {
     }
 
     /// When all agents have sent what they kept, it counts, second by second.
-    fn look_caught_up(&mut self) {
+    pub(super) fn look_caught_up(&mut self) {
         // Before the load has begun here, as in a run that is resumed, nobody takes it.
         let Some(until) = self.catch_up_by() else { return };
         let now = self.run_state.elapsed().as_secs();
@@ -444,132 +305,8 @@ impl Cluster {
         }
     }
 
-    fn word(&mut self, agent: usize, word: Word) {
-        match word {
-            Word::Ready => {
-                self.agents[agent].is_ready = true;
-                if agent >= self.founders {
-                    for worker in self.workers_of(agent) {
-                        self.workers[worker].is_gone = false;
-                        self.ready.push_back((worker, Notice::Back));
-                    }
-                    self.share_again();
-                }
-            }
-            Word::Done => {
-                self.agents[agent].is_done = true;
-                self.agents[agent].has_done_its_part();
-            }
-            Word::Failed(reason) => {
-                let text = format!("agent '{}' has left the run: {reason}", self.name(agent));
-                self.note(Level::Warning, text);
-                let at = self.run_state.elapsed();
-                self.agents[agent].is_done = true;
-                self.agents[agent].is_gone(at, format!("it left the run: {reason}"));
-                self.leave(agent);
-            }
-            Word::Notice { worker, notice } => {
-                if self.workers_of(agent).contains(&worker) {
-                    self.ready.push_back((worker, *notice));
-                }
-            }
-            Word::Abort { worker, reason } => {
-                self.run_state.abort(&reason);
-                self.ready.push_back((worker, Notice::Event(Event::Abort)));
-            }
-            Word::Message { level, text, from } => {
-                let text = format!("{}: {text}", self.name(agent));
-                (self.messages)(Message { level, text, from });
-            }
-        }
-    }
-
-    fn lost(&mut self, agent: usize, silent_for: Duration) {
-        let policy = match self.parts.on_loss {
-            OnAgentLoss::Redistribute => "its share goes to the others",
-            OnAgentLoss::Continue => "the run goes on without it",
-            OnAgentLoss::Abort => "the run ends",
-        };
-        let reason = format!("nothing was heard of it for {:.1} s", silent_for.as_secs_f64());
-        let text = format!(
-            "agent '{}' is lost: {reason}; {policy}, and what it had reported counts",
-            self.name(agent)
-        );
-        self.note(Level::Warning, text);
-        self.agents[agent].lost = Some(Lost { at: Instant::now(), silent_for });
-        let at = self.run_state.elapsed();
-        self.agents[agent].is_gone(at, reason);
-        self.leave(agent);
-        // Its users wait at no barrier any more.
-        let change = encoded(u64::MAX, 0, &Store::lost(agent as u64));
-        if let Ok(sealed) = self.parts.key.seal(&change) {
-            self.parts.outbox.put(subjects::store(&self.parts.run), sealed);
-        }
-        if self.parts.on_loss == OnAgentLoss::Abort {
-            let reason = format!("agent '{}' was lost (--on-agent-loss abort)", self.name(agent));
-            self.run_state.abort(&reason);
-            let worker = self.agents[agent].member.first;
-            self.ready.push_back((worker, Notice::Event(Event::Abort)));
-        }
-    }
-
-    /// The driver waits for its threads no more, and the others take over its share.
-    fn leave(&mut self, agent: usize) {
-        for worker in self.workers_of(agent) {
-            self.workers[worker].is_gone = true;
-        }
-        self.share_again();
-        for worker in self.workers_of(agent) {
-            self.ready.push_back((worker, Notice::Lost));
-        }
-    }
-
-    fn back(&mut self, agent: usize) {
-        let Some(lost) = self.agents[agent].lost.take() else { return };
-        let text = format!(
-            "agent '{}' is heard again after {:.1} s: what it counted meanwhile counts from now on",
-            self.name(agent),
-            (lost.at.elapsed() + lost.silent_for).as_secs_f64()
-        );
-        self.note(Level::Info, text);
-        let at = self.run_state.elapsed();
-        self.agents[agent].is_back(at);
-        for worker in self.workers_of(agent) {
-            self.workers[worker].is_gone = false;
-            self.ready.push_back((worker, Notice::Back));
-        }
-        self.share_again();
-    }
-
-    /// Somebody takes part in the stead of an agent that is lost.
-    fn joined(&mut self, member: Member) {
-        let (link, run, key, job) =
-            (self.parts.link.clone(), self.parts.run.clone(), self.parts.key.clone(), self.parts.job);
-        let all = self.agents[..self.founders].iter().map(|agent| agent.member.threads).sum();
-        let text = format!("agent '{}' joins the run", member.hello.name);
-        for _ in 0..member.threads {
-            self.workers.push(Slot { agent: member.number, is_gone: true, ..Slot::default() });
-        }
-        let engaged = member.clone();
-        let number = member.number;
-        if let Some((kept, place)) = &mut self.kept {
-            kept.members.push(member.clone());
-            // The run goes on also when it could not be resumed with this agent.
-            let _ = place.write(kept);
-        }
-        self.agents.push(Agent::new(member));
-        self.note(Level::Info, text);
-        // Numbered in the order in which they come; the load is theirs when they have loaded the script.
-        self.workers_of(number).for_each(|worker| self.ready.push_back((worker, Notice::Joined)));
-        self.workers_of(number).for_each(|worker| self.ready.push_back((worker, Notice::Lost)));
-        self.parts.runtime.spawn(async move {
-            // When it does not accept, it is lost like any other.
-            let _ = engage(&link, &run, &key, job, &engaged, all, true).await;
-        });
-    }
-
     /// Deals the load among the agents that are there.
-    fn share_again(&mut self) {
+    pub(super) fn share_again(&mut self) {
         if self.parts.on_loss == OnAgentLoss::Redistribute {
             let members = (0..self.workers.len()).filter(|&worker| !self.workers[worker].is_gone).collect();
             self.ready.push_back((0, Notice::Deal { members }));
@@ -582,10 +319,22 @@ impl Cluster {
         for agent in 0..self.agents.len() {
             if self.agents[agent].lost.is_some() {
                 for worker in self.workers_of(agent) {
+                    self.give(worker);
                     self.ready.push_back((worker, Notice::Gone));
                 }
             }
         }
+    }
+}
+
+/// Says how the run goes, which is a sign of life too, before the load and after it as well.
+async fn say_pulses(link: Link, run: String, key: Arc<Key>, pulses: watch::Receiver<Pulse>) {
+    while pulses.has_changed().is_ok() {
+        let pulse = protocol::json(&*pulses.borrow());
+        if let Ok(sealed) = key.seal(&pulse) {
+            link.say(subjects::pulse(&run), sealed).await;
+        }
+        tokio::time::sleep(PULSE_EVERY).await;
     }
 }
 
@@ -710,11 +459,7 @@ impl Workers for Cluster {
     }
 
     fn publish(&mut self, users: u64, rate: f64, phase: Phase) {
-        let pulse = Pulse { users, rate, phase };
-        let (link, subject) = (self.parts.link.clone(), subjects::pulse(&self.parts.run));
-        if let Ok(sealed) = self.parts.key.seal(&protocol::json(&pulse)) {
-            self.parts.runtime.spawn(async move { link.say(subject, sealed).await });
-        }
+        self.pulse.send_replace(Pulse { users, rate, phase });
     }
 
     async fn end(mut self) {

@@ -137,7 +137,10 @@ fn with_continue_the_share_of_an_agent_that_ended_is_left_alone() {
     let nats = Nats::start();
     let url = nats.url();
     let mut run = Run::start(&url, [&url; 3], &["-t", "60", "--on-agent-loss", "continue"]);
-    run.end_one("INT");
+    let told = Instant::now();
+    run.agents[1].running.signal("INT");
+    run.running.wait_for_stderr("agent 'a2' has left the run: it was told to end");
+    assert!(told.elapsed() < Duration::from_secs(4), "{:?}", told.elapsed());
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(run.users_now(), 20);
     run.running.signal("INT");

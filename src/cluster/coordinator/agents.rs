@@ -1,0 +1,125 @@
+//! What the coordinator knows of an agent in a run.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::OnAgentLoss;
+use super::roster::Member;
+use crate::cluster::protocol::Health;
+use crate::cluster::wire::IntervalMessage;
+use crate::metrics::{AgentLoss, AgentState, AgentStats};
+use crate::vu::Interval;
+
+/// See the module's description.
+pub(super) struct Agent {
+    pub(super) member: Member,
+    pub(super) is_ready: bool,
+    pub(super) is_done: bool,
+    pub(super) lost: Option<Lost>,
+    health: Option<Health>,
+    users: u64,
+    users_max: u64,
+    requests: u64,
+    intervals: u64,
+    dropped: u64,
+    /// The last second of which it has told.
+    pub(super) second: u64,
+    state: AgentState,
+    losses: Vec<AgentLoss>,
+}
+
+/// An agent that is not heard.
+pub(super) struct Lost {
+    pub(super) at: Instant,
+    pub(super) silent_for: Duration,
+}
+
+impl Agent {
+    pub(super) fn new(member: Member) -> Agent {
+        Agent {
+            member,
+            is_ready: false,
+            is_done: false,
+            lost: None,
+            health: None,
+            users: 0,
+            users_max: 0,
+            requests: 0,
+            intervals: 0,
+            dropped: 0,
+            second: 0,
+            state: AgentState::Running,
+            losses: Vec::new(),
+        }
+    }
+
+    /// It has told of a second.
+    pub(super) fn has_told(&mut self, message: &IntervalMessage, health: Health) {
+        let sum = |figure: fn(&Interval) -> u64| -> u64 {
+            message.threads.iter().map(|(_, interval)| figure(interval)).sum()
+        };
+        self.intervals += 1;
+        self.dropped = message.dropped;
+        self.users = sum(|interval| interval.users);
+        self.users_max = self.users_max.max(sum(|interval| interval.users_peak)).max(self.users);
+        self.requests += sum(|interval| interval.delta.requests());
+        self.second = self.second.max(message.second);
+        self.health = Some(health);
+    }
+
+    /// It takes part no more, or not for the moment. One that has done its part cannot be missed.
+    pub(super) fn is_gone(&mut self, at: Duration, reason: String) {
+        self.users = 0;
+        if self.state == AgentState::Done {
+            return;
+        }
+        self.state = AgentState::Lost;
+        if self.losses.len() == AgentStats::MOST_LOSSES {
+            self.losses.remove(0);
+        }
+        self.losses.push(AgentLoss { at, reason, until: None });
+    }
+
+    pub(super) fn is_back(&mut self, at: Duration) {
+        if self.state == AgentState::Lost {
+            self.state = AgentState::Running;
+        }
+        if let Some(loss) = self.losses.last_mut() {
+            loss.until.get_or_insert(at);
+        }
+    }
+
+    /// It has told of all that it has counted.
+    pub(super) fn has_done_its_part(&mut self) {
+        if self.state == AgentState::Running {
+            self.state = AgentState::Done;
+        }
+    }
+
+    /// Threads that have a part of the load, which those of a lost agent keep when it is not dealt to others.
+    pub(super) fn threads_in_use(&self, on_loss: OnAgentLoss) -> usize {
+        let is_there = self.state != AgentState::Lost || on_loss != OnAgentLoss::Redistribute;
+        if self.is_ready && is_there { self.member.threads } else { 0 }
+    }
+
+    /// Its figures; `in_use` threads, of `of_all`, are its own.
+    pub(super) fn stats(&self, in_use: usize, of_all: usize) -> AgentStats {
+        let health = self.health.as_ref();
+        AgentStats {
+            name: self.member.hello.name.clone(),
+            threads: self.member.threads,
+            share: in_use as f64 / of_all.max(1) as f64,
+            users: self.users,
+            users_max: self.users_max,
+            requests: self.requests,
+            intervals: self.intervals,
+            dropped_intervals: self.dropped,
+            clock_offset_us: health.map(|health| health.clock_us),
+            clock_within_us: health.map(|health| health.clock_within_us),
+            generator: health.map(|health| health.generator.clone()),
+            state: self.state,
+            losses: self.losses.clone(),
+        }
+    }
+}

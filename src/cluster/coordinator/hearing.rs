@@ -1,0 +1,189 @@
+//! What is heard of agents, as the driver is told of it: losses and returns, joiners, NATS itself.
+//!
+//! The other half of `workers`, which has what the driver asks for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::agents::{Agent, Lost};
+use super::roster::Member;
+use super::service::Heard;
+use super::workers::{Away, CATCH_UP_WITHIN, Cluster, Slot};
+use super::{OnAgentLoss, engage};
+use crate::cluster::agent::encoded;
+use crate::cluster::protocol::{Health, Word, subjects};
+use crate::cluster::wire::IntervalMessage;
+use crate::run::Notice;
+use crate::script::{Level, Message, Store};
+use crate::vu::Event;
+
+impl Cluster {
+    /// Takes over what the service has heard.
+    pub(super) fn hear(&mut self, heard: Heard) {
+        match heard {
+            Heard::Second { agent, message, health } => self.second(agent, *message, *health),
+            Heard::Word { agent, word } => self.word(agent, word),
+            Heard::Lost { agent, silent_for } => self.lost(agent, silent_for),
+            Heard::Back { agent } => self.back(agent),
+            Heard::Damaged { agent, reason } => {
+                let text = format!("a message of agent '{}' is not understood: {reason}", self.name(agent));
+                self.note(Level::Warning, text);
+            }
+            Heard::NatsAway => self.nats_away(),
+            Heard::NatsBack => self.nats_back(),
+            Heard::New { member } => self.joined(*member),
+        }
+    }
+
+    fn second(&mut self, agent: usize, message: IntervalMessage, health: Health) {
+        let is_last = health.last.is_some() && health.last == self.last;
+        self.agents[agent].has_told(&message, health);
+        let workers = self.workers_of(agent);
+        for (thread, interval) in message.threads {
+            if thread < workers.len() {
+                self.interval(workers.start + thread, message.second, interval);
+            }
+        }
+        self.look_caught_up();
+        if is_last {
+            self.give_last(agent);
+        }
+    }
+
+    fn nats_away(&mut self) {
+        let text = "NATS cannot be reached: the load goes on, and agents keep what they count";
+        self.note(Level::Warning, text.to_owned());
+        self.away = Some(Away { since: Instant::now(), catch_up_by: None, seconds: BTreeMap::new() });
+    }
+
+    fn nats_back(&mut self) {
+        let Some(away) = &mut self.away else { return };
+        let text = format!(
+            "NATS can be reached again after {:.1} s: what agents counted meanwhile is taken over",
+            away.since.elapsed().as_secs_f64()
+        );
+        away.catch_up_by = Some(Instant::now() + CATCH_UP_WITHIN);
+        self.note(Level::Info, text);
+    }
+
+    fn word(&mut self, agent: usize, word: Word) {
+        match word {
+            Word::Ready => {
+                self.agents[agent].is_ready = true;
+                if agent >= self.founders {
+                    for worker in self.workers_of(agent) {
+                        self.workers[worker].is_gone = false;
+                        self.ready.push_back((worker, Notice::Back));
+                    }
+                    self.share_again();
+                }
+            }
+            Word::Done => {
+                self.agents[agent].is_done = true;
+                self.agents[agent].has_done_its_part();
+            }
+            Word::Failed(reason) => {
+                self.agents[agent].is_done = true;
+                self.is_gone(agent, "has left the run", reason, || Notice::Gone);
+            }
+            Word::Notice { worker, notice } => {
+                if self.workers_of(agent).contains(&worker) {
+                    self.ready.push_back((worker, *notice));
+                }
+            }
+            Word::Abort { worker, reason } => {
+                self.run_state.abort(&reason);
+                self.ready.push_back((worker, Notice::Event(Event::Abort)));
+            }
+            Word::Message { level, text, from } => {
+                let text = format!("{}: {text}", self.name(agent));
+                (self.messages)(Message { level, text, from });
+            }
+        }
+    }
+
+    fn lost(&mut self, agent: usize, silent_for: Duration) {
+        self.agents[agent].lost = Some(Lost { at: Instant::now(), silent_for });
+        let reason = format!("nothing was heard of it for {:.1} s", silent_for.as_secs_f64());
+        self.is_gone(agent, "is lost", reason, || Notice::Lost);
+    }
+
+    /// The driver waits for the threads of an agent no more, which is said with `notice`, and its share is dealt with as it was
+    /// asked for.
+    fn is_gone(&mut self, agent: usize, what: &str, reason: String, notice: fn() -> Notice) {
+        let policy = match self.parts.on_loss {
+            OnAgentLoss::Redistribute => "its share goes to the others",
+            OnAgentLoss::Continue => "the run goes on without it",
+            OnAgentLoss::Abort => "the run ends",
+        };
+        let name = self.name(agent);
+        let text = format!("agent '{name}' {what}: {reason}; {policy}, and what it had reported counts");
+        let abort = format!("agent '{name}' was lost (--on-agent-loss abort)");
+        self.note(Level::Warning, text);
+        let at = self.run_state.elapsed();
+        self.agents[agent].is_gone(at, reason);
+        for worker in self.workers_of(agent) {
+            self.workers[worker].is_gone = true;
+        }
+        self.share_again();
+        for worker in self.workers_of(agent) {
+            self.ready.push_back((worker, notice()));
+        }
+        // Its users wait at no barrier any more.
+        let change = encoded(u64::MAX, 0, &Store::lost(agent as u64));
+        if let Ok(sealed) = self.parts.key.seal(&change) {
+            self.parts.outbox.put(subjects::store(&self.parts.run), sealed);
+        }
+        if self.parts.on_loss == OnAgentLoss::Abort {
+            self.run_state.abort(&abort);
+            let worker = self.agents[agent].member.first;
+            self.ready.push_back((worker, Notice::Event(Event::Abort)));
+        }
+    }
+
+    fn back(&mut self, agent: usize) {
+        let Some(lost) = self.agents[agent].lost.take() else { return };
+        let text = format!(
+            "agent '{}' is heard again after {:.1} s: what it counted meanwhile counts from now on",
+            self.name(agent),
+            (lost.at.elapsed() + lost.silent_for).as_secs_f64()
+        );
+        self.note(Level::Info, text);
+        let at = self.run_state.elapsed();
+        self.agents[agent].is_back(at);
+        for worker in self.workers_of(agent) {
+            self.workers[worker].is_gone = false;
+            self.ready.push_back((worker, Notice::Back));
+        }
+        self.share_again();
+    }
+
+    /// Somebody takes part in the stead of an agent that is lost.
+    fn joined(&mut self, member: Member) {
+        let (link, run, key, job) =
+            (self.parts.link.clone(), self.parts.run.clone(), self.parts.key.clone(), self.parts.job);
+        let all = self.agents[..self.founders].iter().map(|agent| agent.member.threads).sum();
+        let text = format!("agent '{}' joins the run", member.hello.name);
+        for _ in 0..member.threads {
+            self.workers.push(Slot::of(member.number, true));
+        }
+        let engaged = member.clone();
+        let number = member.number;
+        if let Some((kept, place)) = &mut self.kept {
+            kept.members.push(member.clone());
+            // The run goes on also when it could not be resumed with this agent.
+            let _ = place.write(kept);
+        }
+        self.agents.push(Agent::new(member));
+        self.note(Level::Info, text);
+        // Numbered in the order in which they come; the load is theirs when they have loaded the script.
+        self.workers_of(number).for_each(|worker| self.ready.push_back((worker, Notice::Joined)));
+        self.workers_of(number).for_each(|worker| self.ready.push_back((worker, Notice::Lost)));
+        self.parts.runtime.spawn(async move {
+            // When it does not accept, it is lost like any other.
+            let _ = engage(&link, &run, &key, job, &engaged, all, true).await;
+        });
+    }
+}
