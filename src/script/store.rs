@@ -449,6 +449,40 @@ mod tests {
         assert_eq!((one, two), (Ok(true), Ok(true)));
     }
 
+    /// A log whose messages the test applies itself.
+    #[derive(Default)]
+    struct ByHand(Mutex<Vec<(Vec<u8>, Answer)>>);
+
+    impl StoreLog for ByHand {
+        fn submit(&self, change: Vec<u8>, answer: Answer) {
+            self.0.lock().unwrap().push((change, answer));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_just_when_its_machine_is_taken_for_lost_was_not_met() {
+        let (store, log) = (Store::default(), Arc::new(ByHand::default()));
+        store.set_log(0, log.clone());
+        let next = async || {
+            loop {
+                let first = log.0.lock().unwrap().pop();
+                match first {
+                    Some(first) => return first,
+                    None => tokio::time::sleep(SOON / 20).await,
+                }
+            }
+        };
+        let other = async {
+            let (arrive, answer) = next().await;
+            store.replay(&arrive, Some(answer));
+            let (leave, answer) = next().await;
+            store.replay(&Store::lost(0), None);
+            store.replay(&leave, Some(answer));
+        };
+        let (met, ()) = tokio::join!(store.barrier("b", 2, Some(SOON)), other);
+        assert_eq!(met, Ok(false));
+    }
+
     #[tokio::test]
     async fn a_machine_that_was_taken_for_lost_counts_again() {
         let order = Order::start(2, 7);
