@@ -1,0 +1,138 @@
+//! The page of a run: figures, changes, `rhaid ctl`.
+
+use super::*;
+
+#[test]
+fn the_page_its_api_prometheus_and_the_files_agree_to_the_request() {
+    let server = Server::start();
+    let sandbox = Sandbox::with(SCRIPT);
+    let page = Page::run(&sandbox, &server, &["-u", "4", "-r", "100", "-t", "2s"]);
+    let mut events = page.events(None);
+    let mut parts: BTreeMap<String, String> = BTreeMap::new();
+    let last = loop {
+        let (_, event) = events.next().expect("the last event comes before the connection ends");
+        for (name, html) in event["parts"].as_object().unwrap() {
+            parts.insert(name.clone(), html.as_str().unwrap().to_owned());
+        }
+        if event["is_last"] == true {
+            break event["status"].clone();
+        }
+    };
+    // As long as somebody looks, the process stays for a moment.
+    let (snapshot, metrics) = (page.get("/api/v1/snapshot").json(), page.get("/metrics").body);
+    let (status, history) = (page.get("/api/v1/status").json(), page.get("/api/v1/history").json());
+    let id = last["run"]["id"].as_str().unwrap().to_owned();
+    let report = page.get(&format!("/api/v1/runs/{id}/report"));
+    let csv = page.get(&format!("/api/v1/runs/{id}/files/stats.csv")).body;
+    drop(events);
+    let output = page.running.wait().expect_code(99);
+    let json = output.run_dir().json();
+    let total = server.total();
+    assert_eq!(json["total"]["requests"], total);
+    assert_eq!(last["requests"], total);
+    assert_eq!(status["requests"], total);
+    assert_eq!(snapshot["total"], json["total"]);
+    assert_eq!(snapshot["endpoints"], json["endpoints"]);
+    assert_eq!(last["verdict"]["words"], json["verdict"]["words"]);
+    let count = samples(&metrics, "rhaid_request_duration_seconds_count");
+    assert_eq!(count.values().sum::<f64>(), total as f64, "{metrics}");
+    let failed = count.iter().filter(|(labels, _)| labels.contains("outcome=\"failed\""));
+    assert_eq!(failed.map(|(_, n)| *n).sum::<f64>(), json["total"]["failures"].as_f64().unwrap());
+    let infinite = samples(&metrics, "rhaid_request_duration_seconds_bucket");
+    let infinite = infinite.iter().filter(|(labels, _)| labels.contains("+Inf")).map(|(_, n)| *n);
+    assert_eq!(infinite.sum::<f64>(), total as f64);
+    let rows = history["rows"].as_array().unwrap();
+    assert_eq!(rows.iter().map(|row| row[7].as_u64().unwrap()).sum::<u64>(), total);
+    let shown = total.to_string();
+    let whole = format!("{total} requests in");
+    assert!(parts["verdict"].contains(&whole), "{}", parts["verdict"]);
+    assert!(parts["endpoints"].contains(&shown) && parts["top"].is_empty());
+    assert!(report.status == 200 && report.body.contains(&whole));
+    assert!(csv.contains(&format!(",Aggregated,{shown},")), "{csv}");
+    assert!(output.stderr.contains("live page: http://127.0.0.1:"), "{}", output.shown());
+    assert!(!output.run_dir().0.join("control.json").exists(), "nothing is left to steer");
+}
+
+#[test]
+fn a_program_steers_a_run_and_each_change_is_a_mark() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("wait(constant(0.05)); fn iteration() { http::get(\"/ok\"); }");
+    let page = Page::run(&sandbox, &server, &["-u", "2", "-r", "100", "--run-time", "1h"]);
+    server.wait_for_hits("/ok", 1);
+    let users = |page: &Page| page.get("/api/v1/status").json()["users"].as_u64().unwrap();
+    assert_eq!(page.post("/api/v1/control", r#"{"users": 5}"#).status, 200);
+    wait_until("5 users", || users(&page) == 5);
+    assert_eq!(page.post("/api/v1/control", r#"{"pause": true}"#).status, 200);
+    wait_until("a pause", || page.state() == "paused");
+    let again = page.post("/api/v1/control", r#"{"pause": true}"#);
+    assert_eq!((again.status, again.json()["error"].as_str()), (409, Some("the run is paused already")));
+    assert_eq!(page.post("/api/v1/control", r#"{"pause": false}"#).status, 200);
+    wait_until("load again", || page.state() == "running");
+    sandbox.write("test.rhai", "wait(constant(0.05)); fn iteration() { http::get(\"/other\"); }");
+    assert_eq!(page.post("/api/v1/control", r#"{"reload": true}"#).status, 200);
+    server.wait_for_hits("/other", 1);
+    let wrong = page.post("/api/v1/control", r#"{"user": 5}"#);
+    assert!(wrong.status == 400 && wrong.body.contains("users"), "{}", wrong.body);
+    assert_eq!(page.post("/api/v1/control", r#"{"rate": 5}"#).status, 409, "nothing here has a rate");
+    assert_eq!(page.post("/api/v1/start", "{}").status, 409, "this page belongs to one run");
+    assert_eq!(page.post("/api/v1/stop", "").status, 200);
+    let output = page.running.wait().expect_code(0);
+    let json = output.run_dir().json();
+    assert_eq!(json["ended_by"], "stopped");
+    let marks: Vec<&str> =
+        json["marks"].as_array().unwrap().iter().map(|mark| mark["text"].as_str().unwrap()).collect();
+    assert!(marks.len() >= 4, "users, pause, resume, reload: {marks:?}");
+}
+
+#[test]
+fn ctl_finds_the_run_and_steers_it() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("wait(constant(0.05)); fn iteration() { http::get(\"/ok\"); }");
+    sandbox.run(&["ctl", "status"]).expect_stderr(&["no run of this machine", "--control"]).expect_code(1);
+    let running =
+        sandbox.start(&["run", "test.rhai", "-H", &server.url(), "-u", "2", "-r", "100", "--control"]);
+    let file = control(&sandbox);
+    server.wait_for_hits("/ok", 1);
+    wait_until("a status in words", || {
+        let status = sandbox.run(&["ctl", "status"]).expect_code(0).stdout;
+        status.contains("test running") && status.contains("users 2/2")
+    });
+    sandbox.run(&["ctl", "users", "4"]).expect_code(0);
+    let status = || -> Value {
+        serde_json::from_str(&sandbox.run(&["ctl", "status", "--json"]).expect_code(0).stdout).unwrap()
+    };
+    wait_until("4 users", || status()["users"] == 4);
+    sandbox.run(&["ctl", "pause"]).expect_code(0);
+    sandbox.run(&["ctl", "pause"]).expect_stderr(&["paused already"]).expect_code(1);
+    sandbox.run(&["ctl", "resume"]).expect_code(0);
+    sandbox.run(&["ctl", "next"]).expect_stderr(&["no stages"]).expect_code(1);
+    sandbox.run(&["ctl", "rate", "5"]).expect_stderr(&["rate"]).expect_code(1);
+    sandbox.run(&["ctl", "reload"]).expect_code(0);
+    let url = file["url"].as_str().unwrap();
+    sandbox.run(&["ctl", "users", "1", "--url", url]).expect_stderr(&["token"]).expect_code(1);
+    sandbox.run(&["ctl", "status", "--url", "x"]).expect_stderr(&["--url 'x'", "http://"]).expect_code(1);
+    sandbox
+        .run(&["ctl", "users", "1", "--url", &server.url()])
+        .expect_stderr(&["not as rhaid"])
+        .expect_code(1);
+    let run = sandbox.runs().pop().unwrap().0;
+    sandbox.run(&["ctl", "stop", "--run", run.to_str().unwrap()]).expect_code(0);
+    running.wait().expect_code(0);
+    sandbox
+        .run(&["ctl", "stop", "--run", run.to_str().unwrap()])
+        .expect_stderr(&["it is over"])
+        .expect_code(1);
+    sandbox.run(&["ctl", "status"]).expect_stderr(&["no run of this machine"]).expect_code(1);
+}
+
+#[cfg(unix)]
+#[test]
+fn an_address_in_use_is_said_before_the_load() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("fn iteration() { http::get(\"/ok\"); }");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = sandbox.run_against(&server.url(), &["--web", "--web-address", &port, "-i", "1"]);
+    output.expect_stderr(&["cannot serve the live page", "--web-address"]).expect_code(104);
+    assert_eq!(server.total(), 0);
+}
