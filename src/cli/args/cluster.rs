@@ -90,10 +90,6 @@ pub(in crate::cli) struct ClusterArgs {
     #[arg(long, value_name = "[HOST:]PORT", env = "RHAID_LISTEN", value_parser = listen_address, conflicts_with = "nats")]
     pub(in crate::cli) listen: Option<SocketAddr>,
 
-    /// Go on with a distributed run whose coordinator was killed: its directory, its name in the results directory, or last
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["agents", "nats", "listen"])]
-    pub(in crate::cli) resume: Option<PathBuf>,
-
     /// What becomes of the share of an agent that is lost [default: redistribute]
     #[arg(long, value_name = "WHAT", env = "RHAID_ON_AGENT_LOSS")]
     pub(in crate::cli) on_agent_loss: Option<AgentLoss>,
@@ -104,11 +100,17 @@ impl ClusterArgs {
     pub(in crate::cli) fn or(self, file: ClusterArgs) -> ClusterArgs {
         ClusterArgs {
             agents: self.agents.or(file.agents),
-            resume: self.resume,
             nats: self.nats.or(file.nats),
             listen: self.listen.or(file.listen),
             on_agent_loss: self.on_agent_loss.or(file.on_agent_loss),
         }
+    }
+
+    /// Flags that have no effect in a run without agents.
+    pub(in crate::cli) fn unused(&self) -> Vec<&'static str> {
+        let flags = [(self.nats.nats.is_some(), "--nats"), (self.listen.is_some(), "--listen")];
+        let unused = flags.into_iter().filter(|(is_given, _)| *is_given && self.agents.is_none());
+        unused.map(|(_, flag)| flag).collect()
     }
 
     /// How the coordinator is set up.

@@ -160,6 +160,10 @@ pub(in crate::cli) struct RunArgs {
     #[command(flatten)]
     pub(in crate::cli) cluster: ClusterArgs,
 
+    /// Go on with a distributed run whose coordinator was killed: its directory, its name in the results directory, or last
+    #[arg(long, help_heading = "Several machines", value_name = "RUN", conflicts_with_all = ["agents", "nats", "listen"])]
+    pub(in crate::cli) resume: Option<PathBuf>,
+
     #[command(flatten)]
     pub(in crate::cli) output: OutputArgs,
 }

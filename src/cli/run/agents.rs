@@ -16,11 +16,16 @@ use crate::cli::output;
 use crate::cli::page::Page;
 use crate::cli::signals::Signals;
 use crate::cluster::{Cluster, ClusterError, Coordinator, Left, Needs, Plan, Waiting};
-use crate::results::find_run;
+use crate::results::{find_run, runs_back};
 
 /// A coordinator for a run that asks for agents; says how to start them.
 pub(super) fn coordinator(args: &RunArgs) -> Result<Option<Coordinator>, Refused> {
     if args.cluster.agents.is_none() {
+        for flag in args.cluster.unused() {
+            output::err(&format!(
+                "warning: {flag} has no effect without --agents: this process makes the load\n"
+            ));
+        }
         return Ok(None);
     }
     refuse_local(args)?;
@@ -114,8 +119,15 @@ fn tell(waiting: &Waiting, told: &mut Waiting) {
 /// Goes on with the run that a killed coordinator has left.
 pub(super) fn resume(args: &RunArgs, run: &Path) -> Result<Exit, Refused> {
     let settings = |error: ClusterError| Refused::Settings(error.to_string());
-    let named = run.to_string_lossy();
-    let folder = find_run(&named, Path::new(""), results_dir(&args.output)).map_err(Refused::Settings)?;
+    let (named, results) = (run.to_string_lossy(), results_dir(&args.output));
+    let found = find_run(&named, results, results);
+    let folder = found.map_err(|problem| match runs_back(&named) {
+        Some(_) => Refused::Settings(problem),
+        None => Refused::Settings(format!(
+            "there is no run '{named}' to go on with: name its directory, its name in {}, or last",
+            results.display()
+        )),
+    })?;
     let left = Left::read(&folder).map_err(settings)?;
     let page = Page::of_run(&args.page, results_dir(&args.output))?;
     let test = left.test().map_err(settings)?;

@@ -47,11 +47,13 @@ pub(super) fn run(args: &RunArgs) -> Exit {
 }
 
 fn run_as_told(args: &RunArgs) -> Result<Exit, Refused> {
-    if let Some(run) = &args.cluster.resume {
+    if let Some(run) = &args.resume {
         return agents::resume(args, run);
     }
     let asked = Asked::of(args)?;
     let page = Page::of_run(&asked.args.page, results_dir(&asked.args.output))?;
+    // A script that cannot be read needs nobody to wait for it.
+    asked.first_test()?;
     let coordinator = agents::coordinator(&asked.args)?;
     let exit =
         asked.run(Around { page: page.as_ref(), begun: None, coordinator: coordinator.as_ref(), left: None });
