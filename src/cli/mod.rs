@@ -48,10 +48,11 @@ use clap::Parser;
 use args::{Cli, Command};
 use exit::Exit;
 
-use crate::system::can_open;
+use crate::system::{can_open, without_huge_pages};
 
 /// The command `rhaid`: reads the arguments of the process and does what they say.
 pub fn main() -> ExitCode {
+    without_huge_pages();
     let exit = command();
     match (output::problem(), exit) {
         (Some(problem), Exit::Passed) => {
