@@ -69,38 +69,75 @@ impl Sparse {
     }
 
     /// Reads such counts; `exact` is what [`Sparse::exact`] gave.
-    pub(crate) fn read_counts(mut from: &[u8], exact: [u64; 3]) -> Result<Sparse, BadCounts> {
+    pub(crate) fn read_counts(from: &[u8], exact: [u64; 3]) -> Result<Sparse, BadCounts> {
         let [min_us, max_us, sum_us] = exact;
-        let mut sparse = Sparse { counts: Vec::new(), count: 0, sum_us, min_us, max_us };
-        let end = index_of(MAX_VALUE_US as u32) + 1;
-        let mut index = 0_u32;
-        while !from.is_empty() {
-            let number = read(&mut from)?;
-            let zeros = if number == 0 { 1 } else { number.checked_neg().unwrap_or(i64::MAX) };
-            if zeros > 0 {
-                let skipped = u32::try_from(zeros).ok().and_then(|zeros| index.checked_add(zeros));
-                index = skipped.filter(|index| *index < end).ok_or(BadCounts("a value above an hour"))?;
-                continue;
-            }
-            if index >= end {
-                return Err(BadCounts("a value above an hour"));
-            }
-            let n = u32::try_from(number).map_err(|_| BadCounts("a count above 4,294,967,295"))?;
-            sparse.counts.push((value_of(index), n));
-            // At most 23,552 buckets of 2^32 each.
-            sparse.count += u64::from(n);
-            index += 1;
-        }
+        let counts = read_steps(from)?;
+        // At most 23,552 buckets of 2^32 each.
+        let count = counts.iter().map(|&(_, n)| u64::from(n)).sum();
+        let sparse = Sparse { counts, count, sum_us, min_us, max_us };
         if !sparse.is_sound() {
             return Err(BadCounts("sum, minimum or maximum that contradict the counts"));
         }
         Ok(sparse)
     }
+
+    /// Reads such counts where nothing says what was exact: the values of a bucket count as its middle.
+    pub(super) fn read_only_counts(from: &[u8], max_us: u64) -> Result<Sparse, BadCounts> {
+        let counts = read_steps(from)?;
+        let mut sparse = Sparse { counts, ..Sparse::default() };
+        let [Some(&(first, _)), Some(&(last, _))] = [sparse.counts.first(), sparse.counts.last()] else {
+            return Ok(sparse);
+        };
+        for &(value, n) in &sparse.counts {
+            let middle = lowest_of(value) + (1 << power_of(value) >> 1);
+            sparse.count += u64::from(n);
+            sparse.sum_us += middle * u64::from(n);
+        }
+        // The maximum is exact, unless somebody else wrote another unit into it.
+        let is_of_last = (lowest_of(last)..=u64::from(last)).contains(&max_us);
+        sparse.max_us = if is_of_last { max_us } else { u64::from(last).min(MAX_VALUE_US) };
+        sparse.min_us = lowest_of(first).min(sparse.max_us);
+        Ok(sparse)
+    }
+}
+
+/// The counts as (largest value of the bucket, count), ascending.
+fn read_steps(mut from: &[u8]) -> Result<Vec<(u32, u32)>, BadCounts> {
+    let mut counts = Vec::new();
+    let end = index_of(MAX_VALUE_US as u32) + 1;
+    let mut index = 0_u32;
+    while !from.is_empty() {
+        let number = read(&mut from)?;
+        let zeros = if number == 0 { 1 } else { number.checked_neg().unwrap_or(i64::MAX) };
+        if zeros > 0 {
+            let skipped = u32::try_from(zeros).ok().and_then(|zeros| index.checked_add(zeros));
+            index = skipped.filter(|index| *index < end).ok_or(BadCounts("a value above an hour"))?;
+            continue;
+        }
+        if index >= end {
+            return Err(BadCounts("a value above an hour"));
+        }
+        let n = u32::try_from(number).map_err(|_| BadCounts("a count above 4,294,967,295"))?;
+        counts.push((value_of(index), n));
+        index += 1;
+    }
+    Ok(counts)
+}
+
+/// How many bits the values of a bucket differ in.
+fn power_of(value: u32) -> u32 {
+    (value | ((2 << HALF) - 1)).ilog2() - HALF
+}
+
+/// The smallest value of a bucket, from any of its values.
+fn lowest_of(value: u32) -> u64 {
+    let power = power_of(value);
+    u64::from(value >> power << power)
 }
 
 /// The place of the bucket of a value.
 fn index_of(value: u32) -> u32 {
-    let power = (value | ((2 << HALF) - 1)).ilog2() - HALF;
+    let power = power_of(value);
     (power << HALF) + (value >> power)
 }
 

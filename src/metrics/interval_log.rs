@@ -6,16 +6,16 @@
 //! written gives the same counts when it is read; the maximum is exact, other values are those of buckets.
 
 use std::fmt::Write;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use hashbrown::HashMap;
-use hdrhistogram::Histogram as Hdr;
-use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 
-use super::histogram::MAX_VALUE_US;
+use super::hdr_v2::EMPTY_V2;
 use super::intervals::{IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries};
 use super::sparse::Sparse;
 
@@ -24,9 +24,6 @@ const SEPARATOR: char = '|';
 
 /// Longest text of a compressed histogram that is read; a full one has about 100 kB.
 const LONGEST_HISTOGRAM: usize = 1 << 20;
-
-/// Those of `buckets.rs`.
-const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// The first lines of a log whose load began at `started_at`.
 pub fn log_header(started_at: SystemTime) -> String {
@@ -39,26 +36,68 @@ pub fn log_header(started_at: SystemTime) -> String {
     )
 }
 
-/// The lines of one interval. Response times that are those of successes and failures are left out.
-pub fn log_lines(interval: &IntervalHistograms) -> String {
-    let mut text = String::new();
-    for (key, values) in &interval.histograms {
-        if interval.is_repeated(key, values) {
-            continue;
-        }
-        let Some(histogram) = encoded(values) else { continue };
-        let (from, length) = (interval.from.as_secs_f64(), interval.to.saturating_sub(interval.from));
-        // Writing to a String does not fail.
-        let _ = writeln!(
-            text,
-            "Tag={},{from:.3},{:.3},{}.{:03},{histogram}",
-            tag(key),
-            length.as_secs_f64(),
-            values.max_us / 1_000,
-            values.max_us % 1_000,
-        );
+/// Writes the lines of a log, with one compressor for all of them: a new one takes longer than what it compresses.
+#[derive(Debug)]
+pub struct LogWriter {
+    deflate: Compress,
+    /// A histogram before and after it was compressed.
+    plain: Vec<u8>,
+    packed: Vec<u8>,
+}
+
+impl Default for LogWriter {
+    fn default() -> Self {
+        let deflate = Compress::new(Compression::default(), true);
+        LogWriter { deflate, plain: Vec::new(), packed: Vec::new() }
     }
-    text
+}
+
+impl LogWriter {
+    /// The lines of one interval. Response times that are those of successes and failures are left out.
+    pub fn lines(&mut self, interval: &IntervalHistograms) -> String {
+        let mut text = String::new();
+        for (key, values) in &interval.histograms {
+            if values.is_empty() || interval.is_repeated(key, values) {
+                continue;
+            }
+            let Some(histogram) = self.packed(values) else { continue };
+            let (from, length) = (interval.from.as_secs_f64(), interval.to.saturating_sub(interval.from));
+            // Writing to a String does not fail.
+            let _ = write!(
+                text,
+                "Tag={},{from:.3},{:.3},{}.{:03},",
+                tag(key),
+                length.as_secs_f64(),
+                values.max_us / 1_000,
+                values.max_us % 1_000,
+            );
+            STANDARD.encode_string(histogram, &mut text);
+            text.push('\n');
+        }
+        text
+    }
+
+    /// A histogram as V2, compressed.
+    fn packed(&mut self, values: &Sparse) -> Option<&[u8]> {
+        self.plain.clear();
+        self.plain.extend_from_slice(&EMPTY_V2);
+        values.write_counts(&mut self.plain);
+        let length = u32::try_from(self.plain.len() - EMPTY_V2.len()).ok()?;
+        self.plain[LENGTH].copy_from_slice(&length.to_be_bytes());
+        // As far as it goes: readers of other languages make room for all that it says.
+        let largest = values.counts.last().map_or(0, |&(value, _)| u64::from(value)).max(2);
+        self.plain[LARGEST].copy_from_slice(&largest.to_be_bytes());
+
+        self.packed.clear();
+        // Deflate never needs more than five bytes a block of 16 kB, and zlib six around them.
+        self.packed.reserve(self.plain.len() + self.plain.len() / 1_000 + 64);
+        self.deflate.reset();
+        let status = self.deflate.compress_vec(&self.plain, &mut self.packed, FlushCompress::Finish).ok()?;
+        debug_assert_eq!(status, Status::StreamEnd);
+        let length = u32::try_from(self.packed.len()).ok()?;
+        self.packed.splice(0..0, COMPRESSED.into_iter().chain(length.to_be_bytes()));
+        Some(&self.packed)
+    }
 }
 
 /// The start of the load, when a comment line names it.
@@ -69,9 +108,20 @@ pub fn log_start(line: &str) -> Option<SystemTime> {
 }
 
 /// Reads lines of a log; remembers tags, of which a log repeats few.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct LogReader {
     keys: HashMap<String, IntervalKey>,
+    inflate: Decompress,
+    /// A histogram before and after it was inflated.
+    packed: Vec<u8>,
+    plain: Vec<u8>,
+}
+
+impl Default for LogReader {
+    fn default() -> Self {
+        let inflate = Decompress::new(true);
+        LogReader { keys: HashMap::new(), inflate, packed: Vec::new(), plain: Vec::new() }
+    }
 }
 
 impl LogReader {
@@ -82,8 +132,24 @@ impl LogReader {
         let mut seconds = || Duration::try_from_secs_f64(columns.next()?.parse().ok()?).ok();
         let (from, length) = (seconds()?, seconds()?);
         let max_us = (columns.next()?.parse::<f64>().ok()? * 1_000.0).round() as u64;
-        let values = decoded(columns.next()?, max_us)?;
+        let values = self.unpacked(columns.next()?, max_us)?;
         Some((from, from.checked_add(length)?, self.key(tag)?, values))
+    }
+
+    /// The values of a compressed histogram. `None` for what is none, has no value, or other buckets than ours.
+    fn unpacked(&mut self, text: &str, max_us: u64) -> Option<Sparse> {
+        if text.len() > LONGEST_HISTOGRAM {
+            return None;
+        }
+        self.packed.clear();
+        STANDARD.decode_vec(text.trim_end(), &mut self.packed).ok()?;
+        let packed = self.packed.strip_prefix(&COMPRESSED)?.get(4..)?;
+        self.plain.clear();
+        self.plain.reserve(LONGEST_PLAIN);
+        self.inflate.reset(true);
+        let status = self.inflate.decompress_vec(packed, &mut self.plain, FlushDecompress::Finish).ok()?;
+        (status == Status::StreamEnd).then_some(())?;
+        own_counts(&self.plain, max_us).filter(|values| !values.is_empty())
     }
 
     fn key(&mut self, tag: &str) -> Option<IntervalKey> {
@@ -96,39 +162,24 @@ impl LogReader {
     }
 }
 
-fn encoded(values: &Sparse) -> Option<String> {
-    // In the size that it needs, so that it does not grow step by step.
-    let largest = values.counts.last().map_or(0, |&(value, _)| u64::from(value));
-    let mut buckets = Hdr::<u32>::new_with_max(largest.max(2), SIGNIFICANT_DIGITS).ok()?;
-    for &(value, n) in &values.counts {
-        buckets.record_n(u64::from(value), n).ok()?;
-    }
-    let mut bytes = Vec::new();
-    V2DeflateSerializer::new().serialize(&buckets, &mut bytes).ok()?;
-    Some(STANDARD.encode(bytes))
-}
+/// Those of `EMPTY_V2` that differ from histogram to histogram.
+const LENGTH: Range<usize> = 4..8;
+const LARGEST: Range<usize> = 24..32;
 
-fn decoded(text: &str, max_us: u64) -> Option<Sparse> {
-    if text.len() > LONGEST_HISTOGRAM {
-        return None;
-    }
-    let bytes = STANDARD.decode(text.trim_end()).ok()?;
-    let buckets: Hdr<u32> = Deserializer::new().deserialize(&mut bytes.as_slice()).ok()?;
-    // As `MAX_VALUE_US` is below `u32::MAX`, no value of ours is cut.
-    let short = |value: u64| value.min(u64::from(u32::MAX)) as u32;
-    let counts: Vec<(u32, u32)> = buckets
-        .iter_recorded()
-        .map(|step| (short(step.value_iterated_to()), step.count_at_value()))
-        .collect();
-    let (first, last) = (counts.first()?.0, counts.last()?.0);
-    let count = counts.iter().map(|&(_, n)| u64::from(n)).sum();
-    let middle = |value: u32| buckets.median_equivalent(u64::from(value));
-    let sum_us = counts.iter().map(|&(value, n)| middle(value) * u64::from(n)).sum();
-    let min_us = buckets.lowest_equivalent(u64::from(first));
-    // The column of the maximum is exact, unless somebody else wrote another unit into it.
-    let last = u64::from(last);
-    let max_us = if buckets.equivalent(max_us, last) { max_us } else { last };
-    Some(Sparse { counts, count, sum_us, min_us: min_us.min(max_us), max_us: max_us.min(MAX_VALUE_US) })
+/// Before the compressed bytes, and before their length: the cookie of a compressed V2 histogram.
+const COMPRESSED: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
+
+/// Longest histogram before it is compressed: the header, and for each bucket a number of up to nine bytes.
+const LONGEST_PLAIN: usize = EMPTY_V2.len() + 9 * 23_552;
+
+/// What is in a histogram that has the buckets of ours. `None` for any other.
+fn own_counts(plain: &[u8], max_us: u64) -> Option<Sparse> {
+    let (header, counts) = plain.split_first_chunk::<{ EMPTY_V2.len() }>()?;
+    let mut expected = EMPTY_V2;
+    expected[LENGTH].copy_from_slice(&u32::try_from(counts.len()).ok()?.to_be_bytes());
+    expected[LARGEST].copy_from_slice(&header[LARGEST]);
+    (*header == expected).then_some(())?;
+    Sparse::read_only_counts(counts, max_us).ok()
 }
 
 fn tag(key: &IntervalKey) -> String {
@@ -200,8 +251,15 @@ fn unescaped(part: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::histogram::Histogram;
+    use hdrhistogram::Histogram as Hdr;
+    use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
+
+    use super::super::histogram::{Histogram, MAX_VALUE_US};
     use super::*;
+
+    fn log_lines(interval: &IntervalHistograms) -> String {
+        LogWriter::default().lines(interval)
+    }
 
     fn log_line(line: &str) -> Option<(Duration, Duration, IntervalKey, Sparse)> {
         LogReader::default().line(line)
@@ -238,10 +296,12 @@ mod tests {
             of([1_049_123, 80_000]),
             of([MAX_VALUE_US, 17]),
         ];
+        // One of each for all: what was before leaves no trace.
+        let (mut writer, mut reader) = (LogWriter::default(), LogReader::default());
         for values in values {
             let whole = interval(requests("/a"), values.clone());
-            let text = log_lines(&whole);
-            let (from, to, key, read) = log_line(text.trim_end()).unwrap();
+            let text = writer.lines(&whole);
+            let (from, to, key, read) = reader.line(text.trim_end()).unwrap();
             assert_eq!((from, to, &key), (whole.from, whole.to, &requests("/a")));
             assert_eq!(read.counts, values.counts);
             assert_eq!((read.count, read.max_us), (values.count, values.max_us));
@@ -296,6 +356,41 @@ mod tests {
         let start = SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_455_904_250);
         assert_eq!(log_header(start).lines().find_map(log_start), Some(start));
         assert_eq!(log_start("#[StartTime: soon]"), None);
+    }
+
+    #[test]
+    fn histograms_are_what_the_library_makes_of_them() {
+        for values in [vec![3], vec![350, 7_000, 7_100], (0..3_000).map(|i| i * i).collect()] {
+            let largest = u64::from(of(values.iter().copied()).counts.last().unwrap().0);
+            let mut hdr = Hdr::<u32>::new_with_max(largest, 3).unwrap();
+            values.iter().for_each(|value| hdr.record(*value).unwrap());
+            let mut theirs = Vec::new();
+            V2DeflateSerializer::new().serialize(&hdr, &mut theirs).unwrap();
+            let read = LogReader::default().unpacked(&STANDARD.encode(&theirs), largest).unwrap();
+            let step = |step: hdrhistogram::iterators::IterationValue<u32>| {
+                (step.value_iterated_to() as u32, step.count_at_value())
+            };
+            assert_eq!(read.counts, hdr.iter_recorded().map(step).collect::<Vec<_>>());
+            let middles = hdr.iter_recorded().map(|step| {
+                hdr.median_equivalent(step.value_iterated_to()) * u64::from(step.count_at_value())
+            });
+            assert_eq!(read.sum_us, middles.sum::<u64>());
+            assert_eq!(read.min_us, hdr.min());
+            // And back, by what is in them: the levels of compression differ.
+            let mut writer = LogWriter::default();
+            let packed = writer.packed(&of(values)).unwrap();
+            let same: Hdr<u32> = Deserializer::new().deserialize(&mut &packed[..]).unwrap();
+            assert_eq!(same, hdr);
+        }
+    }
+
+    #[test]
+    fn histograms_with_other_buckets_are_not_read() {
+        let mut hdr = Hdr::<u32>::new_with_max(1_000, 2).unwrap();
+        hdr.record(500).unwrap();
+        let mut theirs = Vec::new();
+        V2DeflateSerializer::new().serialize(&hdr, &mut theirs).unwrap();
+        assert_eq!(LogReader::default().unpacked(&STANDARD.encode(&theirs), 500), None);
     }
 
     /// Made by the library's own writer of interval logs, so that the format is not only our idea of it.

@@ -2,7 +2,7 @@
 //!
 //! A worker records into its own [`Recorder`]; once a second the interval goes as a [`Delta`] to the
 //! [`Aggregator`], which merges it into the run's figures and publishes a [`Snapshot`]. Nothing is
-//! sent or locked per request. The only folder that knows `hdrhistogram`.
+//! sent or locked per request.
 
 mod agents;
 mod aggregator;
@@ -77,7 +77,7 @@ pub use groups::{
 #[cfg(feature = "cluster")]
 pub(crate) use hdr_v2::EMPTY_V2;
 pub use histogram::{Histogram, MAX_VALUE_US, Summary, ms};
-pub use interval_log::{LogReader, log_header, log_lines, log_start};
+pub use interval_log::{LogReader, LogWriter, log_header, log_start};
 pub use intervals::{
     IntervalFeed, IntervalHistograms, IntervalKey, IntervalKind, IntervalQueue, IntervalSeries,
     IntervalTaker, OutcomeTimes,

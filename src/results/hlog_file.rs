@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::error::ResultsError;
 use super::growing_file::GrowingFile;
 use crate::metrics::{
-    IntervalHistograms, IntervalQueue, IntervalSeries, IntervalTaker, Snapshot, log_header, log_lines,
+    IntervalHistograms, IntervalQueue, IntervalSeries, IntervalTaker, LogWriter, Snapshot, log_header,
 };
 
 /// Up to this many endpoint histograms per second, each second has its own lines.
@@ -24,6 +24,7 @@ const MOST_EACH_FIVE_SECONDS: usize = 600;
 pub(crate) struct HlogFile {
     file: GrowingFile,
     has_header: bool,
+    writer: LogWriter,
     taker: Option<IntervalTaker>,
     /// Whole intervals to be written.
     waiting: IntervalQueue,
@@ -35,7 +36,14 @@ impl HlogFile {
     /// Makes the file; its header names the start of the load, which comes later.
     pub(crate) fn create(path: PathBuf) -> Result<Self, ResultsError> {
         let file = GrowingFile::create(path)?;
-        Ok(HlogFile { file, has_header: false, taker: None, waiting: IntervalQueue::default(), open: None })
+        Ok(HlogFile {
+            file,
+            has_header: false,
+            writer: LogWriter::default(),
+            taker: None,
+            waiting: IntervalQueue::default(),
+            open: None,
+        })
     }
 
     /// Asks for the intervals from now on.
@@ -97,7 +105,8 @@ impl HlogFile {
             self.file.append(log_header(snapshot.started_at).as_bytes())?;
             self.has_header = true;
         }
-        let text: String = self.waiting.waiting().iter().map(log_lines).collect();
+        let text: String =
+            self.waiting.waiting().iter().map(|interval| self.writer.lines(interval)).collect();
         if text.is_empty() || !self.has_header {
             return Ok(());
         }

@@ -33,9 +33,9 @@ pub(crate) use limits::Limits;
 pub(crate) use limits::can_open;
 pub(crate) use limits::{takes_reserved_file, too_many_files};
 pub use memory::CountedAllocator;
-pub(crate) use memory::{held, is_counted, process_memory};
 #[cfg(feature = "cli")]
 pub(crate) use memory::without_huge_pages;
+pub(crate) use memory::{held, is_counted, process_memory};
 pub(crate) use roots::trusted_roots;
 pub(crate) use run_queue::RunQueue;
 pub(crate) use steady_file::SteadyFile;

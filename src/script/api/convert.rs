@@ -1,5 +1,6 @@
 //! From script values to what host functions need; an error says what was expected and what was given.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use rhai::{Array, Blob, Dynamic, FnPtr, Map};
@@ -113,16 +114,20 @@ pub(crate) fn named_values(what: &str, value: &Dynamic) -> Result<Vec<(String, D
 
 /// A map of texts: keys to plain values, which are written as text.
 pub(crate) fn text_map(what: &str, value: &Dynamic) -> Result<Vec<(String, String)>, String> {
-    let map = map(what, value)?;
-    map.iter().map(|(key, value)| Ok((key.to_string(), plain(&format!("{what}.{key}"), value)?))).collect()
+    let map = value.read_lock::<Map>().ok_or_else(|| expected(what, "a map #{ … }", value))?;
+    map.iter()
+        .map(|(key, value)| Ok((key.to_string(), plain(format_args!("{what}.{key}"), value)?)))
+        .collect()
 }
 
 /// A plain value as text.
-pub(crate) fn plain(what: &str, value: &Dynamic) -> Result<String, String> {
-    if value.is_string() || value.is_int() || value.is_float() || value.is_bool() || value.is_char() {
+pub(crate) fn plain(what: impl Display, value: &Dynamic) -> Result<String, String> {
+    if let Ok(text) = value.as_immutable_string_ref() {
+        Ok(text.as_str().to_owned())
+    } else if value.is_int() || value.is_float() || value.is_bool() || value.is_char() {
         Ok(value.to_string())
     } else {
-        Err(expected(what, "text, a number or true/false", value))
+        Err(expected(&what.to_string(), "text, a number or true/false", value))
     }
 }
 

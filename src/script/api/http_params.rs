@@ -254,7 +254,7 @@ pub(super) fn pairs(what: &str, value: &Dynamic) -> Result<Vec<(String, String)>
     let named = convert::named_values(what, value)?.into_iter();
     named
         .map(|(name, value)| {
-            let value = convert::plain(&format!("{what}.{name}"), &value)?;
+            let value = convert::plain(format_args!("{what}.{name}"), &value)?;
             Ok((name, value))
         })
         .collect()
@@ -277,7 +277,7 @@ fn credentials(key: &str, value: &Dynamic) -> Result<(String, String), String> {
     if let Some(map) = value.read_lock::<Map>()
         && let (Some(user), Some(password), 2) = (map.get("user"), map.get("password"), map.len())
     {
-        let part = |name: &str, value| convert::plain(&format!("{key}.{name}"), value);
+        let part = |name: &str, value| convert::plain(format_args!("{key}.{name}"), value);
         return Ok((part("user", user)?, part("password", password)?));
     }
     Err(convert::expected(key, WANTED, value))
