@@ -8,6 +8,7 @@ mod signals;
 mod strangers;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::support::cluster::{Agent, Nats, RawClient, Wire, coordinating, coordinator, url};
 use crate::support::{Output, RunDir, Running, Sandbox, Server, wait_until};
@@ -61,6 +62,31 @@ fn history_has_no_hole(run: &RunDir) {
         .filter(|row| row["Requests/s"].parse::<f64>().unwrap() == 0.0)
         .collect();
     assert!(dry.is_empty(), "{dry:?}");
+}
+
+/// Fails the test unless each request is in the second of the history in which the server has seen it, as far as that can be told:
+/// a second of the history may end a little late.
+#[track_caller]
+fn counted_when_seen(run: &RunDir, server: &Server) {
+    const A_LITTLE: f64 = 0.6;
+    let log = std::fs::read_to_string(run.0.join("latency.hlog")).unwrap();
+    let (_, start) = log.split_once("#[StartTime: ").unwrap();
+    let start: f64 = start.split(' ').next().unwrap().parse().unwrap();
+    let (now, here) = (SystemTime::now().duration_since(UNIX_EPOCH).unwrap(), Instant::now());
+    let seen: Vec<f64> = server
+        .seen()
+        .into_iter()
+        .map(|seen| now.as_secs_f64() - (here - seen.at).as_secs_f64() - start)
+        .collect();
+    let seen_until = |at: f64| seen.iter().filter(|&&seen| seen < at).count() as i64;
+    let rows = run.csv("timeline.csv");
+    let mut counted = 0;
+    for row in &rows {
+        let at: f64 = row["elapsed_s"].parse().unwrap();
+        counted += row["requests"].parse::<i64>().unwrap();
+        let range = seen_until(at - A_LITTLE)..=seen_until(at + A_LITTLE);
+        assert!(range.contains(&counted), "{counted} until {at}, and not {range:?}: {rows:#?}");
+    }
 }
 
 /// Whether the run's report says when something happened.
