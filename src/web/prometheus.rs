@@ -10,7 +10,8 @@ use std::sync::Arc;
 use super::live::LiveRun;
 use crate::analysis::agents::shown;
 use crate::metrics::{
-    AgentState, IntervalHistograms, IntervalSeries, OutcomeTimes, Snapshot, Sparse, ThresholdState,
+    AgentState, AgentStats, IntervalHistograms, IntervalSeries, OutcomeTimes, Snapshot, Sparse,
+    ThresholdState,
 };
 
 /// What the answer is.
@@ -90,6 +91,7 @@ fn escaped(text: &str) -> String {
 }
 
 fn state(out: &mut Text, snapshot: &Snapshot) {
+    let now = AgentStats::busiest_now(&snapshot.agents).unwrap_or(snapshot.generator.now);
     let gauges = [
         ("rhaid_virtual_users", "Virtual users that run.", Some(snapshot.users as f64)),
         ("rhaid_virtual_users_target", "Virtual users that should run.", Some(snapshot.users_target as f64)),
@@ -97,8 +99,8 @@ fn state(out: &mut Text, snapshot: &Snapshot) {
         ("rhaid_run_elapsed_seconds", "Time since the load began.", Some(snapshot.elapsed.as_secs_f64())),
         (
             "rhaid_generator_cpu_ratio",
-            "Share of its cores that the load generator used in the last second.",
-            snapshot.generator.cpu,
+            "Share of its cores that the load generator, of several the busiest, used in the last second.",
+            now.cpu,
         ),
     ];
     for (name, help, value) in gauges {
@@ -296,6 +298,24 @@ fn resources(out: &mut Text, snapshot: &Snapshot) {
 mod tests {
     use super::*;
     use crate::fixture;
+
+    #[test]
+    fn the_cpu_of_the_generator_is_that_of_the_last_second_and_of_the_busiest_agent() {
+        let told = |run: &Snapshot| {
+            let mut out = Text::default();
+            state(&mut out, run);
+            let line = out.0.lines().find(|line| line.starts_with("rhaid_generator_cpu_ratio"));
+            line.unwrap_or_default().to_owned()
+        };
+        let mut run = fixture::finished();
+        (run.generator.cpu, run.generator.now.cpu) = (Some(0.25), Some(0.75));
+        assert_eq!(told(&run), "rhaid_generator_cpu_ratio 0.75");
+        run.agents = fixture::distributed().agents;
+        for (agent, cpu) in run.agents.iter_mut().zip([0.5, 0.875]) {
+            agent.generator.as_mut().unwrap().now.cpu = Some(cpu);
+        }
+        assert_eq!(told(&run), "rhaid_generator_cpu_ratio 0.875");
+    }
 
     #[test]
     fn agents_have_series_by_name_once_and_none_of_what_is_not_known() {
