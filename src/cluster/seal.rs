@@ -18,6 +18,9 @@ pub enum SealError {
     /// The system has no randomness, or the other side's key is none.
     #[error("cannot agree on a key with the other side")]
     Agreement,
+    /// The system has no randomness.
+    #[error("a message cannot be sealed: the system gives no random numbers")]
+    Seal,
     /// It was sealed with another key, or is damaged.
     #[error("a message cannot be opened: it belongs to another run, or was changed on the way")]
     Open,
@@ -49,13 +52,13 @@ impl Key {
     /// Nonce, ciphertext and tag of a message.
     pub(super) fn seal(&self, plain: &[u8]) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0; NONCE_LEN];
-        SystemRandom::new().fill(&mut nonce).map_err(|_| SealError::Agreement)?;
+        SystemRandom::new().fill(&mut nonce).map_err(|_| SealError::Seal)?;
         let mut sealed = Vec::with_capacity(NONCE_LEN + plain.len() + CHACHA20_POLY1305.tag_len());
         sealed.extend_from_slice(&nonce);
         let mut text = plain.to_vec();
         self.key
             .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::empty(), &mut text)
-            .map_err(|_| SealError::Agreement)?;
+            .map_err(|_| SealError::Seal)?;
         sealed.extend_from_slice(&text);
         Ok(sealed)
     }

@@ -1,7 +1,7 @@
 //! The store of a run on several machines: changes go into the run's stream, and each agent applies all of them in its order.
 //!
 //! Owns which answer belongs to which change. Leaves what a change does to `script`. Invariant: a change is applied once on each
-//! agent, and whoever made it is answered when that is done here.
+//! agent, and whoever made it is answered when that is done here, or at once when it cannot be sent.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
 
-use crate::cluster::link::{Link, Outbox};
+use crate::cluster::link::Link;
 use crate::cluster::protocol::subjects;
-use crate::cluster::seal::Key;
+use crate::cluster::seal::{Key, SealError};
 use crate::script::{Answer, Store, StoreLog};
 
 /// Changes that were read and not yet applied.
@@ -21,9 +21,8 @@ const READ: usize = 1_024;
 /// See the module's description.
 struct Log {
     agent: u64,
-    subject: String,
-    key: Arc<Key>,
-    outbox: Outbox,
+    /// Puts a change on its way.
+    send: Box<dyn Fn(&[u8]) -> Result<(), SealError> + Send + Sync>,
     next: AtomicU64,
     /// By number of a change, who waits for it.
     waiting: Mutex<HashMap<u64, Answer>>,
@@ -40,8 +39,11 @@ impl StoreLog for Log {
     fn submit(&self, change: Vec<u8>, answer: Answer) {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(number, answer);
-        if let Ok(sealed) = self.key.seal(&encoded(self.agent, number, &change)) {
-            self.outbox.put(self.subject.clone(), sealed);
+        if let Err(error) = (self.send)(&encoded(self.agent, number, &change))
+            && let Some(answer) = self.answer(self.agent, number)
+        {
+            // Nobody waits for it any more when its user was stopped.
+            let _ = answer.send(Err(format!("the change cannot be sent to the other machines: {error}")));
         }
     }
 }
@@ -68,11 +70,14 @@ impl Drop for Following {
 
 /// Has a store follow the stream of a run.
 pub(super) fn follow(link: &Link, run: &str, agent: u64, key: &Arc<Key>, store: &Arc<Store>) -> Following {
+    let (subject, outbox) = (subjects::store(run), link.outbox(format!("store-{agent}"), usize::MAX));
+    let of_run = key.clone();
     let log = Arc::new(Log {
         agent,
-        subject: subjects::store(run),
-        key: key.clone(),
-        outbox: link.outbox(format!("store-{agent}"), usize::MAX),
+        send: Box::new(move |change| {
+            outbox.put(subject.clone(), of_run.seal(change)?);
+            Ok(())
+        }),
         next: AtomicU64::new(0),
         waiting: Mutex::default(),
     });
@@ -91,4 +96,20 @@ pub(super) fn follow(link: &Link, run: &str, agent: u64, key: &Arc<Key>, store: 
         }
     });
     Following(following.abort_handle())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_that_cannot_be_sealed_is_answered_at_once_with_the_reason() {
+        let send = Box::new(|_: &[u8]| Err(SealError::Seal));
+        let log = Log { agent: 3, send, next: AtomicU64::new(0), waiting: Mutex::default() };
+        let (answer, mut answered) = tokio::sync::oneshot::channel();
+        log.submit(b"{}".to_vec(), answer);
+        let error = answered.try_recv().unwrap().unwrap_err();
+        assert!(error.ends_with("cannot be sealed: the system gives no random numbers"), "{error}");
+        assert!(log.waiting.lock().unwrap().is_empty());
+    }
 }
