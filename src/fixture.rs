@@ -108,6 +108,7 @@ pub(crate) fn capacity_step(rate: f64, measured: Option<f64>, why_not: Option<No
         to: Duration::from_secs(12),
         why_not,
         generator_saturated: false,
+        saturated_agents: Vec::new(),
     }
 }
 

@@ -135,9 +135,18 @@ pub(crate) fn saturated_now(agents: &[AgentStats]) -> Option<String> {
     Some(format!("{} is {what}: {}{more}", names(&[worst]), facts.join(", ")))
 }
 
-/// `agent 'a2'`, `agents 'a1' and 'a2'`, `agents 'a1', 'a2', 'a3' and 5 more`.
+/// `agent 'a2'`.
+pub(super) fn agent_named(name: &str) -> String {
+    agents_named(&[name])
+}
+
 fn names(agents: &[&AgentStats]) -> String {
-    let name = |agent: &&AgentStats| format!("'{}'", cut_middle(&agent.name, NAME_COLUMNS, "…"));
+    agents_named(&agents.iter().map(|agent| agent.name.as_str()).collect::<Vec<_>>())
+}
+
+/// `agent 'a2'`, `agents 'a1' and 'a2'`, `agents 'a1', 'a2', 'a3' and 5 more`.
+pub(super) fn agents_named(agents: &[&str]) -> String {
+    let name = |name: &&str| format!("'{}'", cut_middle(name, NAME_COLUMNS, "…"));
     let mut named: Vec<String> = agents.iter().take(MOST_NAMED).map(name).collect();
     let last = match agents.len().saturating_sub(MOST_NAMED) {
         0 => named.pop(),

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::agents::agent_named;
 use super::finding::{Finding, plural};
 use crate::metrics::{BlockedFunction, BlockedSpan, BlockingStats, LostWorker};
 use crate::text::format;
@@ -24,8 +25,9 @@ fn standstill(stats: &BlockingStats) -> Option<Finding> {
         at: Some(longest.at),
         until: Some(longest.at + longest.length),
         text: format!(
-            "rhaid did not run for {}{}: the process was stopped, or the machine gave it no time; times of requests that \
+            "{} did not run for {}{}: the process was stopped, or the machine gave it no time; times of requests that \
              were in flight include this",
+            longest.agent.as_deref().map_or_else(|| "rhaid".to_owned(), agent_named),
             seconds(longest.length),
             if more > 0 {
                 format!(", and {} for a shorter time", plural(more as u64, "more time"))
@@ -37,12 +39,16 @@ fn standstill(stats: &BlockingStats) -> Option<Finding> {
 }
 
 fn blocked(stats: &BlockingStats) -> Option<Finding> {
-    let BlockedFunction { function, count, longest, worker, vu, at } = stats.functions.first()?;
+    let BlockedFunction { function, count, longest, agent, worker, vu, at } = stats.functions.first()?;
+    let thread = match agent {
+        Some(agent) => format!("worker thread {worker} of {}", agent_named(agent)),
+        None => format!("worker thread {worker}"),
+    };
     let whose = if *vu > 0 { format!(" (VU {vu})") } else { String::new() };
     let mut text = if function.is_empty() {
-        format!("worker thread {worker} was blocked for {} outside of scripts", seconds(*longest))
+        format!("{thread} was blocked for {} outside of scripts", seconds(*longest))
     } else {
-        format!("{function} blocked worker thread {worker} for {}{whose}", seconds(*longest))
+        format!("{function} blocked {thread} for {}{whose}", seconds(*longest))
     };
     if *count > 1 {
         text.push_str(&format!(", and {} for a shorter time", plural(*count - 1, "more time")));
@@ -98,11 +104,19 @@ mod tests {
             function: "'browse'".to_owned(),
             count: 3,
             longest: s(4.1),
+            agent: None,
             worker: 1,
             vu: 7,
             at: s(12.0),
         };
         let other = BlockedFunction { function: "'buy'".to_owned(), longest: s(0.2), ..one.clone() };
+        let of_agent = BlockedFunction { agent: Some("a2".into()), ..one.clone() };
+        let stats = BlockingStats { functions: vec![of_agent], ..BlockingStats::default() };
+        let text = findings(&stats).remove(0).text;
+        assert!(
+            text.starts_with("'browse' blocked worker thread 1 of agent 'a2' for 4.10s (VU 7)"),
+            "{text}"
+        );
         let stats = BlockingStats { functions: vec![one, other], ..BlockingStats::default() };
         let found = findings(&stats);
         assert_eq!(
@@ -117,8 +131,8 @@ mod tests {
 
     #[test]
     fn a_process_that_stood_still_explains_the_stall_of_that_time() {
-        let span = BlockedSpan { at: s(10.0), length: s(5.0) };
-        let stats = BlockingStats { standstills: vec![span], ..BlockingStats::default() };
+        let span = BlockedSpan { agent: None, at: s(10.0), length: s(5.0) };
+        let stats = BlockingStats { standstills: vec![span.clone()], ..BlockingStats::default() };
         assert!(
             findings(&stats)[0].text.starts_with("rhaid did not run for 5.00s: "),
             "{:?}",
@@ -126,7 +140,10 @@ mod tests {
         );
         assert!(explains(&stats, 11.0, 14.0) && explains(&stats, 8.0, 10.5) && explains(&stats, 14.0, 20.0));
         assert!(!explains(&stats, 5.0, 10.0) && !explains(&stats, 15.0, 16.0));
-        let short = BlockedSpan { at: s(10.0), length: s(0.2) };
+        let stood = BlockedSpan { agent: Some("a2".into()), ..span };
+        let of_agent = BlockingStats { standstills: vec![stood], ..BlockingStats::default() };
+        assert!(findings(&of_agent)[0].text.starts_with("agent 'a2' did not run for 5.00s: "));
+        let short = BlockedSpan { agent: None, at: s(10.0), length: s(0.2) };
         assert!(!explains(
             &BlockingStats { long_blocks: vec![short], ..BlockingStats::default() },
             9.0,

@@ -3,6 +3,9 @@
 //! Pure. Owns how both are written. Leaves layout to the views. Invariant: the actual value of a step that did not hold
 //! is never written like the threshold.
 
+use std::collections::BTreeSet;
+
+use super::agents::agents_named;
 use super::thresholds::{amount, told_apart};
 use crate::metrics::{CapacityStats, CapacityStep, NotHeld};
 use crate::text::format;
@@ -36,10 +39,29 @@ pub(crate) fn answer(capacity: &CapacityStats) -> (String, bool) {
         None if capacity.is_at_max => text.push_str("; this is the highest rate allowed"),
         None => text.push_str("; the search ended before a rate failed to hold"),
     }
-    if capacity.steps.iter().any(|step| step.generator_saturated && step.why_not.is_some()) {
-        text.push_str(" (the generator was saturated: the target may hold more)");
+    let broke = capacity.steps.iter().filter(|step| step.why_not.is_some());
+    if let Some(saturated) = saturated_in(broke) {
+        text.push_str(&format!(" ({saturated}: the target may hold more)"));
     }
     (text, true)
+}
+
+/// `the generator was saturated`, or which agents were; `None` when it kept up.
+pub(crate) fn saturated(step: &CapacityStep) -> Option<String> {
+    saturated_in([step])
+}
+
+fn saturated_in<'a>(steps: impl IntoIterator<Item = &'a CapacityStep>) -> Option<String> {
+    let saturated: Vec<_> = steps.into_iter().filter(|step| step.generator_saturated).collect();
+    let agents: BTreeSet<&str> =
+        saturated.iter().flat_map(|step| step.saturated_agents.iter().map(String::as_str)).collect();
+    let agents: Vec<&str> = agents.into_iter().collect();
+    match agents.len() {
+        _ if saturated.is_empty() => None,
+        0 => Some("the generator was saturated".to_owned()),
+        1 => Some(format!("{} was saturated", agents_named(&agents))),
+        _ => Some(format!("{} were saturated", agents_named(&agents))),
+    }
 }
 
 /// What was measured in a step, with its unit; `-` without data.
@@ -79,6 +101,17 @@ mod tests {
             sentence,
             "120.0/s held http_resp_time: p(95) < 200ms with 0.25 % of requests failing, 140.0/s did not (the generator was saturated: the target \
              may hold more)"
+        );
+        let mut on_agents = capacity();
+        for (step, name) in on_agents.steps.iter_mut().skip(1).zip(["a2", "a1", "a3"]) {
+            (step.generator_saturated, step.saturated_agents) = (true, vec![name.to_owned()]);
+        }
+        assert_eq!(saturated(&on_agents.steps[1]).unwrap(), "agent 'a2' was saturated");
+        assert_eq!(saturated(&on_agents.steps[0]), None);
+        let sentence = answer(&on_agents).0;
+        assert!(
+            sentence.ends_with(" (agents 'a2' and 'a3' were saturated: the target may hold more)"),
+            "{sentence}"
         );
         let none = CapacityStats {
             best: None,

@@ -3,6 +3,7 @@
 //! Pure data. Owns the bound on what is kept. Leaves watching to the run.
 
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How many functions are told apart, and how many stops of the process are kept.
@@ -41,7 +42,9 @@ pub struct BlockedFunction {
     pub count: u64,
     /// The longest time.
     pub longest: Duration,
-    /// Worker thread of that one, from 0.
+    /// The agent of that one, in a distributed run.
+    pub agent: Option<Arc<str>>,
+    /// Its worker thread, from 0; of an agent, among those of the agent.
     pub worker: usize,
     /// Its virtual user.
     pub vu: u64,
@@ -65,10 +68,12 @@ pub struct LostWorker {
 }
 
 /// A time in which the process, or one of its worker threads, did not go on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 #[non_exhaustive]
 pub struct BlockedSpan {
+    /// Whose it was, in a distributed run.
+    pub agent: Option<Arc<str>>,
     /// When it began, as time since the start of the load.
     pub at: Duration,
     /// How long it was.
@@ -81,8 +86,13 @@ impl BlockingStats {
         self.count += one.count;
         self.longest = self.longest.max(one.longest);
         if one.longest >= LONG && self.long_blocks.len() < MOST {
-            self.long_blocks.push(BlockedSpan { at: one.at, length: one.longest });
+            let agent = one.agent.clone();
+            self.long_blocks.push(BlockedSpan { agent, at: one.at, length: one.longest });
         }
+        self.add_function(one);
+    }
+
+    fn add_function(&mut self, one: BlockedFunction) {
         match self.functions.iter().position(|known| known.function == one.function) {
             Some(index) => {
                 let known = &mut self.functions[index];
@@ -96,6 +106,24 @@ impl BlockingStats {
             None => {}
         }
         self.functions.sort_by_key(|function| std::cmp::Reverse(function.longest));
+    }
+
+    /// Adds what an agent has told of itself.
+    pub(crate) fn add_agent(&mut self, name: &Arc<str>, stats: &BlockingStats) {
+        let agent = Some(name.clone());
+        self.count += stats.count;
+        self.longest = self.longest.max(stats.longest);
+        for function in &stats.functions {
+            self.add_function(BlockedFunction { agent: agent.clone(), ..function.clone() });
+        }
+        for (all, its) in
+            [(&mut self.long_blocks, &stats.long_blocks), (&mut self.standstills, &stats.standstills)]
+        {
+            let room = MOST.saturating_sub(all.len());
+            all.extend(
+                its.iter().take(room).map(|span| BlockedSpan { agent: agent.clone(), ..span.clone() }),
+            );
+        }
     }
 
     /// Notes that the process did not run.
@@ -116,6 +144,7 @@ mod tests {
             function: function.to_owned(),
             count: 1,
             longest: Duration::from_millis(ms),
+            agent: None,
             worker: 1,
             vu,
             at: Duration::from_secs(vu),
@@ -131,5 +160,32 @@ mod tests {
             stats.blocked(one(&format!("'f{index}'"), 100, 1));
         }
         assert_eq!((stats.count, stats.functions.len()), (1_004, MOST));
+    }
+
+    #[test]
+    fn what_agents_tell_is_added_up_and_the_longest_time_names_its_agent() {
+        let of = |ms: u64, standstills| {
+            let mut stats = BlockingStats::default();
+            let longest = Duration::from_millis(ms);
+            stats.blocked(BlockedFunction {
+                function: "'a'".to_owned(),
+                count: 1,
+                longest,
+                ..Default::default()
+            });
+            stats.standstills = vec![BlockedSpan::default(); standstills];
+            stats
+        };
+        let mut all = BlockingStats::default();
+        for (name, stats) in [("a1", of(300, 1)), ("a2", of(1_500, 0)), ("a3", of(200, 2))] {
+            all.add_agent(&Arc::from(name), &stats);
+        }
+        assert_eq!((all.count, all.longest.as_millis(), all.functions.len()), (3, 1_500, 1));
+        assert_eq!((all.functions[0].agent.as_deref(), all.functions[0].count), (Some("a2"), 3));
+        assert_eq!(
+            all.long_blocks.iter().map(|span| span.agent.as_deref()).collect::<Vec<_>>(),
+            [Some("a2")]
+        );
+        assert_eq!(all.standstills.iter().filter(|span| span.agent.as_deref() == Some("a3")).count(), 2);
     }
 }

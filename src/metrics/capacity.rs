@@ -101,4 +101,7 @@ pub struct CapacityStep {
     pub why_not: Option<NotHeld>,
     /// The load generator was saturated: the step says nothing about the target.
     pub generator_saturated: bool,
+    /// In a distributed run, the names of the agents that were.
+    #[serde(default)]
+    pub saturated_agents: Vec<String>,
 }

@@ -140,7 +140,7 @@ fn capacity(snapshot: &Snapshot) -> Vec<TestCase> {
                 per_s(step.started_rate),
                 per_s(step.request_rate),
                 capacity::failed(step),
-                if step.generator_saturated { ", the generator was saturated" } else { "" }
+                capacity::saturated(step).map_or_else(String::new, |saturated| format!(", {saturated}"))
             )
         };
         let curve = capacity.by_rate().into_iter().map(step).collect::<Vec<_>>().join("\n");

@@ -8,7 +8,7 @@ use super::model::{Judgement, verdict_of};
 use super::text::percentile_text;
 use crate::analysis::Verdict;
 use crate::analysis::agents;
-use crate::analysis::capacity::{answer, failed, measured, outcome};
+use crate::analysis::capacity::{answer, failed, measured, outcome, saturated};
 use crate::analysis::comparison::{
     amount, comparison_sentence, endpoint_name, judged_change, resolution_sentence, shown,
 };
@@ -177,8 +177,8 @@ fn capacity(snapshot: &Snapshot) -> String {
     let steps = capacity.by_rate();
     let rows = steps.iter().skip(steps.len().saturating_sub(MOST_STEPS)).map(|step| {
         let mut outcome = outcome(step);
-        if step.generator_saturated {
-            outcome.push_str(" (the generator was saturated)");
+        if let Some(saturated) = saturated(step) {
+            outcome.push_str(&format!(" ({saturated})"));
         }
         row(&[
             if step.why_not.is_none() { "✅" } else { "❌" }.to_owned(),

@@ -189,6 +189,7 @@ fn capacity(stats: &CapacityStats) -> Value {
             "held": step.why_not.is_none(),
             "why_not": step.why_not.map(NotHeld::as_str),
             "generator_saturated": step.generator_saturated,
+            "saturated_agents": step.saturated_agents,
             "from_s": round(step.from.as_secs_f64(), 6),
             "to_s": round(step.to.as_secs_f64(), 6),
         })
@@ -256,6 +257,7 @@ fn blocked(stats: &BlockingStats) -> Value {
             "function": one.function,
             "count": one.count,
             "longest_ms": ms(one.longest.as_micros() as u64),
+            "agent": one.agent,
             "worker": one.worker,
             "vu": one.vu,
             "at_s": round(one.at.as_secs_f64(), 3),
@@ -278,7 +280,11 @@ fn lost_worker(lost: &LostWorker) -> Value {
 }
 
 fn standstill(span: &BlockedSpan) -> Value {
-    json!({ "at_s": round(span.at.as_secs_f64(), 3), "length_s": round(span.length.as_secs_f64(), 3) })
+    json!({
+        "agent": span.agent,
+        "at_s": round(span.at.as_secs_f64(), 3),
+        "length_s": round(span.length.as_secs_f64(), 3),
+    })
 }
 
 /// A number that is mostly whole, without a point then.

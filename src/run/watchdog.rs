@@ -90,7 +90,7 @@ impl Watchdog {
         if apart > STANDSTILL
             && let Some(at) = self.since_start(self.last_look)
         {
-            self.stats.stood_still(BlockedSpan { at, length: apart });
+            self.stats.stood_still(BlockedSpan { agent: None, at, length: apart });
             self.say(format!(
                 "rhaid did not run for {:.1} s: the process was stopped, or the machine gave it no time",
                 apart.as_secs_f64()
@@ -123,6 +123,7 @@ impl Watchdog {
             function: self.name(beat),
             count: 1,
             longest,
+            agent: None,
             worker,
             vu: if beat.is_in_script() { beat.vu } else { 0 },
             at: self.since_start(since).unwrap_or_default(),

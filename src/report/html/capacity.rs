@@ -6,7 +6,7 @@ use maud::{Markup, Render, html};
 
 use super::table::Table;
 use super::{figure, section, user};
-use crate::analysis::capacity::{answer, failed, measured};
+use crate::analysis::capacity::{answer, failed, measured, saturated};
 use crate::metrics::{CapacityStats, NotHeld};
 use crate::report::charts::capacity_chart;
 use crate::report::model::Model;
@@ -45,7 +45,10 @@ fn steps(capacity: &CapacityStats) -> impl Render {
         .text("Outcome", |step| {
             step.why_not.map_or("✓ held".to_owned(), |why| format!("✗ {}", why.in_short()))
         })
-        .text("Generator", |step| if step.generator_saturated { "saturated" } else { "kept up" })
+        .text("Generator", |step| match saturated(step) {
+            Some(_) if step.saturated_agents.is_empty() => "saturated".to_owned(),
+            saturated => saturated.unwrap_or_else(|| "kept up".to_owned()),
+        })
         .figures("Evaluated", |step| format!("{}-{}", clock(step.from), clock(step.to)))
 }
 

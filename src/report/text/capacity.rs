@@ -1,7 +1,7 @@
 //! The curve of a capacity search as a table.
 
 use super::look::{Look, Mark, Tone};
-use crate::analysis::capacity::{failed, measured, outcome};
+use crate::analysis::capacity::{failed, measured, outcome, saturated};
 use crate::metrics::CapacityStats;
 use crate::text::format;
 
@@ -25,8 +25,8 @@ pub(super) fn curve(capacity: &CapacityStats, look: Look) -> Vec<String> {
         if step.why_not.is_some() {
             line.push_str(&format!("   {}", outcome(step)));
         }
-        if step.generator_saturated {
-            line.push_str("   (the generator was saturated)");
+        if let Some(saturated) = saturated(step) {
+            line.push_str(&format!("   ({})", look.user(&saturated)));
         }
         lines.push(line);
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Driver;
-use crate::metrics::{CapacityStats, CapacityStep, NotHeld, Snapshot, ThresholdStats};
+use crate::metrics::{AgentStats, CapacityStats, CapacityStep, NotHeld, Snapshot, ThresholdStats};
 use crate::plan::{CapacityPlan, EndedBy, Search};
 use crate::run::control::Control;
 use crate::run::workers::Workers;
@@ -31,7 +31,6 @@ pub(super) struct CapacityRun {
     stats: CapacityStats,
 }
 
-#[derive(Clone, Copy)]
 struct Counts {
     at: Duration,
     started: u64,
@@ -39,11 +38,14 @@ struct Counts {
     failed: u64,
     requests: u64,
     failures: u64,
-    saturated: u64,
+    /// Seconds in which the generator was saturated; of agents, by number.
+    saturated: Vec<u64>,
 }
 
 impl Counts {
     fn of(snapshot: &Snapshot) -> Counts {
+        let seconds =
+            |agent: &AgentStats| agent.generator.as_ref().map_or(0, |generator| generator.saturated_seconds);
         Counts {
             at: snapshot.elapsed,
             started: snapshot.iterations.started,
@@ -51,8 +53,17 @@ impl Counts {
             failed: snapshot.iterations.failed,
             requests: snapshot.total.requests,
             failures: snapshot.total.failures,
-            saturated: snapshot.generator.saturated_seconds,
+            saturated: match snapshot.agents.as_slice() {
+                [] => vec![snapshot.generator.saturated_seconds],
+                agents => agents.iter().map(seconds).collect(),
+            },
         }
+    }
+
+    /// The places of those that were saturated since. One second may be an accident of the machine.
+    fn saturated_since(&self, before: &Counts) -> Vec<usize> {
+        let before = |place: usize| before.saturated.get(place).copied().unwrap_or(0);
+        (0..self.saturated.len()).filter(|&place| self.saturated[place] > before(place) + 1).collect()
     }
 }
 
@@ -73,7 +84,7 @@ impl CapacityRun {
 
     /// Looks at the run after a second; gives the step that is over, if one is.
     fn look(&mut self, snapshot: &Snapshot, limit: &ThresholdStats) -> Option<CapacityStep> {
-        let Some(before) = self.before else {
+        let Some(before) = &self.before else {
             if snapshot.elapsed >= self.set + self.plan.settle_time() {
                 self.before = Some(Counts::of(snapshot));
             }
@@ -107,6 +118,7 @@ impl CapacityRun {
                 Some(_) => Some(NotHeld::LimitBroken),
             }
         };
+        let saturated = now.saturated_since(before);
         Some(CapacityStep {
             rate,
             started_rate,
@@ -117,8 +129,12 @@ impl CapacityRun {
             from: before.at,
             to: now.at,
             why_not,
-            // One second may be an accident of the machine.
-            generator_saturated: now.saturated > before.saturated + 1,
+            generator_saturated: !saturated.is_empty(),
+            saturated_agents: saturated
+                .iter()
+                .filter_map(|&place| snapshot.agents.get(place))
+                .map(|agent| agent.name.clone())
+                .collect(),
         })
     }
 
@@ -225,5 +241,20 @@ mod tests {
         assert_eq!(judged(10, 0, 10).0, Some(NotHeld::IterationsFailed), "it is why the rate is not reached");
         assert_eq!(judged(50, 25, 25), (None, Some(0.5)), "more than half is too much");
         assert_eq!(judged(50, 0, 0), (None, None), "long iterations have not ended");
+    }
+
+    #[test]
+    fn each_agent_is_told_apart_that_was_saturated_since() {
+        let mut run = crate::fixture::distributed();
+        let before = Counts::of(&run);
+        assert!(Counts::of(&run).saturated_since(&before).is_empty());
+        for (agent, seconds) in run.agents.iter_mut().zip([4, 1, 0]) {
+            agent.generator.as_mut().unwrap().saturated_seconds += seconds;
+        }
+        assert_eq!(Counts::of(&run).saturated_since(&before), [0], "one second may be an accident");
+        run.agents.clear();
+        let before = Counts::of(&run);
+        run.generator.saturated_seconds += 2;
+        assert_eq!(Counts::of(&run).saturated_since(&before), [0]);
     }
 }
