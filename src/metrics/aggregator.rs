@@ -32,6 +32,10 @@ use super::table::Table;
 use super::threshold::{ThresholdEvent, ThresholdStats, Thresholds};
 use super::totals::{IntervalTotals, Totals, per_second};
 
+mod late;
+
+use self::late::ClosedSeconds;
+
 /// How many intervals the "recent" figures cover.
 const RECENT_INTERVALS: usize = 10;
 
@@ -124,6 +128,10 @@ pub struct Aggregator {
     agents: Vec<AgentStats>,
     history: History,
     open: OpenInterval,
+    /// Seconds that may still be told of; see `late`.
+    closed: ClosedSeconds,
+    /// The last second of the load of which all have told that may still tell.
+    told_until: u64,
     intervals: IntervalFeed,
     resources: Resources,
     thresholds: Thresholds,
@@ -183,6 +191,8 @@ impl Aggregator {
             agents: Vec::new(),
             history: History::default(),
             open: OpenInterval::default(),
+            closed: ClosedSeconds::default(),
+            told_until: u64::MAX,
             intervals: IntervalFeed::default(),
             resources: Resources::default(),
             thresholds: Thresholds::default(),
@@ -368,7 +378,13 @@ impl Aggregator {
 
     /// Hands the open interval out.
     fn close_log(&mut self, at: Duration) {
-        self.intervals.push(self.open.close(self.interval_started, at));
+        let closed = self.open.close(self.interval_started, at);
+        if self.is_last {
+            self.closed.clear();
+        } else {
+            self.closed.close(&closed, self.told_until);
+        }
+        self.intervals.push(closed);
     }
 
     /// A worker has joined, with the next number.
@@ -505,6 +521,7 @@ impl Aggregator {
             generator,
             so_far,
         });
+        self.history.may_change(self.closed.len());
         self.snapshot(tick)
     }
 

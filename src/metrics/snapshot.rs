@@ -429,6 +429,8 @@ pub type History = Log<HistoryPoint>;
 pub struct Log<T> {
     points: Arc<RwLock<Vec<Arc<T>>>>,
     len: usize,
+    /// Points at the end that may still change.
+    unsettled: usize,
 }
 
 /// Newest points that keep what they know of endpoints.
@@ -443,11 +445,33 @@ impl History {
             points[old] = Arc::new(HistoryPoint { endpoints: Vec::new(), ..(*points[old]).clone() });
         }
     }
+
+    /// The last seconds, so many, may still change.
+    pub(crate) fn may_change(&mut self, seconds: usize) {
+        self.unsettled = seconds;
+    }
+
+    /// Changes the seconds from number `from` on, in clones too.
+    pub(crate) fn amend(&mut self, from: usize, mut change: impl FnMut(usize, &mut HistoryPoint)) {
+        if let Ok(mut points) = self.points.write() {
+            for (index, point) in points.iter_mut().enumerate().skip(from) {
+                change(index, Arc::make_mut(point));
+            }
+        }
+    }
+
+    /// The seconds from number `from` on, but for those at the end that may still change: agents that could not be heard may
+    /// tell of them.
+    pub fn settled_since(&self, from: usize) -> Vec<Arc<HistoryPoint>> {
+        let mut points = self.since(from);
+        points.truncate(self.len.saturating_sub(self.unsettled).saturating_sub(from));
+        points
+    }
 }
 
 impl<T> Default for Log<T> {
     fn default() -> Self {
-        Log { points: Arc::default(), len: 0 }
+        Log { points: Arc::default(), len: 0, unsettled: 0 }
     }
 }
 

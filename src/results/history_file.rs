@@ -1,6 +1,7 @@
 //! `stats_history.csv`: a file that grows by one second at a time.
 //!
-//! Owns which points are in it. Invariant: each point is in it once, also when the disk was full in between.
+//! Owns which points are in it. Invariant: each point is in it once, also when the disk was full in between, and not before
+//! all have told of it.
 
 use std::path::PathBuf;
 
@@ -32,16 +33,16 @@ impl HistoryFile {
         self.endpoints = wanted.then(EndpointCounts::default);
     }
 
-    /// Appends the points that are not in it yet.
+    /// Appends the points that are not in it yet and change no more.
     pub(crate) fn update(&mut self, snapshot: &Snapshot) -> Result<(), ResultsError> {
-        let points = snapshot.history.since(self.points);
+        let points = snapshot.history.settled_since(self.points);
         if points.is_empty() {
             return Ok(());
         }
         let mut endpoints = self.endpoints.clone();
         let mut rows = Vec::new();
         for (index, point) in points.iter().enumerate() {
-            let newest = (index + 1 == points.len()).then_some(snapshot);
+            let newest = (self.points + index + 1 == snapshot.history.len()).then_some(snapshot);
             rows.extend(history_rows(point, snapshot.started_at, endpoints.as_mut(), newest));
         }
         self.file.append(&rows)?;

@@ -85,6 +85,11 @@ impl HlogFile {
             _ => 10,
         });
         self.waiting.push(IntervalHistograms { from, to, histograms: whole_run });
+        if self.open.as_ref().is_some_and(|open| to <= open.from) {
+            // It is told late, and must not make the one that is open longer.
+            self.waiting.push(interval);
+            return;
+        }
         let open = match self.open.take() {
             Some(mut open) => {
                 open.merge(interval);

@@ -54,9 +54,9 @@ impl TimelineFile {
         Ok(TimelineFile { file, points: 0 })
     }
 
-    /// Appends the points that are not in it yet.
+    /// Appends the points that are not in it yet and change no more.
     pub(crate) fn update(&mut self, snapshot: &Snapshot) -> Result<(), ResultsError> {
-        let points = snapshot.history.since(self.points);
+        let points = snapshot.history.settled_since(self.points);
         if points.is_empty() {
             return Ok(());
         }

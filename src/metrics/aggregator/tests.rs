@@ -1,6 +1,7 @@
 use super::*;
 use crate::metrics::CheckCount;
 use crate::metrics::ErrorKind;
+use crate::metrics::IntervalHistograms;
 use crate::metrics::recorder::Recorder;
 use crate::metrics::sample::RequestSample;
 use crate::metrics::sample::{Failure, IterationEnd, Protocol, Timings};
@@ -170,4 +171,60 @@ fn recent_figures_forget_after_ten_seconds() {
     }
     assert_eq!(snapshot.recent.ok, None);
     assert_eq!(snapshot.total.ok.unwrap().max_us, 900_000);
+}
+
+/// Deltas that are told after others of later seconds, as by an agent that could not be heard meanwhile.
+#[test]
+fn what_is_told_late_is_where_it_would_be_had_it_been_told_in_time() {
+    type Seconds = std::collections::BTreeMap<Duration, IntervalHistograms>;
+    let run = |is_late: bool| {
+        let mut aggregator = Aggregator::new(2, SystemTime::UNIX_EPOCH);
+        let mut recorders = [Recorder::new(100), Recorder::new(100)];
+        let (mut held, mut snapshots) = (Vec::new(), Vec::new());
+        for second in 1..=5 {
+            for (worker, recorder) in recorders.iter_mut().enumerate() {
+                let series = recorder.series(Protocol::Http, "default", "GET", ["/a", "/b"][worker]);
+                for more in 0..second {
+                    let ms = 10 * (worker as u64 + 1) + 3 * second + more;
+                    recorder.request(&sample(series, ms, (more == 1).then_some("expect")));
+                }
+                let delta = recorder.take();
+                if is_late && worker == 1 && (second == 2 || second == 3) {
+                    held.push((second, delta));
+                    continue;
+                }
+                let due = if worker == 1 { held.len() } else { 0 };
+                for (second, delta) in held.drain(..due) {
+                    let place = aggregator.kept_place(second).unwrap();
+                    assert!(aggregator.amend(place, vec![(1, delta)], 0, 0).is_empty());
+                }
+                assert!(aggregator.add(worker, delta).is_ok());
+            }
+            aggregator.told_until(if held.is_empty() { second } else { 1 });
+            snapshots.push(aggregator.close_interval(tick(second)));
+        }
+        let settled: Vec<usize> =
+            snapshots.iter().map(|snapshot| snapshot.history.settled_since(0).len()).collect();
+        assert_eq!(settled, if is_late { [1, 1, 1, 4, 5] } else { [1, 2, 3, 4, 5] });
+        let last = snapshots.pop().unwrap();
+        let mut seconds = Seconds::new();
+        for interval in last.intervals.taker().take() {
+            match seconds.get_mut(&interval.to) {
+                Some(known) => known.merge(interval),
+                None => drop(seconds.insert(interval.to, interval)),
+            }
+        }
+        (last, seconds)
+    };
+    let ((late, late_seconds), (in_time, seconds)) = (run(true), run(false));
+    for (late, in_time) in late.history.since(0).iter().zip(in_time.history.since(0)) {
+        assert_eq!((&late.total, &late.endpoints), (&in_time.total, &in_time.endpoints), "{:?}", late.at);
+        assert_eq!(late.so_far.requests, in_time.so_far.requests);
+        assert_eq!(late.so_far.failures, in_time.so_far.failures);
+    }
+    assert_eq!(late_seconds, seconds);
+    assert_eq!(
+        (&late.total, &late.recent, late.peak_rate),
+        (&in_time.total, &in_time.recent, in_time.peak_rate)
+    );
 }

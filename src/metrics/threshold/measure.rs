@@ -41,6 +41,8 @@ pub(super) struct Measure {
     pub(super) phase: Option<String>,
     /// Values of the open interval.
     open: Open,
+    /// What it had while values of an earlier second are added.
+    aside: Open,
     /// Values of the run, or of the seconds in its phase.
     sum: Figures,
     covered: Duration,
@@ -76,6 +78,7 @@ impl Measure {
             window,
             phase,
             open: Open::default(),
+            aside: Open::default(),
             sum,
             covered: Duration::ZERO,
             ring: VecDeque::new(),
@@ -276,13 +279,7 @@ impl Measure {
     /// Ends the interval of this length, of which the load was not paused for `active`, and which was part of this phase
     /// or stage.
     pub(super) fn close(&mut self, (length, active): (Duration, Duration), phases: &[&str]) {
-        let part = match self.sum {
-            Figures::Times(_) => {
-                Part::Times { added: self.open.added.take_sparse(), removed: self.open.removed.take_sparse() }
-            }
-            _ => self.open.part.take().unwrap_or(Part::Nothing),
-        };
-        self.open.part = None;
+        let part = self.take_open();
         if self.phase.as_deref().is_some_and(|wanted| !phases.contains(&wanted)) {
             self.interrupt_window();
             return;
@@ -294,6 +291,38 @@ impl Measure {
         } else if let Some(window) = self.window {
             self.ring.push_back((length, part));
             self.roll(window);
+        }
+    }
+
+    fn take_open(&mut self) -> Part {
+        let part = match self.sum {
+            Figures::Times(_) => {
+                Part::Times { added: self.open.added.take_sparse(), removed: self.open.removed.take_sparse() }
+            }
+            _ => self.open.part.take().unwrap_or(Part::Nothing),
+        };
+        self.open.part = None;
+        part
+    }
+
+    /// What is added from now on is of an earlier second, until [`close_late`](Self::close_late).
+    pub(super) fn set_aside(&mut self) {
+        self.aside = std::mem::take(&mut self.open);
+    }
+
+    /// It was of the second that is so many before the last one, which was part of this phase or stage. A window that has
+    /// been judged is not judged again; one that still has this second has these values from its next look on.
+    pub(super) fn close_late(&mut self, behind: usize, phases: &[&str]) {
+        let part = self.take_open();
+        self.open = std::mem::take(&mut self.aside);
+        if self.phase.as_deref().is_some_and(|wanted| !phases.contains(&wanted)) {
+            return;
+        }
+        self.sum.add(&part);
+        // What was told late stands behind its second, and has no length of its own.
+        let mut seconds = self.ring.iter().enumerate().rev().filter(|(_, (length, _))| !length.is_zero());
+        if let Some((place, _)) = seconds.nth(behind) {
+            self.ring.insert(place + 1, (Duration::ZERO, part));
         }
     }
 

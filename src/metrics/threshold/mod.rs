@@ -244,6 +244,16 @@ impl Thresholds {
         events
     }
 
+    /// What is added from now on is of an earlier second, until [`close_late`](Self::close_late).
+    pub(crate) fn set_aside(&mut self) {
+        self.measures.iter_mut().for_each(Measure::set_aside);
+    }
+
+    /// It was of the second that is so many before the last one, which was part of these phases.
+    pub(crate) fn close_late(&mut self, behind: usize, phases: &[&str]) {
+        self.measures.iter_mut().for_each(|measure| measure.close_late(behind, phases));
+    }
+
     /// The first broken threshold that demands the end of the run, once in a run.
     pub(crate) fn abort(&mut self, at: Duration) -> Option<ThresholdStats> {
         if self.trackers.iter().any(|tracker| tracker.aborted) {
