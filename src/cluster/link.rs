@@ -9,12 +9,14 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::connection::State;
+use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
-use async_nats::jetstream::stream::{Config, StorageType};
+use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::stream::{Config, ConsumerError, ConsumerErrorKind, StorageType};
 use async_nats::jetstream::{self};
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, HeaderMap};
 use bytes::Bytes;
@@ -34,6 +36,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// How long to wait before another attempt.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// A stream that the server has not known for so long is gone for good: its run is over.
+const GONE_AFTER: Duration = Duration::from_secs(10);
 
 /// How often the two sides look whether the other is there.
 const PING_EVERY: Duration = Duration::from_secs(2);
@@ -168,21 +173,26 @@ impl Link {
     }
 
     /// Reads the messages of a run's stream whose subject matches, from the beginning and for ever, to whoever takes them.
-    /// Ends when nobody does.
+    /// Ends when nobody does, or when there is no such stream any more.
     pub(super) async fn read(&self, run: &str, filter: String, kept: mpsc::Sender<Kept>) {
         let mut parts: HashMap<(String, u64), Parts> = HashMap::new();
         let mut last = 0;
+        let mut gone = GoneFor::default();
         while !kept.is_closed() {
-            let reading = self.read_on(run, &filter, &mut last, &mut parts, &kept);
             // The server is away, or it has forgotten that somebody reads: from where it was on.
-            if reading.await.is_none() {
+            let is_unknown = match self.read_on(run, &filter, &mut last, &mut parts, &kept).await {
+                Stopped::NobodyTakes => return,
+                Stopped::Unknown => true,
+                Stopped::Away => false,
+            };
+            if gone.look(is_unknown) {
                 return;
             }
             tokio::time::sleep(AGAIN_AFTER).await;
         }
     }
 
-    /// Reads until something goes wrong; `None` when nobody takes the messages any more.
+    /// Reads until something goes wrong.
     async fn read_on(
         &self,
         run: &str,
@@ -190,7 +200,7 @@ impl Link {
         last: &mut u64,
         parts: &mut HashMap<(String, u64), Parts>,
         kept: &mpsc::Sender<Kept>,
-    ) -> Option<()> {
+    ) -> Stopped {
         let config = pull::Config {
             deliver_policy: DeliverPolicy::ByStartSequence { start_sequence: *last + 1 },
             ack_policy: AckPolicy::None,
@@ -198,17 +208,22 @@ impl Link {
             inactive_threshold: Duration::from_secs(60),
             ..pull::Config::default()
         };
-        let Ok(stream) = self.stream.get_stream_no_info(subjects::stream(run)).await else { return Some(()) };
-        let Ok(consumer) = stream.create_consumer(config).await else { return Some(()) };
+        let Ok(stream) = self.stream.get_stream_no_info(subjects::stream(run)).await else {
+            return Stopped::Away;
+        };
+        let consumer = match stream.create_consumer(config).await {
+            Ok(consumer) => consumer,
+            Err(error) => return if is_unknown(&error) { Stopped::Unknown } else { Stopped::Away },
+        };
         let messages = consumer.stream().heartbeat(Duration::from_secs(1)).expires(Duration::from_secs(10));
-        let Ok(mut messages) = messages.messages().await else { return Some(()) };
+        let Ok(mut messages) = messages.messages().await else { return Stopped::Away };
         loop {
             let message = tokio::select! {
                 message = messages.next() => message,
-                () = kept.closed() => return None,
+                () = kept.closed() => return Stopped::NobodyTakes,
             };
-            let Some(Ok(message)) = message else { return Some(()) };
-            let Ok(info) = message.info() else { return Some(()) };
+            let Some(Ok(message)) = message else { return Stopped::Away };
+            let Ok(info) = message.info() else { return Stopped::Away };
             let sequence = info.stream_sequence;
             if sequence <= *last {
                 continue;
@@ -216,7 +231,9 @@ impl Link {
             *last = sequence;
             let subject = message.subject.to_string();
             if let Some(payload) = whole(parts, &subject, message.payload.clone()) {
-                kept.send(Kept { subject, payload }).await.ok()?;
+                if kept.send(Kept { subject, payload, sequence }).await.is_err() {
+                    return Stopped::NobodyTakes;
+                }
             }
         }
     }
@@ -242,12 +259,21 @@ impl Link {
             let message = next.map_err(|_| unread(&"the server does not answer"))?;
             let message = message.ok_or_else(|| unread(&"it ended"))?.map_err(|error| unread(&error))?;
             left -= 1;
+            let sequence = message.info().map_or(0, |info| info.stream_sequence);
             let subject = message.subject.to_string();
             if let Some(payload) = whole(&mut parts, &subject, message.payload.clone()) {
-                all.push(Kept { subject, payload });
+                all.push(Kept { subject, payload, sequence });
             }
         }
         Ok(all)
+    }
+
+    /// The place of the last message in a run's stream.
+    pub(super) async fn last_sequence(&self, run: &str) -> Result<u64, ClusterError> {
+        let stream = self.stream.get_stream(subjects::stream(run)).await;
+        let stream =
+            stream.map_err(|error| ClusterError::Ask(format!("the run's stream cannot be read: {error}")))?;
+        Ok(stream.cached_info().state.last_sequence)
     }
 
     /// A way into the run's stream; `writer` is unique in it.
@@ -257,10 +283,38 @@ impl Link {
             changed: Notify::new(),
             is_writing: AtomicBool::new(false),
             is_closed: AtomicBool::new(false),
+            is_gone: AtomicBool::new(false),
             most,
         });
         tokio::spawn(write_all(self.stream.clone(), writer, shared.clone()));
         Outbox { shared }
+    }
+}
+
+/// Why reading has stopped.
+enum Stopped {
+    NobodyTakes,
+    /// The server does not know the stream.
+    Unknown,
+    Away,
+}
+
+fn is_unknown(error: &ConsumerError) -> bool {
+    matches!(error.kind(), ConsumerErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
+}
+
+/// Since when the server has not known a stream.
+#[derive(Default)]
+struct GoneFor(Option<Instant>);
+
+impl GoneFor {
+    /// Whether that is for good.
+    fn look(&mut self, is_unknown: bool) -> bool {
+        if !is_unknown {
+            self.0 = None;
+            return false;
+        }
+        self.0.get_or_insert_with(Instant::now).elapsed() >= GONE_AFTER
     }
 }
 
@@ -319,6 +373,8 @@ async fn with_credentials(options: &NatsOptions) -> Result<(String, ConnectOptio
 pub(super) struct Kept {
     pub(super) subject: String,
     pub(super) payload: Bytes,
+    /// Its place in the stream; of a message in parts, that of the last one.
+    pub(super) sequence: u64,
 }
 
 /// Parts of a message that have come.
@@ -393,6 +449,8 @@ struct Waiting {
     is_writing: AtomicBool,
     /// Nothing comes any more.
     is_closed: AtomicBool,
+    /// There is no stream to write into any more.
+    is_gone: AtomicBool,
     most: usize,
 }
 
@@ -414,6 +472,9 @@ impl Outbox {
 
     fn add(&self, entry: Entry) -> u64 {
         let mut queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.shared.is_gone.load(Ordering::Acquire) {
+            return 0;
+        }
         queue.push_back(entry);
         let mut gone = 0;
         while queue.len() > self.shared.most
@@ -455,6 +516,14 @@ impl Waiting {
         queue.is_empty() && !self.is_writing.load(Ordering::Acquire)
     }
 
+    /// Nothing can be written any more.
+    fn give_up(&self) {
+        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        queue.clear();
+        self.is_gone.store(true, Ordering::Release);
+        self.is_writing.store(false, Ordering::Release);
+    }
+
     fn next(&self) -> Option<Entry> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let entry = queue.pop_front();
@@ -475,13 +544,18 @@ async fn write_all(stream: jetstream::Context, writer: String, waiting: Arc<Wait
         };
         number += 1;
         for (part, bytes) in parts_of(number, make()).into_iter().enumerate() {
-            write(&stream, &subject, &format!("{writer}-{number}-{part}"), bytes).await;
+            if !write(&stream, &subject, &format!("{writer}-{number}-{part}"), bytes).await {
+                waiting.give_up();
+                return;
+            }
         }
     }
 }
 
-/// Writes until the server says that it has it. What it has already it takes no second time, since it knows the id.
-async fn write(stream: &jetstream::Context, subject: &str, id: &str, payload: Bytes) {
+/// Writes until the server says that it has it. What it has already it takes no second time, since it knows the id. False when
+/// there is no such stream any more.
+async fn write(stream: &jetstream::Context, subject: &str, id: &str, payload: Bytes) -> bool {
+    let mut gone = GoneFor::default();
     loop {
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", id);
@@ -489,8 +563,13 @@ async fn write(stream: &jetstream::Context, subject: &str, id: &str, payload: By
             let sent = stream.publish_with_headers(subject.to_owned(), headers, payload.clone()).await?;
             sent.await
         };
-        if let Ok(Ok(_)) = tokio::time::timeout(ANSWER_WITHIN, write).await {
-            return;
+        let is_unknown = match tokio::time::timeout(ANSWER_WITHIN, write).await {
+            Ok(Ok(_)) => return true,
+            Ok(Err(error)) => error.kind() == PublishErrorKind::StreamNotFound,
+            Err(_) => false,
+        };
+        if gone.look(is_unknown) {
+            return false;
         }
         tokio::time::sleep(AGAIN_AFTER).await;
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Blob;
-use crate::metrics::{GeneratorStats, Phase};
+use crate::metrics::{BlockingStats, GeneratorStats, Phase};
 use crate::run::{Command, Notice};
 use crate::script::{Level, Value};
 
@@ -124,6 +124,9 @@ pub(super) struct Health {
     pub(super) clock_within_us: u64,
     /// Messages to people that were dropped because there were too many.
     pub(super) dropped_messages: u64,
+    /// What kept its threads from their users so far, when that has changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) blocking: Option<BlockingStats>,
     /// This is the answer to [`Order::Last`] of this number.
     pub(super) last: Option<u64>,
 }

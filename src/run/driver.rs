@@ -155,7 +155,7 @@ impl<W: Workers> Driver<W> {
             self.load.lanes.worker_gone(worker, Duration::ZERO);
         }
         let deals = self.fleet.workers().deals();
-        self.dealing.go_on(deals);
+        self.dealing.go_on(&deals);
         if let Some(members) = self.members.take() {
             self.deal(members);
         }
@@ -334,14 +334,16 @@ impl<W: Workers> Driver<W> {
             Notice::Event(event) => self.event(worker, event),
             Notice::Shape { lane, answer } => self.shape_says(lane, answer),
             Notice::Joined => self.joined(worker),
-            Notice::Deal { members } => self.deal(members),
+            // A load that ends is not dealt again: who has left it would not hear of it.
+            Notice::Deal { members } if self.ended_by.is_none() => self.deal(members),
+            Notice::Deal { .. } => {}
             Notice::Gone | Notice::Lost => {
                 self.figures.left(worker);
                 self.load.lanes.worker_gone(worker, self.load.now());
                 self.look_at_iterations();
             }
             Notice::Back => self.load.lanes.worker_back(worker),
-            Notice::Past { second, intervals } => self.past(Duration::from_secs(second), intervals),
+            Notice::Past { second, intervals } => self.past(second, intervals),
             Notice::Note { level, text } => {
                 self.mark(text.clone());
                 self.say(level, text);
@@ -351,7 +353,8 @@ impl<W: Workers> Driver<W> {
             | Notice::Teardown(_)
             | Notice::Summary(_)
             | Notice::Interval { .. }
-            | Notice::Earlier { .. } => {}
+            | Notice::Earlier { .. }
+            | Notice::Answered { .. } => {}
         }
     }
 
@@ -476,8 +479,10 @@ impl<W: Workers> Driver<W> {
         self.load.look_at_pressure();
         tick.at = now;
         self.figures.aggregator.agents(self.fleet.workers().agents());
+        self.figures.aggregator.told_until(self.fleet.workers().told_until());
         let mut snapshot = self.figures.close(tick, last);
         snapshot.blocking = self.watchdog.borrow().stats();
+        self.fleet.workers().blocking(&mut snapshot.blocking);
         if last {
             for (scenario, text) in self.load.pressure.at_the_end(&snapshot, &self.shared.plan) {
                 let text = format!("scenario '{scenario}': {text}");
@@ -494,7 +499,7 @@ impl<W: Workers> Driver<W> {
         self.search_capacity(&mut snapshot, last);
         let rate = snapshot.recent.rate.unwrap_or(0.0);
         self.shared.run.publish(rate, snapshot.phase);
-        self.fleet.workers().publish(snapshot.users, rate, snapshot.phase);
+        self.fleet.workers().publish(now, snapshot.users, rate, snapshot.phase);
         self.figures.publish(snapshot);
         self.act_on_thresholds();
     }

@@ -15,7 +15,7 @@ use super::reload::Reloaded;
 use crate::executor::schedule::Schedule;
 use crate::executor::shape::ShapeLoad;
 use crate::executor::share::Deal;
-use crate::metrics::{AgentStats, Phase};
+use crate::metrics::{AgentStats, BlockingStats, Phase};
 use crate::script::{EventFields, Level, ScriptEvent, SummaryOutput, Value};
 use crate::vu::{Event, HookError, Interval};
 
@@ -73,8 +73,11 @@ pub(crate) enum Notice {
     Interval { number: u64, interval: Box<Interval> },
     /// What was counted in a time before that, which could not be told then.
     Earlier { interval: Box<Interval> },
-    /// What was counted in a whole second of the load that could not be told then, by all who were there.
+    /// What was counted in a whole second of the load that could not be told then: by all who were there, or by some, when the
+    /// second has been closed already.
     Past { second: u64, intervals: Vec<(usize, Interval)> },
+    /// What was asked for with this number has been told so.
+    Answered { number: u64 },
     /// How `teardown` ended.
     Teardown(Result<(), HookError>),
     /// What `summary` wants to be written.
@@ -120,9 +123,9 @@ pub(crate) trait Workers {
         Instant::now()
     }
 
-    /// How often the load has been dealt anew, of a run that is resumed.
-    fn deals(&self) -> u64 {
-        0
+    /// How the load has been dealt anew so far, of a run that is resumed.
+    fn deals(&self) -> Vec<Arc<Deal>> {
+        Vec::new()
     }
 
     /// Schedules that lanes follow already, of a run that is resumed.
@@ -150,8 +153,16 @@ pub(crate) trait Workers {
         Vec::new()
     }
 
-    /// Lets workers elsewhere know how the run goes.
-    fn publish(&mut self, _users: u64, _rate: f64, _phase: Phase) {}
+    /// Adds what kept threads elsewhere from their users.
+    fn blocking(&self, _all: &mut BlockingStats) {}
+
+    /// The last second of the load of which all have told that may still tell: those after it may change when they are closed.
+    fn told_until(&self) -> u64 {
+        u64::MAX
+    }
+
+    /// The figures until then are out. Lets workers elsewhere know how the run goes.
+    fn publish(&mut self, _closed: Duration, _users: u64, _rate: f64, _phase: Phase) {}
 
     /// What is said next, and by whom; never, when all are gone. Can be dropped without losing anything.
     async fn next(&mut self) -> (usize, Notice);
@@ -228,6 +239,7 @@ mod tests {
             Notice::Teardown(Err(HookError::Failed("odd".to_owned()))),
             Notice::Summary(Ok(Vec::new())),
             Notice::Joined,
+            Notice::Answered { number: 4 },
             Notice::Deal { members: vec![0, 2] },
             Notice::Gone,
             Notice::Note { level: Level::Warning, text: "odd".to_owned() },

@@ -108,6 +108,27 @@ fn agents_have_their_share_their_requests_and_their_verdict_in_all_outputs() {
     assert!(!output.stdout.contains("was lost"), "{}", output.shown());
 }
 
+/// What a run of one process says of its threads and of itself, with the name of the agent.
+#[test]
+fn an_agent_that_stood_still_is_in_all_outputs_by_its_name() {
+    let server = Server::start();
+    let started = Distributed::start(&server, "6s");
+    started.agents[1].signal("STOP");
+    // Too short for a loss.
+    std::thread::sleep(Duration::from_millis(2_000));
+    started.agents[1].signal("CONT");
+    let (sandbox, output, json) = started.wait();
+    assert_eq!(output.code, Some(0), "{}", output.shown());
+    let standstills = json["generator"]["standstills"].as_array().unwrap();
+    let its = standstills.iter().find(|span| span["agent"] == "a2").unwrap_or_else(|| panic!("{json:#}"));
+    assert!(its["length_s"].as_f64() > Some(1.5), "{its:#}");
+    let findings = json["findings"].as_array().unwrap();
+    let told = "agent 'a2' did not run for ";
+    assert!(findings.iter().any(|finding| finding["text"].as_str().unwrap().starts_with(told)), "{json:#}");
+    assert!(output.stdout.contains(told), "{}", output.shown());
+    assert!(made_again(&sandbox, &output).contains("did not run for "));
+}
+
 #[test]
 fn an_agent_that_was_killed_is_lost_in_all_outputs_and_says_when() {
     let server = Server::start();

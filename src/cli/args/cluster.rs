@@ -118,11 +118,11 @@ impl ClusterArgs {
         CoordinatorOptions {
             nats: self.nats.options(None),
             listen: self.listen.unwrap_or((Ipv4Addr::LOCALHOST, 0).into()),
-            on_loss: match self.on_agent_loss.unwrap_or(AgentLoss::Redistribute) {
+            on_loss: self.on_agent_loss.map(|wanted| match wanted {
                 AgentLoss::Redistribute => OnAgentLoss::Redistribute,
                 AgentLoss::Continue => OnAgentLoss::Continue,
                 AgentLoss::Abort => OnAgentLoss::Abort,
-            },
+            }),
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::cluster::link::{Kept, Link, Outbox};
 use crate::cluster::protocol::{self, Duty, Health, Order, Pulse, Word, subjects};
 use crate::cluster::seal::Key;
 use crate::cluster::wire::{IntervalEncoder, IntervalMessage};
-use crate::metrics::Generator;
+use crate::metrics::{BlockingStats, Generator};
 use crate::run::{Command, Fleet, Heard, Job, LAST_PATIENCE, Notice, PATIENCE, Threads, Watchdog};
 use crate::script::{Level, Message, Value};
 use crate::share::Share;
@@ -106,6 +106,8 @@ struct Session {
     _store: store_log::Following,
     fleet: Fleet<Threads>,
     watchdog: std::rc::Rc<std::cell::RefCell<Watchdog>>,
+    /// What was told last of what it has seen.
+    blocking: BlockingStats,
     /// Numbers of this agent's threads among all.
     first: usize,
     words: Words,
@@ -188,6 +190,7 @@ impl Session {
             shared,
             fleet: Fleet::new(threads),
             watchdog,
+            blocking: BlockingStats::default(),
             first: duty.first,
             intervals: subjects::intervals(run, duty.agent),
             words,
@@ -257,7 +260,8 @@ impl Session {
                 }
                 order = self.orders.recv() => {
                     let Some(order) = order else {
-                        return Err(ClusterError::Ask("the run's stream cannot be read any more".to_owned()));
+                        let text = "the run has ended while this agent could not be reached";
+                        return Err(ClusterError::Run(text.to_owned()));
                     };
                     if let Some(order) = self.open(&order.payload)
                         && self.order(order).await
@@ -370,7 +374,12 @@ impl Session {
         self.generator.cpu_times(self.cpu.now());
         self.generator.close(at, at.saturating_sub(self.closed_at));
         self.closed_at = at;
+        let blocking = self.watchdog.borrow().stats();
+        // What NATS did not take in ten minutes is dropped: the last one says all again.
+        let is_told = self.last.is_none() && blocking == self.blocking;
+        self.blocking = blocking;
         let health = Health {
+            blocking: (!is_told).then(|| self.blocking.clone()),
             generator: self.generator.stats().clone(),
             clock_us: self.clock.ahead_us(),
             clock_within_us: self.clock.within_us(),

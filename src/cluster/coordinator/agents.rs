@@ -8,7 +8,7 @@ use super::OnAgentLoss;
 use super::roster::Member;
 use crate::cluster::protocol::Health;
 use crate::cluster::wire::IntervalMessage;
-use crate::metrics::{AgentLoss, AgentState, AgentStats};
+use crate::metrics::{AgentLoss, AgentState, AgentStats, BlockingStats};
 use crate::vu::Interval;
 
 /// See the module's description.
@@ -18,6 +18,8 @@ pub(super) struct Agent {
     pub(super) is_done: bool,
     pub(super) lost: Option<Lost>,
     health: Option<Health>,
+    /// What kept its threads from their users.
+    pub(super) blocking: BlockingStats,
     users: u64,
     users_max: u64,
     requests: u64,
@@ -26,7 +28,7 @@ pub(super) struct Agent {
     /// The last second of which it has told.
     pub(super) second: u64,
     state: AgentState,
-    losses: Vec<AgentLoss>,
+    pub(super) losses: Vec<AgentLoss>,
 }
 
 /// An agent that is not heard.
@@ -43,6 +45,7 @@ impl Agent {
             is_done: false,
             lost: None,
             health: None,
+            blocking: BlockingStats::default(),
             users: 0,
             users_max: 0,
             requests: 0,
@@ -55,7 +58,10 @@ impl Agent {
     }
 
     /// It has told of a second.
-    pub(super) fn has_told(&mut self, message: &IntervalMessage, health: Health) {
+    pub(super) fn has_told(&mut self, message: &IntervalMessage, mut health: Health) {
+        if let Some(blocking) = health.blocking.take() {
+            self.blocking = blocking;
+        }
         let sum = |figure: fn(&Interval) -> u64| -> u64 {
             message.threads.iter().map(|(_, interval)| figure(interval)).sum()
         };
@@ -79,6 +85,17 @@ impl Agent {
             self.losses.remove(0);
         }
         self.losses.push(AgentLoss { at, reason, until: None });
+    }
+
+    /// It was lost at these times, in a run whose load began at `start`; whether it still is.
+    pub(super) fn was_lost(&mut self, losses: &[AgentLoss], start: Instant) -> bool {
+        self.losses = losses.to_vec();
+        let last = losses.last().filter(|loss| loss.until.is_none());
+        self.lost = last.map(|loss| Lost { at: start + loss.at, silent_for: Duration::ZERO });
+        if self.lost.is_some() {
+            self.state = AgentState::Lost;
+        }
+        self.lost.is_some()
     }
 
     pub(super) fn is_back(&mut self, at: Duration) {

@@ -41,11 +41,9 @@ impl Cluster {
         let is_last = health.last.is_some() && health.last == self.last;
         self.agents[agent].has_told(&message, health);
         let workers = self.workers_of(agent);
-        for (thread, interval) in message.threads {
-            if thread < workers.len() {
-                self.interval(workers.start + thread, message.second, interval);
-            }
-        }
+        let known = message.threads.into_iter().filter(|(thread, _)| *thread < workers.len());
+        let intervals = known.map(|(thread, interval)| (workers.start + thread, interval)).collect();
+        self.intervals(message.second, is_last, intervals);
         self.look_caught_up();
         if is_last {
             self.give_last(agent);
@@ -73,6 +71,8 @@ impl Cluster {
             Word::Ready => {
                 self.agents[agent].is_ready = true;
                 if agent >= self.founders {
+                    // It tells of nothing before that.
+                    self.agents[agent].second = self.run_state.elapsed().as_secs();
                     for worker in self.workers_of(agent) {
                         self.workers[worker].is_gone = false;
                         self.ready.push_back((worker, Notice::Back));
@@ -86,7 +86,12 @@ impl Cluster {
             }
             Word::Failed(reason) => {
                 self.agents[agent].is_done = true;
-                self.is_gone(agent, "has left the run", reason, || Notice::Gone);
+                if self.agents[agent].lost.is_some() {
+                    // Its loss is known, and its share dealt.
+                    self.give_up(agent);
+                } else {
+                    self.is_gone(agent, "has left the run", reason, || Notice::Gone);
+                }
             }
             Word::Notice { worker, notice } => {
                 if self.workers_of(agent).contains(&worker) {
@@ -108,6 +113,9 @@ impl Cluster {
         self.agents[agent].lost = Some(Lost { at: Instant::now(), silent_for });
         let reason = format!("nothing was heard of it for {:.1} s", silent_for.as_secs_f64());
         self.is_gone(agent, "is lost", reason, || Notice::Lost);
+        if self.last.is_some() {
+            self.give_up(agent);
+        }
     }
 
     /// The driver waits for the threads of an agent no more, which is said with `notice`, and its share is dealt with as it was
@@ -124,12 +132,18 @@ impl Cluster {
         self.note(Level::Warning, text);
         let at = self.run_state.elapsed();
         self.agents[agent].is_gone(at, reason);
+        self.keep_losses();
         for worker in self.workers_of(agent) {
             self.workers[worker].is_gone = true;
         }
         self.share_again();
-        for worker in self.workers_of(agent) {
-            self.ready.push_back((worker, notice()));
+        if self.is_resumed && matches!(notice(), Notice::Lost) {
+            // What it has told before is told first.
+            self.lost_before.push((at.as_secs(), agent, true));
+        } else {
+            for worker in self.workers_of(agent) {
+                self.ready.push_back((worker, notice()));
+            }
         }
         // Its users wait at no barrier any more.
         let change = encoded(u64::MAX, 0, &Store::lost(agent as u64));
@@ -146,16 +160,21 @@ impl Cluster {
     fn back(&mut self, agent: usize) {
         let Some(lost) = self.agents[agent].lost.take() else { return };
         let text = format!(
-            "agent '{}' is heard again after {:.1} s: what it counted meanwhile counts from now on",
+            "agent '{}' is heard again after {:.1} s: what it counted meanwhile is taken over",
             self.name(agent),
             (lost.at.elapsed() + lost.silent_for).as_secs_f64()
         );
         self.note(Level::Info, text);
         let at = self.run_state.elapsed();
         self.agents[agent].is_back(at);
+        self.keep_losses();
         for worker in self.workers_of(agent) {
             self.workers[worker].is_gone = false;
-            self.ready.push_back((worker, Notice::Back));
+        }
+        if self.is_resumed {
+            self.lost_before.push((at.as_secs(), agent, false));
+        } else {
+            self.workers_of(agent).for_each(|worker| self.ready.push_back((worker, Notice::Back)));
         }
         self.share_again();
     }

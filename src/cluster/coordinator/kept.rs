@@ -3,6 +3,7 @@
 //! A folder beside the results of the run, which only this user can read: it holds the run's key and its files. Invariant: what is
 //! read back is whole, or an error.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -11,10 +12,12 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::OnAgentLoss;
 use super::roster::Member;
 use crate::cluster::ClusterError;
 use crate::cluster::protocol::{self, PROTOCOL};
 use crate::data::Hash;
+use crate::metrics::AgentLoss;
 use crate::run::Job;
 use crate::system::create_private;
 
@@ -45,6 +48,12 @@ pub(super) struct Kept {
     /// How many agents the load began with.
     pub(super) founders: usize,
     pub(super) job: Job,
+    /// What becomes of the share of an agent that is lost.
+    #[serde(default)]
+    pub(super) on_loss: OnAgentLoss,
+    /// By number, when agents were lost.
+    #[serde(default)]
+    pub(super) losses: BTreeMap<usize, Vec<AgentLoss>>,
 }
 
 impl Kept {
@@ -55,6 +64,7 @@ impl Kept {
         server: Option<KeptServer>,
         members: Vec<Member>,
         job: Job,
+        on_loss: OnAgentLoss,
     ) -> Kept {
         let founders = members.len();
         Kept {
@@ -66,7 +76,15 @@ impl Kept {
             members,
             founders,
             job,
+            on_loss,
+            losses: BTreeMap::new(),
         }
+    }
+
+    /// The agents that are lost.
+    pub(super) fn lost(&self) -> impl Iterator<Item = usize> {
+        let is_lost = |losses: &[AgentLoss]| losses.last().is_some_and(|loss| loss.until.is_none());
+        self.losses.iter().filter(move |(_, losses)| is_lost(losses)).map(|(&agent, _)| agent)
     }
 
     /// Writes it down for the run with these results.

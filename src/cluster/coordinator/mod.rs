@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
 
 use self::kept::{Kept, KeptServer, Place};
@@ -39,7 +40,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const ACCEPT_WITHIN: Duration = Duration::from_secs(10);
 
 /// What becomes of the share of an agent that is lost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OnAgentLoss {
     /// The others take it over.
     #[default]
@@ -57,8 +58,9 @@ pub struct CoordinatorOptions {
     pub nats: Option<NatsOptions>,
     /// Where a server that is started listens.
     pub listen: SocketAddr,
-    /// What becomes of the share of an agent that is lost.
-    pub on_loss: OnAgentLoss,
+    /// What becomes of the share of an agent that is lost; by default [`OnAgentLoss::Redistribute`], and what it was in a run that
+    /// is resumed.
+    pub on_loss: Option<OnAgentLoss>,
 }
 
 /// What a coordinator waits for.
@@ -223,14 +225,18 @@ impl Coordinator {
             let (process, folder) = server.whereabouts();
             KeptServer { process, folder, address: server.address() }
         });
-        let kept = Kept::new(&run, key.bytes(), &self.url, server, members.clone(), job.clone());
+        let on_loss = self.options.on_loss.unwrap_or_default();
+        let kept = Kept::new(&run, key.bytes(), &self.url, server, members.clone(), job.clone(), on_loss);
         let contents = job.clone();
         let files = SentFiles::new(&job, move |hash| contents.read(hash).ok());
-        let (mut parts, job) = self.parts(&run, key.clone(), files, members.clone());
+        let (service, heard) =
+            Service::begin(&self.link, &run, key.clone(), Arc::new(files), members.clone());
+        let job_file = service.job();
+        let mut parts = self.parts(&run, key.clone(), service, heard, on_loss);
         parts.kept = Some(kept);
         let all: usize = members.iter().map(|member| member.threads).sum();
         for member in &members {
-            self.runtime.block_on(engage(&self.link, &run, &key, job, member, all, false))?;
+            self.runtime.block_on(engage(&self.link, &run, &key, job_file, member, all, false))?;
         }
         let mut cluster = Cluster::new(parts, members, plan);
         cluster.wait_until_ready(|| waiting(&Waiting::default()))?;
@@ -243,27 +249,33 @@ impl Coordinator {
     /// When NATS has nothing of it any more.
     pub fn resume(&self, left: &Left, plan: Plan) -> Result<Cluster, ClusterError> {
         let Left { kept, place } = left;
-        let (kept, place) = (kept.clone(), place.clone());
+        let (mut kept, place) = (kept.clone(), place.clone());
+        kept.on_loss = self.options.on_loss.unwrap_or(kept.on_loss);
         let key = Arc::new(Key::from_bytes(kept.key)?);
         let orders = self.runtime.block_on(self.link.read_all(&kept.run, &subjects::orders(&kept.run)))?;
         let ordered = Ordered::read(&orders, &key);
         let from = place.clone();
         let files = SentFiles::new(&kept.job, move |hash| from.file(hash));
-        let (parts, _) = self.parts(&kept.run, key, files, kept.members.clone());
+        let known = self.runtime.block_on(self.link.last_sequence(&kept.run))?;
+        let members = kept.members.clone();
+        let (service, heard) = Service::begin(&self.link, &kept.run, key.clone(), Arc::new(files), members);
+        let lost = kept.lost().filter(|_| ordered.start().is_some());
+        let service = service.resumed(known, lost);
+        let parts = self.parts(&kept.run, key, service, heard, kept.on_loss);
         let cluster = Cluster::new(parts, kept.members.clone(), plan);
         Ok(cluster.resume(ordered, kept, place))
     }
 
-    /// What the workers of a run stand on, and the job as agents fetch it.
+    /// What the workers of a run stand on.
     fn parts(
         &self,
         run: &str,
         key: Arc<Key>,
-        files: SentFiles,
-        members: Vec<Member>,
-    ) -> (workers::Parts, Blob) {
-        let job = files.blob();
-        let (service, heard) = Service::begin(&self.link, run, key.clone(), Arc::new(files), members);
+        service: Service,
+        heard: tokio::sync::mpsc::UnboundedReceiver<service::Heard>,
+        on_loss: OnAgentLoss,
+    ) -> workers::Parts {
+        let job = service.job();
         let service = self.runtime.spawn(service.serve(self.roster.clone()));
         let outbox = {
             let _inside = self.runtime.enter();
@@ -271,7 +283,7 @@ impl Coordinator {
             let life = uuid::Uuid::from_u128(rand::random()).simple();
             self.link.outbox(format!("coordinator-{life}"), usize::MAX)
         };
-        let parts = workers::Parts {
+        workers::Parts {
             link: self.link.clone(),
             run: run.to_owned(),
             key,
@@ -279,11 +291,10 @@ impl Coordinator {
             heard,
             service,
             runtime: self.runtime.handle().clone(),
-            on_loss: self.options.on_loss,
+            on_loss,
             job,
             kept: None,
-        };
-        (parts, job)
+        }
     }
 
     fn wait_for(

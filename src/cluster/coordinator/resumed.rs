@@ -11,6 +11,7 @@ use crate::cluster::link::Kept;
 use crate::cluster::protocol::Order;
 use crate::cluster::seal::Key;
 use crate::executor::schedule::Schedule;
+use crate::executor::share::Deal;
 use crate::run::Command;
 
 /// See the module's description.
@@ -23,7 +24,7 @@ pub(super) struct Ordered {
     schedules: BTreeMap<usize, Arc<Schedule>>,
     /// Events of the run that listeners were called for, as text.
     announced: BTreeSet<String>,
-    deals: u64,
+    deals: Vec<Arc<Deal>>,
 }
 
 impl Ordered {
@@ -52,7 +53,7 @@ impl Ordered {
             Command::Follow { lane, schedule } => {
                 self.schedules.insert(lane, schedule);
             }
-            Command::Share(deal) => self.deals = deal.number,
+            Command::Share(deal) => self.deals.push(deal),
             Command::Announce(..) => {
                 self.announced.insert(text(&command));
             }
@@ -82,9 +83,9 @@ impl Ordered {
         self.schedules.iter().map(|(&lane, schedule)| (lane, schedule.clone())).collect()
     }
 
-    /// How often the load was dealt anew.
-    pub(super) fn deals(&self) -> u64 {
-        self.deals
+    /// How the load was dealt anew, each time.
+    pub(super) fn deals(&self) -> &[Arc<Deal>] {
+        &self.deals
     }
 }
 

@@ -99,6 +99,8 @@ pub(super) struct Service {
     members: Vec<Watched>,
     /// How many agents the run was started with.
     wanted: usize,
+    /// What was said up to this message of the stream was said to a coordinator before: no sign of life.
+    known: u64,
     say: mpsc::UnboundedSender<Heard>,
 }
 
@@ -137,6 +139,7 @@ impl Service {
     ) -> (Service, mpsc::UnboundedReceiver<Heard>) {
         let (say, heard) = mpsc::unbounded_channel();
         let service = Service {
+            known: 0,
             link: link.clone(),
             run: run.to_owned(),
             key,
@@ -146,6 +149,22 @@ impl Service {
             say,
         };
         (service, heard)
+    }
+
+    /// The job of the run, as agents fetch it.
+    pub(super) fn job(&self) -> Blob {
+        self.files.blob()
+    }
+
+    /// It goes on with a run of whose stream a coordinator before has heard so many messages, and in which these agents are lost.
+    pub(super) fn resumed(mut self, known: u64, lost: impl Iterator<Item = usize>) -> Service {
+        self.known = known;
+        for agent in lost {
+            if let Some(watched) = self.members.get_mut(agent) {
+                watched.is_lost = true;
+            }
+        }
+        self
     }
 
     /// Serves until nobody listens.
@@ -191,7 +210,9 @@ impl Service {
         let Some(agent) = agent.parse().ok().filter(|&agent: &usize| agent < self.members.len()) else {
             return;
         };
-        self.is_there(agent);
+        if message.sequence > self.known {
+            self.is_there(agent);
+        }
         let said = if rest.ends_with(".words") {
             self.word(agent, &message.payload)
         } else {

@@ -1,7 +1,7 @@
 //! The worker threads of all agents, as the driver knows workers.
 //!
-//! Invariants: an interval is passed on once, under the number that it was asked for with, those before it in their order; a lost
-//! agent delays the end of a run by no more than the time for which it may be cut off. What agents say is taken over by `hearing`.
+//! Invariants: an interval is passed on once, under the number that it was asked for with, those before it in their order; an agent
+//! that is lost delays the end of a run no longer than until that is noticed. What agents say is taken over by `hearing`.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -25,9 +25,10 @@ use crate::cluster::protocol::{self, Order, Pulse, Word, subjects};
 use crate::cluster::seal::Key;
 use crate::data::Blob;
 use crate::executor::schedule::Schedule;
-use crate::metrics::{AgentStats, Phase};
+use crate::executor::share::Deal;
+use crate::metrics::{AgentLoss, AgentStats, BlockingStats, Phase};
 use crate::run::{Command, Notice, Prepared, Workers};
-use crate::script::{Level, Message, MessageSink, RunState};
+use crate::script::{Level, MessageSink, RunState};
 use crate::vu::Interval;
 use crate::{RunError, RunHandle};
 
@@ -37,8 +38,8 @@ const READY_WITHIN: Duration = Duration::from_secs(60);
 /// The load begins so long after the order: all agents have read it by then.
 const LEAD: Duration = Duration::from_millis(500);
 
-/// An agent may be cut off for so long without losing anything.
-const CUT_OFF_FOR: Duration = Duration::from_secs(30);
+/// How long the last intervals are waited for: NATS may be away, and nobody is lost then.
+const LAST_PATIENCE: Duration = Duration::from_secs(35);
 
 /// How long agents may take to send what they kept while NATS was away.
 pub(super) const CATCH_UP_WITHIN: Duration = Duration::from_secs(5);
@@ -92,12 +93,16 @@ pub struct Cluster {
     pub(super) ready: VecDeque<(usize, Notice)>,
     /// The last interval was asked for with this number.
     pub(super) last: Option<u64>,
-    /// Lost agents are awaited until then.
-    last_until: Option<Instant>,
     /// Set while what agents count cannot be heard second by second.
     pub(super) away: Option<Away>,
+    /// Seconds until then have been closed: what comes of them changes them.
+    closed: Duration,
     /// What the coordinator before has ordered, of a run that is resumed.
     ordered: Ordered,
+    /// A coordinator before has begun the run, and what it has heard is not yet told.
+    pub(super) is_resumed: bool,
+    /// Until then, by second, the agents that were lost in it (true), and those that were back.
+    pub(super) lost_before: Vec<(u64, usize, bool)>,
     /// What is on disk about it.
     pub(super) kept: Option<(Kept, Place)>,
     /// How the run goes: said to agents once a second, until this is dropped.
@@ -116,8 +121,8 @@ pub(super) struct Away {
 #[derive(Default)]
 pub(super) struct Slot {
     agent: usize,
-    /// The number that an interval is to be given under, when one is asked for.
-    asked: Option<u64>,
+    /// When an interval is asked for: the number that it is to be given under, and the second of the load.
+    asked: Option<(u64, u64)>,
     /// Intervals that came before they were asked for.
     early: VecDeque<Interval>,
     /// Place of its next delta.
@@ -158,9 +163,11 @@ impl Cluster {
             parts,
             ready: VecDeque::new(),
             last: None,
-            last_until: None,
             away: None,
+            closed: Duration::ZERO,
             ordered: Ordered::default(),
+            is_resumed: false,
+            lost_before: Vec::new(),
             kept: None,
         }
     }
@@ -175,13 +182,44 @@ impl Cluster {
             self.workers_of(agent).for_each(|worker| self.ready.push_back((worker, Notice::Joined)));
         }
         self.visible = self.agents[..self.founders].iter().map(|agent| agent.member.threads).sum();
+        if let Some(start) = ordered.start() {
+            for (&agent, losses) in &kept.losses {
+                self.was_lost(agent, losses, start);
+            }
+        }
         self.note(
             Level::Info,
             "the coordinator was started again, and has taken over what agents have sent".to_owned(),
         );
         self.ordered = ordered;
+        self.is_resumed = self.away.is_some();
         self.kept = Some((kept, place));
         self
+    }
+
+    /// An agent of a run that is resumed has been lost at these times.
+    fn was_lost(&mut self, agent: usize, losses: &[AgentLoss], start: Instant) {
+        let Some(of) = self.agents.get_mut(agent) else { return };
+        let lost = of.was_lost(losses, start);
+        for loss in losses {
+            self.lost_before.push((loss.at.as_secs(), agent, true));
+            self.lost_before.extend(loss.until.map(|until| (until.as_secs(), agent, false)));
+        }
+        for worker in self.workers_of(agent) {
+            self.workers[worker].is_gone = lost;
+        }
+    }
+
+    /// The driver is to know who was lost, and back again, before this second began.
+    fn tell_lost_before(&mut self, until: u64) {
+        // Stable: who was back in the second in which it was lost is back.
+        self.lost_before.sort_by_key(|(second, ..)| *second);
+        let later = self.lost_before.partition_point(|(second, ..)| *second < until);
+        for (_, agent, is_lost) in self.lost_before.drain(..later).collect::<Vec<_>>() {
+            for worker in self.workers_of(agent) {
+                self.ready.push_back((worker, if is_lost { Notice::Lost } else { Notice::Back }));
+            }
+        }
     }
 
     /// Keeps on disk what is needed to resume the run, in the folder of its results.
@@ -189,11 +227,30 @@ impl Cluster {
     /// # Errors
     /// When it cannot be written.
     pub fn keep(&mut self, results: &Path) -> Result<(), ClusterError> {
-        if let Some(kept) = self.parts.kept.take() {
+        if let Some(mut kept) = self.parts.kept.take() {
+            kept.losses = self.losses();
             let place = kept.write(results)?;
             self.kept = Some((kept, place));
         }
         Ok(())
+    }
+
+    fn losses(&self) -> BTreeMap<usize, Vec<AgentLoss>> {
+        let agents = self.agents.iter().enumerate();
+        agents
+            .map(|(agent, of)| (agent, of.losses.clone()))
+            .filter(|(_, losses)| !losses.is_empty())
+            .collect()
+    }
+
+    /// Writes down who is lost.
+    pub(super) fn keep_losses(&mut self) {
+        let losses = self.losses();
+        if let Some((kept, place)) = &mut self.kept {
+            kept.losses = losses;
+            // The run goes on also when it could not be resumed with this.
+            let _ = place.write(kept);
+        }
     }
 
     /// Waits until all agents have loaded the script.
@@ -245,26 +302,46 @@ impl Cluster {
         &self.agents[agent].member.hello.name
     }
 
-    /// An interval has come: it is given when it is asked for, earlier ones before it.
-    pub(super) fn interval(&mut self, worker: usize, second: u64, mut interval: Interval) {
-        let slot = &mut self.workers[worker];
-        // An interval that was never sent leaves no gap that others would wait for.
-        interval.delta.renumber(slot.next);
-        slot.next += 1;
-        if let Some(away) = self.away.as_mut().filter(|_| self.last.is_none()) {
-            away.seconds.entry(second).or_default().push((worker, interval));
-            return;
+    /// What the threads of an agent have counted in a second has come, or since the last second when that is `last`. It is given
+    /// when it is asked for, earlier ones before it; of a second that has been closed, at once.
+    pub(super) fn intervals(&mut self, second: u64, is_last: bool, intervals: Vec<(usize, Interval)>) {
+        let is_late = !is_last && Duration::from_secs(second) <= self.closed;
+        let mut late = Vec::new();
+        for (worker, mut interval) in intervals {
+            let slot = &mut self.workers[worker];
+            // An interval that was never sent leaves no gap that others would wait for.
+            interval.delta.renumber(slot.next);
+            slot.next += 1;
+            if let Some(away) = self.away.as_mut().filter(|_| self.last.is_none()) {
+                away.seconds.entry(second).or_default().push((worker, interval));
+            } else if is_late {
+                late.push((worker, interval));
+            } else {
+                slot.early.push_back(interval);
+                if self.last.is_none() {
+                    self.give(worker);
+                }
+            }
         }
-        slot.early.push_back(interval);
-        if self.last.is_none() {
-            self.give(worker);
+        if !late.is_empty() {
+            let workers: Vec<usize> = late.iter().map(|(worker, _)| *worker).collect();
+            self.ready.push_back((0, Notice::Past { second, intervals: late }));
+            workers.into_iter().for_each(|worker| self.has_answered(worker, second));
+        }
+    }
+
+    /// What was asked for has been given in another way, if it was of a second up to this one.
+    fn has_answered(&mut self, worker: usize, second: u64) {
+        let asked = &mut self.workers[worker].asked;
+        if let Some((number, _)) = asked.take_if(|(_, of)| *of <= second && self.last.is_none()) {
+            self.ready.push_back((worker, Notice::Answered { number }));
         }
     }
 
     /// Gives what a worker has counted, if that is asked for.
     fn give(&mut self, worker: usize) {
         let slot = &mut self.workers[worker];
-        let Some(number) = slot.asked.filter(|_| !slot.early.is_empty()) else { return };
+        let Some((number, _)) = slot.asked.filter(|_| !slot.early.is_empty()) else { return };
         slot.asked = None;
         while let Some(interval) = slot.early.pop_front() {
             let interval = Box::new(interval);
@@ -301,7 +378,20 @@ impl Cluster {
         }
         let Some(away) = self.away.take() else { return };
         for (second, intervals) in away.seconds {
+            self.tell_lost_before(second);
+            let workers: Vec<usize> = intervals.iter().map(|(worker, _)| *worker).collect();
             self.ready.push_back((0, Notice::Past { second, intervals }));
+            workers.into_iter().for_each(|worker| self.has_answered(worker, second));
+        }
+        if std::mem::take(&mut self.is_resumed) {
+            self.tell_lost_before(u64::MAX);
+            // It may have been killed before it could deal the share of one that was lost.
+            let all = (0..self.workers.len()).collect::<Vec<_>>();
+            let dealt = self.ordered.deals().last().map_or(&all[..], |deal| &deal.members);
+            let gone = |&worker: &usize| self.workers[worker].is_gone;
+            if dealt.iter().any(gone) {
+                self.share_again();
+            }
         }
     }
 
@@ -313,16 +403,11 @@ impl Cluster {
         }
     }
 
-    /// Gives up on lost agents whose time is over.
-    fn give_up_lost(&mut self) {
-        self.last_until = None;
-        for agent in 0..self.agents.len() {
-            if self.agents[agent].lost.is_some() {
-                for worker in self.workers_of(agent) {
-                    self.give(worker);
-                    self.ready.push_back((worker, Notice::Gone));
-                }
-            }
+    /// Nobody waits for the last interval of an agent that is lost.
+    pub(super) fn give_up(&mut self, agent: usize) {
+        for worker in self.workers_of(agent) {
+            self.give(worker);
+            self.ready.push_back((worker, Notice::Gone));
         }
     }
 }
@@ -353,25 +438,20 @@ impl Workers for Cluster {
         }
         match command {
             Command::Flush { number, is_last: false } => {
-                self.workers[worker].asked = Some(number);
+                self.workers[worker].asked = Some((number, self.run_state.elapsed().as_secs()));
                 self.give(worker);
             }
             Command::Flush { number, is_last: true } => {
-                self.workers[worker].asked = Some(number);
+                self.workers[worker].asked = Some((number, u64::MAX));
                 if self.last != Some(number) {
                     self.last = Some(number);
                     self.look_caught_up();
                     self.order(&Order::Last { number });
-                    let lost = self.agents.iter().filter_map(|agent| agent.lost.as_ref());
-                    let until = lost.map(|lost| lost.at - lost.silent_for + CUT_OFF_FOR).max();
-                    if let Some(until) = until.filter(|&until| until > Instant::now()) {
-                        let seconds = until.saturating_duration_since(Instant::now()).as_secs_f64().ceil();
-                        let text = format!(
-                            "the load is over; waiting for up to {seconds:.0} s for agents that may only be cut off"
-                        );
-                        (self.messages)(Message { level: Level::Info, text, from: None });
+                    for agent in 0..self.agents.len() {
+                        if self.agents[agent].lost.is_some() {
+                            self.give_up(agent);
+                        }
                     }
-                    self.last_until = Some(until.unwrap_or_else(Instant::now));
                 }
             }
             command => self.order(&Order::Tell { to: Some(worker), command: Box::new(command) }),
@@ -403,16 +483,9 @@ impl Workers for Cluster {
                 }
                 return notice;
             }
-            let until = self.last_until;
             let catch_up_by = self.catch_up_by();
             let caught_up = async {
                 match catch_up_by {
-                    Some(until) => tokio::time::sleep_until(until).await,
-                    None => std::future::pending().await,
-                }
-            };
-            let over = async {
-                match until {
                     Some(until) => tokio::time::sleep_until(until).await,
                     None => std::future::pending().await,
                 }
@@ -422,7 +495,6 @@ impl Workers for Cluster {
                     Some(heard) => self.hear(heard),
                     None => std::future::pending().await,
                 },
-                () = over => self.give_up_lost(),
                 () = caught_up => self.look_caught_up(),
             }
         }
@@ -432,8 +504,8 @@ impl Workers for Cluster {
         self.ordered.start().unwrap_or_else(|| Instant::now() + LEAD)
     }
 
-    fn deals(&self) -> u64 {
-        self.ordered.deals()
+    fn deals(&self) -> Vec<Arc<Deal>> {
+        self.ordered.deals().to_vec()
     }
 
     fn schedules(&self) -> Vec<(usize, Arc<Schedule>)> {
@@ -445,7 +517,7 @@ impl Workers for Cluster {
     }
 
     fn last_patience(&self) -> Duration {
-        CUT_OFF_FOR + Duration::from_secs(5)
+        LAST_PATIENCE
     }
 
     fn tells_silence(&self) -> bool {
@@ -458,7 +530,18 @@ impl Workers for Cluster {
         self.agents.iter().map(|agent| agent.stats(in_use(agent), of_all)).collect()
     }
 
-    fn publish(&mut self, users: u64, rate: f64, phase: Phase) {
+    fn told_until(&self) -> u64 {
+        let may_tell = self.agents.iter().filter(|agent| agent.is_ready && !agent.is_done);
+        may_tell.map(|agent| agent.second).min().unwrap_or(u64::MAX)
+    }
+
+    fn blocking(&self, all: &mut BlockingStats) {
+        let have_any = self.agents.iter().filter(|agent| agent.blocking != BlockingStats::default());
+        have_any.for_each(|agent| all.add_agent(&agent.member.hello.name.as_str().into(), &agent.blocking));
+    }
+
+    fn publish(&mut self, closed: Duration, users: u64, rate: f64, phase: Phase) {
+        self.closed = closed;
         self.pulse.send_replace(Pulse { users, rate, phase });
     }
 

@@ -76,9 +76,32 @@ impl Dealing {
         Share { first, here: end - first, all: self.all }
     }
 
-    /// There have been so many deals.
-    pub(super) fn go_on(&mut self, deals: u64) {
-        self.deals = deals;
+    /// The load has been dealt so already, in this order.
+    pub(super) fn go_on(&mut self, deals: &[Arc<Deal>]) {
+        for deal in deals {
+            let (lost, shares) = self.hand_over(&deal.members);
+            if let Some(run) = &mut self.run {
+                run.repeat(deal.number, &lost, deal.more, &shares);
+            }
+            for (lane, dealt) in self.lanes.iter_mut().zip(&deal.lanes) {
+                if let Some(lane) = lane {
+                    lane.repeat(deal.number, &lost, dealt.more, &shares);
+                }
+            }
+            self.deals = deal.number;
+        }
+    }
+
+    /// From now on these workers take part. Gives the processes that do no more, and the share of each process.
+    fn hand_over(&mut self, members: &[usize]) -> (Vec<usize>, Vec<Share>) {
+        let goes_on = |group: usize| members.iter().any(|&member| self.groups[member] == group);
+        let before: BTreeSet<usize> = self.members.iter().map(|&worker| self.groups[worker]).collect();
+        let lost = before.into_iter().filter(|&group| !goes_on(group)).collect();
+        let founders = &members[..members.partition_point(|&worker| worker < self.all)];
+        let groups = self.groups.last().map_or(0, |last| last + 1);
+        let shares = (0..groups).map(|group| self.share(group).among(founders)).collect();
+        self.members = members.to_vec();
+        (lost, shares)
     }
 
     /// A worker has joined.
@@ -120,13 +143,7 @@ impl Dealing {
         taken: impl Fn(usize, usize) -> u64,
     ) -> Deal {
         self.deals += 1;
-        let goes_on = |group: usize| members.iter().any(|&member| self.groups[member] == group);
-        let before = std::mem::take(&mut self.members);
-        let before: BTreeSet<usize> = before.into_iter().map(|worker| self.groups[worker]).collect();
-        let lost: Vec<usize> = before.into_iter().filter(|&group| !goes_on(group)).collect();
-        let founders = &members[..members.partition_point(|&worker| worker < self.all)];
-        let groups = self.groups.last().map_or(0, |last| last + 1);
-        let shares: Vec<Share> = (0..groups).map(|group| self.share(group).among(founders)).collect();
+        let (lost, shares) = self.hand_over(&members);
         let groups = &self.groups;
         let workers = |group: usize| (0..groups.len()).filter(move |&worker| groups[worker] == group);
         let claimed = |group| workers(group).map(|worker| self.claimed[worker]).sum();
@@ -143,7 +160,6 @@ impl Dealing {
             LaneDeal { first: first(lane), more }
         });
         let lanes = lanes.collect();
-        self.members = members;
         Deal { number, members: Arc::from(self.members.as_slice()), lanes, more }
     }
 }
@@ -162,11 +178,26 @@ impl Allowance {
             more += self.of[group] - taken;
             self.of[group] = taken;
         }
+        self.give(number, more, shares);
+        more
+    }
+
+    /// So many were dealt, which the lost ones had left.
+    fn repeat(&mut self, number: u64, lost: &[usize], more: u64, shares: &[Share]) {
+        let mut left = more;
+        for &group in lost {
+            let its = left.min(self.of[group]);
+            self.of[group] -= its;
+            left -= its;
+        }
+        self.give(number, more, shares);
+    }
+
+    fn give(&mut self, number: u64, more: u64, shares: &[Share]) {
         for (group, share) in shares.iter().enumerate().filter(|(_, share)| share.of(more) > 0) {
             self.of[group] += share.of(more);
             self.since[group] = number;
         }
-        more
     }
 }
 
@@ -214,6 +245,21 @@ mod tests {
         dealing.claimed(2, 250);
         assert_eq!(dealing.deal(vec![0, 1], |_| 0, |_, _| 9).more, 3);
         assert_eq!(dealing.run.as_ref().unwrap().of, [510, 250, 240]);
+    }
+
+    #[test]
+    fn who_goes_on_with_a_run_deals_nothing_a_second_time() {
+        let mut dealing_before = dealing(Some(1_000), Some(100));
+        dealing_before.claimed(3, 240);
+        let taken = |_: usize, worker: usize| if worker == 3 { 20 } else { 9 };
+        let deal = Arc::new(dealing_before.deal(vec![0, 1, 2], |_| 77, taken));
+        let mut dealing = dealing(Some(1_000), Some(100));
+        dealing.go_on(std::slice::from_ref(&deal));
+        assert_eq!(dealing.run.as_ref().unwrap().of, dealing_before.run.as_ref().unwrap().of);
+        assert_eq!(dealing.lanes[0].as_ref().unwrap().of, [54, 26, 20]);
+        dealing.claimed(3, 240);
+        let again = dealing.deal(vec![0, 1, 2], |_| 80, taken);
+        assert_eq!((again.number, again.more, again.lanes[0].more), (2, 0, 0));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The figures of a run on their way: from the workers' intervals to snapshots, and to those who write samples down.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -25,6 +26,8 @@ pub(super) struct Figures {
     dropped_told: u64,
     /// By worker, what it said last of the moment.
     moments: Vec<Moment>,
+    /// The same at the end of each second that may still be told of.
+    then: VecDeque<Vec<Moment>>,
     /// Who uses the CPU.
     cpu: CpuMeter,
 }
@@ -56,7 +59,8 @@ impl Figures {
         let (snapshots, receiver) = watch::channel(Arc::new(nothing));
         let moments = vec![Moment::default(); workers];
         let cpu = CpuMeter::new();
-        (Figures { aggregator, snapshots, resources, samples, dropped_told: 0, moments, cpu }, receiver)
+        let then = VecDeque::new();
+        (Figures { aggregator, snapshots, resources, samples, dropped_told: 0, moments, then, cpu }, receiver)
     }
 
     /// A worker has joined.
@@ -101,6 +105,27 @@ impl Figures {
         }
     }
 
+    /// Takes over what workers counted in a second that has been closed, into that second if it is kept.
+    pub(super) fn take_late(&mut self, second: u64, intervals: Vec<(usize, Interval)>, now: Duration) {
+        let place = self.aggregator.kept_place(second);
+        let Some((place, then)) = place.and_then(|place| Some((place, self.then.get_mut(place)?))) else {
+            return self.take(intervals, now);
+        };
+        let (mut users, mut in_flight, mut deltas) = (0, 0, Vec::new());
+        for (worker, interval) in intervals {
+            // It may have been counted with what it had before.
+            if let Some(then) = then.get_mut(worker) {
+                users += interval.users as i64 - then.users as i64;
+                in_flight += interval.in_flight as i64 - then.in_flight as i64;
+                (then.users, then.in_flight) = (interval.users, interval.in_flight);
+            }
+            deltas.push((worker, interval.delta));
+        }
+        for error in self.aggregator.amend(place, deltas, users, in_flight) {
+            self.aggregator.mark(now, error.to_string());
+        }
+    }
+
     /// Adds up the users and requests of all workers, of one that is late those that it had, and what was measured
     /// meanwhile.
     pub(super) fn look(&mut self, tick: &mut Tick) {
@@ -124,6 +149,8 @@ impl Figures {
             self.aggregator.leave(tick.at);
         }
         let mut snapshot = self.aggregator.close_interval(tick);
+        self.then.push_back(self.moments.clone());
+        self.then.drain(..self.then.len().saturating_sub(self.aggregator.kept()));
         if last {
             // The seconds keep the phase they were part of; it is the run that is done.
             snapshot.phase = Phase::Done;

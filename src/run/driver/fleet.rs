@@ -119,7 +119,8 @@ impl<W: Workers> Fleet<W> {
                 }
             };
             match notice {
-                Notice::Interval { number, interval } => self.take(worker, number, *interval),
+                Notice::Interval { number, interval } => self.take(worker, number, Some(*interval)),
+                Notice::Answered { number } => self.take(worker, number, None),
                 Notice::Earlier { interval } => self.intervals.push((worker, *interval)),
                 notice => {
                     if matches!(notice, Notice::Joined) {
@@ -154,11 +155,11 @@ impl<W: Workers> Fleet<W> {
             .for_each(|since| *since += late);
     }
 
-    fn take(&mut self, worker: usize, number: u64, interval: Interval) {
+    fn take(&mut self, worker: usize, number: u64, interval: Option<Interval>) {
         let member = &mut self.members[worker];
         if number > member.taken {
             member.taken = number;
-            self.intervals.push((worker, interval));
+            self.intervals.extend(interval.map(|interval| (worker, interval)));
         }
         if member.taken >= member.asked {
             member.owes_since = None;

@@ -44,13 +44,14 @@ impl<W: Workers> Driver<W> {
         self.fleet.tell_all(Command::Finish);
     }
 
-    /// A second that is told of late. One that has been closed already cannot be opened again.
-    pub(super) fn past(&mut self, at: Duration, intervals: Vec<(usize, Interval)>) {
-        if at > self.figures.closed_at() && at <= self.load.now() {
+    /// A second that is told of late. One that has been closed already is changed, as far as it is kept.
+    pub(super) fn past(&mut self, second: u64, intervals: Vec<(usize, Interval)>) {
+        let (at, now) = (Duration::from_secs(second), self.load.now());
+        if at > self.figures.closed_at() && at <= now {
             self.tick_at(at, intervals, false);
         } else {
             self.count(&intervals);
-            self.figures.take(intervals, self.load.now());
+            self.figures.take_late(second, intervals, now);
         }
     }
 

@@ -41,10 +41,7 @@ impl Run {
 
     /// How many users make requests now.
     fn users_now(&self) -> usize {
-        let since = Instant::now();
-        std::thread::sleep(Duration::from_millis(700));
-        let seen = self.server.seen().into_iter().filter(|seen| seen.at >= since);
-        seen.map(|seen| seen.path).collect::<BTreeSet<_>>().len()
+        users_now(&self.server)
     }
 
     /// Ends the second agent with a signal; returns when that was noticed, with what happened until then.
@@ -59,6 +56,14 @@ impl Run {
         assert!(silence <= 5.0, "{silence}");
         assert!(killed.elapsed() < Duration::from_secs(10), "{:?}", killed.elapsed());
     }
+}
+
+/// How many users make requests of this server now.
+fn users_now(server: &Server) -> usize {
+    let since = Instant::now();
+    std::thread::sleep(Duration::from_millis(700));
+    let seen = server.seen().into_iter().filter(|seen| seen.at >= since);
+    seen.map(|seen| seen.path).collect::<BTreeSet<_>>().len()
 }
 
 /// Fails the test unless the run counts each request of the users of other agents, and has lost little of the dead one's.
@@ -166,7 +171,7 @@ fn with_abort_a_killed_agent_ends_the_run() {
 
 /// One agent's network is cut for ten seconds, long enough that its share is dealt to the others meanwhile.
 #[test]
-fn what_an_agent_counts_while_it_is_cut_off_counts_when_it_is_back() {
+fn what_an_agent_counts_while_it_is_cut_off_counts_in_the_seconds_in_which_it_counted_it() {
     let nats = Nats::start();
     let (url, wire) = (nats.url(), Wire::to(nats.addr()));
     let mut run = Run::start(&url, [&url, &wire.url(), &url], &["-t", "60"]);
@@ -183,9 +188,60 @@ fn what_an_agent_counts_while_it_is_cut_off_counts_when_it_is_back() {
     assert_eq!(requests(&dir), run.server.total(), "{}", output.shown());
     assert!(has_mark(&dir, "agent 'a2' is lost") && has_mark(&dir, "agent 'a2' is heard again"));
     history_has_no_hole(&dir);
+    counted_when_seen(&dir, &run.server);
+    // While its share was dealt to the others, its own users were there as well.
+    let users = users_by_second(&dir);
+    let most = users.iter().max().unwrap();
+    assert!((36..=40).contains(most) && users.iter().filter(|&&users| users >= 36).count() >= 4, "{users:?}");
     for agent in run.agents {
         agent.running.wait().expect_code(0);
     }
+}
+
+/// The end of a run waits for those that may still tell, and not for one that is lost, or is found to be.
+#[test]
+fn the_end_of_a_run_does_not_wait_for_an_agent_that_is_lost() {
+    let nats = Nats::start();
+    let url = nats.url();
+    for is_lost_before in [true, false] {
+        let mut run = Run::start(&url, [&url; 3], &["-t", "60"]);
+        if is_lost_before {
+            run.end_one("KILL");
+        } else {
+            run.agents[1].running.signal("KILL");
+        }
+        run.running.signal("INT");
+        let told = Instant::now();
+        let output = run.running.wait().expect_code(105).expect_stderr(&["agent 'a2' is lost"]);
+        // Killed, it is noticed within five seconds; ending itself takes a second or two.
+        let most = if is_lost_before { 4 } else { 9 };
+        assert!(told.elapsed() < Duration::from_secs(most), "{:?}\n{}", told.elapsed(), output.shown());
+        only_what_was_not_sent_is_lost(&run.server, &output, "a2");
+        for agent in [0, 2].into_iter().rev() {
+            run.agents.remove(agent).running.wait().expect_code(0);
+        }
+    }
+}
+
+/// It makes no load for a run that is over.
+#[test]
+fn an_agent_that_was_cut_off_at_the_end_of_a_run_ends_when_it_can_reach_nats_again() {
+    let nats = Nats::start();
+    let (url, wire) = (nats.url(), Wire::to(nats.addr()));
+    let mut run = Run::start(&url, [&url, &wire.url(), &url], &["-t", "600"]);
+    wire.cut();
+    run.running.wait_for_stderr("agent 'a2' is lost");
+    run.running.signal("INT");
+    run.running.wait().expect_code(105);
+    assert!(users_now(&run.server) >= 10, "its users do not know that the run is over");
+    wire.restore();
+    let told = Instant::now();
+    run.agents
+        .remove(1)
+        .running
+        .wait()
+        .expect_stderr(&["the run has ended while this agent could not be reached"]);
+    assert!(told.elapsed() < Duration::from_secs(40), "{:?}", told.elapsed());
 }
 
 #[test]
@@ -215,6 +271,62 @@ fn a_run_goes_on_while_nats_is_killed_and_loses_nothing() {
     assert!(users_by_second(&dir).iter().all(|&users| users == 30), "{:?}", users_by_second(&dir));
     for agent in run.agents {
         agent.running.wait().expect_code(0);
+    }
+}
+
+/// One was lost before the coordinator was killed, another is lost after it.
+#[test]
+fn who_goes_on_with_a_run_knows_who_was_lost_and_what_becomes_of_their_share() {
+    let nats = Nats::start();
+    let url = nats.url();
+    let mut run = Run::start(&url, [&url; 3], &["-t", "60", "--on-agent-loss", "continue"]);
+    run.end_one("KILL");
+    std::thread::sleep(Duration::from_millis(1_500));
+    run.running.signal("KILL");
+    run.running.wait();
+    let mut resumed = run.sandbox.start(&["run", "--resume", "last"]);
+    resumed.wait_for_stderr("the coordinator was started again");
+    // Longer than it takes to notice a loss.
+    std::thread::sleep(Duration::from_secs(6));
+    assert!(!resumed.stderr().contains("agent 'a2' is lost"), "{}", resumed.stderr());
+    run.agents[2].running.signal("KILL");
+    resumed.wait_for_stderr("agent 'a3' is lost");
+    assert!(resumed.stderr().contains("the run goes on without it"), "{}", resumed.stderr());
+    assert_eq!(users_now(&run.server), 10, "nobody takes their share");
+    resumed.signal("INT");
+    resumed.wait().expect_code(105);
+    let dir = run.sandbox.runs().pop().unwrap();
+    let json = dir.json();
+    let losses: Vec<_> = json["agents"].as_array().unwrap().iter().map(|agent| &agent["losses"]).collect();
+    assert_eq!(losses[0].as_array().unwrap().len(), 0, "{json:#}");
+    for lost in &losses[1..] {
+        assert_eq!((lost.as_array().unwrap().len(), lost[0]["to_s"].is_null()), (1, true), "{lost:#}");
+    }
+    // Each second has the users that were known of in it, also those of before.
+    let users = users_by_second(&dir);
+    let mut steps: Vec<u64> = users.iter().copied().filter(|users| [30, 20, 10].contains(users)).collect();
+    steps.dedup();
+    assert_eq!(steps, [30, 20, 10], "{users:?}");
+}
+
+/// What a lost one had left was dealt before; who goes on deals it no second time.
+#[test]
+fn who_goes_on_with_a_run_deals_no_iteration_twice() {
+    let nats = Nats::start();
+    let url = nats.url();
+    let mut run = Run::start(&url, [&url; 3], &["-i", "3000"]);
+    run.end_one("KILL");
+    wait_until("its share is taken over", || run.users_now() == 30);
+    run.running.signal("KILL");
+    run.running.wait();
+    let output = run.sandbox.run(&["run", "--resume", "last"]).expect_code(0);
+    let dir = run.sandbox.runs().pop().unwrap();
+    let lost = run.server.total() - requests(&dir);
+    assert!(requests(&dir) <= 3_000 && requests(&dir) + lost >= 3_000, "{lost}\n{}", output.shown());
+    // The dead one has made a few requests of which it has not told: others have made those again.
+    assert!(lost <= 200, "{lost}");
+    for agent in [0, 2].into_iter().rev() {
+        run.agents.remove(agent).running.wait().expect_code(0);
     }
 }
 
