@@ -1,4 +1,4 @@
-//! Whether the folders of `src` import each other only as `ARCHITECTURE.md` says.
+//! Whether the folders of `src` import each other only as `ARCHITECTURE.md` says, and the profiles in `Cargo.toml` are what it says.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -153,4 +153,31 @@ fn without_features_there_is_no_nats() {
     };
     assert!(tree(&[]), "the command line has it");
     assert!(!tree(&["--no-default-features"]));
+}
+
+/// A profile inherits the settings for single packages too, and those of `release` trade speed for the time of the build.
+#[cfg(feature = "cli")]
+#[test]
+fn dist_inherits_no_setting_that_makes_release_build_fast() {
+    let read = |name: &str| -> toml::Table {
+        let text = fs::read_to_string(Path::new(ROOT).join(name)).unwrap();
+        text.parse().unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    let (manifest, lock) = (read("Cargo.toml"), read("Cargo.lock"));
+    let (release, dist) = (&manifest["profile"]["release"], &manifest["profile"]["dist"]);
+    let setting = |package: &str, key: &str| {
+        let own = |profile: &toml::Value| profile.get("package")?.get(package)?.get(key)?.as_integer();
+        own(dist).or_else(|| own(release)).or_else(|| dist.get(key)?.as_integer())
+    };
+    for package in release["package"].as_table().unwrap().keys() {
+        assert_eq!(setting(package, "opt-level"), Some(3), "{package} in dist");
+        assert_eq!(setting(package, "codegen-units"), Some(1), "{package} in dist");
+        let locked =
+            lock["package"].as_array().unwrap().iter().any(|locked| locked["name"].as_str() == Some(package));
+        assert!(locked, "the profile `release` names {package}, which is no longer a dependency");
+    }
+    assert_eq!(setting("any other package", "opt-level"), Some(3));
+    assert_eq!(dist["lto"].as_str(), Some("fat"));
+    assert_eq!(release["panic"].as_str(), Some("unwind"), "dropping a suspended fiber unwinds it");
+    assert!(dist.get("panic").is_none());
 }
