@@ -12,6 +12,7 @@ use crate::data::Blob;
 use crate::metrics::{BlockingStats, GeneratorStats, Phase};
 use crate::run::{Command, Notice};
 use crate::script::{Level, Value};
+use crate::share::Process;
 
 /// Version of everything that is sent. Another one is refused.
 pub const PROTOCOL: u32 = 1;
@@ -77,10 +78,9 @@ pub(super) struct Duty {
     pub(super) job: Blob,
     /// Number of this agent in the run.
     pub(super) agent: usize,
-    /// Number of its first worker thread, how many it has, and how many there are in the whole run.
-    pub(super) first: usize,
-    pub(super) threads: usize,
-    pub(super) all: usize,
+    /// Its worker threads, and those of all agents that the run begins with.
+    pub(super) threads: Process,
+    pub(super) all: Vec<Process>,
     /// It comes to a run that has begun: it has no share until it is told of one.
     pub(super) joins: bool,
 }

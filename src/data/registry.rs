@@ -139,7 +139,7 @@ impl Registry {
         if let Some(loaded) = files.get(&key).filter(|loaded| loaded.is_current()) {
             return Ok(loaded.clone());
         }
-        let loaded = self.place.read(&key.0, path, &key.1, self.share)?;
+        let loaded = self.place.read(&key.0, path, &key.1, &self.share)?;
         files.insert(key, loaded.clone());
         Ok(loaded)
     }
@@ -159,7 +159,7 @@ impl Place {
         }
     }
 
-    fn read(&self, file: &Path, shown: &str, form: &Form, share: Share) -> Result<Loaded, String> {
+    fn read(&self, file: &Path, shown: &str, form: &Form, share: &Share) -> Result<Loaded, String> {
         match self {
             Place::Folders(_) => {
                 let open = || SteadyFile::open(file, shown);
@@ -181,10 +181,10 @@ fn read(
     open: impl Fn() -> Result<SteadyFile, String>,
     shown: &str,
     form: &Form,
-    share: Share,
+    share: &Share,
 ) -> Result<Loaded, String> {
     let text = |limit| read::text(bytes(limit)?, shown);
-    let table = |rows| Loaded::Table(Arc::new(Table::new(shown, rows, share)));
+    let table = |rows| Loaded::Table(Arc::new(Table::new(shown, rows, share.clone())));
     let about = |problem: String| format!("'{shown}' {problem}");
     Ok(match form {
         Form::Csv(options) => table(delimited::csv(&text(LARGEST_TABLE)?, options).map_err(about)?),

@@ -105,7 +105,7 @@ impl Table {
             // Two tables of one length must not be shuffled alike: their rows would stay in pairs.
             let seed = seed ^ hash(&self.name) ^ self.order.is_some() as u64;
             order.shuffle(&mut Xoshiro256PlusPlus::seed_from_u64(seed));
-            Arc::new(Table::ordered(&self.name, self.rows.clone(), self.share, Some(order)))
+            Arc::new(Table::ordered(&self.name, self.rows.clone(), self.share.clone(), Some(order)))
         });
         table.clone()
     }
@@ -135,6 +135,7 @@ mod tests {
     use super::super::delimited::lines;
     use super::super::lease::Lease;
     use super::*;
+    use crate::share::Process;
 
     fn table(rows: usize) -> Arc<Table> {
         let text: String = (0..rows).map(|row| format!("{row}\n")).collect();
@@ -162,12 +163,10 @@ mod tests {
     #[test]
     fn rows_are_dealt_to_processes_in_turn_each_once() {
         let text: String = (0..10_000).map(|row| format!("{row}\n")).collect();
-        let of = |first, here| {
-            let share = Share { first, here, all: 7 };
-            Table::new("numbers.txt", lines(&text).unwrap(), share)
-        };
+        let row = Process::row(&[2, 4, 1]);
+        let of = |process| Table::new("numbers.txt", lines(&text).unwrap(), Share::new(process, &row));
         // The same file read by three processes with 2, 4 and 1 threads, in the order of the file and in another one.
-        let plain = [of(0, 2), of(2, 4), of(6, 1)].map(Arc::new);
+        let plain = [of(row[0]), of(row[1]), of(row[2])].map(Arc::new);
         let shuffled: Vec<Arc<Table>> = plain.iter().map(|table| table.shuffled(5)).collect();
         for tables in [&plain[..], &shuffled] {
             let mut once: Vec<String> = Vec::new();
@@ -193,7 +192,11 @@ mod tests {
                 assert_eq!(rows.len(), 10_000, "each row once");
             }
         }
-        let joined = Table::new("numbers.txt", lines("a\nb\n").unwrap(), Share { first: 7, here: 1, all: 7 });
+        let joined = Table::new(
+            "numbers.txt",
+            lines("a\nb\n").unwrap(),
+            Share::new(Process { first: 7, here: 1 }, &row),
+        );
         assert_eq!((joined.own(), joined.take_free()), (0, None));
         assert!(joined.next_unique().is_some_and(|(_, round)| round > 0), "it is dry from the start");
         assert_eq!([joined.next(), joined.next()], [Some(0), Some(1)]);

@@ -19,7 +19,7 @@ pub(crate) async fn feed(lane: Rc<Lane>) {
     for _ in lane.seats().own(0, pre_allocated_vus) {
         lane.add_user(None);
     }
-    let (workers, mut next) = (lane.part.share.here as u64, lane.part.here() as u64);
+    let (workers, mut next) = (lane.part.share.here() as u64, lane.part.here() as u64);
     let mut in_a_row = 0;
     let mut is_cut = false;
     loop {

@@ -105,7 +105,7 @@ pub(crate) fn most_vus(plan: &TestPlan, lane: usize) -> u64 {
 }
 
 /// What the workers of each lane have in common, by index of the lane, in a process that takes this share.
-pub(crate) fn lanes_in_common(plan: &TestPlan, share: Share) -> Vec<Arc<LaneCommon>> {
+pub(crate) fn lanes_in_common(plan: &TestPlan, share: &Share) -> Vec<Arc<LaneCommon>> {
     let mut budgets: Vec<(usize, Arc<Budget>)> = Vec::new();
     let lanes = plan.lanes.iter().map(|lane| {
         let known = budgets.iter().find(|(group, _)| *group == lane.group);
@@ -114,7 +114,7 @@ pub(crate) fn lanes_in_common(plan: &TestPlan, share: Share) -> Vec<Arc<LaneComm
             budgets.push((lane.group, budget.clone()));
             budget
         });
-        Arc::new(LaneCommon::new(budget, share))
+        Arc::new(LaneCommon::new(budget, share.turned(lane.first_turn())))
     });
     lanes.collect()
 }
@@ -145,7 +145,7 @@ impl HandOut {
     ) -> HandOut {
         let rate = rule.open().zip(pacer).filter(|_| is_open);
         let rate = rate.map(|(open, pacer)| (RefCell::new(pacer), open.late));
-        let numbers = RefCell::new(Numbers::new(common.share));
+        let numbers = RefCell::new(Numbers::new(common.share.clone()));
         let together = match rule.feed {
             Feed::Together(iterations) => common.share.of(iterations),
             _ => 0,
@@ -163,9 +163,9 @@ impl HandOut {
 
     /// This process takes another share from now on, of users at most `most_vus` in all.
     pub(super) fn deal(&self, lane: LaneDeal, share: Share, most_vus: u64) {
-        self.numbers.borrow_mut().deal(lane.first, share);
         self.together.set(self.together.get() + share.of(lane.more));
         self.common.budget.limit(share.most_of(most_vus));
+        self.numbers.borrow_mut().deal(lane.first, share);
     }
 
     /// Iterations that were taken on this thread, whether begun or not.
@@ -287,6 +287,7 @@ mod tests {
     use crate::executor::curve::{Curve, Stretch};
     use crate::executor::rule;
     use crate::plan::{Arrivals, Executor};
+    use crate::share::Process;
 
     /// The schedule that begins with the load.
     fn from_the_start(rule: &Rule) -> Schedule {
@@ -398,7 +399,8 @@ mod tests {
     /// so many each, is lost at a time of the load, and the others are told in time.
     fn instants_after_a_loss(arrivals: Arrivals, waiting: u64, lost_at: f64) -> Vec<f64> {
         let start = Instant::now();
-        let shares = [(0, 2), (2, 1), (3, 2)].map(|(first, here)| Share { first, here, all: 5 });
+        let all = Process::row(&[2, 1, 2]);
+        let shares = all.iter().map(|&process| Share::new(process, &all));
         let open = Open { arrivals, ..Open::default() };
         let executor = Executor::ConstantArrivalRate { rate: 999.0, duration: Some(ms(10_000)), open };
         let rule = rule(&executor, None);
@@ -407,8 +409,8 @@ mod tests {
         let from = lost_at + 1.0;
         let lane = LaneDeal { first: pacer().due(schedule.curve.area(from)), more: 0 };
         let mut instants = Vec::new();
-        for (process, share) in shares.into_iter().enumerate() {
-            let common = Arc::new(LaneCommon::new(Arc::new(Budget::new(100)), share));
+        for (process, share) in shares.enumerate() {
+            let common = Arc::new(LaneCommon::new(Arc::new(Budget::new(100)), share.clone()));
             let hand_out = HandOut::new(common, &rule, Some(pacer()), true, start);
             let due = |place: u64| match hand_out.due(place, &schedule, true) {
                 Due::At(due) => Some((due - start).as_secs_f64()),
@@ -426,7 +428,7 @@ mod tests {
             held.extend((0..waiting).map(|_| next()));
             let is_lost = process == 1;
             if !is_lost {
-                hand_out.deal(lane, share.among(&[0, 1, 3, 4]), 100);
+                hand_out.deal(lane, share.among(&[all[0], all[2]]), 100);
             }
             let rest = std::iter::repeat_with(next).take_while(|&place| due(place).is_some());
             let all: Vec<u64> = held.iter().copied().chain(rest).collect();
@@ -460,8 +462,9 @@ mod tests {
         let executor = Executor::SharedIterations { vus: 4, iterations: 1_000, max_duration: ms(1000) };
         let rule = rule(&executor, None);
         let (_, schedule) = hand_out(&executor, start);
-        let of = |first| {
-            let common = LaneCommon::new(Arc::new(Budget::new(4)), Share { first, here: 1, all: 3 });
+        let row = Process::row(&[1, 1, 1]);
+        let of = |place: usize| {
+            let common = LaneCommon::new(Arc::new(Budget::new(4)), Share::new(row[place], &row));
             HandOut::new(Arc::new(common), &rule, None, false, start)
         };
         let run = |hand_out: &HandOut, most: usize| {
@@ -472,8 +475,8 @@ mod tests {
         assert_eq!((run(&all[0], 10_000), run(&all[1], 100)), (334, 100));
         // The second is lost: 233 are left of its 333.
         let lane = LaneDeal { first: 0, more: 233 };
-        for (process, first) in [(&all[0], 0), (&all[2], 2)] {
-            process.deal(lane, Share { first, here: 1, all: 3 }.among(&[0, 2]), 4);
+        for (process, place) in [(&all[0], 0), (&all[2], 2)] {
+            process.deal(lane, Share::new(row[place], &[row[0], row[2]]), 4);
         }
         assert_eq!((run(&all[0], 10_000), run(&all[2], 10_000)), (117, 333 + 116));
         assert_eq!(all.iter().map(|hand_out| hand_out.taken_here()).sum::<u64>(), 1_000);

@@ -63,6 +63,7 @@ impl Lane {
         let hand_out = HandOut::new(common, &rule, pacer, is_open, worker.load_start());
         Rc::new(Lane {
             index,
+            seats: RefCell::new(Seats::new(part.clone(), plan.first_turn())),
             part,
             worker,
             plan,
@@ -72,7 +73,6 @@ impl Lane {
             generation: Cell::new(0),
             has_ended: Cell::new(false),
             users: RefCell::default(),
-            seats: RefCell::new(Seats::new(part)),
             refills: Cell::new(0),
             changed: Notify::new(),
             user_left: Notify::new(),
@@ -105,9 +105,10 @@ impl Lane {
         let plan = self.worker.plan();
         let lane = deal.lanes.get(self.index).copied().unwrap_or_default();
         let is_counted = plan.iterations.is_some() || matches!(self.rule.feed, Feed::Together(_));
-        let members = if is_counted { deal.founders(self.part.share.all) } else { &deal.members };
+        let members = if is_counted { deal.founders(self.part.share.order().len()) } else { &deal.members };
         let most_vus = most_vus(plan, self.index);
-        self.hand_out.deal(lane, self.part.share.among(members), most_vus);
+        let share = self.part.share.among(members).turned(self.plan.first_turn());
+        self.hand_out.deal(lane, share, most_vus);
         // A user that has a number of iterations of its own would have them anew elsewhere.
         if !matches!(self.rule.feed, Feed::Each(_)) {
             self.seats.borrow_mut().deal(members.into());

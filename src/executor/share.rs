@@ -3,15 +3,16 @@
 //! Everything follows from the [`Share`] of a process, so that nothing has to be sent. When a process is lost or joins, a
 //! [`Deal`] says who goes on: [`Numbers`] changes hands at a number, and [`Seats`] moves as few users as make it even again.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::share::Share;
+use crate::share::{Process, Share, in_turn};
 
 /// Where a worker thread stands among all of a run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Part {
     /// Its number among those of all processes.
     pub(crate) worker: usize,
@@ -21,8 +22,8 @@ pub(crate) struct Part {
 
 impl Part {
     /// Its number in this process.
-    pub(crate) fn here(self) -> usize {
-        self.worker - self.share.first
+    pub(crate) fn here(&self) -> usize {
+        self.worker - self.share.first()
     }
 }
 
@@ -31,8 +32,8 @@ impl Part {
 pub(crate) struct Deal {
     /// Counts the deals of a run, from 1.
     pub(crate) number: u64,
-    /// The workers that take part, in ascending order.
-    pub(crate) members: Arc<[usize]>,
+    /// The processes that take part, in ascending order.
+    pub(crate) members: Arc<[Process]>,
     /// By index of a lane.
     pub(crate) lanes: Vec<LaneDeal>,
     /// Of the run's number of iterations, those that the lost ones had left; dealt to all that take part.
@@ -50,9 +51,14 @@ pub(crate) struct LaneDeal {
 
 impl Deal {
     /// Those of its members that have been there from the start. A number of iterations was dealt to these.
-    pub(crate) fn founders(&self, all: usize) -> &[usize] {
-        &self.members[..self.members.partition_point(|&worker| worker < all)]
+    pub(crate) fn founders(&self, all: usize) -> &[Process] {
+        founders(&self.members, all)
     }
+}
+
+/// The processes in this row that are among the first ones, which have so many workers.
+pub(crate) fn founders(members: &[Process], all: usize) -> &[Process] {
+    &members[..members.partition_point(|process| process.first < all)]
 }
 
 /// Which iterations of a rate are for this process, in order.
@@ -62,7 +68,7 @@ pub(crate) struct Numbers {
 }
 
 /// Numbers from `first` on, of which this process takes a share.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Piece {
     /// How many the process has taken before.
     before: u64,
@@ -84,7 +90,7 @@ impl Numbers {
 
     /// From number `first` on it takes another share.
     pub(crate) fn deal(&mut self, first: u64, share: Share) {
-        let Some(&last) = self.pieces.last() else { return };
+        let Some(last) = self.pieces.last() else { return };
         let first = first.max(last.first);
         let before = last.before + last.share.of(first) - last.share.of(last.first);
         self.pieces.push(Piece { before, first, share });
@@ -93,11 +99,14 @@ impl Numbers {
 
 /// Which users of a closed load are on a worker: those in its seats.
 ///
-/// At first seat *k* is worker *k* mod *all*'s. At each deal, the seats are gone through in order: each stays where it is
-/// unless that worker is gone or has more than its part of the seats up to there, and goes else to the one with fewest.
+/// At first the seats are dealt in turn. At each deal, they are gone through in order: each stays where it is unless that
+/// process is gone, or has more than its part of the seats up to there or more than another with as many workers, and
+/// goes else to the one that has fewest for its workers; and so among the workers of a process.
 #[derive(Clone, Debug)]
 pub(crate) struct Seats {
     part: Part,
+    /// Seat 0 is for this turn.
+    from: u64,
     deals: Vec<Dealt>,
     /// By seat, its worker; as far as it has been asked for, and only after a deal.
     owners: Vec<usize>,
@@ -106,38 +115,103 @@ pub(crate) struct Seats {
 /// Who takes part after a deal, and how many seats each has of those that have been gone through.
 #[derive(Clone, Debug)]
 struct Dealt {
-    members: Arc<[usize]>,
-    counts: Vec<u64>,
-    /// The same counts with the place of their member.
-    fewest: BTreeSet<(u64, usize)>,
+    members: Arc<[Process]>,
+    /// How many workers they have.
+    workers: u64,
+    seats: u64,
+    of: Vec<OfProcess>,
+    /// By number of workers, the processes with that many: seats, who got one of its own last, and place. Who was lately
+    /// given what is its own has to wait longest for the next of these, and takes what others have left.
+    alike: BTreeMap<usize, BTreeSet<(u64, Reverse<u64>, usize)>>,
+    /// Counts the seats that stayed.
+    stayed: u64,
+}
+
+/// What a process has, and each of its workers; and when it last got a seat of its own.
+#[derive(Clone, Debug, Default)]
+struct OfProcess {
+    seats: u64,
+    own: u64,
+    workers: Vec<(u64, u64)>,
 }
 
 impl Dealt {
-    fn new(members: Arc<[usize]>) -> Dealt {
-        let counts = vec![0; members.len()];
-        let fewest = (0..members.len()).map(|place| (0, place)).collect();
-        Dealt { members, counts, fewest }
+    fn new(members: Arc<[Process]>) -> Dealt {
+        let mut of: Vec<OfProcess> = members
+            .iter()
+            .map(|process| OfProcess { workers: vec![(0, 0); process.here], ..OfProcess::default() })
+            .collect();
+        let order = in_turn(&members);
+        for (turn, worker) in (1..).zip(&order) {
+            if let Some(place) = place_of(&members, *worker) {
+                of[place].own = turn;
+                of[place].workers[worker - members[place].first].1 = turn;
+            }
+        }
+        let mut alike: BTreeMap<usize, BTreeSet<_>> = BTreeMap::new();
+        for (place, (process, of)) in members.iter().zip(&of).enumerate().filter(|(_, (one, _))| one.here > 0)
+        {
+            alike.entry(process.here).or_default().insert((0, Reverse(of.own), place));
+        }
+        let workers = order.len() as u64;
+        Dealt { members, workers, seats: 0, of, alike, stayed: workers }
     }
 
     /// The worker of the next seat, which was `owner`'s before.
     fn deal(&mut self, owner: usize) -> usize {
-        let seats = self.counts.iter().sum::<u64>() + 1;
-        let part = seats.div_ceil(self.members.len().max(1) as u64);
-        let stays = self.members.binary_search(&owner).ok().filter(|&place| self.counts[place] < part);
-        let Some(place) = stays.or_else(|| self.fewest.first().map(|&(_, place)| place)) else {
-            return owner;
-        };
-        let count = self.counts[place];
-        self.fewest.remove(&(count, place));
-        self.fewest.insert((count + 1, place));
-        self.counts[place] = count + 1;
-        self.members[place]
+        self.seats += 1;
+        let stays = place_of(&self.members, owner).filter(|&place| self.may_have_more(place));
+        let Some(place) = stays.or_else(|| self.fewest()) else { return owner };
+        let Process { first, here } = self.members[place];
+        let of = &mut self.of[place];
+        let alike = self.alike.entry(here).or_default();
+        alike.remove(&(of.seats, Reverse(of.own), place));
+        of.seats += 1;
+        let least = of.workers.iter().map(|&(seats, _)| seats).min().unwrap_or(0);
+        let own =
+            owner.checked_sub(first).filter(|&here| of.workers.get(here).is_some_and(|one| one.0 == least));
+        let fewest =
+            (0..here).filter(|&here| of.workers[here].0 == least).max_by_key(|&here| of.workers[here].1);
+        let worker = own.or(fewest).unwrap_or(0);
+        of.workers[worker].0 += 1;
+        if stays.is_some() {
+            self.stayed += 1;
+            of.own = self.stayed;
+            of.workers[worker].1 = self.stayed;
+        }
+        alike.insert((of.seats, Reverse(of.own), place));
+        first + worker
+    }
+
+    /// Whether a process may have the next seat, if it has been its own.
+    fn may_have_more(&self, place: usize) -> bool {
+        let (seats, here) = (self.of[place].seats, self.members[place].here);
+        let part = (u128::from(self.seats) * here as u128).div_ceil(u128::from(self.workers.max(1)));
+        let least = self.alike.get(&here).and_then(|alike| alike.first()).map_or(0, |&(least, ..)| least);
+        u128::from(seats) < part && seats == least
+    }
+
+    /// The process that has fewest seats for its number of workers.
+    fn fewest(&self) -> Option<usize> {
+        let first = self.alike.iter().filter_map(|(&here, alike)| Some((here, alike.first()?)));
+        let fewest = first.min_by(|(here, one), (there, other)| {
+            let (mine, others) = (2 * u128::from(one.0) + 1, 2 * u128::from(other.0) + 1);
+            (mine * *there as u128).cmp(&(others * *here as u128)).then(one.1.cmp(&other.1))
+        });
+        fewest.map(|(_, &(_, _, place))| place)
     }
 }
 
+/// The place of a worker's process in this row.
+fn place_of(members: &[Process], worker: usize) -> Option<usize> {
+    let place = members.partition_point(|process| process.first <= worker).checked_sub(1)?;
+    members[place].has(worker).then_some(place)
+}
+
 impl Seats {
-    pub(crate) fn new(part: Part) -> Seats {
-        Seats { part, deals: Vec::new(), owners: Vec::new() }
+    /// Those of a load whose first user is for this turn.
+    pub(crate) fn new(part: Part, from: u64) -> Seats {
+        Seats { part, from, deals: Vec::new(), owners: Vec::new() }
     }
 
     /// How often they have been dealt again.
@@ -145,8 +219,8 @@ impl Seats {
         self.deals.len()
     }
 
-    /// Deals them to other workers.
-    pub(crate) fn deal(&mut self, members: Arc<[usize]>) {
+    /// Deals them to other processes.
+    pub(crate) fn deal(&mut self, members: Arc<[Process]>) {
         let members = self.deals.iter().map(|dealt| dealt.members.clone()).chain([members]);
         self.deals = members.map(Dealt::new).collect();
         self.owners.clear();
@@ -154,17 +228,19 @@ impl Seats {
 
     /// The seats from `from` up to `to` that are on this worker, ascending.
     pub(crate) fn own(&mut self, from: u64, to: u64) -> Vec<u64> {
-        let (worker, all) = (self.part.worker as u64, self.part.share.all.max(1) as u64);
+        let order = self.part.share.order();
+        let all = order.len().max(1) as u64;
         if self.deals.is_empty() {
-            if worker >= all {
+            let Some(turn) = order.iter().position(|&worker| worker == self.part.worker) else {
                 return Vec::new();
-            }
+            };
             // The first seat of this worker that is not below `from`.
-            let first = from + (worker + all - from % all) % all;
+            let first = from + (turn as u64 + 2 * all - from % all - self.from % all) % all;
             return (first..to).step_by(all as usize).collect();
         }
         while (self.owners.len() as u64) < to {
-            let first = self.owners.len() % all as usize;
+            let turn = (self.owners.len() as u64 + self.from) % all;
+            let first = order.get(turn as usize).copied().unwrap_or(usize::MAX);
             self.owners.push(self.deals.iter_mut().fold(first, |owner, dealt| dealt.deal(owner)));
         }
         (from..to).filter(|&seat| self.owners[seat as usize] == self.part.worker).collect()
@@ -177,13 +253,13 @@ mod tests {
 
     use super::*;
 
-    fn part(worker: usize, first: usize, here: usize, all: usize) -> Part {
-        Part { worker, share: Share { first, here, all } }
+    /// Three processes with two workers each.
+    fn three() -> Vec<Process> {
+        Process::row(&[2, 2, 2])
     }
 
-    /// Three processes with two workers each.
-    fn three() -> [Share; 3] {
-        [0, 2, 4].map(|first| Share { first, here: 2, all: 6 })
+    fn numbers(processes: &[Process], all: &[Process]) -> Vec<Numbers> {
+        processes.iter().map(|&process| Numbers::new(Share::new(process, all))).collect()
     }
 
     /// The numbers below `end` that each takes, until one is beyond.
@@ -196,12 +272,12 @@ mod tests {
 
     #[test]
     fn every_iteration_is_taken_by_one_process_before_and_after_one_is_lost() {
-        let mut all = three().map(Numbers::new);
+        let mut all = numbers(&three(), &three());
         let before = taken(&all, 1_000);
-        assert_eq!(before.iter().map(Vec::len).collect::<Vec<_>>(), [334, 334, 332]);
-        let members = [0, 1, 4, 5];
-        for (numbers, share) in all.iter_mut().zip(three()) {
-            numbers.deal(101, share.among(&members));
+        assert_eq!(before.iter().map(Vec::len).collect::<Vec<_>>(), [334, 333, 333]);
+        let members = [three()[0], three()[2]];
+        for (numbers, process) in all.iter_mut().zip(three()) {
+            numbers.deal(101, Share::new(process, &members));
         }
         let after = taken(&all, 1_000);
         for number in 0..1_000 {
@@ -217,19 +293,18 @@ mod tests {
 
     #[test]
     fn one_after_another_may_be_lost_and_others_may_join() {
-        let joined = Share { first: 6, here: 3, all: 6 };
-        let shares: Vec<Share> = three().into_iter().chain([joined]).collect();
-        let mut all: Vec<Numbers> = shares.iter().copied().map(Numbers::new).collect();
-        let deals: [(u64, &[usize]); 4] = [
-            (17, &[0, 1, 2, 3, 4, 5, 6, 7, 8]),
-            (100, &[0, 1, 2, 3, 6, 7, 8]),
+        let [a, b, c, new] = [(0, 2), (2, 2), (4, 2), (6, 3)].map(|(first, here)| Process { first, here });
+        let mut all = numbers(&[a, b, c, new], &[a, b, c]);
+        let deals: [(u64, &[Process]); 4] = [
+            (17, &[a, b, c, new]),
+            (100, &[a, b, new]),
             // At the same time as the one before, or with a number that is less: nothing is taken again.
-            (90, &[2, 3, 6, 7, 8]),
-            (555, &[6, 7, 8]),
+            (90, &[b, new]),
+            (555, &[new]),
         ];
         for (first, members) in deals {
-            for (numbers, share) in all.iter_mut().zip(&shares) {
-                numbers.deal(first, share.among(members));
+            for (numbers, process) in all.iter_mut().zip([a, b, c, new]) {
+                numbers.deal(first, Share::new(process, members));
             }
         }
         let mut numbers: Vec<u64> = taken(&all, 2_000).concat();
@@ -241,53 +316,122 @@ mod tests {
     #[test]
     fn every_seat_is_on_one_worker() {
         for (from, to, workers) in [(0, 0, 2), (0, 1, 2), (0, 7, 3), (3, 11, 4), (5, 5, 2), (9, 4, 2)] {
-            let own = |worker| Seats::new(part(worker, 0, workers, workers)).own(from, to);
-            let mut all: Vec<u64> = (0..workers).flat_map(own).collect();
-            all.sort_unstable();
-            assert_eq!(all, (from..to).collect::<Vec<_>>(), "{from}..{to} on {workers} workers");
-            for worker in 0..workers {
-                assert!(own(worker).iter().all(|seat| seat % workers as u64 == worker as u64));
+            for turn in [0, 1, 5, 7] {
+                let own =
+                    |worker| Seats::new(Part { worker, share: Share::alone(workers) }, turn).own(from, to);
+                let mut all: Vec<u64> = (0..workers).flat_map(own).collect();
+                all.sort_unstable();
+                assert_eq!(all, (from..to).collect::<Vec<_>>(), "{from}..{to} on {workers} workers");
+                for worker in 0..workers {
+                    let turn_of = |seat: &u64| (seat + turn) % workers as u64;
+                    assert!(own(worker).iter().all(|seat| turn_of(seat) == worker as u64));
+                }
             }
         }
     }
 
-    /// The workers of seats below `seats` after these deals, of six workers at the start and more that joined.
-    fn owners(deals: &[&[usize]], seats: u64) -> Vec<usize> {
+    /// The workers of seats below `seats`, of these processes at the start and after these deals.
+    fn owners(founders: &[Process], deals: &[Vec<Process>], seats: u64) -> Vec<usize> {
         let mut owners = BTreeMap::new();
-        for worker in 0..10 {
-            let mut own = Seats::new(part(worker, worker, 1, 6));
-            deals.iter().for_each(|&members| own.deal(members.into()));
-            for seat in own.own(0, seats) {
-                assert_eq!(owners.insert(seat, worker), None, "seat {seat} is on two workers");
+        let everybody: BTreeSet<(usize, usize)> = founders
+            .iter()
+            .chain(deals.iter().flatten())
+            .map(|process| (process.first, process.here))
+            .collect();
+        for (first, here) in everybody {
+            let share = Share::new(Process { first, here }, founders);
+            for worker in first..first + here {
+                let mut own = Seats::new(Part { worker, share: share.clone() }, 0);
+                deals.iter().for_each(|members| own.deal(members.as_slice().into()));
+                for seat in own.own(0, seats) {
+                    assert_eq!(owners.insert(seat, worker), None, "seat {seat} is on two workers");
+                }
             }
         }
         assert_eq!(owners.len() as u64, seats);
         owners.into_values().collect()
     }
 
+    /// How many of these seats each process has.
+    fn counts(processes: &[Process], owners: &[usize]) -> Vec<usize> {
+        let of = |process: &Process| owners.iter().filter(|&&owner| process.has(owner)).count();
+        processes.iter().map(of).collect()
+    }
+
     #[test]
     fn users_of_a_process_that_is_lost_are_spread_over_the_others_which_keep_theirs() {
-        let (before, after) = (owners(&[], 300), owners(&[&[0, 1, 4, 5]], 300));
-        for (seat, (before, after)) in before.iter().zip(&after).enumerate() {
-            assert!(before == after || [2, 3].contains(before), "seat {seat} moves without need");
-        }
-        for worker in [0, 1, 4, 5] {
-            assert_eq!(after.iter().filter(|&&owner| owner == worker).count(), 75);
+        for (threads, processes, seats) in [(2, 3, 300), (1, 3, 300), (8, 3, 300), (4, 4, 100), (1, 10, 95)] {
+            let founders = Process::row(&vec![threads; processes]);
+            let (lost, others) = (founders[1], [&founders[..1], &founders[2..]].concat());
+            let (before, after) =
+                (owners(&founders, &[], seats), owners(&founders, &[others.clone()], seats));
+            for (seat, (before, after)) in before.iter().zip(&after).enumerate() {
+                let stays = founders.iter().any(|one| one.has(*before) && one.has(*after));
+                assert!(
+                    stays || lost.has(*before),
+                    "seat {seat} of {processes} × {threads} moves without need"
+                );
+            }
+            assert_eq!(counts(&[lost], &after), [0]);
+            for used in 0..=seats as usize {
+                let counts = counts(&others, &after[..used]);
+                let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+                assert!(most - least <= 1, "{used} users on {processes} × {threads}: {counts:?}");
+            }
+            for process in others {
+                let of =
+                    (process.first..process.first + threads).map(|worker| Process { first: worker, here: 1 });
+                let counts = counts(&of.collect::<Vec<_>>(), &after);
+                let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+                assert!(most - least <= 1, "its threads have {counts:?}");
+            }
         }
     }
 
     #[test]
     fn a_process_that_joins_takes_users_of_all_the_others() {
-        let everybody = [0, 1, 2, 3, 4, 5, 6, 7];
-        let (before, after) = (owners(&[], 240), owners(&[&everybody], 240));
-        let moved = before.iter().zip(&after).filter(|(before, after)| before != after);
-        assert_eq!(moved.count(), 60, "no more than the new ones get");
-        for worker in everybody {
-            assert_eq!(after.iter().filter(|&&owner| owner == worker).count(), 30);
-        }
+        let founders = three();
+        let new = Process { first: 6, here: 2 };
+        let everybody = [&founders[..], &[new]].concat();
+        let (before, after) = (owners(&founders, &[], 240), owners(&founders, &[everybody.clone()], 240));
+        let of = |owner: usize| everybody.iter().position(|process| process.has(owner));
+        let moved = before.iter().zip(&after).filter(|&(&before, &after)| of(before) != of(after));
+        assert_eq!(moved.count(), 60, "no more than the new one gets");
+        assert_eq!(counts(&everybody, &after), [60; 4]);
         // And of few users as many as there are.
-        assert_eq!(owners(&[&everybody], 7).into_iter().collect::<BTreeSet<_>>().len(), 7);
-        let back = owners(&[&everybody, &[0, 1, 2, 3, 4, 5]], 240);
-        assert!((0..6).all(|worker| back.iter().filter(|&&owner| owner == worker).count() == 40));
+        let few = owners(&founders, &[everybody.clone()], 4);
+        assert_eq!(counts(&everybody, &few), [1; 4]);
+        let back = owners(&founders, &[everybody, founders.clone()], 240);
+        assert_eq!(counts(&founders, &back), [80; 3]);
+    }
+
+    #[test]
+    fn equal_processes_stay_equal_whoever_is_lost_and_joins() {
+        let [a, b, c, d, e] =
+            [(0, 4), (4, 4), (8, 2), (10, 2), (12, 4)].map(|(first, here)| Process { first, here });
+        let deals =
+            [vec![a, b, d], vec![a, b, c, d], vec![a, b, c, d, e], vec![b, c, d, e], vec![a, c, d, e]];
+        for deals in (0..=deals.len()).map(|some| &deals[..some]) {
+            let members = deals.last().cloned().unwrap_or(vec![a, b, c, d]);
+            let owners = owners(&[a, b, c, d], deals, 400);
+            for seats in 0..=400 {
+                let counts = counts(&members, &owners[..seats]);
+                assert_eq!(counts.iter().sum::<usize>(), seats, "all are with those that are there");
+                for (one, count) in members.iter().zip(&counts) {
+                    for (other, as_many) in members.iter().zip(&counts) {
+                        let equal = one.here == other.here;
+                        assert!(
+                            !equal || count.abs_diff(*as_many) <= 1,
+                            "{seats} on {members:?}: {counts:?}"
+                        );
+                    }
+                }
+            }
+            let workers: usize = members.iter().map(|process| process.here).sum();
+            for (process, count) in members.iter().zip(counts(&members, &owners)) {
+                let part = 400 * process.here / workers;
+                assert!(count.abs_diff(part) <= 2, "{count} for {process:?} of {workers}");
+            }
+        }
     }
 }

@@ -38,6 +38,14 @@ pub struct LanePlan {
     pub first_vu: u64,
 }
 
+impl LanePlan {
+    /// The turn of its first user, where things are dealt in turn: lanes go on from one another, so that those with few users
+    /// do not all begin with the same one.
+    pub(crate) fn first_turn(&self) -> u64 {
+        self.first_vu.saturating_sub(1)
+    }
+}
+
 /// A part of the iterations of a rate: of each `period` iterations, those at `offsets`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RateShare {

@@ -142,7 +142,7 @@ impl LoadTest {
         let inputs = self.inputs(job.seed);
         let share =
             self.share.unwrap_or_else(|| Share::alone(self.options.threads.unwrap_or_else(cores).max(1)));
-        let threads = share.here;
+        let threads = share.here();
         let plan = TestPlan { threads, ..job.plan.clone() };
         let mut options = http_options(&plan.http);
         options.contents.clone_from(&sent.certificates);

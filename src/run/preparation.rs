@@ -44,8 +44,8 @@ impl LoadTest {
     pub(super) fn inputs(&self, seed: u64) -> ScriptInputs {
         let options = self.options.clone().or(self.lower.clone());
         let folders = Folders::new(&self.script, &options.data_roots);
-        let share = self.share.unwrap_or_default();
-        let common = Common { data: Registry::new(folders, share), ..Common::default() };
+        let share = self.share.clone().unwrap_or_default();
+        let common = Common { data: Registry::new(folders, share.clone()), ..Common::default() };
         #[cfg(feature = "cluster")]
         let common = self.sent.as_ref().map_or(common, |sent| sent.common(share));
         let common = Arc::new(common);
@@ -75,7 +75,7 @@ impl LoadTest {
             samples: Vec::new(),
             origin: Origin::default(),
             fails_on: FailsOn::default(),
-            share: self.share,
+            share: self.share.clone(),
             listing: true,
             #[cfg(feature = "cluster")]
             sent: None,
@@ -135,8 +135,8 @@ impl LoadTest {
             stages: plan.as_ref().ok().map(TestPlan::stage_names),
         };
         let (mut plan, (mut thresholds, doubts)) = both(plan, resolve(&texts, &known).map_err(PlanError))?;
-        let share = self.share.unwrap_or(Share::alone(plan.threads));
-        plan.threads = share.here;
+        let share = self.share.unwrap_or_else(|| Share::alone(plan.threads));
+        plan.threads = share.here();
         if is_tried_out {
             // One iteration says nothing about a service.
             thresholds.clear();

@@ -17,7 +17,7 @@ use super::watchdog::Watchdog;
 use super::workers::{Command, Notice, Workers};
 use crate::metrics::CustomFigures;
 use crate::plan::Options;
-use crate::share::Share;
+use crate::share::{Process, Share};
 use crate::vu::Shared;
 
 /// What one of the processes says next.
@@ -196,6 +196,7 @@ fn run(
     let seen = Rc::new(RefCell::new(Seen::default()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let ending = runtime.block_on(async {
+        let row = Process::row(threads);
         let all = threads.iter().sum();
         let mut several = Several {
             processes: Vec::new(),
@@ -215,12 +216,11 @@ fn run(
             let Ok(threads) = Threads::start(&shared, None).await else { panic!("the script loads") };
             (threads, shared)
         };
-        for &here in threads {
-            let first = several.groups.len();
-            several.add(process(Share { first, here, all }).await);
+        for &one in &row {
+            several.add(process(Share::new(one, &row)).await);
         }
         if matches!(change, Some((_, Change::Joined))) {
-            several.waiting = Some(process(Share { first: all, here: 2, all }).await);
+            several.waiting = Some(process(Share::new(Process { first: all, here: 2 }, &row)).await);
         }
         let prepared = test(script, &options).prepare().unwrap();
         let shared = Arc::new(prepared.shared);

@@ -44,7 +44,7 @@ impl Threads {
     /// # Errors
     /// When the system refuses a thread, or the script does not load on one of them.
     pub(crate) async fn start(shared: &Arc<Shared>, line: Option<&TapLine>) -> Result<Threads, WorkerError> {
-        let (share, workers) = (shared.share, shared.share.here);
+        let (share, workers) = (&shared.share, shared.share.here());
         let lanes = lanes_in_common(&shared.plan, share);
         let pulses: Vec<Arc<Pulse>> = (0..workers).map(|_| Arc::default()).collect();
         // A user gives notice a few times in its life, a worker when it is asked to: no bound is needed.
@@ -57,7 +57,7 @@ impl Threads {
             let (loaded, is_ready) = oneshot::channel();
             let (shared, lanes, notice) = (shared.clone(), lanes.clone(), notice.clone());
             let seen = Seen { tap: line.map(|line| line.tap(worker)), pulse: pulse.clone() };
-            let part = Part { worker: share.first + worker, share };
+            let part = Part { worker: share.first() + worker, share: share.clone() };
             let thread = std::thread::Builder::new()
                 .name(format!("rhaid-worker-{worker}"))
                 .stack_size(WORKER_STACK)

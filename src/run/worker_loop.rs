@@ -120,7 +120,7 @@ struct Lanes {
 impl Lanes {
     fn begin(&mut self, worker: &Rc<Worker>, index: usize, schedule: Arc<Schedule>, is_open: bool) {
         let common = self.common[index].clone();
-        let lane = Lane::new(worker.clone(), index, self.part, schedule, common, is_open);
+        let lane = Lane::new(worker.clone(), index, self.part.clone(), schedule, common, is_open);
         self.deals.iter().for_each(|deal| lane.deal(deal));
         let driving = if is_open {
             tokio::task::spawn_local(feeder::feed(lane.clone()))
@@ -143,8 +143,9 @@ impl Lanes {
             return;
         }
         self.begun.values().for_each(|(lane, _)| lane.deal(&deal));
-        let share = self.part.share;
-        worker.more_iterations(deal.number, share.among(deal.founders(share.all)).of(deal.more));
+        let share = &self.part.share;
+        let founders = deal.founders(share.order().len());
+        worker.more_iterations(deal.number, share.among(founders).of(deal.more));
         self.deals.push(deal);
     }
 

@@ -181,6 +181,7 @@ mod tests {
     use crate::executor::curve::{Curve, Stretch};
     use crate::executor::share::LaneDeal;
     use crate::script::Sources;
+    use crate::share::Process;
     use crate::vu::LaneCount;
 
     #[test]
@@ -194,7 +195,7 @@ mod tests {
         let sources = Sources::from_text("test.rhai", "fn iteration() {}");
         let variables = Arc::new([("X".to_owned(), Value::List(vec![Value::Int(1)]))].into());
         let lanes = vec![LaneDeal { first: 7, more: 0 }, LaneDeal { first: 0, more: 3 }];
-        let deal = Deal { number: 2, members: Arc::from([0, 1, 4]), lanes, more: 5 };
+        let deal = Deal { number: 2, members: Process::row(&[2, 1]).into(), lanes, more: 5 };
         let commands = [
             Command::Setup,
             Command::Start { data: Arc::new(Value::Map(vec![("k".into(), Value::Bytes(vec![1]))])) },

@@ -1,20 +1,62 @@
 //! The part of one process where several make a load together. Pure.
 //!
-//! The worker threads of all processes have one numbering, process by process, and things are dealt to them in turn:
-//! thing *i* is for worker *i* mod *all*. So a process takes as much as it has threads, every thing is taken by one,
-//! and nothing has to be sent. A process alone takes all, in order. Leaves to `executor` and `data` what is dealt.
+//! The worker threads of all processes have one numbering, process by process, and take turns: thing *i* is for turn
+//! *i* mod *all*. Turns go round among the processes, each as often as it has threads, its turns spread evenly over the round. So a
+//! process takes as much as it has threads, those with equally many have equally much of any number of things, give or
+//! take one, every thing is taken by one, and nothing has to be sent. A process alone takes all, in order. Leaves to
+//! `executor` and `data` what is dealt.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// The worker threads of this process among all that a load began with. One that joined later comes after `all`.
+/// The worker threads of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Share {
+pub(crate) struct Process {
     /// Number of its first worker.
     pub(crate) first: usize,
     /// How many it has.
     pub(crate) here: usize,
-    /// How many all have.
-    pub(crate) all: usize,
+}
+
+impl Process {
+    /// Processes with so many workers each, numbered in a row.
+    pub(crate) fn row(threads: &[usize]) -> Vec<Process> {
+        let mut first = 0;
+        let process = |&here: &usize| {
+            first += here;
+            Process { first: first - here, here }
+        };
+        threads.iter().map(process).collect()
+    }
+
+    /// Whether a worker is one of its own.
+    pub(crate) fn has(self, worker: usize) -> bool {
+        (self.first..self.first + self.here).contains(&worker)
+    }
+}
+
+/// The workers of processes in the order of their turns: those of a process in order, and each process as evenly spread as its
+/// number of workers allows. Of processes with equally many, none is ever ahead of another by more than one turn.
+pub(crate) fn in_turn(processes: &[Process]) -> Vec<usize> {
+    let turns = processes.iter().enumerate().flat_map(|(place, process)| {
+        (0..process.here).map(move |worker| (2 * worker as u64 + 1, process.here as u64, place, worker))
+    });
+    let mut turns: Vec<_> = turns.collect();
+    // In the middle of its part of the round: (2 worker + 1) / (2 here).
+    turns.sort_by(|a, b| (a.0 * b.1).cmp(&(b.0 * a.1)).then(a.2.cmp(&b.2)));
+    turns.into_iter().map(|(_, _, place, worker)| processes[place].first + worker).collect()
+}
+
+/// The worker threads of this process among all that a load began with. One that joined later has no turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Share {
+    /// This process.
+    process: Process,
+    /// All workers that take turns, in their order.
+    order: Arc<[usize]>,
+    /// The turns of this process in a round, ascending.
+    turns: Arc<[u64]>,
 }
 
 impl Default for Share {
@@ -26,65 +68,98 @@ impl Default for Share {
 impl Share {
     /// All of it, on so many threads.
     pub(crate) fn alone(threads: usize) -> Share {
-        Share { first: 0, here: threads, all: threads }
+        let process = Process { first: 0, here: threads };
+        Share::new(process, &[process])
+    }
+
+    /// That of one process of several.
+    pub(crate) fn new(process: Process, all: &[Process]) -> Share {
+        let order = in_turn(all);
+        let turns = order.iter().zip(0..).filter(|&(&worker, _)| process.has(worker)).map(|(_, turn)| turn);
+        Share { process, turns: turns.collect(), order: order.into() }
+    }
+
+    /// Number of its first worker.
+    pub(crate) fn first(&self) -> usize {
+        self.process.first
+    }
+
+    /// How many workers this process has.
+    pub(crate) fn here(&self) -> usize {
+        self.process.here
+    }
+
+    /// All workers that take turns, in their order.
+    pub(crate) fn order(&self) -> &[usize] {
+        &self.order
     }
 
     /// Whether there is nobody else.
-    pub(crate) fn is_alone(self) -> bool {
-        self.first == 0 && self.here == self.all
+    pub(crate) fn is_alone(&self) -> bool {
+        !self.turns.is_empty() && self.turns.len() == self.order.len()
     }
 
-    /// Workers of this process that the dealing counts.
-    fn counted(self) -> u64 {
-        self.here.min(self.all.saturating_sub(self.first)) as u64
+    fn all(&self) -> u64 {
+        self.order.len().max(1) as u64
     }
 
     /// How many of so many things are for this process.
-    pub(crate) fn of(self, total: u64) -> u64 {
+    pub(crate) fn of(&self, total: u64) -> u64 {
         if self.is_alone() {
             return total;
         }
-        let (all, counted) = (self.all.max(1) as u64, self.counted());
-        total / all * counted + (total % all).saturating_sub(self.first as u64).min(counted)
+        let last = total % self.all();
+        let of_last_round = self.turns.partition_point(|&turn| turn < last);
+        total / self.all() * self.turns.len() as u64 + of_last_round as u64
     }
 
     /// The thing that is for this process after `index` others; `None` when none is.
-    pub(crate) fn item(self, index: u64) -> Option<u64> {
+    pub(crate) fn item(&self, index: u64) -> Option<u64> {
         if self.is_alone() {
             return Some(index);
         }
-        let counted = self.counted();
-        let round = index.checked_div(counted)?;
-        Some(round.saturating_mul(self.all as u64) + self.first as u64 + index % counted)
+        let turns = self.turns.len() as u64;
+        let round = index.checked_div(turns)?;
+        Some(round.saturating_mul(self.all()) + self.turns[(index % turns) as usize])
     }
 
     /// Whether a thing is for this process.
-    pub(crate) fn has(self, thing: u64) -> bool {
-        let turn = thing % self.all.max(1) as u64;
-        (self.first as u64..(self.first + self.here) as u64).contains(&turn)
+    pub(crate) fn has(&self, thing: u64) -> bool {
+        self.turns.binary_search(&(thing % self.all())).is_ok()
     }
 
     /// Most of so many users that may be here at once. At least one: the share of the iterations is to be run by somebody,
     /// so where there are more processes than users, each has one.
-    pub(crate) fn most_of(self, total: u64) -> u64 {
+    pub(crate) fn most_of(&self, total: u64) -> u64 {
         self.of(total).max(total.min(1))
     }
 
     /// The number of the user that is started here after `index` others, for a load whose users come as they are needed:
     /// nobody else has it at any time.
-    pub(crate) fn seat(self, index: u64) -> u64 {
-        match self.first.checked_sub(self.all) {
+    pub(crate) fn seat(&self, index: u64) -> u64 {
+        match self.process.first.checked_sub(self.order.len()) {
             None => self.item(index).unwrap_or(index),
             // A process that joined has a range of its own beyond all others.
             Some(joined) => ((joined as u64 + 1) << 32) + index,
         }
     }
 
-    /// The place of the same workers among `members`, which are in ascending order.
-    pub(crate) fn among(self, members: &[usize]) -> Share {
-        let first = members.partition_point(|&worker| worker < self.first);
-        let end = members.partition_point(|&worker| worker < self.first + self.here);
-        Share { first, here: end - first, all: members.len() }
+    /// The same for a load that begins with another turn: thing *i* is for turn *i* + *by*.
+    pub(crate) fn turned(&self, by: u64) -> Share {
+        let by = (by % self.all()) as usize;
+        let mut order = self.order.to_vec();
+        if !order.is_empty() {
+            order.rotate_left(by);
+        }
+        let (all, by) = (self.all(), by as u64);
+        let mut turns: Vec<u64> = self.turns.iter().map(|turn| (turn + all - by) % all).collect();
+        turns.sort_unstable();
+        Share { process: self.process, order: order.into(), turns: turns.into() }
+    }
+
+    /// The share of the same process when these take part.
+    pub(crate) fn among(&self, members: &[Process]) -> Share {
+        Share::new(self.process, members)
     }
 }
 
@@ -96,13 +171,36 @@ mod tests {
 
     /// Processes with so many threads each.
     fn shares(threads: &[usize]) -> Vec<Share> {
-        let all = threads.iter().sum();
-        let mut first = 0;
-        let share = |&here: &usize| {
-            first += here;
-            Share { first: first - here, here, all }
-        };
-        threads.iter().map(share).collect()
+        let all = Process::row(threads);
+        all.iter().map(|&process| Share::new(process, &all)).collect()
+    }
+
+    #[test]
+    fn processes_with_equally_many_threads_have_equally_much_of_any_number() {
+        for threads in [1, 2, 3, 8, 16] {
+            for processes in 1..8 {
+                let others = [&[][..], &[threads + 1], &[1, 5]];
+                for others in others {
+                    let layout: Vec<usize> = others.iter().copied().chain(vec![threads; processes]).collect();
+                    let shares = shares(&layout);
+                    for total in 0..500 {
+                        let of: Vec<u64> = shares.iter().map(|share| share.of(total)).collect();
+                        assert_eq!(of.iter().sum::<u64>(), total);
+                        let equal = &of[others.len()..];
+                        let (least, most) = (equal.iter().min().unwrap(), equal.iter().max().unwrap());
+                        assert!(most - least <= 1, "{total} over {layout:?}: {of:?}");
+                        let turned = shares.iter().map(|share| share.turned(total).of(7));
+                        assert_eq!(turned.sum::<u64>(), 7, "from any turn on");
+                    }
+                }
+            }
+        }
+        let of =
+            |layout: &[usize], total| shares(layout).iter().map(|share| share.of(total)).collect::<Vec<_>>();
+        assert_eq!(of(&[8, 8, 8], 300), [100; 3]);
+        assert_eq!(of(&[2, 2, 2], 9), [3; 3]);
+        assert_eq!(of(&[4, 4], 4), [2; 2]);
+        assert_eq!(of(&[3, 1], 8), [6, 2], "as much as it has threads");
     }
 
     #[test]
@@ -141,20 +239,24 @@ mod tests {
 
     #[test]
     fn one_that_joins_has_nothing_of_what_was_dealt_before() {
-        let joined = Share { first: 6, here: 2, all: 6 };
+        let all = Process::row(&[2, 2, 2]);
+        let new = Process { first: 6, here: 2 };
+        let joined = Share::new(new, &all);
         assert_eq!((joined.of(1_000), joined.item(0), joined.has(6)), (0, None, false));
-        let as_many = Share { first: 2, here: 2, all: 2 };
+        let as_many = Share::new(Process { first: 2, here: 2 }, &all[..1]);
         assert_eq!((as_many.of(1_000), as_many.item(0)), (0, None), "it is not alone");
-        let among = joined.among(&[0, 1, 4, 5, 6, 7]);
-        assert_eq!(among, Share { first: 4, here: 2, all: 6 });
-        assert_eq!((among.of(600), among.item(0)), (200, Some(4)));
-        assert_eq!(Share { first: 2, here: 2, all: 6 }.among(&[0, 1, 4, 5]).of(600), 0, "it is lost");
+        let among = joined.among(&[all[0], all[2], new]);
+        assert_eq!((among.of(600), among.item(0)), (200, Some(2)));
+        let lost = Share::new(all[1], &all);
+        assert_eq!(lost.among(&[all[0], all[2]]).of(600), 0, "it is lost");
+        assert_eq!(lost.among(&[]).of(600), 0);
     }
 
     #[test]
     fn users_have_numbers_of_their_own_in_every_process() {
         let mut all = BTreeSet::new();
-        let joined = [Share { first: 4, here: 2, all: 4 }, Share { first: 6, here: 1, all: 4 }];
+        let founders = Process::row(&[1, 3]);
+        let joined = [(4, 2), (6, 1)].map(|(first, here)| Share::new(Process { first, here }, &founders));
         for share in shares(&[1, 3]).into_iter().chain(joined) {
             assert!((0..1_000).all(|index| all.insert(share.seat(index))), "{share:?}");
         }

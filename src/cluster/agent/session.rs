@@ -149,7 +149,7 @@ impl Session {
                 dropped.fetch_add(1, Ordering::Relaxed);
             }
         };
-        let share = Share { first: duty.first, here: duty.threads, all: duty.all };
+        let share = Share::new(duty.threads, &duty.all);
         let prepare = async {
             let job = files::one(link, run, &key, duty.job).await?;
             let job: Job =
@@ -185,13 +185,13 @@ impl Session {
         Ok(Session {
             link: link.clone(),
             run: run.to_owned(),
-            generator: Generator::new(duty.threads),
+            generator: Generator::new(duty.threads.here),
             _store: store,
             shared,
             fleet: Fleet::new(threads),
             watchdog,
             blocking: BlockingStats::default(),
-            first: duty.first,
+            first: duty.threads.first,
             intervals: subjects::intervals(run, duty.agent),
             words,
             key,

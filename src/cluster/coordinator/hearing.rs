@@ -183,7 +183,7 @@ impl Cluster {
     fn joined(&mut self, member: Member) {
         let (link, run, key, job) =
             (self.parts.link.clone(), self.parts.run.clone(), self.parts.key.clone(), self.parts.job);
-        let all = self.agents[..self.founders].iter().map(|agent| agent.member.threads).sum();
+        let all = self.agents[..self.founders].iter().map(|agent| agent.member.process()).collect();
         let text = format!("agent '{}' joins the run", member.hello.name);
         for _ in 0..member.threads {
             self.workers.push(Slot::of(member.number, true));

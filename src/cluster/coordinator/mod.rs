@@ -32,6 +32,7 @@ use super::seal::{Key, KeyPair};
 use super::server::NatsServer;
 use crate::data::Blob;
 use crate::run::{Job, LoadTest, Prepared};
+use crate::share::Process;
 
 /// How often it is looked who is there.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -234,9 +235,9 @@ impl Coordinator {
         let job_file = service.job();
         let mut parts = self.parts(&run, key.clone(), service, heard, on_loss);
         parts.kept = Some(kept);
-        let all: usize = members.iter().map(|member| member.threads).sum();
+        let all: Vec<Process> = members.iter().map(Member::process).collect();
         for member in &members {
-            self.runtime.block_on(engage(&self.link, &run, &key, job_file, member, all, false))?;
+            self.runtime.block_on(engage(&self.link, &run, &key, job_file, member, all.clone(), false))?;
         }
         let mut cluster = Cluster::new(parts, members, plan);
         cluster.wait_until_ready(|| waiting(&Waiting::default()))?;
@@ -325,20 +326,12 @@ async fn engage(
     key: &Key,
     job: Blob,
     member: &Member,
-    all: usize,
+    all: Vec<Process>,
     joins: bool,
 ) -> Result<(), ClusterError> {
     let pair = KeyPair::new()?;
     let public = pair.public().to_vec();
-    let duty = Duty {
-        key: key.bytes(),
-        job,
-        agent: member.number,
-        first: member.first,
-        threads: member.threads,
-        all,
-        joins,
-    };
+    let duty = Duty { key: key.bytes(), job, agent: member.number, threads: member.process(), all, joins };
     let sealed = pair.agree(&member.hello.key)?.seal(&protocol::json(&duty))?;
     let offer = Offer {
         protocol: PROTOCOL,

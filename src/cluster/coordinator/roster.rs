@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::link::Link;
 use crate::cluster::protocol::{self, Hello, Offer, PROTOCOL, Versioned, subjects};
+use crate::share::Process;
 use crate::text::clean_line;
 
 /// An agent that has not said so for this long is not there.
@@ -31,6 +32,11 @@ pub(super) struct Member {
 }
 
 impl Member {
+    /// Its worker threads.
+    pub(super) fn process(&self) -> Process {
+        Process { first: self.first, here: self.threads }
+    }
+
     /// Agents in a row, with their threads.
     pub(super) fn numbered(agents: Vec<Hello>) -> Vec<Member> {
         let mut first = 0;

@@ -386,10 +386,9 @@ impl Cluster {
         if std::mem::take(&mut self.is_resumed) {
             self.tell_lost_before(u64::MAX);
             // It may have been killed before it could deal the share of one that was lost.
-            let all = (0..self.workers.len()).collect::<Vec<_>>();
-            let dealt = self.ordered.deals().last().map_or(&all[..], |deal| &deal.members);
-            let gone = |&worker: &usize| self.workers[worker].is_gone;
-            if dealt.iter().any(gone) {
+            let dealt = self.ordered.deals().last();
+            let takes_part = |worker| dealt.is_none_or(|deal| deal.members.iter().any(|one| one.has(worker)));
+            if (0..self.workers.len()).any(|worker| self.workers[worker].is_gone && takes_part(worker)) {
                 self.share_again();
             }
         }

@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::executor::share::{Deal, LaneDeal};
+use crate::executor::share::{Deal, LaneDeal, founders};
 use crate::plan::TestPlan;
-use crate::share::Share;
+use crate::share::{Process, Share};
 
 /// See the module's description.
 pub(super) struct Dealing {
@@ -64,22 +64,29 @@ impl Dealing {
     }
 
     fn allow(&self, iterations: u64) -> Allowance {
-        let groups = self.groups.last().map_or(0, |last| last + 1);
-        let of = (0..groups).map(|group| self.share(group).of(iterations)).collect();
-        Allowance { of, since: vec![0; groups] }
+        let all = self.processes(&self.members);
+        let of: Vec<u64> = all.iter().map(|&one| Share::new(one, &all).of(iterations)).collect();
+        Allowance { since: vec![0; of.len()], of }
     }
 
-    /// What a process had at the start.
-    fn share(&self, group: usize) -> Share {
+    /// The workers of a process.
+    fn process(&self, group: usize) -> Process {
         let first = self.groups.partition_point(|&other| other < group);
         let end = self.groups.partition_point(|&other| other <= group);
-        Share { first, here: end - first, all: self.all }
+        Process { first, here: end - first }
+    }
+
+    /// The processes of these workers.
+    fn processes(&self, workers: &[usize]) -> Vec<Process> {
+        let groups: BTreeSet<usize> = workers.iter().map(|&worker| self.groups[worker]).collect();
+        groups.into_iter().map(|group| self.process(group)).collect()
     }
 
     /// The load has been dealt so already, in this order.
     pub(super) fn go_on(&mut self, deals: &[Arc<Deal>]) {
         for deal in deals {
-            let (lost, shares) = self.hand_over(&deal.members);
+            let members = deal.members.iter().flat_map(|process| process.first..process.first + process.here);
+            let (lost, shares) = self.hand_over(members.collect());
             if let Some(run) = &mut self.run {
                 run.repeat(deal.number, &lost, deal.more, &shares);
             }
@@ -93,14 +100,15 @@ impl Dealing {
     }
 
     /// From now on these workers take part. Gives the processes that do no more, and the share of each process.
-    fn hand_over(&mut self, members: &[usize]) -> (Vec<usize>, Vec<Share>) {
+    fn hand_over(&mut self, members: Vec<usize>) -> (Vec<usize>, Vec<Share>) {
         let goes_on = |group: usize| members.iter().any(|&member| self.groups[member] == group);
         let before: BTreeSet<usize> = self.members.iter().map(|&worker| self.groups[worker]).collect();
         let lost = before.into_iter().filter(|&group| !goes_on(group)).collect();
-        let founders = &members[..members.partition_point(|&worker| worker < self.all)];
+        let processes = self.processes(&members);
+        let founders = founders(&processes, self.all);
         let groups = self.groups.last().map_or(0, |last| last + 1);
-        let shares = (0..groups).map(|group| self.share(group).among(founders)).collect();
-        self.members = members.to_vec();
+        let shares = (0..groups).map(|group| Share::new(self.process(group), founders)).collect();
+        self.members = members;
         (lost, shares)
     }
 
@@ -143,7 +151,8 @@ impl Dealing {
         taken: impl Fn(usize, usize) -> u64,
     ) -> Deal {
         self.deals += 1;
-        let (lost, shares) = self.hand_over(&members);
+        let processes = self.processes(&members);
+        let (lost, shares) = self.hand_over(members);
         let groups = &self.groups;
         let workers = |group: usize| (0..groups.len()).filter(move |&worker| groups[worker] == group);
         let claimed = |group| workers(group).map(|worker| self.claimed[worker]).sum();
@@ -160,7 +169,7 @@ impl Dealing {
             LaneDeal { first: first(lane), more }
         });
         let lanes = lanes.collect();
-        Deal { number, members: Arc::from(self.members.as_slice()), lanes, more }
+        Deal { number, members: processes.into(), lanes, more }
     }
 }
 
@@ -234,7 +243,7 @@ mod tests {
         let deal = dealing.deal(vec![0, 1, 2], |_| 77, |_, worker| if worker == 3 { 20 } else { 9 });
         assert_eq!((deal.number, deal.more, deal.lanes[0]), (1, 10, LaneDeal { first: 77, more: 5 }));
         assert_eq!(dealing.run.as_ref().unwrap().of, [507, 253, 240]);
-        assert_eq!(dealing.lanes[0].as_ref().unwrap().of, [54, 26, 20]);
+        assert_eq!(dealing.lanes[0].as_ref().unwrap().of, [53, 27, 20]);
         dealing.is_used_up(2, 0);
         dealing.is_used_up(0, 0);
         assert!(!dealing.are_iterations_done(|_| false), "they said so before they got more");
@@ -256,7 +265,7 @@ mod tests {
         let mut dealing = dealing(Some(1_000), Some(100));
         dealing.go_on(std::slice::from_ref(&deal));
         assert_eq!(dealing.run.as_ref().unwrap().of, dealing_before.run.as_ref().unwrap().of);
-        assert_eq!(dealing.lanes[0].as_ref().unwrap().of, [54, 26, 20]);
+        assert_eq!(dealing.lanes[0].as_ref().unwrap().of, [53, 27, 20]);
         dealing.claimed(3, 240);
         let again = dealing.deal(vec![0, 1, 2], |_| 80, taken);
         assert_eq!((again.number, again.more, again.lanes[0].more), (2, 0, 0));
@@ -267,9 +276,9 @@ mod tests {
         let mut dealing = dealing(Some(100), None);
         dealing.join(3);
         let deal = dealing.deal(vec![0, 1, 2, 3, 4], |_| 5, |_, _| 0);
-        assert_eq!((deal.more, deal.founders(4)), (0, &[0, 1, 2, 3][..]));
+        assert_eq!((deal.more, deal.founders(4)), (0, &Process::row(&[2, 1, 1])[..]));
         dealing.claimed(3, 5);
         let deal = dealing.deal(vec![0, 1, 2, 4], |_| 5, |_, _| 0);
-        assert_eq!((deal.more, dealing.run.as_ref().unwrap().of.as_slice()), (20, &[64, 31, 5, 0][..]));
+        assert_eq!((deal.more, dealing.run.as_ref().unwrap().of.as_slice()), (20, &[63, 32, 5, 0][..]));
     }
 }
