@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::pacer::Pacer;
 use super::rule::{Feed, Rule};
 use super::schedule::Schedule;
-use super::share::{LaneDeal, Numbers};
+use super::share::Numbers;
 use crate::plan::{LanePlan, Late, Open, TestPlan};
 use crate::share::Share;
 use crate::vu::{Due, Spent, Turn};
@@ -125,8 +125,15 @@ pub(super) struct HandOut {
     feed: Feed,
     /// Which iterations of a rate are for this process.
     numbers: RefCell<Numbers>,
-    /// Of iterations that all users have together, those that are for this process.
+    /// Of iterations that all users have together, those that are for this process; changed by allowances, of which this is
+    /// the number of the last.
     together: Cell<u64>,
+    allowed: Cell<u64>,
+    /// Users have asked for more than that; whether this has been said.
+    is_dry: Cell<bool>,
+    has_said_dry: Cell<bool>,
+    /// None of those that all users have together is left in any process.
+    is_over: Cell<bool>,
     /// Iterations that were taken on this thread.
     taken_here: Cell<u64>,
     /// Of a lane with a rate, when its iterations are due, and what becomes of those that nobody is free for.
@@ -147,13 +154,17 @@ impl HandOut {
         let rate = rate.map(|(open, pacer)| (RefCell::new(pacer), open.late));
         let numbers = RefCell::new(Numbers::new(common.share.clone()));
         let together = match rule.feed {
-            Feed::Together(iterations) => common.share.of(iterations),
+            Feed::Together(iterations) => common.share.by_users(iterations, rule.curve.peak() as u64),
             _ => 0,
         };
         HandOut {
             feed: rule.feed.clone(),
             numbers,
             together: Cell::new(together),
+            allowed: Cell::new(0),
+            is_dry: Cell::new(false),
+            has_said_dry: Cell::new(false),
+            is_over: Cell::new(false),
             taken_here: Cell::new(0),
             rate,
             start,
@@ -161,11 +172,28 @@ impl HandOut {
         }
     }
 
-    /// This process takes another share from now on, of users at most `most_vus` in all.
-    pub(super) fn deal(&self, lane: LaneDeal, share: Share, most_vus: u64) {
-        self.together.set(self.together.get() + share.of(lane.more));
+    /// From number `first` on this process takes another share, and has users at most of `most_vus` in all.
+    pub(super) fn deal(&self, first: u64, share: Share, most_vus: u64) {
         self.common.budget.limit(share.most_of(most_vus));
-        self.numbers.borrow_mut().deal(lane.first, share);
+        self.numbers.borrow_mut().deal(first, share);
+    }
+
+    /// Of iterations that all users have together, this process may take so many in all.
+    pub(super) fn allow(&self, number: u64, iterations: u64) {
+        self.allowed.set(number);
+        self.together.set(iterations);
+        self.is_dry.set(false);
+        self.has_said_dry.set(false);
+    }
+
+    /// No process has any of them left.
+    pub(super) fn is_over(&self) {
+        self.is_over.set(true);
+    }
+
+    /// Says once that users of this process have asked for more of them than there are: as of these allowances.
+    pub(super) fn has_run_dry(&self) -> Option<u64> {
+        (self.is_dry.get() && !self.has_said_dry.replace(true)).then(|| self.allowed.get())
     }
 
     /// Iterations that were taken on this thread, whether begun or not.
@@ -202,7 +230,11 @@ impl HandOut {
         }
         match self.feed {
             Feed::Each(iterations) if begun >= iterations => Turn::Over,
-            Feed::Together(_) if self.take_of_all() == Spent::Nothing => Turn::Over,
+            Feed::Together(_) => match self.take_of_all() {
+                Spent::Nothing => Turn::Over,
+                Spent::Later => Turn::Hold,
+                Spent::Unlimited | Spent::More | Spent::Last => Turn::Free,
+            },
             _ => Turn::Free,
         }
     }
@@ -255,7 +287,16 @@ impl HandOut {
     /// Takes one of the iterations that all users of the lane have together.
     fn take_of_all(&self) -> Spent {
         let iterations = self.together.get();
-        self.take_if(|taken| taken < iterations).map_or(Spent::Nothing, |taken| Spent::of(iterations - taken))
+        match self.take_if(|taken| taken < iterations) {
+            Some(taken) if self.common.share.is_alone() => Spent::of(iterations - taken),
+            // What is the last one here may not be the last of all.
+            Some(_) => Spent::More,
+            None if self.common.share.is_alone() || self.is_over.get() => Spent::Nothing,
+            None => {
+                self.is_dry.set(true);
+                Spent::Later
+            }
+        }
     }
 
     /// Takes the next iteration; those that are too late to be begun are dropped on the way.
@@ -407,7 +448,7 @@ mod tests {
         let schedule = from_the_start(&rule);
         let pacer = || Pacer::new(arrivals, 7, None);
         let from = lost_at + 1.0;
-        let lane = LaneDeal { first: pacer().due(schedule.curve.area(from)), more: 0 };
+        let first = pacer().due(schedule.curve.area(from));
         let mut instants = Vec::new();
         for (process, share) in shares.enumerate() {
             let common = Arc::new(LaneCommon::new(Arc::new(Budget::new(100)), share.clone()));
@@ -428,7 +469,7 @@ mod tests {
             held.extend((0..waiting).map(|_| next()));
             let is_lost = process == 1;
             if !is_lost {
-                hand_out.deal(lane, share.among(&[all[0], all[2]]), 100);
+                hand_out.deal(first, share.among(&[all[0], all[2]]), 100);
             }
             let rest = std::iter::repeat_with(next).take_while(|&place| due(place).is_some());
             let all: Vec<u64> = held.iter().copied().chain(rest).collect();
@@ -457,9 +498,9 @@ mod tests {
     }
 
     #[test]
-    fn processes_run_a_number_of_iterations_together_and_what_one_leaves() {
+    fn processes_run_a_number_of_iterations_together_and_wait_for_what_others_leave() {
         let start = Instant::now();
-        let executor = Executor::SharedIterations { vus: 4, iterations: 1_000, max_duration: ms(1000) };
+        let executor = Executor::SharedIterations { vus: 3, iterations: 1_000, max_duration: ms(1000) };
         let rule = rule(&executor, None);
         let (_, schedule) = hand_out(&executor, start);
         let row = Process::row(&[1, 1, 1]);
@@ -473,12 +514,17 @@ mod tests {
         };
         let all = [0, 1, 2].map(of);
         assert_eq!((run(&all[0], 10_000), run(&all[1], 100)), (334, 100));
-        // The second is lost: 233 are left of its 333.
-        let lane = LaneDeal { first: 0, more: 233 };
-        for (process, place) in [(&all[0], 0), (&all[2], 2)] {
-            process.deal(lane, Share::new(row[place], &[row[0], row[2]]), 4);
+        let next = |hand_out: &HandOut| hand_out.next(0, &schedule, || start, || ());
+        assert_eq!((next(&all[0]), all[0].spend(0)), (Turn::Hold, Spent::Later));
+        assert_eq!((all[0].has_run_dry(), all[0].has_run_dry(), all[1].has_run_dry()), (Some(0), None, None));
+        // The second has left 233 of its 333.
+        for (process, allowed) in [(0, 334 + 117), (1, 100), (2, 333 + 116)] {
+            all[process].allow(1, allowed);
         }
-        assert_eq!((run(&all[0], 10_000), run(&all[2], 10_000)), (117, 333 + 116));
+        assert_eq!((run(&all[0], 10_000), run(&all[1], 1), run(&all[2], 10_000)), (117, 0, 333 + 116));
+        assert_eq!(all[0].has_run_dry(), Some(1));
+        all[0].is_over();
+        assert_eq!((next(&all[0]), all[0].spend(0)), (Turn::Over, Spent::Nothing));
         assert_eq!(all.iter().map(|hand_out| hand_out.taken_here()).sum::<u64>(), 1_000);
     }
 

@@ -17,7 +17,7 @@ use super::pacer::Pacer;
 use super::rule;
 use super::rule::{Feed, Rule};
 use super::schedule::Schedule;
-use super::share::{Deal, Part, Seats};
+use super::share::{Allowances, Deal, Part, Seats};
 use crate::plan::LanePlan;
 use crate::script::Stage;
 use crate::vu::{Due, Event, LaneCount, Seat, Spent, Turn, Turns, Worker};
@@ -39,8 +39,6 @@ pub(crate) struct Lane {
     users: RefCell<BTreeSet<u64>>,
     /// Which of its users are on this worker.
     seats: RefCell<Seats>,
-    /// What ended users have to do again: deals that gave this process more of a number of iterations.
-    refills: Cell<u64>,
     pub(super) changed: Notify,
     pub(super) user_left: Notify,
     /// The schedule for which the run has been told that this worker has no user.
@@ -73,7 +71,6 @@ impl Lane {
             generation: Cell::new(0),
             has_ended: Cell::new(false),
             users: RefCell::default(),
-            refills: Cell::new(0),
             changed: Notify::new(),
             user_left: Notify::new(),
             told_idle: Cell::new(None),
@@ -103,18 +100,33 @@ impl Lane {
     /// Others take part in the load from now on. Whoever waits looks again at the schedule that comes with it.
     pub(crate) fn deal(&self, deal: &Deal) {
         let plan = self.worker.plan();
-        let lane = deal.lanes.get(self.index).copied().unwrap_or_default();
-        let is_counted = plan.iterations.is_some() || matches!(self.rule.feed, Feed::Together(_));
-        let members = if is_counted { deal.founders(self.part.share.order().len()) } else { &deal.members };
-        let most_vus = most_vus(plan, self.index);
-        let share = self.part.share.among(members).turned(self.plan.first_turn());
-        self.hand_out.deal(lane, share, most_vus);
+        let first = deal.firsts.get(self.index).copied().unwrap_or_default();
+        let share = self.part.share.among(&deal.members).turned(self.plan.first_turn());
+        self.hand_out.deal(first, share, most_vus(plan, self.index));
         // A user that has a number of iterations of its own would have them anew elsewhere.
         if !matches!(self.rule.feed, Feed::Each(_)) {
-            self.seats.borrow_mut().deal(members.into());
+            self.seats.borrow_mut().deal(deal.members.clone());
         }
-        if deal.more > 0 || lane.more > 0 {
-            self.refills.set(self.refills.get() + 1);
+    }
+
+    /// What this process may take of iterations that the users have together is another number from now on.
+    pub(crate) fn allow(&self, allowances: &Allowances) {
+        if let Some(iterations) = allowances.of_lane(self.index, &self.part.share) {
+            self.hand_out.allow(allowances.number, iterations);
+            self.look_again();
+        }
+    }
+
+    /// None of the iterations that the users have together is left anywhere.
+    pub(crate) fn no_more(&self) {
+        self.hand_out.is_over();
+        self.look_again();
+    }
+
+    /// Tells the run when users have asked for more of these than this process may take.
+    fn look_at_together(&self) {
+        if let Some(allowed) = self.hand_out.has_run_dry() {
+            self.worker.tell(Event::NoIterationsLeft { lane: Some(self.index), allowed });
         }
     }
 
@@ -123,9 +135,9 @@ impl Lane {
         self.seats.borrow().clone()
     }
 
-    /// Counts the deals and, of these, those that gave more of a number of iterations.
-    pub(super) fn dealt(&self) -> (usize, u64) {
-        (self.seats.borrow().deals(), self.refills.get())
+    /// Counts the deals.
+    pub(super) fn dealt(&self) -> usize {
+        self.seats.borrow().deals()
     }
 
     /// What the run is told of it once a second.
@@ -232,14 +244,19 @@ impl Lane {
     pub(super) fn tell_idle(&self) {
         let generation = self.schedule.borrow().generation;
         if self.told_idle.replace(Some(generation)) != Some(generation) {
-            let worker = self.part.worker;
-            self.worker.tell(Event::LaneIdle { lane: self.index, worker, generation: Some(generation) });
+            self.tell_idle_with(Some(generation));
         }
+    }
+
+    fn tell_idle_with(&self, generation: Option<u64>) {
+        let (lane, worker) = (self.index, self.part.worker);
+        let (taken, claimed) = (self.hand_out.taken_here(), self.worker.claimed());
+        self.worker.tell(Event::LaneIdle { lane, worker, generation, taken, claimed });
     }
 
     /// Tells the run that there will be no user here any more, whatever the schedule.
     pub(crate) fn tell_over(&self) {
-        self.worker.tell(Event::LaneIdle { lane: self.index, worker: self.part.worker, generation: None });
+        self.tell_idle_with(None);
     }
 
     /// A pacer of its own for whoever has to look ahead.
@@ -261,11 +278,19 @@ impl Lane {
 impl Turns for Lane {
     fn next(&self, begun: u64) -> Turn {
         let drop = || self.worker.record_dropped(self.plan.scenarios[0], 1);
-        self.hand_out.next(begun, &self.schedule.borrow(), Instant::now, drop)
+        let turn = self.hand_out.next(begun, &self.schedule.borrow(), Instant::now, drop);
+        if turn == Turn::Hold {
+            self.look_at_together();
+        }
+        turn
     }
 
     fn spend(&self, begun: u64) -> Spent {
-        self.hand_out.spend(begun)
+        let spent = self.hand_out.spend(begun);
+        if spent == Spent::Later {
+            self.look_at_together();
+        }
+        spent
     }
 
     fn due(&self, place: u64) -> Due {

@@ -22,17 +22,13 @@ pub(crate) async fn follow(lane: Rc<Lane>) {
         let mut coming = seats.own(wanted, users);
         if lane.dealt() != dealt {
             let had = seats.own(0, wanted);
-            let is_refilled = lane.dealt().1 != dealt.1;
             (seats, dealt) = (lane.seats(), lane.dealt());
             let has = seats.own(0, users);
             for &seat in had.iter().rev().filter(|seat| has.binary_search(seat).is_err()) {
                 again.remove(&seat);
                 lane.worker.dismiss_user(lane.user_id(seat), lane.rule.grace, is_end);
             }
-            // Those that have left because they had no iteration any more have some again.
-            let is_new =
-                |seat: &u64| had.binary_search(seat).is_err() || is_refilled && !lane.has_user(*seat);
-            coming = has.into_iter().filter(is_new).collect();
+            coming = has.into_iter().filter(|seat| had.binary_search(seat).is_err()).collect();
         }
         for seat in coming {
             if lane.has_user(seat) && lane.worker.keep_user(lane.user_id(seat)) {

@@ -34,31 +34,37 @@ pub(crate) struct Deal {
     pub(crate) number: u64,
     /// The processes that take part, in ascending order.
     pub(crate) members: Arc<[Process]>,
-    /// By index of a lane.
-    pub(crate) lanes: Vec<LaneDeal>,
-    /// Of the run's number of iterations, those that the lost ones had left; dealt to all that take part.
-    pub(crate) more: u64,
+    /// By index of a lane, the first iteration of its rate that is dealt to the new members: what is due before belongs to the
+    /// old ones.
+    pub(crate) firsts: Vec<u64>,
 }
 
-/// What a deal means for a lane.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct LaneDeal {
-    /// Of a rate, the first iteration that is dealt to the new members: what is due before belongs to the old ones.
-    pub(crate) first: u64,
-    /// Of a number of iterations, those that the lost ones had left.
-    pub(crate) more: u64,
+/// How much of numbers of iterations each process may take, in all since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Allowances {
+    /// Counts those of a run, from 1.
+    pub(crate) number: u64,
+    /// Of the run's number, by number of the process's first worker.
+    pub(crate) run: Vec<(usize, u64)>,
+    /// By index of a lane, of the number that its users have together.
+    pub(crate) lanes: Vec<(usize, Vec<(usize, u64)>)>,
 }
 
-impl Deal {
-    /// Those of its members that have been there from the start. A number of iterations was dealt to these.
-    pub(crate) fn founders(&self, all: usize) -> &[Process] {
-        founders(&self.members, all)
+impl Allowances {
+    /// What a process may take of the run's number.
+    pub(crate) fn of_run(&self, share: &Share) -> Option<u64> {
+        own(&self.run, share)
+    }
+
+    /// What it may take of a lane's.
+    pub(crate) fn of_lane(&self, lane: usize, share: &Share) -> Option<u64> {
+        let (_, of) = self.lanes.iter().find(|(index, _)| *index == lane)?;
+        own(of, share)
     }
 }
 
-/// The processes in this row that are among the first ones, which have so many workers.
-pub(crate) fn founders(members: &[Process], all: usize) -> &[Process] {
-    &members[..members.partition_point(|process| process.first < all)]
+fn own(of: &[(usize, u64)], share: &Share) -> Option<u64> {
+    of.iter().find(|(first, _)| *first == share.first()).map(|&(_, of)| of)
 }
 
 /// Which iterations of a rate are for this process, in order.

@@ -32,7 +32,7 @@ impl Load {
 }
 
 /// Maximum number of virtual users of a lane.
-fn vus(lane: &LanePlan, mix: &[usize]) -> u64 {
+pub(super) fn vus(lane: &LanePlan, mix: &[usize]) -> u64 {
     let most = lane.executor.most_vus();
     if lane.is_mix && lane.executor.open().is_none() { most.min(mix.len() as u64) } else { most }
 }

@@ -11,7 +11,7 @@ use super::capacity::CapacityPlan;
 use super::chain::unreachable;
 use super::executor::{DEFAULT_MAX_DURATION, Executor, Late};
 use super::lane::LanePlan;
-use super::load::plan_load;
+use super::load::{plan_load, vus};
 use super::options::{HttpLayer, Options};
 use super::scenario::{ScenarioPlan, TaskOrder, Wait};
 use super::selection::select_by_tags;
@@ -71,6 +71,14 @@ pub struct TestPlan {
 pub struct PlanError(pub Vec<String>);
 
 impl TestPlan {
+    /// Virtual users of all scenarios, where each is there whatever the others do; 0 where some come as a rate needs them.
+    pub(crate) fn closed_users(&self) -> u64 {
+        if self.lanes.iter().any(|lane| lane.executor.open().is_some()) {
+            return 0;
+        }
+        self.lanes.iter().map(|lane| vus(lane, &self.mix)).sum()
+    }
+
     /// Grace period for running iterations of a scenario.
     pub(crate) fn stop_timeout_of(&self, scenario: usize) -> Duration {
         self.scenarios[scenario].stop_timeout.unwrap_or(self.stop_timeout)

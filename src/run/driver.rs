@@ -156,6 +156,9 @@ impl<W: Workers> Driver<W> {
         }
         let deals = self.fleet.workers().deals();
         self.dealing.go_on(&deals);
+        if let Some(allowances) = self.fleet.workers().allowances() {
+            self.dealing.restore(&allowances);
+        }
         if let Some(members) = self.members.take() {
             self.deal(members);
         }
@@ -321,12 +324,14 @@ impl<W: Workers> Driver<W> {
     fn begin_lane(&mut self, begin: Begin) {
         let Begin { lane, schedule, is_open } = begin;
         self.fleet.tell_all(Command::Begin { lane, schedule, is_open });
+        self.look_at_iterations();
     }
 
     fn follow(&mut self, changes: Vec<Change>) {
         for (lane, schedule) in changes {
             self.fleet.tell_all(Command::Follow { lane, schedule });
         }
+        self.look_at_iterations();
     }
 
     fn notice(&mut self, worker: usize, notice: Notice) {
@@ -366,14 +371,17 @@ impl<W: Workers> Driver<W> {
                 self.stop_once(EndedBy::Aborted(reason));
             }
             Event::Misconfigured(error) => self.is_misconfigured(error),
-            Event::NoIterationsLeft { deal } => {
-                self.dealing.is_used_up(worker, deal);
+            Event::NoIterationsLeft { lane, allowed } => {
+                self.dealing.is_used_up(lane, worker, allowed);
                 self.look_at_iterations();
             }
-            Event::LaneIdle { lane, worker, generation } => {
+            Event::LaneIdle { lane, worker, generation, taken, claimed } => {
+                self.dealing.taken(Some(lane), worker, taken);
+                self.dealing.taken(None, worker, claimed);
                 if self.load.lanes.idle(lane, worker, generation, now) {
                     self.load.shapes.remove(lane);
                 }
+                self.look_at_iterations();
             }
             Event::LimitMet { lane } => {
                 if let Some(load) = self.load.lanes.open_load(lane, now) {
@@ -484,6 +492,10 @@ impl<W: Workers> Driver<W> {
         snapshot.blocking = self.watchdog.borrow().stats();
         self.fleet.workers().blocking(&mut snapshot.blocking);
         if last {
+            for text in self.never_begun() {
+                self.say(Level::Warning, text.clone());
+                snapshot.notes.push(text);
+            }
             for (scenario, text) in self.load.pressure.at_the_end(&snapshot, &self.shared.plan) {
                 let text = format!("scenario '{scenario}': {text}");
                 self.say(Level::Warning, text.clone());

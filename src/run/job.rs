@@ -150,7 +150,9 @@ impl LoadTest {
         let info = RunInfo { threads, ..job.info.clone() };
         let shared = Shared {
             inputs,
-            quota: plan.iterations.map(|iterations| Quota::new(share.of(iterations))),
+            quota: plan
+                .iterations
+                .map(|iterations| Quota::new(share.by_users(iterations, plan.closed_users()))),
             share,
             plan,
             sources: self.sources,

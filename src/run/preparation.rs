@@ -152,7 +152,9 @@ impl LoadTest {
             RunInfo { is_trial: is_tried_out, fails_on, ..without_secrets(info, &inputs.common.secrets) };
         let shared = Shared {
             inputs,
-            quota: plan.iterations.map(|iterations| Quota::new(share.of(iterations))),
+            quota: plan
+                .iterations
+                .map(|iterations| Quota::new(share.by_users(iterations, plan.closed_users()))),
             share,
             plan,
             sources: self.sources,

@@ -16,7 +16,7 @@ use super::threads::Threads;
 use super::watchdog::Watchdog;
 use super::workers::{Command, Notice, Workers};
 use crate::metrics::CustomFigures;
-use crate::plan::Options;
+use crate::plan::{EndedBy, Options};
 use crate::share::{Process, Share};
 use crate::vu::Shared;
 
@@ -301,6 +301,61 @@ fn so_are_those_that_users_have_together() {
     );
     let (ending, _) = run(&script, Options::default(), &[1, 1, 1], Some((1.2, Change::Lost(1))));
     assert_eq!(ending.snapshot.iterations.started, 900);
+}
+
+/// All of them, however few users there are, and wherever they are.
+#[test]
+fn a_number_of_iterations_is_started_where_some_processes_have_no_user() {
+    let script = options("fn iteration() {}");
+    for (threads, users, iterations) in
+        [(&[1, 1, 1][..], 1, 10), (&[1, 1, 1, 1], 2, 7), (&[4, 4], 3, 50), (&[2, 1], 5, 3)]
+    {
+        let set = Options {
+            users: Some(users),
+            spawn_rate: Some(100.0),
+            iterations: Some(iterations),
+            ..Options::default()
+        };
+        let (ending, _) = run(&script, set, threads, None);
+        assert_eq!(ending.snapshot.iterations.started, iterations, "{users} users on {threads:?}");
+        assert_eq!((&ending.ended_by, &ending.snapshot.notes[..]), (&EndedBy::Iterations, &[][..]));
+    }
+    let script = options(
+        "scenario(\"s\", #{ executor: \"shared-iterations\", exec: \"iteration\", vus: 2, iterations: 50 });\nfn iteration() {}",
+    );
+    let (ending, _) = run(&script, Options::default(), &[1, 1, 1], None);
+    let iterations = ending.snapshot.iterations;
+    assert_eq!((iterations.started, iterations.dropped), (50, 0));
+}
+
+#[test]
+fn what_users_leave_of_a_number_of_iterations_is_started_by_those_of_other_processes() {
+    let stops = "fn iteration() { if vu::id() == 2 && vu::iteration() == 2 { vu::stop() } sleep(0.01); }";
+    let set = Options { users: Some(3), spawn_rate: Some(100.0), iterations: Some(60), ..Options::default() };
+    let (ending, _) = run(&options(stops), set, &[1, 1, 1], None);
+    assert_eq!((ending.snapshot.iterations.started, ending.ended_by), (60, EndedBy::Iterations));
+    let script = format!(
+        "scenario(\"s\", #{{ executor: \"shared-iterations\", exec: \"iteration\", vus: 3, iterations: 60 }});\n{stops}"
+    );
+    let (ending, _) = run(&options(&script), Options::default(), &[1, 1, 1], None);
+    assert_eq!((ending.snapshot.iterations.started, ending.snapshot.iterations.dropped), (60, 0));
+}
+
+#[test]
+fn iterations_that_nobody_is_left_to_start_are_told_of() {
+    let stops = "fn iteration() { if vu::iteration() == 2 { vu::stop() } }";
+    let own =
+        "scenario(\"s\", #{ executor: \"shared-iterations\", exec: \"iteration\", vus: 3, iterations: 60 });";
+    for threads in [&[1, 1, 1][..], &[2]] {
+        let set =
+            Options { users: Some(3), spawn_rate: Some(100.0), iterations: Some(60), ..Options::default() };
+        let (ending, _) = run(&options(stops), set, threads, None);
+        let left = 60 - ending.snapshot.iterations.started;
+        let told = format!("{left} of the 60 iterations were not started: no user was left to start them");
+        assert_eq!((left, &ending.snapshot.notes[..]), (54, &[told.clone()][..]));
+        let (ending, _) = run(&options(&format!("{own}\n{stops}")), Options::default(), threads, None);
+        assert_eq!(ending.snapshot.notes, [format!("scenario 's': {told}")]);
+    }
 }
 
 #[test]

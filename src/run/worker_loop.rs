@@ -15,7 +15,7 @@ use super::workers::{Command, Notice};
 use crate::executor::hand_out::LaneCommon;
 use crate::executor::lane::Lane;
 use crate::executor::schedule::Schedule;
-use crate::executor::share::{Deal, Part};
+use crate::executor::share::{Allowances, Deal, Part};
 use crate::executor::{feeder, population, shape};
 use crate::metrics::Tap;
 use crate::script::{LoadError, Pulse, Value};
@@ -53,7 +53,13 @@ pub(super) fn run_worker(
             Ok(worker) => {
                 // Whoever waits for it may have given up; then the commands end at once too.
                 let _ = ready.send(Ok(()));
-                let lanes = Lanes { part, common: lanes, begun: BTreeMap::new(), deals: Vec::new() };
+                let lanes = Lanes {
+                    part,
+                    common: lanes,
+                    begun: BTreeMap::new(),
+                    deals: Vec::new(),
+                    allowances: None,
+                };
                 serve(worker, lanes, commands, notices).await;
             }
             Err(error) => {
@@ -115,6 +121,8 @@ struct Lanes {
     begun: BTreeMap<usize, (Rc<Lane>, AbortHandle)>,
     /// What has been dealt anew so far; it holds for lanes that begin later too.
     deals: Vec<Arc<Deal>>,
+    /// What may be taken of numbers of iterations, when that has changed.
+    allowances: Option<Arc<Allowances>>,
 }
 
 impl Lanes {
@@ -122,6 +130,7 @@ impl Lanes {
         let common = self.common[index].clone();
         let lane = Lane::new(worker.clone(), index, self.part.clone(), schedule, common, is_open);
         self.deals.iter().for_each(|deal| lane.deal(deal));
+        self.allowances.iter().for_each(|allowances| lane.allow(allowances));
         let driving = if is_open {
             tokio::task::spawn_local(feeder::feed(lane.clone()))
         } else {
@@ -137,16 +146,25 @@ impl Lanes {
     }
 
     /// Others take part from now on.
-    fn deal(&mut self, worker: &Worker, deal: Arc<Deal>) {
+    fn deal(&mut self, deal: Arc<Deal>) {
         // A repeated one is no other.
         if self.deals.last().is_some_and(|last| last.number >= deal.number) {
             return;
         }
         self.begun.values().for_each(|(lane, _)| lane.deal(&deal));
-        let share = &self.part.share;
-        let founders = deal.founders(share.order().len());
-        worker.more_iterations(deal.number, share.among(founders).of(deal.more));
         self.deals.push(deal);
+    }
+
+    /// Numbers of iterations are divided differently from now on.
+    fn allow(&mut self, worker: &Worker, allowances: Arc<Allowances>) {
+        if self.allowances.as_ref().is_some_and(|last| last.number >= allowances.number) {
+            return;
+        }
+        self.begun.values().for_each(|(lane, _)| lane.allow(&allowances));
+        if let Some(iterations) = allowances.of_run(&self.part.share) {
+            worker.allow_iterations(allowances.number, iterations);
+        }
+        self.allowances = Some(allowances);
     }
 
     /// No user is started any more.
@@ -195,7 +213,13 @@ async fn serve(
                     lane.follow(schedule);
                 }
             }
-            Command::Share(deal) => lanes.deal(&worker, deal),
+            Command::Share(deal) => lanes.deal(deal),
+            Command::Allow(allowances) => lanes.allow(&worker, allowances),
+            Command::NoMore { lane } => {
+                if let Some((lane, _)) = lanes.begun.get(&lane) {
+                    lane.no_more();
+                }
+            }
             Command::AskShape { lane, function, elapsed, last } => {
                 let (worker, notices) = (worker.clone(), notices.clone());
                 tokio::task::spawn_local(async move {

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::reload::Reloaded;
 use crate::executor::schedule::Schedule;
 use crate::executor::shape::ShapeLoad;
-use crate::executor::share::Deal;
+use crate::executor::share::{Allowances, Deal};
 use crate::metrics::{AgentStats, BlockingStats, Phase};
 use crate::script::{EventFields, Level, ScriptEvent, SummaryOutput, Value};
 use crate::vu::{Event, HookError, Interval};
@@ -36,6 +36,10 @@ pub(crate) enum Command {
     Follow { lane: usize, schedule: Arc<Schedule> },
     /// Others take part in the load from now on. The schedule of each lane that runs comes after it.
     Share(Arc<Deal>),
+    /// From now on processes may take these parts of numbers of iterations.
+    Allow(Arc<Allowances>),
+    /// Of the iterations that the users of a lane have together, none is left.
+    NoMore { lane: usize },
     /// Ask the script's shape function; answered with [`Notice::Shape`]. `elapsed` is in seconds, `last` what it said
     /// before.
     AskShape { lane: usize, function: String, elapsed: f64, last: Option<ShapeLoad> },
@@ -128,6 +132,11 @@ pub(crate) trait Workers {
         Vec::new()
     }
 
+    /// What processes may take of numbers of iterations, if that has been changed in a run that is resumed.
+    fn allowances(&self) -> Option<Arc<Allowances>> {
+        None
+    }
+
     /// Schedules that lanes follow already, of a run that is resumed.
     fn schedules(&self) -> Vec<(usize, Arc<Schedule>)> {
         Vec::new()
@@ -179,7 +188,6 @@ mod tests {
 
     use super::*;
     use crate::executor::curve::{Curve, Stretch};
-    use crate::executor::share::LaneDeal;
     use crate::script::Sources;
     use crate::share::Process;
     use crate::vu::LaneCount;
@@ -194,14 +202,16 @@ mod tests {
         let function = "shape".to_owned();
         let sources = Sources::from_text("test.rhai", "fn iteration() {}");
         let variables = Arc::new([("X".to_owned(), Value::List(vec![Value::Int(1)]))].into());
-        let lanes = vec![LaneDeal { first: 7, more: 0 }, LaneDeal { first: 0, more: 3 }];
-        let deal = Deal { number: 2, members: Process::row(&[2, 1]).into(), lanes, more: 5 };
+        let deal = Deal { number: 2, members: Process::row(&[2, 1]).into(), firsts: vec![7, 0] };
+        let allowances = Allowances { number: 3, run: vec![(0, 5), (2, 4)], lanes: vec![(1, vec![(0, 9)])] };
         let commands = [
             Command::Setup,
             Command::Start { data: Arc::new(Value::Map(vec![("k".into(), Value::Bytes(vec![1]))])) },
             Command::Begin { lane: 1, schedule: schedule.clone(), is_open: true },
             Command::Follow { lane: 1, schedule },
             Command::Share(Arc::new(deal)),
+            Command::Allow(Arc::new(allowances)),
+            Command::NoMore { lane: 1 },
             Command::AskShape { lane: 0, function, elapsed: 1.5, last },
             Command::Finish,
             Command::Dismiss,
@@ -232,8 +242,8 @@ mod tests {
         };
         let answer = Ok(ShapeLoad::Users { users: 5, spawn_rate: None, scenarios: None });
         let notices = [
-            Notice::Event(Event::LaneIdle { lane: 1, worker: 0, generation: Some(2) }),
-            Notice::Event(Event::NoIterationsLeft { deal: 1 }),
+            Notice::Event(Event::LaneIdle { lane: 1, worker: 0, generation: Some(2), taken: 3, claimed: 4 }),
+            Notice::Event(Event::NoIterationsLeft { lane: None, allowed: 1 }),
             Notice::Setup(Ok(Value::Int(7))),
             Notice::Shape { lane: 0, answer },
             Notice::Interval { number: 4, interval: Box::new(interval) },

@@ -21,6 +21,7 @@ pub(crate) struct Process {
 
 impl Process {
     /// Processes with so many workers each, numbered in a row.
+    #[cfg(test)]
     pub(crate) fn row(threads: &[usize]) -> Vec<Process> {
         let mut first = 0;
         let process = |&here: &usize| {
@@ -111,6 +112,15 @@ impl Share {
         let last = total % self.all();
         let of_last_round = self.turns.partition_point(|&turn| turn < last);
         total / self.all() * self.turns.len() as u64 + of_last_round as u64
+    }
+
+    /// How many of so many things are for the users of this process, when one of so many users in turn gets each; without users, as
+    /// many as are for the process.
+    pub(crate) fn by_users(&self, total: u64, users: u64) -> u64 {
+        match users {
+            0 => self.of(total),
+            users => total / users * self.of(users) + self.of(total % users),
+        }
     }
 
     /// The thing that is for this process after `index` others; `None` when none is.
@@ -214,6 +224,28 @@ mod tests {
         assert_eq!(shares(&[2, 2, 2]).into_iter().map(|share| share.of(300)).collect::<Vec<_>>(), [100; 3]);
         let by_threads = shares(&[1, 2, 3]).into_iter().map(|share| share.of(600));
         assert_eq!(by_threads.collect::<Vec<_>>(), [100, 200, 300], "as much as it has threads");
+    }
+
+    #[test]
+    fn what_is_dealt_by_users_is_for_those_that_have_some() {
+        for threads in [&[1][..], &[1, 1, 1], &[4, 4], &[3, 1, 4, 1, 5]] {
+            for users in [1, 2, 3, 7, 30, 100] {
+                for total in [0, 1, 7, 10, 50, 1_000, 9_999] {
+                    let shares = shares(threads);
+                    let of: Vec<u64> = shares.iter().map(|share| share.by_users(total, users)).collect();
+                    assert_eq!(of.iter().sum::<u64>(), total, "{total} for {users} on {threads:?}: {of:?}");
+                    for (share, of) in shares.iter().zip(of) {
+                        let (here, each) = (share.of(users), total / users);
+                        let is_even = (here * each..=here * (each + 1)).contains(&of);
+                        assert!(is_even, "{of} for {here} of {users} users");
+                    }
+                }
+            }
+        }
+        assert_eq!(
+            shares(&[1, 1, 1]).iter().map(|share| share.by_users(300, 4)).collect::<Vec<_>>(),
+            [150, 75, 75]
+        );
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! What is left for a process of the number of iterations of its run.
+//! What a process may take of the number of iterations of its run.
 //!
-//! Invariant: an iteration is claimed once, and what a deal adds is added once, whichever thread hears of it first.
+//! Invariant: an iteration is claimed once, and allowances that follow one another are taken over once, whichever thread
+//! hears of them first.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -10,35 +11,43 @@ use super::turns::Spent;
 /// See the module's description.
 #[derive(Debug)]
 pub(crate) struct Quota {
-    left: AtomicU64,
-    /// Number of the last deal that is in it.
-    dealt: Mutex<u64>,
+    claimed: AtomicU64,
+    /// How many may be claimed in all.
+    limit: AtomicU64,
+    /// Number of the last allowances that are in it.
+    allowed: Mutex<u64>,
 }
 
 impl Quota {
     pub(crate) fn new(iterations: u64) -> Quota {
-        Quota { left: AtomicU64::new(iterations), dealt: Mutex::new(0) }
+        Quota { claimed: AtomicU64::new(0), limit: AtomicU64::new(iterations), allowed: Mutex::new(0) }
     }
 
     pub(super) fn claim(&self) -> Spent {
-        let claimed =
-            self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        Spent::of(claimed.unwrap_or(0))
+        let limit = self.limit.load(Ordering::Relaxed);
+        let one = |claimed| (claimed < limit).then_some(claimed + 1);
+        let claimed = self.claimed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one);
+        Spent::of(claimed.map_or(0, |claimed| limit - claimed))
     }
 
-    /// Adds what a deal of this number gives, if that has not been done.
-    pub(super) fn more(&self, deal: u64, more: u64) {
-        let mut dealt = self.dealt.lock().unwrap_or_else(PoisonError::into_inner);
-        if deal > *dealt {
-            *dealt = deal;
-            self.left.fetch_add(more, Ordering::Relaxed);
+    /// Takes over what allowances of this number say, if that has not been done.
+    pub(super) fn allow(&self, number: u64, iterations: u64) {
+        let mut allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
+        if number > *allowed {
+            *allowed = number;
+            self.limit.store(iterations, Ordering::Relaxed);
         }
     }
 
-    /// When nothing is left, the number of the last deal that is in it.
+    /// Whether there is one to claim.
+    pub(super) fn has_some(&self) -> bool {
+        self.claimed.load(Ordering::Relaxed) < self.limit.load(Ordering::Relaxed)
+    }
+
+    /// When nothing is left, the number of the last allowances that are in it.
     pub(super) fn used_up(&self) -> Option<u64> {
-        let dealt = self.dealt.lock().unwrap_or_else(PoisonError::into_inner);
-        (self.left.load(Ordering::Relaxed) == 0).then_some(*dealt)
+        let allowed = self.allowed.lock().unwrap_or_else(PoisonError::into_inner);
+        (!self.has_some()).then_some(*allowed)
     }
 }
 
@@ -51,11 +60,11 @@ mod tests {
         let quota = Quota::new(2);
         assert_eq!([quota.claim(), quota.claim(), quota.claim()], [Spent::More, Spent::Last, Spent::Nothing]);
         assert_eq!(quota.used_up(), Some(0));
-        quota.more(1, 1);
-        quota.more(1, 1);
+        quota.allow(1, 3);
+        quota.allow(1, 9);
         assert_eq!(quota.used_up(), None);
         assert_eq!([quota.claim(), quota.claim()], [Spent::Last, Spent::Nothing]);
-        quota.more(2, 0);
+        quota.allow(2, 3);
         assert_eq!(quota.used_up(), Some(2), "with which deal it was used up is known");
     }
 }

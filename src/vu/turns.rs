@@ -37,6 +37,8 @@ pub(crate) enum Spent {
     More,
     /// That was the last one.
     Last,
+    /// None for now: other processes may leave some.
+    Later,
     /// There was none.
     Nothing,
 }

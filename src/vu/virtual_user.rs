@@ -142,7 +142,7 @@ impl VirtualUser {
                 Next::Failed => {
                     self.vu.end_leases();
                     self.is_afresh.set(false);
-                    if !self.spend(begun + spent, started) {
+                    if !self.spend(begun + spent, started).await {
                         return None;
                     }
                     spent += 1;
@@ -157,12 +157,18 @@ impl VirtualUser {
 
     /// Where the number of iterations is limited, an `on_start` that failed is one of them: a run of so many has an
     /// end also when no user can ever begin. False when none is left.
-    fn spend(&self, spent: u64, started: Instant) -> bool {
-        let of_lane = self.turns.spend(spent);
+    async fn spend(&self, spent: u64, started: Instant) -> bool {
+        let of_lane = match self.turns.spend(spent) {
+            Spent::Later => Box::pin(self.spend_later(spent)).await,
+            of_lane => of_lane,
+        };
         if of_lane == Spent::Nothing {
             return false;
         }
-        let of_run = self.worker.claim_iteration();
+        let of_run = match self.worker.claim_iteration() {
+            Spent::Later => Box::pin(self.claim_later()).await,
+            of_run => of_run,
+        };
         match (of_lane, of_run) {
             (Spent::Unlimited, Spent::Unlimited) => return true,
             (_, Spent::Nothing) => return false,
@@ -174,6 +180,39 @@ impl VirtualUser {
         of_lane != Spent::Last && of_run != Spent::Last
     }
 
+    /// Waits for an iteration of the lane that other processes leave; none when the user is to end instead.
+    async fn spend_later(&self, spent: u64) -> Spent {
+        loop {
+            let generation = self.turns.generation();
+            match self.turns.spend(spent) {
+                Spent::Later => {}
+                of_lane => return of_lane,
+            }
+            if !self.hold(|| self.turns.generation() != generation).await {
+                return Spent::Nothing;
+            }
+        }
+    }
+
+    /// The same for one of the run's number.
+    async fn claim_later(&self) -> Spent {
+        loop {
+            if !self.hold(|| self.worker.has_iterations()).await {
+                return Spent::Nothing;
+            }
+            match self.worker.claim_iteration() {
+                Spent::Later => {}
+                of_run => return of_run,
+            }
+        }
+    }
+
+    /// Waits until something has changed; false when the user is to end instead.
+    async fn hold(&self, has_changed: impl Fn() -> bool) -> bool {
+        let waited = self.listening(self.vu.wait_for_turn(None, has_changed)).await;
+        waited.is_some_and(|waited| waited != Waited::Stopped)
+    }
+
     /// Runs iterations; `spent` are those that the user has had before the first.
     async fn iterate(&self, first: Option<u64>, mut spent: u64) {
         let mut due = Instant::now();
@@ -182,8 +221,17 @@ impl VirtualUser {
         let mut first = first.map(Turn::Place);
         while !self.vu.is_stopping() {
             let turn = first.take().unwrap_or_else(|| self.turns.next(spent + self.vu.iteration.get()));
-            let Some(begin) = self.begin(turn, due, spent).await else { return };
-            if self.worker.claim_iteration() == Spent::Nothing {
+            let Some(mut begin) = self.begin(turn, due, spent).await else { return };
+            let mut of_run = self.worker.claim_iteration();
+            if of_run == Spent::Later {
+                // Boxed: rare, and every user's future would have to make room for it.
+                of_run = Box::pin(self.claim_later()).await;
+                if !begin.is_placed {
+                    // The time for which others were waited for is nobody's lag.
+                    begin.due = Instant::now();
+                }
+            }
+            if of_run == Spent::Nothing {
                 return;
             }
             due = begin.due;

@@ -66,10 +66,12 @@ pub(crate) struct Shared {
 pub(crate) enum Event {
     /// The script asked for the end of the run.
     Abort,
-    /// The last of this process's iterations of the run's number has been taken, as it was after so many deals.
+    /// None is left of what this process may take of a number of iterations.
     NoIterationsLeft {
-        /// Number of the last deal.
-        deal: u64,
+        /// Index of the lane whose users have them together; `None` is the number of the run.
+        lane: Option<usize>,
+        /// Number of the last allowances that it knows of.
+        allowed: u64,
     },
     /// The script shows that the run is set up wrongly: the error, ready to be shown.
     Misconfigured(String),
@@ -81,6 +83,10 @@ pub(crate) enum Event {
         worker: usize,
         /// Which schedule; `None` when the lane's part on this worker has been ended for good.
         generation: Option<u64>,
+        /// Iterations of the lane that were taken on this worker until then.
+        taken: u64,
+        /// Iterations of the run's number that were.
+        claimed: u64,
     },
     /// A lane needs more users than its `max_vus`.
     LimitMet {
@@ -397,22 +403,38 @@ impl Worker {
         if spent == Spent::Last {
             self.look_at_quota();
         }
-        spent
+        match spent {
+            spent if self.shared.share.is_alone() => spent,
+            Spent::Nothing => Spent::Later,
+            // What is the last one here may not be the last of all.
+            _ => Spent::More,
+        }
+    }
+
+    /// Whether an iteration of the run's number is left for this process.
+    pub(super) fn has_iterations(&self) -> bool {
+        self.shared.quota.as_ref().is_none_or(Quota::has_some)
+    }
+
+    /// Iterations of the run's number that were taken here so far.
+    pub(crate) fn claimed(&self) -> u64 {
+        self.claimed.get()
     }
 
     /// Tells the run when no iteration of its number is left for this process.
     pub(crate) fn look_at_quota(&self) {
-        if let Some(deal) = self.shared.quota.as_ref().and_then(Quota::used_up) {
-            self.tell(Event::NoIterationsLeft { deal });
+        if let Some(allowed) = self.shared.quota.as_ref().and_then(Quota::used_up) {
+            self.tell(Event::NoIterationsLeft { lane: None, allowed });
         }
     }
 
-    /// What of a run's number a deal gives to this process, whichever of its threads hears of it first.
-    pub(crate) fn more_iterations(&self, deal: u64, more: u64) {
+    /// What this process may take of the run's number in all, whichever of its threads hears of it first.
+    pub(crate) fn allow_iterations(&self, number: u64, iterations: u64) {
         if let Some(quota) = &self.shared.quota {
-            quota.more(deal, more);
+            quota.allow(number, iterations);
         }
         self.look_at_quota();
+        self.wake_users();
     }
 
     /// Counts iterations of a scenario that were due and are never begun.

@@ -11,7 +11,7 @@ use crate::cluster::link::Kept;
 use crate::cluster::protocol::Order;
 use crate::cluster::seal::Key;
 use crate::executor::schedule::Schedule;
-use crate::executor::share::Deal;
+use crate::executor::share::{Allowances, Deal};
 use crate::run::Command;
 
 /// See the module's description.
@@ -25,6 +25,7 @@ pub(super) struct Ordered {
     /// Events of the run that listeners were called for, as text.
     announced: BTreeSet<String>,
     deals: Vec<Arc<Deal>>,
+    allowances: Option<Arc<Allowances>>,
 }
 
 impl Ordered {
@@ -54,6 +55,7 @@ impl Ordered {
                 self.schedules.insert(lane, schedule);
             }
             Command::Share(deal) => self.deals.push(deal),
+            Command::Allow(allowances) => self.allowances = Some(allowances),
             Command::Announce(..) => {
                 self.announced.insert(text(&command));
             }
@@ -81,6 +83,11 @@ impl Ordered {
     /// The schedules that lanes follow now.
     pub(super) fn schedules(&self) -> Vec<(usize, Arc<Schedule>)> {
         self.schedules.iter().map(|(&lane, schedule)| (lane, schedule.clone())).collect()
+    }
+
+    /// What agents may take of numbers of iterations, if that was changed.
+    pub(super) fn allowances(&self) -> Option<Arc<Allowances>> {
+        self.allowances.clone()
     }
 
     /// How the load was dealt anew, each time.

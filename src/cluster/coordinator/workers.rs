@@ -25,7 +25,7 @@ use crate::cluster::protocol::{self, Order, Pulse, Word, subjects};
 use crate::cluster::seal::Key;
 use crate::data::Blob;
 use crate::executor::schedule::Schedule;
-use crate::executor::share::Deal;
+use crate::executor::share::{Allowances, Deal};
 use crate::metrics::{AgentLoss, AgentStats, BlockingStats, Phase};
 use crate::run::{Command, Notice, Prepared, Workers};
 use crate::script::{Level, MessageSink, RunState};
@@ -505,6 +505,10 @@ impl Workers for Cluster {
 
     fn deals(&self) -> Vec<Arc<Deal>> {
         self.ordered.deals().to_vec()
+    }
+
+    fn allowances(&self) -> Option<Arc<Allowances>> {
+        self.ordered.allowances()
     }
 
     fn schedules(&self) -> Vec<(usize, Arc<Schedule>)> {

@@ -344,7 +344,7 @@ mod tests {
             let mut fleet = fleet([
                 (0, 0, Notice::Event(Event::Abort)),
                 (0, 0, interval(1, 3)),
-                (0, 1, Notice::Event(Event::NoIterationsLeft { deal: 0 })),
+                (0, 1, Notice::Event(Event::NoIterationsLeft { lane: None, allowed: 0 })),
                 (0, 1, interval(1, 5)),
                 (0, 1, Notice::Event(Event::LimitMet { lane: 0 })),
             ]);
@@ -354,7 +354,10 @@ mod tests {
             assert!(
                 matches!(
                     notices[..],
-                    [Notice::Event(Event::Abort), Notice::Event(Event::NoIterationsLeft { deal: 0 })]
+                    [
+                        Notice::Event(Event::Abort),
+                        Notice::Event(Event::NoIterationsLeft { lane: None, allowed: 0 })
+                    ]
                 ),
                 "{notices:?}"
             );

@@ -4,8 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Driver;
+use super::dealing::{Look, Standing};
 use crate::plan::{DEFAULT_MAX_DURATION, EndedBy};
 use crate::run::workers::{Command, Workers};
+use crate::text::format_count;
 use crate::vu::Interval;
 
 /// How long before an iteration of a rate is due it has to be known who takes it.
@@ -22,20 +24,40 @@ impl<W: Workers> Driver<W> {
     /// Deals the load to these workers from now on; the iterations of a rate from a moment on by which all know it.
     pub(super) fn deal(&mut self, members: Vec<usize>) {
         let (now, lanes) = (self.load.now(), &mut self.load.lanes);
-        let taken: Vec<Vec<u64>> = lanes.taken();
-        let taken = |lane: usize, worker: usize| taken[lane].get(worker).copied().unwrap_or(0);
-        let deal = self.dealing.deal(members, |lane| lanes.due_before(lane, now + DEALT_AHEAD), taken);
+        let deal = self.dealing.deal(members, |lane| lanes.due_before(lane, now + DEALT_AHEAD));
         self.fleet.tell_all(Command::Share(Arc::new(deal)));
         let changes = self.load.lanes.look_again();
         self.follow(changes);
     }
 
-    /// Ends the load when no iteration of the run's number is left.
+    /// Deals what is left of numbers of iterations to those that can take more. When none is left, a lane ends, or the load.
     pub(super) fn look_at_iterations(&mut self) {
-        let fleet = &self.fleet;
-        if self.load.iterations_done || !self.dealing.are_iterations_done(|worker| fleet.is_gone(worker)) {
+        if self.load.iterations_done {
             return;
         }
+        let (fleet, lanes) = (&self.fleet, &self.load.lanes);
+        let Look { allowances, done } = self.dealing.look(|of, process| {
+            let there = (process.first..process.first + process.here).filter(|&one| !fleet.is_gone(one));
+            let mut working = there.clone().filter(|&worker| lanes.may_have_users(of, worker)).peekable();
+            match (there.count(), working.peek()) {
+                (0, _) => Standing::Gone,
+                (_, None) => Standing::Idle,
+                _ => Standing::Users(working.map(|worker| lanes.users_of(of, worker)).sum()),
+            }
+        });
+        if let Some(allowances) = allowances {
+            self.fleet.tell_all(Command::Allow(Arc::new(allowances)));
+        }
+        for of in done {
+            match of {
+                Some(lane) => self.fleet.tell_all(Command::NoMore { lane }),
+                None => self.iterations_are_done(),
+            }
+        }
+    }
+
+    /// The last iteration of the run's number has been begun.
+    fn iterations_are_done(&mut self) {
         let now = self.load.now();
         self.end(EndedBy::Iterations);
         self.load.iterations_done = true;
@@ -59,7 +81,28 @@ impl<W: Workers> Driver<W> {
     pub(super) fn count(&mut self, intervals: &[(usize, Interval)]) {
         for (worker, interval) in intervals {
             self.load.lanes.count(*worker, &interval.lanes);
-            self.dealing.claimed(*worker, interval.claimed);
+            self.dealing.taken(None, *worker, interval.claimed);
+            for count in &interval.lanes {
+                self.dealing.taken(Some(count.lane), *worker, count.taken);
+            }
         }
+    }
+
+    /// What was never begun of numbers of iterations because there was nobody to begin it, a sentence each.
+    pub(super) fn never_begun(&self) -> Vec<String> {
+        if self.stops > 0 || self.load.iterations_done {
+            return Vec::new();
+        }
+        let of_lanes = self.load.lanes.never_begun().into_iter();
+        let mut all: Vec<(String, u64, u64)> =
+            of_lanes.map(|(name, left, total)| (format!("scenario '{name}': "), left, total)).collect();
+        if let (Some(total), Some(EndedBy::UsersGone)) = (self.shared.plan.iterations, &self.ended_by) {
+            all.push((String::new(), self.dealing.left_of_run(), total));
+        }
+        let sentence = |(of, left, total): (String, u64, u64)| {
+            let (left, total) = (format_count(left), format_count(total));
+            format!("{of}{left} of the {total} iterations were not started: no user was left to start them")
+        };
+        all.into_iter().filter(|(_, left, _)| *left > 0).map(sentence).collect()
     }
 }

@@ -246,18 +246,40 @@ impl Lanes {
         }
     }
 
-    /// Iterations that the users of a lane have together.
-    pub(super) fn together(&self, lane: usize) -> Option<u64> {
-        match self.lanes[lane].rule.feed {
-            Feed::Together(iterations) => Some(iterations),
+    /// Iterations that the users of a lane have together, and how many users these are.
+    pub(super) fn together(&self, lane: usize) -> Option<(u64, u64)> {
+        let rule = &self.lanes[lane].rule;
+        match rule.feed {
+            Feed::Together(iterations) => Some((iterations, rule.curve.peak() as u64)),
             _ => None,
         }
     }
 
-    /// By lane and worker, iterations that were taken so far.
-    pub(super) fn taken(&self) -> Vec<Vec<u64>> {
-        let of = |lane: &LaneRun| lane.counts.iter().map(|count| count.taken).collect();
-        self.lanes.iter().map(of).collect()
+    /// Whether a worker has users of a lane, or of any, or may get some as things are.
+    pub(super) fn may_have_users(&self, lane: Option<usize>, worker: usize) -> bool {
+        let has_some = |(_, running): &(usize, &Running)| !running.idle.get(worker).copied().unwrap_or(false);
+        self.running().filter(|(index, _)| lane.is_none_or(|lane| lane == *index)).any(|one| has_some(&one))
+    }
+
+    /// Users of a lane, or of all, on a worker, as it last said.
+    pub(super) fn users_of(&self, lane: Option<usize>, worker: usize) -> u64 {
+        let lanes = self.lanes.iter().enumerate().filter(|(index, _)| lane.is_none_or(|lane| lane == *index));
+        lanes.filter_map(|(_, run)| run.counts.get(worker)).map(|count| count.users).sum()
+    }
+
+    /// The lanes whose users had a number of iterations together and left before its end: name, those not taken, and all.
+    pub(super) fn never_begun(&self) -> Vec<(&str, u64, u64)> {
+        let of = |lane: &'_ LaneRun| match (&lane.state, lane.rule.feed.clone()) {
+            // One that never began has told of nothing.
+            (State::Over(_), Feed::Together(total)) if !lane.time_was_over && !lane.counts.is_empty() => {
+                Some((total.saturating_sub(lane.taken()), total))
+            }
+            _ => None,
+        };
+        self.lanes
+            .iter()
+            .filter_map(|lane| of(lane).map(|(left, total)| (lane.shown_name(), left, total)))
+            .collect()
     }
 
     /// How many iterations of a lane with a rate are due before a time.
