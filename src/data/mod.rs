@@ -25,4 +25,4 @@ pub(crate) use lease::Lease;
 pub(crate) use registry::SentFiles;
 pub(crate) use registry::{Form, Loaded, Registry};
 pub(crate) use rows::Row;
-pub(crate) use table::Table;
+pub(crate) use table::{Table, Takers};

@@ -4,14 +4,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::cells::LARGEST_TEXT;
 use super::delimited::{self, CsvOptions};
 use super::folders::Folders;
 use super::json_rows::{self, Json};
 use super::read;
-use super::table::Table;
+use super::table::{Table, Takers};
 use crate::share::Share;
 use crate::system::SteadyFile;
 
@@ -25,6 +25,9 @@ const LARGEST_VALUE: u64 = 256 << 20;
 const LARGEST_BYTES: u64 = 16 << 20;
 
 const _: () = assert!(LARGEST_TABLE <= LARGEST_TEXT);
+
+/// How rows are dealt: the share of this process, and who takes them.
+type Dealt<'a> = (&'a Share, &'a Arc<OnceLock<Takers>>);
 
 /// How a file is read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -97,6 +100,7 @@ pub(crate) struct Registry {
     place: Place,
     /// The rows that this process hands out.
     share: Share,
+    takers: Arc<OnceLock<Takers>>,
     /// The file that each path of the script means, as far as it has asked.
     meant: Mutex<BTreeMap<String, PathBuf>>,
     files: Mutex<HashMap<(PathBuf, Form), Loaded>>,
@@ -112,6 +116,11 @@ impl Registry {
     #[cfg_attr(not(feature = "cluster"), allow(dead_code, reason = "sent in a cluster only"))]
     pub(crate) fn sent(files: SentFiles, share: Share) -> Registry {
         Registry { place: Place::Sent(files), share, ..Registry::default() }
+    }
+
+    /// Says who will take rows. The first time counts.
+    pub(crate) fn deal_rows(&self, takers: Takers) {
+        self.takers.get_or_init(|| takers);
     }
 
     /// The file that each path of the script means, as far as it has asked.
@@ -139,7 +148,7 @@ impl Registry {
         if let Some(loaded) = files.get(&key).filter(|loaded| loaded.is_current()) {
             return Ok(loaded.clone());
         }
-        let loaded = self.place.read(&key.0, path, &key.1, &self.share)?;
+        let loaded = self.place.read(&key.0, path, &key.1, (&self.share, &self.takers))?;
         files.insert(key, loaded.clone());
         Ok(loaded)
     }
@@ -159,17 +168,17 @@ impl Place {
         }
     }
 
-    fn read(&self, file: &Path, shown: &str, form: &Form, share: &Share) -> Result<Loaded, String> {
+    fn read(&self, file: &Path, shown: &str, form: &Form, dealt: Dealt<'_>) -> Result<Loaded, String> {
         match self {
             Place::Folders(_) => {
                 let open = || SteadyFile::open(file, shown);
-                read(|limit| read::bytes(file, shown, limit), open, shown, form, share)
+                read(|limit| read::bytes(file, shown, limit), open, shown, form, dealt)
             }
             Place::Sent(sent) => {
                 let lost = || format!("'{shown}' did not come with the run");
                 let content = sent.contents.get(file).ok_or_else(lost)?;
                 let bytes = |limit| read::sent(content, shown, limit);
-                read(bytes, || Ok(SteadyFile::in_memory(content.clone(), shown)), shown, form, share)
+                read(bytes, || Ok(SteadyFile::in_memory(content.clone(), shown)), shown, form, dealt)
             }
         }
     }
@@ -181,10 +190,10 @@ fn read(
     open: impl Fn() -> Result<SteadyFile, String>,
     shown: &str,
     form: &Form,
-    share: &Share,
+    (share, takers): Dealt<'_>,
 ) -> Result<Loaded, String> {
     let text = |limit| read::text(bytes(limit)?, shown);
-    let table = |rows| Loaded::Table(Arc::new(Table::new(shown, rows, share.clone())));
+    let table = |rows| Loaded::Table(Arc::new(Table::new(shown, rows, share.clone(), takers.clone())));
     let about = |problem: String| format!("'{shown}' {problem}");
     Ok(match form {
         Form::Csv(options) => table(delimited::csv(&text(LARGEST_TABLE)?, options).map_err(about)?),

@@ -15,6 +15,7 @@ use super::check::analyse_aside;
 use super::error::RunError;
 use super::http_options::http_options;
 use super::load_test::LoadTest;
+use super::preparation::takers;
 use super::prepared::Prepared;
 use crate::data::{Blob, Blobs, Hash, Registry, SentFiles};
 use crate::http::Transport;
@@ -144,6 +145,7 @@ impl LoadTest {
             self.share.unwrap_or_else(|| Share::alone(self.options.threads.unwrap_or_else(cores).max(1)));
         let threads = share.here();
         let plan = TestPlan { threads, ..job.plan.clone() };
+        inputs.common.data.deal_rows(takers(&plan));
         let mut options = http_options(&plan.http);
         options.contents.clone_from(&sent.certificates);
         let transport = Transport::new(options).map_err(RunError::Http)?;

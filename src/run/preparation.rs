@@ -12,14 +12,21 @@ use super::load_test::LoadTest;
 use super::prepared::Prepared;
 use super::reload::{load_aside, panicked};
 use crate::credentials::masked_url;
-use crate::data::{Folders, Registry};
+use crate::data::{Folders, Registry, Takers};
 use crate::http::{Destination, Transport};
 use crate::metrics::{Known, ThresholdText, resolve};
-use crate::plan::{FailsOn, Origin, PlanError, RunInfo, TestPlan};
+use crate::plan::{Executor, FailsOn, LanePlan, Origin, PlanError, RunInfo, TestPlan};
 use crate::script::{Common, HttpDebug, Level, Message, Param, RunState, ScriptInputs, ScriptPlan};
 use crate::share::Share;
 use crate::text::did_you_mean;
 use crate::vu::{Quota, Shared, host_of};
+
+/// Who takes rows of tables.
+pub(super) fn takers(plan: &TestPlan) -> Takers {
+    let is_shared = |lane: &LanePlan| matches!(lane.executor, Executor::SharedIterations { .. });
+    let have_a_number = plan.iterations.is_some() || plan.lanes.iter().any(is_shared);
+    Takers { users: plan.closed_users(), have_a_number }
+}
 
 impl LoadTest {
     /// Loads and checks everything without making any load.
@@ -148,6 +155,7 @@ impl LoadTest {
         let transport = Transport::new(http_options(&plan.http)).map_err(RunError::Http)?;
         let info = run_info(&plan, self.script, self.sources.all(), &declared.params, self.origin);
         let fails_on = self.fails_on;
+        inputs.common.data.deal_rows(takers(&plan));
         let info =
             RunInfo { is_trial: is_tried_out, fails_on, ..without_secrets(info, &inputs.common.secrets) };
         let shared = Shared {

@@ -123,6 +123,22 @@ impl Share {
         }
     }
 
+    /// The thing that is for this process after `index` others when one of so many users in turn gets each, as
+    /// [`by_users`](Share::by_users) counts them; `None` when none is.
+    pub(crate) fn item_by_users(&self, index: u64, users: u64) -> Option<u64> {
+        if users == 0 {
+            return self.item(index);
+        }
+        let here = self.of(users);
+        let round = index.checked_div(here)?;
+        Some(round.saturating_mul(users) + self.item(index % here)?)
+    }
+
+    /// Whether a thing is for one of the users of this process.
+    pub(crate) fn has_by_users(&self, thing: u64, users: u64) -> bool {
+        self.has(thing.checked_rem(users).unwrap_or(thing))
+    }
+
     /// The thing that is for this process after `index` others; `None` when none is.
     pub(crate) fn item(&self, index: u64) -> Option<u64> {
         if self.is_alone() {
@@ -238,6 +254,14 @@ mod tests {
                         let (here, each) = (share.of(users), total / users);
                         let is_even = (here * each..=here * (each + 1)).contains(&of);
                         assert!(is_even, "{of} for {here} of {users} users");
+                        let items = (0..).map_while(|index| share.item_by_users(index, users));
+                        let items: Vec<u64> = items.take_while(|&item| item < total).collect();
+                        let has = (0..total).filter(|&thing| share.has_by_users(thing, users));
+                        assert_eq!(
+                            (items.len() as u64, &items),
+                            (of, &has.collect()),
+                            "{users} on {threads:?}"
+                        );
                     }
                 }
             }

@@ -15,6 +15,7 @@ use crate::script::ending::{Ending, ScriptResult};
 use crate::script::host::Host;
 use crate::script::reference::{Owner, Section, calls, keys};
 use crate::script::value::Value;
+use crate::script::{Level, Message};
 
 const WHEN_DRY: [&str; 3] = ["stop", "wrap", "fail"];
 
@@ -217,13 +218,20 @@ impl TableRef {
             return Err(self.empty());
         }
         if self.table.own() == 0 {
-            return Err(format!(
-                "the table '{}' has {} rows, which are fewer than the worker threads of all agents: none is for this \
-                 agent to lease",
-                self.table.name(),
-                self.table.len()
-            )
-            .into());
+            let leaves = self.table.takers().have_a_number;
+            if self.table.has_to_say_that_it_has_none() {
+                let text = format!(
+                    "the table '{}' has {} rows, too few for every agent to have one to lease: users of this agent {}",
+                    self.table.name(),
+                    self.table.len(),
+                    if leaves { "leave, and their iterations go to others" } else { "wait" }
+                );
+                self.host.message(Message { level: Level::Warning, text, from: None });
+            }
+            if leaves {
+                // None will ever be free here; others would wait for its part of the iterations.
+                return Err(Ending::VuStop.into_error());
+            }
         }
         // A row leased in `on_start` is for the iterations that follow.
         let keep = keep || vu.iteration.get() == 0;
