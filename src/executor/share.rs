@@ -208,6 +208,33 @@ impl Dealt {
     }
 }
 
+/// How many of so many seats each of these processes has, of a load that began with `founders` and the turn `from`, after these
+/// deals.
+pub(crate) fn seats_of(
+    processes: &[Process],
+    founders: &[Process],
+    from: u64,
+    deals: &[Arc<[Process]>],
+    seats: u64,
+) -> Vec<u64> {
+    if deals.is_empty() {
+        let of = |&process: &Process| Share::new(process, founders).turned(from).of(seats);
+        return processes.iter().map(of).collect();
+    }
+    let order = in_turn(founders);
+    let mut deals: Vec<Dealt> = deals.iter().cloned().map(Dealt::new).collect();
+    let mut of = vec![0; processes.len()];
+    for seat in 0..seats {
+        let turn = (seat + from) % order.len().max(1) as u64;
+        let first = order.get(turn as usize).copied().unwrap_or(usize::MAX);
+        let owner = deals.iter_mut().fold(first, |owner, dealt| dealt.deal(owner));
+        if let Some(place) = place_of(processes, owner) {
+            of[place] += 1;
+        }
+    }
+    of
+}
+
 /// The place of a worker's process in this row.
 fn place_of(members: &[Process], worker: usize) -> Option<usize> {
     let place = members.partition_point(|process| process.first <= worker).checked_sub(1)?;
@@ -433,6 +460,9 @@ mod tests {
                     }
                 }
             }
+            let deals: Vec<Arc<[Process]>> = deals.iter().map(|members| members.as_slice().into()).collect();
+            let of: Vec<u64> = counts(&members, &owners).iter().map(|&count| count as u64).collect();
+            assert_eq!(seats_of(&members, &[a, b, c, d], 0, &deals, 400), of);
             let workers: usize = members.iter().map(|process| process.here).sum();
             for (process, count) in members.iter().zip(counts(&members, &owners)) {
                 let part = 400 * process.here / workers;

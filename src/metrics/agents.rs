@@ -52,7 +52,8 @@ pub struct AgentStats {
     pub name: String,
     /// Worker threads.
     pub threads: usize,
-    /// Its share of the worker threads that take part now, and so of the load, 0 to 1.
+    /// Its share of the load, 0 to 1: of the users as they are dealt now; where a rate decides how many users there are, of the
+    /// worker threads that take part.
     pub share: f64,
     /// Virtual users that run on it now.
     pub users: u64,

@@ -486,7 +486,8 @@ impl<W: Workers> Driver<W> {
         tick.planned = self.load.planned(&self.shared.plan, &mut self.figures.aggregator, last);
         self.load.look_at_pressure();
         tick.at = now;
-        self.figures.aggregator.agents(self.fleet.workers().agents());
+        let agents = self.agents();
+        self.figures.aggregator.agents(agents);
         self.figures.aggregator.told_until(self.fleet.workers().told_until());
         let mut snapshot = self.figures.close(tick, last);
         snapshot.blocking = self.watchdog.borrow().stats();

@@ -99,6 +99,14 @@ impl Agent {
         Agent::start_with(nats, name, &[], &["--once"])
     }
 
+    /// Starts one with so many threads that ends after its first run.
+    pub(crate) fn with_threads(nats: &str, name: &str, threads: usize) -> Agent {
+        let sandbox = Sandbox::new();
+        let threads = threads.to_string();
+        let command = sandbox.command(&["agent", nats, "--name", name, "--threads", &threads, "--once"]);
+        Agent { running: sandbox.attach(spawn(command)) }
+    }
+
     /// Starts one as the last argument of another command: of `env`, of `ip netns exec`.
     pub(crate) fn start_with(nats: &str, name: &str, before: &[&str], more: &[&str]) -> Agent {
         let sandbox = Sandbox::new();

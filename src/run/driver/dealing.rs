@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::executor::share::{Allowances, Deal};
+use crate::executor::share::{Allowances, Deal, seats_of};
 use crate::plan::TestPlan;
 use crate::share::{Process, Share};
 
@@ -19,8 +19,13 @@ pub(super) struct Dealing {
     groups: Vec<usize>,
     /// The workers that take part.
     members: Vec<usize>,
-    /// Deals so far.
+    /// How many workers there were at the start.
+    founders: usize,
+    /// Deals so far: their number, and who took part after each.
     deals: u64,
+    dealt: Vec<Arc<[Process]>>,
+    /// What each process was last seen to have of the users of these lanes, after so many deals.
+    shares: Option<(Vec<Users>, usize, Vec<f64>)>,
     /// Changes of allowances so far.
     allowed: u64,
     /// Of the run's number of iterations.
@@ -40,6 +45,16 @@ struct Allowance {
     /// The processes that have used theirs up.
     used_up: BTreeSet<usize>,
     is_done: bool,
+}
+
+/// The users of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Users {
+    /// The turn of the first.
+    pub(super) first_turn: u64,
+    pub(super) users: u64,
+    /// They stay where they are when the load is dealt anew.
+    pub(super) stay: bool,
 }
 
 /// What a process can do of a number of iterations.
@@ -75,7 +90,10 @@ impl Dealing {
     ) -> Dealing {
         let mut dealing = Dealing {
             members: (0..groups.len()).collect(),
+            founders: groups.len(),
             deals: 0,
+            dealt: Vec::new(),
+            shares: None,
             allowed: 0,
             run: None,
             lanes: Vec::new(),
@@ -122,6 +140,7 @@ impl Dealing {
             let workers = last.members.iter().flat_map(|process| process.first..process.first + process.here);
             self.members = workers.collect();
         }
+        self.dealt.extend(deals.iter().map(|deal| deal.members.clone()));
     }
 
     /// A worker has joined.
@@ -236,7 +255,32 @@ impl Dealing {
         let firsts = (0..self.lanes.len()).map(first).collect();
         let processes = self.processes(&members);
         self.members = members;
-        Deal { number: self.deals, members: processes.into(), firsts }
+        let members: Arc<[Process]> = processes.into();
+        self.dealt.push(members.clone());
+        Deal { number: self.deals, members, firsts }
+    }
+
+    /// What part of the users of these lanes was dealt to each process; `None` when there are none.
+    pub(super) fn shares(&mut self, lanes: Vec<Users>) -> Option<&[f64]> {
+        let all: u64 = lanes.iter().map(|lane| lane.users).sum();
+        if all == 0 {
+            return None;
+        }
+        let is_known =
+            |(known, deals, _): &(Vec<Users>, usize, _)| *known == lanes && *deals == self.dealt.len();
+        if !self.shares.as_ref().is_some_and(is_known) {
+            let groups: Vec<usize> = (0..self.groups.len()).collect();
+            let (processes, founders) = (self.processes(&groups), self.processes(&groups[..self.founders]));
+            let mut of = vec![0; processes.len()];
+            for lane in &lanes {
+                let deals = if lane.stay { &[][..] } else { &self.dealt };
+                let seats = seats_of(&processes, &founders, lane.first_turn, deals, lane.users);
+                of.iter_mut().zip(seats).for_each(|(all, seats)| *all += seats);
+            }
+            let shares = of.into_iter().map(|of| of as f64 / all as f64).collect();
+            self.shares = Some((lanes, self.dealt.len(), shares));
+        }
+        self.shares.as_ref().map(|(.., shares)| &shares[..])
     }
 }
 
@@ -393,6 +437,20 @@ mod tests {
         let run = dealing.run.as_ref().unwrap();
         assert_eq!((done, run.of[2], run.of.iter().sum::<u64>()), (vec![None], 40, 600));
         assert!(rounds < 10, "{rounds}");
+    }
+
+    #[test]
+    fn the_part_of_a_process_is_what_was_dealt_to_it() {
+        let mut dealing = dealing(None, None, 4);
+        let lane = |first_turn, users| Users { first_turn, users, stay: false };
+        assert_eq!(dealing.shares(vec![lane(0, 0)]), None);
+        assert_eq!(dealing.shares(vec![lane(0, 1)]), Some(&[1.0, 0.0, 0.0][..]));
+        assert_eq!(dealing.shares(vec![lane(0, 1), lane(1, 1)]), Some(&[0.5, 0.5, 0.0][..]));
+        assert_eq!(dealing.shares(vec![lane(0, 100)]), Some(&[0.5, 0.25, 0.25][..]));
+        dealing.deal(vec![0, 1, 3], |_| 0);
+        assert_eq!(dealing.shares(vec![lane(0, 90)]), Some(&[60.0 / 90.0, 0.0, 30.0 / 90.0][..]));
+        let stay = Users { stay: true, ..lane(0, 4) };
+        assert_eq!(dealing.shares(vec![stay]), Some(&[0.5, 0.25, 0.25][..]));
     }
 
     #[test]

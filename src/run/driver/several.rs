@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Driver;
-use super::dealing::{Look, Standing};
+use super::dealing::{Look, Standing, Users};
+use crate::metrics::AgentStats;
 use crate::plan::{DEFAULT_MAX_DURATION, EndedBy};
 use crate::run::workers::{Command, Workers};
 use crate::text::format_count;
@@ -54,6 +55,25 @@ impl<W: Workers> Driver<W> {
                 None => self.iterations_are_done(),
             }
         }
+    }
+
+    /// The machines of the workers, with the part of the load that was dealt to each: of its users, or where a rate decides how
+    /// many there are, of the threads that take turns.
+    pub(super) fn agents(&mut self) -> Vec<AgentStats> {
+        let mut agents = self.fleet.workers().agents();
+        if agents.is_empty() {
+            return agents;
+        }
+        let lanes = self.load.lanes.planned_users().into_iter().map(|(lane, users, stay)| {
+            let first_turn = self.shared.plan.lanes[lane].first_turn();
+            Users { first_turn, users, stay }
+        });
+        if let Some(shares) = self.dealing.shares(lanes.collect()) {
+            // One that has joined and is not heard of yet has nothing.
+            let shares = shares.iter().copied().chain(std::iter::repeat(0.0));
+            agents.iter_mut().zip(shares).for_each(|(agent, share)| agent.share = share);
+        }
+        agents
     }
 
     /// The last iteration of the run's number has been begun.

@@ -255,6 +255,20 @@ impl Lanes {
         }
     }
 
+    /// By lane, the most users that there are to be, and whether they have iterations of their own; nothing where users come as
+    /// a rate needs them.
+    pub(super) fn planned_users(&self) -> Vec<(usize, u64, bool)> {
+        let users = self.lanes.iter().enumerate().map(|(index, lane)| {
+            let (curve, is_open) = match &lane.state {
+                State::Running(running) => (&running.schedule.curve, running.is_open),
+                State::Waiting | State::Over(_) => (&lane.rule.curve, lane.rule.open().is_some()),
+            };
+            let has_own = matches!(lane.rule.feed, Feed::Each(_));
+            (!is_open).then_some((index, curve.peak() as u64, has_own))
+        });
+        users.collect::<Option<Vec<_>>>().unwrap_or_default()
+    }
+
     /// Whether a worker has users of a lane, or of any, or may get some as things are.
     pub(super) fn may_have_users(&self, lane: Option<usize>, worker: usize) -> bool {
         let has_some = |(_, running): &(usize, &Running)| !running.idle.get(worker).copied().unwrap_or(false);

@@ -66,6 +66,66 @@ fn a_number_of_iterations_and_rows_are_shared_by_three_agents() {
     assert_eq!(output.run_dir().json()["iterations"]["completed"], 1000);
 }
 
+/// What was dealt to each agent, as the report has it: share and most users.
+fn dealt(output: &Output) -> Vec<(f64, u64)> {
+    let json = output.run_dir().json();
+    let of =
+        |agent: &serde_json::Value| (agent["share"].as_f64().unwrap(), agent["users_max"].as_u64().unwrap());
+    json["agents"].as_array().unwrap().iter().map(of).collect()
+}
+
+#[test]
+fn agents_with_as_many_threads_have_as_many_users() {
+    let server = Server::start();
+    let script = "fn iteration() { http::get(\"/x\"); sleep(0.1); }";
+    let (nats, sandbox) = (Nats::start(), Sandbox::with(script));
+    let arguments = ["-H", &server.url(), "--agents", "2", "-u", "4", "-r", "1000", "-t", "1500ms"];
+    let running = coordinator(&sandbox, &nats.url(), &arguments);
+    let _agents = ["a1", "a2"].map(|name| Agent::with_threads(&nats.url(), name, 4));
+    let output = running.wait().expect_code(0);
+    assert_eq!(dealt(&output), [(0.5, 2), (0.5, 2)], "{}", output.shown());
+}
+
+#[test]
+fn a_number_of_iterations_is_started_where_some_agents_have_no_user() {
+    let server = Server::start();
+    let script = r#"
+        const ROWS = data::csv("rows.csv");
+        fn iteration() { http::get("/x/" + ROWS.unique("fail").id, #{ name: "/x" }); sleep(0.05); }
+    "#;
+    let (nats, sandbox) = (Nats::start(), Sandbox::with(script));
+    let rows: String = (0..30).map(|row| format!("{row}\n")).collect();
+    sandbox.write("rows.csv", &format!("id\n{rows}"));
+    let arguments = ["-H", &server.url(), "--agents", "3", "-u", "1", "-i", "30"];
+    let running = coordinator(&sandbox, &nats.url(), &arguments);
+    let _agents = Agent::several(&nats.url(), 3);
+    let output = running.wait().expect_code(0);
+    assert_eq!(last_parts(&server, "/x/").len(), 30, "{}", output.shown());
+    assert_eq!(dealt(&output), [(1.0, 1), (0.0, 0), (0.0, 0)]);
+}
+
+/// As a local run does; that there will be none is said.
+#[test]
+fn users_of_an_agent_without_rows_to_lease_wait() {
+    let server = Server::start();
+    let script = r#"
+        const ROWS = data::csv("rows.csv");
+        fn iteration() { http::get("/x/" + ROWS.lease().id, #{ name: "/x" }); sleep(0.05); }
+    "#;
+    let (nats, sandbox) = (Nats::start(), Sandbox::with(script));
+    sandbox.write("rows.csv", "id\n1\n2\n");
+    let arguments = ["-H", &server.url(), "--agents", "3", "-u", "3", "-r", "100", "-t", "1500ms"];
+    let running = coordinator(&sandbox, &nats.url(), &arguments);
+    let _agents = Agent::several(&nats.url(), 3);
+    let output = running.wait().expect_code(0);
+    let json = output.run_dir().json();
+    assert_eq!(json["iterations"]["failed"], 0, "{}", output.shown());
+    assert_eq!(last_parts(&server, "/x/").into_iter().collect::<BTreeSet<_>>().len(), 2);
+    let said =
+        output.stderr.contains("too few for every agent to have one to lease: users of this agent wait");
+    assert!(said, "{}", output.shown());
+}
+
 #[test]
 fn iterations_of_scenarios_are_shared_by_three_agents() {
     let server = Server::start();
