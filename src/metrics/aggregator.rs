@@ -276,7 +276,8 @@ impl Aggregator {
             self.transaction_total.add(counts);
             self.log(IntervalSeries::Transaction(name.clone()), counts, false);
         }
-        self.series_folded |= self.custom.add(delta.custom);
+        let thresholds = &self.thresholds;
+        self.series_folded |= self.custom.add(delta.custom, |metric| thresholds.is_on(metric));
         self.phases.merge(&delta.phases);
         for iterations in &delta.iterations {
             self.iterations.add(iterations);
@@ -317,7 +318,10 @@ impl Aggregator {
 
     /// A tag, or the one of the rest: each worker has its own cap, and together they may meet more than one run shows.
     fn known_tag(&mut self, tag: &Tag) -> Tag {
-        if self.tags.len() < DEFAULT_SERIES_CAP || self.tags.contains(tag) {
+        if self.tags.len() < DEFAULT_SERIES_CAP
+            || self.tags.contains(tag)
+            || self.thresholds.select(&tag.0, &tag.1)
+        {
             return tag.clone();
         }
         self.series_folded = true;
@@ -328,7 +332,10 @@ impl Aggregator {
 
     /// The same of a transaction.
     fn known_transaction(&mut self, name: &Arc<str>) -> Arc<str> {
-        if self.transactions.len() < DEFAULT_SERIES_CAP || self.transactions.contains(name) {
+        if self.transactions.len() < DEFAULT_SERIES_CAP
+            || self.transactions.contains(name)
+            || self.thresholds.select("name", name)
+        {
             return name.clone();
         }
         self.series_folded = true;
@@ -340,9 +347,14 @@ impl Aggregator {
         let mut endpoint = (key.protocol, key.method.clone(), key.name.clone());
         // Each worker has its own cap; together they may still meet more names than one run shows.
         if self.endpoints.len() >= DEFAULT_SERIES_CAP && !self.endpoints.contains(&endpoint) {
-            endpoint.2 = OTHER.into();
-            self.series_folded = true;
-            if self.endpoints.len() >= 2 * DEFAULT_SERIES_CAP && !self.endpoints.contains(&endpoint) {
+            if !self.thresholds.select("name", &endpoint.2) {
+                endpoint.2 = OTHER.into();
+                self.series_folded = true;
+            }
+            if self.endpoints.len() >= 2 * DEFAULT_SERIES_CAP
+                && !self.endpoints.contains(&endpoint)
+                && !self.thresholds.select("method", &endpoint.1)
+            {
                 endpoint.1 = OTHER.into();
             }
         }

@@ -1,7 +1,8 @@
 //! A script's own metrics: counters, gauges, rates and trends, each with values by tag.
 //!
 //! Owns their names, their bounds and how they add up. Leaves to the recorder when an interval ends.
-//! Invariants: a name has one kind; metrics and tag values beyond the cap are counted as [`OTHER`].
+//! Invariants: a name has one kind; metrics and tag values beyond the cap are counted as [`OTHER`], except the metrics
+//! that are to be kept.
 
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -184,6 +185,8 @@ pub(crate) struct CustomRecorder {
     /// Values by tag that exist, in all metrics.
     tags: usize,
     folded: bool,
+    /// What a threshold asks for, so that it is told apart however late it comes.
+    kept: Vec<Box<str>>,
 }
 
 #[derive(Debug)]
@@ -194,6 +197,11 @@ struct Metric {
 }
 
 impl CustomRecorder {
+    /// Tells the metric of this name apart beyond the cap too.
+    pub(crate) fn keep(&mut self, name: &str) {
+        self.kept.push(name.into());
+    }
+
     /// The metric of this name, a new one when it is named for the first time; an error in words when the
     /// name has another kind.
     pub(crate) fn metric(&mut self, name: &str, kind: MetricKind, is_time: bool) -> Result<CustomId, String> {
@@ -213,7 +221,7 @@ impl CustomRecorder {
             }
             return Ok(CustomId(index));
         }
-        if self.metrics.len() >= METRIC_CAP {
+        if self.metrics.len() >= METRIC_CAP && !self.kept.iter().any(|kept| **kept == *name) {
             self.folded = true;
             return Ok(self.other(kind, is_time));
         }
@@ -344,10 +352,18 @@ pub(crate) struct CustomTotals {
 
 impl CustomTotals {
     /// Adds what a worker counted; true when there is more than one run shows: each worker has its own caps.
-    pub(crate) fn add(&mut self, values: Vec<(CustomKey, CustomValues)>) -> bool {
+    /// `is_kept` says that a metric is told apart in any case.
+    pub(crate) fn add(
+        &mut self,
+        values: Vec<(CustomKey, CustomValues)>,
+        is_kept: impl Fn(&str) -> bool,
+    ) -> bool {
         let mut folded = false;
         for (mut key, values) in values {
-            if self.totals.len() >= TOTAL_CAP && !self.totals.iter().any(|(known, _)| *known == key) {
+            if self.totals.len() >= TOTAL_CAP
+                && !(key.tag.is_none() && is_kept(&key.name))
+                && !self.totals.iter().any(|(known, _)| *known == key)
+            {
                 folded = true;
                 match &mut key.tag {
                     // The metric has them all; even keys could be made up without end.
@@ -403,7 +419,7 @@ mod tests {
                 recorder.record(gauge, value, &[]).unwrap();
                 recorder.record(rate, f64::from(interval), &[]).unwrap();
                 recorder.record(trend, value, &[]).unwrap();
-                totals.add(recorder.take());
+                totals.add(recorder.take(), |_| false);
             }
             assert!(recorder.take().is_empty());
         }

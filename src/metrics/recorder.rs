@@ -26,7 +26,7 @@ use super::series::{SeriesId, SeriesKey, SeriesRef};
 use super::tap::{Sample, Tap, context};
 use super::texts::{MaskBegin, Texts};
 use super::threshold::Quantity;
-use super::watch::{Tagged, Watch, Watches};
+use super::watch::{Tagged, Watch, WatchKind, Watches};
 
 /// The method under which transactions are shown.
 pub(crate) const TRANSACTION: &str = "TX";
@@ -99,10 +99,38 @@ impl Recorder {
 
     /// Counts these samples apart from now on; to be called before the first series.
     pub(crate) fn watch(&mut self, watches: &[Watch]) {
-        if !watches.is_empty() {
-            let watches = Watches::new(watches, |key, value| self.tag(key, value));
-            self.watches = Some(Box::new(watches));
+        if watches.is_empty() {
+            return;
         }
+        // As they will be recorded: a longer name is cut.
+        let mut watches = watches.to_vec();
+        for watch in &mut watches {
+            match &watch.kind {
+                WatchKind::Requests(_) => {}
+                WatchKind::Custom(metric) => {
+                    self.custom.keep(&self.texts.name(metric));
+                    continue;
+                }
+                WatchKind::Checks | WatchKind::Transactions => continue,
+            }
+            for (key, value) in &mut watch.tags {
+                let kept = self.texts.name(value).into_owned();
+                match key.as_str() {
+                    "name" => self.series.table.keep_name(&kept),
+                    "method" => self.series.table.keep_method(&kept.to_ascii_uppercase()),
+                    "scenario" => {}
+                    _ => continue,
+                }
+                *value = kept;
+            }
+        }
+        let watches = Watches::new(&watches, |key, value| {
+            let (key, value) = (self.texts.name(key), self.texts.name(value));
+            self.tags.table.keep_method(&key);
+            self.tags.table.keep_name(&value);
+            self.tag(&key, &value)
+        });
+        self.watches = Some(Box::new(watches));
     }
 
     /// Passes every sample on as well, from now on.
@@ -259,13 +287,13 @@ impl Recorder {
 
     /// Counts a transaction: a named stretch of a script, which is no request.
     pub(crate) fn transaction(&mut self, name: &str, duration: Duration, failed: bool, of: &dyn Tagged) {
+        if let Some(watches) = &mut self.watches {
+            watches.transaction(name, duration, failed, of);
+        }
         let name = &*self.texts.name(name);
         let key = SeriesRef { protocol: Protocol::Call, scenario: "", method: TRANSACTION, name };
         let id = self.transactions.id(key);
         self.transactions.of(id).record_transaction(duration, failed);
-        if let Some(watches) = &mut self.watches {
-            watches.transaction(name, duration, failed, of);
-        }
         if self.tap.is_some() {
             let of = context(of, &[], &mut self.texts);
             self.pass_on(|| Sample::Transaction { name: name.into(), duration, failed, of });
@@ -302,10 +330,11 @@ impl Recorder {
         tags: &[(String, String)],
         of: &dyn Tagged,
     ) -> Result<(), String> {
+        let whole = tags;
         let tags = &*self.texts.tags(tags);
         self.custom.record(id, value, tags)?;
         if let (Some(watches), Some(metric)) = (&mut self.watches, self.custom.name_and_kind(id)) {
-            watches.own(metric, value, tags, of);
+            watches.own(metric, value, whole, of);
         }
         if self.tap.is_some()
             && let Some((metric, kind, is_time)) = self.custom.metric_of(id)
@@ -318,10 +347,10 @@ impl Recorder {
 
     /// Counts a check.
     pub(crate) fn check(&mut self, name: &str, passed: bool, of: &dyn Tagged) {
-        let name = &*self.texts.name(name);
         if let Some(watches) = &mut self.watches {
             watches.check(name, passed, of);
         }
+        let name = &*self.texts.name(name);
         if self.tap.is_some() {
             let of = context(of, &[], &mut self.texts);
             self.pass_on(|| Sample::Check { name: name.into(), passed, of });

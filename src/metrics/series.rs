@@ -2,7 +2,7 @@
 //!
 //! Owns the keys and the table that turns a key into a small number. Leaves the counting to the recorder.
 //! Invariant: whatever comes after `cap` keys is counted under [`OTHER`], and after twice as many under [`OTHER`] of
-//! every method.
+//! every method, except the names and methods that are to be kept.
 
 use std::sync::Arc;
 
@@ -64,11 +64,31 @@ pub(crate) struct SeriesTable {
     keys: Vec<SeriesKey>,
     cap: usize,
     folded: bool,
+    /// What a threshold asks for, so that it is told apart however late it comes.
+    kept_names: Vec<Box<str>>,
+    kept_methods: Vec<Box<str>>,
 }
 
 impl SeriesTable {
     pub(crate) fn new(cap: usize) -> Self {
-        SeriesTable { ids: HashMap::new(), keys: Vec::new(), cap: cap.max(1), folded: false }
+        SeriesTable {
+            ids: HashMap::new(),
+            keys: Vec::new(),
+            cap: cap.max(1),
+            folded: false,
+            kept_names: Vec::new(),
+            kept_methods: Vec::new(),
+        }
+    }
+
+    /// Tells this name apart from the others beyond the cap too.
+    pub(crate) fn keep_name(&mut self, name: &str) {
+        self.kept_names.push(name.into());
+    }
+
+    /// The same of a method.
+    pub(crate) fn keep_method(&mut self, method: &str) {
+        self.kept_methods.push(method.into());
     }
 
     /// The id of a key, a new one when it is seen for the first time.
@@ -76,12 +96,15 @@ impl SeriesTable {
         if let Some(&id) = self.ids.get(&wanted) {
             return id;
         }
-        if self.keys.len() >= self.cap && wanted.name != OTHER {
+        if self.keys.len() >= self.cap && wanted.name != OTHER && !is_among(&self.kept_names, wanted.name) {
             self.folded = true;
             return self.id(SeriesRef { name: OTHER, ..wanted });
         }
         // Methods and keys of tags could be made up without end too.
-        if self.keys.len() >= 2 * self.cap && wanted.method != OTHER {
+        if self.keys.len() >= 2 * self.cap
+            && wanted.method != OTHER
+            && !is_among(&self.kept_methods, wanted.method)
+        {
             return self.id(SeriesRef { method: OTHER, ..wanted });
         }
         let SeriesRef { protocol, scenario, method, name } = wanted;
@@ -100,6 +123,10 @@ impl SeriesTable {
     pub(crate) fn folded(&self) -> bool {
         self.folded
     }
+}
+
+fn is_among(kept: &[Box<str>], text: &str) -> bool {
+    kept.iter().any(|kept| **kept == *text)
 }
 
 #[cfg(test)]

@@ -67,6 +67,47 @@ fn a_caller_replaces_what_the_script_sets_on_the_same_figure() {
 }
 
 #[test]
+fn what_a_threshold_selects_is_counted_however_many_names_came_before() {
+    let server = Server::start();
+    let script = r#"
+        for i in 0..220 { metrics::counter(`m${i}`); }
+        threshold("http_req_failed{name:/critical}: rate < 1%");
+        threshold("http_reqs{method:GET,name:/critical}: count == 2");
+        threshold("http_reqs{method:DELETE}: count == 1");
+        threshold("http_req_duration{team:web}: count == 1");
+        threshold("call_failed{name:pay}: rate == 100%");
+        threshold("transactions{name:buy}: count == 1");
+        threshold("checks{check:late}: rate == 100%");
+        threshold("group_duration: count == 1");
+        fn iteration() {
+            for i in 0..2100 {
+                metrics::sample(`s${i}`, #{ method: `M${i}`, duration_ms: 1 });
+                measure(`t${i}`, || {});
+                check(`c${i}`, false);
+                if i < 220 { metrics::counter(`m${i}`).add(1); }
+            }
+            for i in 0..2 { http::get("/status/500", #{ name: "/critical" }); }
+            http::delete("/x/1");
+            http::get("/x/2", #{ tags: #{ team: "web" } });
+            metrics::sample("pay", #{ ok: false, duration_ms: 1 });
+            measure("buy", || {});
+            check("late", true);
+            group("late", || {});
+        }
+    "#;
+    let ran = run(load_test(script).host(&server.url()).iterations(1)).without_errors();
+    assert_eq!(ran.snapshot().thresholds.len(), 8);
+    for stats in &ran.snapshot().thresholds {
+        let is_met = stats.threshold.metric != "http_req_failed";
+        assert_eq!(stats.holds(), is_met, "{} is {:?}", stats.threshold.selector(), stats.measured);
+        assert!(stats.measured.is_some(), "{}", stats.threshold.selector());
+    }
+    let endpoints = &ran.snapshot().endpoints;
+    let critical = endpoints.iter().find(|endpoint| &*endpoint.name == "/critical");
+    assert_eq!(critical.map(|endpoint| endpoint.failures), Some(2), "a line of its own");
+}
+
+#[test]
 fn no_data_fails() {
     let server = Server::start();
     let script =

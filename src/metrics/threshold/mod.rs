@@ -140,8 +140,9 @@ impl Thresholds {
             let Some(metric) = find_metric(&threshold.metric, own) else { continue };
             let mut tags = threshold.tags.clone();
             tags.sort_unstable();
+            // A metric that is recorded by its name is watched without tags as well: there may be many names.
             let watch = watch_kind(metric.source, &threshold.metric)
-                .filter(|_| !tags.is_empty())
+                .filter(|kind| !tags.is_empty() || matches!(kind, WatchKind::Custom(_)))
                 .map(|kind| place_of(&mut watches, Watch { kind, tags: tags.clone() }));
             let subject = Subject {
                 metric: threshold.metric.clone(),
@@ -187,6 +188,19 @@ impl Thresholds {
         known.unwrap_or_else(|| {
             self.measures.push(Measure::new(subject.clone(), window, phase));
             self.measures.len() - 1
+        })
+    }
+
+    /// Whether there is a threshold on this metric.
+    pub(crate) fn is_on(&self, metric: &str) -> bool {
+        self.measures.iter().any(|measure| measure.subject.metric == metric)
+    }
+
+    /// Whether there is one on the samples with this tag.
+    pub(crate) fn select(&self, key: &str, value: &str) -> bool {
+        let mut tags = self.measures.iter().flat_map(|measure| &measure.subject.tags);
+        tags.any(|(known, wanted)| {
+            known == key && (wanted == value || key == "method" && wanted.eq_ignore_ascii_case(value))
         })
     }
 

@@ -130,6 +130,21 @@ fn measured(snapshot: &Snapshot, expected: &[Option<f64>]) {
 }
 
 #[test]
+fn names_beyond_those_that_a_thread_tells_apart_are_judged() {
+    let mut run =
+        Run::with(&["http_req_failed{name:/critical}: rate < 1%", "http_reqs{name:/n/140}: count == 2"]);
+    for i in 0..150 {
+        run.request(("a", &format!("/n/{i}")), 200, 10);
+    }
+    run.request(("a", "/critical"), 500, 10);
+    let last = run.last();
+    assert!(last.series_folded);
+    let judged = |index: usize| (last.thresholds[index].measured, last.thresholds[index].state);
+    assert_eq!(judged(0), (Some(1.0), ThresholdState::Broken));
+    assert_eq!(judged(1), (Some(2.0), ThresholdState::Holds));
+}
+
+#[test]
 fn every_metric_of_requests_with_any_tags() {
     let mut run = Run::with(&[
         "http_reqs: count > 1",
