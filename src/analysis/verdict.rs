@@ -32,6 +32,8 @@ pub enum Verdict<'a> {
     Regression(&'a str),
     /// A worker thread stopped answering, so what it counted last is missing: no success can be certain.
     WorkerLost,
+    /// All went well, and this is missing of the results that were asked for.
+    Incomplete(&'a str),
     /// All thresholds were met: how many there were.
     ThresholdsMet(usize),
     /// A capacity search is over: whether any rate held.
@@ -248,6 +250,9 @@ impl<'a> Verdict<'a> {
         if !snapshot.blocking.lost_workers.is_empty() {
             return Verdict::WorkerLost;
         }
+        if let Some(missing) = &record.incomplete {
+            return Verdict::Incomplete(missing);
+        }
         match (found, all) {
             (Some(_), _) => Verdict::Capacity(true),
             (None, 0) if record.info.is_trial => Verdict::TrialPassed,
@@ -281,6 +286,7 @@ impl<'a> Verdict<'a> {
             | Verdict::Errors
             | Verdict::Regression(_)
             | Verdict::WorkerLost
+            | Verdict::Incomplete(_)
             | Verdict::Capacity(false) => false,
         }
     }
@@ -306,6 +312,9 @@ impl<'a> Verdict<'a> {
             }
             Verdict::Regression(worse) => Some(worse.to_owned()),
             Verdict::WorkerLost => snapshot.blocking.lost_workers.first().map(lost_worker),
+            Verdict::Incomplete(missing) => {
+                Some(format!("its results are not complete: {}", first_line(missing)))
+            }
             Verdict::TrialPassed => Some("nothing failed; a trial does not evaluate thresholds".to_owned()),
             Verdict::ThresholdsMet(1) => Some("the threshold was met".to_owned()),
             Verdict::ThresholdsMet(_) => Some("all thresholds were met".to_owned()),
@@ -334,6 +343,7 @@ impl<'a> Verdict<'a> {
             | Verdict::Errors
             | Verdict::Regression(_)
             | Verdict::WorkerLost
+            | Verdict::Incomplete(_)
             | Verdict::Capacity(false) => "FAILED",
             Verdict::ThresholdsMet(_) | Verdict::TrialPassed => "PASSED",
             Verdict::Capacity(true) => "CAPACITY",

@@ -43,7 +43,7 @@ impl Exit {
             Verdict::NothingSucceeded(_) | Verdict::Errors => Exit::Errors,
             Verdict::ThresholdsBreached(_, _) | Verdict::Capacity(false) => Exit::Threshold,
             Verdict::Regression(_) => Exit::Regression,
-            Verdict::WorkerLost => Exit::Configuration,
+            Verdict::WorkerLost | Verdict::Incomplete(_) => Exit::Configuration,
             Verdict::ThresholdsMet(_)
             | Verdict::Capacity(true)
             | Verdict::TrialPassed

@@ -17,6 +17,8 @@ pub struct RunRecord {
     pub snapshot: Arc<Snapshot>,
     /// What is worse than in the run it was compared with, as a sentence; `None` if nothing is, or it was not compared.
     pub regression: Option<String>,
+    /// What is missing of its results that was asked for, as a sentence; `None` if nothing is.
+    pub incomplete: Option<String>,
 }
 
 impl RunRecord {
@@ -31,6 +33,19 @@ impl RunRecord {
             ended_by: ended_by.into(),
             snapshot: snapshot.into(),
             regression: None,
+            incomplete: None,
+        }
+    }
+
+    /// Something that was asked for is missing from its results.
+    pub fn lacks(&mut self, what: &str) {
+        match &mut self.incomplete {
+            Some(all) if all.contains(what) => {}
+            Some(all) => {
+                all.push_str("; ");
+                all.push_str(what);
+            }
+            None => self.incomplete = Some(what.to_owned()),
         }
     }
 

@@ -103,6 +103,7 @@ fn run(record: &RunRecord) -> Vec<TestCase> {
         Verdict::Errors => failure("errors", first_trace(snapshot)),
         Verdict::Regression(_) => failure("regression", ""),
         Verdict::WorkerLost => error("worker", ""),
+        Verdict::Incomplete(missing) => error("results", missing),
         // Thresholds are cases of their own, and so is a capacity search.
         Verdict::ThresholdsBreached(_, _)
         | Verdict::ThresholdsMet(_)

@@ -116,16 +116,17 @@ impl RunDirectory {
         csv.and(hlog).and(timeline).and(resources).and(json)
     }
 
-    /// Adds the comparison of the finished run with an earlier one to its `run.json`, and what came of it to its state.
+    /// Adds what came of the finished run to its `run.json` and its state: the comparison with an earlier one, and what is
+    /// missing.
     ///
     /// # Errors
-    /// [`ResultsError`] if the file could not be written; it still holds the run without the comparison.
-    pub fn add_comparison(
+    /// [`ResultsError`] if the file could not be written; it still holds the run without that.
+    pub fn conclude(
         &mut self,
         record: &RunRecord,
-        comparison: &Comparison,
+        comparison: Option<&Comparison>,
     ) -> Result<(), ResultsError> {
-        let json = compared_run_json(record, Some(comparison));
+        let json = compared_run_json(record, comparison);
         let json = replace(&self.path.join("run.json"), json_text(&json).as_bytes());
         json.and(replace(&self.path.join(state_file::NAME), &state_json(record)))
     }

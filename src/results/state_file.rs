@@ -21,6 +21,7 @@ struct Written<'a> {
     info: &'a RunInfo,
     ended_by: Option<&'a EndedBy>,
     regression: Option<&'a str>,
+    incomplete: Option<&'a str>,
     snapshot: &'a Snapshot,
 }
 
@@ -32,14 +33,17 @@ pub(crate) struct State {
     pub(crate) ended_by: Option<EndedBy>,
     #[serde(default)]
     pub(crate) regression: Option<String>,
+    #[serde(default)]
+    pub(crate) incomplete: Option<String>,
     pub(crate) snapshot: Snapshot,
 }
 
 /// The file's content.
 pub(crate) fn state_json(record: &RunRecord) -> Vec<u8> {
-    let RunRecord { info, ended_by, snapshot, regression } = record;
+    let RunRecord { info, ended_by, snapshot, regression, incomplete } = record;
     let (version, ended_by) = (env!("CARGO_PKG_VERSION"), ended_by.as_ref());
-    let state = Written { version, info, ended_by, regression: regression.as_deref(), snapshot };
+    let (regression, incomplete) = (regression.as_deref(), incomplete.as_deref());
+    let state = Written { version, info, ended_by, regression, incomplete, snapshot };
     // Fails for a map with keys that are no text, and there is none.
     clean_json(serde_json::to_string(&state).unwrap_or_default()).into_bytes()
 }

@@ -54,7 +54,7 @@ impl StoredRun {
         }
         let mut recording = Recording::read(folder);
         let mut problems = std::mem::take(&mut recording.problems);
-        let (info, ended_by, mut snapshot, regression, is_whole) = match read_state(folder) {
+        let (info, ended_by, mut snapshot, (regression, incomplete), is_whole) = match read_state(folder) {
             Ok(state) => {
                 if state.version != env!("CARGO_PKG_VERSION") {
                     problems.push(format!("the run was recorded by version {}", state.version));
@@ -66,7 +66,7 @@ impl StoredRun {
                     info.machine = machine(&run_json(folder)["machine"]);
                 }
                 let ended_by = state.ended_by.unwrap_or(EndedBy::Unfinished);
-                (info, ended_by, state.snapshot, state.regression, is_whole)
+                (info, ended_by, state.snapshot, (state.regression, state.incomplete), is_whole)
             }
             Err(problem) => {
                 problems.push(format!(
@@ -74,7 +74,7 @@ impl StoredRun {
                 ));
                 let info = facts(folder, recording.started_at);
                 let started_at = recording.started_at.unwrap_or(info.started_at);
-                (info, EndedBy::Unfinished, empty(started_at), None, false)
+                (info, EndedBy::Unfinished, empty(started_at), (None, None), false)
             }
         };
         snapshot.history = history(&recording);
@@ -85,7 +85,7 @@ impl StoredRun {
         if !is_whole {
             refresh(&mut snapshot, &recording);
         }
-        let record = RunRecord { regression, ..RunRecord::new(info, ended_by, snapshot) };
+        let record = RunRecord { regression, incomplete, ..RunRecord::new(info, ended_by, snapshot) };
         Ok(StoredRun { folder: folder.to_owned(), record, recording, problems })
     }
 

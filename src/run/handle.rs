@@ -175,11 +175,15 @@ impl RunHandle {
         if let Some(error) = ending.misconfigured {
             return Err(RunError::Misconfigured(error));
         }
-        Ok(Report {
-            record: RunRecord::new(self.info, ending.ended_by, ending.snapshot),
-            teardown_error: ending.teardown_error,
-            summary: ending.summary,
-        })
+        let mut record = RunRecord::new(self.info, ending.ended_by, ending.snapshot);
+        let snapshot = record.snapshot.clone();
+        for file in snapshot.samples.iter().filter(|file| file.problem.is_some()) {
+            record.lacks(&format!("samples in {}", file.name));
+        }
+        if let Some(Err(error)) = &ending.summary {
+            record.lacks(&format!("summary failed: {}", error.lines().next().unwrap_or_default()));
+        }
+        Ok(Report { record, teardown_error: ending.teardown_error, summary: ending.summary })
     }
 }
 
@@ -237,7 +241,7 @@ impl Report {
 
     /// Whether the run made requests, some of which succeeded, completed an iteration if any ended, met every threshold,
     /// and was neither aborted by its script nor ended by a failed `setup`. A threshold without data is not met; a search
-    /// for the capacity passes when some rate held. Some failed requests do not change that: how many are too many is for
+    /// for the capacity passes when some rate held. A `summary` that fails is a file that is missing, which is no success. Some failed requests do not change that: how many are too many is for
     /// thresholds to say, or for [`LoadTest::fails_on`](super::LoadTest::fails_on). A run that was stopped early is judged
     /// by what there is; see [`Report::ended_by`].
     pub fn passed(&self) -> bool {

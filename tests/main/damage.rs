@@ -182,8 +182,8 @@ fn a_file_that_is_missing_is_no_pass_and_hides_no_other_verdict() {
     let json = ["-i", "1", "-q", "--json", "--junit", "/dev/full"];
     let output = sandbox.run_against(&url, &json).expect_code(104);
     assert!(
-        output.stderr.contains("NO THRESHOLDS SET"),
-        "the verdict is that of the run: {}",
+        output.stderr.contains("FAILED: its results are not complete: cannot write /dev/full"),
+        "the verdict is that of the exit code: {}",
         output.shown()
     );
     for (arguments, code) in [
@@ -209,7 +209,8 @@ fn a_run_whose_folder_goes_away_is_no_pass() {
     let folder = sandbox.runs().remove(0).0;
     fs::rename(&folder, sandbox.path().join("elsewhere")).unwrap();
     let output = run.wait().expect_code(104).expect_stderr(&["results, not all: "]);
-    assert!(output.stdout.contains("NO THRESHOLDS SET: "), "the summary is there: {}", output.shown());
+    let verdict = "FAILED: its results are not complete: ";
+    assert!(output.stdout.contains(verdict), "the summary is there: {}", output.shown());
 }
 
 #[cfg(target_os = "linux")]
@@ -234,7 +235,7 @@ fn of_several_profiles_a_missing_file_is_told_after_all_have_run() {
         "{}",
         output.shown()
     );
-    assert!(output.stdout.contains("but its results are not complete"), "{}", output.shown());
+    assert!(output.stdout.contains("its results are not complete: "), "{}", output.shown());
     assert_eq!(output.stdout.lines().last(), Some(" FAILED: 1 of 4 profiles did not pass"));
     let broken = run(&limits.replace("rate > 0.01/s", "rate > 1000000000/s"));
     broken.expect_code(99);

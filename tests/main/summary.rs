@@ -134,6 +134,41 @@ fn a_summary_that_fails_loses_nothing_and_is_said() {
 }
 
 #[test]
+fn whatever_is_missing_of_the_results_fails_the_run_in_every_output() {
+    let server = Server::start();
+    let no_summary = "";
+    for (summary, arguments, what) in [
+        ("fn summary(data) { 42 }", &[][..], "summary failed: "),
+        ("fn summary(data) { throw \"no idea\" }", &[], "no idea"),
+        ("fn summary(data) { loop {} }", &["--stop-timeout", "100ms"], "not done after 100ms"),
+        ("fn summary(data) { #{ \"../a.txt\": \"x\" } }", &[], "'../a.txt' is not written"),
+        (no_summary, &["--markdown", "/dev/full"], "/dev/full"),
+        (no_summary, &["--summary-export", "/dev/full"], "/dev/full"),
+        (no_summary, &["--html", "/dev/full"], "no report: "),
+        (no_summary, &["--out", "json=/dev/full"], "samples in /dev/full"),
+    ] {
+        let sandbox = Sandbox::with(&format!("{ITERATION}\n{summary}"));
+        let always = ["-i", "2", "--no-check", "--no-resources", "--junit", "j.xml"];
+        let output = sandbox.run_against(&server.url(), &[&always[..], arguments].concat()).expect_code(104);
+        let shown = output.shown();
+        let last = output.stdout.lines().last().unwrap_or_default();
+        assert!(
+            last.contains("FAILED: its results are not complete: ") && last.contains(what),
+            "{what}: {shown}"
+        );
+        let junit = std::fs::read_to_string(sandbox.path().join("j.xml")).unwrap();
+        assert!(junit.contains("errors=\"1\"") && junit.contains(" type=\"results\""), "{what}: {junit}");
+        let verdict = &output.run_dir().json()["verdict"];
+        assert_eq!((&verdict["words"], &verdict["passed"]), (&"FAILED".into(), &false.into()), "{what}");
+        // A report that is made of what was kept says the same.
+        let again = sandbox.run(&["report", "last", "--junit", "again.xml"]);
+        let again = again.expect_code(0);
+        let junit = std::fs::read_to_string(sandbox.path().join("again.xml")).unwrap();
+        assert!(junit.contains(" type=\"results\""), "{what}: {junit}{}", again.shown());
+    }
+}
+
+#[test]
 fn a_summary_comes_after_an_abort_and_a_failed_setup_too() {
     let server = Server::start();
     for (hook, ended_by) in [

@@ -1,6 +1,6 @@
 //! The end of a run: what it is compared with, what is printed and written, and the exit code.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::files::{Files, json_text};
 use super::summary;
@@ -53,37 +53,72 @@ impl Ending<'_> {
         let mut trouble = alerts.look(self.report.info(), self.report.snapshot());
         // The two runs are read from their folders, so this one has to be written.
         let comparison = self.compare();
+        let comparison = comparison.as_ref();
         let mut record = self.report.record().clone();
-        record.regression = comparison.as_ref().and_then(regression_sentence);
-        unwritten.extend(self.files.finish_singles(&record, comparison.as_ref()));
-        let text = self.summary(&record, comparison.as_ref());
-        self.print(&text, &record, comparison.as_ref());
+        record.regression = comparison.and_then(regression_sentence);
+        // To have been asked to judge a change and not to know is no pass.
+        if comparison.is_none() && self.output.fail_on_regression {
+            record.lacks("not compared with the baseline");
+        }
+        let (report, is_asked_for) = self.files.html_place(&self.output);
+        // What one iteration took is no picture of anything.
+        let report = (!self.once || self.output.html.is_some()).then_some(report);
+        report.iter().for_each(|path| self.places.reads("the report", path));
+        let (summary, problems) = self.write_summary();
+        problems.iter().chain(&unwritten).for_each(|problem| record.lacks(problem));
+        // All that shows the verdict. What cannot be written changes it, so what can is written once more.
+        let mut shown = self.write_verdict(&record, comparison, report.as_deref());
+        if shown.is_missing(is_asked_for) {
+            shown.unwritten.iter().for_each(|problem| record.lacks(problem));
+            if let (Err(problem), true) = (&shown.html, is_asked_for) {
+                record.lacks(&format!("no report: {problem}"));
+            }
+            self.write_verdict(&record, comparison, report.as_deref());
+        }
+        unwritten.append(&mut shown.unwritten);
+        if self.output.json {
+            output::out(&json_text(&record, comparison));
+        }
+        self.print_summary();
+        self.heed_stdout(&mut record, comparison, report.as_deref());
+        let text = self.summary(&record, comparison);
+        self.print(&text);
+        self.heed_stdout(&mut record, comparison, report.as_deref());
         unwritten.iter().for_each(|error| output::error(error));
         let all = if unwritten.is_empty() { "results" } else { "results, not all" };
         output::err(&format!("{all}: {}\n", self.files.directory.path().display()));
-        let mut is_complete = unwritten.is_empty() & self.samples_are_complete();
-        // What one iteration took is no picture of anything.
-        if !self.once || self.output.html.is_some() {
-            is_complete &= self.write_html(comparison.as_ref());
+        self.tell_of_samples();
+        if let Some(path) = report {
+            tell_of_report(&path, &shown.html, is_asked_for);
         }
-        is_complete &= self.write_summary();
-        // To have been asked to judge a change and not to know is no pass.
-        is_complete &= comparison.is_some() || !self.output.fail_on_regression;
+        if !summary.is_empty() {
+            output::err(&format!("summary: {}\n", summary.join(", ")));
+        }
+        problems.iter().for_each(|problem| output::error(problem));
+        if let Some(error) = self.report.summary_error() {
+            output::error(&format!("summary failed: {error}"));
+        }
         // Told while the summary was printed; the last ones may still be under way.
         trouble.extend(alerts.finish());
         trouble.iter().for_each(|problem| output::err(&format!("{problem}\n")));
         if let Some(page) = self.page {
             page.finish(&record);
         }
-        let mut verdict = text.lines().last().unwrap_or_default().to_owned();
-        let exit = match Exit::of(&record) {
-            Exit::Passed if !is_complete => {
-                verdict.push_str("; but its results are not complete");
-                Exit::Configuration
-            }
-            exit => exit,
-        };
-        Ended { exit, verdict }
+        let verdict = text.lines().last().unwrap_or_default().to_owned();
+        Ended { exit: Exit::of(&record), verdict }
+    }
+
+    /// Writes what shows the verdict.
+    fn write_verdict(
+        &mut self,
+        record: &RunRecord,
+        comparison: Option<&Comparison>,
+        report: Option<&Path>,
+    ) -> Shown {
+        let unwritten = self.files.finish_singles(record, comparison);
+        let compared = comparison.zip(self.baseline.as_deref());
+        let html = report.map_or(Ok(()), |path| self.files.write_html(path, compared));
+        Shown { unwritten, html }
     }
 
     /// What a person reads of the run; the last line is the verdict.
@@ -94,10 +129,23 @@ impl Ending<'_> {
         if self.output.quiet { text.lines().last().unwrap_or_default().to_owned() + "\n" } else { text }
     }
 
-    fn print(&self, text: &str, record: &RunRecord, comparison: Option<&Comparison>) {
-        if self.output.json {
-            output::out(&json_text(record, comparison));
+    /// What did not get to standard output changes the verdict too.
+    fn heed_stdout(
+        &mut self,
+        record: &mut RunRecord,
+        comparison: Option<&Comparison>,
+        report: Option<&Path>,
+    ) {
+        if let Some(problem) = output::problem()
+            && !record.incomplete.as_ref().is_some_and(|known| known.contains(&problem))
+        {
+            record.lacks(&problem);
+            self.write_verdict(record, comparison, report);
         }
+    }
+
+    /// Prints what the script's `summary` has for the terminal.
+    fn print_summary(&self) {
         let outputs = self.report.summary_outputs();
         // Texts of a script: unlike ours, they may hold what a terminal acts on.
         if let Some(own) = summary::printed(outputs, "stdout") {
@@ -107,6 +155,9 @@ impl Ending<'_> {
         if let Some(own) = summary::printed(outputs, "stderr") {
             output::err(&own);
         }
+    }
+
+    fn print(&self, text: &str) {
         if self.output.stdout_is_taken() {
             output::err_as_it_is(text);
         } else {
@@ -118,45 +169,20 @@ impl Ending<'_> {
     }
 
     /// Says which files of samples are not complete: also with --quiet, which leaves out the summary that says it.
-    fn samples_are_complete(&self) -> bool {
-        let files = self.report.snapshot().samples.iter();
-        let problems: Vec<_> = files.filter_map(|file| Some((&file.name, file.problem.as_ref()?))).collect();
-        for (name, problem) in &problems {
-            output::error(&format!("the samples in {name} are not complete: {problem}"));
+    fn tell_of_samples(&self) {
+        for file in &self.report.snapshot().samples {
+            if let Some(problem) = &file.problem {
+                output::error(&format!("the samples in {} are not complete: {problem}", file.name));
+            }
         }
-        problems.is_empty()
     }
 
-    /// Writes the files that the script's `summary` asks for; false when one is missing.
-    fn write_summary(&mut self) -> bool {
+    /// Writes the files that the script's `summary` asks for; gives those that were written, and why others were not.
+    fn write_summary(&mut self) -> (Vec<String>, Vec<String>) {
         let folder = self.files.directory.path();
         let mut places = std::mem::take(&mut self.places);
         places.reads_run("the results of this run", folder);
-        let (written, problems) = summary::write(self.report.summary_outputs(), folder, places);
-        if !written.is_empty() {
-            output::err(&format!("summary: {}\n", written.join(", ")));
-        }
-        problems.iter().for_each(|problem| output::error(problem));
-        let failed = self.report.summary_error();
-        if let Some(error) = failed {
-            output::error(&format!("summary failed: {error}"));
-        }
-        problems.is_empty() && failed.is_none()
-    }
-
-    /// Writes the report; false when one that was asked for is missing.
-    fn write_html(&mut self, comparison: Option<&Comparison>) -> bool {
-        let (path, written, is_asked_for) =
-            self.files.write_html(&self.output, comparison.zip(self.baseline.as_deref()));
-        match &written {
-            Ok(()) => {
-                self.places.reads("the report", &path);
-                output::err(&format!("report: {}\n", output::page(&path)));
-            }
-            Err(problem) if is_asked_for => output::error(&format!("there is no report: {problem}")),
-            Err(problem) => output::err(&format!("warning: there is no report: {problem}\n")),
-        }
-        written.is_ok() || !is_asked_for
+        summary::write(self.report.summary_outputs(), folder, places)
     }
 
     /// Compares the run, as its files have it now, with the baseline.
@@ -173,5 +199,26 @@ impl Ending<'_> {
                 None
             }
         }
+    }
+}
+
+/// What could not be written of what shows the verdict.
+struct Shown {
+    unwritten: Vec<String>,
+    html: Result<(), String>,
+}
+
+impl Shown {
+    /// Whether something that was asked for is missing; `html` says that the report was.
+    fn is_missing(&self, html: bool) -> bool {
+        !self.unwritten.is_empty() || html && self.html.is_err()
+    }
+}
+
+fn tell_of_report(path: &Path, written: &Result<(), String>, is_asked_for: bool) {
+    match written {
+        Ok(()) => output::err(&format!("report: {}\n", output::page(path))),
+        Err(problem) if is_asked_for => output::error(&format!("there is no report: {problem}")),
+        Err(problem) => output::err(&format!("warning: there is no report: {problem}\n")),
     }
 }

@@ -113,24 +113,21 @@ impl Files {
         record: &RunRecord,
         comparison: Option<&Comparison>,
     ) -> Vec<String> {
-        let compared = comparison
-            .map_or(Ok(()), |compared| self.directory.add_comparison(record, compared).map_err(text));
+        let concluded = match (comparison, &record.incomplete) {
+            (None, None) => Ok(()),
+            (comparison, _) => self.directory.conclude(record, comparison).map_err(text),
+        };
         let singles = self.singles.iter().map(|(path, single)| {
             let text = single(record, comparison);
             write_file(path, text.as_bytes())
         });
-        std::iter::once(compared).chain(singles).filter_map(Result::err).collect()
+        std::iter::once(concluded).chain(singles).filter_map(Result::err).collect()
     }
 
-    /// Writes the report, from what the run's folder holds now: as `rhaid report` would. Gives where, what went wrong, and
-    /// whether this report was asked for.
-    pub(super) fn write_html(
-        &self,
-        output: &OutputArgs,
-        compared: Option<(&Comparison, &Path)>,
-    ) -> (PathBuf, Result<(), String>, bool) {
+    /// Where the report is, and whether it was asked for.
+    pub(super) fn html_place(&self, output: &OutputArgs) -> (PathBuf, bool) {
         let folder = self.directory.path();
-        let (path, is_asked_for) = match (&output.html, &output.results_dir) {
+        match (&output.html, &output.results_dir) {
             (Some(path), _) => (path.clone(), true),
             // Who keeps results elsewhere finds the report with them.
             (None, Some(_)) => (folder.join("report.html"), true),
@@ -138,16 +135,26 @@ impl Files {
                 let name = folder.file_name().unwrap_or_default().to_string_lossy();
                 (Path::new(REPORTS_DIR).join(format!("{name}.html")), false)
             }
+        }
+    }
+
+    /// Writes the report, from what the run's folder holds now: as `rhaid report` would.
+    ///
+    /// # Errors
+    /// When it cannot be written, in words.
+    pub(super) fn write_html(
+        &self,
+        path: &Path,
+        compared: Option<(&Comparison, &Path)>,
+    ) -> Result<(), String> {
+        let folder = self.directory.path();
+        let run = StoredRun::read(folder).map_err(|error| error.to_string())?;
+        let model = Model::new(&run.record, &run.recording.intervals, &run.problems);
+        let model = match compared {
+            Some((comparison, baseline)) => model.compared(comparison, baseline_curves(baseline)),
+            None => model,
         };
-        let written = StoredRun::read(folder).map_err(|error| error.to_string()).and_then(|run| {
-            let model = Model::new(&run.record, &run.recording.intervals, &run.problems);
-            let model = match compared {
-                Some((comparison, baseline)) => model.compared(comparison, baseline_curves(baseline)),
-                None => model,
-            };
-            let model = model.among(last_runs_linked(folder, &path));
-            write_file(&path, html_report(&model).as_bytes())
-        });
-        (path, written, is_asked_for)
+        let model = model.among(last_runs_linked(folder, path));
+        write_file(path, html_report(&model).as_bytes())
     }
 }
