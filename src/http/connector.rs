@@ -65,12 +65,14 @@ async fn within_limit<T>(
     open: impl AsyncFnOnce(&mut Opening<'_>) -> Result<T, HttpError>,
 ) -> Result<T, HttpError> {
     let limit = opening.network.transport.options.connect_timeout;
-    match timeout(limit, open(&mut opening)).await {
-        Ok(result) => {
+    let started = tokio::time::Instant::now();
+    let opened = timeout(limit, open(&mut opening)).await;
+    match opened.ok().filter(|_| started.elapsed() <= limit) {
+        Some(result) => {
             opening.record.end_phase();
             result
         }
-        Err(_) => Err(too_slow(opening.origin, opening.record.phase(), limit)),
+        None => Err(too_slow(opening.origin, opening.record.phase(), limit)),
     }
 }
 

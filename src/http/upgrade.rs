@@ -36,12 +36,14 @@ impl Client {
         handshake: impl AsyncFnOnce(HeaderMap, Wire) -> Result<(T, Response<()>), Declined>,
     ) -> (Exchange, Option<T>) {
         let limit = request.timeout.unwrap_or(self.timeout());
-        let mut record = Record::new(std::time::Instant::now());
+        let started = tokio::time::Instant::now();
+        let mut record = Record::new(started.into_std());
         let work = self.shake_hands(&request, &mut record, handshake);
-        let (outcome, stream) = match tokio::time::timeout(limit, work).await {
-            Ok(Ok((answer, stream))) => (Ok((answer, request.target.clone())), stream),
-            Ok(Err(error)) => (Err(error), None),
-            Err(_) => (Err(too_slow(limit)), None),
+        let outcome = tokio::time::timeout(limit, work).await;
+        let (outcome, stream) = match outcome.ok().filter(|_| started.elapsed() <= limit) {
+            Some(Ok((answer, stream))) => (Ok((answer, request.target.clone())), stream),
+            Some(Err(error)) => (Err(error), None),
+            None => (Err(too_slow(limit)), None),
         };
         (exchange(request, record, outcome), stream)
     }

@@ -128,6 +128,16 @@ impl TestPlan {
         if options.run_time == Some(Duration::ZERO) {
             problems.push("run_time is 0: nothing would run (omit it to run until stopped)".to_owned());
         }
+        for (name, timeout, otherwise) in [
+            ("timeout", options.http.timeout, "60 s"),
+            ("connect_timeout", options.http.connect_timeout, "10 s"),
+        ] {
+            if timeout == Some(Duration::ZERO) {
+                problems.push(format!(
+                    "{name} is 0: every request would fail (omit it for the default, {otherwise})"
+                ));
+            }
+        }
         if options.iterations == Some(0) {
             problems.push("iterations is 0: nothing would run".to_owned());
         }

@@ -251,6 +251,17 @@ fn values_that_mean_nothing() {
     }
     let output = sandbox.run(&["run", "test.rhai", "--run-time", "0"]);
     output.expect_stderr(&["run_time is 0"]).expect_code(104);
+    for (flag, value, name) in [
+        ("--timeout", "0", "timeout"),
+        ("--timeout", "0ms", "timeout"),
+        ("--connect-timeout", "0s", "connect_timeout"),
+    ] {
+        let output = sandbox.run(&["run", "test.rhai", "-H", "http://127.0.0.1:1", flag, value]);
+        output.expect_stderr(&[&format!("{name} is 0: every request would fail")]).expect_code(104);
+    }
+    sandbox.write("rhaid.toml", "timeout = \"0s\"\n");
+    let output = sandbox.run(&["run", "test.rhai", "-H", "http://127.0.0.1:1"]);
+    output.expect_stderr(&["timeout is 0"]).expect_code(104);
     sandbox.write("rhaid.toml", "http_version = 3\n");
     let output = sandbox.run(&["run", "test.rhai", "-H", "http://127.0.0.1:1"]);
     output.expect_stderr(&["rhaid.toml", "auto, 1.1, 2"]).expect_code(104);

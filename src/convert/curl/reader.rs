@@ -239,6 +239,8 @@ impl Reader<'_> {
                     );
                 }
             }
+            // curl takes it for no limit.
+            "max-time" | "connect-timeout" if value.parse() == Ok(0.0) => {}
             "max-time" => given.params.push(("timeout", seconds(&value))),
             "connect-timeout" => given.http.push(setting("connect_timeout", seconds(&value))),
             "max-redirs" => match value.parse::<i64>() {

@@ -179,7 +179,10 @@ impl Request<'_> {
             params.push(("redirects", Value::Bool(false)));
         }
         let timeout = setting(self.sampler, &self.scope.defaults, "HTTPSampler.response_timeout");
-        if let Ok(ms) = writer.variables.known(timeout).parse::<f64>() {
+        // JMeter takes 0 for no limit.
+        if let Ok(ms) = writer.variables.known(timeout).parse::<f64>()
+            && ms > 0.0
+        {
             params.push(("timeout", Value::Number(format!("{:?}", ms / 1000.0))));
         }
         if self.is_set("HTTPSampler.image_parser") {

@@ -89,6 +89,42 @@ fn too_slow() {
 }
 
 #[test]
+fn a_response_that_is_read_after_the_limit_is_too_late() {
+    use std::io::{Read, Write};
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let is_asked = Arc::new(AtomicBool::new(false));
+    let asked = is_asked.clone();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 1000]).unwrap();
+        asked.store(true, Ordering::Release);
+        std::thread::sleep(Duration::from_millis(20));
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nx").unwrap();
+    });
+    run(async {
+        let limit = Duration::from_millis(200);
+        let request = Request { timeout: Some(limit), ..request(Method::GET, url) };
+        let client = client();
+        // The thread is busy from when the server has the request until after the limit: then both are there.
+        let busy = async {
+            while !is_asked.load(Ordering::Acquire) {
+                tokio::task::yield_now().await;
+            }
+            std::thread::sleep(limit + Duration::from_millis(50));
+        };
+        let (exchange, ()) = tokio::join!(client.send(request), busy);
+        assert_eq!((kind(&exchange).as_str(), exchange.status), ("timeout", 0));
+        assert_eq!(message(&exchange), "no complete response within 200ms");
+        assert!(exchange.timings.total > limit);
+    });
+    server.join().unwrap();
+}
+
+#[test]
 fn too_slow_inside_the_body() {
     run(async {
         let server = Server::start(|_, stream| async move {

@@ -128,9 +128,9 @@ keys! {
     user_agent: "text";
     /// Maximum number of redirects to follow; default 10.
     max_redirects: "whole number";
-    /// Timeout of a whole request; default 60 s.
+    /// Timeout of a whole request, more than 0; default 60 s.
     timeout: "time";
-    /// Timeout for opening a connection; default 10 s.
+    /// Timeout for opening a connection, more than 0; default 10 s.
     connect_timeout: "time";
     /// HTTP version; default `"auto"`.
     http_version: "`\"auto\"`, `\"1.1\"` or `\"2\"`";

@@ -65,7 +65,7 @@ keys! {
     basic: "`\"user:password\"`, `[user, password]` or `#{ user, password }`";
     /// Answers a digest challenge, see [http.md](http.md#digest-authentication).
     digest: "as `basic`";
-    /// Timeout of this request, instead of the run's.
+    /// Timeout of this request, instead of the run's; more than 0.
     timeout: "time";
     /// Maximum number of redirects to follow; then the last 3xx response is the result.
     redirects: "whole number, or `false` for none";
@@ -205,7 +205,7 @@ pub(super) fn read_params(map: Map) -> Result<Params, String> {
                 let (user, password) = credentials("digest", &value)?;
                 params.digest = Some(DigestCredentials { user, password });
             }
-            "timeout" => params.timeout = Some(convert::duration("timeout", &value)?),
+            "timeout" => params.timeout = Some(limit("timeout", &value)?),
             "redirects" => params.redirects = Some(redirects(&value)?),
             "http_version" => params.version = Some(version("http_version", &value)?),
             "discard_body" => {
@@ -284,6 +284,14 @@ fn credentials(key: &str, value: &Dynamic) -> Result<(String, String), String> {
 }
 
 /// A number of redirects; `false` is none.
+/// A time that something may take.
+fn limit(what: &str, value: &Dynamic) -> Result<Duration, String> {
+    match convert::duration(what, value)? {
+        Duration::ZERO => Err(format!("{what} is 0: nothing is done in no time; omit it for the run's")),
+        limit => Ok(limit),
+    }
+}
+
 fn redirects(value: &Dynamic) -> Result<u32, String> {
     if value.as_bool() == Ok(false) {
         return Ok(0);
