@@ -21,6 +21,7 @@ use async_nats::jetstream::{self};
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, HeaderMap};
 use bytes::Bytes;
 use futures_util::StreamExt;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc};
 use url::Url;
 
@@ -53,7 +54,7 @@ const MOST_PARTS: u32 = 256;
 const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// How to connect to NATS.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct NatsOptions {
     /// `nats://HOST:PORT`, several separated by commas; with `TOKEN@` or `USER:PASSWORD@` before the host of the first.
     pub url: String,
@@ -65,6 +66,32 @@ pub struct NatsOptions {
     pub ca_file: Option<PathBuf>,
     /// This side's certificate and key, PEM.
     pub client_cert: Option<(PathBuf, PathBuf)>,
+}
+
+impl NatsOptions {
+    /// These, and where they say nothing, others.
+    pub(super) fn or(self, others: NatsOptions) -> NatsOptions {
+        NatsOptions {
+            url: if self.url.is_empty() { others.url } else { self.url },
+            credentials: self.credentials.or(others.credentials),
+            nkey: self.nkey.or(others.nkey),
+            ca_file: self.ca_file.or(others.ca_file),
+            client_cert: self.client_cert.or(others.client_cert),
+        }
+    }
+
+    /// The same for a process that is started in another folder.
+    pub(super) fn from_anywhere(self) -> NatsOptions {
+        // What has no absolute path is found, or not, as it is.
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        NatsOptions {
+            credentials: self.credentials.map(absolute),
+            nkey: self.nkey.map(absolute),
+            ca_file: self.ca_file.map(absolute),
+            client_cert: self.client_cert.map(|(cert, key)| (absolute(cert), absolute(key))),
+            ..self
+        }
+    }
 }
 
 /// A connection. Cheap to clone.

@@ -37,6 +37,8 @@ pub struct RunDirectory {
     resources: ResourcesFile,
     pace: RewritePace,
     trouble: FirstError,
+    /// The run was begun before this process.
+    is_older: bool,
 }
 
 impl RunDirectory {
@@ -48,6 +50,21 @@ impl RunDirectory {
     pub fn create(root: &Path, info: &RunInfo) -> Result<Self, ResultsError> {
         let path = run_folder(root, &info.name, info.started_at)?;
         copy_files(&path.join("script"), &info.files)?;
+        RunDirectory::in_folder(path, info)
+    }
+
+    /// Goes on in the directory of a run whose process was killed. Its files are written again from the beginning, but for the
+    /// copy of the script; what they said stays until there is more.
+    ///
+    /// # Errors
+    /// As [`RunDirectory::create`].
+    pub fn reopen(path: PathBuf, info: &RunInfo) -> Result<Self, ResultsError> {
+        let mut directory = RunDirectory::in_folder(path, info)?;
+        directory.is_older = true;
+        Ok(directory)
+    }
+
+    fn in_folder(path: PathBuf, info: &RunInfo) -> Result<Self, ResultsError> {
         let csv = CsvFiles::in_folder(&path)?;
         let resources = ResourcesFile::new(&path.join("resources.csv"));
         Ok(RunDirectory {
@@ -59,6 +76,7 @@ impl RunDirectory {
             resources,
             pace: RewritePace::default(),
             trouble: FirstError::default(),
+            is_older: false,
         })
     }
 
@@ -69,8 +87,11 @@ impl RunDirectory {
         self
     }
 
-    /// Removes the directory again, for a run that never started.
+    /// Removes the directory again, for a run that never started. One that was reopened stays, with what is left in it.
     pub fn discard(self) {
+        if self.is_older {
+            return;
+        }
         // What cannot be removed does no harm.
         let _ = std::fs::remove_dir_all(&self.path);
     }

@@ -30,10 +30,24 @@ pub fn runs_back(named: &str) -> Option<usize> {
 /// # Errors
 /// A sentence, if there are not that many.
 pub(super) fn last_run(back: usize, results: &Path) -> Result<PathBuf, String> {
-    let mut folders = run_folders(results).unwrap_or_default();
-    folders.reverse();
+    let folders = run_folders(results).unwrap_or_default();
     let count = folders.len();
+    if let Some(found) = nth_newest(back, folders) {
+        return Ok(found);
+    }
+    let results = results.display();
+    Err(match count {
+        0 => format!("there are no runs in {results}"),
+        1 => format!("there is only one run in {results}: last"),
+        count => format!("there are only {count} runs in {results}: last to last~{}", count - 1),
+    })
+}
+
+/// Of some folders of runs, the one so many runs before the newest.
+pub fn nth_newest(back: usize, mut folders: Vec<PathBuf>) -> Option<PathBuf> {
     // Names begin with the time, so that only runs that began in the same second have to be read.
+    folders.sort();
+    folders.reverse();
     let mut skipped = 0;
     for second in folders.chunk_by(|a, b| time_of(a) == time_of(b)) {
         if back >= skipped + second.len() {
@@ -46,14 +60,9 @@ pub(super) fn last_run(back: usize, results: &Path) -> Result<PathBuf, String> {
                 std::cmp::Reverse((started_at(folder), begun(folder), folder.clone()))
             });
         }
-        return Ok(second.swap_remove(back - skipped));
+        return Some(second.swap_remove(back - skipped));
     }
-    let results = results.display();
-    Err(match count {
-        0 => format!("there are no runs in {results}"),
-        1 => format!("there is only one run in {results}: last"),
-        count => format!("there are only {count} runs in {results}: last to last~{}", count - 1),
-    })
+    None
 }
 
 fn time_of(folder: &Path) -> Option<String> {

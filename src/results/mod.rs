@@ -53,7 +53,7 @@ pub use csv_files::{CsvFiles, write_csv_files};
 pub use directory::{RunDirectory, run_folder};
 pub use error::ResultsError;
 pub use k6_summary::{summary_data, summary_export};
-pub use last_run::runs_back;
+pub use last_run::{nth_newest, runs_back};
 pub use measured_run::{StoredRunError, compare};
 pub use recording::{Recording, Window};
 #[cfg(feature = "cli")]

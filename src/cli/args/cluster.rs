@@ -127,6 +127,13 @@ impl ClusterArgs {
     }
 }
 
+impl ClusterArgs {
+    /// The same of a run that is resumed, which knows where NATS is.
+    pub(in crate::cli) fn resuming(&self) -> CoordinatorOptions {
+        CoordinatorOptions { nats: self.nats.options(Some(&String::new())), ..self.coordinator() }
+    }
+}
+
 /// Arguments of `rhaid agent`.
 #[derive(Clone, Debug, Args)]
 pub(in crate::cli) struct AgentArgs {

@@ -20,7 +20,7 @@ use clap_complete::Shell;
 use super::convert::ConvertArgs;
 use super::new::NewArgs;
 
-pub(super) use cluster::{AgentArgs, ClusterArgs, CoordinatorArgs};
+pub(super) use cluster::{AgentArgs, ClusterArgs, CoordinatorArgs, NatsArgs};
 pub(super) use output::{OutputArgs, SampleTarget};
 pub(super) use resources::{MonitorArgs, ResourceArgs};
 pub(super) use run::RunArgs;

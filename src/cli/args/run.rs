@@ -161,7 +161,7 @@ pub(in crate::cli) struct RunArgs {
     pub(in crate::cli) cluster: ClusterArgs,
 
     /// Go on with a distributed run whose coordinator was killed: its directory, its name in the results directory, or last
-    #[arg(long, help_heading = "Several machines", value_name = "RUN", conflicts_with_all = ["agents", "nats", "listen"])]
+    #[arg(long, help_heading = "Several machines", value_name = "RUN")]
     pub(in crate::cli) resume: Option<PathBuf>,
 
     #[command(flatten)]

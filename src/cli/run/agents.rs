@@ -8,15 +8,14 @@ use tokio::sync::oneshot;
 
 use super::files::results_dir;
 use super::refused::Refused;
-use super::{Around, execute_on};
+use super::{Around, execute_on, resuming};
 use crate::Prepared;
 use crate::cli::args::RunArgs;
 use crate::cli::exit::Exit;
-use crate::cli::output;
 use crate::cli::page::Page;
 use crate::cli::signals::Signals;
+use crate::cli::{config_file, output};
 use crate::cluster::{Cluster, ClusterError, Coordinator, Left, Needs, Plan, Waiting};
-use crate::results::{find_run, runs_back};
 
 /// A coordinator for a run that asks for agents; says how to start them.
 pub(super) fn coordinator(args: &RunArgs) -> Result<Option<Coordinator>, Refused> {
@@ -117,25 +116,28 @@ fn tell(waiting: &Waiting, told: &mut Waiting) {
 }
 
 /// Goes on with the run that a killed coordinator has left.
-pub(super) fn resume(args: &RunArgs, run: &Path) -> Result<Exit, Refused> {
+pub(super) fn resume(args: &RunArgs, named: &Path) -> Result<Exit, Refused> {
     let settings = |error: ClusterError| Refused::Settings(error.to_string());
-    let (named, results) = (run.to_string_lossy(), results_dir(&args.output));
-    let found = find_run(&named, results, results);
-    let folder = found.map_err(|problem| match runs_back(&named) {
-        Some(_) => Refused::Settings(problem),
-        None => Refused::Settings(format!(
-            "there is no run '{named}' to go on with: name its directory, its name in {}, or last",
-            results.display()
-        )),
-    })?;
-    let left = Left::read(&folder).map_err(settings)?;
+    if let Some(problem) = resuming::refused(std::env::args_os()) {
+        return Err(Refused::Usage(problem));
+    }
+    // What is said about the load belongs to the run, which has it; what is around it is as always.
+    let file = config_file::load(args.config.as_ref())?.args;
+    let args = RunArgs {
+        output: args.output.clone().or(file.output),
+        resources: args.resources.clone().or(file.resources),
+        page: args.page.clone().or(file.page),
+        cluster: args.cluster.clone().or(file.cluster),
+        ..args.clone()
+    };
+    let left = Left::read(&resuming::found(named, results_dir(&args.output))?).map_err(settings)?;
     let page = Page::of_run(&args.page, results_dir(&args.output))?;
     let test = left.test().map_err(settings)?;
-    let coordinator = left.coordinator(args.cluster.coordinator()).map_err(settings)?;
-    output::err(&format!("going on with the run in {}\n", folder.display()));
+    let coordinator = left.coordinator(args.cluster.resuming()).map_err(settings)?;
+    output::err(&format!("going on with the run in {}\n", left.results().display()));
     let around =
         Around { page: page.as_ref(), begun: None, coordinator: Some(&coordinator), left: Some(&left) };
-    let ended = execute_on(test, args, around);
+    let ended = execute_on(test, &args, around);
     page.into_iter().for_each(Page::close);
     Ok(ended.exit)
 }

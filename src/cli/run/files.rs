@@ -60,11 +60,15 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Makes them.
+    /// Makes them; of a run that is resumed, the folder is the one that it has.
     ///
     /// # Errors
     /// When a place cannot be written to.
-    pub(super) fn create(output: &OutputArgs, info: &RunInfo) -> Result<Files, String> {
+    pub(super) fn create(
+        output: &OutputArgs,
+        info: &RunInfo,
+        folder: Option<&Path>,
+    ) -> Result<Files, String> {
         let singles: [(&Option<PathBuf>, Single); 3] = [
             (&output.summary_export, summary_text),
             (&output.junit, junit_text),
@@ -80,9 +84,11 @@ impl Files {
         if let Some(path) = &output.html {
             write_file(path, b"")?;
         }
-        let directory = RunDirectory::create(results_dir(output), info)
-            .map_err(text)?
-            .full_history(output.csv_full_history);
+        let directory = match folder {
+            Some(folder) => RunDirectory::reopen(folder.to_owned(), info),
+            None => RunDirectory::create(results_dir(output), info),
+        };
+        let directory = directory.map_err(text)?.full_history(output.csv_full_history);
         let csv = output.csv.as_deref().map(CsvFiles::create).transpose().map_err(text)?;
         let csv = csv.map(|csv| csv.full_history(output.csv_full_history));
         Ok(Files { directory, csv, singles: asked, problem: None })

@@ -8,6 +8,7 @@ mod ending;
 mod files;
 mod planned;
 mod refused;
+mod resuming;
 mod session;
 mod summary;
 mod trial;
@@ -214,7 +215,7 @@ fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result
         }
         (None, _) => None,
     };
-    let files = Files::create(&args.output, prepared.info())?;
+    let files = Files::create(&args.output, prepared.info(), around.left.map(Left::results))?;
     if let Some(cluster) = &mut cluster {
         let kept = cluster.keep(files.directory.path());
         kept.map_err(|error| format!("what --resume needs cannot be kept: {error}"))?;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::OnAgentLoss;
 use super::roster::Member;
 use crate::cluster::ClusterError;
+use crate::cluster::link::NatsOptions;
 use crate::cluster::protocol::{self, PROTOCOL};
 use crate::data::Hash;
 use crate::metrics::AgentLoss;
@@ -26,6 +27,9 @@ const FOLDER: &str = "cluster";
 
 /// The file in it that is not named by what it holds.
 const STATE: &str = "state.json";
+
+/// The file in it that a coordinator holds as long as it lives.
+const LOCK: &str = "lock";
 
 /// A server that a coordinator has started.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,8 +45,8 @@ pub(super) struct Kept {
     protocol: u32,
     pub(super) run: String,
     pub(super) key: [u8; crate::cluster::seal::KEY_LEN],
-    /// With its credentials.
-    pub(super) url: String,
+    /// How NATS is reached, with the credentials in its URL.
+    pub(super) nats: NatsOptions,
     pub(super) server: Option<KeptServer>,
     pub(super) members: Vec<Member>,
     /// How many agents the load began with.
@@ -60,7 +64,7 @@ impl Kept {
     pub(super) fn new(
         run: &str,
         key: [u8; crate::cluster::seal::KEY_LEN],
-        url: &str,
+        nats: NatsOptions,
         server: Option<KeptServer>,
         members: Vec<Member>,
         job: Job,
@@ -71,7 +75,7 @@ impl Kept {
             protocol: PROTOCOL,
             run: run.to_owned(),
             key,
-            url: url.to_owned(),
+            nats,
             server,
             members,
             founders,
@@ -89,8 +93,10 @@ impl Kept {
 
     /// Writes it down for the run with these results.
     pub(super) fn write(&self, results: &Path) -> Result<Place, ClusterError> {
-        let place = Place { folder: results.join(FOLDER) };
-        make_private(&place.folder)?;
+        let folder = results.join(FOLDER);
+        make_private(&folder)?;
+        let lock = locked(&folder)?;
+        let place = Place { folder, _lock: lock.map(Arc::new) };
         for &hash in self.job.blobs().keys() {
             let content = self.job.read(hash).map_err(ClusterError::Run)?;
             create_private(&place.folder.join(hash.to_string()))?.write_all(&content)?;
@@ -103,12 +109,14 @@ impl Kept {
     pub(super) fn read(results: &Path) -> Result<(Kept, Place), ClusterError> {
         let folder = results.join(FOLDER);
         let path = folder.join(STATE);
-        let text = fs::read(&path).map_err(|error| {
-            ClusterError::Options(format!(
-                "cannot resume {}: {error} ({}); only a distributed run whose coordinator was killed can be resumed",
-                results.display(),
-                path.display()
-            ))
+        let refused =
+            |why: String| ClusterError::Options(format!("cannot resume {}: {why}", results.display()));
+        let text = fs::read(&path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => refused(
+                "only a distributed run whose coordinator was killed can be resumed, and this one is over, or was none"
+                    .to_owned(),
+            ),
+            _ => refused(format!("{}: {error}", path.display())),
         })?;
         let version: protocol::Versioned = serde_json::from_slice(&text).map_err(|error| {
             ClusterError::Options(format!("cannot resume {}: {}: {error}", results.display(), path.display()))
@@ -121,7 +129,8 @@ impl Kept {
         let kept = serde_json::from_slice(&text).map_err(|error| {
             ClusterError::Options(format!("cannot resume {}: {}: {error}", results.display(), path.display()))
         })?;
-        Ok((kept, Place { folder }))
+        let lock = locked(&folder).map_err(|error| refused(error.to_string()))?;
+        Ok((kept, Place { folder, _lock: lock.map(Arc::new) }))
     }
 }
 
@@ -129,6 +138,8 @@ impl Kept {
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     folder: PathBuf,
+    /// Held while somebody may write there; the system lets go of it when the process ends, however it does.
+    _lock: Option<Arc<fs::File>>,
 }
 
 impl Place {
@@ -149,6 +160,21 @@ impl Place {
     pub(super) fn forget(&self) {
         // What stays is of no use to anybody, and cannot be mended here.
         let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Whether something is kept of the run with these results.
+pub(super) fn is_kept(results: &Path) -> bool {
+    results.join(FOLDER).join(STATE).is_file()
+}
+
+/// Takes the place for this process; `None` where the file system has no locks.
+fn locked(folder: &Path) -> io::Result<Option<fs::File>> {
+    let file = fs::OpenOptions::new().create(true).append(true).open(folder.join(LOCK))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(fs::TryLockError::WouldBlock) => Err(io::Error::other("its coordinator is running")),
+        Err(fs::TryLockError::Error(_)) => Ok(None),
     }
 }
 

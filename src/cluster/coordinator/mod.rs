@@ -13,7 +13,7 @@ mod service;
 mod workers;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -94,6 +94,7 @@ impl Needs {
 
 /// A run that a killed coordinator has left.
 pub struct Left {
+    results: PathBuf,
     kept: Kept,
     place: Place,
 }
@@ -105,7 +106,17 @@ impl Left {
     /// When nothing is kept of it: it is over, or was none on several machines.
     pub fn read(results: &Path) -> Result<Left, ClusterError> {
         let (kept, place) = Kept::read(results)?;
-        Ok(Left { kept, place })
+        Ok(Left { results: results.to_owned(), kept, place })
+    }
+
+    /// Where its results are.
+    pub fn results(&self) -> &Path {
+        &self.results
+    }
+
+    /// Whether there is one with these results.
+    pub fn is_in(results: &Path) -> bool {
+        kept::is_kept(results)
     }
 
     /// The test that is run.
@@ -117,7 +128,7 @@ impl Left {
         test.map_err(|error| ClusterError::Run(error.to_string()))
     }
 
-    /// A coordinator at the same NATS.
+    /// A coordinator at the same NATS, unless `options` say where it is now.
     ///
     /// # Errors
     /// When it cannot be reached.
@@ -127,7 +138,7 @@ impl Left {
             .thread_name("rhaid-cluster")
             .enable_all()
             .build()?;
-        let nats = NatsOptions { url: self.kept.url.clone(), ..options.nats.take().unwrap_or_default() };
+        let nats = options.nats.take().unwrap_or_default().or(self.kept.nats.clone());
         let server = self.kept.server.clone();
         let server = server.map(|server| NatsServer::adopt(server.process, server.folder, server.address));
         Coordinator::connected(runtime, &nats, server, options, String::new())
@@ -142,7 +153,7 @@ pub struct Coordinator {
     options: CoordinatorOptions,
     token: String,
     /// Where NATS is, with credentials.
-    url: String,
+    nats: NatsOptions,
     roster: Arc<Roster>,
 }
 
@@ -185,7 +196,7 @@ impl Coordinator {
         let link = runtime.block_on(Link::connect(nats, "rhaid coordinator"))?;
         let roster = Arc::new(Roster::default());
         runtime.spawn(roster::listen(link.clone(), roster.clone()));
-        Ok(Coordinator { runtime, link, server, options, token, url: nats.url.clone(), roster })
+        Ok(Coordinator { runtime, link, server, options, token, nats: nats.clone().from_anywhere(), roster })
     }
 
     /// Agents that can be asked to take part now.
@@ -227,7 +238,7 @@ impl Coordinator {
             KeptServer { process, folder, address: server.address() }
         });
         let on_loss = self.options.on_loss.unwrap_or_default();
-        let kept = Kept::new(&run, key.bytes(), &self.url, server, members.clone(), job.clone(), on_loss);
+        let kept = Kept::new(&run, key.bytes(), self.nats.clone(), server, members.clone(), job.clone(), on_loss);
         let contents = job.clone();
         let files = SentFiles::new(&job, move |hash| contents.read(hash).ok());
         let (service, heard) =
@@ -249,9 +260,12 @@ impl Coordinator {
     /// # Errors
     /// When NATS has nothing of it any more.
     pub fn resume(&self, left: &Left, plan: Plan) -> Result<Cluster, ClusterError> {
-        let Left { kept, place } = left;
+        let Left { kept, place, .. } = left;
         let (mut kept, place) = (kept.clone(), place.clone());
         kept.on_loss = self.options.on_loss.unwrap_or(kept.on_loss);
+        kept.nats = self.nats.clone();
+        // It is needed when this one is killed too; the run goes on also without.
+        let _ = place.write(&kept);
         let key = Arc::new(Key::from_bytes(kept.key)?);
         let orders = self.runtime.block_on(self.link.read_all(&kept.run, &subjects::orders(&kept.run)))?;
         let ordered = Ordered::read(&orders, &key);

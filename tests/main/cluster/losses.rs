@@ -330,12 +330,12 @@ fn who_goes_on_with_a_run_deals_no_iteration_twice() {
     }
 }
 
-/// The one that goes on has the whole history, and nothing of what it needed stays.
+/// The last one has the whole history, in the folder of the run, and nothing of what it needed stays.
 #[test]
-fn a_killed_coordinator_goes_on_with_its_run() {
+fn a_run_goes_on_however_often_its_coordinator_is_killed() {
     let nats = Nats::start();
     let url = nats.url();
-    let run = Run::start(&url, [&url; 3], &["-t", "14"]);
+    let run = Run::start(&url, [&url; 3], &["-t", "18"]);
     run.running.signal("KILL");
     run.running.wait();
     let killed = run.sandbox.runs().pop().unwrap();
@@ -343,18 +343,99 @@ fn a_killed_coordinator_goes_on_with_its_run() {
     let before = run.server.total();
     std::thread::sleep(Duration::from_secs(3));
     assert!(run.server.total() > before + 300, "the load goes on: {before}, {}", run.server.total());
-    let output = run.sandbox.run(&["run", "--resume", "last"]).expect_code(0);
+    let mut second = run.sandbox.start(&["run", "--resume", "last"]);
+    second.wait_for_stderr("the coordinator was started again");
+    std::thread::sleep(Duration::from_millis(1500));
+    let name = killed.0.to_string_lossy().into_owned();
+    run.sandbox
+        .run(&["run", "--resume", &name])
+        .expect_code(104)
+        .expect_stderr(&["cannot resume", "its coordinator is running"]);
+    second.signal("KILL");
+    second.wait();
+    let output = run.sandbox.run(&["run", "--resume", &name]).expect_code(0);
     assert!(output.stderr.contains("the coordinator was started again"), "{}", output.shown());
-    let dir = run.sandbox.runs().pop().unwrap();
-    assert_ne!(dir.0, killed.0);
-    assert_eq!(requests(&dir), run.server.total(), "{}", output.shown());
-    history_has_no_hole(&dir);
-    let users = users_by_second(&dir);
+    let runs = run.sandbox.runs();
+    assert_eq!(runs.iter().map(|run| &run.0).collect::<Vec<_>>(), [&killed.0]);
+    let dir = &runs[0];
+    assert_eq!(requests(dir), run.server.total(), "{}", output.shown());
+    assert!(dir.0.join("script/test.rhai").is_file());
+    history_has_no_hole(dir);
+    let users = users_by_second(dir);
     // In the last second users leave.
     assert!(users[..users.len() - 1].iter().all(|&users| users == 30), "{users:?}");
     for agent in run.agents {
         agent.running.wait().expect_code(0);
     }
     assert!(!dir.0.join("cluster").exists());
-    run.sandbox.run(&["run", "--resume", &dir.0.to_string_lossy()]).expect_code(104);
+    run.sandbox.run(&["run", "--resume", &name]).expect_code(104).expect_stderr(&["this one is over"]);
+    run.sandbox
+        .run(&["run", "--resume", "last"])
+        .expect_code(104)
+        .expect_stderr(&["no run in", "can be resumed"]);
+}
+
+#[test]
+fn a_coordinator_that_is_killed_during_setup_goes_on_with_its_run() {
+    let (server, nats) = (Server::start(), Nats::start());
+    let sandbox = Sandbox::with(
+        r#"
+        fn setup() { http::get("/setup"); http::get("/delay/4000"); #{ word: "hello" } }
+        fn iteration() { http::get("/" + vu::data().word); sleep(0.05); }
+        fn teardown(data) { http::get("/teardown/" + data.word); }
+        "#,
+    );
+    let arguments = ["-H", &server.url(), "--agents", "2", "-u", "4", "-r", "1000", "-t", "1"];
+    let running = coordinator(&sandbox, &nats.url(), &arguments);
+    let agents = Agent::several(&nats.url(), 2);
+    server.wait_for_hits("/setup", 1);
+    running.signal("KILL");
+    running.wait();
+    let output = sandbox.run(&["run", "--resume", "last"]).expect_code(0);
+    assert_eq!((server.hits("/setup"), server.hits("/teardown/hello")), (1, 1), "{}", output.shown());
+    assert_eq!(requests(&output.run_dir()), server.hits("/hello"), "{}", output.shown());
+    for agent in agents {
+        agent.running.wait().expect_code(0);
+    }
+}
+
+#[test]
+fn a_flag_that_a_resumed_run_would_not_heed_is_refused() {
+    let sandbox = Sandbox::new();
+    for (flags, named) in [
+        (
+            &["-u", "20", "-t", "3s", "--threshold", "http_reqs: count > 1"][..],
+            "--users, --run-time, --threshold",
+        ),
+        (&["--agents", "3"], "--agents"),
+        (&["--exit-code-on-error"], "--exit-code-on-error"),
+        (&["--label", "x", "--out", "json=x"], "--label, --out"),
+        (&["other.rhai"], "the script that it has"),
+        (&["-e", "A=b"], "--env"),
+    ] {
+        let arguments = [&["run", "--resume", "last"], flags].concat();
+        sandbox.run(&arguments).expect_code(2).expect_stderr(&["--resume goes on with", named]);
+    }
+    // What is around the run is as it is asked for now; variables of the environment are for all runs.
+    let around = [
+        "run",
+        "--resume",
+        "last",
+        "--html",
+        "x.html",
+        "--quiet",
+        "--control",
+        "--on-agent-loss",
+        "abort",
+        "--nats",
+        "nats://h",
+    ];
+    sandbox
+        .run_with(&around, &[("RHAID_USERS", "20"), ("RHAID_AGENTS", "3")])
+        .expect_code(104)
+        .expect_stderr(&["no run in performance/results can be resumed"]);
+    sandbox
+        .run(&["run", "--resume", "other"])
+        .expect_code(104)
+        .expect_stderr(&["there is no run 'other' to go on with"]);
 }
