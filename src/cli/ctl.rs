@@ -129,8 +129,12 @@ fn call(client: &Client, address: &Address, path: &str, body: Option<Value>) -> 
 fn sentence(status: &Value) -> String {
     let word = |pointer: &str| status.pointer(pointer).and_then(Value::as_str).map(clean_line);
     let state = status["verdict"]["words"].as_str().or_else(|| status["state"].as_str()).unwrap_or("?");
-    let Some(name) = word("/run/name") else { return format!("{state}: no run yet") };
     let number = |pointer: &str| status.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
+    if let Some(name) = word("/recruiting/name") {
+        let ready = status["recruiting"]["agents"].as_array().map_or(0, Vec::len);
+        return format!("{name} waits for agents, {ready} of {}", number("/recruiting/wanted"));
+    }
+    let Some(name) = word("/run/name") else { return format!("{state}: no run yet") };
     let rate = status["recent"]["rate"].as_f64().map_or_else(|| "-".to_owned(), format::rate);
     let elapsed = Duration::from_secs_f64(status["elapsed_s"].as_f64().unwrap_or(0.0).max(0.0));
     let failed = status["failed_share"].as_f64().map_or_else(|| "-".to_owned(), format::percent);

@@ -10,7 +10,7 @@ use super::control_file::ControlFile;
 use super::output;
 use crate::metrics::{IntervalTaker, Mark};
 use crate::plan::RunRecord;
-use crate::web::{Launcher, LivePage, LogLevel, PageSettings};
+use crate::web::{Launcher, LivePage, LogLevel, PageSettings, Recruiting};
 use crate::{Level, RunHandle};
 
 /// Where the page is unless it is said otherwise: Locust's port.
@@ -63,6 +63,16 @@ impl Page {
     /// Its address for a browser.
     pub(super) fn url(&self) -> String {
         self.page.url()
+    }
+
+    /// Shows that a run waits for agents; false once somebody has stopped it there.
+    pub(super) fn recruit(&self, recruiting: &Recruiting) -> bool {
+        self.page.recruit(recruiting)
+    }
+
+    /// Shows why that run does not begin.
+    pub(super) fn end_recruiting(&self, problem: String) {
+        self.page.end_recruiting(problem);
     }
 
     /// Shows a run that has begun.

@@ -57,6 +57,14 @@ pub enum ClusterError {
         /// Why, in its words.
         reason: String,
     },
+    /// An agent that was there is not any more.
+    #[error("agent '{agent}' is gone: {reason}")]
+    Gone {
+        /// Its name.
+        agent: String,
+        /// How that was noticed.
+        reason: String,
+    },
     /// The machine gives no thread, or the like.
     #[error("cannot start the cluster: {0}")]
     System(#[from] std::io::Error),

@@ -30,7 +30,7 @@ pub trait Launcher: Send + Sync + 'static {
     /// What is wrong with it.
     fn plan(&self, form: &Value) -> Result<Value, Refusal>;
 
-    /// Starts a run; when it gives, the load begins.
+    /// Starts a run. When it gives an `id`, the load begins; with none, it waits for agents.
     ///
     /// # Errors
     /// What is wrong with it, or that another run is on.

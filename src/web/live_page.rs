@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::connections::Door;
 use super::guard::{Guard, random_token};
-use super::hub::Hub;
+use super::hub::{Hub, Recruiting};
 use super::launcher::Launcher;
 use super::live::{LiveRun, LogLevel};
 use super::server::{Site, router};
@@ -102,6 +102,16 @@ impl LivePage {
     /// What programs have to show.
     pub fn token(&self) -> &str {
         &self.token
+    }
+
+    /// Shows that a run waits for agents, which is to be said until it begins; false once somebody has stopped it there.
+    pub fn recruit(&self, recruiting: &Recruiting) -> bool {
+        self.hub.recruit(recruiting)
+    }
+
+    /// Shows that this run does not begin, and why.
+    pub fn end_recruiting(&self, problem: String) {
+        self.hub.end_recruiting(Some(problem));
     }
 
     /// Shows a run that has begun, with the intervals that `taker` gives.

@@ -17,6 +17,7 @@ mod prometheus;
 mod runs;
 mod server;
 
+pub use hub::Recruiting;
 pub use launcher::{Editor, Launcher, Refusal};
 pub use live::LogLevel;
 pub use live_page::{LivePage, PageSettings};

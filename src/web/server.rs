@@ -3,6 +3,8 @@
 //! Owns status codes and headers. Leaves figures to `live`, runs on disk to `runs`, and changes to the run itself.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -20,7 +22,7 @@ use super::guard::{Denied, Guard};
 use super::history::history;
 use super::hub::Hub;
 use super::launcher::{Editor, Launcher, Refusal};
-use super::live::{self, LiveRun};
+use super::live::LiveRun;
 use super::prometheus;
 use super::runs;
 use crate::report::{live_page, live_script, live_style, playground_script};
@@ -29,6 +31,12 @@ use crate::text::clean_json;
 
 /// Most bytes of a request's body.
 const MOST_BODY: usize = 1 << 20;
+
+/// How long a call waits for what it asked for to show.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+
+/// How often it is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// The page may load nothing but what comes from here, and nobody may frame it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
@@ -166,8 +174,7 @@ fn no_run() -> Response {
 }
 
 async fn status(State(site): Shared) -> Response {
-    let status = site.hub.run().map_or_else(live::waiting, |run| live::status(&run, &run.record()));
-    as_json(&status)
+    as_json(&site.hub.status())
 }
 
 async fn snapshot(State(site): Shared) -> Response {
@@ -207,17 +214,30 @@ async fn metrics(State(site): Shared) -> Response {
 
 async fn steer(State(site): Shared, body: Bytes) -> Response {
     match control::orders(&body) {
-        Ok(orders) => carry_out(site.hub.run(), orders).await,
+        Ok(_) if site.hub.is_recruiting() => {
+            problem(StatusCode::CONFLICT, "the run waits for agents; all that can be done is to stop it")
+        }
+        Ok(orders) => carry_out(&site.hub, orders).await,
         Err(reason) => problem(StatusCode::BAD_REQUEST, &reason),
     }
 }
 
 async fn stop(State(site): Shared) -> Response {
-    carry_out(site.hub.run(), vec![Order::Stop]).await
+    if site.hub.give_up_recruiting() {
+        let given_up = async {
+            while site.hub.is_recruiting() {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        // The status says what there is by then.
+        let _ = tokio::time::timeout(ANSWER_WITHIN, given_up).await;
+        return as_json(&site.hub.status());
+    }
+    carry_out(&site.hub, vec![Order::Stop]).await
 }
 
-async fn carry_out(run: Option<Arc<LiveRun>>, orders: Vec<Order>) -> Response {
-    let Some(run) = run else { return no_run() };
+async fn carry_out(hub: &Hub, orders: Vec<Order>) -> Response {
+    let Some(run) = hub.run() else { return no_run() };
     if run.outcome().is_some() {
         return problem(StatusCode::CONFLICT, "the run is over");
     }
@@ -226,7 +246,7 @@ async fn carry_out(run: Option<Arc<LiveRun>>, orders: Vec<Order>) -> Response {
             return problem(StatusCode::CONFLICT, &reason);
         }
     }
-    as_json(&live::status(&run, &run.record()))
+    as_json(&hub.status())
 }
 
 async fn scripts(State(site): Shared) -> Response {
@@ -249,7 +269,16 @@ async fn try_once(State(site): Shared, body: Bytes) -> Response {
 }
 
 async fn start(State(site): Shared, body: Bytes) -> Response {
-    filled(site, &body, |launcher, form| launcher.start(form)).await
+    let accepted = Arc::new(AtomicBool::new(false));
+    let waits = accepted.clone();
+    let mut answer = filled(site, &body, move |launcher, form| {
+        launcher.start(form).inspect(|started| waits.store(started["id"].is_null(), Ordering::Relaxed))
+    })
+    .await;
+    if accepted.load(Ordering::Relaxed) {
+        *answer.status_mut() = StatusCode::ACCEPTED;
+    }
+    answer
 }
 
 async fn editor_script(State(site): Shared) -> Response {
@@ -323,7 +352,7 @@ fn json_body(body: &[u8]) -> Result<Value, String> {
 async fn filled(
     site: Arc<Site>,
     body: &[u8],
-    work: fn(&dyn Launcher, &Value) -> Result<Value, Refusal>,
+    work: impl FnOnce(&dyn Launcher, &Value) -> Result<Value, Refusal> + Send + 'static,
 ) -> Response {
     match json_body(body) {
         Ok(form) => launched(site, move |launcher| work(launcher, &form)).await,

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::files::results_dir;
 use super::refused::Refused;
-use super::{Around, execute_on, resuming};
+use super::{Around, Begun, execute_on, resuming};
 use crate::Prepared;
 use crate::cli::args::RunArgs;
 use crate::cli::exit::Exit;
@@ -16,6 +16,7 @@ use crate::cli::page::Page;
 use crate::cli::signals::Signals;
 use crate::cli::{config_file, output};
 use crate::cluster::{Cluster, ClusterError, Coordinator, Left, Needs, Plan, Waiting};
+use crate::web::Recruiting;
 
 /// A coordinator for a run that asks for agents; says how to start them.
 pub(super) fn coordinator(args: &RunArgs) -> Result<Option<Coordinator>, Refused> {
@@ -58,23 +59,39 @@ fn refuse_local(args: &RunArgs) -> Result<(), Refused> {
     }
 }
 
-/// Waits for the agents; a signal gives up.
+/// Waits for the agents; a signal gives up, and so does whoever stops the run on the page.
 pub(super) fn recruit(
     event_loop: &Runtime,
     coordinator: &Coordinator,
     prepared: &Prepared,
     wanted: usize,
+    around: Around<'_>,
 ) -> Result<Cluster, Refused> {
     let needs = Needs::of(prepared).map_err(|error| Refused::Settings(error.to_string()))?;
-    let is_stopped = AtomicBool::new(false);
+    let name = prepared.info().name.clone();
+    let (is_signalled, is_stopped) = (AtomicBool::new(false), AtomicBool::new(false));
     let recruited = std::thread::scope(|scope| {
         let (done, mut is_done) = oneshot::channel();
-        let is_stopped = &is_stopped;
+        let (is_signalled, is_stopped) = (&is_signalled, &is_stopped);
         scope.spawn(move || {
             let mut told = Waiting::default();
+            let mut shown = Recruiting { name, ..Recruiting::default() };
             let recruited = coordinator.recruit(needs, wanted, |waiting| {
                 tell(waiting, &mut told);
-                !is_stopped.load(Ordering::Relaxed)
+                if waiting.wanted > 0 {
+                    shown.ready.clone_from(&waiting.ready);
+                    shown.refused.clone_from(&waiting.refused);
+                    shown.wanted = waiting.wanted;
+                }
+                if let Some(page) = around.page
+                    && !page.recruit(&shown)
+                {
+                    is_stopped.store(true, Ordering::Relaxed);
+                }
+                if shown.ready.len() < shown.wanted {
+                    around.say(|| Begun::Recruiting(shown.clone()));
+                }
+                !is_signalled.load(Ordering::Relaxed) && !is_stopped.load(Ordering::Relaxed)
             });
             // The other side waits for it.
             let _ = done.send(recruited);
@@ -84,13 +101,18 @@ pub(super) fn recruit(
             loop {
                 tokio::select! {
                     recruited = &mut is_done => break recruited,
-                    () = signals.next() => is_stopped.store(true, Ordering::Relaxed),
+                    () = signals.next() => is_signalled.store(true, Ordering::Relaxed),
                 }
             }
         })
     });
-    if is_stopped.load(Ordering::Relaxed) {
-        output::err("stopped by a signal before the load began\n");
+    let is_stopped = is_stopped.load(Ordering::Relaxed);
+    if is_stopped || is_signalled.load(Ordering::Relaxed) {
+        if let Ok(Ok(cluster)) = recruited {
+            coordinator.give_up(cluster);
+        }
+        let by = if is_stopped { "from the page" } else { "by a signal" };
+        output::err(&format!("stopped {by} before the load began\n"));
         return Err(Refused::Told(Exit::Signal));
     }
     match recruited {

@@ -40,6 +40,7 @@ use crate::metrics::ThresholdText;
 use crate::plan::{FailsOn, Options};
 use crate::results::{ResultsError, SamplesFile};
 use crate::system::can_open;
+use crate::web::Recruiting;
 use crate::{LoadTest, Prepared, RunError};
 
 /// Runs the test that the arguments and the settings file describe.
@@ -62,12 +63,22 @@ fn run_as_told(args: &RunArgs) -> Result<Exit, Refused> {
     Ok(exit)
 }
 
-/// The same on a page that is there already. Says when the load begins, with the run's id, or why it does not.
+/// What becomes of a run that somebody starts.
+pub(super) enum Begun {
+    /// Its load begins; its id.
+    Load(String),
+    /// It waits for agents.
+    Recruiting(Recruiting),
+    /// No run is made; why.
+    Refused(String),
+}
+
+/// The same on a page that is there already. Says first what becomes of it.
 pub(super) fn run_on(
     args: &RunArgs,
     page: &Page,
     coordinator: Option<&Coordinator>,
-    begun: &SyncSender<Result<String, String>>,
+    begun: &SyncSender<Begun>,
 ) -> Exit {
     let around = Around { page: Some(page), begun: Some(begun), coordinator, left: None };
     match Asked::of(args) {
@@ -82,7 +93,7 @@ struct Around<'a> {
     /// The page that shows it.
     page: Option<&'a Page>,
     /// Who waits for its beginning.
-    begun: Option<&'a SyncSender<Result<String, String>>>,
+    begun: Option<&'a SyncSender<Begun>>,
     /// Who has the agents that it runs on.
     coordinator: Option<&'a Coordinator>,
     /// The run that is gone on with.
@@ -90,11 +101,18 @@ struct Around<'a> {
 }
 
 impl Around<'_> {
+    /// Tells who waits for the beginning; only the first answer is waited for.
+    fn say(self, begun: impl FnOnce() -> Begun) {
+        if let Some(waits) = self.begun {
+            let _ = waits.try_send(begun());
+        }
+    }
+
     /// Says why no run was made.
     fn refused(self, refused: Refused) -> Ended {
-        if let Some(begun) = self.begun {
-            // Only the first answer is waited for.
-            let _ = begun.try_send(Err(refused.words()));
+        self.say(|| Begun::Refused(refused.words()));
+        if let Some(page) = self.page {
+            page.end_recruiting(refused.words());
         }
         refused.tell().into()
     }
@@ -211,7 +229,7 @@ fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result
         (Some(coordinator), None) => {
             let wanted = args.cluster.agents.and_then(|agents| usize::try_from(agents).ok());
             let wanted = wanted.unwrap_or_else(|| coordinator.agents().max(1));
-            Some(agents::recruit(&event_loop, coordinator, &prepared, wanted)?)
+            Some(agents::recruit(&event_loop, coordinator, &prepared, wanted, around)?)
         }
         (None, _) => None,
     };

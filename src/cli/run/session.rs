@@ -4,9 +4,9 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::Around;
 use super::files::Files;
 use super::refused::Refused;
+use super::{Around, Begun};
 use crate::cli::alerts::Alerts;
 use crate::cli::args::OutputArgs;
 use crate::cli::exit::Exit;
@@ -104,11 +104,8 @@ impl<'a> Session<'a> {
             self.files.directory.follow(&snapshots.borrow());
             page.begin(&handle, taker, self.files.directory.path());
         }
-        if let Some(begun) = self.around.begun {
-            let id = self.files.directory.path().file_name().unwrap_or_default().to_string_lossy();
-            // Who asked for the first of several runs has heard of it.
-            let _ = begun.try_send(Ok(id.into_owned()));
-        }
+        let id = self.files.directory.path().file_name().unwrap_or_default().to_string_lossy();
+        self.around.say(|| Begun::Load(id.into_owned()));
         let mut result = std::pin::pin!(handle.wait());
         let mut messages_due = tokio::time::interval(MESSAGES_EVERY);
         let result = loop {

@@ -12,12 +12,12 @@ use super::editor::ScriptEditor;
 use super::form::{self, Form};
 use crate::cli::args::{Cli, ClusterArgs, Command, RunArgs, WebArgs};
 use crate::cli::page::Page;
-use crate::cli::run::PlannedScenario;
+use crate::cli::run::{Begun, PlannedScenario};
 use crate::cli::{config_file, output, run};
 use crate::cluster::Coordinator;
 use crate::plan::{Options, ScenarioPlan};
 use crate::text::format::round;
-use crate::web::{Editor, Launcher, Refusal};
+use crate::web::{Editor, Launcher, Recruiting, Refusal};
 use crate::{LoadTest, Param};
 
 /// Most scripts that are listed.
@@ -150,7 +150,7 @@ impl Launcher for PageLauncher {
         let (form, args) = self.arguments(form)?;
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         if running.as_ref().is_some_and(|thread| !thread.is_finished()) {
-            return Err(Refusal::NotNow("a run is on; stop it first".to_owned()));
+            return Err(Refusal::NotNow("a run is on, or waits for agents; stop it first".to_owned()));
         }
         let page = self.page.get().and_then(Weak::upgrade);
         let Some(page) = page else { return Err(Refusal::NotNow("the page is being closed".to_owned())) };
@@ -163,8 +163,14 @@ impl Launcher for PageLauncher {
         *running =
             Some(thread.map_err(|error| Refusal::NotNow(format!("the run cannot be started: {error}")))?);
         match has_begun.recv() {
-            Ok(Ok(id)) => Ok(json!({ "id": id, "command": form.command() })),
-            Ok(Err(problem)) => Err(Refusal::Wrong(problem)),
+            Ok(Begun::Load(id)) => Ok(json!({ "id": id, "command": form.command() })),
+            Ok(Begun::Recruiting(Recruiting { ready, wanted, .. })) => Ok(json!({
+                "id": null,
+                "command": form.command(),
+                "state": "recruiting",
+                "message": format!("waiting for agents, {} of {wanted}", ready.len()),
+            })),
+            Ok(Begun::Refused(problem)) => Err(Refusal::Wrong(problem)),
             Err(_) => {
                 Err(Refusal::Wrong("the run ended before its load began; the terminal says why".to_owned()))
             }

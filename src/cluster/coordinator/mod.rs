@@ -216,8 +216,8 @@ impl Coordinator {
         Some(format!("rhaid agent nats://{}@{address}", self.token))
     }
 
-    /// Waits for so many agents, gives each its part of the run, and waits until all have loaded the script. `waiting` is told
-    /// when what is waited for changes; it returns false to give up.
+    /// Waits for so many agents, gives each its part of the run, and waits until all have loaded the script; for one that goes
+    /// away meanwhile, another is awaited. `waiting` is told when what is waited for changes; it returns false to give up.
     ///
     /// # Errors
     /// When an agent cannot take part, or `waiting` gives up.
@@ -228,7 +228,22 @@ impl Coordinator {
         mut waiting: impl FnMut(&Waiting) -> bool,
     ) -> Result<Cluster, ClusterError> {
         let Needs { job, plan } = needs;
-        let agents = self.wait_for(wanted, &mut waiting)?;
+        loop {
+            let agents = self.wait_for(wanted, &mut waiting)?;
+            if let Some(cluster) = self.engage_all(agents, &job, &plan, &mut waiting)? {
+                return Ok(cluster);
+            }
+        }
+    }
+
+    /// Gives each of these agents its part; `None` when one of them is gone.
+    fn engage_all(
+        &self,
+        agents: Vec<Hello>,
+        job: &Job,
+        plan: &Plan,
+        waiting: &mut impl FnMut(&Waiting) -> bool,
+    ) -> Result<Option<Cluster>, ClusterError> {
         let run = uuid::Uuid::from_u128(rand::random()).simple().to_string()[..12].to_owned();
         let key = Arc::new(Key::random()?);
         self.runtime.block_on(self.link.create_stream(&run))?;
@@ -238,21 +253,46 @@ impl Coordinator {
             KeptServer { process, folder, address: server.address() }
         });
         let on_loss = self.options.on_loss.unwrap_or_default();
-        let kept = Kept::new(&run, key.bytes(), self.nats.clone(), server, members.clone(), job.clone(), on_loss);
+        let kept =
+            Kept::new(&run, key.bytes(), self.nats.clone(), server, members.clone(), job.clone(), on_loss);
         let contents = job.clone();
-        let files = SentFiles::new(&job, move |hash| contents.read(hash).ok());
+        let files = SentFiles::new(job, move |hash| contents.read(hash).ok());
         let (service, heard) =
             Service::begin(&self.link, &run, key.clone(), Arc::new(files), members.clone());
         let job_file = service.job();
         let mut parts = self.parts(&run, key.clone(), service, heard, on_loss);
         parts.kept = Some(kept);
         let all: Vec<Process> = members.iter().map(Member::process).collect();
-        for member in &members {
-            self.runtime.block_on(engage(&self.link, &run, &key, job_file, member, all.clone(), false))?;
+        let mut cluster = Cluster::new(parts, members.clone(), plan.clone());
+        let mut ready = Ok(());
+        for (engaged, member) in members.iter().enumerate() {
+            ready =
+                self.runtime.block_on(engage(&self.link, &run, &key, job_file, member, all.clone(), false));
+            if ready.is_err() {
+                cluster.has_only(engaged);
+                break;
+            }
         }
-        let mut cluster = Cluster::new(parts, members, plan);
-        cluster.wait_until_ready(|| waiting(&Waiting::default()))?;
-        Ok(cluster)
+        let ready = match ready {
+            Ok(()) => cluster.wait_until_ready(|| waiting(&Waiting::default())),
+            Err(error) => Err(error),
+        };
+        match ready {
+            Ok(()) => return Ok(Some(cluster)),
+            Err(error) => {
+                self.give_up(cluster);
+                match error {
+                    ClusterError::Gone { agent, reason } => self.roster.forget(&agent, &reason),
+                    error => return Err(error),
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Ends a run that was not started: its agents are free again.
+    pub fn give_up(&self, cluster: Cluster) {
+        self.runtime.block_on(cluster.abandon());
     }
 
     /// Goes on with the run that a killed coordinator has left.
@@ -356,14 +396,10 @@ async fn engage(
         refused: None,
     };
     let asked = link.ask(subjects::agent(&member.hello.id), protocol::json(&offer));
+    let gone = |reason: String| ClusterError::Gone { agent: member.hello.name.clone(), reason };
     match tokio::time::timeout(ACCEPT_WITHIN, asked).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => {
-            Err(ClusterError::Agent { agent: member.hello.name.clone(), reason: error.to_string() })
-        }
-        Err(_) => Err(ClusterError::Agent {
-            agent: member.hello.name.clone(),
-            reason: "it does not answer".to_owned(),
-        }),
+        Ok(Err(error)) => Err(gone(format!("it cannot be asked to take part: {error}"))),
+        Err(_) => Err(gone("it does not answer".to_owned())),
     }
 }

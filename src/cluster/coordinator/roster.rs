@@ -77,6 +77,15 @@ impl Roster {
         (idle, known.refused.values().cloned().collect())
     }
 
+    /// An agent of this name is not there any more, unless it says that it is.
+    pub(super) fn forget(&self, name: &str, reason: &str) {
+        let mut known = self.known();
+        known.agents.retain(|_, (hello, _)| hello.name != name);
+        known
+            .refused
+            .insert(name.to_owned(), format!("agent '{name}' is gone: {reason}; another one is awaited"));
+    }
+
     /// When an agent was last heard.
     pub(super) fn heard(&self, id: &str) -> Option<Instant> {
         self.known().agents.get(id).map(|(_, at)| *at)

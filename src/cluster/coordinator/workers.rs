@@ -66,6 +66,7 @@ pub(super) struct Parts {
 }
 
 /// What the coordinator's side needs to know of what is run.
+#[derive(Clone)]
 pub struct Plan {
     run_state: Arc<RunState>,
     messages: MessageSink,
@@ -269,18 +270,56 @@ impl Cluster {
             }
             match self.parts.heard.try_recv() {
                 Ok(Heard::Word { agent, word: Word::Failed(reason) }) => {
-                    let agent = self.agents[agent].member.hello.name.clone();
-                    return Err(ClusterError::Agent { agent, reason });
+                    self.agents[agent].is_done = true;
+                    let Agent { member, is_ready, .. } = &self.agents[agent];
+                    let name = member.hello.name.clone();
+                    // One that had loaded the script was told to end.
+                    return Err(if *is_ready {
+                        ClusterError::Gone { agent: name, reason }
+                    } else {
+                        ClusterError::Agent { agent: name, reason }
+                    });
                 }
                 Ok(Heard::Lost { agent, .. }) => {
+                    self.agents[agent].is_done = true;
                     let agent = self.agents[agent].member.hello.name.clone();
-                    return Err(ClusterError::Agent { agent, reason: "it is not heard any more".to_owned() });
+                    let reason = "it is not heard any more".to_owned();
+                    return Err(ClusterError::Gone { agent, reason });
                 }
                 Ok(heard) => self.hear(heard),
                 Err(_) => std::thread::sleep(Duration::from_millis(10)),
             }
         }
         Ok(())
+    }
+
+    /// Only so many of the agents take part.
+    pub(super) fn has_only(&mut self, engaged: usize) {
+        self.agents[engaged..].iter_mut().for_each(|agent| agent.is_done = true);
+    }
+
+    /// Ends the run before it was started, and waits a moment for agents to follow.
+    pub(super) async fn abandon(mut self) {
+        self.order(&Order::End);
+        let deadline = Instant::now() + DONE_WITHIN;
+        while self.agents.iter().any(|agent| !agent.is_done) {
+            match tokio::time::timeout_at(deadline, self.parts.heard.recv()).await {
+                Ok(Some(
+                    Heard::Word { agent, word: Word::Done | Word::Failed(_) } | Heard::Lost { agent, .. },
+                )) => self.agents[agent].is_done = true,
+                Ok(Some(_)) => {}
+                Ok(None) | Err(_) => break,
+            }
+        }
+        self.parts.service.abort();
+        let (link, run) = (self.parts.link.clone(), self.parts.run.clone());
+        let all_have_read_it = self.agents.iter().all(|agent| agent.is_done);
+        self.parts.runtime.spawn(async move {
+            if !all_have_read_it {
+                tokio::time::sleep(READY_WITHIN).await;
+            }
+            link.delete_stream(&run).await;
+        });
     }
 
     fn order(&self, order: &Order) {

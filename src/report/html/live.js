@@ -3,7 +3,7 @@
   const { $, all, one, on, make, chosen } = page;
   const { clock } = timeline;
   const startsRuns = "starts" in document.documentElement.dataset;
-  const SIGNS = { waiting: "○", starting: "◌", running: "▶", paused: "❚❚", stopping: "◼", finished: "✓" };
+  const SIGNS = { waiting: "○", recruiting: "○", starting: "◌", running: "▶", paused: "❚❚", stopping: "◼", finished: "✓" };
   let status = { state: "connecting" };
   let isFrozen = false;
   let lastHeard = 0;
@@ -92,7 +92,7 @@
   const showStatus = (now) => {
     const before = status;
     status = now;
-    const { run, state } = now;
+    const { run, state, recruiting } = now;
     if (run?.id !== before.run?.id) {
       one("[data-part=top]").replaceChildren();
       $("parts").replaceChildren();
@@ -104,10 +104,12 @@
     }
     const isOn = !["waiting", "finished"].includes(state);
     const verdict = now.verdict?.words;
-    text("name", run?.name ?? "rhaid");
-    text("about", run ? [run.script, run.host].filter(Boolean).join(" → ") : "");
+    text("name", run?.name ?? recruiting?.name ?? "rhaid");
+    const awaited = recruiting && `waiting for agents, ${recruiting.agents.length} of ${recruiting.wanted}`;
+    if (now.problem !== before.problem) tell(now.problem ? "The run did not begin: " + now.problem : "");
+    text("about", recruiting ? [...recruiting.agents, ...recruiting.refused].join(", ") : run ? [run.script, run.host].filter(Boolean).join(" → ") : "");
     const sign = now.verdict && !now.verdict.passed ? "✗" : SIGNS[state] ?? "";
-    text("state", `${sign} ${verdict ?? (now.stage && isOn ? `${state}: ${now.stage}` : state)}`);
+    text("state", `${sign} ${verdict ?? awaited ?? (now.stage && isOn ? `${state}: ${now.stage}` : state)}`);
     $("state").className = "state " + (now.verdict ? (now.verdict.passed ? "good" : "bad") : state);
     const planned = now.planned_s;
     text("clock", run ? clock(now.elapsed_s) + (planned ? " / " + clock(planned) : "") : "");
@@ -121,13 +123,14 @@
     if (document.activeElement !== load && !isChanged) {
       load.value = byRate ? Math.round(now.recent?.iterations_rate ?? 0) || "" : now.users_target ?? "";
     }
+    for (const part of [load.form, one("[data-do=pause]"), one("[data-do=reload]")]) part.hidden = !!recruiting;
     one("[data-do=pause]").textContent = state === "paused" ? "Resume" : "Pause";
     one("[data-do=next]").hidden = !now.has_stages;
     one("[data-do=stop]").textContent = state === "stopping" ? "Stop at once" : isSure ? "Stop: sure?" : "Stop";
     document.title = run ? `${sign} ${run.name} · ${verdict ?? state}` : "rhaid";
     // Below the figures of now while the run goes on, below its report then.
     if (state !== before.state) $(isOn ? "sections" : "parts").after($("log"));
-    if (state !== before.state || verdict !== before.verdict?.words) text("said", verdict ? `${verdict}: ${now.verdict.reason ?? ""}` : `The run is ${state}.`);
+    if (state !== before.state || verdict !== before.verdict?.words) text("said", verdict ? `${verdict}: ${now.verdict.reason ?? ""}` : `The run is ${awaited ?? state}.`);
     dispatchEvent(new CustomEvent("status", { detail: now }));
   };
 

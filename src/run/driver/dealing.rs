@@ -129,7 +129,8 @@ impl Dealing {
 
     /// The processes of these workers.
     fn processes(&self, workers: &[usize]) -> Vec<Process> {
-        let groups: BTreeSet<usize> = workers.iter().filter_map(|&worker| self.groups.get(worker).copied()).collect();
+        let groups: BTreeSet<usize> =
+            workers.iter().filter_map(|&worker| self.groups.get(worker).copied()).collect();
         groups.into_iter().map(|group| self.process(group)).collect()
     }
 
@@ -194,7 +195,8 @@ impl Dealing {
     pub(super) fn look(&mut self, standing: impl Fn(Of, Process) -> Standing) -> Look {
         let groups = self.groups.last().map_or(0, |last| last + 1);
         let processes: Vec<Process> = (0..groups).map(|group| self.process(group)).collect();
-        let members: BTreeSet<usize> = self.members.iter().filter_map(|&worker| self.groups.get(worker).copied()).collect();
+        let members: BTreeSet<usize> =
+            self.members.iter().filter_map(|&worker| self.groups.get(worker).copied()).collect();
         let (number, mut look, mut has_changed) = (self.allowed + 1, Look::default(), false);
         for (of, allowance) in self.each().filter(|(_, allowance)| !allowance.used_up.is_empty()) {
             let standings = processes.iter().enumerate().map(|(group, &process)| {

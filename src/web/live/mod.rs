@@ -21,7 +21,7 @@ use crate::run::{RunHandle, Stopper};
 
 pub use self::log::LogLevel;
 pub(super) use self::rendering::{Renderer, Rendering, keep};
-pub(super) use self::status::{status, waiting};
+pub(super) use self::status::{recruiting, status, waiting};
 
 /// A run that is on, or that was the last one.
 pub(super) struct LiveRun {

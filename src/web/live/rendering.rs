@@ -70,7 +70,7 @@ impl Renderer {
     }
 
     /// Draws the state of a run. The last one is complete; before it, charts are drawn when they are due.
-    pub(in crate::web) fn draw(&mut self, run: &LiveRun) -> Rendering {
+    pub(in crate::web) fn draw(&mut self, run: &LiveRun, problem: Option<&str>) -> Rendering {
         self.number += 1;
         let record = run.record();
         let is_last = record.ended_by.is_some();
@@ -87,13 +87,13 @@ impl Renderer {
         for (id, html) in drawn {
             self.put(id, html);
         }
-        self.rendering(status(run, &record), is_last)
+        self.rendering(status(run, &record, problem), is_last)
     }
 
-    /// The page without a run.
-    pub(in crate::web) fn blank(mut self) -> Rendering {
+    /// The page without a run, with this status.
+    pub(in crate::web) fn of(mut self, status: Value) -> Rendering {
         self.number += 1;
-        self.rendering(super::waiting(), false)
+        self.rendering(status, false)
     }
 
     fn put(&mut self, id: &'static str, html: String) {

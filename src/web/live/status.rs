@@ -10,6 +10,7 @@ use crate::plan::{RunInfo, RunRecord};
 use crate::results::threshold_json;
 use crate::text::format::round;
 use crate::text::utc::utc;
+use crate::web::Recruiting;
 
 /// Agents in the status, which goes out every second.
 const MOST_AGENTS: usize = 100;
@@ -19,6 +20,8 @@ const MOST_AGENTS: usize = 100;
 pub(in crate::web) enum State {
     /// No run was started yet.
     Waiting,
+    /// One was started, and waits for agents.
+    Recruiting,
     /// `setup` runs.
     Starting,
     /// Load is made.
@@ -45,6 +48,7 @@ impl State {
     fn as_str(self) -> &'static str {
         match self {
             State::Waiting => "waiting",
+            State::Recruiting => "recruiting",
             State::Starting => "starting",
             State::Running => "running",
             State::Paused => "paused",
@@ -54,13 +58,23 @@ impl State {
     }
 }
 
-/// The status when there is no run.
-pub(in crate::web) fn waiting() -> Value {
-    json!({ "state": State::Waiting.as_str(), "run": null })
+/// The status when there is no run; `problem` is why one that was to begin did not.
+pub(in crate::web) fn waiting(problem: Option<&str>) -> Value {
+    json!({ "state": State::Waiting.as_str(), "run": null, "problem": problem })
 }
 
-/// The status of a run.
-pub(in crate::web) fn status(run: &LiveRun, record: &RunRecord) -> Value {
+/// The status while a run waits for agents.
+pub(in crate::web) fn recruiting(recruiting: &Recruiting) -> Value {
+    let Recruiting { name, ready, wanted, refused } = recruiting;
+    json!({
+        "state": State::Recruiting.as_str(),
+        "run": null,
+        "recruiting": { "name": name, "agents": ready, "wanted": wanted, "refused": refused },
+    })
+}
+
+/// The status of a run; `problem` is why a later one did not begin.
+pub(in crate::web) fn status(run: &LiveRun, record: &RunRecord, problem: Option<&str>) -> Value {
     let (info, snapshot) = (&*record.info, &*record.snapshot);
     let script = info.script.display().to_string();
     let total = &snapshot.total;
@@ -94,6 +108,7 @@ pub(in crate::web) fn status(run: &LiveRun, record: &RunRecord) -> Value {
         "recent": recent(snapshot),
         "thresholds": thresholds(snapshot, record.ended_by.is_some()),
         "log_next": run.log().next(),
+        "problem": problem,
         "agents": agents(snapshot),
         "script_errors": snapshot.script_errors.iter().map(|group| group.count).sum::<u64>(),
         "verdict": record.ended_by.as_ref().map(|_| json!({

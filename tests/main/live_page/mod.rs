@@ -1,5 +1,6 @@
 //! The live page and its HTTP API: what viewers see, who may steer, and that neither disturbs the run.
 
+mod agents;
 mod log;
 mod running;
 mod viewers;
@@ -98,8 +99,10 @@ impl Page {
     fn events(&self, last: Option<u64>) -> Events {
         let mut stream = self.connect();
         let last = last.map_or_else(String::new, |id| format!("last-event-id: {id}\r\n"));
-        let host = &self.address;
-        let request = format!("GET /api/v1/events?parts=html HTTP/1.1\r\nhost: {host}\r\n{last}\r\n");
+        let (host, token) = (&self.address, &self.token);
+        let request = format!(
+            "GET /api/v1/events?parts=html HTTP/1.1\r\nhost: {host}\r\nauthorization: Bearer {token}\r\n{last}\r\n"
+        );
         stream.write_all(request.as_bytes()).unwrap();
         Events(BufReader::new(stream))
     }
@@ -151,7 +154,11 @@ const SCRIPT: &str = r#"
 /// A page that waits to be started.
 fn waiting_page(sandbox: &Sandbox, arguments: &[&str]) -> Page {
     let usual = ["web", ".", "--web-address", "0", "--web-token", "t"];
-    let running = sandbox.start(&[&usual, arguments].concat());
+    page_of(sandbox, sandbox.start(&[&usual, arguments].concat()))
+}
+
+/// The page, with the token `t`, of a process that serves one.
+fn page_of(sandbox: &Sandbox, running: Running) -> Page {
     let file = sandbox.path().join("rhaid").join(format!("{}.json", running.id()));
     wait_until("the page", || file.exists() && !std::fs::read_to_string(&file).unwrap().is_empty());
     let control: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
