@@ -70,33 +70,39 @@ fn address(args: &CtlArgs, client: &Client) -> Result<Address, String> {
         };
         return control_file::of_folder(&folder).ok_or_else(none);
     }
-    let mut found = Vec::new();
+    let (mut on, mut idle) = (Vec::new(), Vec::new());
     for address in control_file::known() {
         match call(client, &address, "status", None) {
-            Ok(status) => found.push((address, status)),
+            Ok(status) if goes_on(&status) => on.push((address, status)),
+            Ok(status) => idle.push((address, status)),
             Err(_) => control_file::forget(&address),
         }
     }
-    let several = found.len() > 1;
-    match found.pop() {
-        None => {
+    let listed = |found: &[(Address, Value)]| -> String {
+        let lines =
+            found.iter().map(|(address, status)| format!("\n  --url {}  {}", address.url, sentence(status)));
+        lines.collect()
+    };
+    match (&on[..], &idle[..]) {
+        ([(address, _)], _) => Ok(address.clone()),
+        ([], []) => {
             Err("no run of this machine can be steered; start one with rhaid run SCRIPT --control, or --web"
                 .to_owned())
         }
-        Some((address, _)) if !several => Ok(address),
-        Some(last) => {
-            found.push(last);
-            let runs: Vec<String> = found
-                .iter()
-                .map(|(address, status)| format!("  --url {}  {}", address.url, sentence(status)))
-                .collect();
-            Err(format!(
-                "{} runs can be steered; name one with --run DIR, or with --url and --token:\n{}",
-                runs.len(),
-                runs.join("\n")
-            ))
-        }
+        // What it says of itself is the answer.
+        ([], [(address, _)]) if matches!(args.action, CtlAction::Status) => Ok(address.clone()),
+        ([], pages) => Err(format!("no run goes on; runs are started on these pages:{}", listed(pages))),
+        (runs, _) => Err(format!(
+            "{} runs can be steered; name one with --run DIR, or with --url and --token:{}",
+            runs.len(),
+            listed(runs)
+        )),
     }
+}
+
+/// Whether there is something to steer; the page of `rhaid web` is there before and after its runs too.
+fn goes_on(status: &Value) -> bool {
+    !matches!(status["state"].as_str(), Some("waiting" | "finished"))
 }
 
 /// Makes a call, and gives the JSON of its answer.
@@ -125,8 +131,15 @@ fn call(client: &Client, address: &Address, path: &str, body: Option<Value>) -> 
     })
 }
 
-/// A status in one line.
+/// What was changed, if anything, and a status, in one line.
 fn sentence(status: &Value) -> String {
+    let changed = status["changed"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let changed: String = changed.map(|words| format!("{}; ", clean_line(words))).collect();
+    format!("{changed}{}", standing(status))
+}
+
+/// A status in one line.
+fn standing(status: &Value) -> String {
     let word = |pointer: &str| status.pointer(pointer).and_then(Value::as_str).map(clean_line);
     let state = status["verdict"]["words"].as_str().or_else(|| status["state"].as_str()).unwrap_or("?");
     let number = |pointer: &str| status.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);

@@ -183,7 +183,7 @@ impl<W: Workers> Driver<W> {
                     Request::Stop(cause) => self.stop(cause),
                     Request::Abandon => self.abandon(),
                     Request::Reload => reloads.begin(),
-                    Request::Control(control, answer) => reply(answer, self.change(&control)),
+                    Request::Control(controls, answer) => reply(answer, self.change(&controls)),
                 },
                 reloaded = reloads.next() => self.take_over(reloaded, &mut reloads),
                 () = next_look => reloads.look(self.load.now()),
@@ -396,11 +396,20 @@ impl<W: Workers> Driver<W> {
     }
 
     /// Changes the load, and marks when.
-    fn change(&mut self, control: &Control) -> Result<(), ControlError> {
-        let (changes, text) = self.load.change(control)?;
-        self.follow(changes);
-        self.mark(text);
+    fn change(&mut self, controls: &[Control]) -> Result<(), ControlError> {
+        for (changes, text) in self.load.change(controls)? {
+            self.follow(changes);
+            self.mark(text);
+        }
+        self.show_at_once();
         Ok(())
+    }
+
+    /// Whoever asked for a change sees it, without waiting for the next figures.
+    fn show_at_once(&mut self) {
+        let now = self.load.now();
+        let (phase, stage) = self.load.lanes.phase(now);
+        self.figures.amend(phase, stage, self.load.lanes.users_target(now));
     }
 
     /// A shape function has been asked and has answered.
@@ -544,6 +553,7 @@ impl<W: Workers> Driver<W> {
             // Who does not answer now is not waited for.
             self.fleet.ask(HURRY);
         }
+        self.show_at_once();
     }
 
     /// Nobody holds the run: it ends at once, without `on_stop` and `teardown`.

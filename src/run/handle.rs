@@ -54,8 +54,16 @@ impl Stopper {
     /// # Errors
     /// As there.
     pub async fn control(&self, control: Control) -> Result<(), ControlError> {
+        self.control_all(vec![control]).await
+    }
+
+    /// As [`RunHandle::control_all`].
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn control_all(&self, controls: Vec<Control>) -> Result<(), ControlError> {
         let (answer, is_done) = oneshot::channel();
-        let request = Request::Control(control, answer);
+        let request = Request::Control(controls, answer);
         self.requests.send(request).await.map_err(|_| ControlError::Over)?;
         is_done.await.unwrap_or(Err(ControlError::Over))
     }
@@ -83,7 +91,8 @@ impl RunHandle {
         &self.info
     }
 
-    /// The state of the run once a second; the last one is the state at its end.
+    /// The state of the run once a second; the last one is the state at its end. When the load is changed or stopped, the last
+    /// state comes again with the phase, the stage and the number of users that there should be from then on.
     pub fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.snapshots.clone()
     }
@@ -108,6 +117,14 @@ impl RunHandle {
     /// Why it cannot be done now: no load of that kind runs, the run is paused or over.
     pub async fn control(&self, control: Control) -> Result<(), ControlError> {
         self.stopper().control(control).await
+    }
+
+    /// Makes several changes at one moment, in their order, or, if one of them cannot be made, none.
+    ///
+    /// # Errors
+    /// Why the first of those that cannot be made cannot be.
+    pub async fn control_all(&self, controls: Vec<Control>) -> Result<(), ControlError> {
+        self.stopper().control_all(controls).await
     }
 
     /// So many virtual users from now on; they are added or taken away at the spawn rate of the start.

@@ -19,8 +19,8 @@ pub(super) enum Request {
     Abandon,
     /// Load the script again.
     Reload,
-    /// Change the load; answered with why it cannot be done, if so.
-    Control(Control, Answer),
+    /// Change the load, all of it or nothing; answered with why it cannot be done, if so.
+    Control(Vec<Control>, Answer),
 }
 
 /// Where a change of the load is answered.

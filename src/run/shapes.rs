@@ -10,12 +10,13 @@ use crate::executor::shape::{ASK_EVERY_S, ShapeLoad};
 use crate::vu::HookError;
 
 /// See the module's description.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Shapes {
     shapes: Vec<Shape>,
     paused: Option<Duration>,
 }
 
+#[derive(Clone)]
 struct Shape {
     lane: usize,
     function: String,

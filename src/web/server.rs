@@ -16,7 +16,7 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use super::control::{self, Order};
+use super::control::{self, Orders};
 use super::events;
 use super::guard::{Denied, Guard};
 use super::history::history;
@@ -25,6 +25,7 @@ use super::launcher::{Editor, Launcher, Refusal};
 use super::live::LiveRun;
 use super::prometheus;
 use super::runs;
+use crate::metrics::Phase;
 use crate::report::{live_page, live_script, live_style, playground_script};
 use crate::results::run_json;
 use crate::text::clean_json;
@@ -217,35 +218,55 @@ async fn steer(State(site): Shared, body: Bytes) -> Response {
         Ok(_) if site.hub.is_recruiting() => {
             problem(StatusCode::CONFLICT, "the run waits for agents; all that can be done is to stop it")
         }
-        Ok(orders) => carry_out(&site.hub, orders).await,
+        Ok(orders) => change(&site.hub, orders).await,
         Err(reason) => problem(StatusCode::BAD_REQUEST, &reason),
     }
 }
 
+async fn change(hub: &Hub, orders: Orders) -> Response {
+    let run = match steerable(hub) {
+        Ok(run) => run,
+        Err(refused) => return refused,
+    };
+    match orders.carry_out(&run.stopper).await {
+        Ok(done) => {
+            let mut status = hub.status();
+            status["changed"] = done.into();
+            as_json(&status)
+        }
+        Err(reason) => problem(StatusCode::CONFLICT, &reason),
+    }
+}
+
+/// The run that is on.
+fn steerable(hub: &Hub) -> Result<Arc<LiveRun>, Response> {
+    let run = hub.run().ok_or_else(no_run)?;
+    if run.outcome().is_some() {
+        return Err(problem(StatusCode::CONFLICT, "the run is over"));
+    }
+    Ok(run)
+}
+
 async fn stop(State(site): Shared) -> Response {
-    if site.hub.give_up_recruiting() {
+    let hub = &site.hub;
+    if hub.give_up_recruiting() {
         let given_up = async {
-            while site.hub.is_recruiting() {
+            while hub.is_recruiting() {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         };
         // The status says what there is by then.
         let _ = tokio::time::timeout(ANSWER_WITHIN, given_up).await;
-        return as_json(&site.hub.status());
+        return as_json(&hub.status());
     }
-    carry_out(&site.hub, vec![Order::Stop]).await
-}
-
-async fn carry_out(hub: &Hub, orders: Vec<Order>) -> Response {
-    let Some(run) = hub.run() else { return no_run() };
-    if run.outcome().is_some() {
-        return problem(StatusCode::CONFLICT, "the run is over");
-    }
-    for order in orders {
-        if let Err(reason) = order.carry_out(&run.stopper).await {
-            return problem(StatusCode::CONFLICT, &reason);
-        }
-    }
+    let run = match steerable(hub) {
+        Ok(run) => run,
+        Err(refused) => return refused,
+    };
+    let mut snapshots = run.snapshots();
+    run.stopper.stop();
+    let is_stopping = snapshots.wait_for(|snapshot| matches!(snapshot.phase, Phase::RampDown | Phase::Done));
+    let _ = tokio::time::timeout(ANSWER_WITHIN, is_stopping).await;
     as_json(&hub.status())
 }
 

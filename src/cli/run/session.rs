@@ -154,7 +154,10 @@ impl<'a> Session<'a> {
     }
 
     fn show(&mut self, progress: &mut Progress, info: &RunInfo, snapshot: &Arc<Snapshot>) {
-        self.told.at = Some((snapshot.elapsed, Instant::now()));
+        // One that came again tells no new time.
+        if self.told.at.is_none_or(|(at, _)| at != snapshot.elapsed) {
+            self.told.at = Some((snapshot.elapsed, Instant::now()));
+        }
         progress.update(info, snapshot, info.planned);
         if !self.told.failure
             && let Some(failure) =

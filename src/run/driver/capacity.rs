@@ -166,7 +166,7 @@ impl<W: Workers> Driver<W> {
         snapshot.capacity = Some(Arc::new(run.stats().clone()));
         match judged {
             // When no load takes another rate, the next step finds that it was not reached.
-            Some(Some(rate)) => drop(self.change(&Control::Rate { scenario: None, rate })),
+            Some(Some(rate)) => drop(self.change(&[Control::Rate { scenario: None, rate }])),
             Some(None) => self.stop(EndedBy::CapacityFound),
             None => {}
         }

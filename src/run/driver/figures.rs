@@ -165,6 +165,14 @@ impl Figures {
         self.snapshots.send_replace(Arc::new(snapshot));
     }
 
+    /// Publishes the last snapshot again, with what is different now.
+    pub(super) fn amend(&self, phase: Phase, stage: Option<Arc<str>>, users_target: u64) {
+        self.snapshots.send_modify(|snapshot| {
+            let last = Arc::make_mut(snapshot);
+            (last.phase, last.stage, last.users_target) = (phase, stage, users_target);
+        });
+    }
+
     /// Passes on what k6 samples once a second, and the iterations that were dropped since.
     fn pass_on(&mut self, snapshot: &Snapshot) {
         let Some((tap, _)) = &mut self.samples else { return };

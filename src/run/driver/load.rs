@@ -78,8 +78,20 @@ impl Load {
         begun
     }
 
-    /// Changes the load; what the workers have to follow, and a few words for the mark.
-    pub(super) fn change(&mut self, control: &Control) -> Result<(Vec<Change>, String), ControlError> {
+    /// Makes all changes, or none; for each, what the workers have to follow, and a few words for the mark.
+    pub(super) fn change(
+        &mut self,
+        controls: &[Control],
+    ) -> Result<Vec<(Vec<Change>, String)>, ControlError> {
+        let before = (controls.len() > 1).then(|| (self.lanes.clone(), self.shapes.clone(), self.run_ends));
+        let changed: Result<Vec<_>, _> = controls.iter().map(|control| self.change_one(control)).collect();
+        if let (Err(_), Some(before)) = (&changed, before) {
+            (self.lanes, self.shapes, self.run_ends) = before;
+        }
+        changed
+    }
+
+    fn change_one(&mut self, control: &Control) -> Result<(Vec<Change>, String), ControlError> {
         let now = self.now();
         let changed = self.lanes.change(control, now)?;
         match control {

@@ -11,6 +11,7 @@ use crate::plan::{Share, deal_on};
 use crate::vu::LaneCount;
 
 /// See the module's description.
+#[derive(Clone)]
 pub(super) struct LaneRun {
     pub(super) name: String,
     pub(super) is_mix: bool,
@@ -40,6 +41,7 @@ pub(super) struct LaneRun {
 }
 
 /// What a lane does.
+#[derive(Clone)]
 pub(super) enum State {
     /// It starts then, or after the end of another lane.
     Waiting,
@@ -49,6 +51,7 @@ pub(super) enum State {
 }
 
 /// A lane that runs.
+#[derive(Clone)]
 pub(super) struct Running {
     pub(super) schedule: Arc<Schedule>,
     pub(super) is_open: bool,

@@ -28,6 +28,7 @@ use crate::vu::LaneCount;
 pub(super) type Change = (usize, Arc<Schedule>);
 
 /// See the module's description.
+#[derive(Clone)]
 pub(super) struct Lanes {
     lanes: Vec<LaneRun>,
     /// Set while the run is paused: since when.

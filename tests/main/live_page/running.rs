@@ -75,13 +75,53 @@ fn a_program_steers_a_run_and_each_change_is_a_mark() {
     assert!(wrong.status == 400 && wrong.body.contains("users"), "{}", wrong.body);
     assert_eq!(page.post("/api/v1/control", r#"{"rate": 5}"#).status, 409, "nothing here has a rate");
     assert_eq!(page.post("/api/v1/start", "{}").status, 409, "this page belongs to one run");
-    assert_eq!(page.post("/api/v1/stop", "").status, 200);
+    let stopped = page.post("/api/v1/stop", "");
+    assert_eq!((stopped.status, &stopped.json()["state"]), (200, &"stopping".into()));
     let output = page.running.wait().expect_code(0);
     let json = output.run_dir().json();
     assert_eq!(json["ended_by"], "stopped");
     let marks: Vec<&str> =
         json["marks"].as_array().unwrap().iter().map(|mark| mark["text"].as_str().unwrap()).collect();
     assert!(marks.len() >= 4, "users, pause, resume, reload: {marks:?}");
+}
+
+/// An answer tells of the load as it was just changed, and so does whatever is asked after it.
+#[test]
+fn several_wishes_are_all_granted_or_none_and_the_answer_tells_the_new_state() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("wait(constant(0.05)); fn iteration() { http::get(\"/ok\"); }");
+    let page = Page::run(&sandbox, &server, &["-u", "2", "-r", "100", "--run-time", "1h"]);
+    server.wait_for_hits("/ok", 1);
+    let users = |page: &Page| page.get("/api/v1/status").json()["users"].as_u64().unwrap();
+    wait_until("2 users", || users(&page) == 2);
+    for (wishes, why) in [
+        (r#"{"users": 7, "spawn_rate": 100, "rate": 9}"#, "nothing that has a rate"),
+        (r#"{"pause": true, "users": 7, "next_stage": true}"#, "no stages"),
+        (r#"{"pause": false, "users": 7}"#, "not paused"),
+        (r#"{"users": 7, "reload": true, "rate": 1}"#, "nothing that has a rate"),
+    ] {
+        let refused = page.post("/api/v1/control", wishes);
+        assert!(refused.status == 409 && refused.body.contains(why), "{wishes}: {}", refused.body);
+    }
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    assert_eq!((users(&page), page.state()), (2, "running".to_owned()), "nothing of it was done");
+    let paused = page.post("/api/v1/control", r#"{"pause": true, "users": 4}"#).json();
+    assert_eq!(
+        (&paused["state"], &paused["changed"]),
+        (&"paused".into(), &serde_json::json!(["users set to 4", "paused"]))
+    );
+    assert_eq!(page.state(), "paused");
+    let resumed = page.post("/api/v1/control", r#"{"pause": false, "users": 5, "spawn_rate": 1000}"#).json();
+    assert_eq!(
+        (&resumed["state"], &resumed["changed"]),
+        (&"running".into(), &serde_json::json!(["resumed", "users set to 5"]))
+    );
+    wait_until("5 users", || users(&page) == 5);
+    page.running.signal("INT");
+    let json = page.running.wait().expect_code(105).run_dir().json();
+    let marks: Vec<&str> =
+        json["marks"].as_array().unwrap().iter().map(|mark| mark["text"].as_str().unwrap()).collect();
+    assert_eq!(marks.len(), 4, "{marks:?}");
 }
 
 #[test]
@@ -97,12 +137,14 @@ fn ctl_finds_the_run_and_steers_it() {
         let status = sandbox.run(&["ctl", "status"]).expect_code(0).stdout;
         status.contains("test running") && status.contains("users 2/2")
     });
-    sandbox.run(&["ctl", "users", "4"]).expect_code(0);
+    let changed = sandbox.run(&["ctl", "users", "4"]).expect_code(0).stdout;
+    assert!(changed.starts_with("users set to 4; test running "), "{changed}");
     let status = || -> Value {
         serde_json::from_str(&sandbox.run(&["ctl", "status", "--json"]).expect_code(0).stdout).unwrap()
     };
     wait_until("4 users", || status()["users"] == 4);
-    sandbox.run(&["ctl", "pause"]).expect_code(0);
+    let paused = sandbox.run(&["ctl", "pause"]).expect_code(0).stdout;
+    assert!(paused.starts_with("paused; test paused "), "{paused}");
     sandbox.run(&["ctl", "pause"]).expect_stderr(&["paused already"]).expect_code(1);
     sandbox.run(&["ctl", "resume"]).expect_code(0);
     sandbox.run(&["ctl", "next"]).expect_stderr(&["no stages"]).expect_code(1);

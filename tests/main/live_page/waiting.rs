@@ -130,6 +130,51 @@ fn the_description_of_the_api_names_every_path() {
 }
 
 #[test]
+fn all_scripts_are_listed_in_their_order_and_it_is_said_when_there_are_more() {
+    let sandbox = Sandbox::new();
+    (0..1_000).rev().for_each(|number| drop(sandbox.write(&format!("s{number:04}.rhai"), "")));
+    let page = waiting_page(&sandbox, &[]);
+    let listed = page.look("/api/v1/scripts").json();
+    let expected: Vec<String> = (0..1_000).map(|number| format!("s{number:04}.rhai")).collect();
+    assert_eq!((&listed["scripts"], &listed["truncated"]), (&serde_json::json!(expected), &false.into()));
+    (0..9_001).for_each(|number| drop(sandbox.write(&format!("more/m{number:04}.rhai"), "")));
+    let listed = page.look("/api/v1/scripts").json();
+    let scripts = listed["scripts"].as_array().unwrap();
+    assert_eq!((scripts.len(), &listed["truncated"]), (10_000, &true.into()));
+    assert_eq!((&scripts[0], &scripts[9_999]), (&"more/m0000.rhai".into(), &"s0998.rhai".into()));
+    page.running.signal("INT");
+    page.running.wait().expect_code(0);
+}
+
+/// A page before or after its runs is there, but there is nothing to steer.
+#[test]
+fn ctl_means_the_run_that_goes_on_not_the_pages_that_wait() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("wait(constant(0.05)); fn iteration() { http::get(\"/ok\"); }");
+    let page = waiting_page(&sandbox, &[]);
+    let status = sandbox.run(&["ctl", "status"]).expect_code(0).stdout;
+    assert!(status.contains("no run yet"), "{status}");
+    let none = ["no run goes on; runs are started on these pages:", &page.address];
+    sandbox.run(&["ctl", "users", "3"]).expect_code(1).expect_stderr(&none);
+    let other = waiting_page(&sandbox, &[]);
+    sandbox.run(&["ctl", "status"]).expect_code(1).expect_stderr(&none);
+    let form = format!(r#"{{"script": "test.rhai", "host": "{}", "iterations": 1}}"#, server.url());
+    assert_eq!(other.post("/api/v1/start", &form).status, 200);
+    wait_until("the end", || other.look("/api/v1/status").json()["state"] == "finished");
+    let running = sandbox.start(&["run", "test.rhai", "-H", &server.url(), "-t", "1h", "--control"]);
+    server.wait_for_hits("/ok", 2);
+    wait_until("its control file", || {
+        sandbox.run(&["ctl", "pause"]).stdout.starts_with("paused; test paused")
+    });
+    sandbox.run(&["ctl", "stop"]).expect_code(0);
+    running.wait().expect_code(0);
+    for page in [page, other] {
+        page.running.signal("INT");
+        page.running.wait().expect_code(0);
+    }
+}
+
+#[test]
 fn what_is_no_script_is_not_served() {
     let sandbox = Sandbox::new();
     sandbox.write("notes.txt", "fn iteration() {}");
