@@ -20,8 +20,8 @@ use crate::text::format::round;
 use crate::web::{Editor, Launcher, Recruiting, Refusal};
 use crate::{LoadTest, Param};
 
-/// Most scripts that are listed.
-const MOST_SCRIPTS: usize = 500;
+/// Most scripts that are listed: the first ones.
+const MOST_SCRIPTS: usize = 10_000;
 
 /// How deep folders are looked into.
 const DEEPEST: usize = 6;
@@ -112,8 +112,10 @@ impl Launcher for PageLauncher {
     fn scripts(&self) -> Value {
         let mut scripts = Vec::new();
         collect(&self.folder, Path::new(""), 0, &self.results_dir, &mut scripts);
+        let is_truncated = scripts.len() > MOST_SCRIPTS;
+        scripts.truncate(MOST_SCRIPTS);
         scripts.sort();
-        json!({ "scripts": scripts, "first": self.first })
+        json!({ "scripts": scripts, "first": self.first, "truncated": is_truncated })
     }
 
     fn form(&self, script: &str) -> Result<Value, Refusal> {
@@ -227,11 +229,13 @@ fn defaults(options: &Options) -> Value {
     })
 }
 
-/// Adds the scripts of a folder, and of those in it.
+/// Adds the scripts of a folder, and of those in it, in the order of their names; one more than are listed at most.
 fn collect(root: &Path, below: &Path, depth: usize, results: &Path, scripts: &mut Vec<String>) {
     let Ok(entries) = std::fs::read_dir(root.join(below)) else { return };
-    for entry in entries.filter_map(Result::ok) {
-        if scripts.len() >= MOST_SCRIPTS {
+    let mut entries: Vec<_> = entries.filter_map(Result::ok).collect();
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    for entry in entries {
+        if scripts.len() > MOST_SCRIPTS {
             return;
         }
         let name = entry.file_name();
