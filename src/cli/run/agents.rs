@@ -18,7 +18,7 @@ use crate::cli::{config_file, output};
 use crate::cluster::{Cluster, ClusterError, Coordinator, Left, Needs, Plan, Waiting};
 use crate::web::Recruiting;
 
-/// A coordinator for a run that asks for agents; says how to start them.
+/// A coordinator for a run that asks for agents.
 pub(super) fn coordinator(args: &RunArgs) -> Result<Option<Coordinator>, Refused> {
     if args.cluster.agents.is_none() {
         for flag in args.cluster.unused() {
@@ -29,10 +29,8 @@ pub(super) fn coordinator(args: &RunArgs) -> Result<Option<Coordinator>, Refused
         return Ok(None);
     }
     refuse_local(args)?;
-    let coordinator = Coordinator::open(args.cluster.coordinator())
-        .map_err(|error| Refused::Settings(error.to_string()))?;
-    tell_command(&coordinator, &args.cluster.coordinator().nats);
-    Ok(Some(coordinator))
+    let coordinator = Coordinator::open(args.cluster.coordinator());
+    coordinator.map(Some).map_err(|error| Refused::Settings(error.to_string()))
 }
 
 /// Says how agents are started.
@@ -157,8 +155,12 @@ pub(super) fn resume(args: &RunArgs, named: &Path) -> Result<Exit, Refused> {
     let test = left.test().map_err(settings)?;
     let coordinator = left.coordinator(args.cluster.resuming()).map_err(settings)?;
     output::err(&format!("going on with the run in {}\n", left.results().display()));
-    let around =
-        Around { page: page.as_ref(), begun: None, coordinator: Some(&coordinator), left: Some(&left) };
+    let around = Around {
+        page: page.as_ref(),
+        coordinator: Some(&coordinator),
+        left: Some(&left),
+        ..Around::default()
+    };
     let ended = execute_on(test, &args, around);
     page.into_iter().for_each(Page::close);
     Ok(ended.exit)

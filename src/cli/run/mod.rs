@@ -14,6 +14,7 @@ mod summary;
 mod trial;
 
 use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::sync::mpsc::SyncSender;
 
 pub(in crate::cli) use self::agents::tell_command;
@@ -57,8 +58,13 @@ fn run_as_told(args: &RunArgs) -> Result<Exit, Refused> {
     // A script that cannot be read needs nobody to wait for it.
     asked.first_test()?;
     let coordinator = agents::coordinator(&asked.args)?;
-    let exit =
-        asked.run(Around { page: page.as_ref(), begun: None, coordinator: coordinator.as_ref(), left: None });
+    let invites = Once::new();
+    let exit = asked.run(Around {
+        page: page.as_ref(),
+        coordinator: coordinator.as_ref(),
+        invites: Some(&invites),
+        ..Around::default()
+    });
     page.into_iter().for_each(Page::close);
     Ok(exit)
 }
@@ -80,7 +86,7 @@ pub(super) fn run_on(
     coordinator: Option<&Coordinator>,
     begun: &SyncSender<Begun>,
 ) -> Exit {
-    let around = Around { page: Some(page), begun: Some(begun), coordinator, left: None };
+    let around = Around { page: Some(page), begun: Some(begun), coordinator, ..Around::default() };
     match Asked::of(args) {
         Ok(asked) => asked.run(around),
         Err(refused) => around.refused(refused).exit,
@@ -98,6 +104,8 @@ struct Around<'a> {
     coordinator: Option<&'a Coordinator>,
     /// The run that is gone on with.
     left: Option<&'a Left>,
+    /// To say how agents are started, before the first run that needs some.
+    invites: Option<&'a Once>,
 }
 
 impl Around<'_> {
@@ -229,6 +237,9 @@ fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result
         (Some(coordinator), None) => {
             let wanted = args.cluster.agents.and_then(|agents| usize::try_from(agents).ok());
             let wanted = wanted.unwrap_or_else(|| coordinator.agents().max(1));
+            if let Some(invites) = around.invites {
+                invites.call_once(|| tell_command(coordinator, &args.cluster.coordinator().nats));
+            }
             Some(agents::recruit(&event_loop, coordinator, &prepared, wanted, around)?)
         }
         (None, _) => None,

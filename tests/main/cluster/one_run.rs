@@ -77,6 +77,15 @@ fn a_run_starts_a_server_of_its_own_and_leaves_nothing_of_it() {
     own_server_is_gone(&sandbox, &url);
 }
 
+#[test]
+fn agents_are_asked_for_when_the_script_is_good() {
+    let nats = Nats::start();
+    let sandbox = Sandbox::with("fn iteration() { http::gat(\"/x\"); }");
+    let running = coordinator(&sandbox, &nats.url(), &["-H", "http://127.0.0.1:9", "--agents", "1"]);
+    let output = running.wait().expect_code(104).expect_stderr(&["http::gat"]);
+    assert!(!output.stderr.contains("waiting for agents"), "{}", output.shown());
+}
+
 /// The URL that a coordinator prints which starts a server of its own.
 pub(super) fn own_url(running: &mut Running) -> String {
     running.wait_for_stderr("start agents with: rhaid agent nats://");
