@@ -131,7 +131,7 @@ pub(super) fn trend(args: &TrendArgs) -> Exit {
 fn trend_files(args: &TrendArgs, runs: &Path, trend: &mut Trend) -> Result<bool, String> {
     if let Some(path) = &args.html {
         // The folder has to be there before ways lead from it.
-        write_file(path, b"")?;
+        output::check_file(path)?;
         link_reports(&mut trend.points, path, runs);
         write_file(path, trend_page(&trend.groups(args.last), &trend.problems).as_bytes())?;
         output::err(&format!("trend: {}\n", path.display()));

@@ -3,8 +3,7 @@
 //! Owns reading the input and writing the script. Invariant: the script goes to standard output or to a file, what is
 //! to be known about it to standard error; a file that exists is not overwritten without `--force`.
 
-use std::fs::OpenOptions;
-use std::io::{IsTerminal, Read, Write};
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -14,11 +13,10 @@ use super::exit::Exit;
 use super::output;
 use super::places::Places;
 use crate::convert::{
-    Converted, Environment, HarOptions, Problem, SideFile, convert_curl, convert_har, convert_jmeter,
-    convert_openapi, convert_postman,
+    Converted, Environment, HarOptions, Problem, convert_curl, convert_har, convert_jmeter, convert_openapi,
+    convert_postman,
 };
 use crate::outbound::{self, Client, Proxies};
-use crate::system::create_file;
 
 /// An input larger than this is refused.
 const MOST_BYTES: u64 = 512 * 1024 * 1024;
@@ -243,13 +241,12 @@ fn folder_of(script: &Path) -> String {
     format!("{stem}-files")
 }
 
-fn write_beside(script: &Path, file: &SideFile, force: bool) -> Result<(), String> {
-    let path = script.parent().unwrap_or(Path::new("")).join(&file.path);
-    if path.exists() && !force {
-        return Err(format!("{} already exists; overwrite it with --force", path.display()));
+/// Whether a file may be written: one that exists is kept, unless told otherwise.
+fn may_write(path: &Path, force: bool) -> Result<(), String> {
+    if !force && path.symlink_metadata().is_ok() {
+        let path = path.display();
+        return Err(format!("{path} already exists; overwrite it with --force, or choose another name"));
     }
-    output::write_file(&path, &file.content)?;
-    output::err(&format!("Wrote {}.\n", path.display()));
     Ok(())
 }
 
@@ -260,24 +257,14 @@ fn write(converted: Converted, out: &OutArgs) -> Result<(), String> {
             "SCRIPT".to_owned()
         }
         Some(path) => {
-            let made = if out.force {
-                create_file(path)
-            } else {
-                OpenOptions::new().write(true).create_new(true).open(path)
-            };
-            let written = made.and_then(|mut file| file.write_all(converted.script.as_bytes()));
-            written.map_err(|error| match error.kind() {
-                std::io::ErrorKind::AlreadyExists => {
-                    format!(
-                        "{} already exists; overwrite it with --force, or choose another name",
-                        path.display()
-                    )
-                }
-                _ => format!("cannot write {}: {error}", path.display()),
-            })?;
-            output::err(&format!("Wrote {}.\n", path.display()));
-            for file in &converted.files {
-                write_beside(path, file, out.force)?;
+            let folder = path.parent().unwrap_or(Path::new(""));
+            let beside = converted.files.iter().map(|file| (folder.join(&file.path), &*file.content));
+            let files: Vec<(PathBuf, &[u8])> =
+                std::iter::once((path.clone(), converted.script.as_bytes())).chain(beside).collect();
+            files.iter().try_for_each(|(path, _)| may_write(path, out.force))?;
+            for (path, content) in files {
+                output::write_file(&path, content)?;
+                output::err(&format!("Wrote {}.\n", path.display()));
             }
             path.display().to_string()
         }

@@ -161,7 +161,7 @@ impl Places {
     fn choose(args: &MonitorArgs, started_at: SystemTime) -> Result<Places, String> {
         // A place that cannot be written to is told before anything is measured, not after it.
         for path in [&args.csv, &args.svg].into_iter().flatten() {
-            write_file(path, b"")?;
+            output::check_file(path)?;
         }
         let folder = match (&args.csv, &args.svg) {
             (Some(_), Some(_)) => None,

@@ -2,7 +2,6 @@
 //!
 //! Invariant: what is not ours to colour has no control characters when it is printed on standard error.
 
-use std::fs;
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::sync::OnceLock;
@@ -10,7 +9,7 @@ use std::sync::OnceLock;
 use super::args::OutputArgs;
 use super::progress::ColorChoice;
 use crate::report::Look;
-use crate::system::create_file;
+use crate::system::{self, replace_file};
 use crate::text::clean_text;
 
 /// Why something is missing from standard output. A process has one.
@@ -83,17 +82,14 @@ fn file_address(path: &str) -> String {
     address
 }
 
-/// Writes a file whole, with the folders it needs.
+/// Writes a file whole, with the folders it needs; until then, the old one is there.
 pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), String> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let made = folder.map_or(Ok(()), fs::create_dir_all);
-    made.and_then(|()| create_file(path)?.write_all(content)).map_err(|error| {
-        // Half a file looks like a whole one. Anything else, such as a device, is left alone.
-        if !content.is_empty() && path.is_file() {
-            let _ = fs::remove_file(path);
-        }
-        format!("cannot write {}: {error}", path.display())
-    })
+    replace_file(path, content).map_err(|error| format!("cannot write {}: {error}", path.display()))
+}
+
+/// Whether a file can be written, without touching what is there; makes the folders it needs.
+pub(super) fn check_file(path: &Path) -> Result<(), String> {
+    system::check_file(path).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
 #[cfg(test)]

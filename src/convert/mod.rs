@@ -17,7 +17,6 @@ mod problem;
 mod request;
 mod script;
 
-pub(crate) use body::SideFile;
 pub(crate) use curl::convert_curl;
 pub(crate) use har::HarOptions;
 pub(crate) use har::convert_har;

@@ -54,6 +54,20 @@ pub fn junit(record: &RunRecord) -> String {
     report.to_string().expect("writing text to memory does not fail")
 }
 
+/// A run that could not be made, as JUnit XML: one test case with the error.
+pub fn refused_junit(script: &str, why: &str) -> String {
+    let name = line(&format!("{script}.run"));
+    let first = why.lines().next().unwrap_or_default();
+    let status = status(NonSuccessKind::Error, "not run", &format!("the run was not made: {first}"), why);
+    let mut case = case("the run", Duration::ZERO, status);
+    case.set_classname(name.as_str());
+    let mut suite = TestSuite::new(name.as_str());
+    suite.add_test_case(case);
+    let mut report = Report::new(line(script));
+    report.add_test_suite(suite);
+    report.to_string().expect("writing text to memory does not fail")
+}
+
 fn passed(name: &str, time: Duration, output: &str) -> TestCase {
     let mut case = case(name, time, TestCaseStatus::success());
     if !output.is_empty() {

@@ -27,7 +27,7 @@ pub use html::{
     playground_script, trend_page,
 };
 #[cfg(feature = "junit")]
-pub use junit::junit;
+pub use junit::{junit, refused_junit};
 pub use markdown::{compared_markdown, comparison_markdown, markdown};
 pub use model::{BaselineCurves, Bucket, EndpointView, HeatMap, Judgement, Model, Tile, Timeline};
 #[cfg(feature = "web")]

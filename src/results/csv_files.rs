@@ -9,6 +9,7 @@ use super::history_file::HistoryFile;
 use super::replace::replace;
 use super::tables;
 use crate::metrics::Snapshot;
+use crate::system::check_file;
 
 /// How often files that are rewritten as a whole are rewritten: they grow with the number of endpoints.
 const REWRITE_EVERY: Duration = Duration::from_secs(5);
@@ -25,15 +26,32 @@ pub struct CsvFiles {
 }
 
 impl CsvFiles {
-    /// The files of `--csv PREFIX`: `PREFIX_stats.csv` and so on. They are created immediately, with their headers.
+    /// The files of `--csv PREFIX`: `PREFIX_stats.csv` and so on. They are created immediately, with their headers and
+    /// the folders they need; if one cannot be, none is touched.
     ///
     /// # Errors
     /// [`ResultsError`] if a file cannot be created.
     pub fn create(prefix: &Path) -> Result<Self, ResultsError> {
+        Self::check(prefix)?;
         let mut base = prefix.as_os_str().to_owned();
         base.push("_");
         Self::named(base)
     }
+
+    /// Whether [`CsvFiles::create`] can create them, without touching those that are there.
+    ///
+    /// # Errors
+    /// [`ResultsError`] if a file cannot be created.
+    pub fn check(prefix: &Path) -> Result<(), ResultsError> {
+        Self::NAMES.iter().try_for_each(|name| {
+            let mut path = prefix.as_os_str().to_owned();
+            path.push(format!("_{name}"));
+            let path = PathBuf::from(path);
+            check_file(&path).map_err(ResultsError::create("the file", &path))
+        })
+    }
+
+    const NAMES: [&str; 4] = ["stats_history.csv", "stats.csv", "failures.csv", "exceptions.csv"];
 
     /// The files in a folder, without prefix.
     pub(crate) fn in_folder(folder: &Path) -> Result<Self, ResultsError> {
@@ -46,11 +64,12 @@ impl CsvFiles {
             path.push(name);
             PathBuf::from(path)
         };
-        let history = HistoryFile::create(path("stats_history.csv"))?;
+        let [history, stats, failures, exceptions] = Self::NAMES.map(path);
+        let history = HistoryFile::create(history)?;
         let files = CsvFiles {
-            stats: path("stats.csv"),
-            failures: path("failures.csv"),
-            exceptions: path("exceptions.csv"),
+            stats,
+            failures,
+            exceptions,
             history,
             pace: RewritePace::default(),
             trouble: FirstError::default(),

@@ -8,8 +8,7 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use super::error::ResultsError;
-use super::replace::temporary;
-use crate::system::refuse_special_file;
+use crate::system::{refuse_special_file, temporary};
 
 /// See the module's description.
 #[derive(Debug)]

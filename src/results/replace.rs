@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::error::ResultsError;
+use crate::system::temporary;
 
 /// Writes a new file beside the old one, then puts it in its place.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), ResultsError> {
@@ -15,11 +16,4 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> Result<(), ResultsError> {
         let _: io::Result<()> = fs::remove_file(&temporary);
         ResultsError::write(path)(error)
     })
-}
-
-/// Where a file is written before it is put in place. In the same folder: a rename is only atomic within one file system.
-pub(super) fn temporary(path: &Path) -> PathBuf {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    path.with_file_name(name)
 }

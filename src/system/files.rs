@@ -2,7 +2,10 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Links to links to links; more are a circle.
+const MOST_LINKS: usize = 16;
 
 /// Reads a file whole. One that has no end, such as `/dev/zero`, is an error after `most` bytes.
 ///
@@ -28,15 +31,88 @@ pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
     text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not valid UTF-8"))
 }
 
-/// Makes a file, empty, to be written when the run is over. A named pipe is refused: opening it waits until somebody
-/// reads, and closing it ends what that one reads. The process's own descriptors, such as `/dev/stdout`, are none.
+/// Whether a file can be made or written, without touching what is there; makes the folders on the way. A named pipe is
+/// refused: opening it waits until somebody reads, and closing it ends what that one reads. The process's own descriptors,
+/// such as `/dev/stdout`, are none.
 ///
 /// # Errors
-/// When it cannot be made, or is not for reports.
-#[cfg(feature = "cli")]
-pub(crate) fn create_file(path: &Path) -> io::Result<File> {
+/// When it cannot be written, or is not for reports.
+pub(crate) fn check_file(path: &Path) -> io::Result<()> {
     refuse_special_file(path)?;
-    File::create(path)
+    make_folder(path)?;
+    if is_own(path) {
+        return Ok(());
+    }
+    if fs::metadata(path).is_ok() {
+        return File::options().write(true).open(path).map(drop);
+    }
+    let place = led_to(path);
+    // A name that is longer than its own may be too long.
+    try_out(&temporary(&place)).or_else(|_| try_out(&place))
+}
+
+/// Makes a file that is not there, and removes it again.
+fn try_out(path: &Path) -> io::Result<()> {
+    /// Enough to notice that a disk is full.
+    const BLOCK: [u8; 4096] = [0; 4096];
+    let mut file = File::options().write(true).create_new(true).open(path)?;
+    let written = io::Write::write_all(&mut file, &BLOCK);
+    fs::remove_file(path).and(written)
+}
+
+/// Writes a file whole, with the folders it needs: until it is written, the old one is there, or none. What is mounted, or
+/// stands in a folder that nothing can be added to, is written where it is.
+///
+/// # Errors
+/// When it cannot be written; the old one is kept unless it was written where it is.
+#[cfg(feature = "cli")]
+pub(crate) fn replace_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    refuse_special_file(path)?;
+    make_folder(path)?;
+    let there = fs::metadata(path).ok();
+    if is_own(path) || there.as_ref().is_some_and(|there| !there.is_file()) {
+        return io::Write::write_all(&mut File::create(path)?, content);
+    }
+    let place = led_to(path);
+    let beside = temporary(&place);
+    let replaced = fs::write(&beside, content)
+        .and_then(|()| there.map_or(Ok(()), |there| fs::set_permissions(&beside, there.permissions())))
+        .and_then(|()| fs::rename(&beside, &place));
+    replaced.or_else(|error| {
+        // There may be none.
+        let _ = fs::remove_file(&beside);
+        if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            return Err(error);
+        }
+        let mut file = File::create(&place)?;
+        io::Write::write_all(&mut file, content).inspect_err(|_| {
+            // Half a file looks like a whole one.
+            let _ = fs::remove_file(&place);
+        })
+    })
+}
+
+/// Where a file is written before it is put in place. In the same folder: a rename is only atomic within one file system.
+pub(crate) fn temporary(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    path.with_file_name(name)
+}
+
+fn make_folder(path: &Path) -> io::Result<()> {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).map_or(Ok(()), fs::create_dir_all)
+}
+
+/// Where links lead to, also when nothing is there.
+fn led_to(path: &Path) -> PathBuf {
+    let mut at = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match fs::read_link(&at) {
+            Ok(next) => at = at.parent().unwrap_or(Path::new("")).join(next),
+            Err(_) => break,
+        }
+    }
+    at
 }
 
 /// Makes a file that nobody else can read, in place of one that an ended process, or somebody else, left there.
@@ -64,7 +140,17 @@ pub(crate) fn refuse_special_file(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The same for a file that is written from now on: a pipe is fine when somebody reads it.
+/// As [`check_file`] for what [`create_stream`] makes. What it gives keeps a pipe open for its reader, until that is done.
+///
+/// # Errors
+/// When it cannot be made, or is a pipe that nobody reads.
+#[cfg(feature = "cli")]
+pub(crate) fn check_stream(path: &Path) -> io::Result<Option<File>> {
+    refuse_device(path)?;
+    if is_pipe(path) && !is_own(path) { open_pipe(path).map(Some) } else { check_file(path).map(|()| None) }
+}
+
+/// Makes a file that is written from now on: a pipe is fine when somebody reads it.
 ///
 /// # Errors
 /// When it cannot be made, or is a pipe that nobody reads.
@@ -122,8 +208,6 @@ fn open_pipe(path: &Path) -> io::Result<File> {
 
 /// Whether a path leads to a descriptor that this process has open already, as `>(command)` of a shell does.
 fn is_own(path: &Path) -> bool {
-    /// Links to links to links; more are a circle.
-    const MOST_LINKS: usize = 16;
     let process = format!("/proc/{}/fd", std::process::id());
     let mut at = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -168,7 +252,7 @@ mod tests {
         let link = folder.path().join("link");
         symlink("pipe", &link).unwrap();
         for path in [&pipe, &link] {
-            assert!(create_file(path).unwrap_err().to_string().contains("named pipe"));
+            assert!(check_file(path).unwrap_err().to_string().contains("named pipe"));
             assert!(create_stream(path).unwrap_err().to_string().contains("start the reader first"));
         }
         let reader = std::thread::spawn(move || fs::read(pipe).unwrap());
@@ -182,7 +266,48 @@ mod tests {
         io::Write::write_all(&mut file, b"through").unwrap();
         drop(file);
         assert_eq!(reader.join().unwrap(), b"through");
-        assert!(create_file(Path::new("/dev/null")).is_ok());
+        assert!(check_file(Path::new("/dev/null")).is_ok());
         assert!(is_own(Path::new("/dev/stdout")) && is_own(Path::new("/dev/fd/1")) && !is_own(&link));
+    }
+
+    #[test]
+    fn to_ask_whether_a_file_can_be_written_touches_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("old"), "old").unwrap();
+        symlink("nowhere", path("link")).unwrap();
+        for name in ["old", "new", "link"] {
+            check_file(&path(name)).unwrap();
+            assert!(check_stream(&path(name)).unwrap().is_none());
+        }
+        assert_eq!(fs::read_to_string(path("old")).unwrap(), "old");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "nothing is left");
+        check_file(&path("deep/er/new")).unwrap();
+        assert_eq!(fs::read_dir(path("deep/er")).unwrap().count(), 0);
+        assert!(check_file(folder.path()).is_err() && check_file(&path("old/new")).is_err());
+        check_file(&path(&"n".repeat(250))).unwrap();
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_with_its_rights_and_behind_its_links() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("old"), "old").unwrap();
+        fs::set_permissions(path("old"), fs::Permissions::from_mode(0o640)).unwrap();
+        symlink("old", path("link")).unwrap();
+        // Whoever has the old one open goes on reading that.
+        let mut open = File::open(path("old")).unwrap();
+        replace_file(&path("link"), b"new").unwrap();
+        let mut read = String::new();
+        open.read_to_string(&mut read).unwrap();
+        assert_eq!((read.as_str(), &*fs::read_to_string(path("old")).unwrap()), ("old", "new"));
+        assert_eq!(fs::metadata(path("old")).unwrap().permissions().mode() & 0o777, 0o640);
+        assert!(fs::symlink_metadata(path("link")).unwrap().is_symlink());
+        replace_file(&path("deep/new"), b"new").unwrap();
+        replace_file(&path(&"n".repeat(250)), b"new").unwrap();
+        assert!(replace_file(folder.path(), b"new").is_err());
+        assert!(replace_file(Path::new("/dev/full"), b"new").is_err() || cfg!(not(target_os = "linux")));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4, "nothing is left beside them");
     }
 }

@@ -23,9 +23,9 @@ mod timers;
 pub(crate) use cpu::{CpuMeter, thread_cpu};
 #[cfg(feature = "cli")]
 pub(crate) use file_id::FileId;
+pub(crate) use files::{check_file, create_stream, read_file, refuse_special_file, temporary};
 #[cfg(feature = "cli")]
-pub(crate) use files::{create_file, create_private, read_text};
-pub(crate) use files::{create_stream, read_file, refuse_special_file};
+pub(crate) use files::{check_stream, create_private, read_text, replace_file};
 #[cfg(feature = "cluster")]
 pub(crate) use host::{host_name, own_address};
 pub(crate) use limits::Limits;

@@ -310,7 +310,6 @@ fn a_place_that_cannot_be_written_is_told_before_any_request() {
     for (flag, place) in [
         ("--results-dir", "file/results"),
         ("--csv", "file/out"),
-        ("--csv", "nosuch/out"),
         ("--summary-export", "file/out.json"),
         ("--junit", "file/out.xml"),
         ("--markdown", "file/out.md"),

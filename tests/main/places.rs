@@ -99,6 +99,140 @@ fn an_output_is_no_input_and_no_other_output() {
         .expect_code(0);
 }
 
+/// Files of an earlier run, one for each output of a run.
+const KEPT: [&str; 9] = [
+    "keep.xml",
+    "keep.html",
+    "keep.md",
+    "keep.json",
+    "keep.ndjson",
+    "keep_stats.csv",
+    "keep_stats_history.csv",
+    "keep_failures.csv",
+    "keep_exceptions.csv",
+];
+
+/// The flags that write to those.
+const KEEP: [&str; 12] = [
+    "--junit",
+    "keep.xml",
+    "--html",
+    "keep.html",
+    "--markdown",
+    "keep.md",
+    "--summary-export",
+    "keep.json",
+    "--out",
+    "json=keep.ndjson",
+    "--csv",
+    "keep",
+];
+
+#[test]
+fn a_run_that_is_refused_touches_no_file() {
+    let server = Server::start();
+    let sandbox = sandbox();
+    KEPT.iter().for_each(|name| drop(sandbox.write(name, "old")));
+    sandbox.write("file", "");
+    let is_kept = |name: &&str| std::fs::read_to_string(sandbox.path().join(name)).unwrap() == "old";
+    for refused in [
+        &["--out", "csv=file/x"][..],
+        &["--results-dir", "file"],
+        &["--ca-file", "nosuch.pem"],
+        &["--baseline=nosuch"],
+        &["--param", "nosuch=1"],
+    ] {
+        let output = sandbox.run_against(&server.url(), &[&["-i", "2"], &KEEP[..], refused].concat());
+        output
+            .expect_code(104)
+            .expect_stderr(&["warning: keep.xml is left as it is, because it is no JUnit file"]);
+        assert!(KEPT.iter().all(is_kept), "{refused:?}");
+    }
+    // The last of the files that a flag names.
+    for (at, _) in KEEP.iter().enumerate().filter(|(_, word)| word.starts_with("keep")) {
+        let mut flags = KEEP;
+        flags[at] = "file/x";
+        sandbox.run_against(&server.url(), &[&["-i", "2"], &flags[..]].concat()).expect_code(104);
+        assert!(KEPT.iter().all(is_kept), "{flags:?}");
+    }
+    assert_eq!(server.total(), 0);
+}
+
+#[test]
+fn until_its_end_a_run_leaves_the_files_of_an_earlier_one() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); sleep(0.02); }");
+    let at_the_end = ["keep.xml", "keep.html", "keep.md", "keep.json"];
+    at_the_end[..3].iter().for_each(|name| drop(sandbox.write(name, "old")));
+    let url = server.url();
+    let running = sandbox.start(&[&["run", "test.rhai", "-H", &url], &KEEP[..]].concat());
+    wait_until("requests", || server.total() > 2);
+    running.signal("KILL");
+    running.wait();
+    let read = |name: &str| std::fs::read_to_string(sandbox.path().join(name)).ok();
+    assert_eq!(at_the_end.map(read), [Some("old".into()), Some("old".into()), Some("old".into()), None]);
+    sandbox.run_against(&url, &[&["-i", "1"], &KEEP[..]].concat()).expect_code(0);
+    assert!(KEPT.iter().all(|name| read(name).is_some_and(|text| !text.is_empty() && text != "old")));
+    let left: Vec<String> = std::fs::read_dir(sandbox.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".tmp"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn the_folders_of_all_outputs_are_made() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("fn iteration() { http::get(\"/x\"); }");
+    let flags = [
+        "--junit=a/b/x.xml",
+        "--html=c/x.html",
+        "--markdown=d/x.md",
+        "--summary-export=e/x.json",
+        "--out=csv=f/x.csv",
+        "--csv=g/h/x",
+    ];
+    sandbox.run_against(&server.url(), &[&["-i", "1"], &flags[..]].concat()).expect_code(0);
+    let files = ["a/b/x.xml", "c/x.html", "d/x.md", "e/x.json", "f/x.csv", "g/h/x_stats.csv"];
+    assert!(files.iter().all(|file| sandbox.path().join(file).metadata().unwrap().len() > 0));
+    sandbox.run(&["convert", "curl", "curl http://localhost/", "-o", "i/x.rhai"]).expect_code(0);
+    assert!(sandbox.path().join("i/x.rhai").is_file());
+}
+
+#[test]
+fn a_run_that_is_refused_says_so_in_junit_where_an_earlier_one_passed() {
+    let server = Server::start();
+    let sandbox = sandbox();
+    sandbox.write("bad.rhai", "fn iteration() { http::get( }");
+    let url = server.url();
+    let read = || std::fs::read_to_string(sandbox.path().join("j.xml")).unwrap();
+    for refused in [
+        &["bad.rhai"][..],
+        &["nosuch.rhai"],
+        &["test.rhai", "--ca-file", "nosuch.pem"],
+        &["test.rhai", "--baseline=nosuch"],
+        &["test.rhai", "--json", "--out", "json=-"],
+        &["test.rhai", "--csv", "rows.csv/x"],
+        &["test.rhai", "--config", "nosuch.toml"],
+        &["test.rhai", "--profile", "all", "--ca-file", "nosuch.pem"],
+    ] {
+        sandbox.run_against(&url, &["-i", "1", "--junit", "j.xml"]).expect_code(0);
+        assert!(read().contains("failures=\"0\" errors=\"0\""), "{}", read());
+        let output = sandbox.run(&[&["run"], refused, &["-i", "1", "-H", &url, "--junit", "j.xml"]].concat());
+        assert!(matches!(output.code, Some(2 | 104)), "{refused:?}: {}", output.shown());
+        let file = if refused.contains(&"all") { "j_load.xml" } else { "j.xml" };
+        let text = std::fs::read_to_string(sandbox.path().join(file)).unwrap();
+        assert!(
+            text.contains("errors=\"1\"") && text.contains("the run was not made: "),
+            "{refused:?}: {text}"
+        );
+    }
+    // What it was refused for may be that the file is another one.
+    sandbox.run_against(&url, &["-i", "1", "--junit", "rows.csv"]).expect_code(2);
+    assert_eq!(std::fs::read_to_string(sandbox.path().join("rows.csv")).unwrap(), "a\n1\n");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_file_without_end_is_not_read_for_ever() {

@@ -3,19 +3,22 @@
 //! Owns that places which cannot be written to are told before the run. One place that fails does not keep the others
 //! from being written.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::analysis::Comparison;
 use crate::cli::args::OutputArgs;
 use crate::cli::compare::baseline_curves;
-use crate::cli::report::{last_runs_linked, write_file};
+use crate::cli::output::{check_file, write_file};
+use crate::cli::report::last_runs_linked;
 use crate::metrics::Snapshot;
 use crate::plan::{RunInfo, RunRecord};
 use crate::report::{Model, compared_markdown, html_report, junit};
 use crate::results::{
     self, CsvFiles, ResultsError, RunDirectory, StoredRun, compared_run_json, summary_export,
 };
+use crate::system::check_stream;
 
 /// Where runs are kept unless it is said otherwise.
 const RESULTS_DIR: &str = "performance/results";
@@ -60,7 +63,24 @@ pub(super) struct Files {
 }
 
 impl Files {
-    /// Makes them; of a run that is resumed, the folder is the one that it has.
+    /// Whether all files can be made, also those of samples, without touching what is there: a run that is refused leaves the
+    /// files of an earlier one. Pipes stay open for their readers as long as what this gives.
+    ///
+    /// # Errors
+    /// When a place cannot be written to.
+    pub(super) fn check(output: &OutputArgs) -> Result<Vec<File>, String> {
+        let singles = [&output.summary_export, &output.junit, &output.markdown, &output.html];
+        singles.into_iter().flatten().try_for_each(|path| check_file(path))?;
+        output.csv.as_deref().map_or(Ok(()), CsvFiles::check).map_err(text)?;
+        let mut pipes = Vec::new();
+        for target in output.out.iter().filter(|target| !target.is_stdout()) {
+            let pipe = check_stream(&target.path).map_err(ResultsError::create("the file", &target.path));
+            pipes.extend(pipe.map_err(text)?);
+        }
+        Ok(pipes)
+    }
+
+    /// Makes those that are written during the run; of one that is resumed, the folder is the one that it has.
     ///
     /// # Errors
     /// When a place cannot be written to.
@@ -74,16 +94,7 @@ impl Files {
             (&output.junit, junit_text),
             (&output.markdown, compared_markdown),
         ];
-        let mut asked = Vec::new();
-        for (path, single) in singles {
-            let Some(path) = path else { continue };
-            // A place that cannot be written to is told before the run, not after it.
-            write_file(path, b"")?;
-            asked.push((path.clone(), single));
-        }
-        if let Some(path) = &output.html {
-            write_file(path, b"")?;
-        }
+        let asked = singles.into_iter().filter_map(|(path, single)| Some((path.clone()?, single)));
         let directory = match folder {
             Some(folder) => RunDirectory::reopen(folder.to_owned(), info),
             None => RunDirectory::create(results_dir(output), info),
@@ -91,7 +102,7 @@ impl Files {
         let directory = directory.map_err(text)?.full_history(output.csv_full_history);
         let csv = output.csv.as_deref().map(CsvFiles::create).transpose().map_err(text)?;
         let csv = csv.map(|csv| csv.full_history(output.csv_full_history));
-        Ok(Files { directory, csv, singles: asked, problem: None })
+        Ok(Files { directory, csv, singles: asked.collect(), problem: None })
     }
 
     /// Writes what is new; gives a problem the first time there is one.

@@ -46,14 +46,19 @@ use crate::{LoadTest, Prepared, RunError};
 
 /// Runs the test that the arguments and the settings file describe.
 pub(super) fn run(args: &RunArgs) -> Exit {
-    run_as_told(args).unwrap_or_else(Refused::tell)
+    let refused = |args: &RunArgs, refused| Around::default().refused(args, refused).exit;
+    if let Some(run) = &args.resume {
+        return agents::resume(args, run).unwrap_or_else(|why| refused(args, why));
+    }
+    let asked = match Asked::of(args) {
+        Ok(asked) => asked,
+        Err(why) => return refused(args, why),
+    };
+    let args = asked.args.clone();
+    run_asked(asked).unwrap_or_else(|why| refused(&args, why))
 }
 
-fn run_as_told(args: &RunArgs) -> Result<Exit, Refused> {
-    if let Some(run) = &args.resume {
-        return agents::resume(args, run);
-    }
-    let asked = Asked::of(args)?;
+fn run_asked(asked: Asked) -> Result<Exit, Refused> {
     let page = Page::of_run(&asked.args.page, results_dir(&asked.args.output))?;
     // A script that cannot be read needs nobody to wait for it.
     asked.first_test()?;
@@ -89,7 +94,7 @@ pub(super) fn run_on(
     let around = Around { page: Some(page), begun: Some(begun), coordinator, ..Around::default() };
     match Asked::of(args) {
         Ok(asked) => asked.run(around),
-        Err(refused) => around.refused(refused).exit,
+        Err(refused) => around.refused(args, refused).exit,
     }
 }
 
@@ -117,7 +122,8 @@ impl Around<'_> {
     }
 
     /// Says why no run was made.
-    fn refused(self, refused: Refused) -> Ended {
+    fn refused(self, args: &RunArgs, refused: Refused) -> Ended {
+        refused.write_junit(args);
         self.say(|| Begun::Refused(refused.words()));
         if let Some(page) = self.page {
             page.end_recruiting(refused.words());
@@ -168,7 +174,7 @@ impl Asked {
     fn run(self, around: Around<'_>) -> Exit {
         let run = |load: &Options, limits: &[ThresholdText], args: &RunArgs| match self.test(load, limits) {
             Ok(test) => execute_on(test, args, around),
-            Err(error) => around.refused(Refused::from(error)),
+            Err(error) => around.refused(args, Refused::from(error)),
         };
         match &self.shapes {
             Some(shapes) => run_each(shapes, &self.args, run),
@@ -204,7 +210,7 @@ pub(super) fn execute(test: LoadTest, args: &RunArgs) -> Ended {
 }
 
 fn execute_on(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Ended {
-    execute_as_told(test, args, around).unwrap_or_else(|refused| around.refused(refused))
+    execute_as_told(test, args, around).unwrap_or_else(|refused| around.refused(args, refused))
 }
 
 fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result<Ended, Refused> {
@@ -230,7 +236,7 @@ fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result
     // the requests that meet it say so.
     let _ = rlimit::increase_nofile_limit(u64::MAX);
     check_files(prepared.info().threads)?;
-    let prepared = with_samples(prepared, &args.output)?;
+    let pipes = Files::check(&args.output)?;
     let event_loop = event_loop()?;
     let mut cluster = match (around.coordinator, around.left) {
         (Some(coordinator), Some(left)) => Some(agents::go_on(coordinator, left, &prepared)?),
@@ -244,7 +250,18 @@ fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result
         }
         (None, _) => None,
     };
+    let resumed = around.left.is_some();
     let files = Files::create(&args.output, prepared.info(), around.left.map(Left::results))?;
+    let prepared = match with_samples(prepared, &args.output) {
+        Ok(prepared) => prepared,
+        Err(error) => {
+            if !resumed {
+                files.directory.discard();
+            }
+            return Err(error.into());
+        }
+    };
+    drop(pipes);
     if let Some(cluster) = &mut cluster {
         let kept = cluster.keep(files.directory.path());
         kept.map_err(|error| format!("what --resume needs cannot be kept: {error}"))?;

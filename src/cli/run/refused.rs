@@ -1,9 +1,18 @@
 //! Why no run was made, told in one place.
 
+use std::ffi::OsStr;
+use std::path::Path;
+
 use crate::RunError;
+use crate::cli::args::RunArgs;
 use crate::cli::exit::Exit;
 use crate::cli::output;
+use crate::report::refused_junit;
 use crate::results::ResultsError;
+use crate::system::read_file;
+
+/// A JUnit file has less.
+const MOST_READ: u64 = 64 << 20;
 
 /// See the module's description.
 pub(super) enum Refused {
@@ -49,6 +58,35 @@ impl Refused {
             Refused::Told(_) => "the run was ended before its load began".to_owned(),
         }
     }
+}
+
+impl Refused {
+    /// Writes the JUnit file that was asked for: one of an earlier run would say that this one passed. Any other file in
+    /// its place is left alone, since it may be what the run was refused for.
+    pub(super) fn write_junit(&self, args: &RunArgs) {
+        let Some(path) = &args.output.junit else { return };
+        match std::fs::metadata(path) {
+            // A pipe, a device or a folder.
+            Ok(there) if !there.is_file() => return,
+            Ok(there) if there.len() > 0 && !is_junit(path) => {
+                return output::err(&format!(
+                    "warning: {} is left as it is, because it is no JUnit file\n",
+                    path.display()
+                ));
+            }
+            _ => {}
+        }
+        let name = args.script().and_then(|script| script.file_stem()).map(OsStr::to_string_lossy);
+        let text = refused_junit(name.as_deref().unwrap_or("script"), &self.words());
+        if let Err(problem) = output::write_file(path, text.as_bytes()) {
+            output::error(&problem);
+        }
+    }
+}
+
+fn is_junit(path: &Path) -> bool {
+    let text = read_file(path, MOST_READ).unwrap_or_default();
+    String::from_utf8_lossy(&text).contains("<testsuites")
 }
 
 fn tell_error(error: &RunError) -> Exit {
