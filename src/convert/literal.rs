@@ -339,7 +339,7 @@ pub(super) fn escaped_pattern(text: &str) -> String {
 mod tests {
     use serde_json::json;
 
-    use super::super::names::{RESERVED, TAKEN};
+    use super::super::names::RESERVED;
     use super::*;
     use crate::rhai::{Dynamic, Engine};
 
@@ -383,7 +383,7 @@ mod tests {
     #[test]
     fn json_comes_back_as_it_was() {
         let words: serde_json::Map<String, serde_json::Value> =
-            RESERVED.iter().chain(TAKEN).map(|word| ((*word).to_owned(), json!(1))).collect();
+            RESERVED.iter().map(|word| ((*word).to_owned(), json!(1))).collect();
         for json in [
             json!({ "a": [1, -2, 1.5, 1e16, -1e-7, 1e300, true, null, "x"], "b c": {}, "": [], "ü": 1, "_": 2, "1": 3 }),
             json!([i64::MAX, i64::MIN + 1, 0.0, -0.5]),

@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use crate::script::is_taken;
+
 /// Whether it can be the name of a variable or a function.
 pub(super) fn is_name(text: &str) -> bool {
     let first = text.trim_start_matches('_').chars().next();
@@ -56,6 +58,7 @@ pub(super) const RESERVED: &[&str] = &[
     "protected",
     "public",
     "return",
+    "self",
     "shared",
     "spawn",
     "static",
@@ -75,39 +78,6 @@ pub(super) const RESERVED: &[&str] = &[
     "while",
     "with",
     "yield",
-];
-
-/// Names that mean something to the engine: a function of the script should not be called so.
-pub(super) const TAKEN: &[&str] = &[
-    "abort",
-    "between",
-    "call_as_user",
-    "check",
-    "constant",
-    "constant_pacing",
-    "constant_throughput",
-    "data",
-    "fail",
-    "group",
-    "iteration",
-    "measure",
-    "on",
-    "on_start",
-    "on_stop",
-    "options",
-    "param",
-    "parse_json",
-    "poisson",
-    "scenario",
-    "self",
-    "setup",
-    "sleep",
-    "task",
-    "teardown",
-    "think",
-    "threshold",
-    "timestamp",
-    "wait",
 ];
 
 /// A name in lower case with underscores, made of any text; `fallback` when nothing of it can be used.
@@ -137,7 +107,7 @@ pub(crate) fn identifier(text: &str, fallback: &str) -> String {
     if name.starts_with(|c: char| c.is_ascii_digit()) {
         return format!("{fallback}_{name}");
     }
-    if RESERVED.contains(&name) || TAKEN.contains(&name) { format!("{name}_1") } else { name.to_owned() }
+    if RESERVED.contains(&name) || is_taken(name) { format!("{name}_1") } else { name.to_owned() }
 }
 
 /// The name, or the name with a number, that is not among those taken; it is taken then.

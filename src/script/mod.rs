@@ -32,6 +32,8 @@ mod secrets;
 mod source;
 mod store;
 mod summary;
+#[cfg(feature = "cli")]
+mod taken;
 mod this;
 mod this_parts;
 mod trace;
@@ -66,6 +68,8 @@ pub(crate) use store::test_log;
 #[cfg(feature = "cluster")]
 pub(crate) use store::{Answer, Store, StoreLog};
 pub use summary::SummaryOutput;
+#[cfg(feature = "cli")]
+pub(crate) use taken::is_taken;
 pub use trace::HttpDebug;
 pub(crate) use value::Value;
 pub(crate) use vu_context::{Stage, VuContext, VuParts, VuTags, Waited};

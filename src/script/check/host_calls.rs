@@ -50,7 +50,7 @@ pub(super) struct HostCalls {
 }
 
 /// Functions that are called by their names, and with how many arguments at most.
-pub(super) const HOOKS: &[(&str, usize)] =
+pub(in crate::script) const HOOKS: &[(&str, usize)] =
     &[("iteration", 0), ("setup", 0), ("teardown", 1), ("summary", 1), ("on_start", 0), ("on_stop", 0)];
 
 impl Placed {
