@@ -17,6 +17,10 @@ use crate::convert::{
     convert_postman,
 };
 use crate::outbound::{self, Client, Proxies};
+use crate::{LoadTest, Severity};
+
+/// What the error of a file that is not there says.
+const FILE_NOT_FOUND: &str = "not found: looked for";
 
 /// An input larger than this is refused.
 const MOST_BYTES: u64 = 512 * 1024 * 1024;
@@ -150,7 +154,14 @@ pub(super) fn convert(args: &ConvertArgs) -> Exit {
     }
     places.may_write("--output", out.output.as_ref());
     match converted.and_then(|converted| places.check().and_then(|()| write(converted, out))) {
-        Ok(()) => Exit::Passed,
+        Ok(problems) if problems.is_empty() => Exit::Passed,
+        Ok(problems) => {
+            problems.iter().for_each(|problem| output::error(&problem.to_string()));
+            output::error(
+                "the script needs to be mended by hand before it can run; please report this as a bug",
+            );
+            Exit::Configuration
+        }
         Err(problem) => {
             output::error(&problem);
             Exit::Configuration
@@ -250,11 +261,19 @@ fn may_write(path: &Path, force: bool) -> Result<(), String> {
     Ok(())
 }
 
-fn write(converted: Converted, out: &OutArgs) -> Result<(), String> {
-    let script = match &out.output {
+/// What `rhaid check` finds wrong with a script. Files that it reads may have to be put beside it yet.
+fn problems_of(test: &LoadTest) -> Vec<crate::Problem> {
+    let found = test.find_problems().problems.into_iter();
+    found
+        .filter(|problem| problem.severity == Severity::Error && !problem.message.contains(FILE_NOT_FOUND))
+        .collect()
+}
+
+fn write(converted: Converted, out: &OutArgs) -> Result<Vec<crate::Problem>, String> {
+    let (script, problems) = match &out.output {
         None => {
             output::out(&converted.script);
-            "SCRIPT".to_owned()
+            ("SCRIPT".to_owned(), problems_of(&LoadTest::from_text("SCRIPT", &converted.script)))
         }
         Some(path) => {
             let folder = path.parent().unwrap_or(Path::new(""));
@@ -266,14 +285,18 @@ fn write(converted: Converted, out: &OutArgs) -> Result<(), String> {
                 output::write_file(&path, content)?;
                 output::err(&format!("Wrote {}.\n", path.display()));
             }
-            path.display().to_string()
+            let written = LoadTest::from_file(path).map_err(|error| error.to_string())?;
+            (path.display().to_string(), problems_of(&written))
         }
     };
     for note in &converted.notes {
         output::err(&format!("note: {note}\n"));
     }
+    if !problems.is_empty() {
+        return Ok(problems);
+    }
     let params: String = converted.required.iter().map(|name| format!(" --param {name}=…")).collect();
     let host = if converted.has_host { "" } else { " --host URL" };
     output::err(&format!("Try it: rhaid run {script} --once{host}{params}\n"));
-    Ok(())
+    Ok(problems)
 }

@@ -41,6 +41,7 @@ pub(crate) fn convert_jmeter(text: &str) -> Result<Converted, Problem> {
         starts: Vec::new(),
         functions: Vec::new(),
         taken: HashSet::new(),
+        scenarios: HashSet::new(),
         parts: &mut parts,
     };
     writer.learn(&nodes);

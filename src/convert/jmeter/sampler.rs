@@ -121,6 +121,7 @@ struct Argument {
 impl Request<'_> {
     pub(in crate::convert) fn write(&self, writer: &mut Writer, indent: usize, out: &mut String) {
         let label = comment(self.sampler.attribute("testname"));
+        writer.note_name(self.sampler);
         let mut call = self.call(writer, &label);
         let mut after = String::new();
         let pad = "    ".repeat(indent);

@@ -72,6 +72,8 @@ pub(in crate::convert) struct Writer<'p> {
     pub(in crate::convert) starts: Vec<String>,
     pub(in crate::convert) functions: Vec<String>,
     pub(in crate::convert) taken: HashSet<String>,
+    /// Names of scenarios.
+    pub(in crate::convert) scenarios: HashSet<String>,
     pub(in crate::convert) parts: &'p mut Parts,
 }
 
@@ -118,9 +120,9 @@ impl Writer<'_> {
                 }
                 _ if kind.ends_with("ThreadGroup") => {
                     let name = self.function(node, &scope);
+                    let title = text_literal(&self.scenario_name(node.element));
                     self.parts.scenarios.push_str(&format!(
-                        "scenario({}, #{{ exec: \"{name}\", executor: \"constant-vus\", vus: 1 }});\n",
-                        text_literal(&comment(node.element.attribute("testname")))
+                        "scenario({title}, #{{ exec: \"{name}\", executor: \"constant-vus\", vus: 1 }});\n"
                     ));
                     self.note(node.element, "has one user here: set its load by hand");
                 }
@@ -173,23 +175,25 @@ impl Writer<'_> {
         }
     }
 
-    fn number(&mut self, text: &str) -> String {
-        let text = self.variables.known(text);
-        let value = self.variables.value(&text, &mut self.parts.params, &mut self.parts.notes);
+    /// A whole number, or the default where the plan has none; a variable stays the parameter that it is elsewhere.
+    fn number(&mut self, text: &str, default: &str) -> String {
+        let text = if text.trim().is_empty() { default } else { text };
+        let value = self.variables.value(text, &mut self.parts.params, &mut self.parts.notes);
         whole(&value.inline())
     }
 
     fn thread_group<'a>(&mut self, node: &'a Node<'a>, scope: &Scope<'a>) {
         let element = node.element;
         let function = self.function(node, scope);
-        let users = self.number(element.text_of("ThreadGroup.num_threads"));
-        let ramp = self.number(element.text_of("ThreadGroup.ramp_time"));
+        let users = self.number(element.text_of("ThreadGroup.num_threads"), "1");
+        let ramp = self.number(element.text_of("ThreadGroup.ramp_time"), "0");
         let main = element.property("ThreadGroup.main_controller");
         let loops = main.map_or("1", |main| main.text_of("LoopController.loops"));
         let forever = loops == "-1";
         let scheduled = element.is_set("ThreadGroup.scheduler");
         let duration = element.text_of("ThreadGroup.duration");
-        let duration = (scheduled && !duration.is_empty() && duration != "0").then(|| self.number(duration));
+        let duration =
+            (scheduled && !duration.is_empty() && duration != "0").then(|| self.number(duration, "0"));
         let mut settings: Vec<(String, Value)> = vec![("exec".to_owned(), Value::text(function))];
         let mut set = |name: &str, value: String| settings.push((name.to_owned(), Value::Code(value)));
         let ramps = ramp != "0" && ramp != "1";
@@ -228,8 +232,7 @@ impl Writer<'_> {
             (false, duration) => {
                 set("executor", "\"per-vu-iterations\"".to_owned());
                 set("vus", users);
-                let loops = if loops.is_empty() { "1" } else { loops };
-                let loops = self.number(loops);
+                let loops = self.number(loops, "1");
                 set("iterations", loops);
                 set("max_duration", duration.unwrap_or_else(|| "\"24h\"".to_owned()));
                 if ramps {
@@ -239,16 +242,36 @@ impl Writer<'_> {
         }
         let delay = element.text_of("ThreadGroup.delay");
         if scheduled && !delay.is_empty() && delay != "0" {
-            let delay = self.number(delay);
+            let delay = self.number(delay, "0");
             settings.push(("start_time".to_owned(), Value::Code(delay)));
         }
         let on_error = element.text_of("ThreadGroup.on_sample_error");
         if !matches!(on_error, "" | "continue") {
             self.note(element, &format!("goes on after an error; JMeter does '{}'", comment(on_error)));
         }
-        let start = format!("scenario({}, ", text_literal(&comment(element.attribute("testname"))));
+        let start = format!("scenario({}, ", text_literal(&self.scenario_name(element)));
         let settings = Value::Map(settings).laid_out(0, start.len() + 2);
         self.parts.scenarios.push_str(&format!("{start}{settings});\n"));
+    }
+
+    /// A name that no other scenario has: many thread groups are called what JMeter calls them.
+    fn scenario_name(&mut self, element: &Element) -> String {
+        let name = comment(element.attribute("testname"));
+        let name = if name.trim().is_empty() { "users".to_owned() } else { name };
+        let mut free = name.clone();
+        let mut n = 1;
+        while !self.scenarios.insert(free.clone()) {
+            n += 1;
+            free = format!("{name} {n}");
+        }
+        free
+    }
+
+    /// Says that a name with variables in it stays as it is.
+    pub(in crate::convert) fn note_name(&mut self, element: &Element) {
+        if element.attribute("testname").contains("${") {
+            self.note(element, "keeps this name for all values: JMeter counts each of them on its own");
+        }
     }
 
     /// The function of a thread group.
@@ -274,12 +297,8 @@ impl Writer<'_> {
                 "CSVDataSet" => self.csv(element, out),
                 "CounterConfig" => {
                     let of = |name: &str| element.text_of(name).to_owned();
-                    let start = self.number(
-                        &Some(of("CounterConfig.start")).filter(|t| !t.is_empty()).unwrap_or("0".into()),
-                    );
-                    let by = self.number(
-                        &Some(of("CounterConfig.incr")).filter(|t| !t.is_empty()).unwrap_or("1".into()),
-                    );
+                    let start = self.number(&of("CounterConfig.start"), "0");
+                    let by = self.number(&of("CounterConfig.incr"), "1");
                     let name = field(&of("CounterConfig.name"));
                     out.push_str(&format!("    {name} = {start} + (vu::iteration() - 1) * {by};\n"));
                     if element.text_of("CounterConfig.per_user") != "true" {
@@ -287,8 +306,8 @@ impl Writer<'_> {
                     }
                 }
                 "RandomVariableConfig" => {
-                    let least = self.number(element.text_of("minimumValue"));
-                    let most = self.number(element.text_of("maximumValue"));
+                    let least = self.number(element.text_of("minimumValue"), "0");
+                    let most = self.number(element.text_of("maximumValue"), "0");
                     let name = field(element.text_of("variableName"));
                     out.push_str(&format!("    {name} = random::int({least}, {most});\n"));
                 }
@@ -359,7 +378,7 @@ impl Writer<'_> {
                     self.note(element, "goes on for ever: what it repeats is there once");
                     (String::new(), "")
                 }
-                loops => (format!("for turn in 0..{} {{", self.number(loops)), "}"),
+                loops => (format!("for turn in 0..{} {{", self.number(loops, "1")), "}"),
             },
             "OnceOnlyController" => ("if vu::iteration() == 1 {".to_owned(), "}"),
             "ThroughputController" if element.text_of("ThroughputController.style") == "1" => {
@@ -401,6 +420,9 @@ impl Writer<'_> {
                 (String::new(), "")
             }
         };
+        if kind == "TransactionController" {
+            self.note_name(element);
+        }
         if kind == "TransactionController"
             && !scope.timers.is_empty()
             && !element.is_set("TransactionController.includeTimers")
@@ -482,7 +504,7 @@ impl Writer<'_> {
 
     /// Milliseconds as seconds.
     fn milliseconds(&mut self, text: &str) -> String {
-        match self.variables.known(text).trim().parse::<f64>() {
+        match text.trim().parse::<f64>() {
             Ok(ms) => format!("{:?}", ms / 1000.0),
             Err(_) => {
                 let value =

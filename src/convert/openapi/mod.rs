@@ -144,13 +144,18 @@ struct Operation<'a> {
 
 /// All operations, those of one tag together, in the order of the document.
 fn operations<'a>(document: &'a Document, notes: &mut Notes) -> Vec<Operation<'a>> {
-    const METHODS: &[&str] = &["get", "head", "options", "post", "put", "patch", "delete"];
+    const METHODS: &[&str] = &["get", "head", "options", "post", "put", "patch", "delete", "trace"];
+    /// What else a path may have.
+    const OTHERS: &[&str] = &["$ref", "summary", "description", "servers", "parameters"];
     let mut found: Vec<Operation> = Vec::new();
     let paths = document.root().get("paths").and_then(Json::as_object).into_iter().flatten();
     for (path, item) in paths.filter(|(path, _)| path.starts_with('/')) {
         let Some(item) = document.resolve(item, notes) else { continue };
         for (method, operation) in item.as_object().into_iter().flatten() {
             if !METHODS.contains(&method.as_str()) || !operation.is_object() {
+                if !OTHERS.contains(&method.as_str()) && !method.starts_with("x-") {
+                    notes.add(format!("left out: {} of {}", comment(method), comment(path)));
+                }
                 continue;
             }
             let tag = operation.get("tags").and_then(|tags| tags.get(0)).and_then(Json::as_str);
@@ -300,8 +305,22 @@ impl<'a> Writer<'a, '_> {
             parameter.get("content").and_then(Json::as_object).and_then(|types| types.values().next());
         let found = examples.of_holder(content.unwrap_or(parameter), name);
         let value = found.unwrap_or_else(|| Json::String(name.to_owned()));
+        let style = text_of(parameter, "style");
+        let styles: &[&str] = match place {
+            "path" => &["simple", "label", "matrix"],
+            "query" => &["form", "spaceDelimited", "pipeDelimited", "deepObject"],
+            "header" => &["simple"],
+            _ => &["form"],
+        };
+        if !style.is_empty() && !styles.contains(&style) {
+            self.parts.notes.add(format!(
+                "the parameter {} is sent without its style {}",
+                comment(name),
+                comment(style)
+            ));
+        }
         match place {
-            "path" => inputs.path.push((name.to_owned(), encoded(&plain_text(&value, ",")))),
+            "path" => inputs.path.push((name.to_owned(), path_value(parameter, name, &value))),
             "query" if content.is_some() => {
                 inputs.query.push((name.to_owned(), Value::text(value.to_string())))
             }
@@ -478,6 +497,32 @@ fn text_of<'j>(value: &'j Json, key: &str) -> &'j str {
     value.get(key).and_then(Json::as_str).unwrap_or_default()
 }
 
+/// What a parameter stands for in a path, in the style that it has.
+fn path_value(parameter: &Json, name: &str, value: &Json) -> String {
+    let explode = parameter.get("explode").and_then(Json::as_bool) == Some(true);
+    let one = |value: &Json| encoded(&plain_text(value, ","));
+    let (start, between) = match text_of(parameter, "style") {
+        "matrix" => (";", ";"),
+        "label" => (".", "."),
+        _ => return one(value),
+    };
+    let is_matrix = start == ";";
+    let parts: Vec<String> = match value {
+        Json::Array(values) if explode && is_matrix => {
+            values.iter().map(|value| format!("{name}={}", one(value))).collect()
+        }
+        Json::Array(values) => values.iter().map(one).collect(),
+        Json::Object(fields) if explode => {
+            fields.iter().map(|(key, value)| format!("{}={}", encoded(key), one(value))).collect()
+        }
+        Json::Object(fields) => fields.iter().flat_map(|(key, value)| [encoded(key), one(value)]).collect(),
+        value => vec![one(value)],
+    };
+    let is_one = !matches!(value, Json::Array(_) | Json::Object(_));
+    let parts = parts.join(if explode { between } else { "," });
+    if is_matrix && (is_one || !explode) { format!(";{name}={parts}") } else { format!("{start}{parts}") }
+}
+
 /// A query parameter in the style that it has.
 fn query(parameter: &Json, name: &str, value: &Json, out: &mut Vec<(String, Value)>) {
     let explode = parameter.get("explode").and_then(Json::as_bool);
@@ -501,6 +546,10 @@ fn query(parameter: &Json, name: &str, value: &Json, out: &mut Vec<(String, Valu
                 several => Value::Array(several.iter().map(one_value).collect()),
             },
         )),
+        Json::Object(fields) if explode == Some(false) && style != "deepObject" => {
+            let parts = fields.iter().flat_map(|(key, value)| [key.clone(), plain_text(value, ",")]);
+            out.push((name.to_owned(), Value::text(parts.collect::<Vec<_>>().join(","))));
+        }
         Json::Object(fields) => {
             for (key, value) in fields {
                 let key = if style == "deepObject" { format!("{name}[{key}]") } else { key.clone() };

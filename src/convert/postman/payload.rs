@@ -162,20 +162,29 @@ impl Writer<'_> {
             "graphql" => {
                 let graphql = description.get("graphql");
                 let of = |key| graphql.and_then(|g| g.get(key));
-                let mut fields = serde_json::Map::new();
-                fields.insert("query".to_owned(), of("query").cloned().unwrap_or_default());
+                let query = of("query").cloned().unwrap_or_default();
                 let variables = match of("variables") {
-                    Some(Json::String(text)) if !text.trim().is_empty() => serde_json::from_str(text).ok(),
-                    Some(Json::String(_)) | None => None,
-                    Some(other) => Some(other.clone()),
+                    Some(Json::String(text)) if text.trim().is_empty() => None,
+                    Some(Json::String(text)) => Some(text.clone()),
+                    other => other.map(Json::to_string),
                 };
-                if variables.is_none()
-                    && of("variables").and_then(Json::as_str).is_some_and(|t| !t.trim().is_empty())
-                {
+                // Postman fills in variables first: `{"n": {{n}}}` is JSON then.
+                let is_json = |text: &String| {
+                    let filled = Self::filled(text);
+                    serde_json::from_str::<Json>(&filled).is_ok()
+                };
+                if variables.as_ref().is_some_and(|text| !is_json(text)) {
                     self.parts.notes.add("left out: variables of GraphQL that are not JSON");
                 }
-                fields.extend(variables.map(|variables| ("variables".to_owned(), variables)));
-                let text = Self::marks(&Json::Object(fields).to_string());
+                let text = match variables.filter(is_json) {
+                    Some(variables) => {
+                        // On one line where that changes nothing.
+                        let plain = serde_json::from_str::<Json>(&variables).map(|value| value.to_string());
+                        format!("{{\"query\":{query},\"variables\":{}}}", plain.unwrap_or(variables))
+                    }
+                    None => format!("{{\"query\":{query}}}"),
+                };
+                let text = Self::marks(&text);
                 let kind = if content_type.is_empty() { "application/json" } else { content_type };
                 body(kind, text.as_bytes(), &mut Uploads::default())
             }
@@ -185,6 +194,19 @@ impl Writer<'_> {
                 empty(kept)
             }
         }
+    }
+
+    /// Text with a number for each variable.
+    fn filled(text: &str) -> String {
+        let mut parts = text.split("{{");
+        let mut out = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            match part.split_once("}}") {
+                Some((_, rest)) => out.push_str(&format!("0{rest}")),
+                None => out.push_str(&format!("{{{{{part}")),
+            }
+        }
+        out
     }
 
     /// The content of a file as a constant, and its name.

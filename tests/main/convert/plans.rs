@@ -146,3 +146,125 @@ fn a_postman_variable_that_is_a_credential_is_a_secret_parameter() {
     let output = sandbox.run(&["convert", "postman", "c.json"]).expect_code(0);
     assert!(output.stdout.contains("param(\"t\", (), #{ secret: true })"), "{}", output.stdout);
 }
+
+/// Converts a text, checks that the script is one, and gives it with what was said.
+fn converted(format: &str, input: &str) -> crate::support::Output {
+    let sandbox = crate::support::Sandbox::new();
+    sandbox.write("input", input);
+    let output = sandbox.run(&["convert", format, "input"]).expect_code(0);
+    sandbox.write("made.rhai", &output.stdout);
+    sandbox.run(&["check", "made.rhai"]).expect_code(0);
+    output
+}
+
+fn thread_group(attributes: &str, loops: &str, label: &str) -> String {
+    format!(
+        "<ThreadGroup {attributes}><stringProp name=\"ThreadGroup.num_threads\">1</stringProp>\
+         <elementProp name=\"ThreadGroup.main_controller\"><stringProp name=\"LoopController.loops\">{loops}</stringProp>\
+         </elementProp></ThreadGroup><hashTree><HTTPSamplerProxy testname=\"{label}\">\
+         <stringProp name=\"HTTPSampler.domain\">127.0.0.1</stringProp><stringProp name=\"HTTPSampler.path\">/x</stringProp>\
+         </HTTPSamplerProxy><hashTree/></hashTree>"
+    )
+}
+
+fn jmeter_plan(groups: &str) -> String {
+    let variable = "<elementProp name=\"n\" elementType=\"Argument\"><stringProp name=\"Argument.name\">n</stringProp>\
+                    <stringProp name=\"Argument.value\">3</stringProp></elementProp>";
+    format!(
+        "<jmeterTestPlan><hashTree><TestPlan testname=\"T\"><elementProp name=\"TestPlan.user_defined_variables\">\
+         <collectionProp name=\"Arguments.arguments\">{variable}</collectionProp></elementProp></TestPlan>\
+         <hashTree>{groups}</hashTree></hashTree></jmeterTestPlan>"
+    )
+}
+
+#[test]
+fn no_function_of_a_converted_script_is_one_that_the_engine_calls() {
+    let hooks =
+        ["summary", "Setup", "teardown", "on_start", "onStop", "iteration", "check", "print", "default"];
+    let item = |name: &&str| serde_json::json!({ "name": name, "item": [{ "name": "r", "request": "http://127.0.0.1/x" }] });
+    let schema = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json";
+    let folders: Vec<serde_json::Value> = hooks.iter().map(item).collect();
+    let collection = serde_json::json!({ "info": { "name": "c", "schema": schema }, "item": folders });
+    let paths: serde_json::Map<String, serde_json::Value> = hooks
+        .iter()
+        .map(|name| (format!("/{name}"), serde_json::json!({ "get": { "operationId": name } })))
+        .collect();
+    let description =
+        serde_json::json!({ "openapi": "3.0.0", "info": { "title": "t", "version": "1" }, "paths": paths });
+    let groups: String =
+        hooks.iter().map(|name| thread_group(&format!("testname=\"{name}\""), "1", "r")).collect();
+    for (format, input) in [
+        ("postman", collection.to_string()),
+        ("openapi", description.to_string()),
+        ("jmeter", jmeter_plan(&groups)),
+    ] {
+        let script = converted(format, &input).stdout;
+        for hook in ["summary", "setup", "teardown", "on_start", "on_stop", "check", "print"] {
+            assert!(!script.contains(&format!("fn {hook}(")), "{format}: {hook} in {script}");
+            assert!(script.contains(&format!("fn {hook}_1(")), "{format}: no {hook}_1 in {script}");
+        }
+    }
+}
+
+#[test]
+fn thread_groups_of_one_name_are_scenarios_of_their_own() {
+    let groups =
+        ["testname=\"Thread Group\"", "testname=\"Thread Group\"", "testname=\"\"", "testname=\"\"", ""]
+            .map(|name| thread_group(name, "1", "r"))
+            .concat();
+    let script = converted("jmeter", &jmeter_plan(&groups)).stdout;
+    for name in ["\"Thread Group\"", "\"Thread Group 2\"", "\"users\"", "\"users 2\"", "\"users 3\""] {
+        assert!(script.contains(&format!("scenario({name}, ")), "{name} in {script}");
+    }
+}
+
+#[test]
+fn a_plan_without_ramp_with_variables_in_loops_and_labels_is_said_or_told() {
+    let output = converted("jmeter", &jmeter_plan(&thread_group("testname=\"G\"", "${n}", "one ${n}")));
+    assert!(output.stdout.contains("iterations: parse_int(`${N}`)"), "{}", output.stdout);
+    assert!(!output.stderr.contains("at once"), "{}", output.stderr);
+    assert!(output.stderr.contains("'one ${n}' keeps this name for all values"), "{}", output.stderr);
+}
+
+#[test]
+fn variables_in_those_of_graphql_are_sent() {
+    let schema = "https://schema.getpostman.com/json/collection/v2.1.0/collection.json";
+    let body = |variables: &str| serde_json::json!({ "mode": "graphql", "graphql": { "query": "query($a: Int) { x }", "variables": variables } });
+    let collection = |variables: &str| {
+        serde_json::json!({
+            "info": { "name": "c", "schema": schema },
+            "variable": [{ "key": "n", "value": "3" }],
+            "item": [{ "name": "r", "request": { "method": "POST", "url": "http://127.0.0.1/x", "body": body(variables) } }],
+        })
+        .to_string()
+    };
+    let output = converted("postman", &collection("{\"a\": {{n}} }"));
+    assert!(output.stdout.contains("variables\\\":{\\\"a\\\": \" + N + \" }}"), "{}", output.stdout);
+    let output = converted("postman", &collection("{\"a\": {{n}} "));
+    assert!(output.stderr.contains("left out: variables of GraphQL"), "{}", output.stderr);
+}
+
+#[test]
+fn trace_and_styles_of_paths_are_converted_and_the_rest_is_told() {
+    let parameter = |style: &str, explode: bool| serde_json::json!({ "name": "p", "in": "path", "required": true, "style": style, "explode": explode, "example": ["a", "b"] });
+    let get = |style: &str, explode: bool| serde_json::json!({ "get": { "parameters": [parameter(style, explode)] } });
+    let description = serde_json::json!({
+        "openapi": "3.0.0",
+        "info": { "title": "t", "version": "1" },
+        "paths": {
+            "/t": { "trace": {}, "query": {}, "summary": "s", "x-own": 1 },
+            "/m/{p}": get("matrix", false),
+            "/me/{p}": get("matrix", true),
+            "/l/{p}": get("label", true),
+            "/o/{p}": get("odd", false),
+        },
+    });
+    let output = converted("openapi", &description.to_string());
+    for part in ["http::request(\"TRACE\", \"/t\"", "/m/;p=a,b\"", "/me/;p=a;p=b\"", "/l/.a.b\""] {
+        assert!(output.stdout.contains(part), "{part} in {}", output.stdout);
+    }
+    for note in ["left out: query of /t", "the parameter p is sent without its style odd"] {
+        assert!(output.stderr.contains(note), "{note} in {}", output.stderr);
+    }
+    assert!(!output.stderr.contains("summary"), "{}", output.stderr);
+}
