@@ -62,6 +62,19 @@ pub struct RunInfo {
     pub terminals: Terminals,
 }
 
+impl RunInfo {
+    /// Whether iterations are started by anything else than a number of users.
+    pub(crate) fn has_executors(&self) -> bool {
+        self.executors.iter().any(|executor| executor != "users")
+    }
+
+    /// How the iterations of a scenario are started.
+    pub(crate) fn executor_of(&self, scenario: &str) -> Option<&str> {
+        let place = self.scenarios.iter().position(|(name, _)| name == scenario)?;
+        self.executors.get(place).map(String::as_str)
+    }
+}
+
 /// Which streams of a process are terminals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -109,6 +122,14 @@ pub enum EndedBy {
 }
 
 impl EndedBy {
+    /// What readers of a report are told: without a run time, the executors had an end.
+    pub(crate) fn words(&self, info: &RunInfo) -> &'static str {
+        match self {
+            EndedBy::RunTime if info.run_time.is_none() => "end of the load",
+            _ => self.as_str(),
+        }
+    }
+
     /// A short label for reports.
     pub fn as_str(&self) -> &'static str {
         match self {

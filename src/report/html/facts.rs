@@ -36,11 +36,31 @@ pub(super) fn scenarios(model: &Model<'_>) -> Markup {
     let ended = |stats: &Option<&ScenarioStats>| stats.map_or(0, |stats| stats.iterations.ended());
     let table = Table::new("scenario-table", "Scenarios", rows)
         .named_above()
-        .text("Scenario", |(name, ..)| wrapping(name))
-        .figures("Users", |(_, users, _)| or_dash(*users, format::count))
-        .figures("Planned %", |(_, users, _)| or_dash(*users, |users| of(users, planned)))
-        .figures("Iterations", |(.., stats)| format::count(ended(stats)))
-        .figures("Actual %", |(.., stats)| of(ended(stats), ran))
+        .text("Scenario", |(name, ..)| wrapping(name));
+    let iterations_of = |stats: &Option<&ScenarioStats>| format::count(ended(stats));
+    let table = if model.info.has_executors() {
+        // Users say nothing about shares here: those of a rate are as many as it takes.
+        let executor = |name: &str| model.info.executor_of(name).map(str::to_owned);
+        let most = move |name: &str, users: u64| {
+            let is_open = executor(name).is_some_and(|executor| is_open(&executor));
+            if is_open { format!("up to {}", format::count(users)) } else { format::count(users) }
+        };
+        table
+            .text("Executor", move |(name, ..)| executor(name).unwrap_or_else(|| "—".to_owned()))
+            .figures("Users", move |(name, users, _)| or_dash(*users, |users| most(name, users)))
+            .figures("Iterations planned", |(.., stats): &(_, _, Option<&ScenarioStats>)| {
+                or_dash(stats.and_then(|stats| stats.iterations.planned), format::count)
+            })
+            .figures("Iterations", move |(.., stats)| iterations_of(stats))
+            .figures("Share", move |(.., stats)| of(ended(stats), ran))
+    } else {
+        table
+            .figures("Users", |(_, users, _)| or_dash(*users, format::count))
+            .figures("Planned %", move |(_, users, _)| or_dash(*users, |users| of(users, planned)))
+            .figures("Iterations", move |(.., stats)| iterations_of(stats))
+            .figures("Actual %", move |(.., stats)| of(ended(stats), ran))
+    };
+    let table = table
         .figures("Requests", |(.., stats)| format::count(stats.map_or(0, |stats| stats.requests.requests)))
         .figures("Failed %", |(.., stats)| share(stats.and_then(|stats| stats.requests.failed_share())))
         .figures("p95", |(.., stats)| latency(stats.and_then(|stats| stats.requests.ok), Percentile::P95));
@@ -65,6 +85,11 @@ pub(super) fn scenarios(model: &Model<'_>) -> Markup {
         }
     };
     section("scenarios", "Scenarios", content)
+}
+
+/// Whether an executor starts iterations at a rate, with as many users as that takes.
+fn is_open(executor: &str) -> bool {
+    !matches!(executor, "users" | "constant-vus" | "ramping-vus" | "per-vu-iterations" | "shared-iterations")
 }
 
 pub(super) fn own_metrics(model: &Model<'_>) -> Markup {
@@ -218,14 +243,22 @@ pub(super) fn facts(model: &Model<'_>) -> Markup {
     let (info, snapshot) = (model.info, model.snapshot);
     let is_local = snapshot.agents.is_empty();
     let script = info.script.display().to_string();
-    let planned = match (info.run_time, info.iterations) {
+    let planned = match (info.planned.or(info.run_time), info.iterations) {
+        // They may be done earlier.
+        (Some(time), _) if info.executors.iter().any(|executor| executor.ends_with("iterations")) => {
+            format!("at most {}", format_duration(time))
+        }
         (Some(time), _) => format_duration(time),
         (None, Some(iterations)) => format!("{} iterations", format::count(iterations)),
         (None, None) => "until stopped".to_owned(),
     };
     let load = html! {
-        (format::count(info.users)) " users, spawn rate " (format::rate(info.spawn_rate)) "/s; peak "
-        (format::count(snapshot.users_max)) " users"
+        @if info.has_executors() {
+            (executors(&info.executors)) "; at most " (format::count(info.users)) " users"
+        } @else {
+            (format::count(info.users)) " users, spawn rate " (format::rate(info.spawn_rate)) "/s"
+        }
+        "; peak " (format::count(snapshot.users_max)) " users"
     };
     let total = &snapshot.total;
     let data =
@@ -238,7 +271,7 @@ pub(super) fn facts(model: &Model<'_>) -> Markup {
             (fact("Started", super::moment(info.started_at)))
             (fact("Planned duration", planned))
             (fact("Actual duration", format::run_length(snapshot.elapsed)))
-            (fact("Ended by", model.ended_by.as_str()))
+            (fact("Ended by", model.ended_by.words(info)))
             (fact("Load", load))
             (fact("Stop timeout", format_duration(info.stop_timeout)))
             (fact("Seed", info.seed))
@@ -253,6 +286,17 @@ pub(super) fn facts(model: &Model<'_>) -> Markup {
         (sources(model))
     };
     section("facts", "Run details", content)
+}
+
+/// Each of them once, in the order of their scenarios.
+fn executors(names: &[String]) -> String {
+    let mut once: Vec<&str> = Vec::new();
+    for name in names {
+        if !once.contains(&name.as_str()) {
+            once.push(name);
+        }
+    }
+    once.join(", ")
 }
 
 /// How many there are; in a distributed run, those of the agents.

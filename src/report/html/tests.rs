@@ -28,6 +28,37 @@ fn names_and_messages_are_text_and_nothing_else() {
 }
 
 #[test]
+fn of_executors_the_page_says_what_they_plan() {
+    let mut snapshot = fixture::finished();
+    snapshot.scenarios[0].iterations.planned = Some(4_321);
+    let page_of = |executors: [&str; 2]| {
+        let mut record = fixture::record(EndedBy::RunTime, &snapshot);
+        let mut info = (*record.info).clone();
+        info.executors = executors.map(str::to_owned).into();
+        info.scenarios = vec![("browse".into(), 100), ("buy".into(), 3)];
+        (info.users, info.run_time, info.planned) = (103, None, Some(std::time::Duration::from_secs(20)));
+        record.info = info.into();
+        html_report(&Model::new(&record, &[], &[]))
+    };
+    let page = page_of(["constant-arrival-rate", "per-vu-iterations"]);
+    for told in [
+        "Iterations planned",
+        "up to 100",
+        "4,321",
+        "constant-arrival-rate, per-vu-iterations; at most 103 users; peak ",
+        "at most 20s",
+        "end of the load",
+    ] {
+        assert!(page.contains(told), "{told}");
+    }
+    for untrue in ["Planned %", "spawn rate", "until stopped", "<dd>run time</dd>"] {
+        assert!(!page.contains(untrue), "{untrue}");
+    }
+    let users = page_of(["users", "users"]);
+    assert!(users.contains("Planned %") && users.contains("103 users, spawn rate 5"));
+}
+
+#[test]
 fn the_page_asks_for_nothing() {
     let page = page_of(&fixture::finished());
     for forbidden in ["http://www.w3.org/1999", "src=", "@import", "url(http", "fetch(", "XMLHttpRequest"] {

@@ -122,7 +122,7 @@ fn endpoints(record: &RunRecord, look: Look) -> Vec<String> {
         " whole run: {}, up to {} users, end: {}; latency of successes",
         format::run_length(snapshot.elapsed),
         format::count(snapshot.users_max),
-        record.ended_by().as_str(),
+        record.ended_by().words(info),
     );
     lines.push(look.paint(Tone::Faint, &facts));
     if snapshot.total.requests > 0 {
