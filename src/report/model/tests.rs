@@ -36,6 +36,28 @@ fn buckets_add_up_to_the_totals_and_gaps_stay() {
 }
 
 #[test]
+fn users_of_the_last_second_are_those_that_ran_in_it() {
+    let users = |ends: &[u64]| {
+        let mut load = fixture::Load::new();
+        let mut snapshot = fixture::empty();
+        for &users in ends {
+            load.request("browse", ("GET", "/x"), 5_000, fixture::Verdict::Ok);
+            snapshot = load.close(1_000, crate::metrics::Phase::Steady, users);
+        }
+        if ends == [0] {
+            snapshot.users_max = 7;
+        }
+        let record = fixture::record(EndedBy::RunTime, &snapshot);
+        let intervals = snapshot.intervals.taker().take();
+        let timeline = Model::new(&record, &intervals, &[]).timeline;
+        timeline.buckets.iter().map(|bucket| bucket.users.unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(users(&[3, 3, 0]), [3, 3, 3]);
+    assert_eq!(users(&[2, 4, 2, 0]), [2, 4, 4, 2]);
+    assert_eq!(users(&[0]), [7], "a run of less than a second");
+}
+
+#[test]
 fn no_chart_has_more_than_300_points() {
     for (seconds, width) in
         [(1, 1), (300, 1), (301, 2), (600, 2), (601, 5), (3_600, 30), (36_000, 300), (1_000_000, 3_600)]

@@ -32,9 +32,10 @@ pub struct Bucket {
     pub from_s: f64,
     /// Its end; that of the last one is the end of the run.
     pub to_s: f64,
-    /// Virtual users at its end.
+    /// Most virtual users at a time, of those at the end of a second: also of the one before it, because a number at the end
+    /// of the last second says nothing about the users that ran in it.
     pub users: Option<u64>,
-    /// Virtual users that should have run.
+    /// The same of virtual users that should have run.
     pub users_target: Option<u64>,
     /// Iterations that were due in it; of loads that plan them.
     pub due: Option<u64>,
@@ -168,7 +169,10 @@ impl Timeline {
     }
 
     fn add_history(&mut self, snapshot: &Snapshot) {
+        // A run of a part of a second has one point, at its end, and what it had at most is in it.
+        let is_short = snapshot.history.since(0).len() == 1;
         let mut due_before = 0;
+        let (mut users_before, mut target_before) = (if is_short { snapshot.users_max } else { 0 }, 0);
         for point in snapshot.history.since(0) {
             let from = point.at.saturating_sub(point.length);
             match self.phases.last_mut() {
@@ -177,8 +181,9 @@ impl Timeline {
             }
             let Some(bucket) = self.bucket(from, point.at) else { return };
             bucket.is_known = true;
-            bucket.users = Some(point.users);
-            bucket.users_target = Some(point.users_target);
+            bucket.users = bucket.users.max(Some(point.users.max(users_before)));
+            bucket.users_target = bucket.users_target.max(Some(point.users_target.max(target_before)));
+            (users_before, target_before) = (point.users, point.users_target);
             bucket.in_flight = bucket.in_flight.max(Some(point.in_flight));
             bucket.phase = Some(point.phase);
             if let Some(due) = point.iterations_planned {
