@@ -300,7 +300,7 @@ impl<'a> Verdict<'a> {
             Verdict::SetupFailed(error) => Some(first_line(error)),
             Verdict::Aborted(reason) => Some(first_line(reason)),
             Verdict::StoppedBySignal | Verdict::Unfinished | Verdict::NoThresholdsSet => None,
-            Verdict::NoRequests => Some(no_requests(snapshot)),
+            Verdict::NoRequests => Some(no_requests(record)),
             Verdict::NothingSucceeded(broken) => Some(broken.sentence(snapshot)),
             Verdict::ThresholdsBreached(_, _) => {
                 let broken = snapshot.broken_thresholds().map(|stats| breach(stats, snapshot));
@@ -353,12 +353,40 @@ impl<'a> Verdict<'a> {
 }
 
 /// That nothing was measured, and why not, where that is known.
-pub(crate) fn no_requests(snapshot: &Snapshot) -> String {
+pub(crate) fn no_requests(record: &RunRecord) -> String {
     let none = "zero requests is never a pass";
-    match Broken::of(snapshot) {
-        Some(broken) => format!("{none}; {}", broken.sentence(snapshot)),
-        None => none.to_owned(),
+    let snapshot = &*record.snapshot;
+    let why = Broken::of(snapshot).map(|broken| broken.sentence(snapshot)).or_else(|| why_none(record));
+    why.map_or_else(|| none.to_owned(), |why| format!("{none}; {why}"))
+}
+
+/// Why no request was counted although nothing failed.
+fn why_none(record: &RunRecord) -> Option<String> {
+    let RunRecord { info, snapshot, .. } = record;
+    let iterations = &snapshot.iterations;
+    let end = format::run_length(snapshot.elapsed);
+    if snapshot.interrupted_requests > 0 {
+        let waited = plural(snapshot.interrupted_requests, "request");
+        return Some(format!("{waited} still waited for a response at the end ({end})"));
     }
+    if iterations.completed > 0 {
+        return Some(format!("{} completed without one", plural(iterations.completed, "iteration")));
+    }
+    if iterations.started > 0 {
+        let begun = plural(iterations.started, "iteration");
+        return Some(format!("{begun} had begun and made none until the end ({end})"));
+    }
+    if snapshot.elapsed.is_zero() {
+        return None;
+    }
+    if snapshot.users_max > 0 {
+        let has_start = info.files.iter().any(|(_, text)| text.contains("on_start"));
+        let cause = if has_start { ": on_start had not ended" } else { "" };
+        return Some(format!("no iteration had begun at the end ({end}){cause}"));
+    }
+    Some(format!(
+        "no scenario had begun at the end ({end}); when they begin is set by start_time, after, rates and stages"
+    ))
 }
 
 /// The failures that count as one of the run, in a sentence; `None` where there are none, or they do not count.

@@ -1,5 +1,10 @@
 //! When a request counts as failed: statuses, `expect`, `.fail`, `.succeed`; and `check`, which decides nothing.
 
+use std::time::Duration;
+
+use rhaid::analysis::Verdict;
+use rhaid::plan::Options;
+
 use crate::support::{Server, load_test, once, run};
 
 #[test]
@@ -20,6 +25,42 @@ fn statuses_from_400_fail_and_are_grouped() {
     );
     assert_eq!(first.1.messages, ["HTTP 404 Not Found"]);
     assert!(first.1.first_seen <= first.1.last_seen);
+}
+
+#[test]
+fn no_requests_says_why_where_it_is_known() {
+    let server = Server::start();
+    for (script, why) in [
+        ("fn on_start() { sleep(60); } fn iteration() { http::get(\"/x\"); }", "on_start had not ended"),
+        (
+            "scenario(\"late\", #{ executor: \"constant-vus\", vus: 1, duration: \"1s\", start_time: \"1m\", exec: \"f\" }); \
+             fn f() { http::get(\"/x\"); }",
+            "no scenario had begun at the end",
+        ),
+        (
+            "fn iteration() { http::get(\"/delay/60000\"); }",
+            "1 request still waited for a response at the end",
+        ),
+        (
+            "fn iteration() { sleep(60); http::get(\"/x\"); }",
+            "1 iteration had begun and made none until the end",
+        ),
+        ("fn iteration() { sleep(0.1); }", "completed without one"),
+    ] {
+        let ended = Options {
+            run_time: Some(Duration::from_millis(400)),
+            stop_timeout: Some(Duration::from_millis(50)),
+            ..Options::default()
+        };
+        let ran = run(load_test(script).host(&server.url()).options(ended)).without_errors();
+        let record = ran.report.record();
+        assert_eq!(Verdict::of(record), Verdict::NoRequests, "{script}");
+        let reason = Verdict::reason(record).unwrap();
+        assert!(
+            reason.starts_with("zero requests is never a pass; ") && reason.contains(why),
+            "{script}: {reason}"
+        );
+    }
 }
 
 /// Whether the request that `call` makes failed, and its failure's message.
