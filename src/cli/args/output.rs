@@ -82,7 +82,7 @@ pub(in crate::cli) struct OutputArgs {
     #[arg(long, env = "RHAID_NO_COLOR", value_parser = BoolishValueParser::new())]
     pub(in crate::cli) no_color: bool,
 
-    /// Exit with code 1 if requests or scripts failed
+    /// Exit with code 1 if any request failed or any script error occurred; for failed checks, set --threshold 'checks: rate == 100%'
     #[arg(long, env = "RHAID_EXIT_CODE_ON_ERROR", value_parser = BoolishValueParser::new())]
     pub(in crate::cli) exit_code_on_error: bool,
 
