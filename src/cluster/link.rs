@@ -81,7 +81,7 @@ impl NatsOptions {
     }
 
     /// The same for a process that is started in another folder.
-    pub(super) fn from_anywhere(self) -> NatsOptions {
+    pub(super) fn with_absolute_paths(self) -> NatsOptions {
         // What has no absolute path is found, or not, as it is.
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         NatsOptions {
@@ -257,10 +257,10 @@ impl Link {
             }
             *last = sequence;
             let subject = message.subject.to_string();
-            if let Some(payload) = whole(parts, &subject, message.payload.clone()) {
-                if kept.send(Kept { subject, payload, sequence }).await.is_err() {
-                    return Stopped::NobodyTakes;
-                }
+            if let Some(payload) = whole(parts, &subject, message.payload.clone())
+                && kept.send(Kept { subject, payload, sequence }).await.is_err()
+            {
+                return Stopped::NobodyTakes;
             }
         }
     }

@@ -397,7 +397,7 @@ mod tests {
             let founders = Process::row(&vec![threads; processes]);
             let (lost, others) = (founders[1], [&founders[..1], &founders[2..]].concat());
             let (before, after) =
-                (owners(&founders, &[], seats), owners(&founders, &[others.clone()], seats));
+                (owners(&founders, &[], seats), owners(&founders, std::slice::from_ref(&others), seats));
             for (seat, (before, after)) in before.iter().zip(&after).enumerate() {
                 let stays = founders.iter().any(|one| one.has(*before) && one.has(*after));
                 assert!(
@@ -426,13 +426,14 @@ mod tests {
         let founders = three();
         let new = Process { first: 6, here: 2 };
         let everybody = [&founders[..], &[new]].concat();
-        let (before, after) = (owners(&founders, &[], 240), owners(&founders, &[everybody.clone()], 240));
+        let (before, after) =
+            (owners(&founders, &[], 240), owners(&founders, std::slice::from_ref(&everybody), 240));
         let of = |owner: usize| everybody.iter().position(|process| process.has(owner));
         let moved = before.iter().zip(&after).filter(|&(&before, &after)| of(before) != of(after));
         assert_eq!(moved.count(), 60, "no more than the new one gets");
         assert_eq!(counts(&everybody, &after), [60; 4]);
         // And of few users as many as there are.
-        let few = owners(&founders, &[everybody.clone()], 4);
+        let few = owners(&founders, std::slice::from_ref(&everybody), 4);
         assert_eq!(counts(&everybody, &few), [1; 4]);
         let back = owners(&founders, &[everybody, founders.clone()], 240);
         assert_eq!(counts(&founders, &back), [80; 3]);

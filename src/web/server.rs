@@ -226,7 +226,7 @@ async fn steer(State(site): Shared, body: Bytes) -> Response {
 async fn change(hub: &Hub, orders: Orders) -> Response {
     let run = match steerable(hub) {
         Ok(run) => run,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     match orders.carry_out(&run.stopper).await {
         Ok(done) => {
@@ -239,10 +239,10 @@ async fn change(hub: &Hub, orders: Orders) -> Response {
 }
 
 /// The run that is on.
-fn steerable(hub: &Hub) -> Result<Arc<LiveRun>, Response> {
+fn steerable(hub: &Hub) -> Result<Arc<LiveRun>, Box<Response>> {
     let run = hub.run().ok_or_else(no_run)?;
     if run.outcome().is_some() {
-        return Err(problem(StatusCode::CONFLICT, "the run is over"));
+        return Err(problem(StatusCode::CONFLICT, "the run is over").into());
     }
     Ok(run)
 }
@@ -261,7 +261,7 @@ async fn stop(State(site): Shared) -> Response {
     }
     let run = match steerable(hub) {
         Ok(run) => run,
-        Err(refused) => return refused,
+        Err(refused) => return *refused,
     };
     let mut snapshots = run.snapshots();
     run.stopper.stop();

@@ -18,11 +18,13 @@ use crate::script::{Answer, Store, StoreLog};
 /// Changes that were read and not yet applied.
 const READ: usize = 1_024;
 
+/// Puts a change on its way.
+type Submission = Box<dyn Fn(&[u8]) -> Result<(), SealError> + Send + Sync>;
+
 /// See the module's description.
 struct Log {
     agent: u64,
-    /// Puts a change on its way.
-    send: Box<dyn Fn(&[u8]) -> Result<(), SealError> + Send + Sync>,
+    send: Submission,
     next: AtomicU64,
     /// By number of a change, who waits for it.
     waiting: Mutex<HashMap<u64, Answer>>,

@@ -196,7 +196,15 @@ impl Coordinator {
         let link = runtime.block_on(Link::connect(nats, "rhaid coordinator"))?;
         let roster = Arc::new(Roster::default());
         runtime.spawn(roster::listen(link.clone(), roster.clone()));
-        Ok(Coordinator { runtime, link, server, options, token, nats: nats.clone().from_anywhere(), roster })
+        Ok(Coordinator {
+            runtime,
+            link,
+            server,
+            options,
+            token,
+            nats: nats.clone().with_absolute_paths(),
+            roster,
+        })
     }
 
     /// Agents that can be asked to take part now.
