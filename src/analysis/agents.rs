@@ -35,10 +35,11 @@ pub(crate) fn has_problem(agent: &AgentStats) -> bool {
 
 /// `agents 3, 1 lost`, as the live display says it after the word; `None` when the run is in one process.
 pub(crate) fn counted(agents: &[AgentStats]) -> Option<String> {
-    let lost = agents.iter().filter(|agent| agent.state == AgentState::Lost).count();
+    let are = |state| agents.iter().filter(|agent| agent.state == state).count();
+    let (lost, left) = (are(AgentState::Lost), are(AgentState::Left));
     let saturated = agents.iter().filter(|agent| agent.is_saturated()).count();
     let mut text = format::count(agents.len() as u64);
-    for (count, what) in [(lost, "lost"), (saturated, "saturated")] {
+    for (count, what) in [(lost, "lost"), (left, "left"), (saturated, "saturated")] {
         if count > 0 {
             text.push_str(&format!(", {count} {what}"));
         }
@@ -49,7 +50,9 @@ pub(crate) fn counted(agents: &[AgentStats]) -> Option<String> {
 /// Its state, with the times of its last loss: `running (lost 00:06-00:19)`.
 pub(crate) fn state(agent: &AgentStats) -> String {
     match (agent.state, agent.losses.last()) {
-        (AgentState::Lost, Some(AgentLoss { at, .. })) => format!("lost at {}", format_clock(*at)),
+        (state @ (AgentState::Lost | AgentState::Left), Some(AgentLoss { at, .. })) => {
+            format!("{} at {}", state.as_str(), format_clock(*at))
+        }
         (state, Some(AgentLoss { at, until: Some(until), .. })) => {
             format!("{} (lost {}-{})", state.as_str(), format_clock(*at), format_clock(*until))
         }
@@ -242,7 +245,9 @@ pub(super) fn findings(agents: &[AgentStats]) -> Vec<Finding> {
     all.sort_by_key(|(_, loss)| loss.at);
     let more = all.len().saturating_sub(MOST_LOST);
     let finding = |(index, (agent, loss)): (usize, &(&AgentStats, &AgentLoss))| {
-        let mut text = format!("{} was lost: {}", names(&[agent]), loss.reason);
+        let has_left = agent.state == AgentState::Left && loss.until.is_none();
+        let what = if has_left { "left the run" } else { "was lost" };
+        let mut text = format!("{} {what}: {}", names(&[agent]), loss.reason);
         if index + 1 == MOST_LOST && more > 0 {
             text.push_str(&format!("; agents were lost {} after that", plural(more as u64, "more time")));
         }
@@ -327,6 +332,12 @@ mod tests {
             missing(&run.agents),
             ["agent 'a3' did not come back: what it had not reported is not counted"]
         );
+        let told = AgentLoss { reason: "it was told to end".to_owned(), ..run.agents[2].losses[0].clone() };
+        let left = AgentStats { state: AgentState::Left, losses: vec![told], ..run.agents[2].clone() };
+        assert_eq!(state(&left), "left at 00:06");
+        assert_eq!(counted(std::slice::from_ref(&left)).unwrap(), "1, 1 left");
+        assert!(missing(std::slice::from_ref(&left)).is_empty(), "it has told of all that it counted");
+        assert_eq!(sentences(&[left]), ["00:06 agent 'a3' left the run: it was told to end"]);
         run.agents[2].losses.push(AgentLoss { at: Duration::from_secs(9), ..AgentLoss::default() });
         assert!(sentences(&run.agents)[1].ends_with("; agents were lost 1 more time after that"));
         run.agents[0].dropped_intervals = 12;

@@ -103,8 +103,11 @@ pub(super) enum Order {
 pub(super) enum Word {
     /// Its threads have loaded the script.
     Ready,
-    /// It cannot take part.
+    /// It cannot take part, or not any more.
     Failed(String),
+    /// It leaves before the end, for this reason, and has told of all that it has counted, in so many intervals. They may come
+    /// after this.
+    Left { reason: String, intervals: u64 },
     /// A worker thread gives notice.
     Notice { worker: usize, notice: Box<Notice> },
     /// The script asked for the end of the run.

@@ -14,8 +14,10 @@ pub enum AgentState {
     /// It takes part.
     #[default]
     Running,
-    /// It has left the run, or nothing was heard of it when this was written.
+    /// Nothing was heard of it when this was written, or it could not go on.
     Lost,
+    /// It has left the run before its end, and has told of all that it had counted.
+    Left,
     /// It has done its part, and told of all of it.
     Done,
 }
@@ -26,8 +28,14 @@ impl AgentState {
         match self {
             AgentState::Running => "running",
             AgentState::Lost => "lost",
+            AgentState::Left => "left",
             AgentState::Done => "done",
         }
+    }
+
+    /// Whether it takes part, or has done its part.
+    pub fn is_there(self) -> bool {
+        matches!(self, AgentState::Running | AgentState::Done)
     }
 }
 
@@ -95,7 +103,7 @@ impl AgentStats {
 
     /// The last second of the one that was busiest in it.
     pub(crate) fn busiest_now(agents: &[AgentStats]) -> Option<GeneratorPoint> {
-        let there = agents.iter().filter(|agent| agent.state != AgentState::Lost);
+        let there = agents.iter().filter(|agent| agent.state.is_there());
         let known = there.filter_map(|agent| Some(agent.generator.as_ref()?.now));
         known.max_by(|a, b| cpu(a.cpu).total_cmp(&cpu(b.cpu)))
     }

@@ -347,7 +347,10 @@ impl<W: Workers> Driver<W> {
                 self.load.lanes.worker_gone(worker, self.load.now());
                 self.look_at_iterations();
             }
-            Notice::Back => self.load.lanes.worker_back(worker),
+            Notice::Back => {
+                self.figures.is_back(worker);
+                self.load.lanes.worker_back(worker);
+            }
             Notice::Past { second, intervals } => self.past(second, intervals),
             Notice::Note { level, text } => {
                 self.mark(text.clone());

@@ -10,8 +10,7 @@ use std::sync::Arc;
 use super::live::LiveRun;
 use crate::analysis::agents::shown;
 use crate::metrics::{
-    AgentState, AgentStats, IntervalHistograms, IntervalSeries, OutcomeTimes, Snapshot, Sparse,
-    ThresholdState,
+    AgentStats, IntervalHistograms, IntervalSeries, OutcomeTimes, Snapshot, Sparse, ThresholdState,
 };
 
 /// What the answer is.
@@ -244,7 +243,7 @@ fn agents(out: &mut Text, snapshot: &Snapshot) {
     let mut by_name: BTreeMap<&str, Sum> = BTreeMap::new();
     for agent in shown {
         let sum = by_name.entry(&agent.name).or_default();
-        let is_up = agent.state != AgentState::Lost;
+        let is_up = agent.state.is_there();
         sum.is_up |= is_up;
         sum.users += agent.users;
         sum.requests += agent.requests;

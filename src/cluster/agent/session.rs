@@ -22,7 +22,7 @@ use crate::cluster::seal::Key;
 use crate::cluster::wire::{IntervalEncoder, IntervalMessage};
 use crate::metrics::{BlockingStats, Generator};
 use crate::run::{Command, Fleet, Heard, Job, LAST_PATIENCE, Notice, PATIENCE, Threads, Watchdog};
-use crate::script::{Level, Message, Value};
+use crate::script::{Level, Message, RunState, Value};
 use crate::share::Share;
 use crate::system::CpuMeter;
 use crate::vu::{Event, Interval, Shared};
@@ -41,6 +41,12 @@ const ORPHAN_AFTER: Duration = Duration::from_secs(150);
 
 /// How often the coordinator's clock is asked for.
 const CLOCK_EVERY: Duration = Duration::from_secs(10);
+
+/// How long users may take to end when the agent leaves.
+const LEAVE_WITHIN: Duration = Duration::from_secs(1);
+
+/// How often it is looked whether they have.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// How long the last words may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(35);
@@ -71,6 +77,9 @@ pub(super) async fn run(
     let ended = session.follow_orders(told).await;
     session.words.say(&match &ended {
         Ok(()) => Word::Done,
+        Err(error) if session.has_told_all => {
+            Word::Left { reason: error.to_string(), intervals: session.sequence }
+        }
         Err(error) => Word::Failed(error.to_string()),
     });
     let Session { fleet, words, .. } = session;
@@ -129,6 +138,18 @@ struct Session {
     last: Option<u64>,
     last_sign: Instant,
     is_orphan: bool,
+    /// Why the agent leaves before the end of the run, once it does.
+    leaving: Option<Leaving>,
+    /// It leaves, and has sent all that was counted.
+    has_told_all: bool,
+}
+
+/// The agent leaves: its users are ended, and then what was counted last is asked for.
+struct Leaving {
+    reason: ClusterError,
+    /// Users that have not ended by then are not waited for.
+    until: Instant,
+    is_asked: bool,
 }
 
 impl Session {
@@ -209,6 +230,8 @@ impl Session {
             last: None,
             last_sign: Instant::now(),
             is_orphan: false,
+            leaving: None,
+            has_told_all: false,
         })
     }
 
@@ -222,7 +245,6 @@ impl Session {
     }
 
     async fn follow(&mut self, mut told: Told) -> Result<(), ClusterError> {
-        let mut is_leaving = false;
         let subscribed = self.link.client.subscribe(subjects::pulse(&self.run)).await;
         let mut pulses = subscribed.map_err(|error| ClusterError::Ask(error.to_string()))?;
         let mut clock_ticks = tokio::time::interval(CLOCK_EVERY);
@@ -230,7 +252,12 @@ impl Session {
         let mut messages_left = MOST_MESSAGES;
         let (clock_in, mut clocks) = mpsc::channel::<Clock>(1);
         loop {
-            let next_second = self.start.map(|start| start + SECOND * (self.second as u32 + 1));
+            let is_asked_last = self.leaving.as_ref().is_some_and(|leaving| leaving.is_asked);
+            let next_second = self.start.filter(|_| !is_asked_last);
+            let next_second = next_second.map(|start| start + SECOND * (self.second as u32 + 1));
+            let until =
+                self.leaving.as_ref().filter(|leaving| !leaving.is_asked).map(|leaving| leaving.until);
+            let users_ended = users_ended(self.shared.run.clone(), until);
             let tick = async {
                 match next_second {
                     Some(at) => tokio::time::sleep_until(at).await,
@@ -243,16 +270,16 @@ impl Session {
                     Heard::Notice(worker, notice) => self.notice(worker, notice),
                     Heard::Intervals(intervals) => {
                         self.send(intervals);
-                        if is_leaving {
-                            return Err(ClusterError::Run("it was told to end".to_owned()));
+                        if is_asked_last && let Some(leaving) = self.leaving.take() {
+                            self.has_told_all = self.fleet.silent().is_empty();
+                            return Err(leaving.reason);
                         }
                     }
                 },
-                () = is_told(&mut told), if !is_leaving => {
-                    is_leaving = true;
-                    self.fleet.tell_all(Command::StopNow);
-                    self.fleet.ask_last(PATIENCE);
+                () = is_told(&mut told), if self.leaving.is_none() => {
+                    self.leave(ClusterError::Run("it was told to end".to_owned()));
                 }
+                () = users_ended => self.ask_last_of_all(),
                 () = tick => {
                     let elapsed = self.start.map_or(Duration::ZERO, |start| start.elapsed());
                     self.second = elapsed.as_secs().max(self.second + 1);
@@ -295,8 +322,8 @@ impl Session {
                 _ = message_ticks.tick() => {
                     messages_left = MOST_MESSAGES;
                     self.look_for_coordinator();
-                    if self.is_orphan && self.shared.run.users_here() == 0 {
-                        return Err(ClusterError::Ask(format!(
+                    if self.is_orphan && self.leaving.is_none() && self.shared.run.users_here() == 0 {
+                        self.leave(ClusterError::Ask(format!(
                             "there was no sign of the coordinator for {} s: the run was ended",
                             ORPHAN_AFTER.as_secs()
                         )));
@@ -304,6 +331,22 @@ impl Session {
                 }
             }
         }
+    }
+
+    /// Ends all users at once. What they have counted then is the last that this agent tells of.
+    fn leave(&mut self, reason: ClusterError) {
+        self.leaving = Some(Leaving { reason, until: Instant::now() + LEAVE_WITHIN, is_asked: false });
+        self.fleet.tell_all(Command::StopNow);
+    }
+
+    /// All users have ended, and are counted.
+    fn ask_last_of_all(&mut self) {
+        if let Some(leaving) = &mut self.leaving {
+            leaving.is_asked = true;
+        }
+        // It belongs to the second that has begun.
+        self.second = self.start.map_or(0, |start| start.elapsed().as_secs() + 1);
+        self.fleet.ask_last(LAST_PATIENCE);
     }
 
     /// A load that nobody watches any more ends.
@@ -355,6 +398,10 @@ impl Session {
     }
 
     fn notice(&mut self, worker: usize, notice: Notice) {
+        if self.leaving.is_some() {
+            // That its users are gone is no end of their load.
+            return;
+        }
         let worker = self.first + worker;
         let word = match notice {
             Notice::Event(Event::Abort) => {
@@ -415,5 +462,13 @@ impl Session {
                 from: None,
             });
         }
+    }
+}
+
+/// Waits until no user is left, but no longer than until then; for ever when that is `None`.
+async fn users_ended(run: Arc<RunState>, until: Option<Instant>) {
+    let Some(until) = until else { return std::future::pending().await };
+    while run.users_here() > 0 && Instant::now() < until {
+        tokio::time::sleep(LOOK_EVERY).await;
     }
 }

@@ -31,6 +31,17 @@ pub(super) struct Agent {
     pub(super) losses: Vec<AgentLoss>,
 }
 
+/// How an agent goes before the end of the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Parting {
+    /// It is not heard any more.
+    Lost,
+    /// It cannot go on.
+    Failed,
+    /// It was told to, and has told of all that it had counted.
+    Left,
+}
+
 /// An agent that is not heard.
 pub(super) struct Lost {
     pub(super) at: Instant,
@@ -75,12 +86,12 @@ impl Agent {
     }
 
     /// It takes part no more, or not for the moment. One that has done its part cannot be missed.
-    pub(super) fn is_gone(&mut self, at: Duration, reason: String) {
+    pub(super) fn is_gone(&mut self, at: Duration, parting: Parting, reason: String) {
         self.users = 0;
         if self.state == AgentState::Done {
             return;
         }
-        self.state = AgentState::Lost;
+        self.has_parted(parting);
         if self.losses.len() == AgentStats::MOST_LOSSES {
             self.losses.remove(0);
         }
@@ -96,6 +107,11 @@ impl Agent {
             self.state = AgentState::Lost;
         }
         self.lost.is_some()
+    }
+
+    /// It takes part no more, which is known already.
+    pub(super) fn has_parted(&mut self, parting: Parting) {
+        self.state = if parting == Parting::Left { AgentState::Left } else { AgentState::Lost };
     }
 
     pub(super) fn is_back(&mut self, at: Duration) {
@@ -116,7 +132,7 @@ impl Agent {
 
     /// Threads that have a part of the load, which those of a lost agent keep when it is not dealt to others.
     pub(super) fn threads_in_use(&self, on_loss: OnAgentLoss) -> usize {
-        let is_there = self.state != AgentState::Lost || on_loss != OnAgentLoss::Redistribute;
+        let is_there = self.state.is_there() || on_loss != OnAgentLoss::Redistribute;
         if self.is_ready && is_there { self.member.threads } else { 0 }
     }
 

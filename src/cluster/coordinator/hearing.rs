@@ -2,12 +2,11 @@
 //!
 //! The other half of `workers`, which has what the driver asks for.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::agents::{Agent, Lost};
+use super::agents::{Agent, Lost, Parting};
 use super::roster::Member;
 use super::service::Heard;
 use super::workers::{Away, CATCH_UP_WITHIN, Cluster, Slot};
@@ -17,7 +16,7 @@ use crate::cluster::protocol::{Health, Word, subjects};
 use crate::cluster::wire::IntervalMessage;
 use crate::run::Notice;
 use crate::script::{Level, Message, Store};
-use crate::vu::Event;
+use crate::vu::{Event, Interval};
 
 impl Cluster {
     /// Takes over what the service has heard.
@@ -53,7 +52,7 @@ impl Cluster {
     fn nats_away(&mut self) {
         let text = "NATS cannot be reached: the load goes on, and agents keep what they count";
         self.note(Level::Warning, text.to_owned());
-        self.away = Some(Away { since: Instant::now(), catch_up_by: None, seconds: BTreeMap::new() });
+        self.away = Some(Away::since(Instant::now()));
     }
 
     fn nats_back(&mut self) {
@@ -86,12 +85,11 @@ impl Cluster {
             }
             Word::Failed(reason) => {
                 self.agents[agent].is_done = true;
-                if self.agents[agent].lost.is_some() {
-                    // Its loss is known, and its share dealt.
-                    self.give_up(agent);
-                } else {
-                    self.is_gone(agent, "has left the run", reason, || Notice::Gone);
-                }
+                self.has_left(agent, Parting::Failed, reason);
+            }
+            Word::Left { reason, .. } => {
+                self.agents[agent].is_done = true;
+                self.has_left(agent, Parting::Left, reason);
             }
             Word::Notice { worker, notice } => {
                 if self.workers_of(agent).contains(&worker) {
@@ -112,37 +110,62 @@ impl Cluster {
     fn lost(&mut self, agent: usize, silent_for: Duration) {
         self.agents[agent].lost = Some(Lost { at: Instant::now(), silent_for });
         let reason = format!("nothing was heard of it for {:.1} s", silent_for.as_secs_f64());
-        self.is_gone(agent, "is lost", reason, || Notice::Lost);
+        self.is_gone(agent, Parting::Lost, reason);
         if self.last.is_some() {
             self.give_up(agent);
         }
     }
 
-    /// The driver waits for the threads of an agent no more, which is said with `notice`, and its share is dealt with as it was
-    /// asked for.
-    fn is_gone(&mut self, agent: usize, what: &str, reason: String, notice: fn() -> Notice) {
+    /// An agent has said that it goes. What it has counted counts before its share is dealt: nothing that it has begun is dealt
+    /// again.
+    pub(super) fn has_left(&mut self, agent: usize, parting: Parting, reason: String) {
+        let workers = self.workers_of(agent);
+        if let Some(away) = &mut self.away {
+            let is_its = |(worker, _): &(usize, Interval)| workers.contains(worker);
+            if away.seconds.values().flatten().any(is_its) {
+                return away.left.push((agent, parting, reason));
+            }
+        }
+        workers.clone().for_each(|worker| self.give_all(worker));
+        if self.agents[agent].lost.is_some() {
+            // Its loss is known, and its share dealt.
+            self.agents[agent].has_parted(parting);
+            workers.for_each(|worker| self.ready.push_back((worker, Notice::Gone)));
+        } else {
+            self.is_gone(agent, parting, reason);
+        }
+    }
+
+    /// The driver waits for the threads of an agent no more, and its share is dealt with as it was asked for.
+    fn is_gone(&mut self, agent: usize, parting: Parting, reason: String) {
+        let (what, counted) = match parting {
+            Parting::Lost => ("is lost", "what it had reported counts"),
+            Parting::Failed => ("has left the run", "what it had reported counts"),
+            Parting::Left => ("has left the run", "all that it had counted counts"),
+        };
         let policy = match self.parts.on_loss {
             OnAgentLoss::Redistribute => "its share goes to the others",
             OnAgentLoss::Continue => "the run goes on without it",
             OnAgentLoss::Abort => "the run ends",
         };
         let name = self.name(agent);
-        let text = format!("agent '{name}' {what}: {reason}; {policy}, and what it had reported counts");
+        let text = format!("agent '{name}' {what}: {reason}; {policy}, and {counted}");
         let abort = format!("agent '{name}' was lost (--on-agent-loss abort)");
         self.note(Level::Warning, text);
         let at = self.run_state.elapsed();
-        self.agents[agent].is_gone(at, reason);
+        self.agents[agent].is_gone(at, parting, reason);
         self.keep_losses();
         for worker in self.workers_of(agent) {
             self.workers[worker].is_gone = true;
         }
         self.share_again();
-        if self.is_resumed && matches!(notice(), Notice::Lost) {
+        if self.is_resumed && parting == Parting::Lost {
             // What it has told before is told first.
             self.lost_before.push((at.as_secs(), agent, true));
         } else {
             for worker in self.workers_of(agent) {
-                self.ready.push_back((worker, notice()));
+                let notice = if parting == Parting::Lost { Notice::Lost } else { Notice::Gone };
+                self.ready.push_back((worker, notice));
             }
         }
         // Its users wait at no barrier any more.

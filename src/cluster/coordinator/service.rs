@@ -113,6 +113,8 @@ struct Watched {
     is_lost: bool,
     /// It has said that it is done.
     is_done: bool,
+    /// It has said then that it has left, and some of its intervals have not come.
+    leaving: Option<(Word, Instant)>,
 }
 
 impl Watched {
@@ -124,7 +126,18 @@ impl Watched {
             heard: Instant::now(),
             is_lost: false,
             is_done: false,
+            leaving: None,
         }
+    }
+
+    /// That it has left, when all its intervals have come: words and intervals overtake one another. One that cannot be read
+    /// is not waited for.
+    fn leaves(&mut self, now: Instant) -> Option<Word> {
+        let is_all = |(word, said): &mut (Word, Instant)| {
+            matches!(word, Word::Left { intervals, .. } if self.next >= *intervals)
+                || now.saturating_duration_since(*said) >= LOST_AFTER
+        };
+        Some(self.leaving.take_if(is_all)?.0)
     }
 }
 
@@ -220,12 +233,17 @@ impl Service {
         };
         let said = said.unwrap_or_else(|reason| Some(Heard::Damaged { agent, reason }));
         said.into_iter().for_each(|said| self.tell(said));
+        self.look_at_leaving(agent, Instant::now());
     }
 
     fn word(&mut self, agent: usize, sealed: &Bytes) -> Result<Option<Heard>, String> {
         let opened = self.key.open(sealed).map_err(|error| error.to_string())?;
         let word: Word = serde_json::from_slice(&opened).map_err(|error| error.to_string())?;
-        self.members[agent].is_done |= matches!(word, Word::Done | Word::Failed(_));
+        self.members[agent].is_done |= matches!(word, Word::Done | Word::Failed(_) | Word::Left { .. });
+        if matches!(word, Word::Left { .. }) {
+            self.members[agent].leaving = Some((word, Instant::now()));
+            return Ok(None);
+        }
         Ok(Some(Heard::Word { agent, word }))
     }
 
@@ -276,8 +294,15 @@ impl Service {
                 watched.is_lost = true;
                 self.tell(Heard::Lost { agent, silent_for });
             }
+            self.look_at_leaving(agent, now);
         }
         self.look_for_new(roster, now);
+    }
+
+    fn look_at_leaving(&mut self, agent: usize, now: Instant) {
+        if let Some(word) = self.members[agent].leaves(now) {
+            self.tell(Heard::Word { agent, word });
+        }
     }
 
     /// While an agent is lost, one that is free takes part in its stead.
@@ -321,5 +346,26 @@ async fn answer_files(link: Link, run: String, key: Arc<Key>, files: Arc<SentFil
         if let (Some(reply), Ok(sealed)) = (message.reply, key.seal(&part.unwrap_or_default())) {
             link.say(reply.to_string(), sealed).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agent_has_left_when_all_its_intervals_have_come() {
+        let hello = serde_json::json!({ "protocol": 1, "version": "1.0.0", "id": "a", "name": "a" });
+        let hello = serde_json::from_value(hello).unwrap();
+        let mut watched = Watched::new(Member { number: 0, first: 0, threads: 1, hello });
+        let now = Instant::now();
+        watched.leaving = Some((Word::Left { reason: "why".to_owned(), intervals: 3 }, now));
+        watched.next = 2;
+        assert!(watched.leaves(now).is_none(), "its last words have overtaken the last interval");
+        watched.next = 3;
+        assert!(matches!(watched.leaves(now), Some(Word::Left { .. })));
+        assert!(watched.leaves(now).is_none(), "it is said once");
+        watched.leaving = Some((Word::Left { reason: "why".to_owned(), intervals: 4 }, now));
+        assert!(watched.leaves(now + LOST_AFTER).is_some(), "one that cannot be read is not waited for");
     }
 }

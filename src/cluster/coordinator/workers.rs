@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::OnAgentLoss;
-use super::agents::Agent;
+use super::agents::{Agent, Parting};
 use super::kept::{Kept, Place};
 use super::resumed::Ordered;
 use super::roster::Member;
@@ -116,6 +116,14 @@ pub(super) struct Away {
     /// Agents may send what they have kept; by when that should be done.
     pub(super) catch_up_by: Option<Instant>,
     pub(super) seconds: BTreeMap<u64, Vec<(usize, Interval)>>,
+    /// Agents that have left the run after some of them.
+    pub(super) left: Vec<(usize, Parting, String)>,
+}
+
+impl Away {
+    pub(super) fn since(since: Instant) -> Away {
+        Away { since, catch_up_by: None, seconds: BTreeMap::new(), left: Vec::new() }
+    }
 }
 
 /// A worker thread.
@@ -176,9 +184,8 @@ impl Cluster {
     /// Goes on with what a coordinator before has begun: the stream has all that agents have said, from the beginning.
     pub(super) fn resume(mut self, ordered: Ordered, kept: Kept, place: Place) -> Cluster {
         self.founders = kept.founders;
-        let seconds = BTreeMap::new();
         let catch_up_by = Some(Instant::now() + CATCH_UP_WITHIN);
-        self.away = ordered.start().map(|since| Away { since, catch_up_by, seconds });
+        self.away = ordered.start().map(|since| Away { catch_up_by, ..Away::since(since) });
         for agent in self.founders..self.agents.len() {
             self.workers_of(agent).for_each(|worker| self.ready.push_back((worker, Notice::Joined)));
         }
@@ -269,7 +276,7 @@ impl Cluster {
                 return Err(ClusterError::Run("stopped while agents loaded the script".to_owned()));
             }
             match self.parts.heard.try_recv() {
-                Ok(Heard::Word { agent, word: Word::Failed(reason) }) => {
+                Ok(Heard::Word { agent, word: Word::Failed(reason) | Word::Left { reason, .. } }) => {
                     self.agents[agent].is_done = true;
                     let Agent { member, is_ready, .. } = &self.agents[agent];
                     let name = member.hello.name.clone();
@@ -377,6 +384,14 @@ impl Cluster {
         }
     }
 
+    /// Gives all that a worker has counted, whether it is asked for or not: nobody asks any more.
+    pub(super) fn give_all(&mut self, worker: usize) {
+        self.give(worker);
+        for interval in std::mem::take(&mut self.workers[worker].early) {
+            self.ready.push_back((worker, Notice::Earlier { interval: Box::new(interval) }));
+        }
+    }
+
     /// Gives what a worker has counted, if that is asked for.
     fn give(&mut self, worker: usize) {
         let slot = &mut self.workers[worker];
@@ -430,6 +445,9 @@ impl Cluster {
             if (0..self.workers.len()).any(|worker| self.workers[worker].is_gone && takes_part(worker)) {
                 self.share_again();
             }
+        }
+        for (agent, parting, reason) in away.left {
+            self.has_left(agent, parting, reason);
         }
     }
 

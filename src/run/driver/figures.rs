@@ -35,6 +35,8 @@ pub(super) struct Figures {
 /// Users and requests of a worker at the end of its last interval.
 #[derive(Clone, Copy, Default)]
 struct Moment {
+    /// It has no users, whatever is still told of the time before.
+    is_gone: bool,
     users: u64,
     users_peak: u64,
     in_flight: u64,
@@ -87,7 +89,14 @@ impl Figures {
     pub(super) fn left(&mut self, worker: usize) {
         if let Some(moment) = self.moments.get_mut(worker) {
             let interrupted_requests = moment.interrupted_requests;
-            *moment = Moment { interrupted_requests, ..Moment::default() };
+            *moment = Moment { is_gone: true, interrupted_requests, ..Moment::default() };
+        }
+    }
+
+    /// It may have users again.
+    pub(super) fn is_back(&mut self, worker: usize) {
+        if let Some(moment) = self.moments.get_mut(worker) {
+            moment.is_gone = false;
         }
     }
 
@@ -99,9 +108,11 @@ impl Figures {
                 self.aggregator.mark(now, error.to_string());
             }
             self.aggregator.health(worker, &health);
+            let moment = &mut self.moments[worker];
             // Two intervals may have come since the last look: the second must not hide the peak of the first.
-            let users_peak = users_peak.max(self.moments[worker].users_peak);
-            self.moments[worker] = Moment { users, users_peak, in_flight, interrupted_requests };
+            moment.users_peak = users_peak.max(moment.users_peak);
+            moment.interrupted_requests = interrupted_requests;
+            (moment.users, moment.in_flight) = if moment.is_gone { (0, 0) } else { (users, in_flight) };
         }
     }
 
@@ -113,6 +124,9 @@ impl Figures {
         };
         let (mut users, mut in_flight, mut deltas) = (0, 0, Vec::new());
         for (worker, interval) in intervals {
+            if let Some(moment) = self.moments.get_mut(worker) {
+                moment.interrupted_requests = moment.interrupted_requests.max(interval.interrupted_requests);
+            }
             // It may have been counted with what it had before.
             if let Some(then) = then.get_mut(worker) {
                 users += interval.users as i64 - then.users as i64;

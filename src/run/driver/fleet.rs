@@ -232,6 +232,11 @@ impl<W: Workers> Fleet<W> {
         (0..self.count()).filter_map(|worker| Some((worker, self.silence(worker, now)?))).collect()
     }
 
+    /// What has come and is not yet handed out.
+    pub(super) fn pending(&self) -> &[(usize, Interval)] {
+        &self.intervals
+    }
+
     /// Lets all go, and waits for that, but not for one that does not answer.
     pub(crate) async fn end(self) {
         self.workers.end().await;

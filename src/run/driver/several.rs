@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Driver;
-use super::dealing::{Look, Standing, Users};
+use super::dealing::{Dealing, Look, Standing, Users};
 use crate::metrics::AgentStats;
 use crate::plan::{DEFAULT_MAX_DURATION, EndedBy};
+use crate::run::lanes::Lanes;
 use crate::run::workers::{Command, Workers};
 use crate::text::format_count;
 use crate::vu::Interval;
@@ -24,6 +25,8 @@ impl<W: Workers> Driver<W> {
 
     /// Deals the load to these workers from now on; the iterations of a rate from a moment on by which all know it.
     pub(super) fn deal(&mut self, members: Vec<usize>) {
+        // Who is lost may have told of more than was looked at: what it has begun is not to be dealt again.
+        count(&mut self.load.lanes, &mut self.dealing, self.fleet.pending());
         let (now, lanes) = (self.load.now(), &mut self.load.lanes);
         let deal = self.dealing.deal(members, |lane| lanes.due_before(lane, now + DEALT_AHEAD));
         self.fleet.tell_all(Command::Share(Arc::new(deal)));
@@ -99,13 +102,7 @@ impl<W: Workers> Driver<W> {
 
     /// What workers say of their lanes and of the run's number of iterations.
     pub(super) fn count(&mut self, intervals: &[(usize, Interval)]) {
-        for (worker, interval) in intervals {
-            self.load.lanes.count(*worker, &interval.lanes);
-            self.dealing.taken(None, *worker, interval.claimed);
-            for count in &interval.lanes {
-                self.dealing.taken(Some(count.lane), *worker, count.taken);
-            }
-        }
+        count(&mut self.load.lanes, &mut self.dealing, intervals);
     }
 
     /// What was never begun of numbers of iterations because there was nobody to begin it, a sentence each.
@@ -124,5 +121,15 @@ impl<W: Workers> Driver<W> {
             format!("{of}{left} of the {total} iterations were not started: no user was left to start them")
         };
         all.into_iter().filter(|(_, left, _)| *left > 0).map(sentence).collect()
+    }
+}
+
+fn count(lanes: &mut Lanes, dealing: &mut Dealing, intervals: &[(usize, Interval)]) {
+    for (worker, interval) in intervals {
+        lanes.count(*worker, &interval.lanes);
+        dealing.taken(None, *worker, interval.claimed);
+        for count in &interval.lanes {
+            dealing.taken(Some(count.lane), *worker, count.taken);
+        }
     }
 }

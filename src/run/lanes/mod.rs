@@ -231,6 +231,7 @@ impl Lanes {
 
     /// A worker that was lost is there again.
     pub(super) fn worker_back(&mut self, worker: usize) {
+        self.gone.remove(&worker);
         for lane in &mut self.lanes {
             if let State::Running(running) = &mut lane.state {
                 running.idle[worker] = false;
@@ -418,7 +419,9 @@ impl Lanes {
             if run.counts.len() <= worker {
                 run.counts.resize(worker + 1, LaneCount::default());
             }
-            run.counts[worker] = count;
+            // What is still told of one that is gone is what it did before.
+            let users = if self.gone.contains(&worker) { 0 } else { count.users };
+            run.counts[worker] = LaneCount { users, ..count };
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
+
 use super::*;
 
 /// Tells the server who is who; each user makes ten requests a second.
@@ -135,6 +137,52 @@ fn a_killed_agents_share_goes_to_the_others_and_to_one_that_joins() {
     for agent in [0, 2, 3].into_iter().rev() {
         run.agents.remove(agent).running.wait().expect_code(0);
     }
+}
+
+/// Runs a load on three agents of which one is told to end, at no whole second of the load.
+#[track_caller]
+fn with_one_that_leaves(load: &[&str]) -> Value {
+    let (nats, server) = (Nats::start(), Server::start());
+    let sandbox = Sandbox::with(r#"fn iteration() { http::get("/"); sleep(0.05); }"#);
+    let (host, url) = (server.url(), nats.url());
+    let arguments = [&["-H", &host, "--agents", "3", "-u", "12", "-r", "1000"], load].concat();
+    let running = coordinator(&sandbox, &url, &arguments);
+    let agents = Agent::several(&url, 3);
+    wait_until("there is load", || server.total() > 250);
+    agents[1].running.signal("INT");
+    let output = running.wait().expect_code(0);
+    drop(agents);
+    let json = output.run_dir().json();
+    let number = |value: &Value| value.as_u64().unwrap();
+    let (requests, interrupted) = (number(&json["total"]["requests"]), number(&json["interrupted_requests"]));
+    let agents = json["agents"].as_array().unwrap();
+    let told: u64 = agents.iter().map(|agent| number(&agent["requests"])).sum();
+    assert_eq!(requests, told, "the sum of the agents: {json:#}");
+    // Whether one that was interrupted had reached the server nobody can tell.
+    let seen = server.total();
+    assert!((requests..=requests + interrupted).contains(&seen), "{requests}, {interrupted}, {seen}");
+    let left = &json["agents"][1];
+    assert_eq!((&left["state"], &left["is_complete"]), (&json!("left"), &json!(true)), "{left:#}");
+    let iterations = &json["iterations"];
+    let ended = ["completed", "failed", "interrupted"].map(|end| number(&iterations[end]));
+    assert_eq!(number(&iterations["started"]), ended.iter().sum::<u64>(), "{iterations:#}");
+    for part in ["agent 'a2' left the run: it was told to end", "left at 00:0"] {
+        assert!(output.stdout.contains(part), "no {part:?} in {}", output.shown());
+    }
+    assert!(!output.stdout.contains("did not come back"), "{}", output.shown());
+    json
+}
+
+#[test]
+fn all_that_an_agent_has_counted_counts_when_it_is_told_to_end() {
+    let json = with_one_that_leaves(&["-t", "3"]);
+    assert_eq!(json["agents"][1]["users"], 0, "{json:#}");
+}
+
+#[test]
+fn what_an_agent_has_begun_of_a_number_of_iterations_is_not_dealt_again_when_it_leaves() {
+    let json = with_one_that_leaves(&["-i", "600"]);
+    assert_eq!(json["iterations"]["started"], 600, "{json:#}");
 }
 
 #[test]
