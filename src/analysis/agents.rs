@@ -8,6 +8,7 @@ use crate::metrics::{
     AgentLoss, AgentState, AgentStats, Blame, CPU_LIMIT, GeneratorPoint, GeneratorStats, LATENESS_LIMIT,
     Saturation, Snapshot,
 };
+use crate::plan::{EndedBy, RunRecord};
 use crate::text::{cut_middle, format, format_clock};
 
 /// Losses that are findings of their own.
@@ -236,6 +237,14 @@ pub(super) fn missing(agents: &[AgentStats]) -> Vec<String> {
         ));
     }
     texts
+}
+
+/// That the run did not go on because of its agents, from the last loss on.
+pub(super) fn ended(record: &RunRecord) -> Option<Finding> {
+    let EndedBy::AgentsLost(reason) = record.ended_by() else { return None };
+    let losses = record.snapshot.agents.iter().filter_map(|agent| agent.losses.last());
+    let at = losses.filter(|loss| loss.until.is_none()).map(|loss| loss.at).max();
+    Some(Finding { kind: "agents-lost", at, until: None, text: format!("the load ended: {reason}") })
 }
 
 /// The losses of agents, the first ones with their time.

@@ -10,7 +10,7 @@ use crate::text::{format, format_clock};
 #[non_exhaustive]
 pub struct Finding {
     /// A short stable word: `stall`, `failing`, `burst`, `knee`, `leak`, `generator`, `blocked`, `standstill`, `load`, `first-error`,
-    /// `few-samples`, `unfinished`, `agent-lost`.
+    /// `few-samples`, `unfinished`, `agent-lost`, `agents-lost`.
     pub kind: &'static str,
     /// When it began, as time since the start of the load; `None` for the whole run.
     pub at: Option<Duration>,

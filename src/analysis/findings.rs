@@ -40,6 +40,7 @@ pub fn findings(record: &RunRecord) -> Vec<Finding> {
     stalls.retain(|stall| !stall.is_explained_by(&snapshot.blocking));
     let mut all = Vec::new();
     all.extend(unfinished(record));
+    all.extend(agents::ended(record));
     all.extend(agents::findings(&snapshot.agents));
     all.extend(blocking::findings(&snapshot.blocking));
     all.extend(stalls.iter().take(2).map(|stall| stall.finding()));

@@ -16,6 +16,8 @@ pub enum Verdict<'a> {
     SetupFailed(&'a str),
     /// The script ended the run for this reason.
     Aborted(&'a str),
+    /// Agents of a distributed run were lost, or left, and for this reason it did not go on.
+    AgentsLost(&'a str),
     /// A signal ended the run early.
     StoppedBySignal,
     /// The run was killed or is still running: the results have no end.
@@ -213,6 +215,7 @@ impl<'a> Verdict<'a> {
         match record.ended_by() {
             EndedBy::SetupFailed(error) => Verdict::SetupFailed(error),
             EndedBy::Aborted(reason) => Verdict::Aborted(reason),
+            EndedBy::AgentsLost(reason) => Verdict::AgentsLost(reason),
             EndedBy::Signal => Verdict::StoppedBySignal,
             EndedBy::Unfinished => Verdict::Unfinished,
             EndedBy::RunTime
@@ -278,6 +281,7 @@ impl<'a> Verdict<'a> {
             | Verdict::NoThresholdsSet => true,
             Verdict::SetupFailed(_)
             | Verdict::Aborted(_)
+            | Verdict::AgentsLost(_)
             | Verdict::StoppedBySignal
             | Verdict::Unfinished
             | Verdict::NoRequests
@@ -298,7 +302,7 @@ impl<'a> Verdict<'a> {
         let verdict = Verdict::of(record);
         let reason = match verdict {
             Verdict::SetupFailed(error) => Some(first_line(error)),
-            Verdict::Aborted(reason) => Some(first_line(reason)),
+            Verdict::Aborted(reason) | Verdict::AgentsLost(reason) => Some(first_line(reason)),
             Verdict::StoppedBySignal | Verdict::Unfinished | Verdict::NoThresholdsSet => None,
             Verdict::NoRequests => Some(no_requests(record)),
             Verdict::NothingSucceeded(broken) => Some(broken.sentence(snapshot)),
@@ -335,6 +339,7 @@ impl<'a> Verdict<'a> {
         match self {
             Verdict::SetupFailed(_) => "SETUP FAILED",
             Verdict::Aborted(_) => "ABORTED",
+            Verdict::AgentsLost(_) => "AGENTS LOST",
             Verdict::StoppedBySignal => "STOPPED by signal",
             Verdict::Unfinished => "NOT FINISHED",
             Verdict::NoRequests => "NO REQUESTS",

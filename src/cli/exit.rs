@@ -21,6 +21,8 @@ pub(super) enum Exit {
     Regression = 98,
     /// A threshold was breached or had no data.
     Threshold = 99,
+    /// Agents of a distributed run were lost, or left, and for this reason it did not go on.
+    AgentsLost = 103,
     /// A setting is wrong, or the script does not load; or the run passed, and not all of its results that were
     /// asked for could be written or compared.
     Configuration = 104,
@@ -38,6 +40,7 @@ impl Exit {
         match Verdict::of(record) {
             Verdict::SetupFailed(_) => Exit::SetupFailed,
             Verdict::Aborted(_) => Exit::Aborted,
+            Verdict::AgentsLost(_) => Exit::AgentsLost,
             Verdict::StoppedBySignal | Verdict::Unfinished => Exit::Signal,
             Verdict::NoRequests => Exit::NoRequests,
             Verdict::NothingSucceeded(_) | Verdict::Errors => Exit::Errors,

@@ -117,6 +117,8 @@ pub enum EndedBy {
     Threshold(String),
     /// `setup` failed with this error; no load was generated.
     SetupFailed(String),
+    /// Agents of a distributed run were lost, or left, and for this reason it did not go on.
+    AgentsLost(String),
     /// The process did not record an end: it was killed, or is still running.
     Unfinished,
 }
@@ -142,6 +144,7 @@ impl EndedBy {
             EndedBy::Aborted(_) => "aborted by the script",
             EndedBy::Threshold(_) => "threshold",
             EndedBy::SetupFailed(_) => "setup failed",
+            EndedBy::AgentsLost(_) => "agents lost",
             EndedBy::Unfinished => "not finished",
         }
     }

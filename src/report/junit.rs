@@ -105,6 +105,7 @@ fn run(record: &RunRecord) -> Vec<TestCase> {
     let status = match Verdict::of(record) {
         Verdict::SetupFailed(why) => error("setup", why),
         Verdict::Aborted(why) => error("aborted", why),
+        Verdict::AgentsLost(why) => error("agents lost", why),
         Verdict::NoRequests => error("no requests", first_trace(snapshot)),
         Verdict::StoppedBySignal => {
             status(NonSuccessKind::Error, "signal", "a signal stopped the run", "a signal stopped the run")
@@ -380,6 +381,7 @@ mod tests {
         for (ended_by, kind) in [
             (EndedBy::SetupFailed("a.rhai:1:1: <no>\n  1 | x".into()), "setup"),
             (EndedBy::Aborted("a & b".into()), "aborted"),
+            (EndedBy::AgentsLost("no agent was left".into()), "agents lost"),
             (EndedBy::Signal, "signal"),
             (EndedBy::RunTime, "no requests"),
         ] {

@@ -101,7 +101,10 @@ fn verdict(record: &RunRecord) -> Value {
 
 fn reason(ended_by: &EndedBy) -> Option<&str> {
     match ended_by {
-        EndedBy::Aborted(reason) | EndedBy::Threshold(reason) | EndedBy::SetupFailed(reason) => Some(reason),
+        EndedBy::Aborted(reason)
+        | EndedBy::Threshold(reason)
+        | EndedBy::SetupFailed(reason)
+        | EndedBy::AgentsLost(reason) => Some(reason),
         EndedBy::RunTime
         | EndedBy::Iterations
         | EndedBy::UsersGone

@@ -27,6 +27,7 @@ use self::dealing::Dealing;
 use self::figures::Figures;
 pub(crate) use self::fleet::{Fleet, HURRY, Heard, PATIENCE};
 use self::load::Load;
+use self::several::Nobody;
 use super::control::{Control, ControlError};
 use super::lanes::{Begin, Change};
 use super::reload::{Reloaded, Reloads};
@@ -77,6 +78,8 @@ pub(super) struct Driver<W> {
     /// Workers whose silence has been told of.
     silent: Vec<usize>,
     dealing: Dealing,
+    /// Set while no worker is left and others may take the load up.
+    nobody: Option<Nobody>,
     /// Who takes part from the start of the load on, if not all that were there at first.
     members: Option<Vec<usize>>,
 }
@@ -97,6 +100,7 @@ impl<W: Workers> Driver<W> {
         let driver = Driver {
             info: Arc::new(info),
             dealing: Dealing::new(fleet.groups(), &shared.plan, |lane| load.lanes.together(lane)),
+            nobody: None,
             members: None,
             load,
             fleet,
@@ -151,9 +155,10 @@ impl<W: Workers> Driver<W> {
         self.fleet.tell_all(Command::Start { data });
         let mut reloads = Reloads::new(&self.shared);
         let mut next_tick = INTERVAL;
-        for worker in (0..self.fleet.count()).filter(|&worker| self.fleet.is_gone(worker)) {
+        for worker in (0..self.fleet.count()).filter(|&worker| self.fleet.is_absent(worker)) {
             self.load.lanes.worker_gone(worker, Duration::ZERO);
         }
+        self.look_who_is_left();
         let deals = self.fleet.workers().deals();
         self.dealing.go_on(&deals);
         if let Some(allowances) = self.fleet.workers().allowances() {
@@ -176,6 +181,7 @@ impl<W: Workers> Driver<W> {
             let next_shape = load.sleep_until(load.shapes.next_ask());
             let next_border = load.sleep_until(load.lanes.next_border(load.now()));
             let run_ends = load.sleep_until(load.run_ends);
+            let nobody_comes = load.sleep_until(self.nobody.as_ref().map(|nobody| nobody.until));
             let last_iterations = load.sleep_until(load.last_iterations);
             tokio::select! {
                 biased;
@@ -209,6 +215,7 @@ impl<W: Workers> Driver<W> {
                 }
                 // The phase is another one from then on.
                 () = next_border => {}
+                () = nobody_comes => self.nobody_came(),
                 () = run_ends => self.run_time_is_over(),
                 () = last_iterations => {
                     self.load.last_iterations = None;
@@ -342,15 +349,13 @@ impl<W: Workers> Driver<W> {
             // A load that ends is not dealt again: who has left it would not hear of it.
             Notice::Deal { members } if self.ended_by.is_none() => self.deal(members),
             Notice::Deal { .. } => {}
-            Notice::Gone | Notice::Lost => {
-                self.figures.left(worker);
-                self.load.lanes.worker_gone(worker, self.load.now());
-                self.look_at_iterations();
-            }
+            Notice::Gone | Notice::Lost => self.absent(worker),
             Notice::Back => {
                 self.figures.is_back(worker);
                 self.load.lanes.worker_back(worker);
+                self.look_who_is_left();
             }
+            Notice::AgentsLost(reason) => self.stop_once(EndedBy::AgentsLost(reason)),
             Notice::Past { second, intervals } => self.past(second, intervals),
             Notice::Note { level, text } => {
                 self.mark(text.clone());
@@ -438,6 +443,9 @@ impl<W: Workers> Driver<W> {
 
     fn run_time_is_over(&mut self) {
         self.load.run_ends = None;
+        if self.nobody.is_some() {
+            return self.nobody_came();
+        }
         self.end(EndedBy::RunTime);
         self.load.lanes.give_up_waiting(self.load.now());
         // The last iterations were running; the time limits them as it limits all others.
@@ -549,6 +557,9 @@ impl<W: Workers> Driver<W> {
             self.end(cause);
         }
         self.load.lanes.end(self.load.now());
+        if self.nobody.is_some() {
+            self.nobody_came();
+        }
         if self.stops == 1 {
             self.fleet.tell_all(Command::Stop);
         } else {

@@ -37,6 +37,8 @@ struct Seen {
 enum Change {
     Lost(usize),
     Joined,
+    /// All are lost, and another one joins a second later.
+    Replaced,
 }
 
 /// Processes, of which those that joined do what they are told from their first command on.
@@ -65,10 +67,19 @@ impl Several {
 
     fn begin_change(&mut self, change: Change) {
         match change {
+            Change::Replaced => {
+                (0..self.processes.len()).for_each(|group| self.begin_change(Change::Lost(group)));
+                self.change =
+                    self.start.map(|start| (start.elapsed() + Duration::from_secs(1), Change::Joined));
+            }
             Change::Lost(group) => {
                 let is_lost = |worker: &usize| self.groups[*worker] == group;
                 let (gone, members): (Vec<usize>, Vec<usize>) = (0..self.groups.len()).partition(is_lost);
-                self.pending.push_back((0, Notice::Deal { members }));
+                let members: Vec<usize> =
+                    members.into_iter().filter(|worker| !self.lost.contains(&self.groups[*worker])).collect();
+                if !members.is_empty() {
+                    self.pending.push_back((0, Notice::Deal { members }));
+                }
                 self.pending.extend(gone.iter().map(|&worker| (worker, Notice::Gone)));
                 for worker in 0..gone.len() {
                     self.processes[group].0.tell(worker, Command::StopNow);
@@ -86,8 +97,10 @@ impl Several {
                 for worker in first..self.groups.len() {
                     told.iter().for_each(|command| self.pass_on(worker, command.clone()));
                     self.pending.push_back((worker, Notice::Joined));
+                    self.pending.push_back((worker, Notice::Back));
                 }
-                let members = (0..self.groups.len()).collect();
+                let is_there = |worker: &usize| !self.lost.contains(&self.groups[*worker]);
+                let members = (0..self.groups.len()).filter(is_there).collect();
                 self.pending.push_back((0, Notice::Deal { members }));
             }
         }
@@ -119,6 +132,10 @@ impl Workers for Several {
         if !self.lost.contains(&self.groups[worker]) {
             self.pass_on(worker, command);
         }
+    }
+
+    fn others_within(&self) -> Option<Duration> {
+        Some(Duration::from_millis(1_500))
     }
 
     async fn next(&mut self) -> (usize, Notice) {
@@ -219,7 +236,7 @@ fn run(
         for &one in &row {
             several.add(process(Share::new(one, &row)).await);
         }
-        if matches!(change, Some((_, Change::Joined))) {
+        if matches!(change, Some((_, Change::Joined | Change::Replaced))) {
             several.waiting = Some(process(Share::new(Process { first: all, here: 2 }, &row)).await);
         }
         let prepared = test(script, &options).prepare().unwrap();
@@ -380,4 +397,47 @@ fn one_that_joins_takes_a_part_of_users_and_of_a_rate() {
     assert_eq!((of("rate").started, of("rate").dropped), (600, 0));
     let joined: u64 = seen.borrow().users.range(200..).map(|(_, users)| users).sum();
     assert!(joined >= 20, "{joined} users on its two threads");
+}
+
+/// A load of three seconds, and one of a number of iterations.
+fn loads() -> [Options; 2] {
+    let of = |run_time, iterations| Options {
+        users: Some(4),
+        spawn_rate: Some(100.0),
+        run_time,
+        iterations,
+        ..Options::default()
+    };
+    [of(Some(Duration::from_secs(4)), None), of(None, Some(500))]
+}
+
+#[test]
+fn a_load_that_nobody_makes_any_more_ends_with_that() {
+    let script = options("fn iteration() { sleep(0.02); }");
+    for set in loads() {
+        let (ending, _) = run(&script, set, &[2], Some((0.5, Change::Lost(0))));
+        let EndedBy::AgentsLost(reason) = &ending.ended_by else { panic!("{:?}", ending.ended_by) };
+        assert!(reason.starts_with("no agent was left after 0."), "{reason}");
+        let waited = ending.snapshot.elapsed.as_secs_f64();
+        assert!((2.0..3.9).contains(&waited), "{waited}");
+        assert!(ending.snapshot.marks.iter().any(|mark| mark.text.starts_with("no agent is left: ")));
+    }
+}
+
+#[test]
+fn another_one_takes_up_a_load_that_nobody_makes_any_more() {
+    let script = options("fn iteration() { sleep(0.02); }");
+    for set in loads() {
+        let (ending, seen) = run(&script, set, &[2], Some((0.5, Change::Replaced)));
+        assert!(seen.borrow().users.range(100..).any(|(_, users)| *users > 0));
+        match ending.ended_by {
+            EndedBy::RunTime => assert!(ending.snapshot.elapsed.as_secs_f64() >= 4.0),
+            EndedBy::Iterations => {
+                // What the lost one has begun and could not tell of is not counted.
+                let started = ending.snapshot.iterations.started;
+                assert!((400..=500).contains(&started), "{started}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }

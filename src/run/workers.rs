@@ -97,6 +97,8 @@ pub(crate) enum Notice {
     Lost,
     /// It can be reached again, or is new: it has users.
     Back,
+    /// The run is to end, since some were lost.
+    AgentsLost(String),
     /// Something about the run that people are to see, and when.
     Note { level: Level, text: String },
 }
@@ -145,6 +147,11 @@ pub(crate) trait Workers {
     /// How long the last intervals of a run are waited for.
     fn last_patience(&self) -> Duration {
         LAST_PATIENCE
+    }
+
+    /// When all are gone, how long others are waited for that may take the load up; `None` where none can come.
+    fn others_within(&self) -> Option<Duration> {
+        None
     }
 
     /// Whether none of them can be heard: nothing is asked for, and what they count meanwhile comes as [`Notice::Past`].
@@ -253,6 +260,7 @@ mod tests {
             Notice::Answered { number: 4 },
             Notice::Deal { members: vec![0, 2] },
             Notice::Gone,
+            Notice::AgentsLost("agent 'a' was lost".to_owned()),
             Notice::Note { level: Level::Warning, text: "odd".to_owned() },
         ];
         notices.iter().for_each(is_the_same_after_a_journey);

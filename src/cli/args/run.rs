@@ -303,6 +303,7 @@ Exit codes:
    97 no requests were made
    98 worse than the baseline, with --fail-on-regression
    99 a threshold was breached
+  103 agents of a distributed run were lost
   104 invalid settings or script, or a file could not be written
   105 stopped by a signal
   107 setup failed

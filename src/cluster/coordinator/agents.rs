@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::OnAgentLoss;
 use super::roster::Member;
 use crate::cluster::protocol::Health;
 use crate::cluster::wire::IntervalMessage;
@@ -130,10 +129,9 @@ impl Agent {
         }
     }
 
-    /// Threads that have a part of the load, which those of a lost agent keep when it is not dealt to others.
-    pub(super) fn threads_in_use(&self, on_loss: OnAgentLoss) -> usize {
-        let is_there = self.state.is_there() || on_loss != OnAgentLoss::Redistribute;
-        if self.is_ready && is_there { self.member.threads } else { 0 }
+    /// Whether it takes part, or has done its part.
+    pub(super) fn is_there(&self) -> bool {
+        self.state.is_there()
     }
 
     /// Its figures; `in_use` threads, of `of_all`, are its own.

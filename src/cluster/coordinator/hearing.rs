@@ -76,7 +76,7 @@ impl Cluster {
                         self.workers[worker].is_gone = false;
                         self.ready.push_back((worker, Notice::Back));
                     }
-                    self.share_again();
+                    self.deal();
                 }
             }
             Word::Done => {
@@ -143,20 +143,25 @@ impl Cluster {
             Parting::Failed => ("has left the run", "what it had reported counts"),
             Parting::Left => ("has left the run", "all that it had counted counts"),
         };
+        for worker in self.workers_of(agent) {
+            self.workers[worker].is_gone = true;
+        }
         let policy = match self.parts.on_loss {
+            OnAgentLoss::Abort => "the run ends",
+            _ if self.workers.iter().all(|worker| worker.is_gone) => "no agent is left",
             OnAgentLoss::Redistribute => "its share goes to the others",
             OnAgentLoss::Continue => "the run goes on without it",
-            OnAgentLoss::Abort => "the run ends",
         };
         let name = self.name(agent);
         let text = format!("agent '{name}' {what}: {reason}; {policy}, and {counted}");
-        let abort = format!("agent '{name}' was lost (--on-agent-loss abort)");
+        let how = if parting == Parting::Lost { "was lost" } else { "left the run" };
+        let abort = format!("agent '{name}' {how} (--on-agent-loss abort)");
         self.note(Level::Warning, text);
         let at = self.run_state.elapsed();
         self.agents[agent].is_gone(at, parting, reason);
         self.keep_losses();
-        for worker in self.workers_of(agent) {
-            self.workers[worker].is_gone = true;
+        if self.parts.on_loss == OnAgentLoss::Abort {
+            self.ready.push_back((0, Notice::AgentsLost(abort)));
         }
         self.share_again();
         if self.is_resumed && parting == Parting::Lost {
@@ -172,11 +177,6 @@ impl Cluster {
         let change = encoded(u64::MAX, 0, &Store::lost(agent as u64));
         if let Ok(sealed) = self.parts.key.seal(&change) {
             self.parts.outbox.put(subjects::store(&self.parts.run), sealed);
-        }
-        if self.parts.on_loss == OnAgentLoss::Abort {
-            self.run_state.abort(&abort);
-            let worker = self.agents[agent].member.first;
-            self.ready.push_back((worker, Notice::Event(Event::Abort)));
         }
     }
 
@@ -199,7 +199,7 @@ impl Cluster {
         } else {
             self.workers_of(agent).for_each(|worker| self.ready.push_back((worker, Notice::Back)));
         }
-        self.share_again();
+        self.share_with_one_more();
     }
 
     /// Somebody takes part in the stead of an agent that is lost.

@@ -44,6 +44,9 @@ const LAST_PATIENCE: Duration = Duration::from_secs(35);
 /// How long agents may take to send what they kept while NATS was away.
 pub(super) const CATCH_UP_WITHIN: Duration = Duration::from_secs(5);
 
+/// When no agent is left, how long others are waited for.
+const OTHERS_WITHIN: Duration = Duration::from_secs(30);
+
 /// How often agents hear how the run goes.
 const PULSE_EVERY: Duration = Duration::from_secs(1);
 
@@ -92,6 +95,8 @@ pub struct Cluster {
     pub(super) run_state: Arc<RunState>,
     pub(super) messages: MessageSink,
     pub(super) ready: VecDeque<(usize, Notice)>,
+    /// The workers that the load was dealt to last, if it was dealt anew.
+    dealt_to: Option<Vec<usize>>,
     /// The last interval was asked for with this number.
     pub(super) last: Option<u64>,
     /// Set while what agents count cannot be heard second by second.
@@ -171,6 +176,7 @@ impl Cluster {
             messages,
             parts,
             ready: VecDeque::new(),
+            dealt_to: None,
             last: None,
             away: None,
             closed: Duration::ZERO,
@@ -199,6 +205,10 @@ impl Cluster {
             Level::Info,
             "the coordinator was started again, and has taken over what agents have sent".to_owned(),
         );
+        self.dealt_to = ordered
+            .deals()
+            .last()
+            .map(|deal| deal.members.iter().flat_map(|one| one.first..one.first + one.here).collect());
         self.ordered = ordered;
         self.is_resumed = self.away.is_some();
         self.kept = Some((kept, place));
@@ -451,12 +461,35 @@ impl Cluster {
         }
     }
 
-    /// Deals the load among the agents that are there.
+    /// Deals the load among the agents that are there, if that was asked for.
     pub(super) fn share_again(&mut self) {
         if self.parts.on_loss == OnAgentLoss::Redistribute {
-            let members = (0..self.workers.len()).filter(|&worker| !self.workers[worker].is_gone).collect();
+            self.deal();
+        }
+    }
+
+    /// An agent is there again: it has its part unless that was dealt to others.
+    pub(super) fn share_with_one_more(&mut self) {
+        if self.dealt_to.is_some() {
+            self.deal();
+        }
+    }
+
+    /// Deals the load among the agents that are there. What nobody is left for waits for whoever comes.
+    pub(super) fn deal(&mut self) {
+        let is_there = |worker: &usize| !self.workers[*worker].is_gone;
+        let members: Vec<usize> = (0..self.workers.len()).filter(is_there).collect();
+        if !members.is_empty() {
+            self.dealt_to = Some(members.clone());
             self.ready.push_back((0, Notice::Deal { members }));
         }
+    }
+
+    /// Threads of an agent that have a part of the load, which those of a lost one keep when it is not dealt to others.
+    fn threads_in_use(&self, agent: &Agent) -> usize {
+        let is_dealt_to = self.dealt_to.as_ref().is_none_or(|dealt| dealt.contains(&agent.member.first));
+        let keeps = agent.is_there() || self.parts.on_loss == OnAgentLoss::Continue;
+        if agent.is_ready && is_dealt_to && keeps { agent.member.threads } else { 0 }
     }
 
     /// Nobody waits for the last interval of an agent that is lost.
@@ -580,12 +613,16 @@ impl Workers for Cluster {
         LAST_PATIENCE
     }
 
+    fn others_within(&self) -> Option<Duration> {
+        Some(OTHERS_WITHIN)
+    }
+
     fn tells_silence(&self) -> bool {
         true
     }
 
     fn agents(&self) -> Vec<AgentStats> {
-        let in_use = |agent: &Agent| agent.threads_in_use(self.parts.on_loss);
+        let in_use = |agent: &Agent| self.threads_in_use(agent);
         let of_all = self.agents.iter().map(in_use).sum();
         self.agents.iter().map(|agent| agent.stats(in_use(agent), of_all)).collect()
     }

@@ -89,7 +89,7 @@ fn chart_of(finding: &Finding) -> &'static str {
         "leak" => "memory",
         "generator" => "lag",
         "load" => "load",
-        "agent-lost" => "agents",
+        "agent-lost" | "agents-lost" => "agents",
         _ => "facts",
     }
 }

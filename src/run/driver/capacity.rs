@@ -158,7 +158,7 @@ impl<W: Workers> Driver<W> {
     pub(super) fn search_capacity(&mut self, snapshot: &mut Snapshot, last: bool) {
         let Some(run) = &mut self.capacity else { return };
         // The limit is what is searched for, not what the run is judged by.
-        let limit = snapshot.thresholds.pop().filter(|_| !last && self.stops == 0);
+        let limit = snapshot.thresholds.pop().filter(|_| !last && self.stops == 0 && self.nobody.is_none());
         let judged = limit.and_then(|limit| {
             let step = run.look(snapshot, &limit)?;
             Some(run.next(step, &limit, snapshot.elapsed))

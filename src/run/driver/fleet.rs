@@ -38,6 +38,8 @@ pub(crate) struct Fleet<W> {
 #[derive(Clone, Copy, Default)]
 struct Member {
     is_gone: bool,
+    /// It cannot be reached, or takes no part yet.
+    is_lost: bool,
     /// Number of its last interval.
     taken: u64,
     /// Number that it was asked for, and since when it owes an answer.
@@ -72,9 +74,15 @@ impl<W: Workers> Fleet<W> {
         (0..self.count()).map(|worker| self.workers.group(worker)).collect()
     }
 
-    /// Whether a worker is gone.
-    pub(super) fn is_gone(&self, worker: usize) -> bool {
-        self.members[worker].is_gone
+    /// Whether a worker is gone, or lost for the moment.
+    pub(super) fn is_absent(&self, worker: usize) -> bool {
+        let member = &self.members[worker];
+        member.is_gone || member.is_lost
+    }
+
+    /// Whether all are.
+    pub(super) fn are_all_absent(&self) -> bool {
+        (0..self.count()).all(|worker| self.is_absent(worker))
     }
 
     pub(crate) fn tell(&mut self, worker: usize, command: Command) {
@@ -93,7 +101,7 @@ impl<W: Workers> Fleet<W> {
     /// The worker that calls the script's functions for the whole run: the first one that answers.
     pub(crate) fn first(&self) -> Option<usize> {
         let now = Instant::now();
-        (0..self.count()).find(|&worker| !self.members[worker].is_gone && self.silence(worker, now).is_none())
+        (0..self.count()).find(|&worker| !self.is_absent(worker) && self.silence(worker, now).is_none())
     }
 
     /// What is heard next. Can be dropped without losing anything.
@@ -132,6 +140,7 @@ impl<W: Workers> Fleet<W> {
                         self.members[worker] = Member { taken, asked, ..Member::default() };
                     }
                     self.members[worker].is_gone |= matches!(notice, Notice::Gone);
+                    self.members[worker].is_lost |= matches!(notice, Notice::Lost);
                     return Heard::Notice(worker, notice);
                 }
             }

@@ -39,12 +39,16 @@ impl<W: Workers> Driver<W> {
                         self.members = Some(members);
                         continue;
                     }
+                    Heard::Notice(_, Notice::AgentsLost(reason)) => EndedBy::AgentsLost(reason),
                     Heard::Notice(_, Notice::Note { level, text }) => {
                         self.say(level, text);
                         continue;
                     }
                     Heard::Notice(FIRST, Notice::Lost) => {
                         EndedBy::SetupFailed("the agent that ran it was lost".to_owned())
+                    }
+                    Heard::Notice(FIRST, Notice::Gone) if self.fleet.workers().others_within().is_some() => {
+                        EndedBy::SetupFailed("the agent that ran it has left".to_owned())
                     }
                     // Stopped meanwhile; or the worker is gone, which its own message has told.
                     Heard::Notice(_, Notice::Setup(Ok(_))) | Heard::Notice(FIRST, Notice::Gone) => EndedBy::Stopped,
@@ -128,6 +132,9 @@ impl<W: Workers> Driver<W> {
             tokio::select! {
                 heard = self.fleet.next() => match heard {
                     Heard::Notice(gone, Notice::Gone) if gone == worker => return None,
+                    Heard::Notice(lost, Notice::Lost) if lost == worker => {
+                        return Some(Err("the agent that ran it was lost".to_owned()));
+                    }
                     Heard::Notice(_, notice) => match ended(notice) {
                         Some(Ok(value)) => return Some(Ok(value)),
                         Some(Err(HookError::Failed(error) | HookError::Aborted(error))) => {

@@ -9,13 +9,70 @@ use crate::metrics::AgentStats;
 use crate::plan::{DEFAULT_MAX_DURATION, EndedBy};
 use crate::run::lanes::Lanes;
 use crate::run::workers::{Command, Workers};
-use crate::text::format_count;
+use crate::script::Level;
+use crate::text::{format_count, format_duration};
 use crate::vu::Interval;
 
 /// How long before an iteration of a rate is due it has to be known who takes it.
 const DEALT_AHEAD: Duration = Duration::from_secs(1);
 
+/// No worker is left.
+pub(super) struct Nobody {
+    since: Duration,
+    /// Others are waited for until then.
+    pub(super) until: Duration,
+}
+
 impl<W: Workers> Driver<W> {
+    /// A worker is gone, or lost for the moment.
+    pub(super) fn absent(&mut self, worker: usize) {
+        self.figures.left(worker);
+        self.look_who_is_left();
+        self.load.lanes.worker_gone(worker, self.load.now());
+        self.look_at_iterations();
+    }
+
+    /// When no worker is left, whoever may take the load up is waited for. A search for the capacity would take the time without
+    /// load for an answer: it ends.
+    pub(super) fn look_who_is_left(&mut self) {
+        let now = self.load.now();
+        if !self.fleet.are_all_absent() {
+            if self.nobody.take().is_some() {
+                self.load.lanes.hold(false);
+            }
+            return;
+        }
+        let Some(patience) = self.fleet.workers().others_within() else { return };
+        if self.nobody.is_some() || self.ended_by.is_some() || !self.load.lanes.have_load_left(now) {
+            return;
+        }
+        let patience = if self.capacity.is_some() { Duration::ZERO } else { patience };
+        self.load.lanes.hold(true);
+        self.nobody = Some(Nobody { since: now, until: now + patience });
+        if !patience.is_zero() {
+            let text = format!(
+                "no agent is left: another one can take up the load within {}",
+                format_duration(patience)
+            );
+            self.mark(text.clone());
+            self.say(Level::Warning, text);
+        }
+    }
+
+    /// Nobody has taken up the load in time, or it is to end anyway.
+    pub(super) fn nobody_came(&mut self) {
+        let Some(Nobody { since, .. }) = self.nobody.take() else { return };
+        let planned = self.shared.plan.run_time.map(|time| format!(" of {}", format_duration(time)));
+        let reason = format!(
+            "no agent was left after {:.1} s{}, and no other took up the load",
+            since.as_secs_f64(),
+            planned.unwrap_or_default()
+        );
+        self.end(EndedBy::AgentsLost(reason));
+        self.load.lanes.hold(false);
+        self.load.lanes.give_up_all(self.load.now());
+    }
+
     /// A worker has joined; it takes part when it is dealt a part.
     pub(super) fn joined(&mut self, worker: usize) {
         self.dealing.join(self.fleet.group(worker));
@@ -36,12 +93,12 @@ impl<W: Workers> Driver<W> {
 
     /// Deals what is left of numbers of iterations to those that can take more. When none is left, a lane ends, or the load.
     pub(super) fn look_at_iterations(&mut self) {
-        if self.load.iterations_done {
+        if self.load.iterations_done || self.nobody.is_some() {
             return;
         }
         let (fleet, lanes) = (&self.fleet, &self.load.lanes);
         let Look { allowances, done } = self.dealing.look(|of, process| {
-            let there = (process.first..process.first + process.here).filter(|&one| !fleet.is_gone(one));
+            let there = (process.first..process.first + process.here).filter(|&one| !fleet.is_absent(one));
             let mut working = there.clone().filter(|&worker| lanes.may_have_users(of, worker)).peekable();
             match (there.count(), working.peek()) {
                 (0, _) => Standing::Gone,

@@ -39,6 +39,8 @@ pub(super) struct Lanes {
     is_ending: bool,
     /// Workers that are gone.
     gone: BTreeSet<usize>,
+    /// Nobody is left, and somebody may come: what the gone ones have not ended is not over.
+    is_held: bool,
 }
 
 /// What the workers need to begin a lane.
@@ -88,6 +90,7 @@ impl Lanes {
             paused_before: Duration::ZERO,
             is_ending: false,
             gone: BTreeSet::new(),
+            is_held: false,
         }
     }
 
@@ -161,7 +164,8 @@ impl Lanes {
         }
         running.idle[worker] = true;
         let gone = &self.gone;
-        let is_over = running.idle.iter().enumerate().all(|(worker, &idle)| idle || gone.contains(&worker));
+        let is_left = |worker: usize| !self.is_held && gone.contains(&worker);
+        let is_over = running.idle.iter().enumerate().all(|(worker, &idle)| idle || is_left(worker));
         if is_over {
             run.look_at_due(now);
             if let State::Running(running) = &run.state {
@@ -218,7 +222,36 @@ impl Lanes {
             if let Some(count) = self.lanes[lane].counts.get_mut(worker) {
                 count.users = 0;
             }
-            self.idle(lane, worker, None, now);
+            if !self.is_held {
+                self.idle(lane, worker, None, now);
+            }
+        }
+    }
+
+    /// Whether lanes wait for workers that may come, when all are gone.
+    pub(super) fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
+    }
+
+    /// Whether something is still to be begun, as things are.
+    pub(super) fn have_load_left(&self, now: Duration) -> bool {
+        let goes_on = |running: &Running| running.schedule.end().is_none_or(|end| end > now);
+        !self.is_ending
+            && self.lanes.iter().any(|lane| match &lane.state {
+                State::Waiting => true,
+                State::Running(running) => running.stopped.is_none() && goes_on(running),
+                State::Over(_) => false,
+            })
+    }
+
+    /// Nobody is left, and nobody comes: all lanes are over.
+    pub(super) fn give_up_all(&mut self, now: Duration) {
+        self.end(now);
+        for lane in &mut self.lanes {
+            if matches!(lane.state, State::Running(_)) {
+                lane.look_at_due(now);
+                lane.state = State::Over(now);
+            }
         }
     }
 

@@ -115,6 +115,27 @@ fn a_worker_that_is_gone_has_no_users() {
 }
 
 #[test]
+fn a_worker_that_is_back_has_users_that_are_waited_for() {
+    let (_, mut lanes) = begun(vec![scenario("a", vus(2, None))]);
+    lanes.worker_gone(0, s(0.1));
+    lanes.worker_back(0);
+    lanes.worker_gone(1, s(0.2));
+    assert!(!lanes.are_over(), "the first one has users again");
+}
+
+#[test]
+fn lanes_are_held_for_others_when_nobody_is_left() {
+    let (_, mut lanes) = begun(vec![scenario("a", vus(2, Some(9.0)))]);
+    lanes.worker_gone(0, s(0.1));
+    lanes.hold(true);
+    lanes.worker_gone(1, s(0.2));
+    assert!(!lanes.are_over() && lanes.have_load_left(s(5.0)) && !lanes.have_load_left(s(9.0)));
+    lanes.hold(false);
+    lanes.give_up_all(s(6.0));
+    assert!(lanes.are_over() && !lanes.some_time_was_over() && !lanes.have_load_left(s(5.0)));
+}
+
+#[test]
 fn time_stands_still_while_the_run_is_paused() {
     let mut late = scenario("late", vus(1, Some(1.0)));
     late.start_time = s(0.5);

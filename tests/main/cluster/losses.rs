@@ -208,13 +208,65 @@ fn with_abort_a_killed_agent_ends_the_run() {
     let url = nats.url();
     let mut run = Run::start(&url, [&url; 3], &["-t", "60", "--on-agent-loss", "abort"]);
     run.end_one("KILL");
-    let output = run.running.wait().expect_code(108);
-    assert!(
-        output.stdout.contains("ABORTED: agent 'a2' was lost (--on-agent-loss abort)"),
-        "{}",
-        output.shown()
-    );
+    let noticed = Instant::now();
+    let output = run.running.wait().expect_code(103);
+    assert!(noticed.elapsed() < Duration::from_secs(10), "nobody is waited for: {:?}", noticed.elapsed());
+    let told = "AGENTS LOST: agent 'a2' was lost (--on-agent-loss abort)";
+    assert!(output.stdout.contains(told), "{}", output.shown());
+    let json = output.run_dir().json();
+    assert_eq!(json["ended_by"], "agents lost");
+    assert_eq!(json["ended_reason"], "agent 'a2' was lost (--on-agent-loss abort)");
+    assert!(json["findings"].as_array().unwrap().iter().any(|finding| finding["kind"] == "agents-lost"));
     only_what_was_not_sent_is_lost(&run.server, &output, "a2");
+}
+
+/// Starts a load on one agent, which is told to end after a while.
+fn alone(sandbox: &Sandbox, server: &Server, nats: &str, load: &[&str]) -> (Running, Agent) {
+    let host = server.url();
+    let mut running = coordinator(sandbox, nats, &[&["-H", &host, "--agents", "1"], load].concat());
+    let only = Agent::start(nats, "a1");
+    wait_until("there is load", || server.total() > 20);
+    only.running.signal("INT");
+    running.wait_for_stderr("agent 'a1' has left the run: it was told to end; no agent is left");
+    (running, only)
+}
+
+#[test]
+fn a_run_whose_agents_are_all_gone_fails_with_a_code_of_its_own() {
+    let (nats, server) = (Nats::start(), Server::start());
+    let sandbox = Sandbox::with(r#"fn iteration() { http::get("/"); sleep(0.05); }"#);
+    let load = ["-u", "2", "-t", "4", "--threshold", "http_req_failed: rate < 50%"];
+    let (mut running, _gone) = alone(&sandbox, &server, &nats.url(), &load);
+    running.wait_for_stderr("no agent is left: another one can take up the load within 30s");
+    let output = running.wait().expect_code(103);
+    let last = output.stdout.lines().last().unwrap();
+    assert!(last.trim_start().starts_with("AGENTS LOST: no agent was left after "), "{}", output.shown());
+    assert!(last.contains(" s of 4s, and no other took up the load; "), "{}", output.shown());
+    let json = output.run_dir().json();
+    assert_eq!((&json["ended_by"], &json["verdict"]["passed"]), (&json!("agents lost"), &json!(false)));
+    assert_eq!(
+        json["findings"].as_array().unwrap().iter().filter(|one| one["kind"] == "agents-lost").count(),
+        1
+    );
+    let requests = requests(&output.run_dir());
+    let interrupted = json["interrupted_requests"].as_u64().unwrap();
+    assert!((requests..=requests + interrupted).contains(&server.total()), "{}", output.shown());
+}
+
+#[test]
+fn an_agent_that_starts_when_none_is_left_takes_up_the_load_with_continue_too() {
+    for policy in ["redistribute", "continue"] {
+        let (nats, server) = (Nats::start(), Server::start());
+        let sandbox = Sandbox::with(r#"fn iteration() { http::get("/"); sleep(0.05); }"#);
+        let load = ["-u", "4", "-r", "1000", "-i", "200", "--on-agent-loss", policy];
+        let (running, _gone) = alone(&sandbox, &server, &nats.url(), &load);
+        let other = Agent::start(&nats.url(), "a2");
+        let output = running.wait().expect_code(0);
+        let json = output.run_dir().json();
+        assert_eq!(json["iterations"]["started"], 200, "{policy}: {}", output.shown());
+        assert_eq!(json["agents"][1]["share"], 1.0, "{policy}: {json:#}");
+        other.running.wait().expect_code(0);
+    }
 }
 
 /// One agent's network is cut for ten seconds, long enough that its share is dealt to the others meanwhile.
