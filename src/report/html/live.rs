@@ -131,7 +131,6 @@ fn start_form() -> Markup {
             h2 #start-h { "Start a run" }
             form #start-form {
                 div.fields {
-                    label #find hidden { span { "Find a script" } input type="search" autocomplete="off" spellcheck="false"; small #found .note {} }
                     label { span { "Script" } select name="script" {} }
                     (field(("host", "Host", "text", "http://127.0.0.1:8000")))
                     label {

@@ -191,10 +191,17 @@ fn data_script(id: &str, figures: &Value) -> Markup {
     html! { script type="application/json" id=(id) { (PreEscaped(json)) } }
 }
 
-/// The script as it is sent: the same lines, without what only its readers need.
+/// The script as it is sent, without what only its readers need. A line ends only where that may end a statement.
 fn without_indents(script: &str) -> String {
     let lines = script.lines().map(str::trim_start);
-    lines.filter(|line| !line.is_empty() && !line.starts_with("//")).collect::<Vec<_>>().join("\n")
+    let mut sent = String::with_capacity(script.len());
+    for line in lines.filter(|line| !line.is_empty() && !line.starts_with("//")) {
+        sent.push_str(line);
+        if !line.ends_with(['{', '(', '[', ',', ';']) {
+            sent.push('\n');
+        }
+    }
+    sent
 }
 
 fn style() -> String {

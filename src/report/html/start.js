@@ -179,19 +179,8 @@
   (async () => {
     const { scripts, first, truncated } = await get("scripts");
     const select = field("script");
-    const list = (some, choice) => {
-      select.replaceChildren();
-      some.forEach((script) => { make("option", select, {}, script).selected = script === choice; });
-      $("found").textContent = `${some.length} of ${truncated ? `the first ${scripts.length}; the folder has more` : scripts.length}`;
-    };
-    list(scripts, first);
-    // A short list is read.
-    $("find").hidden = scripts.length <= 20;
-    on(one("input", $("find")), "input", ({ target }) => {
-      const [before, words] = [select.value, target.value.toLowerCase().split(/\s+/)];
-      list(scripts.filter((script) => words.every((word) => script.toLowerCase().includes(word))), before);
-      if (select.value && select.value !== before) showScript();
-    });
+    scripts.forEach((script) => { make("option", select, {}, script).selected = script === first; });
+    if (truncated) complain(`The folder has more scripts than the first ${scripts.length}, which are listed.`);
     if (!scripts.length) complain("There is no script here. 'rhaid new test.rhai' writes one to start from.");
     else await showScript();
     dispatchEvent(new Event("scripts"));

@@ -203,7 +203,7 @@ fn the_page_loads_nothing_from_elsewhere() {
     );
     let script = page.get("/live.js");
     assert!(script.head.contains("text/javascript"));
-    assert!(script.body.len() < 32_000, "{} bytes of script", script.body.len());
+    assert!(script.body.len() < 30_000, "{} bytes of script", script.body.len());
     assert!(page.get("/live.css").body.contains("header.live"));
     page.post("/api/v1/stop", "");
     page.running.wait().expect_code(0);
