@@ -109,6 +109,7 @@ impl BlockingStats {
     }
 
     /// Adds what an agent has told of itself.
+    #[cfg(feature = "cluster")]
     pub(crate) fn add_agent(&mut self, name: &Arc<str>, stats: &BlockingStats) {
         let agent = Some(name.clone());
         self.count += stats.count;

@@ -43,6 +43,7 @@ pub(crate) struct BadCounts(pub(crate) &'static str);
 
 impl Sparse {
     /// The smallest, the largest value, and the sum of all, as far as known exactly.
+    #[cfg(feature = "cluster")]
     pub(crate) fn exact(&self) -> [u64; 3] {
         [self.min_us, self.max_us, self.sum_us]
     }
@@ -69,6 +70,7 @@ impl Sparse {
     }
 
     /// Reads such counts; `exact` is what [`Sparse::exact`] gave.
+    #[cfg(feature = "cluster")]
     pub(crate) fn read_counts(from: &[u8], exact: [u64; 3]) -> Result<Sparse, BadCounts> {
         let [min_us, max_us, sum_us] = exact;
         let counts = read_steps(from)?;

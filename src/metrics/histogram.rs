@@ -14,7 +14,6 @@ use super::sparse::Sparse;
 /// Longest latency that is told apart from longer ones: one hour, in microseconds.
 pub const MAX_VALUE_US: u64 = 3_600_000_000;
 
-#[cfg(feature = "cluster")]
 pub(super) const SIGNIFICANT_DIGITS: u8 = 3;
 
 /// A histogram of durations in microseconds, three significant digits, up to an hour.

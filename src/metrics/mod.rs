@@ -22,7 +22,6 @@ mod figures;
 mod gathered;
 mod generator;
 mod groups;
-#[cfg(feature = "cluster")]
 mod hdr_v2;
 mod histogram;
 mod interval_log;

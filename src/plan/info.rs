@@ -62,6 +62,7 @@ pub struct RunInfo {
     pub terminals: Terminals,
 }
 
+#[cfg(feature = "charts")]
 impl RunInfo {
     /// Whether iterations are started by anything else than a number of users.
     pub(crate) fn has_executors(&self) -> bool {
