@@ -54,13 +54,9 @@ use crate::system::{can_open, without_huge_pages};
 pub fn main() -> ExitCode {
     without_huge_pages();
     let exit = command();
-    match (output::problem(), exit) {
-        (Some(problem), Exit::Passed) => {
-            output::error(&problem);
-            Exit::Configuration.into()
-        }
-        (_, exit) => exit.into(),
-    }
+    let Some(problem) = output::problem() else { return exit.into() };
+    output::error(&problem);
+    if exit == Exit::Passed { Exit::Configuration.into() } else { exit.into() }
 }
 
 /// Runs the command.
