@@ -117,7 +117,7 @@ impl Ending<'_> {
     ) -> Shown {
         let unwritten = self.files.finish_singles(record, comparison);
         let compared = comparison.zip(self.baseline.as_deref());
-        let html = report.map_or(Ok(()), |path| self.files.write_html(path, compared));
+        let html = report.map_or(Ok(()), |path| self.files.write_html(path, record, compared));
         Shown { unwritten, html }
     }
 

@@ -162,10 +162,15 @@ impl Files {
     pub(super) fn write_html(
         &self,
         path: &Path,
+        record: &RunRecord,
         compared: Option<(&Comparison, &Path)>,
     ) -> Result<(), String> {
         let folder = self.directory.path();
-        let run = StoredRun::read(folder).map_err(|error| error.to_string())?;
+        let mut run = StoredRun::read(folder).map_err(|error| error.to_string())?;
+        if record.incomplete.is_some() {
+            // The folder may have older figures, from before its disk was full.
+            run.record = record.clone();
+        }
         let model = Model::new(&run.record, &run.recording.intervals, &run.problems);
         let model = match compared {
             Some((comparison, baseline)) => model.compared(comparison, baseline_curves(baseline)),
