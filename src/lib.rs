@@ -36,6 +36,8 @@ mod data;
 mod executor;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod fixture_load;
 #[cfg(any(test, rhaid_fuzzing))]
 #[cfg(feature = "cli")]
 #[doc(hidden)]

@@ -61,6 +61,7 @@ mod profiles;
 mod reload;
 mod repeats;
 mod resources;
+mod result_files;
 mod samples;
 mod scraping;
 mod script_errors;

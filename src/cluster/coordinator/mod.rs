@@ -5,8 +5,10 @@
 //! heard during the run to [`service`], and how it looks to the driver to [`workers`].
 
 mod agents;
+mod beginning;
 mod hearing;
 mod kept;
+mod losses;
 mod resumed;
 mod roster;
 mod service;

@@ -4,7 +4,6 @@
 //! that is lost delays the end of a run no longer than until that is noticed. What agents say is taken over by `hearing`.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -19,21 +18,17 @@ use super::kept::{Kept, Place};
 use super::resumed::Ordered;
 use super::roster::Member;
 use super::service::Heard;
-use crate::cluster::ClusterError;
 use crate::cluster::link::{Link, Outbox};
-use crate::cluster::protocol::{self, Order, Pulse, Word, subjects};
+use crate::cluster::protocol::{self, Order, Pulse, subjects};
 use crate::cluster::seal::Key;
 use crate::data::Blob;
 use crate::executor::schedule::Schedule;
 use crate::executor::share::{Allowances, Deal};
-use crate::metrics::{AgentLoss, AgentStats, BlockingStats, Phase};
+use crate::metrics::{AgentStats, BlockingStats, Phase};
 use crate::run::{Command, Notice, Prepared, Workers};
 use crate::script::{Level, MessageSink, RunState};
 use crate::vu::Interval;
 use crate::{RunError, RunHandle};
-
-/// How long agents may take to load the script.
-const READY_WITHIN: Duration = Duration::from_secs(60);
 
 /// The load begins so long after the order: all agents have read it by then.
 const LEAD: Duration = Duration::from_millis(500);
@@ -51,7 +46,7 @@ const OTHERS_WITHIN: Duration = Duration::from_secs(30);
 const PULSE_EVERY: Duration = Duration::from_secs(1);
 
 /// How long agents may take to end.
-const DONE_WITHIN: Duration = Duration::from_secs(3);
+pub(super) const DONE_WITHIN: Duration = Duration::from_secs(3);
 
 /// What the workers stand on.
 pub(super) struct Parts {
@@ -96,7 +91,7 @@ pub struct Cluster {
     pub(super) messages: MessageSink,
     pub(super) ready: VecDeque<(usize, Notice)>,
     /// The workers that the load was dealt to last, if it was dealt anew.
-    dealt_to: Option<Vec<usize>>,
+    pub(super) dealt_to: Option<Vec<usize>>,
     /// The last interval was asked for with this number.
     pub(super) last: Option<u64>,
     /// Set while what agents count cannot be heard second by second.
@@ -215,131 +210,7 @@ impl Cluster {
         self
     }
 
-    /// An agent of a run that is resumed has been lost at these times.
-    fn was_lost(&mut self, agent: usize, losses: &[AgentLoss], start: Instant) {
-        let Some(of) = self.agents.get_mut(agent) else { return };
-        let lost = of.was_lost(losses, start);
-        for loss in losses {
-            self.lost_before.push((loss.at.as_secs(), agent, true));
-            self.lost_before.extend(loss.until.map(|until| (until.as_secs(), agent, false)));
-        }
-        for worker in self.workers_of(agent) {
-            self.workers[worker].is_gone = lost;
-        }
-    }
-
-    /// The driver is to know who was lost, and back again, before this second began.
-    fn tell_lost_before(&mut self, until: u64) {
-        // Stable: who was back in the second in which it was lost is back.
-        self.lost_before.sort_by_key(|(second, ..)| *second);
-        let later = self.lost_before.partition_point(|(second, ..)| *second < until);
-        for (_, agent, is_lost) in self.lost_before.drain(..later).collect::<Vec<_>>() {
-            for worker in self.workers_of(agent) {
-                self.ready.push_back((worker, if is_lost { Notice::Lost } else { Notice::Back }));
-            }
-        }
-    }
-
-    /// Keeps on disk what is needed to resume the run, in the folder of its results.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn keep(&mut self, results: &Path) -> Result<(), ClusterError> {
-        if let Some(mut kept) = self.parts.kept.take() {
-            kept.losses = self.losses();
-            let place = kept.write(results)?;
-            self.kept = Some((kept, place));
-        }
-        Ok(())
-    }
-
-    fn losses(&self) -> BTreeMap<usize, Vec<AgentLoss>> {
-        let agents = self.agents.iter().enumerate();
-        agents
-            .map(|(agent, of)| (agent, of.losses.clone()))
-            .filter(|(_, losses)| !losses.is_empty())
-            .collect()
-    }
-
-    /// Writes down who is lost.
-    pub(super) fn keep_losses(&mut self) {
-        let losses = self.losses();
-        if let Some((kept, place)) = &mut self.kept {
-            kept.losses = losses;
-            // The run goes on also when it could not be resumed with this.
-            let _ = place.write(kept);
-        }
-    }
-
-    /// Waits until all agents have loaded the script.
-    pub(super) fn wait_until_ready(&mut self, mut waiting: impl FnMut() -> bool) -> Result<(), ClusterError> {
-        let deadline = std::time::Instant::now() + READY_WITHIN;
-        while let Some(agent) = self.agents.iter().find(|agent| !agent.is_ready) {
-            let failed = |reason: &str| ClusterError::Agent {
-                agent: agent.member.hello.name.clone(),
-                reason: reason.to_owned(),
-            };
-            if std::time::Instant::now() >= deadline {
-                return Err(failed("it has not loaded the script within a minute"));
-            }
-            if !waiting() {
-                return Err(ClusterError::Run("stopped while agents loaded the script".to_owned()));
-            }
-            match self.parts.heard.try_recv() {
-                Ok(Heard::Word { agent, word: Word::Failed(reason) | Word::Left { reason, .. } }) => {
-                    self.agents[agent].is_done = true;
-                    let Agent { member, is_ready, .. } = &self.agents[agent];
-                    let name = member.hello.name.clone();
-                    // One that had loaded the script was told to end.
-                    return Err(if *is_ready {
-                        ClusterError::Gone { agent: name, reason }
-                    } else {
-                        ClusterError::Agent { agent: name, reason }
-                    });
-                }
-                Ok(Heard::Lost { agent, .. }) => {
-                    self.agents[agent].is_done = true;
-                    let agent = self.agents[agent].member.hello.name.clone();
-                    let reason = "it is not heard any more".to_owned();
-                    return Err(ClusterError::Gone { agent, reason });
-                }
-                Ok(heard) => self.hear(heard),
-                Err(_) => std::thread::sleep(Duration::from_millis(10)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Only so many of the agents take part.
-    pub(super) fn has_only(&mut self, engaged: usize) {
-        self.agents[engaged..].iter_mut().for_each(|agent| agent.is_done = true);
-    }
-
-    /// Ends the run before it was started, and waits a moment for agents to follow.
-    pub(super) async fn abandon(mut self) {
-        self.order(&Order::End);
-        let deadline = Instant::now() + DONE_WITHIN;
-        while self.agents.iter().any(|agent| !agent.is_done) {
-            match tokio::time::timeout_at(deadline, self.parts.heard.recv()).await {
-                Ok(Some(
-                    Heard::Word { agent, word: Word::Done | Word::Failed(_) } | Heard::Lost { agent, .. },
-                )) => self.agents[agent].is_done = true,
-                Ok(Some(_)) => {}
-                Ok(None) | Err(_) => break,
-            }
-        }
-        self.parts.service.abort();
-        let (link, run) = (self.parts.link.clone(), self.parts.run.clone());
-        let all_have_read_it = self.agents.iter().all(|agent| agent.is_done);
-        self.parts.runtime.spawn(async move {
-            if !all_have_read_it {
-                tokio::time::sleep(READY_WITHIN).await;
-            }
-            link.delete_stream(&run).await;
-        });
-    }
-
-    fn order(&self, order: &Order) {
+    pub(super) fn order(&self, order: &Order) {
         if let Ok(sealed) = self.parts.key.seal(&protocol::json(order)) {
             self.parts.outbox.put(subjects::orders(&self.parts.run), sealed);
         }
@@ -403,7 +274,7 @@ impl Cluster {
     }
 
     /// Gives what a worker has counted, if that is asked for.
-    fn give(&mut self, worker: usize) {
+    pub(super) fn give(&mut self, worker: usize) {
         let slot = &mut self.workers[worker];
         let Some((number, _)) = slot.asked.filter(|_| !slot.early.is_empty()) else { return };
         slot.asked = None;
@@ -458,45 +329,6 @@ impl Cluster {
         }
         for (agent, parting, reason) in away.left {
             self.has_left(agent, parting, reason);
-        }
-    }
-
-    /// Deals the load among the agents that are there, if that was asked for.
-    pub(super) fn share_again(&mut self) {
-        if self.parts.on_loss == OnAgentLoss::Redistribute {
-            self.deal();
-        }
-    }
-
-    /// An agent is there again: it has its part unless that was dealt to others.
-    pub(super) fn share_with_one_more(&mut self) {
-        if self.dealt_to.is_some() {
-            self.deal();
-        }
-    }
-
-    /// Deals the load among the agents that are there. What nobody is left for waits for whoever comes.
-    pub(super) fn deal(&mut self) {
-        let is_there = |worker: &usize| !self.workers[*worker].is_gone;
-        let members: Vec<usize> = (0..self.workers.len()).filter(is_there).collect();
-        if !members.is_empty() {
-            self.dealt_to = Some(members.clone());
-            self.ready.push_back((0, Notice::Deal { members }));
-        }
-    }
-
-    /// Threads of an agent that have a part of the load, which those of a lost one keep when it is not dealt to others.
-    fn threads_in_use(&self, agent: &Agent) -> usize {
-        let is_dealt_to = self.dealt_to.as_ref().is_none_or(|dealt| dealt.contains(&agent.member.first));
-        let keeps = agent.is_there() || self.parts.on_loss == OnAgentLoss::Continue;
-        if agent.is_ready && is_dealt_to && keeps { agent.member.threads } else { 0 }
-    }
-
-    /// Nobody waits for the last interval of an agent that is lost.
-    pub(super) fn give_up(&mut self, agent: usize) {
-        for worker in self.workers_of(agent) {
-            self.give(worker);
-            self.ready.push_back((worker, Notice::Gone));
         }
     }
 }

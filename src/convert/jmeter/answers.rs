@@ -4,7 +4,8 @@
 
 use crate::convert::jmeter::sampler::Request;
 use crate::convert::jmeter::text::field;
-use crate::convert::jmeter::writer::{Writer, code_comment};
+use crate::convert::jmeter::tree::code_comment;
+use crate::convert::jmeter::writer::Writer;
 use crate::convert::jmeter::xml::Element;
 use crate::convert::literal::{Value, comment, escaped_pattern, text_literal};
 use crate::convert::request::Call;

@@ -6,13 +6,15 @@
 mod answers;
 mod sampler;
 mod text;
+mod tree;
 mod writer;
 mod xml;
 
 use std::collections::HashSet;
 
 use crate::convert::jmeter::text::Variables;
-use crate::convert::jmeter::writer::{Node, Scope, Writer, nodes};
+use crate::convert::jmeter::tree::{Node, nodes};
+use crate::convert::jmeter::writer::{Scope, Writer};
 use crate::convert::jmeter::xml::parse;
 use crate::convert::literal::{Value, text_literal};
 use crate::convert::problem::Problem;

@@ -7,7 +7,8 @@ use url::Url;
 
 use crate::convert::body::{Body, Uploads, body, file_of};
 use crate::convert::jmeter::text::{marks, unhexed};
-use crate::convert::jmeter::writer::{Node, Scope, Writer};
+use crate::convert::jmeter::tree::Node;
+use crate::convert::jmeter::writer::{Scope, Writer};
 use crate::convert::jmeter::xml::Element;
 use crate::convert::literal::{Value, comment};
 use crate::convert::params::{each_leaf, protect};

@@ -4,27 +4,29 @@
 //! [`Outbox`] is in the stream once, in its order, however often the server goes away in between; a reader gives every message of
 //! the stream once, in its order.
 
-use std::collections::{HashMap, VecDeque};
+mod outbox;
+mod parts;
+
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_nats::connection::State;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
-use async_nats::jetstream::context::PublishErrorKind;
 use async_nats::jetstream::stream::{Config, ConsumerError, ConsumerErrorKind, StorageType};
 use async_nats::jetstream::{self};
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, HeaderMap};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use url::Url;
 
+pub(super) use self::outbox::Outbox;
+use self::parts::{Parts, whole};
 use super::ClusterError;
 use super::protocol::subjects;
 use crate::credentials::masked_url;
@@ -43,12 +45,6 @@ const GONE_AFTER: Duration = Duration::from_secs(10);
 
 /// How often the two sides look whether the other is there.
 const PING_EVERY: Duration = Duration::from_secs(2);
-
-/// A message of the stream: larger ones are sent in parts. The limit of a server with its default settings is 1 MiB.
-const PART: usize = 512 * 1024;
-
-/// Most parts of one message: 128 MiB.
-const MOST_PARTS: u32 = 256;
 
 /// How long a stream is kept that nobody deletes.
 const KEPT_FOR: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -305,16 +301,7 @@ impl Link {
 
     /// A way into the run's stream; `writer` is unique in it.
     pub(super) fn outbox(&self, writer: String, most: usize) -> Outbox {
-        let shared = Arc::new(Waiting {
-            queue: Mutex::default(),
-            changed: Notify::new(),
-            is_writing: AtomicBool::new(false),
-            is_closed: AtomicBool::new(false),
-            is_gone: AtomicBool::new(false),
-            most,
-        });
-        tokio::spawn(write_all(self.stream.clone(), writer, shared.clone()));
-        Outbox { shared }
+        Outbox::new(self.stream.clone(), writer, most)
     }
 }
 
@@ -402,235 +389,4 @@ pub(super) struct Kept {
     pub(super) payload: Bytes,
     /// Its place in the stream; of a message in parts, that of the last one.
     pub(super) sequence: u64,
-}
-
-/// Parts of a message that have come.
-struct Parts {
-    next: u32,
-    bytes: Vec<u8>,
-}
-
-/// First byte of a message that is whole, and of a part of one: number of the message (8 bytes), of the part and of all parts
-/// (4 bytes each), big endian.
-const WHOLE: u8 = 0;
-const A_PART: u8 = 1;
-const PART_HEAD: usize = 17;
-
-fn parts_of(number: u64, payload: Vec<u8>) -> Vec<Bytes> {
-    if payload.len() <= PART {
-        let mut whole = Vec::with_capacity(payload.len() + 1);
-        whole.push(WHOLE);
-        whole.extend(payload);
-        return vec![whole.into()];
-    }
-    let of = payload.len().div_ceil(PART) as u32;
-    let part = |(index, bytes): (usize, &[u8])| {
-        let mut part = Vec::with_capacity(PART_HEAD + bytes.len());
-        part.push(A_PART);
-        part.extend(number.to_be_bytes());
-        part.extend((index as u32).to_be_bytes());
-        part.extend(of.to_be_bytes());
-        part.extend(bytes);
-        part.into()
-    };
-    payload.chunks(PART).enumerate().map(part).collect()
-}
-
-/// The message that is whole with this part. Parts that do not fit are no message.
-fn whole(known: &mut HashMap<(String, u64), Parts>, subject: &str, payload: Bytes) -> Option<Bytes> {
-    match payload.first() {
-        Some(&WHOLE) => return Some(payload.slice(1..)),
-        Some(&A_PART) if payload.len() > PART_HEAD => {}
-        _ => return None,
-    }
-    let number = u64::from_be_bytes(payload[1..9].try_into().ok()?);
-    let index = u32::from_be_bytes(payload[9..13].try_into().ok()?);
-    let of = u32::from_be_bytes(payload[13..17].try_into().ok()?);
-    if of > MOST_PARTS {
-        return None;
-    }
-    let key = (subject.to_owned(), number);
-    let parts = known.entry(key.clone()).or_insert(Parts { next: 0, bytes: Vec::new() });
-    if index != parts.next {
-        return None;
-    }
-    parts.next += 1;
-    parts.bytes.extend_from_slice(&payload[PART_HEAD..]);
-    if parts.next == of { known.remove(&key).map(|parts| parts.bytes.into()) } else { None }
-}
-
-/// Makes the bytes of a message when it is its turn.
-type Make = Box<dyn FnOnce() -> Vec<u8> + Send>;
-
-struct Entry {
-    subject: String,
-    /// It may be dropped when too many wait.
-    can_go: bool,
-    make: Make,
-}
-
-/// Messages on their way into the stream.
-struct Waiting {
-    queue: Mutex<VecDeque<Entry>>,
-    changed: Notify,
-    is_writing: AtomicBool,
-    /// Nothing comes any more.
-    is_closed: AtomicBool,
-    /// There is no stream to write into any more.
-    is_gone: AtomicBool,
-    most: usize,
-}
-
-/// See [`Link::outbox`]. What waits when it is dropped is still written.
-pub(super) struct Outbox {
-    shared: Arc<Waiting>,
-}
-
-impl Outbox {
-    /// Puts a message in.
-    pub(super) fn put(&self, subject: String, payload: Vec<u8>) {
-        self.add(Entry { subject, can_go: false, make: Box::new(move || payload) });
-    }
-
-    /// Puts one in whose bytes are made when it is its turn. When too many wait, the oldest of these goes; gives how many went.
-    pub(super) fn put_later(&self, subject: String, make: impl FnOnce() -> Vec<u8> + Send + 'static) -> u64 {
-        self.add(Entry { subject, can_go: true, make: Box::new(make) })
-    }
-
-    fn add(&self, entry: Entry) -> u64 {
-        let mut queue = self.shared.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.shared.is_gone.load(Ordering::Acquire) {
-            return 0;
-        }
-        queue.push_back(entry);
-        let mut gone = 0;
-        while queue.len() > self.shared.most
-            && let Some(oldest) = queue.iter().position(|entry| entry.can_go)
-        {
-            queue.remove(oldest);
-            gone += 1;
-        }
-        drop(queue);
-        self.shared.changed.notify_one();
-        gone
-    }
-
-    /// Waits until all is written, but no longer than this; whether it is.
-    pub(super) async fn written(&self, within: Duration) -> bool {
-        let deadline = tokio::time::Instant::now() + within;
-        loop {
-            if self.shared.is_idle() {
-                return true;
-            }
-            if tokio::time::Instant::now() >= deadline {
-                return false;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    }
-}
-
-impl Drop for Outbox {
-    fn drop(&mut self) {
-        self.shared.is_closed.store(true, Ordering::Release);
-        self.shared.changed.notify_one();
-    }
-}
-
-impl Waiting {
-    fn is_idle(&self) -> bool {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.is_empty() && !self.is_writing.load(Ordering::Acquire)
-    }
-
-    /// Nothing can be written any more.
-    fn give_up(&self) {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.clear();
-        self.is_gone.store(true, Ordering::Release);
-        self.is_writing.store(false, Ordering::Release);
-    }
-
-    fn next(&self) -> Option<Entry> {
-        let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = queue.pop_front();
-        self.is_writing.store(entry.is_some(), Ordering::Release);
-        entry
-    }
-}
-
-async fn write_all(stream: jetstream::Context, writer: String, waiting: Arc<Waiting>) {
-    let mut number = 0_u64;
-    loop {
-        let Some(Entry { subject, make, .. }) = waiting.next() else {
-            if waiting.is_closed.load(Ordering::Acquire) {
-                return;
-            }
-            waiting.changed.notified().await;
-            continue;
-        };
-        number += 1;
-        for (part, bytes) in parts_of(number, make()).into_iter().enumerate() {
-            if !write(&stream, &subject, &format!("{writer}-{number}-{part}"), bytes).await {
-                waiting.give_up();
-                return;
-            }
-        }
-    }
-}
-
-/// Writes until the server says that it has it. What it has already it takes no second time, since it knows the id. False when
-/// there is no such stream any more.
-async fn write(stream: &jetstream::Context, subject: &str, id: &str, payload: Bytes) -> bool {
-    let mut gone = GoneFor::default();
-    loop {
-        let mut headers = HeaderMap::new();
-        headers.insert("Nats-Msg-Id", id);
-        let write = async {
-            let sent = stream.publish_with_headers(subject.to_owned(), headers, payload.clone()).await?;
-            sent.await
-        };
-        let is_unknown = match tokio::time::timeout(ANSWER_WITHIN, write).await {
-            Ok(Ok(_)) => return true,
-            Ok(Err(error)) => error.kind() == PublishErrorKind::StreamNotFound,
-            Err(_) => false,
-        };
-        if gone.look(is_unknown) {
-            return false;
-        }
-        tokio::time::sleep(AGAIN_AFTER).await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_large_message_is_the_same_after_its_journey_in_parts() {
-        for length in [0, 1, PART, PART + 1, 3 * PART, 3 * PART + 17] {
-            let message: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
-            let mut known = HashMap::new();
-            let mut given = Vec::new();
-            for part in parts_of(7, message.clone()) {
-                assert!(part.len() <= PART + PART_HEAD);
-                given.extend(whole(&mut known, "a", part));
-            }
-            assert_eq!(given.len(), 1);
-            assert_eq!(given[0], message);
-            assert!(known.is_empty());
-        }
-    }
-
-    #[test]
-    fn parts_that_do_not_fit_are_no_message() {
-        let mut known = HashMap::new();
-        let parts = parts_of(1, vec![1; 3 * PART]);
-        assert!(whole(&mut known, "a", parts[1].clone()).is_none());
-        assert!(whole(&mut known, "a", parts[0].clone()).is_none());
-        assert!(whole(&mut known, "b", parts[1].clone()).is_none());
-        assert!(whole(&mut known, "a", Bytes::new()).is_none());
-        assert!(whole(&mut known, "a", Bytes::from_static(&[1, 2])).is_none());
-        assert!(whole(&mut known, "a", Bytes::from_static(&[9])).is_none());
-    }
 }
