@@ -20,7 +20,7 @@ use crate::outbound::{self, Client, Proxies};
 use crate::{LoadTest, Severity};
 
 /// What the error of a file that is not there says.
-const FILE_NOT_FOUND: &str = "not found: looked for";
+const FILE_NOT_FOUND: [&str; 2] = ["file '", "not found: looked for"];
 
 /// An input larger than this is refused.
 const MOST_BYTES: u64 = 512 * 1024 * 1024;
@@ -265,15 +265,16 @@ fn may_write(path: &Path, force: bool) -> Result<(), String> {
 fn problems_of(test: &LoadTest) -> Vec<crate::Problem> {
     let found = test.find_problems().problems.into_iter();
     found
-        .filter(|problem| problem.severity == Severity::Error && !problem.message.contains(FILE_NOT_FOUND))
+        .filter(|problem| problem.severity == Severity::Error)
+        .filter(|problem| !FILE_NOT_FOUND.iter().all(|words| problem.message.contains(words)))
         .collect()
 }
 
 fn write(converted: Converted, out: &OutArgs) -> Result<Vec<crate::Problem>, String> {
-    let (script, problems) = match &out.output {
+    let script = match &out.output {
         None => {
             output::out(&converted.script);
-            ("SCRIPT".to_owned(), problems_of(&LoadTest::from_text("SCRIPT", &converted.script)))
+            "SCRIPT".to_owned()
         }
         Some(path) => {
             let folder = path.parent().unwrap_or(Path::new(""));
@@ -285,10 +286,10 @@ fn write(converted: Converted, out: &OutArgs) -> Result<Vec<crate::Problem>, Str
                 output::write_file(&path, content)?;
                 output::err(&format!("Wrote {}.\n", path.display()));
             }
-            let written = LoadTest::from_file(path).map_err(|error| error.to_string())?;
-            (path.display().to_string(), problems_of(&written))
+            path.display().to_string()
         }
     };
+    let problems = problems_of(&LoadTest::from_text(&script, &converted.script));
     for note in &converted.notes {
         output::err(&format!("note: {note}\n"));
     }

@@ -20,6 +20,7 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use super::connection::{Http1, Writing};
 use super::error::{self, ErrorKind, HttpError};
 use super::http2::Http2;
+use super::limit::within;
 use super::link::{Forward, Link, Peer, Pipe, Stream, Wire};
 use super::network::Network;
 use super::options::VersionChoice;
@@ -66,8 +67,7 @@ async fn within_limit<T>(
 ) -> Result<T, HttpError> {
     let limit = opening.network.transport.options.connect_timeout;
     let started = tokio::time::Instant::now();
-    let opened = timeout(limit, open(&mut opening)).await;
-    match opened.ok().filter(|_| started.elapsed() <= limit) {
+    match within(limit, started, open(&mut opening)).await {
         Some(result) => {
             opening.record.end_phase();
             result

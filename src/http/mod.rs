@@ -33,6 +33,7 @@ mod error;
 mod exchange;
 mod headers;
 mod http2;
+mod limit;
 mod link;
 mod network;
 mod nudge;

@@ -14,6 +14,7 @@ use super::connection::RawResponse;
 use super::connector;
 use super::error::HttpError;
 use super::exchange::Exchange;
+use super::limit::within;
 use super::link::Wire;
 use super::record::{Record, Sharing};
 use super::redirect::RedirectChain;
@@ -39,8 +40,7 @@ impl Client {
         let started = tokio::time::Instant::now();
         let mut record = Record::new(started.into_std());
         let work = self.shake_hands(&request, &mut record, handshake);
-        let outcome = tokio::time::timeout(limit, work).await;
-        let (outcome, stream) = match outcome.ok().filter(|_| started.elapsed() <= limit) {
+        let (outcome, stream) = match within(limit, started, work).await {
             Some(Ok((answer, stream))) => (Ok((answer, request.target.clone())), stream),
             Some(Err(error)) => (Err(error), None),
             None => (Err(too_slow(limit)), None),

@@ -93,7 +93,8 @@ impl Sparse {
         for &(value, n) in &sparse.counts {
             let middle = lowest_of(value) + (1 << power_of(value) >> 1);
             sparse.count += u64::from(n);
-            sparse.sum_us += middle * u64::from(n);
+            // One product fits; those of a file that somebody else wrote may not together.
+            sparse.sum_us = sparse.sum_us.saturating_add(middle * u64::from(n));
         }
         // The maximum is exact, unless somebody else wrote another unit into it.
         let is_of_last = (lowest_of(last)..=u64::from(last)).contains(&max_us);

@@ -124,12 +124,8 @@ impl Recorder {
                 *value = kept;
             }
         }
-        let watches = Watches::new(&watches, |key, value| {
-            let (key, value) = (self.texts.name(key), self.texts.name(value));
-            self.tags.table.keep_method(&key);
-            self.tags.table.keep_name(&value);
-            self.tag(&key, &value)
-        });
+        // Tags that are known before the first series are told apart however many come.
+        let watches = Watches::new(&watches, |key, value| self.tag(key, value));
         self.watches = Some(Box::new(watches));
     }
 

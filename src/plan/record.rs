@@ -37,16 +37,17 @@ impl RunRecord {
         }
     }
 
-    /// Something that was asked for is missing from its results.
-    pub fn lacks(&mut self, what: &str) {
+    /// Something that was asked for is missing from its results; whether that was not known yet.
+    pub fn lacks(&mut self, what: &str) -> bool {
         match &mut self.incomplete {
-            Some(all) if all.contains(what) => {}
+            Some(all) if all.contains(what) => return false,
             Some(all) => {
                 all.push_str("; ");
                 all.push_str(what);
             }
             None => self.incomplete = Some(what.to_owned()),
         }
+        true
     }
 
     /// Why it ended; one that goes on has not come to an end.

@@ -51,6 +51,11 @@ pub fn junit(record: &RunRecord) -> String {
         }
         report.add_test_suite(suite);
     }
+    xml(&report)
+}
+
+/// What is no character of XML has been left out of all texts by then.
+fn xml(report: &Report) -> String {
     report.to_string().expect("writing text to memory does not fail")
 }
 
@@ -65,7 +70,7 @@ pub fn refused_junit(script: &str, why: &str) -> String {
     suite.add_test_case(case);
     let mut report = Report::new(line(script));
     report.add_test_suite(suite);
-    report.to_string().expect("writing text to memory does not fail")
+    xml(&report)
 }
 
 fn passed(name: &str, time: Duration, output: &str) -> TestCase {

@@ -90,6 +90,12 @@ impl Hub {
         self.subject.borrow().recruiting.is_some()
     }
 
+    /// Waits until no run waits for agents.
+    pub(super) async fn recruiting_is_over(&self) {
+        // It ends with the hub at the latest.
+        let _ = self.subject.subscribe().wait_for(|subject| subject.recruiting.is_none()).await;
+    }
+
     /// Where all this stands.
     pub(super) fn status(&self) -> Value {
         let subject = self.subject.borrow().clone();
@@ -97,7 +103,12 @@ impl Hub {
     }
 
     pub(super) fn begin(&self, run: LiveRun) {
-        self.subject.send_replace(Subject { run: Some(Arc::new(run)), ..Subject::default() });
+        let stopper = run.stopper.clone();
+        let before = self.subject.send_replace(Subject { run: Some(Arc::new(run)), ..Subject::default() });
+        // Stopped after the last agent had come.
+        if before.recruiting.is_some() && before.is_given_up {
+            stopper.stop();
+        }
     }
 
     /// A run waits for agents, or still does; false once it is not wanted any more.

@@ -36,9 +36,6 @@ const MOST_BODY: usize = 1 << 20;
 /// How long a call waits for what it asked for to show.
 const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 
-/// How often it is looked for.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-
 /// The page may load nothing but what comes from here, and nobody may frame it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -250,13 +247,8 @@ fn steerable(hub: &Hub) -> Result<Arc<LiveRun>, Box<Response>> {
 async fn stop(State(site): Shared) -> Response {
     let hub = &site.hub;
     if hub.give_up_recruiting() {
-        let given_up = async {
-            while hub.is_recruiting() {
-                tokio::time::sleep(LOOK_EVERY).await;
-            }
-        };
         // The status says what there is by then.
-        let _ = tokio::time::timeout(ANSWER_WITHIN, given_up).await;
+        let _ = tokio::time::timeout(ANSWER_WITHIN, hub.recruiting_is_over()).await;
         return as_json(&hub.status());
     }
     let run = match steerable(hub) {

@@ -57,7 +57,7 @@ impl Ending<'_> {
         let mut record = self.report.record().clone();
         record.regression = comparison.and_then(regression_sentence);
         // To have been asked to judge a change and not to know is no pass.
-        if comparison.is_none() && self.output.fail_on_regression {
+        if comparison.is_none() && self.report.info().fails_on.regressions {
             record.lacks("not compared with the baseline");
         }
         let (report, is_asked_for) = self.files.html_place(&self.output);
@@ -65,11 +65,15 @@ impl Ending<'_> {
         let report = (!self.once || self.output.html.is_some()).then_some(report);
         report.iter().for_each(|path| self.places.reads("the report", path));
         let (summary, problems) = self.write_summary();
-        problems.iter().chain(&unwritten).for_each(|problem| record.lacks(problem));
+        for problem in problems.iter().chain(&unwritten) {
+            record.lacks(problem);
+        }
         // All that shows the verdict. What cannot be written changes it, so what can is written once more.
         let mut shown = self.write_verdict(&record, comparison, report.as_deref());
         if shown.is_missing(is_asked_for) {
-            shown.unwritten.iter().for_each(|problem| record.lacks(problem));
+            for problem in &shown.unwritten {
+                record.lacks(problem);
+            }
             if let (Err(problem), true) = (&shown.html, is_asked_for) {
                 record.lacks(&format!("no report: {problem}"));
             }
@@ -137,9 +141,8 @@ impl Ending<'_> {
         report: Option<&Path>,
     ) {
         if let Some(problem) = output::problem()
-            && !record.incomplete.as_ref().is_some_and(|known| known.contains(&problem))
+            && record.lacks(&problem)
         {
-            record.lacks(&problem);
             self.write_verdict(record, comparison, report);
         }
     }

@@ -220,7 +220,11 @@ fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result
         FailsOn { errors: args.output.exit_code_on_error, regressions: args.output.fail_on_regression };
     let (commit, sampler) = (look_for_commit(folder), ComingSampler::of(&args.resources));
     let test = test.origin(origin(&args.output, args.load.profile.as_deref())).fails_on(fails_on);
-    let prepared = test.on_message(send).prepare()?.commit(commit.found());
+    let mut prepared = test.on_message(send).prepare()?;
+    // A run that is resumed has the commit that it began with.
+    if around.left.is_none() {
+        prepared = prepared.commit(commit.found());
+    }
     let prepared = resources::watch(prepared, &args.resources, sampler)?;
     let baseline = baseline(&args.output, &prepared)?;
     let alerts = Alerts::new(&args.output, prepared.mask())?;
@@ -250,14 +254,11 @@ fn execute_as_told(test: LoadTest, args: &RunArgs, around: Around<'_>) -> Result
         }
         (None, _) => None,
     };
-    let resumed = around.left.is_some();
     let files = Files::create(&args.output, prepared.info(), around.left.map(Left::results))?;
     let prepared = match with_samples(prepared, &args.output) {
         Ok(prepared) => prepared,
         Err(error) => {
-            if !resumed {
-                files.directory.discard();
-            }
+            files.directory.discard();
             return Err(error.into());
         }
     };
@@ -327,8 +328,9 @@ fn with_samples(prepared: Prepared, output: &OutputArgs) -> Result<Prepared, Res
 /// The run that is to be compared with; found before the run, so that a typing error costs none.
 fn baseline(output: &OutputArgs, prepared: &Prepared) -> Result<Option<PathBuf>, String> {
     let Some(named) = &output.baseline else {
-        return if output.fail_on_regression {
-            Err("--fail-on-regression needs a --baseline to compare with".to_owned())
+        return if prepared.info().fails_on.regressions {
+            // Of a run that is resumed, the flag is that of its start.
+            Err("--fail-on-regression needs a --baseline to compare with; with --resume too".to_owned())
         } else {
             Ok(None)
         };

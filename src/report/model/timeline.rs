@@ -170,7 +170,7 @@ impl Timeline {
 
     fn add_history(&mut self, snapshot: &Snapshot) {
         // A run of a part of a second has one point, at its end, and what it had at most is in it.
-        let is_short = snapshot.history.since(0).len() == 1;
+        let is_short = snapshot.history.len() == 1;
         let mut due_before = 0;
         let (mut users_before, mut target_before) = (if is_short { snapshot.users_max } else { 0 }, 0);
         for point in snapshot.history.since(0) {

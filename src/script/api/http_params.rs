@@ -283,7 +283,6 @@ fn credentials(key: &str, value: &Dynamic) -> Result<(String, String), String> {
     Err(convert::expected(key, WANTED, value))
 }
 
-/// A number of redirects; `false` is none.
 /// A time that something may take.
 fn limit(what: &str, value: &Dynamic) -> Result<Duration, String> {
     match convert::duration(what, value)? {
@@ -292,6 +291,7 @@ fn limit(what: &str, value: &Dynamic) -> Result<Duration, String> {
     }
 }
 
+/// A number of redirects; `false` is none.
 fn redirects(value: &Dynamic) -> Result<u32, String> {
     if value.as_bool() == Ok(false) {
         return Ok(0);
