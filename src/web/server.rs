@@ -246,6 +246,8 @@ fn steerable(hub: &Hub) -> Result<Arc<LiveRun>, Box<Response>> {
 
 async fn stop(State(site): Shared) -> Response {
     let hub = &site.hub;
+    // The process may end with that run: a viewer is waited for.
+    let _answered = hub.viewer();
     if hub.give_up_recruiting() {
         // The status says what there is by then.
         let _ = tokio::time::timeout(ANSWER_WITHIN, hub.recruiting_is_over()).await;

@@ -60,7 +60,7 @@ pub(super) fn agents(model: &Model<'_>) -> Markup {
         (table)
         @if more > 0 { p.note { (format::count(more as u64)) " more agents without problems are in run.json." } }
         p.note {
-            "Share: of the worker threads that take part" @if is_over { " at the end" } ". CPU: mean of its process, of its cores. "
+            "Share: of the users, or of the worker threads where a rate decides how many users there are" @if is_over { " at the end" } ". CPU: mean of its process, of its cores. "
             "Clock offset: how far its clock is ahead of the coordinator's; times are corrected by it."
         }
     };

@@ -180,9 +180,9 @@
     const { scripts, first, truncated } = await get("scripts");
     const select = field("script");
     scripts.forEach((script) => { make("option", select, {}, script).selected = script === first; });
-    if (truncated) complain(`The folder has more scripts than the first ${scripts.length}, which are listed.`);
     if (!scripts.length) complain("There is no script here. 'rhaid new test.rhai' writes one to start from.");
     else await showScript();
+    if (truncated) complain(`The folder has more scripts than the first ${scripts.length}, which are listed.`);
     dispatchEvent(new Event("scripts"));
   })();
 })();

@@ -41,6 +41,8 @@ impl State {
             Phase::Starting => State::Starting,
             Phase::Paused => State::Paused,
             Phase::RampUp | Phase::Steady => State::Running,
+            // A stage of the load, or users who were asked to become fewer.
+            Phase::RampDown if record.snapshot.users_target > 0 => State::Running,
             Phase::RampDown | Phase::Done => State::Stopping,
         }
     }

@@ -99,3 +99,15 @@ fn for_an_agent_that_is_gone_when_a_run_starts_another_one_is_awaited() {
     page.running.signal("INT");
     page.running.wait().expect_code(0);
 }
+
+#[test]
+fn a_run_that_waits_for_agents_is_stopped_with_an_answer() {
+    let nats = Nats::start();
+    let sandbox = Sandbox::with(SCRIPT);
+    let run =
+        ["run", "test.rhai", "--agents", "1", "--nats", &nats.url(), "--control", "-H", "http://127.0.0.1:9"];
+    let waits = sandbox.start(&run);
+    wait_until("it waits", || sandbox.run(&["ctl", "status"]).stdout.contains("waits for agents"));
+    sandbox.run(&["ctl", "stop"]).expect_code(0);
+    waits.wait().expect_code(105);
+}
