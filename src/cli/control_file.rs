@@ -71,6 +71,11 @@ impl Drop for ControlFile {
     }
 }
 
+/// A run goes on whose process was killed: what that one left in its folder leads nowhere.
+pub(super) fn remove_stale(folder: &Path) {
+    let _ = fs::remove_file(folder.join(CONTROL_FILE));
+}
+
 /// The runs of this user that were not ended yet as far as the files tell, the newest first.
 pub(super) fn known() -> Vec<Address> {
     let Some(entries) = shared_folder().and_then(|folder| fs::read_dir(folder).ok()) else {

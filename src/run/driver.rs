@@ -549,6 +549,10 @@ impl<W: Workers> Driver<W> {
     /// A request to stop: gracefully at first, at once when it is repeated.
     fn stop(&mut self, cause: EndedBy) {
         self.stops += 1;
+        // Stopping a load that nobody makes is no planned end of it.
+        if self.nobody.is_some() {
+            self.nobody_came();
+        }
         let is_at_its_end = matches!(self.ended_by, Some(EndedBy::RunTime | EndedBy::Iterations));
         if cause == EndedBy::Signal && is_at_its_end {
             // Its last iterations are cut short: that is not the end that was planned.
@@ -557,9 +561,6 @@ impl<W: Workers> Driver<W> {
             self.end(cause);
         }
         self.load.lanes.end(self.load.now());
-        if self.nobody.is_some() {
-            self.nobody_came();
-        }
         if self.stops == 1 {
             self.fleet.tell_all(Command::Stop);
         } else {

@@ -14,7 +14,7 @@ use crate::cli::args::RunArgs;
 use crate::cli::exit::Exit;
 use crate::cli::page::Page;
 use crate::cli::signals::Signals;
-use crate::cli::{config_file, output};
+use crate::cli::{config_file, control_file, output};
 use crate::cluster::{Cluster, ClusterError, Coordinator, Left, Needs, Plan, Waiting};
 use crate::web::Recruiting;
 
@@ -154,6 +154,7 @@ pub(super) fn resume(args: &RunArgs, named: &Path) -> Result<Exit, Refused> {
     let page = Page::of_run(&args.page, results_dir(&args.output))?;
     let test = left.test().map_err(settings)?;
     let coordinator = left.coordinator(args.cluster.resuming()).map_err(settings)?;
+    control_file::remove_stale(left.results());
     output::err(&format!("going on with the run in {}\n", left.results().display()));
     let around = Around {
         page: page.as_ref(),

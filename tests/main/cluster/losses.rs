@@ -443,8 +443,10 @@ fn a_run_goes_on_however_often_its_coordinator_is_killed() {
     let before = run.server.total();
     std::thread::sleep(Duration::from_secs(3));
     assert!(run.server.total() > before + 300, "the load goes on: {before}, {}", run.server.total());
-    let mut second = run.sandbox.start(&["run", "--resume", "last"]);
+    let mut second = run.sandbox.start(&["run", "--resume", "last", "--control"]);
     second.wait_for_stderr("the coordinator was started again");
+    let control = killed.0.join("control.json");
+    wait_until("it can be steered", || control.is_file());
     std::thread::sleep(Duration::from_millis(1500));
     let name = killed.0.to_string_lossy().into_owned();
     run.sandbox
@@ -460,6 +462,7 @@ fn a_run_goes_on_however_often_its_coordinator_is_killed() {
     let dir = &runs[0];
     assert_eq!(requests(dir), run.server.total(), "{}", output.shown());
     assert!(dir.0.join("script/test.rhai").is_file());
+    assert!(!control.exists(), "what the killed one left leads nowhere");
     history_has_no_hole(dir);
     let users = users_by_second(dir);
     // In the last second users leave.
