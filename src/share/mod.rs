@@ -6,6 +6,7 @@
 //! take one, every thing is taken by one, and nothing has to be sent. A process alone takes all, in order. Leaves to
 //! `executor` and `data` what is dealt.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -31,9 +32,14 @@ impl Process {
         threads.iter().map(process).collect()
     }
 
+    /// Its workers.
+    pub(crate) fn workers(self) -> Range<usize> {
+        self.first..self.first + self.here
+    }
+
     /// Whether a worker is one of its own.
     pub(crate) fn has(self, worker: usize) -> bool {
-        (self.first..self.first + self.here).contains(&worker)
+        self.workers().contains(&worker)
     }
 }
 

@@ -138,8 +138,7 @@ impl Dealing {
     pub(super) fn go_on(&mut self, deals: &[Arc<Deal>]) {
         if let Some(last) = deals.last() {
             self.deals = last.number;
-            let workers = last.members.iter().flat_map(|process| process.first..process.first + process.here);
-            self.members = workers.collect();
+            self.members = last.members.iter().flat_map(|process| process.workers()).collect();
         }
         self.dealt.extend(deals.iter().map(|deal| deal.members.clone()));
     }
@@ -349,7 +348,7 @@ impl Allowance {
     }
 
     fn taken_by(&self, process: Process) -> u64 {
-        self.taken.iter().skip(process.first).take(process.here).sum()
+        process.workers().filter_map(|worker| self.taken.get(worker)).sum()
     }
 }
 

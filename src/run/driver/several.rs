@@ -98,7 +98,7 @@ impl<W: Workers> Driver<W> {
         }
         let (fleet, lanes) = (&self.fleet, &self.load.lanes);
         let Look { allowances, done } = self.dealing.look(|of, process| {
-            let there = (process.first..process.first + process.here).filter(|&one| !fleet.is_absent(one));
+            let there = process.workers().filter(|&one| !fleet.is_absent(one));
             let mut working = there.clone().filter(|&worker| lanes.may_have_users(of, worker)).peekable();
             match (there.count(), working.peek()) {
                 (0, _) => Standing::Gone,
