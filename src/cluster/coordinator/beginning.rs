@@ -65,7 +65,8 @@ impl Cluster {
         while self.agents.iter().any(|agent| !agent.is_done) {
             match tokio::time::timeout_at(deadline, self.parts.heard.recv()).await {
                 Ok(Some(
-                    Heard::Word { agent, word: Word::Done | Word::Failed(_) } | Heard::Lost { agent, .. },
+                    Heard::Word { agent, word: Word::Done | Word::Failed(_) | Word::Left { .. } }
+                    | Heard::Lost { agent, .. },
                 )) => self.agents[agent].is_done = true,
                 Ok(Some(_)) => {}
                 Ok(None) | Err(_) => break,

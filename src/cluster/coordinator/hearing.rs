@@ -32,6 +32,7 @@ impl Cluster {
             }
             Heard::NatsAway => self.nats_away(),
             Heard::NatsBack => self.nats_back(),
+            Heard::StreamGone => self.stream_gone(),
             Heard::New { member } => self.joined(*member),
         }
     }
@@ -52,7 +53,11 @@ impl Cluster {
     fn nats_away(&mut self) {
         let text = "NATS cannot be reached: the load goes on, and agents keep what they count";
         self.note(Level::Warning, text.to_owned());
-        self.away = Some(Away::since(Instant::now()));
+        match &mut self.away {
+            // It goes away again before agents have sent all: what has come waits on.
+            Some(away) => away.catch_up_by = None,
+            None => self.away = Some(Away::since(Instant::now())),
+        }
     }
 
     fn nats_back(&mut self) {
@@ -70,13 +75,7 @@ impl Cluster {
             Word::Ready => {
                 self.agents[agent].is_ready = true;
                 if agent >= self.founders {
-                    // It tells of nothing before that.
-                    self.agents[agent].second = self.run_state.elapsed().as_secs();
-                    for worker in self.workers_of(agent) {
-                        self.workers[worker].is_gone = false;
-                        self.ready.push_back((worker, Notice::Back));
-                    }
-                    self.deal();
+                    self.takes_part(agent);
                 }
             }
             Word::Done => {
@@ -107,6 +106,30 @@ impl Cluster {
         }
     }
 
+    /// An agent that has joined has loaded the script. In a run that is resumed that may be long ago: it may be lost since, and
+    /// what was dealt to it is not dealt again.
+    fn takes_part(&mut self, agent: usize) {
+        if self.agents[agent].lost.is_some() {
+            return;
+        }
+        for worker in self.workers_of(agent) {
+            self.workers[worker].is_gone = false;
+            self.ready.push_back((worker, Notice::Back));
+        }
+        if !self.is_resumed || !self.is_dealt_to(self.agents[agent].member.first) {
+            // It tells of nothing before that.
+            self.agents[agent].second = self.run_state.elapsed().as_secs();
+            self.deal();
+        }
+    }
+
+    /// What agents say is kept nowhere any more: they are lost, one by one, with nobody left for their shares.
+    fn stream_gone(&mut self) {
+        let text = "NATS does not know the run any more, as after a restart without its storage: its agents are lost";
+        self.note(Level::Warning, text.to_owned());
+        self.workers.iter_mut().for_each(|worker| worker.is_gone = true);
+    }
+
     fn lost(&mut self, agent: usize, silent_for: Duration) {
         self.agents[agent].lost = Some(Lost { at: Instant::now(), silent_for });
         let reason = format!("nothing was heard of it for {:.1} s", silent_for.as_secs_f64());
@@ -130,6 +153,7 @@ impl Cluster {
         if self.agents[agent].lost.is_some() {
             // Its loss is known, and its share dealt.
             self.agents[agent].has_parted(parting);
+            self.keep_losses();
             workers.for_each(|worker| self.ready.push_back((worker, Notice::Gone)));
         } else {
             self.is_gone(agent, parting, reason);
@@ -224,7 +248,7 @@ impl Cluster {
         self.workers_of(number).for_each(|worker| self.ready.push_back((worker, Notice::Joined)));
         self.workers_of(number).for_each(|worker| self.ready.push_back((worker, Notice::Lost)));
         self.parts.runtime.spawn(async move {
-            // When it does not accept, it is lost like any other.
+            // One that does not accept never says that it is ready: it has no part, and nobody waits for it.
             let _ = engage(&link, &run, &key, job, &engaged, all, true).await;
         });
     }

@@ -3,7 +3,7 @@
 //! A folder beside the results of the run, which only this user can read: it holds the run's key and its files. Invariant: what is
 //! read back is whole, or an error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -58,6 +58,9 @@ pub(super) struct Kept {
     /// By number, when agents were lost.
     #[serde(default)]
     pub(super) losses: BTreeMap<usize, Vec<AgentLoss>>,
+    /// Agents that have said that they do no more, and so cannot be back.
+    #[serde(default)]
+    pub(super) parted: BTreeSet<usize>,
 }
 
 impl Kept {
@@ -82,13 +85,15 @@ impl Kept {
             job,
             on_loss,
             losses: BTreeMap::new(),
+            parted: BTreeSet::new(),
         }
     }
 
-    /// The agents that are lost.
+    /// The agents that are lost, and may be back.
     pub(super) fn lost(&self) -> impl Iterator<Item = usize> {
         let is_lost = |losses: &[AgentLoss]| losses.last().is_some_and(|loss| loss.until.is_none());
-        self.losses.iter().filter(move |(_, losses)| is_lost(losses)).map(|(&agent, _)| agent)
+        let lost = self.losses.iter().filter(move |(_, losses)| is_lost(losses)).map(|(&agent, _)| agent);
+        lost.filter(|agent| !self.parted.contains(agent))
     }
 
     /// Writes it down for the run with these results.

@@ -2,7 +2,7 @@
 //!
 //! Leaves to `hearing` when an agent counts as lost, and to the driver how the load is dealt among those that are there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use tokio::time::Instant;
@@ -46,7 +46,7 @@ impl Cluster {
     /// When it cannot be written.
     pub fn keep(&mut self, results: &Path) -> Result<(), ClusterError> {
         if let Some(mut kept) = self.parts.kept.take() {
-            kept.losses = self.losses();
+            (kept.losses, kept.parted) = (self.losses(), self.parted());
             let place = kept.write(results)?;
             self.kept = Some((kept, place));
         }
@@ -61,11 +61,17 @@ impl Cluster {
             .collect()
     }
 
+    /// Agents that have said that they do no more.
+    fn parted(&self) -> BTreeSet<usize> {
+        let agents = self.agents.iter().enumerate();
+        agents.filter(|(_, agent)| agent.is_done).map(|(number, _)| number).collect()
+    }
+
     /// Writes down who is lost.
     pub(super) fn keep_losses(&mut self) {
-        let losses = self.losses();
+        let (losses, parted) = (self.losses(), self.parted());
         if let Some((kept, place)) = &mut self.kept {
-            kept.losses = losses;
+            (kept.losses, kept.parted) = (losses, parted);
             // The run goes on also when it could not be resumed with this.
             let _ = place.write(kept);
         }
@@ -95,9 +101,14 @@ impl Cluster {
         }
     }
 
+    /// Whether a worker has a part of the load, as it was dealt last.
+    pub(super) fn is_dealt_to(&self, worker: usize) -> bool {
+        self.dealt_to.as_ref().is_none_or(|dealt| dealt.contains(&worker))
+    }
+
     /// Threads of an agent that have a part of the load, which those of a lost one keep when it is not dealt to others.
     pub(super) fn threads_in_use(&self, agent: &Agent) -> usize {
-        let is_dealt_to = self.dealt_to.as_ref().is_none_or(|dealt| dealt.contains(&agent.member.first));
+        let is_dealt_to = self.is_dealt_to(agent.member.first);
         let keeps = agent.is_there() || self.parts.on_loss == OnAgentLoss::Continue;
         if agent.is_ready && is_dealt_to && keeps { agent.member.threads } else { 0 }
     }

@@ -12,6 +12,8 @@ mod losses;
 mod resumed;
 mod roster;
 mod service;
+#[cfg(test)]
+mod tests;
 mod workers;
 
 use std::net::SocketAddr;
@@ -325,7 +327,7 @@ impl Coordinator {
         let members = kept.members.clone();
         let (service, heard) = Service::begin(&self.link, &kept.run, key.clone(), Arc::new(files), members);
         let lost = kept.lost().filter(|_| ordered.start().is_some());
-        let service = service.resumed(known, lost);
+        let service = service.resumed(known, lost, kept.parted.iter().copied());
         let parts = self.parts(&kept.run, key, service, heard, kept.on_loss);
         let cluster = Cluster::new(parts, kept.members.clone(), plan);
         Ok(cluster.resume(ordered, kept, place))

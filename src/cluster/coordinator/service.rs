@@ -49,6 +49,8 @@ pub(super) enum Heard {
     NatsAway,
     /// It can be reached again.
     NatsBack,
+    /// The run's stream is gone for good: nothing is heard of anybody any more.
+    StreamGone,
     /// Somebody new is there.
     New { member: Box<Member> },
 }
@@ -169,9 +171,20 @@ impl Service {
         self.files.blob()
     }
 
-    /// It goes on with a run of whose stream a coordinator before has heard so many messages, and in which these agents are lost.
-    pub(super) fn resumed(mut self, known: u64, lost: impl Iterator<Item = usize>) -> Service {
+    /// It goes on with a run of whose stream a coordinator before has heard so many messages, and in which these agents are lost,
+    /// and those do no more.
+    pub(super) fn resumed(
+        mut self,
+        known: u64,
+        lost: impl Iterator<Item = usize>,
+        parted: impl Iterator<Item = usize>,
+    ) -> Service {
         self.known = known;
+        for agent in parted {
+            if let Some(watched) = self.members.get_mut(agent) {
+                watched.is_done = true;
+            }
+        }
         for agent in lost {
             if let Some(watched) = self.members.get_mut(agent) {
                 watched.is_lost = true;
@@ -200,7 +213,7 @@ impl Service {
             tokio::select! {
                 message = messages.recv() => match message {
                     Some(message) => self.hear(&message),
-                    None => return,
+                    None => return self.nobody_is_heard(Instant::now()),
                 },
                 _ = looks.tick() => {
                     let now = Instant::now();
@@ -271,8 +284,21 @@ impl Service {
     fn is_there(&mut self, agent: usize) {
         let watched = &mut self.members[agent];
         watched.heard = Instant::now();
-        if std::mem::take(&mut watched.is_lost) {
+        if std::mem::take(&mut watched.is_lost) && !watched.is_done {
             self.tell(Heard::Back { agent });
+        }
+    }
+
+    /// The stream is gone for good: whoever has not done its part is lost.
+    fn nobody_is_heard(&mut self, now: Instant) {
+        self.tell(Heard::StreamGone);
+        for agent in 0..self.members.len() {
+            let watched = &mut self.members[agent];
+            if !watched.is_lost && !watched.is_done {
+                watched.is_lost = true;
+                let silent_for = now.saturating_duration_since(watched.heard);
+                self.tell(Heard::Lost { agent, silent_for });
+            }
         }
     }
 
@@ -352,12 +378,47 @@ async fn answer_files(link: Link, run: String, key: Arc<Key>, files: Arc<SentFil
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::link::NatsOptions;
+
+    fn watched() -> Watched {
+        let hello = serde_json::json!({ "protocol": 1, "version": "1.0.0", "id": "a", "name": "a" });
+        let hello = serde_json::from_value(hello).unwrap();
+        Watched::new(Member { number: 0, first: 0, threads: 1, hello })
+    }
+
+    #[tokio::test]
+    async fn agents_that_have_done_their_part_are_neither_lost_nor_back() {
+        let nats = NatsOptions { url: "nats://127.0.0.1:1".to_owned(), ..NatsOptions::default() };
+        let link = Link::connect_patiently(&nats, "test", |_| {}).await.unwrap();
+        let (say, mut heard) = mpsc::unbounded_channel();
+        let mut service = Service {
+            link,
+            run: "run".to_owned(),
+            key: Arc::new(Key::random().unwrap()),
+            files: Arc::new(SentFiles {
+                read: Box::new(|_| None),
+                encoded: Vec::new().into(),
+                blob: Blob { hash: Hash::of(b""), size: 0 },
+                last: Mutex::default(),
+            }),
+            members: (0..4).map(|_| watched()).collect(),
+            wanted: 4,
+            known: 0,
+            say,
+        }
+        .resumed(0, [1, 2].into_iter(), [2, 3].into_iter());
+        service.nobody_is_heard(Instant::now());
+        assert!(matches!(heard.try_recv(), Ok(Heard::StreamGone)));
+        assert!(matches!(heard.try_recv(), Ok(Heard::Lost { agent: 0, .. })));
+        (0..4).for_each(|agent| service.is_there(agent));
+        assert!(matches!(heard.try_recv(), Ok(Heard::Back { agent: 0 })));
+        assert!(matches!(heard.try_recv(), Ok(Heard::Back { agent: 1 })));
+        assert!(heard.try_recv().is_err());
+    }
 
     #[test]
     fn an_agent_has_left_when_all_its_intervals_have_come() {
-        let hello = serde_json::json!({ "protocol": 1, "version": "1.0.0", "id": "a", "name": "a" });
-        let hello = serde_json::from_value(hello).unwrap();
-        let mut watched = Watched::new(Member { number: 0, first: 0, threads: 1, hello });
+        let mut watched = watched();
         let now = Instant::now();
         watched.leaving = Some((Word::Left { reason: "why".to_owned(), intervals: 3 }, now));
         watched.next = 2;

@@ -66,8 +66,8 @@ pub(super) struct Parts {
 /// What the coordinator's side needs to know of what is run.
 #[derive(Clone)]
 pub struct Plan {
-    run_state: Arc<RunState>,
-    messages: MessageSink,
+    pub(super) run_state: Arc<RunState>,
+    pub(super) messages: MessageSink,
 }
 
 impl Plan {
@@ -203,7 +203,7 @@ impl Cluster {
         self.dealt_to = ordered
             .deals()
             .last()
-            .map(|deal| deal.members.iter().flat_map(|one| one.first..one.first + one.here).collect());
+            .map(|deal| deal.members.iter().flat_map(|process| process.workers()).collect());
         self.ordered = ordered;
         self.is_resumed = self.away.is_some();
         self.kept = Some((kept, place));
@@ -217,8 +217,7 @@ impl Cluster {
     }
 
     pub(super) fn workers_of(&self, agent: usize) -> std::ops::Range<usize> {
-        let member = &self.agents[agent].member;
-        member.first..member.first + member.threads
+        self.agents[agent].member.process().workers()
     }
 
     pub(super) fn note(&mut self, level: Level, text: String) {
@@ -321,9 +320,8 @@ impl Cluster {
         if std::mem::take(&mut self.is_resumed) {
             self.tell_lost_before(u64::MAX);
             // It may have been killed before it could deal the share of one that was lost.
-            let dealt = self.ordered.deals().last();
-            let takes_part = |worker| dealt.is_none_or(|deal| deal.members.iter().any(|one| one.has(worker)));
-            if (0..self.workers.len()).any(|worker| self.workers[worker].is_gone && takes_part(worker)) {
+            if (0..self.workers.len()).any(|worker| self.workers[worker].is_gone && self.is_dealt_to(worker))
+            {
                 self.share_again();
             }
         }
