@@ -51,6 +51,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// How long the last words may take to be written.
 const LAST_WORDS: Duration = Duration::from_secs(35);
 
+/// Why an agent ends that finds no stream any more: which of the two it is, it cannot tell.
+const RUN_IS_UNKNOWN: &str = "NATS does not know the run any more: it has ended while this agent could not be reached, or NATS was \
+                              started again without its storage";
+
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Takes part in a run to its end.
@@ -63,7 +67,7 @@ pub(super) async fn run(
     told: Told,
 ) -> Result<(), ClusterError> {
     let key = Arc::new(Key::from_bytes(duty.key)?);
-    let outbox = link.outbox(format!("agent-{}", duty.agent), MOST_WAITING);
+    let outbox = link.outbox(run, format!("agent-{}", duty.agent), MOST_WAITING);
     let words = Words { subject: subjects::words(run, duty.agent), key: key.clone(), outbox };
     let mut session = match Session::begin(&link, run, &duty, key, files, words, say).await {
         Ok(session) => session,
@@ -85,9 +89,10 @@ pub(super) async fn run(
     let Session { fleet, words, .. } = session;
     fleet.end().await;
     if !words.outbox.written(LAST_WORDS).await {
-        return Err(ClusterError::Ask(
-            "what was counted last could not be sent: NATS cannot be reached".to_owned(),
-        ));
+        return Err(ClusterError::Ask(match words.outbox.lost() {
+            0 => "what was counted last could not be sent: NATS cannot be reached".to_owned(),
+            lost => format!("{RUN_IS_UNKNOWN}; what was counted in the last {lost} intervals is lost"),
+        }));
     }
     ended
 }
@@ -287,8 +292,7 @@ impl Session {
                 }
                 order = self.orders.recv() => {
                     let Some(order) = order else {
-                        let text = "the run has ended while this agent could not be reached";
-                        return Err(ClusterError::Run(text.to_owned()));
+                        return Err(ClusterError::Run(RUN_IS_UNKNOWN.to_owned()));
                     };
                     if let Some(order) = self.open(&order.payload)
                         && self.order(order).await

@@ -72,7 +72,7 @@ impl Drop for Following {
 
 /// Has a store follow the stream of a run.
 pub(super) fn follow(link: &Link, run: &str, agent: u64, key: &Arc<Key>, store: &Arc<Store>) -> Following {
-    let (subject, outbox) = (subjects::store(run), link.outbox(format!("store-{agent}"), usize::MAX));
+    let (subject, outbox) = (subjects::store(run), link.outbox(run, format!("store-{agent}"), usize::MAX));
     let of_run = key.clone();
     let log = Arc::new(Log {
         agent,

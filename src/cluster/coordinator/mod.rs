@@ -348,7 +348,7 @@ impl Coordinator {
             let _inside = self.runtime.enter();
             // Another life's messages are other messages, also when they have the same number.
             let life = uuid::Uuid::from_u128(rand::random()).simple();
-            self.link.outbox(format!("coordinator-{life}"), usize::MAX)
+            self.link.outbox(run, format!("coordinator-{life}"), usize::MAX)
         };
         workers::Parts {
             link: self.link.clone(),

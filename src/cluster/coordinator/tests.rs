@@ -12,12 +12,12 @@ use super::roster::Member;
 use super::service::Heard;
 use super::workers::{Away, Cluster, DONE_WITHIN, Parts, Plan};
 use crate::cluster::link::{Link, NatsOptions};
-use crate::cluster::protocol::{Health, Word};
+use crate::cluster::protocol::Word;
 use crate::cluster::seal::Key;
 use crate::cluster::wire::IntervalMessage;
 use crate::data::{Blob, Hash};
 use crate::metrics::{AgentLoss, Recorder, WorkerHealth};
-use crate::run::{LoadTest, Notice, Workers};
+use crate::run::{LoadTest, Notice};
 use crate::script::RunState;
 use crate::vu::Interval;
 
@@ -37,7 +37,7 @@ async fn cluster(count: usize) -> (Cluster, mpsc::UnboundedSender<Heard>) {
     let link = Link::connect_patiently(&nats, "test", |_| {}).await.unwrap();
     let (say, heard) = mpsc::unbounded_channel();
     let parts = Parts {
-        outbox: link.outbox("test".to_owned(), usize::MAX),
+        outbox: link.outbox("run", "test".to_owned(), usize::MAX),
         link,
         run: "run".to_owned(),
         key: Arc::new(Key::random().unwrap()),

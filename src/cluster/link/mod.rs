@@ -16,6 +16,7 @@ use async_nats::connection::State;
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::pull;
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
+use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::{Config, ConsumerError, ConsumerErrorKind, StorageType};
 use async_nats::jetstream::{self};
 use async_nats::{Client, ConnectErrorKind, ConnectOptions};
@@ -41,7 +42,10 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// A stream that the server has not known for so long is gone for good: its run is over.
+#[cfg(not(test))]
 const GONE_AFTER: Duration = Duration::from_secs(10);
+#[cfg(test)]
+const GONE_AFTER: Duration = Duration::from_millis(300);
 
 /// How often the two sides look whether the other is there.
 const PING_EVERY: Duration = Duration::from_secs(2);
@@ -299,9 +303,9 @@ impl Link {
         Ok(stream.cached_info().state.last_sequence)
     }
 
-    /// A way into the run's stream; `writer` is unique in it.
-    pub(super) fn outbox(&self, writer: String, most: usize) -> Outbox {
-        Outbox::new(self.stream.clone(), writer, most)
+    /// A way into a run's stream; `writer` is unique in it.
+    pub(super) fn outbox(&self, run: &str, writer: String, most: usize) -> Outbox {
+        Outbox::new(self.stream.clone(), subjects::stream(run), writer, most)
     }
 }
 
@@ -315,6 +319,17 @@ enum Stopped {
 
 fn is_unknown(error: &ConsumerError) -> bool {
     matches!(error.kind(), ConsumerErrorKind::JetStream(error) if error.error_code() == ErrorCode::STREAM_NOT_FOUND)
+}
+
+/// Whether the server says that there is no stream of this name. One that says nothing, or cannot tell, has it perhaps.
+async fn does_not_know(context: &jetstream::Context, stream: &str) -> bool {
+    match context.get_stream(stream).await {
+        Ok(_) => false,
+        Err(error) => match error.kind() {
+            GetStreamErrorKind::JetStream(error) => error.error_code() == ErrorCode::STREAM_NOT_FOUND,
+            _ => false,
+        },
+    }
 }
 
 /// Since when the server has not known a stream.

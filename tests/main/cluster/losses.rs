@@ -340,7 +340,7 @@ fn an_agent_that_was_cut_off_at_the_end_of_a_run_ends_when_it_can_reach_nats_aga
         .remove(1)
         .running
         .wait()
-        .expect_stderr(&["the run has ended while this agent could not be reached"]);
+        .expect_stderr(&["it has ended while this agent could not be reached"]);
     assert!(told.elapsed() < Duration::from_secs(40), "{:?}", told.elapsed());
 }
 
