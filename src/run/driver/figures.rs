@@ -126,6 +126,10 @@ impl Figures {
         for (worker, interval) in intervals {
             if let Some(moment) = self.moments.get_mut(worker) {
                 moment.interrupted_requests = moment.interrupted_requests.max(interval.interrupted_requests);
+                // One that is always late has told of nothing since.
+                if !moment.is_gone {
+                    (moment.users, moment.in_flight) = (interval.users, interval.in_flight);
+                }
             }
             // It may have been counted with what it had before.
             if let Some(then) = then.get_mut(worker) {
@@ -145,7 +149,7 @@ impl Figures {
     pub(super) fn look(&mut self, tick: &mut Tick) {
         for moment in &mut self.moments {
             tick.users += moment.users;
-            tick.users_peak += moment.users_peak;
+            tick.users_peak += moment.users_peak.max(moment.users);
             tick.in_flight += moment.in_flight;
             tick.interrupted_requests += moment.interrupted_requests;
             moment.users_peak = moment.users;
@@ -219,5 +223,51 @@ impl Figures {
             self.snapshots.send_replace(snapshot.clone());
         }
         snapshot
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::LoadTest;
+    use crate::metrics::{Recorder, WorkerHealth};
+
+    /// So many users of a worker, each with a request.
+    fn told(worker: usize, users: u64) -> Vec<(usize, Interval)> {
+        let interval = Interval {
+            delta: Recorder::new(1).take(),
+            users,
+            users_peak: users,
+            in_flight: users,
+            interrupted_requests: 0,
+            health: WorkerHealth::default(),
+            claimed: 0,
+            lanes: Vec::new(),
+        };
+        vec![(worker, interval)]
+    }
+
+    #[test]
+    fn users_of_an_agent_that_is_always_late_are_among_those_of_the_moment() {
+        let shared = LoadTest::from_text("a.rhai", "fn iteration() {}").prepare().unwrap().shared;
+        let (mut figures, _snapshots) = Figures::new(&shared, 2, None, None);
+        figures.begin(Instant::now());
+        figures.aggregator.told_until(0);
+        let end = |figures: &mut Figures, second: u64| {
+            let at = Duration::from_secs(second);
+            figures.take(told(0, 3), at);
+            let mut tick = Tick { at, ..Tick::idle(Phase::Steady) };
+            figures.look(&mut tick);
+            figures.close(tick, false)
+        };
+        assert_eq!(end(&mut figures, 1).users, 3);
+        for second in 2..5 {
+            figures.take_late(second - 1, told(1, 5), Duration::from_secs(second));
+            let snapshot = end(&mut figures, second);
+            assert_eq!((snapshot.users, snapshot.users_max), (8, 8));
+        }
+        figures.left(1);
+        figures.take_late(4, told(1, 5), Duration::from_secs(5));
+        assert_eq!(end(&mut figures, 5).users, 3, "it is gone, whatever is still told of the time before");
     }
 }
