@@ -181,7 +181,7 @@ impl<W: Workers> Driver<W> {
             let next_shape = load.sleep_until(load.shapes.next_ask());
             let next_border = load.sleep_until(load.lanes.next_border(load.now()));
             let run_ends = load.sleep_until(load.run_ends);
-            let nobody_comes = load.sleep_until(self.nobody.as_ref().map(|nobody| nobody.until));
+            let nobody_comes = load.sleep_until(self.nobody_until());
             let last_iterations = load.sleep_until(load.last_iterations);
             tokio::select! {
                 biased;

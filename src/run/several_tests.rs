@@ -424,6 +424,21 @@ fn a_load_that_nobody_makes_any_more_ends_with_that() {
     }
 }
 
+/// Whoever comes later has nothing to take up.
+#[test]
+fn a_load_that_ends_while_nobody_makes_it_is_not_waited_for_beyond_its_end() {
+    let script = options(
+        "scenario(\"s\", #{ executor: \"constant-vus\", exec: \"iteration\", vus: 4, duration: \"1s\" });\nfn iteration() { sleep(0.02); }",
+    );
+    for change in [Change::Lost(0), Change::Replaced] {
+        let (ending, _) = run(&script, Options::default(), &[2], Some((0.4, change)));
+        assert!(matches!(ending.ended_by, EndedBy::AgentsLost(_)), "{:?}", ending.ended_by);
+        let (waited, marks) = (ending.snapshot.elapsed.as_secs_f64(), &ending.snapshot.marks);
+        assert!((1.0..1.4).contains(&waited), "{waited}");
+        assert!(marks.iter().any(|mark| mark.text.ends_with("the load until it ends")), "{marks:?}");
+    }
+}
+
 #[test]
 fn another_one_takes_up_a_load_that_nobody_makes_any_more() {
     let script = options("fn iteration() { sleep(0.02); }");

@@ -20,7 +20,7 @@ const DEALT_AHEAD: Duration = Duration::from_secs(1);
 pub(super) struct Nobody {
     since: Duration,
     /// Others are waited for until then.
-    pub(super) until: Duration,
+    until: Duration,
 }
 
 impl<W: Workers> Driver<W> {
@@ -37,6 +37,9 @@ impl<W: Workers> Driver<W> {
     pub(super) fn look_who_is_left(&mut self) {
         let now = self.load.now();
         if !self.fleet.are_all_absent() {
+            if self.nobody.is_some() && !self.load.lanes.have_load_left(now) {
+                return self.nobody_came();
+            }
             if self.nobody.take().is_some() {
                 self.load.lanes.hold(false);
             }
@@ -50,13 +53,22 @@ impl<W: Workers> Driver<W> {
         self.load.lanes.hold(true);
         self.nobody = Some(Nobody { since: now, until: now + patience });
         if !patience.is_zero() {
-            let text = format!(
-                "no agent is left: another one can take up the load within {}",
-                format_duration(patience)
-            );
+            let is_short = self.nobody_until() < Some(now + patience);
+            let when = if is_short {
+                "until it ends".to_owned()
+            } else {
+                format!("within {}", format_duration(patience))
+            };
+            let text = format!("no agent is left: another one can take up the load {when}");
             self.mark(text.clone());
             self.say(Level::Warning, text);
         }
+    }
+
+    /// Until when others are waited for, while nobody is left: after the end of the load there is nothing to take up.
+    pub(super) fn nobody_until(&self) -> Option<Duration> {
+        let until = self.nobody.as_ref()?.until;
+        Some(self.load.lanes.load_ends().map_or(until, |end| until.min(end)))
     }
 
     /// Nobody has taken up the load in time, or it is to end anyway.

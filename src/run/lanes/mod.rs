@@ -235,13 +235,20 @@ impl Lanes {
 
     /// Whether something is still to be begun, as things are.
     pub(super) fn have_load_left(&self, now: Duration) -> bool {
-        let goes_on = |running: &Running| running.schedule.end().is_none_or(|end| end > now);
-        !self.is_ending
-            && self.lanes.iter().any(|lane| match &lane.state {
-                State::Waiting => true,
-                State::Running(running) => running.stopped.is_none() && goes_on(running),
-                State::Over(_) => false,
-            })
+        self.load_ends().is_none_or(|end| end > now)
+    }
+
+    /// When nothing is to be begun any more, as things are; `None` while that is not known.
+    pub(super) fn load_ends(&self) -> Option<Duration> {
+        if self.is_ending {
+            return Some(Duration::ZERO);
+        }
+        let end = |lane: &LaneRun| match &lane.state {
+            State::Waiting => None,
+            State::Running(running) if running.stopped.is_none() => running.schedule.end(),
+            State::Running(_) | State::Over(_) => Some(Duration::ZERO),
+        };
+        self.lanes.iter().try_fold(Duration::ZERO, |last, lane| Some(last.max(end(lane)?)))
     }
 
     /// Nobody is left, and nobody comes: all lanes are over.
