@@ -36,6 +36,8 @@ struct Seen {
 #[derive(Clone, Copy)]
 enum Change {
     Lost(usize),
+    /// It is lost, and its share is dealt to nobody.
+    Missed(usize),
     Joined,
     /// All are lost, and another one joins a second later.
     Replaced,
@@ -72,12 +74,12 @@ impl Several {
                 self.change =
                     self.start.map(|start| (start.elapsed() + Duration::from_secs(1), Change::Joined));
             }
-            Change::Lost(group) => {
+            Change::Lost(group) | Change::Missed(group) => {
                 let is_lost = |worker: &usize| self.groups[*worker] == group;
                 let (gone, members): (Vec<usize>, Vec<usize>) = (0..self.groups.len()).partition(is_lost);
                 let members: Vec<usize> =
                     members.into_iter().filter(|worker| !self.lost.contains(&self.groups[*worker])).collect();
-                if !members.is_empty() {
+                if !members.is_empty() && matches!(change, Change::Lost(_)) {
                     self.pending.push_back((0, Notice::Deal { members }));
                 }
                 self.pending.extend(gone.iter().map(|&worker| (worker, Notice::Gone)));
@@ -372,6 +374,24 @@ fn iterations_that_nobody_is_left_to_start_are_told_of() {
         assert_eq!((left, &ending.snapshot.notes[..]), (54, &[told.clone()][..]));
         let (ending, _) = run(&options(&format!("{own}\n{stops}")), Options::default(), threads, None);
         assert_eq!(ending.snapshot.notes, [format!("scenario 's': {told}")]);
+    }
+}
+
+#[test]
+fn the_part_of_a_lost_process_that_is_dealt_to_nobody_is_told_of() {
+    let script = "fn iteration() { sleep(0.01); }";
+    let own = "scenario(\"s\", #{ executor: \"shared-iterations\", exec: \"iteration\", vus: 3, iterations: 300 });";
+    let of_run =
+        Options { users: Some(3), spawn_rate: Some(100.0), iterations: Some(300), ..Options::default() };
+    let of_lane = (format!("{own}\n{script}"), Options::default(), "scenario 's': ");
+    for (script, set, of) in [(script.to_owned(), of_run, ""), of_lane] {
+        let (ending, _) = run(&options(&script), set, &[1, 1, 1], Some((0.4, Change::Missed(1))));
+        let left = 300 - ending.snapshot.iterations.started;
+        assert!((1..=100).contains(&left), "{left}");
+        let told = format!(
+            "{of}{left} of the 300 iterations were not started: they were the share of agents that are lost or have left"
+        );
+        assert_eq!((&ending.ended_by, &ending.snapshot.notes[..]), (&EndedBy::Iterations, &[told][..]));
     }
 }
 

@@ -181,6 +181,15 @@ impl Dealing {
         self.run.as_ref().map_or(0, left)
     }
 
+    /// Whether all processes that can go on have done their part of a number: what is left was dealt to others.
+    pub(super) fn is_done(&self, number: Of) -> bool {
+        let allowance = match number {
+            None => self.run.as_ref(),
+            Some(lane) => self.lanes.get(lane).and_then(Option::as_ref),
+        };
+        allowance.is_some_and(|allowance| allowance.is_done)
+    }
+
     /// The process of a worker has none left that it may take, as it was after these allowances.
     pub(super) fn is_used_up(&mut self, number: Of, worker: usize, allowed: u64) {
         let group = self.groups[worker];

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Driver;
-use super::dealing::{Dealing, Look, Standing, Users};
+use super::dealing::{Dealing, Look, Of, Standing, Users};
 use crate::metrics::AgentStats;
 use crate::plan::{DEFAULT_MAX_DURATION, EndedBy};
 use crate::run::lanes::Lanes;
@@ -176,18 +176,29 @@ impl<W: Workers> Driver<W> {
 
     /// What was never begun of numbers of iterations because there was nobody to begin it, a sentence each.
     pub(super) fn never_begun(&self) -> Vec<String> {
-        if self.stops > 0 || self.load.iterations_done {
+        if self.stops > 0 {
             return Vec::new();
         }
-        let of_lanes = self.load.lanes.never_begun().into_iter();
-        let mut all: Vec<(String, u64, u64)> =
-            of_lanes.map(|(name, left, total)| (format!("scenario '{name}': "), left, total)).collect();
-        if let (Some(total), Some(EndedBy::UsersGone)) = (self.shared.plan.iterations, &self.ended_by) {
-            all.push((String::new(), self.dealing.left_of_run(), total));
+        let mut all: Vec<(Of, u64, u64)> = Vec::new();
+        let is_done = self.load.iterations_done;
+        if !is_done {
+            let of_lanes = self.load.lanes.never_begun().into_iter();
+            all.extend(of_lanes.map(|(lane, left, total)| (Some(lane), left, total)));
         }
-        let sentence = |(of, left, total): (String, u64, u64)| {
-            let (left, total) = (format_count(left), format_count(total));
-            format!("{of}{left} of the {total} iterations were not started: no user was left to start them")
+        if let Some(total) = self.shared.plan.iterations
+            && (is_done || self.ended_by == Some(EndedBy::UsersGone))
+        {
+            all.push((None, self.dealing.left_of_run(), total));
+        }
+        let sentence = |(of, left, total): (Of, u64, u64)| {
+            let name = of.map(|lane| format!("scenario '{}': ", self.load.lanes.name(lane)));
+            let why = if self.dealing.is_done(of) {
+                "they were the share of agents that are lost or have left"
+            } else {
+                "no user was left to start them"
+            };
+            let (name, left, total) = (name.unwrap_or_default(), format_count(left), format_count(total));
+            format!("{name}{left} of the {total} iterations were not started: {why}")
         };
         all.into_iter().filter(|(_, left, _)| *left > 0).map(sentence).collect()
     }

@@ -111,6 +111,11 @@ impl Lanes {
         waiting.min_by_key(|&(_, at)| at)
     }
 
+    /// What people call a lane.
+    pub(super) fn name(&self, lane: usize) -> &str {
+        self.lanes[lane].shown_name()
+    }
+
     /// The script's function that has to be asked before a lane begins, and each second after that.
     pub(super) fn shape(&self, lane: usize) -> Option<&str> {
         match &self.lanes[lane].rule.feed {
@@ -323,19 +328,16 @@ impl Lanes {
         lanes.filter_map(|(_, run)| run.counts.get(worker)).map(|count| count.users).sum()
     }
 
-    /// The lanes whose users had a number of iterations together and left before its end: name, those not taken, and all.
-    pub(super) fn never_begun(&self) -> Vec<(&str, u64, u64)> {
-        let of = |lane: &'_ LaneRun| match (&lane.state, lane.rule.feed.clone()) {
+    /// The lanes whose users had a number of iterations together and left before its end: which, those not taken, and all.
+    pub(super) fn never_begun(&self) -> Vec<(usize, u64, u64)> {
+        let of = |(index, lane): (usize, &LaneRun)| match (&lane.state, lane.rule.feed.clone()) {
             // One that never began has told of nothing.
             (State::Over(_), Feed::Together(total)) if !lane.time_was_over && !lane.counts.is_empty() => {
-                Some((total.saturating_sub(lane.taken()), total))
+                Some((index, total.saturating_sub(lane.taken()), total))
             }
             _ => None,
         };
-        self.lanes
-            .iter()
-            .filter_map(|lane| of(lane).map(|(left, total)| (lane.shown_name(), left, total)))
-            .collect()
+        self.lanes.iter().enumerate().filter_map(of).collect()
     }
 
     /// How many iterations of a lane with a rate are due before a time.
