@@ -106,6 +106,11 @@ impl Table {
         self.share.item_by_users(index, self.takers().users)
     }
 
+    /// Whether this process came when the rows had been dealt.
+    pub(crate) fn is_dealt_without_this_process(&self) -> bool {
+        self.share.has_joined()
+    }
+
     /// Whether it is asked for the first time.
     pub(crate) fn has_to_say_that_it_has_none(&self) -> bool {
         !self.has_said_none.swap(true, Ordering::Relaxed)

@@ -302,6 +302,31 @@ fn a_number_of_iterations_and_the_rows_of_a_table_are_for_all_processes_together
     assert_eq!(count, 499_500.0, "every row once");
 }
 
+/// A user that left would make room for the next one, and so all of the part would go, with nothing done.
+#[test]
+fn an_agent_without_rows_to_lease_does_not_use_up_its_part_of_a_number_at_a_rate_in_silence() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("rows.txt"), "row\n").unwrap();
+    let script = format!(
+        "{}\nconst ROWS = data::lines(\"rows.txt\");\nscenario(\"s\", #{{ executor: \"constant-arrival-rate\", \
+         exec: \"iteration\", rate: 200, duration: \"4s\", max_vus: 20 }});\nfn iteration() {{ ROWS.lease(); }}",
+        folder.path().join("several.rhai").display()
+    );
+    let set = Options { iterations: Some(120), ..Options::default() };
+    for (threads, change, reason) in [
+        (&[1, 1][..], None, "the table 'rows.txt' has 1 rows, too few for every agent to have one to lease"),
+        (
+            &[1],
+            Some((0.3, Change::Replaced)),
+            "the rows of the table 'rows.txt' were dealt before this agent joined",
+        ),
+    ] {
+        let (ending, _) = run(&script, set.clone(), threads, change);
+        let errors = &ending.snapshot.script_errors;
+        assert!(errors.iter().any(|error| error.first.message.contains(reason)), "{errors:?}");
+    }
+}
+
 #[test]
 fn what_a_lost_process_had_left_of_a_number_of_iterations_is_done_by_the_others() {
     let script = options("fn iteration() { sleep(0.02); }");

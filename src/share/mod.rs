@@ -106,6 +106,11 @@ impl Share {
         !self.turns.is_empty() && self.turns.len() == self.order.len()
     }
 
+    /// Whether it came when the load had begun: it has no turn.
+    pub(crate) fn has_joined(&self) -> bool {
+        self.turns.is_empty()
+    }
+
     fn all(&self) -> u64 {
         self.order.len().max(1) as u64
     }

@@ -218,20 +218,7 @@ impl TableRef {
             return Err(self.empty());
         }
         if self.table.own() == 0 {
-            let leaves = self.table.takers().have_a_number;
-            if self.table.has_to_say_that_it_has_none() {
-                let text = format!(
-                    "the table '{}' has {} rows, too few for every agent to have one to lease: users of this agent {}",
-                    self.table.name(),
-                    self.table.len(),
-                    if leaves { "leave, and their iterations go to others" } else { "wait" }
-                );
-                self.host.message(Message { level: Level::Warning, text, from: None });
-            }
-            if leaves {
-                // None will ever be free here; others would wait for its part of the iterations.
-                return Err(Ending::VuStop.into_error());
-            }
+            self.none_is_for_this_agent()?;
         }
         // A row leased in `on_start` is for the iterations that follow.
         let keep = keep || vu.iteration.get() == 0;
@@ -239,6 +226,29 @@ impl TableRef {
         let row = self.row(lease.row());
         vu.leases.borrow_mut().push(lease);
         row
+    }
+
+    /// None will ever be free here: a user waits, as for a row that others hold, unless others would wait for its iterations.
+    fn none_is_for_this_agent(&self) -> ScriptResult<()> {
+        let (name, takers) = (self.table.name(), self.table.takers());
+        let reason = if self.table.is_dealt_without_this_process() {
+            format!(
+                "the rows of the table '{name}' were dealt before this agent joined, so it has none to lease"
+            )
+        } else {
+            let rows = self.table.len();
+            format!("the table '{name}' has {rows} rows, too few for every agent to have one to lease")
+        };
+        if takers.have_a_number && takers.users == 0 {
+            // A user that leaves makes room for another one, which would find as little: all of the number would go so.
+            return Err(reason.into());
+        }
+        if self.table.has_to_say_that_it_has_none() {
+            let then = if takers.have_a_number { "leave, and their iterations go to others" } else { "wait" };
+            let text = format!("{reason}: users of this agent {then}");
+            self.host.message(Message { level: Level::Warning, text, from: None });
+        }
+        if takers.have_a_number { Err(Ending::VuStop.into_error()) } else { Ok(()) }
     }
 
     /// Releases all rows of this table that the virtual user holds.
