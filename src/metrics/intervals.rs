@@ -13,11 +13,11 @@ use hashbrown::HashMap;
 use super::gathered::Gathered;
 use super::sparse::Sparse;
 
-/// Most intervals that wait.
-const MOST_WAITING: usize = 120;
+/// Most intervals that wait: more than the seconds that agents may tell of late, which come all at once.
+const MOST_WAITING: usize = 150;
 
-/// Most histograms that wait, in all intervals together.
-const MOST_HISTOGRAMS: usize = 20_000;
+/// Most histograms that wait, in all intervals together: more than those of these seconds.
+const MOST_HISTOGRAMS: usize = 25_000;
 
 /// What a histogram of an interval is of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -185,20 +185,35 @@ pub struct IntervalQueue {
 }
 
 impl IntervalQueue {
-    /// Appends an interval. When too much waits, all of it becomes one interval first.
+    /// Appends an interval, or adds to the same one where that waits: of one second, agents that were cut off tell one by one.
+    /// When too much waits, all of it becomes one interval first.
     pub fn push(&mut self, interval: IntervalHistograms) {
+        let is_same = |one: &&mut IntervalHistograms| (one.from, one.to) == (interval.from, interval.to);
+        if let Some(same) = self.waiting.iter_mut().rev().find(is_same) {
+            self.histograms -= same.histograms.len();
+            same.merge(interval);
+            self.histograms += same.histograms.len();
+            if self.histograms > MOST_HISTOGRAMS {
+                self.become_one();
+            }
+            return;
+        }
         if self.waiting.len() >= MOST_WAITING
             || (self.waiting.len() > 1 && self.histograms + interval.histograms.len() > MOST_HISTOGRAMS)
         {
-            let mut waiting = std::mem::take(&mut self.waiting).into_iter();
-            if let Some(mut one) = waiting.next() {
-                waiting.for_each(|later| one.merge(later));
-                self.histograms = one.histograms.len();
-                self.waiting.push(one);
-            }
+            self.become_one();
         }
         self.histograms += interval.histograms.len();
         self.waiting.push(interval);
+    }
+
+    fn become_one(&mut self) {
+        let mut waiting = std::mem::take(&mut self.waiting).into_iter();
+        if let Some(mut one) = waiting.next() {
+            waiting.for_each(|later| one.merge(later));
+            self.histograms = one.histograms.len();
+            self.waiting.push(one);
+        }
     }
 
     /// What waits, oldest first.
@@ -303,6 +318,18 @@ mod tests {
         assert_eq!((taken[0].from, taken.last().unwrap().to), (Duration::ZERO, Duration::from_secs(1_000)));
         assert!(taken.windows(2).all(|pair| pair[0].to == pair[1].from), "without a gap");
         assert!(taker.take().is_empty(), "each is given once");
+    }
+
+    #[test]
+    fn seconds_that_several_agents_tell_of_late_stay_seconds() {
+        let mut queue = IntervalQueue::default();
+        for _agent in 0..3 {
+            (0..120).for_each(|second| queue.push(interval(second, 1_000)));
+        }
+        (120..123).for_each(|second| queue.push(interval(second, 1_000)));
+        assert_eq!((queue.waiting().len(), queue.histograms), (123, 123));
+        let of = |at: usize| queue.waiting()[at].histograms.values().map(Sparse::count).sum::<u64>();
+        assert_eq!((of(0), of(119), of(120)), (3, 3, 1));
     }
 
     #[test]
