@@ -30,6 +30,8 @@ pub(crate) struct HlogFile {
     waiting: IntervalQueue,
     /// The endpoints' part of the longer interval that is open.
     open: Option<IntervalHistograms>,
+    /// End of the last second that was told in time.
+    newest: Duration,
 }
 
 impl HlogFile {
@@ -43,6 +45,7 @@ impl HlogFile {
             taker: None,
             waiting: IntervalQueue::default(),
             open: None,
+            newest: Duration::ZERO,
         })
     }
 
@@ -85,11 +88,15 @@ impl HlogFile {
             _ => 10,
         });
         self.waiting.push(IntervalHistograms { from, to, histograms: whole_run });
-        if self.open.as_ref().is_some_and(|open| to <= open.from) {
-            // It is told late, and must not make the one that is open longer.
-            self.waiting.push(interval);
+        if to <= self.newest {
+            // It is told late, and must not make the one that is open longer, nor be the beginning of the next one.
+            match self.open.as_mut().filter(|open| open.from <= from) {
+                Some(open) => open.merge(interval),
+                None => self.waiting.push(interval),
+            }
             return;
         }
+        self.newest = to;
         let open = match self.open.take() {
             Some(mut open) => {
                 open.merge(interval);

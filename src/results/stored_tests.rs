@@ -12,7 +12,7 @@ use super::hlog_file::HlogFile;
 use super::tests::recorded;
 use super::{Recording, RunDirectory, StoredRun, Window, run_json};
 use crate::fixture;
-use crate::metrics::{Histogram, IntervalKind, IntervalSeries};
+use crate::metrics::{Histogram, IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries};
 use crate::plan::EndedBy;
 
 /// All that the log holds of each endpoint, one kind, verdicts that were taken back taken away.
@@ -68,6 +68,47 @@ fn many_endpoints_share_longer_intervals_and_lose_nothing() {
         2,
         "five seconds, and the two at the end"
     );
+}
+
+/// A value of each of 200 endpoints, counted in this second.
+fn second_of_many(second: u64) -> IntervalHistograms {
+    let (from, to) = (Duration::from_secs(second), Duration::from_secs(second + 1));
+    let mut interval = IntervalHistograms { from, to, ..IntervalHistograms::default() };
+    for endpoint in 0..200 {
+        let name = format!("/endpoint/{endpoint}").into();
+        let series = IntervalSeries::Requests { scenario: "s".into(), method: "GET".into(), name };
+        let mut values = Histogram::new();
+        values.record(1_000);
+        let key = IntervalKey { series, kind: IntervalKind::Ok, taken_back: false };
+        interval.add(key, &values.take_sparse());
+    }
+    interval
+}
+
+#[test]
+fn a_second_that_is_told_late_makes_no_interval_of_endpoints_longer() {
+    let root = tempfile::tempdir().unwrap();
+    let path = root.path().join("latency.hlog");
+    let mut file = HlogFile::create(path.clone()).unwrap();
+    let snapshots = fixture::many_endpoints(1, 1);
+    let snapshot = snapshots.last().unwrap();
+    file.update(snapshot).unwrap();
+    // One when the five seconds from the first on are written, one when a part of the next five waits.
+    for second in [1, 2, 3, 4, 5, 2, 6, 7, 3, 6] {
+        snapshot.intervals.push(second_of_many(second));
+        file.update(snapshot).unwrap();
+    }
+    file.finish(snapshot).unwrap();
+    let text = fs::read_to_string(path).unwrap();
+    let written = text.lines().filter(|line| line.contains("/endpoint/17,")).map(|line| {
+        let fields: Vec<&str> = line.rsplit(',').collect();
+        (fields[3], fields[2])
+    });
+    let written: Vec<_> = written.collect();
+    assert_eq!(written, [("1.000", "5.000"), ("2.000", "1.000"), ("3.000", "1.000"), ("6.000", "2.000")]);
+    fs::write(root.path().join("timeline.csv"), "").unwrap();
+    let ok = logged(root.path(), IntervalKind::Ok);
+    assert_eq!(ok["GET /endpoint/17"].count(), 10);
 }
 
 #[test]
