@@ -45,17 +45,21 @@ impl Recording {
         let (endpoints, whole) = histograms.into_iter().partition(|(key, _)| of_endpoint(&key.series));
         let (width_s, endpoint_width_s) = self.widths_s;
         let whole = IntervalHistograms { from, to, histograms: whole };
-        match self.kept.last_mut() {
-            Some(last) if bucket(last.from, width_s) == bucket(from, width_s) => last.merge(whole),
-            _ => self.kept.push(whole),
+        // Not always the last one: an agent that was cut off tells of seconds late.
+        let place = self.first_of(from, width_s);
+        match self.kept.get_mut(place) {
+            Some(kept) if bucket(kept.from, width_s) == bucket(from, width_s) => kept.merge(whole),
+            _ => self.kept.insert(place, whole),
         }
-        let of_bucket = |kept: &&mut IntervalHistograms| {
-            bucket(kept.from, endpoint_width_s) == bucket(from, endpoint_width_s)
-        };
-        let newest_first = self.kept.iter_mut().rev();
-        if let Some(first) = newest_first.take_while(of_bucket).last() {
+        let first = self.first_of(from, endpoint_width_s);
+        if let Some(first) = self.kept.get_mut(first) {
             first.merge(IntervalHistograms { from: first.from, to: first.to, histograms: endpoints });
         }
+    }
+
+    /// Where the first interval of the bucket is that one from then on belongs to, or would be.
+    fn first_of(&self, from: Duration, width_s: u64) -> usize {
+        self.kept.partition_point(|kept| bucket(kept.from, width_s) < bucket(from, width_s))
     }
 }
 
@@ -67,4 +71,49 @@ fn bucket(from: Duration, width_s: u64) -> u64 {
 /// A width that divides this width of buckets and every later one: two seconds do not divide five.
 fn divisor(width_s: u64) -> u64 {
     if width_s <= 2 { 1 } else { width_s }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::{Histogram, IntervalFeed, IntervalKey, IntervalKind};
+
+    /// One value of the whole run and one of an endpoint, counted in this second.
+    fn second(second: u64) -> IntervalHistograms {
+        let (from, to) = (Duration::from_secs(second), Duration::from_secs(second + 1));
+        let mut interval = IntervalHistograms { from, to, ..IntervalHistograms::default() };
+        let [scenario, method, name] = ["s", "GET", "/"].map(Into::into);
+        for series in [IntervalSeries::All, IntervalSeries::Requests { scenario, method, name }] {
+            let mut values = Histogram::new();
+            values.record(1_000);
+            let key = IntervalKey { series, kind: IntervalKind::Ok, taken_back: false };
+            interval.add(key, &values.take_sparse());
+        }
+        interval
+    }
+
+    #[test]
+    fn what_an_agent_tells_late_is_kept_where_it_belongs_in_no_further_pieces() {
+        let feed = IntervalFeed::default();
+        let (mut recording, elapsed) = (Recording::new(feed.taker()), Duration::from_secs(1_500));
+        for at in (0..600).filter(|at| !(125..130).contains(at)) {
+            feed.push(second(at));
+            recording.take(elapsed);
+        }
+        for _agent in 0..2 {
+            (100..200).for_each(|at| feed.push(second(at)));
+        }
+        recording.take(elapsed);
+        let (width_s, endpoint_width_s) = recording.widths_s;
+        let kept = recording.intervals();
+        let pieces: Vec<u64> = kept.iter().map(|piece| bucket(piece.from, width_s)).collect();
+        assert_eq!(pieces, (0..600 / width_s).collect::<Vec<_>>(), "oldest first, each once");
+        let counts = |piece: &IntervalHistograms| -> Vec<u64> {
+            piece.histograms.values().map(|values| values.count()).collect()
+        };
+        let late = kept.iter().find(|piece| piece.from == Duration::from_secs(125)).unwrap();
+        assert_eq!((late.to - late.from, counts(late)[0]), (Duration::from_secs(width_s), 2 * width_s));
+        let of_endpoints: usize = kept.iter().filter(|piece| counts(piece).len() == 2).count();
+        assert_eq!(of_endpoints as u64, 600 / endpoint_width_s);
+    }
 }
