@@ -15,7 +15,7 @@ use super::check::analyse_aside;
 use super::error::RunError;
 use super::http_options::http_options;
 use super::load_test::LoadTest;
-use super::preparation::takers;
+use super::preparation::{quota, takers};
 use super::prepared::Prepared;
 use crate::data::{Blob, Blobs, Hash, Registry, SentFiles};
 use crate::http::Transport;
@@ -23,7 +23,7 @@ use crate::metrics::{CustomMetric, Threshold};
 use crate::plan::{Options, RunInfo, ScenarioPlan, TestPlan, cores};
 use crate::script::{Common, Environment, RunState, Sources, Value};
 use crate::share::Share;
-use crate::vu::{Quota, Shared};
+use crate::vu::Shared;
 
 /// See the module's description. All of it is confidential, and so are the contents that it names: scripts, variables, headers
 /// and certificates may hold secrets, and environment variables often do.
@@ -152,9 +152,7 @@ impl LoadTest {
         let info = RunInfo { threads, ..job.info.clone() };
         let shared = Shared {
             inputs,
-            quota: plan
-                .iterations
-                .map(|iterations| Quota::new(share.by_users(iterations, plan.closed_users()))),
+            quota: quota(&plan, &share),
             share,
             plan,
             sources: self.sources,

@@ -28,6 +28,11 @@ pub(super) fn takers(plan: &TestPlan) -> Takers {
     Takers { users: plan.closed_users(), have_a_number }
 }
 
+/// What this process may take of the number of iterations of the run, before others leave some.
+pub(super) fn quota(plan: &TestPlan, share: &Share) -> Option<Quota> {
+    plan.iterations.map(|iterations| Quota::new(share.by_users(iterations, plan.closed_users())))
+}
+
 impl LoadTest {
     /// Loads and checks everything without making any load.
     ///
@@ -160,9 +165,7 @@ impl LoadTest {
             RunInfo { is_trial: is_tried_out, fails_on, ..without_secrets(info, &inputs.common.secrets) };
         let shared = Shared {
             inputs,
-            quota: plan
-                .iterations
-                .map(|iterations| Quota::new(share.by_users(iterations, plan.closed_users()))),
+            quota: quota(&plan, &share),
             share,
             plan,
             sources: self.sources,
