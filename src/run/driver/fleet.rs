@@ -454,6 +454,26 @@ mod tests {
     }
 
     #[test]
+    fn a_worker_whose_interval_has_counted_already_owes_nothing() {
+        now(async {
+            let mut fleet = fleet([
+                (0, 0, interval(1, 3)),
+                (0, 1, Notice::Answered { number: 1 }),
+                (0, 1, interval(2, 9)),
+                (0, 0, interval(2, 4)),
+            ]);
+            let begin = Instant::now();
+            fleet.ask(PATIENCE);
+            assert_eq!(users(&mut fleet).await.0, [(0, 3)]);
+            assert!(begin.elapsed() < PATIENCE && fleet.silent().is_empty());
+            fleet.ask(PATIENCE);
+            let asked = (1, "Flush { number: 2, is_last: false }".to_owned());
+            assert!(fleet.workers.told.contains(&asked), "{:?}", fleet.workers.told);
+            assert_eq!(users(&mut fleet).await.0, [(1, 9), (0, 4)]);
+        });
+    }
+
+    #[test]
     fn the_last_intervals_are_waited_for_also_from_one_that_was_late() {
         now(async {
             let late = [(0, 0, interval(1, 3)), (600, 0, interval(2, 4)), (200, 1, interval(2, 9))];
