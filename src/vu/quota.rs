@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_deal_adds_to_a_number_of_iterations_is_added_once_however_many_threads_hear_of_it() {
+    fn allowances_are_taken_over_once_however_many_threads_hear_of_them() {
         let quota = Quota::new(2);
         assert_eq!([quota.claim(), quota.claim(), quota.claim()], [Spent::More, Spent::Last, Spent::Nothing]);
         assert_eq!(quota.used_up(), Some(0));
@@ -65,6 +65,6 @@ mod tests {
         assert_eq!(quota.used_up(), None);
         assert_eq!([quota.claim(), quota.claim()], [Spent::Last, Spent::Nothing]);
         quota.allow(2, 3);
-        assert_eq!(quota.used_up(), Some(2), "with which deal it was used up is known");
+        assert_eq!(quota.used_up(), Some(2), "as of which allowances is known");
     }
 }

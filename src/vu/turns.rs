@@ -11,7 +11,7 @@ pub(crate) enum Turn {
     Free,
     /// It is the one with this place in the queue of its lane; when that is due, [`Turns::due`] says.
     Place(u64),
-    /// None for now: the load is paused.
+    /// None for now: the load is paused, or none is left here and other processes may leave some.
     Hold,
     /// None any more: the user leaves.
     Over,

@@ -309,7 +309,7 @@ impl VirtualUser {
                     if self.listening(self.vu.wait_for_turn(None, changed)).await? == Waited::Stopped {
                         return None;
                     }
-                    // The time of the pause is nobody's lag.
+                    // The time until then is nobody's lag.
                     due = Instant::now();
                     turn = self.turns.next(spent + self.vu.iteration.get());
                     continue;

@@ -248,7 +248,8 @@ impl Cluster {
         self.workers_of(number).for_each(|worker| self.ready.push_back((worker, Notice::Joined)));
         self.workers_of(number).for_each(|worker| self.ready.push_back((worker, Notice::Lost)));
         self.parts.runtime.spawn(async move {
-            // One that does not accept never says that it is ready: it has no part, and nobody waits for it.
+            // One that does not accept never says that it is ready: it has no part. As long as it says hello it is not lost,
+            // so the end of the run waits a moment for it.
             let _ = engage(&link, &run, &key, job, &engaged, all, true).await;
         });
     }
