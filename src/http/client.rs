@@ -31,10 +31,12 @@ use super::http2::Http2;
 use super::link::Link;
 use super::network::Network;
 use super::options::VersionChoice;
-use super::pool::{Idle, Pool};
+use super::plain::{self, Outcome};
+use super::pool::{Connection, Pool};
 use super::record::{Record, Sharing};
 use super::redirect::RedirectChain;
-use super::request::Request;
+use super::request::{BodyUse, Request};
+use super::response_headers::ResponseHeaders;
 use super::target::Destination;
 use crate::text::format_duration;
 
@@ -49,12 +51,6 @@ pub struct Client {
     /// Made when the first cookie comes: a user without cookies pays nothing for them.
     jar: RefCell<Option<Box<Jar>>>,
     alarm: RefCell<Option<Alarm>>,
-}
-
-/// A connection for one request.
-enum Connection {
-    Http1(Box<Http1>),
-    Http2(Rc<Http2>),
 }
 
 /// Where a connection may come from.
@@ -151,7 +147,9 @@ impl Client {
         loop {
             record.begin_hop();
             let answer = self.hop(&course, version, record).await?;
-            self.keep_cookies(&course.target, &answer.headers);
+            if answer.headers.sets_cookies() {
+                self.keep_cookies(&course.target, &answer.headers);
+            }
             if answer.status == StatusCode::UNAUTHORIZED && course.authorize(&answer) {
                 continue;
             }
@@ -194,10 +192,9 @@ impl Client {
         let mut source = Source::PoolFirst;
         let mut repeats = 0;
         loop {
-            let (mut connection, reused) = self.connection(course, version, source, record).await?;
-            let outcome = self.run(&mut connection, course, reused, record).await;
-            let failure = match outcome {
-                Ok(answer) => {
+            let (connection, reused) = self.connection(course, version, source, record).await?;
+            let failure = match self.run(connection, course, reused, record).await {
+                Ok((answer, connection)) => {
                     record.end_hop();
                     self.put_back(course, connection, record.since());
                     return Ok(answer);
@@ -212,10 +209,6 @@ impl Client {
             };
             if !repeatable || repeats == MOST_REPEATS {
                 return Err(failure.error);
-            }
-            if let Connection::Http2(refusing) = &connection {
-                // The next requests go where this one is sent now, instead of being refused first.
-                self.pool.forget(refusing);
             }
             repeats += 1;
             source = Source::New;
@@ -236,62 +229,123 @@ impl Client {
         if source == Source::PoolFirst
             && let Some(idle) = self.pool.take(origin, version)
         {
-            let http1 = match idle {
-                Idle::Shared(http2) => return Ok((Connection::Http2(http2), true)),
-                Idle::Warm(http1) if http1.writing == writing || writing == Writing::Flat => Some(http1),
-                Idle::Warm(http1) => match http1.into_wire() {
-                    Some(wire) => Some(Box::new(Http1::over(wire, writing).await?)),
-                    None => None,
-                },
-                Idle::Cold(wire) => Some(Box::new(Http1::over(wire, writing).await?)),
+            let connection = match idle {
+                Connection::Warm(http1) if !http1.can_write(writing) => {
+                    http1.into_wire().map(Connection::Cold)
+                }
+                idle => Some(idle),
             };
-            if let Some(http1) = http1 {
-                return Ok((Connection::Http1(http1), true));
+            if let Some(connection) = connection {
+                return Ok((connection, true));
             }
         }
         // Boxed, because it is rare and its future is large.
-        let opened = Box::pin(connector::open(&self.network, origin, version, writing, record)).await?;
+        let opened = Box::pin(connector::open(&self.network, origin, version, record)).await?;
         let connection = match opened {
-            Opened::Http1(http1) => Connection::Http1(http1),
+            Opened::Http1(wire) => Connection::Cold(wire),
             Opened::Http2(http2) => {
                 self.pool.share(origin, &http2, record.since());
-                Connection::Http2(http2)
+                Connection::Shared(http2)
             }
         };
         Ok((connection, false))
     }
 
+    /// Runs one request on a connection. Gives the connection back if it can take another.
     async fn run(
         &self,
-        connection: &mut Connection,
+        connection: Connection,
         course: &RedirectChain<'_>,
         reused: bool,
         record: &mut Record,
-    ) -> Result<RawResponse, Failure> {
+    ) -> Result<(RawResponse, Option<Connection>), Failure> {
         match connection {
-            Connection::Http1(http1) => {
+            Connection::Cold(mut wire) => {
+                record.ready(&wire.link, Sharing::Exclusive, reused);
+                let (link, now) = (wire.link.clone(), record.since());
+                let encode = |room: &mut [u8]| self.encode(course, &link, now, room);
+                match plain::exchange(&mut wire, encode, course.body_use, &self.network.scratch).await? {
+                    Outcome::Done { answer, is_reusable } => {
+                        Ok((answer, is_reusable.then_some(Connection::Cold(wire))))
+                    }
+                    Outcome::HandedOver(begun) => {
+                        wire.replay(begun);
+                        let request = self.http1_request(course, &link, now);
+                        // Boxed like the others that are not plain, because their futures are large.
+                        Box::pin(async {
+                            let http1 = Http1::over(wire, Writing::for_body(request.body())).await?;
+                            self.run_http1(Box::new(http1), request, course.body_use).await
+                        })
+                        .await
+                    }
+                }
+            }
+            Connection::Warm(http1) => {
                 record.ready(http1.link(), Sharing::Exclusive, reused);
                 let request = self.http1_request(course, http1.link(), record.since());
-                http1.run(request, course.body_use, &self.network.nudge).await
+                Box::pin(self.run_http1(http1, request, course.body_use)).await
             }
-            Connection::Http2(http2) => {
+            Connection::Shared(http2) => {
                 record.ready(http2.link(), Sharing::Shared, reused);
                 let request = self.http2_request(course, record.since());
-                let mut on_shared = OnShared { pool: &self.pool, http2, is_over: false };
-                let outcome = http2.run(request, course.body_use, record).await;
-                on_shared.is_over = true;
-                outcome
+                let answer = Box::pin(self.run_http2(&http2, request, course.body_use, record)).await?;
+                Ok((answer, None))
             }
         }
     }
 
-    fn put_back(&self, course: &RedirectChain<'_>, connection: Connection, now: Instant) {
-        if let Connection::Http1(http1) = connection
-            && http1.is_reusable()
-        {
-            self.pool.park(course.target.origin(), http1, now);
+    async fn run_http1(
+        &self,
+        mut http1: Box<Http1>,
+        request: http::Request<Body>,
+        body_use: BodyUse,
+    ) -> Result<(RawResponse, Option<Connection>), Failure> {
+        let answer = http1.run(request, body_use, &self.network.nudge).await?;
+        Ok((answer, http1.is_reusable().then_some(Connection::Warm(http1))))
+    }
+
+    async fn run_http2(
+        &self,
+        http2: &Rc<Http2>,
+        request: http::Request<Body>,
+        body_use: BodyUse,
+        record: &mut Record,
+    ) -> Result<RawResponse, Failure> {
+        let mut on_shared = OnShared { pool: &self.pool, http2, is_over: false };
+        let outcome = http2.run(request, body_use, record).await;
+        on_shared.is_over = true;
+        if outcome.as_ref().is_err_and(|failure| failure.processed != Processed::Maybe) {
+            // The next requests go where this one is sent again, instead of being refused first.
+            self.pool.forget(http2);
+        }
+        outcome
+    }
+
+    fn put_back(&self, course: &RedirectChain<'_>, connection: Option<Connection>, now: Instant) {
+        let Some(connection) = connection else { return };
+        let is_warm = matches!(connection, Connection::Warm(_));
+        self.pool.park(course.target.origin(), connection, now);
+        if is_warm {
             self.network.warm.parked(&self.pool, now);
         }
+    }
+
+    /// Writes the request if it is plain.
+    fn encode(
+        &self,
+        course: &RedirectChain<'_>,
+        link: &Link,
+        now: Instant,
+        room: &mut [u8],
+    ) -> Option<usize> {
+        if link.forward.is_none() {
+            let fields = self.fields(course, None, now);
+            if let Some(header) = fields.prepared(&self.network.transport.defaults) {
+                let path = course.target.path_and_query();
+                return plain::encode_prepared(&course.method, path, &header, &course.body, room);
+            }
+        }
+        plain::encode(&self.http1_request(course, link, now), room)
     }
 
     fn http1_request(&self, course: &RedirectChain<'_>, link: &Link, now: Instant) -> http::Request<Body> {
@@ -322,12 +376,21 @@ impl Client {
         proxy_authorization: Option<&HeaderValue>,
         now: Instant,
     ) -> HeaderMap {
+        self.fields(course, proxy_authorization, now).assemble(&self.network.transport.defaults)
+    }
+
+    fn fields<'a>(
+        &self,
+        course: &'a RedirectChain<'_>,
+        proxy_authorization: Option<&'a HeaderValue>,
+        now: Instant,
+    ) -> Fields<'a> {
         let cookies = match &mut *self.jar.borrow_mut() {
             jar if !course.cookies.is_empty() => with_jar(course.cookies, jar.as_deref(), &course.target),
             Some(jar) => jar.header(&course.target, now),
             None => None,
         };
-        let fields = Fields {
+        Fields {
             own: &course.headers,
             origin: course.target.origin(),
             method: &course.method,
@@ -335,8 +398,7 @@ impl Client {
             without_credentials: course.without_credentials,
             cookies,
             proxy_authorization,
-        };
-        fields.assemble(&self.network.transport.defaults)
+        }
     }
 }
 
@@ -384,7 +446,7 @@ pub(super) fn exchange(
     let mut exchange = Exchange {
         status: 0,
         version: Version::HTTP_11,
-        headers: HeaderMap::new(),
+        headers: ResponseHeaders::default(),
         trailers: None,
         body: Bytes::new(),
         body_size: 0,

@@ -9,6 +9,7 @@
 //! Invariant: a request that fails, or is dropped half-way, takes its connection with it.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -25,6 +26,7 @@ use super::error::{self, ErrorKind, HttpError, ResponsePart};
 use super::link::{Link, Wire};
 use super::nudge::Nudge;
 use super::request::BodyUse;
+use super::response_headers::ResponseHeaders;
 
 /// How often hyper's parts may nudge one another within one poll before the task lets others run.
 const ROUNDS_PER_POLL: u32 = 16;
@@ -51,8 +53,8 @@ pub(super) const LARGE_BODY: u64 = 64 * 1024;
 pub(super) struct RawResponse {
     pub(super) status: StatusCode,
     pub(super) version: Version,
-    pub(super) headers: HeaderMap,
-    pub(super) trailers: Option<HeaderMap>,
+    pub(super) headers: ResponseHeaders,
+    pub(super) trailers: Option<Box<HeaderMap>>,
     pub(super) body: Bytes,
     pub(super) body_size: u64,
 }
@@ -94,7 +96,7 @@ impl Writing {
 pub(super) struct Http1 {
     sender: http1::SendRequest<Outgoing>,
     driver: Driver,
-    pub(super) writing: Writing,
+    writing: Writing,
 }
 
 /// Hyper's side of an HTTP/1.1 connection.
@@ -107,7 +109,7 @@ struct Driver {
 
 impl Http1 {
     /// Speaks HTTP/1.1 over this stream. Nothing is sent.
-    pub(super) async fn over(wire: Wire, writing: Writing) -> Result<Http1, HttpError> {
+    pub(super) async fn over(wire: Wire, writing: Writing) -> Result<Http1, Failure> {
         let link = wire.link.clone();
         let (sender, connection) = http1::Builder::new()
             .writev(writing == Writing::Vectored)
@@ -119,7 +121,10 @@ impl Http1 {
             .allow_spaces_after_header_name_in_responses(true)
             .handshake(TokioIo::new(wire))
             .await
-            .map_err(|error| error::exchanging(&error, &link.peer, ResponsePart::Head))?;
+            .map_err(|error| Failure {
+                error: error::exchanging(&error, &link.peer, ResponsePart::Head),
+                processed: Processed::Maybe,
+            })?;
         Ok(Http1 { sender, driver: Driver { connection: Some(connection), link }, writing })
     }
 
@@ -166,7 +171,13 @@ impl Http1 {
             })
             .await;
         }
+        driver.link.end_replay();
         Ok(collected.complete(RawResponse { trailers, ..answer }))
+    }
+
+    /// Whether it can write a request whose body asks for this; a small one goes either way.
+    pub(super) fn can_write(&self, writing: Writing) -> bool {
+        self.writing == writing || writing == Writing::Flat
     }
 
     /// Whether another request can be sent.
@@ -178,7 +189,8 @@ impl Http1 {
     /// has closed it.
     pub(super) fn into_wire(self) -> Option<Wire> {
         let parts = self.driver.connection?.into_parts();
-        parts.read_buf.is_empty().then(|| parts.io.into_inner())
+        let wire = parts.io.into_inner();
+        (parts.read_buf.is_empty() && wire.is_fresh()).then_some(wire)
     }
 }
 
@@ -224,7 +236,7 @@ pub(super) fn head_of<B>(response: Response<B>) -> (RawResponse, B) {
     let answer = RawResponse {
         status: head.status,
         version: head.version,
-        headers: head.headers,
+        headers: head.headers.into(),
         trailers: None,
         body: Bytes::new(),
         body_size: 0,
@@ -232,9 +244,16 @@ pub(super) fn head_of<B>(response: Response<B>) -> (RawResponse, B) {
     (answer, body)
 }
 
+/// A request could not be written.
+pub(super) fn unwritten(error: &io::Error, link: &Link) -> Failure {
+    let processed = if link.last_write().is_none() { Processed::Unsent } else { Processed::Maybe };
+    Failure { error: error::broken_stream(error, &link.peer), processed }
+}
+
 fn failure(mut failed: TrySendError<http::Request<Outgoing>>, link: &Link) -> Failure {
     // Hyper gives a request back only if it has written nothing of it. That a write failed is known to the socket.
-    let unsent = failed.take_message().is_some() || link.last_write().is_none();
+    let is_given_back = failed.take_message().is_some() && !link.is_replaying();
+    let unsent = is_given_back || link.last_write().is_none();
     let error = error::exchanging(&failed.into_error(), &link.peer, ResponsePart::Head);
     Failure { error, processed: if unsent { Processed::Unsent } else { Processed::Maybe } }
 }
@@ -282,10 +301,10 @@ impl Collected {
     }
 
     /// Adds data; gives back the fields of a frame that has none.
-    fn push(&mut self, frame: Frame<Bytes>) -> Result<Option<HeaderMap>, TooLarge> {
+    fn push(&mut self, frame: Frame<Bytes>) -> Result<Option<Box<HeaderMap>>, TooLarge> {
         match frame.into_data() {
             Ok(next) => self.add(next).map(|()| None),
-            Err(frame) => Ok(frame.into_trailers().ok()),
+            Err(frame) => Ok(frame.into_trailers().ok().map(Box::new)),
         }
     }
 

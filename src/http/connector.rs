@@ -17,7 +17,6 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use super::connection::{Http1, Writing};
 use super::error::{self, ErrorKind, HttpError};
 use super::http2::Http2;
 use super::limit::within;
@@ -33,7 +32,8 @@ use crate::text::format_duration;
 
 /// A connection that was just opened.
 pub(super) enum Opened {
-    Http1(Box<Http1>),
+    /// On which nothing was said yet.
+    Http1(Wire),
     Http2(Rc<Http2>),
 }
 
@@ -42,12 +42,11 @@ pub(super) async fn open(
     network: &Network,
     origin: &Origin,
     version: VersionChoice,
-    writing: Writing,
     record: &mut Record,
 ) -> Result<Opened, HttpError> {
     let tunnelled = origin.is_https || version == VersionChoice::Http2;
     let opening = Opening { network, origin, version, tunnelled, record };
-    within_limit(opening, async |opening| opening.connection(writing).await).await
+    within_limit(opening, async |opening| opening.connection().await).await
 }
 
 /// Opens a stream to `origin` that leads there, through a proxy too, and speaks nothing on it.
@@ -99,9 +98,9 @@ struct Opening<'a> {
 
 impl Opening<'_> {
     /// A connection that speaks HTTP.
-    async fn connection(&mut self, writing: Writing) -> Result<Opened, HttpError> {
+    async fn connection(&mut self) -> Result<Opened, HttpError> {
         let wire = self.wire().await?;
-        self.speak(wire, writing).await
+        self.speak(wire).await
     }
 
     /// A stream on which nothing was said to the server yet.
@@ -242,7 +241,7 @@ impl Opening<'_> {
         Ok(Stream::Tls(Box::new(stream)))
     }
 
-    async fn speak(&self, wire: Wire, writing: Writing) -> Result<Opened, HttpError> {
+    async fn speak(&self, wire: Wire) -> Result<Opened, HttpError> {
         let asked_http2 = self.version == VersionChoice::Http2;
         let speaks_http2 = wire.negotiated_http2() || (asked_http2 && !self.origin.is_https);
         if asked_http2 && !speaks_http2 {
@@ -254,7 +253,7 @@ impl Opening<'_> {
         if speaks_http2 {
             Ok(Opened::Http2(Rc::new(Http2::over(wire).await?)))
         } else {
-            Ok(Opened::Http1(Box::new(Http1::over(wire, writing).await?)))
+            Ok(Opened::Http1(wire))
         }
     }
 }

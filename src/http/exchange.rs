@@ -9,6 +9,7 @@ use http::{HeaderMap, Version};
 
 use super::decoding;
 use super::error::HttpError;
+use super::response_headers::ResponseHeaders;
 use super::target::Destination;
 use crate::metrics::Timings;
 
@@ -21,9 +22,9 @@ pub struct Exchange {
     /// Version of the last response; HTTP/1.1 when there was none.
     pub version: Version,
     /// Header fields of the last response.
-    pub headers: HeaderMap,
+    pub headers: ResponseHeaders,
     /// Fields that came after the body; `None` without any.
-    pub trailers: Option<HeaderMap>,
+    pub trailers: Option<Box<HeaderMap>>,
     /// As received, still content-encoded; see [`Exchange::decoded_body`].
     pub body: Bytes,
     /// Length of the body as received, even if it was discarded.
@@ -56,6 +57,9 @@ impl Exchange {
     /// Without an encoding, or with one that is unknown, this is a cheap clone. Fails with kind `body` if the data is
     /// corrupt or the result would exceed 128 MiB. Decodes on every call: keep the result.
     pub fn decoded_body(&self) -> Result<Bytes, HttpError> {
+        if !self.headers.is_encoded() {
+            return Ok(self.body.clone());
+        }
         decoding::decode(&self.headers, &self.body)
     }
 }

@@ -6,8 +6,9 @@
 use std::borrow::Cow;
 
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH,
-    CONTENT_LOCATION, CONTENT_TYPE, COOKIE, HOST, ORIGIN, PROXY_AUTHORIZATION, TRANSFER_ENCODING, USER_AGENT,
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONNECTION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH,
+    CONTENT_LOCATION, CONTENT_TYPE, COOKIE, EXPECT, HOST, ORIGIN, PROXY_AUTHORIZATION, TRANSFER_ENCODING,
+    UPGRADE, USER_AGENT,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
@@ -21,6 +22,8 @@ pub(super) struct Defaults {
     fields: HeaderMap,
     /// Whether the settings replace the URL's host.
     host_is_set: bool,
+    /// All but the host, as lines; `None` where one of them is for the connection.
+    lines: Option<Vec<u8>>,
 }
 
 impl Defaults {
@@ -48,8 +51,26 @@ impl Defaults {
                 defaults.insert(field, value);
             }
         }
-        Ok(Defaults { fields: defaults, host_is_set })
+        let lines = lines_of(&defaults);
+        Ok(Defaults { fields: defaults, host_is_set, lines })
     }
+}
+
+/// Fields that say more than hyper-less HTTP/1.1 (`plain.rs`) knows of.
+pub(super) const FOR_THE_CONNECTION: [HeaderName; 4] = [TRANSFER_ENCODING, CONNECTION, UPGRADE, EXPECT];
+
+/// The lines of all fields but the host.
+fn lines_of(fields: &HeaderMap) -> Option<Vec<u8>> {
+    let mut lines = Vec::new();
+    for (name, value) in fields.iter().filter(|(name, _)| *name != HOST) {
+        if FOR_THE_CONNECTION.contains(name) {
+            return None;
+        }
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            lines.extend_from_slice(part);
+        }
+    }
+    Some(lines)
 }
 
 fn value(name: &str, text: &str) -> Result<HeaderValue, SetupError> {
@@ -70,11 +91,37 @@ pub(super) struct Fields<'a> {
     pub(super) proxy_authorization: Option<&'a HeaderValue>,
 }
 
-impl Fields<'_> {
+/// A header that adds nothing to the defaults but its host: the lines that follow that one.
+pub(super) struct Prepared<'a> {
+    pub(super) host: &'a HeaderValue,
+    pub(super) lines: &'a [u8],
+    /// `content-length: 0` follows.
+    pub(super) says_no_body: bool,
+}
+
+impl<'a> Fields<'a> {
+    /// The header as it was prepared for the run, if it is that one.
+    pub(super) fn prepared(&self, defaults: &'a Defaults) -> Option<Prepared<'a>> {
+        let differs = !self.own.is_empty()
+            || self.without_credentials
+            || self.cookies.is_some()
+            || self.proxy_authorization.is_some()
+            || self.origin.basic_auth.is_some()
+            || defaults.host_is_set;
+        let lines = defaults.lines.as_ref().filter(|_| !differs)?;
+        Some(Prepared { host: &self.origin.host_header, lines, says_no_body: self.misses_body() })
+    }
+
+    /// RFC 9110 section 8.6: where a body is expected, its absence is said. Hyper says nothing by itself.
+    fn misses_body(&self) -> bool {
+        !self.has_body && matches!(*self.method, Method::POST | Method::PUT | Method::PATCH)
+    }
+
     /// The complete header of the request.
     pub(super) fn assemble(self, defaults: &Defaults) -> HeaderMap {
         // Cheaper than filling a new map of the right size, although it grows when the response has more fields.
         let mut map = defaults.fields.clone();
+        let misses_body = self.misses_body();
         if !defaults.host_is_set
             && let Some(host) = map.get_mut(HOST)
         {
@@ -100,11 +147,7 @@ impl Fields<'_> {
         if let Some(credentials) = self.proxy_authorization {
             map.insert(PROXY_AUTHORIZATION, credentials.clone());
         }
-        // RFC 9110 section 8.6: where a body is expected, its absence is said. hyper says nothing by itself.
-        if !self.has_body
-            && matches!(*self.method, Method::POST | Method::PUT | Method::PATCH)
-            && !map.contains_key(TRANSFER_ENCODING)
-        {
+        if misses_body && !map.contains_key(TRANSFER_ENCODING) {
             map.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         map

@@ -133,7 +133,7 @@ impl Http2 {
                 Err(Unread::NoBody(error)) => return Err(Failure { error, processed: Processed::Maybe }),
             }
         };
-        Ok(collected.complete(RawResponse { trailers, ..answer }))
+        Ok(collected.complete(RawResponse { trailers: trailers.map(Box::new), ..answer }))
     }
 
     async fn head(

@@ -25,6 +25,8 @@ use tokio::task::coop;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::ProtocolVersion;
 
+use super::plain::Handover;
+
 /// How many bytes read cost a unit of tokio's budget, of which a task has 128 each time it is polled. When they are spent,
 /// reading waits until the other tasks of the thread have had their turn, and its timers and sockets were looked at: a
 /// server that sends without end takes its share of the thread and no more.
@@ -75,8 +77,18 @@ pub(super) struct Link {
     tls_version: Cell<Option<&'static str>>,
     /// A request has waited in vain for the server to allow it (HTTP/2).
     closed_to_streams: Cell<bool>,
+    /// Set while an exchange is played back whose request has been sent.
+    replaying: Cell<Option<Replaying>>,
     /// The task that the socket wakes, when the one that polls gives hyper another waker.
     reader: RefCell<Option<Waker>>,
+}
+
+/// How far the writer of a request is that was sent before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Replaying {
+    /// It has written nothing yet.
+    Unsaid,
+    Said,
 }
 
 /// How requests go to a proxy that reads them: in absolute form, with this authorization.
@@ -97,6 +109,7 @@ impl Link {
             first_read: Cell::new(None),
             tls_version: Cell::new(None),
             closed_to_streams: Cell::new(false),
+            replaying: Cell::new(None),
             reader: RefCell::new(None),
         })
     }
@@ -145,6 +158,31 @@ impl Link {
     pub(super) fn claim(&self) -> (u64, u64) {
         let (written, read) = (self.written.get(), self.read.get());
         (written - self.claimed_written.replace(written), read - self.claimed_read.replace(read))
+    }
+
+    /// Whether what is written now is a request that has been sent before.
+    fn replays_request(&self, cx: &mut Context<'_>) -> bool {
+        match self.replaying.get() {
+            None => false,
+            Some(now) => {
+                if now == Replaying::Unsaid {
+                    self.replaying.set(Some(Replaying::Said));
+                    // There is something to read now.
+                    cx.waker().wake_by_ref();
+                }
+                true
+            }
+        }
+    }
+
+    /// Whether the request of this exchange was sent by somebody else.
+    pub(super) fn is_replaying(&self) -> bool {
+        self.replaying.get().is_some()
+    }
+
+    /// The exchange that was played back is over.
+    pub(super) fn end_replay(&self) {
+        self.replaying.set(None);
     }
 
     /// From now on the socket wakes this task, whatever waker it is polled with.
@@ -340,11 +378,54 @@ impl AsyncWrite for Stream {
 pub(crate) struct Wire {
     stream: Stream,
     pub(super) link: Rc<Link>,
+    /// An exchange that somebody else has begun on this stream.
+    replay: Option<Box<Handover>>,
 }
 
 impl Wire {
     pub(super) fn new(stream: Stream, link: Rc<Link>) -> Wire {
-        Wire { stream, link }
+        Wire { stream, link, replay: None }
+    }
+
+    /// Plays an exchange back that somebody else has begun: what was read comes once more, after a request that is not sent
+    /// again, and then what comes from the stream.
+    pub(super) fn replay(&mut self, begun: Handover) {
+        self.link.replaying.set(begun.is_sent.then_some(Replaying::Unsaid));
+        self.replay = Some(Box::new(begun));
+    }
+
+    /// Whether all that was read before has come once more.
+    pub(super) fn is_fresh(&self) -> bool {
+        self.replay.is_none()
+    }
+
+    fn poll_replay(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.link.replaying.get() == Some(Replaying::Unsaid) {
+            // A response that comes before its request would be taken for one of nobody's.
+            return Poll::Pending;
+        }
+        let Some(begun) = &mut self.replay else { return self.poll_stream(cx, buf) };
+        let length = begun.read.len().min(buf.remaining());
+        if length > 0 {
+            buf.put_slice(&begun.read[..length]);
+            begun.read.drain(..length);
+            return Poll::Ready(Ok(()));
+        }
+        let error = begun.error.take();
+        self.replay = None;
+        match error {
+            Some(error) => Poll::Ready(Err(error)),
+            None => self.poll_stream(cx, buf),
+        }
+    }
+
+    fn poll_stream(&mut self, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if buf.filled().len() > before && self.link.first_read.get().is_none() {
+            self.link.first_read.set(Some(Instant::now()));
+        }
+        result
     }
 
     /// Bytes written and read since this was last asked, or since the handshake.
@@ -363,19 +444,18 @@ impl Wire {
 
 impl AsyncRead for Wire {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let Wire { stream, link } = self.get_mut();
-        let before = buf.filled().len();
-        let result = Pin::new(stream).poll_read(cx, buf);
-        if buf.filled().len() > before && link.first_read.get().is_none() {
-            link.first_read.set(Some(Instant::now()));
-        }
-        result
+        let wire = self.get_mut();
+        if wire.replay.is_some() { wire.poll_replay(cx, buf) } else { wire.poll_stream(cx, buf) }
     }
 }
 
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(cx, data)
+        let wire = self.get_mut();
+        if wire.link.replays_request(cx) {
+            return Poll::Ready(Ok(data.len()));
+        }
+        Pin::new(&mut wire.stream).poll_write(cx, data)
     }
 
     fn poll_write_vectored(
@@ -383,7 +463,11 @@ impl AsyncWrite for Wire {
         cx: &mut Context<'_>,
         data: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(cx, data)
+        let wire = self.get_mut();
+        if wire.link.replays_request(cx) {
+            return Poll::Ready(Ok(data.iter().map(|part| part.len()).sum()));
+        }
+        Pin::new(&mut wire.stream).poll_write_vectored(cx, data)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -13,7 +13,7 @@
 //! | [`Client`] | virtual user | owns its connections and its cookies |
 //!
 //! The main path is [`Client::send`] (`client.rs`) → `pool.rs`, or `connector.rs` for a new connection →
-//! `connection.rs` or `http2.rs`, which runs one request on it → `record.rs`, which makes the timings.
+//! `plain.rs`, `connection.rs` or `http2.rs`, which runs one request on it → `record.rs`, which makes the timings.
 //!
 //! Invariants: a failure is an [`Exchange`] with an error, never an `Err`; nothing here leaves its thread but
 //! [`Transport`]; an HTTP/1.1 connection is polled only by the request that is using it, so an idle one costs
@@ -38,12 +38,14 @@ mod link;
 mod network;
 mod nudge;
 mod options;
+mod plain;
 mod pool;
 mod proxy;
 mod record;
 mod redirect;
 mod request;
 mod resolver;
+mod response_headers;
 mod setup_error;
 mod socks;
 mod target;
@@ -69,6 +71,7 @@ pub(crate) use link::Wire;
 pub use network::Network;
 pub use options::{DnsChoice, HttpOptions, ProxyChoice, VersionChoice};
 pub use request::{BodyUse, Request};
+pub use response_headers::ResponseHeaders;
 pub use setup_error::SetupError;
 pub use target::{Destination, UrlError};
 pub use transport::Transport;

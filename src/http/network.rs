@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::nudge::Nudge;
+use super::plain::Scratch;
 use super::pool::WarmList;
 use super::resolver::Resolver;
 use super::transport::Transport;
@@ -16,6 +17,7 @@ pub struct Network {
     pub(super) transport: Arc<Transport>,
     pub(super) resolver: Resolver,
     pub(super) nudge: Nudge,
+    pub(super) scratch: Scratch,
     pub(super) warm: WarmList,
 }
 
@@ -26,6 +28,7 @@ impl Network {
             resolver: Resolver::new(transport.clone()),
             transport,
             nudge: Nudge::new(),
+            scratch: Scratch::new(),
             warm: WarmList::default(),
         })
     }

@@ -6,7 +6,7 @@
 //!
 //! A user that thinks between requests should cost little memory while it does. So an HTTP/1.1 connection that
 //! has waited for [`COOL_AFTER`] goes *cold*: it becomes a bare stream without hyper's buffers (1 KB instead of
-//! some 40). There is no task and no timer for that: the thread's other users do it whenever they are done
+//! some 40). One that had only plain exchanges (`plain.rs`) has no buffers and is cold all the time. There is no task and no timer for that: the thread's other users do it whenever they are done
 //! with a request of their own ([`WarmList`]).
 
 use std::cell::{Cell, RefCell};
@@ -44,15 +44,15 @@ pub(super) struct Pool {
 
 struct Entry {
     origin: Rc<Origin>,
-    connection: Idle,
+    connection: Connection,
     parked: Instant,
 }
 
-/// A connection that waits.
-pub(super) enum Idle {
-    /// Ready at once.
+/// A connection that waits, or that a request uses.
+pub(super) enum Connection {
+    /// HTTP/1.1 with hyper and its buffers.
     Warm(Box<Http1>),
-    /// Without buffers.
+    /// HTTP/1.1 without.
     Cold(Wire),
     /// In use or not: HTTP/2 is shared.
     Shared(Rc<Http2>),
@@ -60,45 +60,46 @@ pub(super) enum Idle {
 
 impl Pool {
     /// The connection to `origin` that was used last, if one speaks this version.
-    pub(super) fn take(&self, origin: &Origin, version: VersionChoice) -> Option<Idle> {
+    pub(super) fn take(&self, origin: &Origin, version: VersionChoice) -> Option<Connection> {
         let mut entries = self.entries.borrow_mut();
         loop {
             let at = entries.iter().rposition(|entry| {
                 let speaks = match (&entry.connection, version) {
                     (_, VersionChoice::Auto) => true,
-                    (Idle::Shared(_), wanted) => wanted == VersionChoice::Http2,
+                    (Connection::Shared(_), wanted) => wanted == VersionChoice::Http2,
                     (_, wanted) => wanted == VersionChoice::Http1,
                 };
                 speaks && entry.origin.same_as(origin)
             })?;
             match &entries[at].connection {
-                Idle::Shared(http2) if http2.is_reusable() => return Some(Idle::Shared(http2.clone())),
-                Idle::Shared(_) => drop(entries.swap_remove(at)),
-                Idle::Warm(_) | Idle::Cold(_) => return Some(entries.swap_remove(at).connection),
+                Connection::Shared(http2) if http2.is_reusable() => {
+                    return Some(Connection::Shared(http2.clone()));
+                }
+                Connection::Shared(_) => drop(entries.swap_remove(at)),
+                Connection::Warm(_) | Connection::Cold(_) => return Some(entries.swap_remove(at).connection),
             }
         }
     }
 
     /// Keeps an HTTP/1.1 connection whose request is done.
-    pub(super) fn park(&self, origin: &Rc<Origin>, http1: Box<Http1>, now: Instant) {
-        self.add(origin, Idle::Warm(http1), now);
+    pub(super) fn park(&self, origin: &Rc<Origin>, connection: Connection, now: Instant) {
+        self.add(origin, connection, now);
     }
 
     /// Makes an HTTP/2 connection known to the user's other requests, unless there is one already.
     pub(super) fn share(&self, origin: &Rc<Origin>, http2: &Rc<Http2>, now: Instant) {
         let known = self.entries.borrow().iter().any(|entry| {
-            matches!(&entry.connection, Idle::Shared(other) if other.is_reusable())
+            matches!(&entry.connection, Connection::Shared(other) if other.is_reusable())
                 && entry.origin.same_as(origin)
         });
         if !known {
-            self.add(origin, Idle::Shared(http2.clone()), now);
+            self.add(origin, Connection::Shared(http2.clone()), now);
         }
     }
 
     /// Gives an HTTP/2 connection to no further request; those in progress keep it.
     pub(super) fn forget(&self, http2: &Rc<Http2>) {
-        let is_it =
-            |entry: &Entry| matches!(&entry.connection, Idle::Shared(other) if Rc::ptr_eq(other, http2));
+        let is_it = |entry: &Entry| matches!(&entry.connection, Connection::Shared(other) if Rc::ptr_eq(other, http2));
         let mut entries = self.entries.borrow_mut();
         let at = entries.iter().position(is_it);
         let forgotten = at.map(|at| entries.swap_remove(at));
@@ -121,7 +122,7 @@ impl Pool {
         let mut at = 0;
         while let Some(entry) = entries.get(at) {
             let parked = entry.parked;
-            let is_warm = matches!(entry.connection, Idle::Warm(_));
+            let is_warm = matches!(entry.connection, Connection::Warm(_));
             if is_warm && now.saturating_duration_since(parked) >= COOL_AFTER {
                 let Entry { origin, connection, parked } = entries.swap_remove(at);
                 if let Some(connection) = connection.cooled() {
@@ -141,10 +142,10 @@ impl Pool {
 
     #[cfg(test)]
     pub(super) fn cold(&self) -> usize {
-        self.entries.borrow().iter().filter(|entry| matches!(entry.connection, Idle::Cold(_))).count()
+        self.entries.borrow().iter().filter(|entry| matches!(entry.connection, Connection::Cold(_))).count()
     }
 
-    fn add(&self, origin: &Rc<Origin>, connection: Idle, now: Instant) {
+    fn add(&self, origin: &Rc<Origin>, connection: Connection, now: Instant) {
         let mut entries = self.entries.borrow_mut();
         if entries.capacity() == 0 {
             // Most users talk to one host over one connection.
@@ -157,11 +158,11 @@ impl Pool {
     }
 }
 
-impl Idle {
+impl Connection {
     /// The same without buffers; `None` when the server has sent what nobody asked for.
-    fn cooled(self) -> Option<Idle> {
+    fn cooled(self) -> Option<Connection> {
         match self {
-            Idle::Warm(http1) => http1.into_wire().map(Idle::Cold),
+            Connection::Warm(http1) => http1.into_wire().map(Connection::Cold),
             other => Some(other),
         }
     }

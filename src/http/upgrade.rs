@@ -75,7 +75,7 @@ impl Client {
         let answer = RawResponse {
             status: head.status,
             version: Version::HTTP_11,
-            headers: head.headers,
+            headers: head.headers.into(),
             trailers: None,
             body_size: body.len() as u64,
             body,

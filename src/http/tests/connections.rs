@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::Method;
 use tokio::sync::Notify;
 
-use super::server::{Conversation, Server, ok};
+use super::server::{Conversation, Server, not_plain, ok};
 use super::{client, client_with, get, kind, message, request, run};
 use crate::http::{Client, HttpOptions, Request};
 
@@ -31,7 +31,7 @@ fn one_connection_serves_many_requests() {
 #[test]
 fn a_connection_that_waits_goes_cold() {
     run(async {
-        let server = Server::answering(|seen| ok(&seen.path)).await;
+        let server = Server::answering(|seen| not_plain(&seen.path)).await;
         let network = super::network_with(HttpOptions::default());
         let (one, two) = (Client::new(network.clone()), Client::new(network.clone()));
         for round in 0..3 {
@@ -59,7 +59,7 @@ fn a_cold_connection_that_was_closed_is_replaced() {
             async move {
                 let mut conversation = Conversation::new(stream);
                 conversation.request().await;
-                conversation.send(ok("x")).await;
+                conversation.send(not_plain("x")).await;
                 if number == 0 {
                     close.notified().await;
                     drop(conversation);
@@ -70,7 +70,7 @@ fn a_cold_connection_that_was_closed_is_replaced() {
             }
         })
         .await;
-        let other = Server::answering(|_| ok("x")).await;
+        let other = Server::answering(|_| not_plain("x")).await;
         let network = super::network_with(HttpOptions::default());
         let (one, two) = (Client::new(network.clone()), Client::new(network));
         get(&one, server.url("/")).await;
@@ -175,7 +175,7 @@ fn a_connection_closed_later_is_replaced_too() {
             async move {
                 let mut conversation = Conversation::new(stream);
                 conversation.request().await;
-                conversation.send(ok("x")).await;
+                conversation.send(not_plain("x")).await;
                 close.notified().await;
                 drop(conversation);
                 closed.notify_one();

@@ -13,6 +13,7 @@ mod decoding;
 mod failures;
 mod headers;
 mod leniency;
+mod plain;
 mod proxies;
 mod redirects;
 mod server;

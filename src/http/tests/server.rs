@@ -143,3 +143,8 @@ pub(super) fn ok(body: &str) -> String {
 pub(super) fn response(status: u16, fields: &str, body: &str) -> String {
     format!("HTTP/1.1 {status} X\r\n{fields}content-length: {}\r\n\r\n{body}", body.len())
 }
+
+/// A complete 200 response with this body that only hyper reads.
+pub(super) fn not_plain(body: &str) -> String {
+    response(200, "connection: keep-alive, x\r\n", body)
+}
