@@ -12,8 +12,9 @@ use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use flate2::{Compress, Compression, FlushCompress, Status};
 use hashbrown::HashMap;
+use miniz_oxide::inflate::decompress_slice_iter_to_slice;
 
 use super::hdr_v2::EMPTY_V2;
 use super::intervals::{IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries};
@@ -89,11 +90,20 @@ impl LogWriter {
         self.plain[LARGEST].copy_from_slice(&largest.to_be_bytes());
 
         self.packed.clear();
+        if self.plain.len() <= STORED_UP_TO {
+            store(&self.plain, &mut self.packed);
+            return self.framed();
+        }
         // Deflate never needs more than five bytes a block of 16 kB, and zlib six around them.
         self.packed.reserve(self.plain.len() + self.plain.len() / 1_000 + 64);
         self.deflate.reset();
         let status = self.deflate.compress_vec(&self.plain, &mut self.packed, FlushCompress::Finish).ok()?;
         debug_assert_eq!(status, Status::StreamEnd);
+        self.framed()
+    }
+
+    /// What was compressed, with what goes before it.
+    fn framed(&mut self) -> Option<&[u8]> {
         let length = u32::try_from(self.packed.len()).ok()?;
         self.packed.splice(0..0, COMPRESSED.into_iter().chain(length.to_be_bytes()));
         Some(&self.packed)
@@ -111,16 +121,14 @@ pub fn log_start(line: &str) -> Option<SystemTime> {
 #[derive(Debug)]
 pub struct LogReader {
     keys: HashMap<String, IntervalKey>,
-    inflate: Decompress,
-    /// A histogram before and after it was inflated.
+    /// A histogram before and after it was inflated; room for the longest.
     packed: Vec<u8>,
-    plain: Vec<u8>,
+    plain: Box<[u8]>,
 }
 
 impl Default for LogReader {
     fn default() -> Self {
-        let inflate = Decompress::new(true);
-        LogReader { keys: HashMap::new(), inflate, packed: Vec::new(), plain: Vec::new() }
+        LogReader { keys: HashMap::new(), packed: Vec::new(), plain: vec![0; LONGEST_PLAIN].into() }
     }
 }
 
@@ -144,12 +152,10 @@ impl LogReader {
         self.packed.clear();
         STANDARD.decode_vec(text.trim_end(), &mut self.packed).ok()?;
         let packed = self.packed.strip_prefix(&COMPRESSED)?.get(4..)?;
-        self.plain.clear();
-        self.plain.reserve(LONGEST_PLAIN);
-        self.inflate.reset(true);
-        let status = self.inflate.decompress_vec(packed, &mut self.plain, FlushDecompress::Finish).ok()?;
-        (status == Status::StreamEnd).then_some(())?;
-        own_counts(&self.plain, max_us).filter(|values| !values.is_empty())
+        // Not with flate2, which clears a window of 32 kB for each.
+        let length =
+            decompress_slice_iter_to_slice(&mut self.plain, std::iter::once(packed), true, false).ok()?;
+        own_counts(&self.plain[..length], max_us).filter(|values| !values.is_empty())
     }
 
     fn key(&mut self, tag: &str) -> Option<IntervalKey> {
@@ -168,6 +174,25 @@ const LARGEST: Range<usize> = 24..32;
 
 /// Before the compressed bytes, and before their length: the cookie of a compressed V2 histogram.
 const COMPRESSED: [u8; 4] = 0x1c84_9314_u32.to_be_bytes();
+
+/// A histogram of this many bytes or fewer is not compressed: that makes it a little shorter at most, and clearing the
+/// compressor's memory takes longer than all else that is done with it.
+const STORED_UP_TO: usize = 256;
+
+/// A zlib stream (RFC 1950) of one stored block (RFC 1951, section 3.2.4).
+fn store(plain: &[u8], packed: &mut Vec<u8>) {
+    // No more than `STORED_UP_TO`.
+    let length = plain.len() as u16;
+    packed.extend_from_slice(&[0x78, 0x01, 1]);
+    packed.extend_from_slice(&length.to_le_bytes());
+    packed.extend_from_slice(&(!length).to_le_bytes());
+    packed.extend_from_slice(plain);
+    let (a, b) = plain.iter().fold((1_u32, 0_u32), |(a, b), &byte| {
+        let a = (a + u32::from(byte)) % 65_521;
+        (a, (b + a) % 65_521)
+    });
+    packed.extend_from_slice(&(b << 16 | a).to_be_bytes());
+}
 
 /// Longest histogram before it is compressed: the header, and for each bucket a number of up to nine bytes.
 const LONGEST_PLAIN: usize = EMPTY_V2.len() + 9 * 23_552;
