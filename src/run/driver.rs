@@ -39,7 +39,7 @@ use super::workers::{Command, Notice, ShapeAnswer, Workers};
 use crate::analysis::blocking::{lost_worker, silent_worker};
 use crate::metrics::{ResourceSource, Snapshot, Tap, Tick};
 use crate::plan::{DEFAULT_MAX_DURATION, EndedBy, RunInfo};
-use crate::script::{Level, Message, SummaryOutput, Value};
+use crate::script::{LastHooks, Level, Message, SummaryOutput, Value};
 use crate::vu::{Event, Interval, Shared};
 
 /// Length of an interval of the history.
@@ -75,6 +75,8 @@ pub(super) struct Driver<W> {
     /// How often the run was told to stop: the second time is at once.
     stops: u32,
     misconfigured: Option<String>,
+    /// What the script that runs now does when the load is over.
+    last_hooks: LastHooks,
     /// Workers whose silence has been told of.
     silent: Vec<usize>,
     dealing: Dealing,
@@ -111,6 +113,7 @@ impl<W: Workers> Driver<W> {
             ended_by: None,
             stops: 0,
             misconfigured: None,
+            last_hooks: shared.last_hooks,
             silent: Vec::new(),
             shared,
         };
@@ -465,6 +468,7 @@ impl<W: Workers> Driver<W> {
                 }
                 let text = format!("reloaded {}", reloaded.sources.main());
                 reloads.take_over(&reloaded.sources);
+                self.last_hooks = reloaded.last_hooks;
                 self.say(Level::Info, text.clone());
                 self.mark(text);
                 self.fleet.tell_all(Command::Reload(reloaded));

@@ -21,7 +21,7 @@ use crate::data::{Blob, Blobs, Hash, Registry, SentFiles};
 use crate::http::Transport;
 use crate::metrics::{CustomMetric, Threshold};
 use crate::plan::{Options, RunInfo, ScenarioPlan, TestPlan, cores};
-use crate::script::{Common, Environment, RunState, Sources, Value};
+use crate::script::{Common, Environment, LastHooks, RunState, Sources, Value};
 use crate::share::Share;
 use crate::vu::Shared;
 
@@ -50,6 +50,8 @@ pub(crate) struct Job {
     declared: Vec<ScenarioPlan>,
     thresholds: Vec<Threshold>,
     own_metrics: Vec<CustomMetric>,
+    #[serde(default)]
+    last_hooks: LastHooks,
     /// The data file that each path of the script means.
     meant: BTreeMap<String, PathBuf>,
     data: BTreeMap<PathBuf, Blob>,
@@ -163,6 +165,7 @@ impl LoadTest {
             check_first: false,
             thresholds: job.thresholds.clone(),
             own_metrics: job.own_metrics.clone(),
+            last_hooks: job.last_hooks,
             transport,
             run: Arc::new(RunState::default()),
             messages: self.messages,
@@ -216,6 +219,7 @@ impl Prepared {
             declared: shared.declared.clone(),
             thresholds: shared.thresholds.clone(),
             own_metrics: shared.own_metrics.clone(),
+            last_hooks: shared.last_hooks,
             meant,
             data,
             certificates,

@@ -176,6 +176,7 @@ impl LoadTest {
             check_first: self.check_first,
             thresholds,
             own_metrics: known.own,
+            last_hooks: declared.last_hooks,
             transport,
             run: Arc::new(RunState::default()),
             messages: self.messages,

@@ -15,7 +15,8 @@ use super::check::{analyse_aside, errors_of};
 use crate::metrics::{Recorder, ScriptError};
 use crate::plan::ScenarioPlan;
 use crate::script::{
-    Extension, Host, Level, Message, MessageSink, RunState, ScriptInputs, ScriptPlan, Secrets, Sources, Value,
+    Extension, Host, LastHooks, Level, Message, MessageSink, RunState, ScriptInputs, ScriptPlan, Secrets,
+    Sources, Value,
 };
 use crate::vu::{Shared, load_script};
 
@@ -35,8 +36,9 @@ pub(super) fn load_aside(
     let common = inputs.common.clone();
     std::thread::Builder::new().name("rhaid-load".into()).stack_size(LOADING_STACK).spawn(move || {
         let host = Host::new(Recorder::new(1), Arc::new(RunState::default()), messages, inputs);
-        let loaded =
-            load_script(&sources, &host, &extensions, &BTreeMap::new(), |_, loaded| loaded.into_plan());
+        let loaded = load_script(&sources, &host, &extensions, &BTreeMap::new(), |script, loaded| {
+            loaded.into_plan(&script)
+        });
         loaded.map_err(|error| masked(*error, &common.secrets))
     })
 }
@@ -66,6 +68,9 @@ pub(crate) struct Reloaded {
     pub(super) variables: Arc<BTreeMap<String, Value>>,
     /// Set when it declares other scenarios than those that run.
     pub(super) other_scenarios: bool,
+    /// Only the driver asks.
+    #[serde(skip)]
+    pub(super) last_hooks: LastHooks,
 }
 
 /// Reads the files of a script again and loads it; an error in words when it cannot take over.
@@ -102,7 +107,12 @@ fn reload(
         }
     }
     let other_scenarios = plan.scenarios != declared;
-    Ok(Reloaded { sources, variables: Arc::new(plan.variables), other_scenarios })
+    Ok(Reloaded {
+        sources,
+        variables: Arc::new(plan.variables),
+        other_scenarios,
+        last_hooks: plan.last_hooks,
+    })
 }
 
 fn shown(error: &ScriptError) -> String {

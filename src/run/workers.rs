@@ -225,7 +225,12 @@ mod tests {
             Command::Stop,
             Command::StopNow,
             Command::Announce(ScriptEvent::Stage, fields),
-            Command::Reload(Reloaded { sources, variables, other_scenarios: true }),
+            Command::Reload(Reloaded {
+                sources,
+                variables,
+                other_scenarios: true,
+                last_hooks: Default::default(),
+            }),
             Command::Flush { number: 7, is_last: true },
             Command::Teardown,
             Command::Summary { data: Arc::new(serde_json::json!({ "total": { "requests": 3 } })) },

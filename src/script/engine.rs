@@ -12,6 +12,7 @@ use rhai::{
     AST, Caches, Dynamic, Engine, EvalAltResult, EvalContext, FnPtr, GlobalRuntimeState, Map,
     OptimizationLevel, Position, Scope,
 };
+use serde::{Deserialize, Serialize};
 
 use super::api::response::{Response, to_dynamic};
 use super::api::{Extension, MODULES, NAMESPACES};
@@ -301,6 +302,15 @@ impl ScriptEngine {
         })
     }
 
+    /// What it does once the load is over.
+    pub(crate) fn last_hooks(&self) -> LastHooks {
+        let has = |name| self.functions.iter().any(|(known, params)| known == name && *params <= 1);
+        LastHooks {
+            teardown: has("teardown") || self.listens(ScriptEvent::TestStop),
+            summary: has("summary"),
+        }
+    }
+
     /// Whether a function is to be called when this happens.
     pub(crate) fn listens(&self, event: ScriptEvent) -> bool {
         self.listeners.iter().any(|(known, _)| *known == event)
@@ -426,8 +436,9 @@ pub(crate) struct Loaded {
 
 impl Loaded {
     /// The part that can leave the thread: everything but script functions.
-    pub(crate) fn into_plan(self) -> ScriptPlan {
+    pub(crate) fn into_plan(self, script: &ScriptEngine) -> ScriptPlan {
         ScriptPlan {
+            last_hooks: script.last_hooks(),
             options: self.declared.options,
             params: self.declared.params,
             scenarios: self.declared.scenarios.into_iter().map(|scenario| scenario.plan).collect(),
@@ -438,8 +449,17 @@ impl Loaded {
     }
 }
 
+/// Which of the things a script has that are called once, when the load is over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct LastHooks {
+    /// `teardown`, or a listener of `test_stop`, which is called with it.
+    pub(crate) teardown: bool,
+    pub(crate) summary: bool,
+}
+
 /// What a script declares, as plain data.
 pub(crate) struct ScriptPlan {
+    pub(crate) last_hooks: LastHooks,
     pub(crate) options: Options,
     pub(crate) params: Vec<Param>,
     pub(crate) scenarios: Vec<ScenarioPlan>,

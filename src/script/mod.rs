@@ -47,7 +47,7 @@ pub use api::{AsyncCall, Sample};
 pub(crate) use check::{Analysis, analyse};
 pub use declare::Param;
 pub(crate) use ending::{Ending, Stopped, Waiter};
-pub(crate) use engine::{LoadError, Loaded, ScriptEngine, ScriptPlan};
+pub(crate) use engine::{LastHooks, LoadError, Loaded, ScriptEngine, ScriptPlan};
 #[cfg(feature = "cluster")]
 pub(crate) use environment::Environment;
 pub(crate) use error::{CallEnd, VALUE_TOO_DEEP};

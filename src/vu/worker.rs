@@ -26,8 +26,8 @@ use crate::metrics::{CustomMetric, Threshold};
 use crate::metrics::{DEFAULT_SERIES_CAP, Delta, Recorder, ScriptError, Tap, Thresholds, WorkerHealth};
 use crate::plan::{ScenarioPlan, TestPlan, Wait};
 use crate::script::{
-    Extension, Host, LoadError, MessageSink, Pulse, RunState, ScriptEngine, ScriptInputs, Secrets, Sources,
-    Stage, Value, VuContext, VuParts, VuTags,
+    Extension, Host, LastHooks, LoadError, MessageSink, Pulse, RunState, ScriptEngine, ScriptInputs, Secrets,
+    Sources, Stage, Value, VuContext, VuParts, VuTags,
 };
 use crate::share::Share;
 use crate::system::{Sleep, Timers, thread_cpu};
@@ -52,6 +52,7 @@ pub(crate) struct Shared {
     /// Limits on what is measured, and the script's own metrics that they may name.
     pub(crate) thresholds: Vec<Threshold>,
     pub(crate) own_metrics: Vec<CustomMetric>,
+    pub(crate) last_hooks: LastHooks,
     pub(crate) transport: Arc<Transport>,
     pub(crate) run: Arc<RunState>,
     pub(crate) messages: MessageSink,

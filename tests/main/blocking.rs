@@ -162,7 +162,16 @@ fn teardown_that_never_returns_is_left_after_the_stop_timeout() {
     let stuck = Stuck::default();
     let test = load_test("fn iteration() {} fn teardown() { stuck(); }").iterations(1);
     let ran = run(stuck.of(test.stop_timeout(Duration::from_millis(200))));
-    assert_eq!(ran.report.teardown_error(), Some("it was not done after 200ms (see stop_timeout)"));
+    assert_eq!(ran.report.teardown_error(), Some("it was not done after 1s (see stop_timeout)"));
+}
+
+#[test]
+fn a_function_that_the_script_does_not_have_cannot_be_late() {
+    let stuck = Stuck::default();
+    let test = load_test("fn iteration() {} on(\"test_stop\", || block(2500));").iterations(1);
+    let ran = run(stuck.of(test.stop_timeout(Duration::ZERO)));
+    assert_eq!(ran.report.teardown_error(), Some("it was not done after 1s (see stop_timeout)"));
+    assert_eq!(ran.report.summary_error(), None, "there is no summary");
 }
 
 #[test]

@@ -118,7 +118,7 @@ fn a_summary_that_fails_loses_nothing_and_is_said() {
         ("abort(\"stop\")", "stop"),
         ("42", "summary returned 42; it must return ()"),
         ("#{ \"a.txt\": 1 }", "'a.txt' must be text, a map or an array, not 1"),
-        ("loop {}", "it was not done after 200ms (see stop_timeout)"),
+        ("loop {}", "it was not done after 1s (see stop_timeout)"),
     ] {
         let script = format!("{ITERATION}\nfn summary(data) {{ {body} }}");
         let sandbox = Sandbox::with(&script);
@@ -134,13 +134,27 @@ fn a_summary_that_fails_loses_nothing_and_is_said() {
 }
 
 #[test]
+fn no_stop_timeout_fails_a_hook_that_does_its_work_or_is_not_there() {
+    let server = Server::start();
+    for hooks in [
+        "",
+        "fn teardown() { for n in 0..20_000 { } } fn summary(data) { sleep(\"50ms\"); for n in 0..20_000 { } }",
+    ] {
+        let sandbox = Sandbox::with(&format!("{ITERATION}\n{hooks}"));
+        let output = sandbox.run_against(&server.url(), &["-i", "2", "--stop-timeout", "0", "--no-check"]);
+        let output = output.expect_code(0);
+        assert!(!output.stderr.contains("failed"), "{}", output.shown());
+    }
+}
+
+#[test]
 fn whatever_is_missing_of_the_results_fails_the_run_in_every_output() {
     let server = Server::start();
     let no_summary = "";
     for (summary, arguments, what) in [
         ("fn summary(data) { 42 }", &[][..], "summary failed: "),
         ("fn summary(data) { throw \"no idea\" }", &[], "no idea"),
-        ("fn summary(data) { loop {} }", &["--stop-timeout", "100ms"], "not done after 100ms"),
+        ("fn summary(data) { loop {} }", &["--stop-timeout", "100ms"], "not done after 1s"),
         ("fn summary(data) { #{ \"../a.txt\": \"x\" } }", &[], "'../a.txt' is not written"),
         (no_summary, &["--markdown", "/dev/full"], "/dev/full"),
         (no_summary, &["--summary-export", "/dev/full"], "/dev/full"),

@@ -1,6 +1,7 @@
 //! What the script does once for the whole run: `setup` before the load, `teardown` and `summary` after it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
@@ -17,6 +18,9 @@ use crate::vu::HookError;
 
 /// The worker that runs `setup`.
 const FIRST: usize = 0;
+
+/// What `teardown` and `summary` get at least: a `stop_timeout` of zero is meant for iterations.
+const AT_LEAST: Duration = Duration::from_secs(1);
 
 impl<W: Workers> Driver<W> {
     /// Runs `setup` on the first worker; `None` when it failed or was stopped.
@@ -81,13 +85,12 @@ impl<W: Workers> Driver<W> {
         if self.stops > 1 {
             return None;
         }
+        let is_there = self.last_hooks.teardown;
         let Some(worker) = self.fleet.first() else {
-            let text = self.shared.sources.main_text();
-            let has_any = text.contains("teardown") || text.contains("test_stop");
-            return has_any.then(|| "it was not called: no worker thread answers".to_owned());
+            return is_there.then(|| "it was not called: no worker thread answers".to_owned());
         };
         self.fleet.tell(worker, Command::Teardown);
-        let ended = self.last_hook(worker, requests, |notice| match notice {
+        let ended = self.last_hook(worker, requests, is_there, |notice| match notice {
             Notice::Teardown(ended) => Some(ended),
             _ => None,
         });
@@ -103,14 +106,14 @@ impl<W: Workers> Driver<W> {
         if self.stops > 1 || self.misconfigured.is_some() {
             return None;
         }
+        let is_there = self.last_hooks.summary;
         let Some(worker) = self.fleet.first() else {
-            let has_any = self.shared.sources.main_text().contains("summary");
-            return has_any.then(|| Err("it was not called: no worker thread answers".to_owned()));
+            return is_there.then(|| Err("it was not called: no worker thread answers".to_owned()));
         };
         let record = RunRecord::new(self.info.clone(), self.ended_by(), self.figures.last());
         let data = Arc::new(run_json(&record));
         self.fleet.tell(worker, Command::Summary { data });
-        let ended = self.last_hook(worker, requests, |notice| match notice {
+        let ended = self.last_hook(worker, requests, is_there, |notice| match notice {
             Notice::Summary(ended) => Some(ended),
             _ => None,
         });
@@ -118,14 +121,15 @@ impl<W: Workers> Driver<W> {
     }
 
     /// Waits until a worker has done what it was told to when the load was over; `None` when it is gone, or the run was
-    /// ended at once.
+    /// ended at once. When the script has no such function, it cannot fail for want of an answer.
     async fn last_hook<T>(
         &mut self,
         worker: usize,
         requests: &mut Requests,
+        is_there: bool,
         ended: impl Fn(Notice) -> Option<Result<T, HookError>>,
     ) -> Option<Result<T, String>> {
-        let timeout = self.shared.plan.stop_timeout;
+        let timeout = self.shared.plan.stop_timeout.max(AT_LEAST);
         let mut patience = Patience::default();
         patience.limit(Instant::now() + timeout);
         loop {
@@ -133,7 +137,7 @@ impl<W: Workers> Driver<W> {
                 heard = self.fleet.next() => match heard {
                     Heard::Notice(gone, Notice::Gone) if gone == worker => return None,
                     Heard::Notice(lost, Notice::Lost) if lost == worker => {
-                        return Some(Err("the agent that ran it was lost".to_owned()));
+                        return is_there.then(|| Err("the agent that ran it was lost".to_owned()));
                     }
                     Heard::Notice(_, notice) => match ended(notice) {
                         Some(Ok(value)) => return Some(Ok(value)),
@@ -154,7 +158,7 @@ impl<W: Workers> Driver<W> {
                 () = patience.is_over() => {
                     self.fleet.tell_all(Command::StopNow);
                     let problem = format!("it was not done after {} (see stop_timeout)", format_duration(timeout));
-                    return (self.stops <= 1).then_some(Err(problem));
+                    return (is_there && self.stops <= 1).then_some(Err(problem));
                 }
             }
         }
