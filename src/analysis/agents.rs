@@ -196,17 +196,21 @@ pub(super) fn saturated(agents: &[AgentStats]) -> Vec<Warning> {
             ),
             Blame::Unknown => (
                 format!("{who} {was} held up: latencies include {its} own delays"),
-                "neither rhaid nor other programs used the CPU then; a virtual machine may have been suspended",
+                "the CPU was not used up then; a virtual machine may have been suspended",
             ),
         };
         let causes = held_up.iter().take(MOST_NAMED).filter_map(|agent| {
             let (generator, who) = (agent.generator.as_ref()?, names(&[agent]));
             let causes: Vec<String> =
                 generator.causes().into_iter().map(|cause| few_words(cause, generator)).collect();
-            let all = format::count(generator.seconds);
-            let seconds =
-                format!("over a limit in {} of {all} seconds", format::count(generator.saturated_seconds));
-            Some(format!("{who}: {}; {seconds}", causes.join(", ")))
+            let mut text = format!("{who}: {}", causes.join(", "));
+            // What is late now and then may be so in no second of its own.
+            if generator.saturated_seconds > 0 {
+                let (over, all) =
+                    (format::count(generator.saturated_seconds), plural(generator.seconds, "second"));
+                text.push_str(&format!("; over a limit in {over} of {all}"));
+            }
+            Some(text)
         });
         let mut lines = vec![what];
         lines.extend(causes);
@@ -287,6 +291,10 @@ mod tests {
                 "for reliable figures, reduce the load, use more agents, or give them more cores or threads",
             ]]
         );
+        // A percentile of the whole run can be over the limit without a second that is.
+        let mut one = run.agents[1].clone();
+        one.generator.as_mut().unwrap().saturated_seconds = 0;
+        assert_eq!(saturated(&[one])[0][1], "agent 'a2': 98 % of 2 cores");
         let mut all = vec![run.agents[1].clone(); 5];
         all[4].name = "z".repeat(100);
         assert!(

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::metrics::Phase;
-use crate::text::{format, format_clock};
+pub(crate) use crate::text::format::plural;
+use crate::text::format_clock;
 
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,11 +30,6 @@ impl Finding {
             _ => self.text.clone(),
         }
     }
-}
-
-/// A count and its noun: "1 response", "2 responses".
-pub(crate) fn plural(count: u64, noun: &str) -> String {
-    format!("{} {noun}{}", format::count(count), if count == 1 { "" } else { "s" })
 }
 
 /// Whether a second in this phase has load: in a ramp-down and during a pause there is less and less of it, or none.

@@ -3,6 +3,7 @@
 //! Leaves what the target did to `findings`. Pure.
 
 use super::agents;
+use super::finding::plural;
 use super::thresholds::steady_hint;
 use crate::metrics::{
     Blame, CPU_LIMIT, GeneratorStats, LATENESS_LIMIT, LONGEST_MESSAGE, LONGEST_NAME, MachineShare, NotEnded,
@@ -24,10 +25,9 @@ pub(crate) fn warnings(snapshot: &Snapshot) -> Vec<Warning> {
     all.extend(late_responses(snapshot).map(|text| vec![text]));
     all.extend(snapshot.thresholds.iter().filter_map(steady_hint).map(|text| vec![text]));
     if snapshot.interrupted_requests > 0 {
-        let given_up = format::count(snapshot.interrupted_requests);
-        all.push(vec![format!(
-            "{given_up} requests had no response when the run stopped and are not counted"
-        )]);
+        let are = if snapshot.interrupted_requests == 1 { "is" } else { "are" };
+        let given_up = plural(snapshot.interrupted_requests, "request");
+        all.push(vec![format!("{given_up} had no response when the run stopped and {are} not counted")]);
     }
     if let Some(NotEnded { count, name, .. }) = &snapshot.not_ended {
         let such = match count {
@@ -88,7 +88,7 @@ fn saturated(generator: &GeneratorStats) -> Option<Warning> {
         ),
         Blame::Unknown => (
             "the load generator was held up: latencies include its own delays",
-            "neither it nor other programs used the CPU then; a virtual machine may have been suspended",
+            "the CPU was not used up then; a virtual machine may have been suspended",
         ),
     };
     let mut lines = vec![what.to_owned()];

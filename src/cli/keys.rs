@@ -16,6 +16,7 @@ use tokio::sync::mpsc;
 
 use crate::metrics::Snapshot;
 use crate::plan::RunInfo;
+use crate::text::format::plural;
 use crate::{Control, ControlError, Stopper};
 
 /// What the line under the display says.
@@ -220,7 +221,7 @@ impl KeyActions {
         let users = stepped(now as f64, more, 1.0) as u64;
         stopper.control(Control::Users { scenario: None, users, spawn_rate: None }).await?;
         self.users = Some(users);
-        Ok(format!("{users} users"))
+        Ok(plural(users, "user"))
     }
 }
 

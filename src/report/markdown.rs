@@ -118,9 +118,13 @@ fn head(record: &RunRecord) -> String {
     let label = info.origin.label.as_ref().map_or_else(String::new, |label| format!(" · {}", text(label)));
     let total = &snapshot.total;
     let mut facts = vec![
-        format!("**{}** requests", format::count(total.requests)),
+        format!(
+            "**{}** request{}",
+            format::count(total.requests),
+            if total.requests == 1 { "" } else { "s" }
+        ),
         format::run_length(snapshot.elapsed),
-        format!("up to {} users", format::count(snapshot.users_max)),
+        format!("up to {}", format::plural(snapshot.users_max, "user")),
         format!("{}/s", format::rate(total.rate)),
     ];
     if let Some(share) = total.failed_share() {

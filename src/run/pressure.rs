@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::lanes::OpenLoad;
 use crate::metrics::Snapshot;
 use crate::plan::{Late, TestPlan};
+use crate::text::format::plural;
 use crate::text::format_count;
 
 /// The loads that met their limit of users.
@@ -69,14 +70,12 @@ impl Pressure {
             let stats = snapshot.scenarios.iter().find(|stats| *stats.name == **name)?.iterations;
             let (cost, unserved) = match met.late {
                 Late::Queue => (
-                    format!(
-                        "up to {} iterations that were due waited for a free one",
-                        format_count(met.most_backlog)
-                    ),
+                    format!("up to {} waited for a free one", plural(met.most_backlog, "due iteration")),
                     met.most_backlog,
                 ),
                 Late::Drop => {
-                    (format!("{} iterations were dropped", format_count(stats.dropped)), stats.dropped)
+                    let was = if stats.dropped == 1 { "was" } else { "were" };
+                    (format!("{} {was} dropped", plural(stats.dropped, "iteration")), stats.dropped)
                 }
             };
             let advice = match stats.duration {
@@ -95,8 +94,9 @@ impl Pressure {
                 None => "no iteration came to its end, so nobody can say how many would have been enough"
                     .to_owned(),
             };
-            let most = format_count(met.most_vus);
-            let text = format!("{most} virtual users (max_vus) were too few: {cost}; {advice}");
+            let was = if met.most_vus == 1 { "was" } else { "were" };
+            let most = plural(met.most_vus, "virtual user");
+            let text = format!("{most} (max_vus) {was} too few: {cost}; {advice}");
             Some((name.clone(), text))
         };
         self.lanes.values().filter_map(sentence).collect()

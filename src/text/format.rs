@@ -8,6 +8,11 @@ use std::time::Duration;
 pub use super::format_count as count;
 use super::format_duration;
 
+/// A count and its noun: "1 response", "2 responses".
+pub(crate) fn plural(count: u64, noun: &str) -> String {
+    format!("{} {noun}{}", self::count(count), if count == 1 { "" } else { "s" })
+}
+
 /// A latency with its unit and three significant digits: `350µs`, `5ms`, `21.4ms`, `1.20s`.
 pub fn latency(us: u64) -> String {
     let us = three_digits(us);

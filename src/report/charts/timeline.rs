@@ -215,7 +215,7 @@ fn load(model: &Model<'_>) -> Option<Chart> {
     let most = largest(model, users)?;
     // With room for the names of phases above the lines.
     let y = Axis::from_zero(most.max(largest(model, planned).unwrap_or(0.0)) * 1.2, whole);
-    let description = format!("Up to {} virtual users ran concurrently.", format::count(most as u64));
+    let description = format!("Up to {} ran concurrently.", format::plural(most as u64, "virtual user"));
     over_time(
         model,
         ("load", "Load", "virtual users"),
@@ -246,9 +246,9 @@ fn throughput(model: &Model<'_>) -> Option<Chart> {
     let y = Axis::from_zero(limits.reach(0.0, highest).1, whole);
     let failed = model.snapshot.total.failures;
     let mut description = format!(
-        "Up to {} responses per second, at {at}; {} failed requests in the whole run",
+        "Up to {} responses per second, at {at}; {} in the whole run",
         format::rate(most),
-        format::count(failed)
+        format::plural(failed, "failed request")
     );
     let mut legend = vec![(Role::Ok, Shape::Area, "succeeded"), (Role::Failed, Shape::Area, "failed")];
     if let Some(due) = due {
@@ -520,7 +520,12 @@ pub(crate) fn endpoint_charts(model: &Model<'_>, view: &EndpointView<'_>) -> Opt
         id: format!("endpoint-{}", view.id),
         title: masked(&clean_line(&format!("Latency of {} {}", stats.method, stats.name))).into_owned(),
         unit: if is_log { "time, log scale" } else { "time" },
-        description: format!("Between {} and {}; {} failures.", label(low), label(high), stats.failures),
+        description: format!(
+            "Between {} and {}; {}.",
+            label(low),
+            label(high),
+            format::plural(stats.failures, "failure")
+        ),
         size: (WIDTH, 240),
         time_axis: None,
         legend: match stats.failures {

@@ -249,7 +249,7 @@ pub(super) fn facts(model: &Model<'_>) -> Markup {
             format!("at most {}", format_duration(time))
         }
         (Some(time), _) => format_duration(time),
-        (None, Some(iterations)) => format!("{} iterations", format::count(iterations)),
+        (None, Some(iterations)) => format::plural(iterations, "iteration"),
         (None, None) => "until stopped".to_owned(),
     };
     let load = html! {

@@ -229,7 +229,7 @@ fn tiles(snapshot: &Snapshot) -> Vec<Tile> {
         tile(
             "Failed",
             failed.map_or_else(|| "-".to_owned(), |share| format!("{} %", format::percent(share))),
-            format!("{} requests", format::count(total.failures)),
+            format::plural(total.failures, "request"),
             if total.failures > 0 { Judgement::Bad } else { Judgement::Neutral },
         ),
         latency(Percentile::P50),

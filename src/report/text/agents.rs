@@ -40,7 +40,7 @@ fn row(agent: &AgentStats, look: Look) -> Row {
     }
     notes.extend(verdict(agent).filter(|_| agent.is_saturated()));
     if agent.dropped_intervals > 0 {
-        notes.push(format!("{} intervals dropped", format::count(agent.dropped_intervals)));
+        notes.push(format!("{} dropped", format::plural(agent.dropped_intervals, "interval")));
     }
     Row {
         mark: if has_problem(agent) { Mark::Failing } else { Mark::Blank },

@@ -110,7 +110,8 @@ fn progress(info: &RunInfo, snapshot: &Snapshot, planned: Option<Duration>) -> (
         ),
         (None, Some(all)) => {
             let ended = snapshot.iterations.ended();
-            let progress = format!("{elapsed}  {} / {} iterations", format::count(ended), format::count(all));
+            let progress =
+                format!("{elapsed}  {} / {}", format::count(ended), format::plural(all, "iteration"));
             (progress, share(ended as f64, all as f64))
         }
         (None, None) => (elapsed, None),

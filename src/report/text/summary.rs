@@ -119,9 +119,9 @@ fn endpoints(record: &RunRecord, look: Look) -> Vec<String> {
     let RunRecord { info, snapshot, .. } = record;
     let mut lines = vec![look.paint(Tone::Strong, &format!(" {}", subject(info, look)))];
     let facts = format!(
-        " whole run: {}, up to {} users, end: {}; latency of successes",
+        " whole run: {}, up to {}, end: {}; latency of successes",
         format::run_length(snapshot.elapsed),
-        format::count(snapshot.users_max),
+        format::plural(snapshot.users_max, "user"),
         record.ended_by().words(info),
     );
     lines.push(look.paint(Tone::Faint, &facts));
@@ -459,9 +459,9 @@ fn figures(snapshot: &Snapshot, look: Look) -> String {
     // An iteration that failed made fewer requests than it should: none of them failing says less than it seems to.
     if snapshot.iterations.failed > 0 {
         text.push_str(&format!(
-            ", {} of {} iterations failed",
+            ", {} of {} failed",
             format::count(snapshot.iterations.failed),
-            format::count(snapshot.iterations.ended())
+            format::plural(snapshot.iterations.ended(), "iteration")
         ));
     }
     if let Some(ok) = total.ok {
