@@ -116,6 +116,7 @@ impl Load {
             phase,
             stage: None,
             planned: planned.into_iter().collect(),
+            due: self.due,
             users,
             users_peak: users,
             users_target: 10,

@@ -55,6 +55,8 @@ pub struct Tick {
     pub stage: Option<Arc<str>>,
     /// By scenario, the iterations that were due so far, of those whose executor knows.
     pub planned: Vec<(Arc<str>, u64)>,
+    /// Those that were due at a time, by a rate; a number of iterations is due as a whole.
+    pub due: Option<u64>,
     /// Virtual users that run now.
     pub users: u64,
     /// Most virtual users at once in the interval; of several workers, the sum of theirs.
@@ -82,6 +84,7 @@ impl Tick {
             phase,
             stage: None,
             planned: Vec::new(),
+            due: None,
             users: 0,
             users_peak: 0,
             users_target: 0,
@@ -123,8 +126,11 @@ pub struct Aggregator {
     marks: Vec<Mark>,
     recent: VecDeque<RecentInterval>,
     interval_started: Duration,
-    peak_rate: Option<f64>,
-    users_max: u64,
+    /// Of all seconds.
+    peaks: Peaks,
+    /// Of those that change no more, and how many there are.
+    settled_peaks: Peaks,
+    settled_seconds: usize,
     generator: Generator,
     agents: Vec<AgentStats>,
     history: History,
@@ -143,6 +149,24 @@ pub struct Aggregator {
     paused: Duration,
     /// The threshold that demands the end of the run.
     aborting: Option<ThresholdStats>,
+}
+
+/// The highest figures of the seconds of the history.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Peaks {
+    users: u64,
+    rate: Option<f64>,
+}
+
+impl Peaks {
+    fn add(&mut self, second: &HistoryPoint) {
+        self.users = self.users.max(second.users_peak);
+        // A cut-off last interval would make a peak out of a few requests in a few milliseconds.
+        if second.length >= Duration::from_millis(500) {
+            let rate = per_second(second.total.requests.max(0) as u64, second.length);
+            self.rate = Some(self.rate.map_or(rate, |peak| peak.max(rate)));
+        }
+    }
 }
 
 /// What requests are shown by: protocol, method, name.
@@ -186,8 +210,9 @@ impl Aggregator {
             marks: Vec::new(),
             recent: VecDeque::new(),
             interval_started: Duration::ZERO,
-            peak_rate: None,
-            users_max: 0,
+            peaks: Peaks::default(),
+            settled_peaks: Peaks::default(),
+            settled_seconds: 0,
             generator: Generator::new(workers),
             agents: Vec::new(),
             history: History::default(),
@@ -470,8 +495,8 @@ impl Aggregator {
         self.close_log(tick.at);
         let length = tick.at.saturating_sub(self.interval_started);
         self.interval_started = tick.at;
-        self.users_max = self.users_max.max(tick.users_peak);
-        self.thresholds.users(tick.users, self.users_max);
+        let users_peak = tick.users_peak.max(tick.users);
+        self.thresholds.users(tick.users, self.peaks.users.max(users_peak));
         self.thresholds.dropped(self.iterations.begun_and_dropped().1);
         let (phase, stage) = self.most_of(tick.at.saturating_sub(length), &tick);
         let phases = [phase.as_str(), stage.as_deref().unwrap_or_default()];
@@ -484,11 +509,6 @@ impl Aggregator {
             self.aborting = self.thresholds.abort(tick.at).or(self.aborting.take());
         }
         let interval = self.total.take_interval();
-        let rate = per_second(interval.requests.max(0) as u64, length);
-        // A cut-off last interval would make a peak out of a few requests in a few milliseconds.
-        if length >= Duration::from_millis(500) {
-            self.peak_rate = Some(self.peak_rate.map_or(rate, |peak| peak.max(rate)));
-        }
         let mut endpoints = Vec::new();
         for ((_, method, name), totals) in self.endpoints.iter_mut() {
             let interval = totals.take_interval();
@@ -524,9 +544,10 @@ impl Aggregator {
             phase,
             stage,
             users: tick.users,
+            users_peak,
             users_target: tick.users_target,
             in_flight: tick.in_flight,
-            iterations_planned: tick.iterations_planned(),
+            iterations_planned: tick.due,
             iterations_started: self.iterations.begun_and_dropped().0,
             dropped_iterations: self.iterations.begun_and_dropped().1,
             total,
@@ -535,7 +556,21 @@ impl Aggregator {
             so_far,
         });
         self.history.may_change(self.closed.len());
+        self.look_at_peaks();
         self.snapshot(tick)
+    }
+
+    /// The peaks are those of the history; what was found in seconds that have changed since counts no more.
+    fn look_at_peaks(&mut self) {
+        let settled = self.history.len().saturating_sub(self.closed.len());
+        let from = self.settled_seconds;
+        self.peaks = self.settled_peaks;
+        for (index, second) in self.history.since(from).iter().enumerate() {
+            self.peaks.add(second);
+            if from + index < settled {
+                (self.settled_peaks, self.settled_seconds) = (self.peaks, from + index + 1);
+            }
+        }
     }
 
     /// Takes back what was counted under a verdict that the script changed later.

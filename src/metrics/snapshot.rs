@@ -374,6 +374,9 @@ pub struct HistoryPoint {
     pub stage: Option<Arc<str>>,
     /// Virtual users at its end.
     pub users: u64,
+    /// Most virtual users within it.
+    #[serde(default)]
+    pub users_peak: u64,
     /// Virtual users that should run at its end.
     pub users_target: u64,
     /// Requests in flight at its end.

@@ -180,7 +180,7 @@ fn refresh(snapshot: &mut Snapshot, recording: &Recording) {
         snapshot.total = newest(Some(snapshot.total.clone()), total);
     }
     extend_spans(&mut snapshot.spans, &recording.timeline);
-    let users = recording.timeline.iter().map(|row| row.users).max();
+    let users = recording.timeline.iter().map(|row| row.users_peak.unwrap_or(row.users)).max();
     snapshot.users_max = snapshot.users_max.max(users.unwrap_or(0));
 }
 
@@ -257,6 +257,7 @@ fn point(row: &TimelineRow, ok: &Histogram, so_far: TotalsSoFar) -> HistoryPoint
         phase: Phase::from_word(&row.phase).unwrap_or(Phase::Steady),
         stage: row.stage.as_deref().map(Arc::from),
         users: row.users,
+        users_peak: row.users_peak.unwrap_or(row.users),
         users_target: row.users_target,
         in_flight: row.in_flight,
         iterations_planned: row.iterations_planned,

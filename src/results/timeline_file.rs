@@ -11,8 +11,7 @@ use crate::metrics::{HistoryPoint, Snapshot};
 use crate::text::clean_line;
 
 /// The first line.
-pub(crate) const HEADER: &str =
-    "elapsed_s,length_s,phase,users,users_target,in_flight,requests,failures,stage,iterations_planned\n";
+pub(crate) const HEADER: &str = "elapsed_s,length_s,phase,users,users_target,in_flight,requests,failures,stage,iterations_planned,users_peak\n";
 
 /// One row.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +35,10 @@ pub struct TimelineRow {
     pub failures: i64,
     /// Name of the stage at its end, if it had one.
     pub stage: Option<String>,
-    /// Iterations that were due until its end, where that is known.
+    /// Iterations of a rate that were due until its end.
     pub iterations_planned: Option<u64>,
+    /// Most virtual users within it; older files do not say.
+    pub users_peak: Option<u64>,
 }
 
 /// See the module's description.
@@ -92,7 +93,7 @@ fn name(text: &str) -> Option<(Option<String>, &str)> {
 
 fn row(point: &HistoryPoint) -> String {
     format!(
-        "{:.3},{:.3},{},{},{},{},{},{},{},{}\n",
+        "{:.3},{:.3},{},{},{},{},{},{},{},{},{}\n",
         point.at.as_secs_f64(),
         point.length.as_secs_f64(),
         point.phase.as_str(),
@@ -103,6 +104,7 @@ fn row(point: &HistoryPoint) -> String {
         point.total.failures,
         point.stage.as_deref().map_or_else(String::new, cell),
         point.iterations_planned.map_or_else(String::new, |planned| planned.to_string()),
+        point.users_peak,
     )
 }
 
@@ -122,13 +124,17 @@ pub(crate) fn read_row(line: &str) -> Option<TimelineRow> {
         failures: cell()?.parse().ok()?,
         stage: None,
         iterations_planned: None,
+        users_peak: None,
     };
     let (stage, rest) = name(cell().unwrap_or_default())?;
     row.stage = stage;
+    let number = |text: &str| if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) };
     match rest.strip_prefix(',') {
         None if rest.is_empty() => {}
-        Some("") => {}
-        Some(planned) => row.iterations_planned = Some(planned.parse().ok()?),
+        Some(rest) => {
+            let (planned, peak) = rest.split_once(',').unwrap_or((rest, ""));
+            (row.iterations_planned, row.users_peak) = (number(planned)?, number(peak)?);
+        }
         None => return None,
     }
     Some(row)
@@ -157,7 +163,10 @@ mod tests {
             assert_eq!((row.stage, row.iterations_planned), (None, None));
         }
         assert_eq!(read_row(&line(",,70")).unwrap().iterations_planned, Some(70));
-        for damaged in [",rush,7x", ",\"rush", ",\"rush\"70", ",rush,70,"] {
+        let row = read_row(&line(",rush,,12")).unwrap();
+        assert_eq!((row.iterations_planned, row.users_peak), (None, Some(12)));
+        assert_eq!(read_row(&line(",,70,12")).unwrap().users_peak, Some(12));
+        for damaged in [",rush,7x", ",\"rush", ",\"rush\"70", ",rush,70,1x", ",rush,70,1,"] {
             assert_eq!(read_row(&line(damaged)), None, "{damaged}");
         }
         assert_eq!(read_row(HEADER.trim_end()), None);

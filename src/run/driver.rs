@@ -45,6 +45,12 @@ use crate::vu::{Event, Interval, Shared};
 /// Length of an interval of the history.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// How late the time of an interval may be noticed for it to end when it should have.
+const SOON: Duration = Duration::from_millis(100);
+
+/// How long it takes at most until all agents have the users that they were dealt.
+const DEALT_WITHIN: Duration = Duration::from_secs(3);
+
 /// A worker that has not answered for so long is told of while the run goes on.
 const LONG_SILENCE: Duration = Duration::from_secs(1);
 
@@ -82,6 +88,10 @@ pub(super) struct Driver<W> {
     dealing: Dealing,
     /// Set while no worker is left and others may take the load up.
     nobody: Option<Nobody>,
+    /// When the intervals that are waited for were asked for, which is where their second ends.
+    asked_at: Duration,
+    /// Until then, agents take over the users of others.
+    exchanging_until: Duration,
     /// Who takes part from the start of the load on, if not all that were there at first.
     members: Option<Vec<usize>>,
 }
@@ -115,6 +125,8 @@ impl<W: Workers> Driver<W> {
             misconfigured: None,
             last_hooks: shared.last_hooks,
             silent: Vec::new(),
+            asked_at: Duration::ZERO,
+            exchanging_until: Duration::ZERO,
             shared,
         };
         (driver, snapshots)
@@ -201,12 +213,17 @@ impl<W: Workers> Driver<W> {
                     Heard::Intervals(intervals) => self.intervals_are_here(intervals),
                 },
                 () = tick => {
-                    if !self.fleet.workers().are_away() {
-                        self.fleet.ask(PATIENCE);
-                    }
                     // On the grid of the start, so that the seconds of two charts are the same seconds.
-                    while next_tick <= self.load.now() {
+                    let now = self.load.now();
+                    while next_tick <= now {
                         next_tick += INTERVAL;
+                    }
+                    if !self.fleet.workers().are_away() {
+                        // Agents count by the seconds of the load; threads here, until they are asked.
+                        let second = next_tick.saturating_sub(INTERVAL);
+                        let is_by_second = self.fleet.workers().tells_silence() || now < second + SOON;
+                        self.asked_at = if is_by_second { second } else { now };
+                        self.fleet.ask(PATIENCE);
                     }
                 }
                 () = next_lane => self.begin_lanes(),
@@ -279,11 +296,11 @@ impl<W: Workers> Driver<W> {
 
     /// The time of an interval is over. In a run that is to end at once they are for knowing who answers.
     fn intervals_are_here(&mut self, intervals: Vec<(usize, Interval)>) {
-        if self.stops > 1 {
+        if self.stops > 1 || self.asked_at <= self.figures.closed_at() {
             self.count(&intervals);
             self.figures.take(intervals, self.load.now());
         } else {
-            self.tick(intervals, false);
+            self.tick_at(self.asked_at, intervals, false);
         }
         self.look_at_silence();
     }
@@ -345,6 +362,11 @@ impl<W: Workers> Driver<W> {
     }
 
     fn notice(&mut self, worker: usize, notice: Notice) {
+        if self.fleet.workers().tells_silence()
+            && matches!(notice, Notice::Deal { .. } | Notice::Gone | Notice::Lost | Notice::Back)
+        {
+            self.exchanging_until = self.load.now() + DEALT_WITHIN;
+        }
         match notice {
             Notice::Event(event) => self.event(worker, event),
             Notice::Shape { lane, answer } => self.shape_says(lane, answer),
@@ -495,10 +517,6 @@ impl<W: Workers> Driver<W> {
     }
 
     /// Ends an interval with what the workers have counted in it, and publishes a snapshot.
-    fn tick(&mut self, intervals: Vec<(usize, Interval)>, last: bool) {
-        self.tick_at(self.load.now(), intervals, last);
-    }
-
     fn tick_at(&mut self, now: Duration, intervals: Vec<(usize, Interval)>, last: bool) {
         self.count(&intervals);
         let (phase, stage) = self.load.lanes.phase(now);
@@ -507,7 +525,12 @@ impl<W: Workers> Driver<W> {
         let mut tick = Tick { stage, users_target, paused, ..Tick::idle(phase) };
         self.figures.take(intervals, now);
         self.figures.look(&mut tick);
-        tick.planned = self.load.planned(&self.shared.plan, &mut self.figures.aggregator, last);
+        if now <= self.exchanging_until {
+            // The most of one and the most of another were not at the same time.
+            tick.users_peak = tick.users.max(self.figures.last().users);
+        }
+        (tick.planned, tick.due) =
+            self.load.planned(now, &self.shared.plan, &mut self.figures.aggregator, last);
         self.load.look_at_pressure();
         tick.at = now;
         let agents = self.agents();

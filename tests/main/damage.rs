@@ -40,7 +40,7 @@ fn a_run_that_was_killed_keeps_phases_and_stages_and_can_be_reported() {
         let rows = runs.first().map(|run| fs::read_to_string(run.0.join("timeline.csv")).unwrap_or_default());
         rows.unwrap_or_default()
     };
-    wait_until("two seconds in the second stage", || timeline().matches(",rush,\n").count() >= 2);
+    wait_until("two seconds in the second stage", || timeline().matches(",rush,").count() >= 2);
     running.signal("KILL");
     let output = running.wait();
     assert_eq!(output.code, None, "{}", output.shown());

@@ -16,7 +16,7 @@ use crate::metrics::histogram::Summary;
 use crate::metrics::intervals::{IntervalHistograms, IntervalSeries, OpenInterval, OutcomeTimes};
 use crate::metrics::series::OTHER;
 use crate::metrics::snapshot::IntervalStats;
-use crate::metrics::totals::{IntervalTotals, per_second};
+use crate::metrics::totals::IntervalTotals;
 
 /// Most seconds that are kept.
 const MOST_SECONDS: usize = 120;
@@ -123,6 +123,9 @@ impl Aggregator {
         self.history.amend(index, |at, point| {
             if at == index {
                 point.users = point.users.saturating_add_signed(users);
+                // The users of one that was late were counted as they had been before.
+                let peak = point.users_peak.saturating_add_signed(users.min(0));
+                point.users_peak = peak.max(point.users);
                 point.in_flight = point.in_flight.saturating_add_signed(in_flight);
                 add(&mut point.total, &total, ok);
                 for ((method, name, more), ok) in endpoints.iter().zip(&oks) {
@@ -131,8 +134,7 @@ impl Aggregator {
                         None => point.endpoints.push((method.clone(), name.clone(), more.stats())),
                     }
                 }
-                told =
-                    Some((point.phase, point.stage.clone(), point.users, point.total.requests, point.length));
+                told = Some((point.phase, point.stage.clone()));
             }
             let more = |figure: &mut u64, of: usize| {
                 *figure = (*figure + after[of]).saturating_sub(before[of]);
@@ -143,11 +145,9 @@ impl Aggregator {
             more(&mut point.iterations_started, 3);
             more(&mut point.dropped_iterations, 4);
         });
-        if let Some((phase, stage, users, requests, length)) = told {
+        if let Some((phase, stage)) = told {
             self.thresholds.close_late(behind, &[phase.as_str(), stage.as_deref().unwrap_or_default()]);
-            self.users_max = self.users_max.max(users);
-            let rate = per_second(requests.max(0) as u64, length);
-            self.peak_rate = self.peak_rate.map(|peak| peak.max(rate));
+            self.look_at_peaks();
         }
         if let Some(recent) = self.recent.iter_mut().rev().nth(behind) {
             recent.requests.requests += total.requests;

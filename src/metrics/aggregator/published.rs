@@ -62,7 +62,7 @@ impl Aggregator {
             stage: tick.stage.clone(),
             users: tick.users,
             users_target: tick.users_target,
-            users_max: self.users_max,
+            users_max: self.peaks.users,
             in_flight: tick.in_flight,
             total,
             protocols,
@@ -91,7 +91,7 @@ impl Aggregator {
                 .filter(|tag| tag.requests.requests != 0)
                 .collect(),
             recent: self.recent_stats(),
-            peak_rate: self.peak_rate,
+            peak_rate: self.peaks.rate,
             phases: self.phases.summaries(),
             iterations: self.iterations.stats(tick.iterations_planned()),
             spans: self.spans.clone(),

@@ -30,6 +30,7 @@ pub(super) fn tick(seconds: u64) -> Tick {
         phase: Phase::Steady,
         stage: None,
         planned: Vec::new(),
+        due: None,
         users: 1,
         users_peak: 1,
         users_target: 1,
@@ -171,6 +172,29 @@ fn recent_figures_forget_after_ten_seconds() {
     }
     assert_eq!(snapshot.recent.ok, None);
     assert_eq!(snapshot.total.ok.unwrap().max_us, 900_000);
+}
+
+/// Whatever is told late: also that a worker had fewer users than it was thought to have.
+#[test]
+fn the_peaks_are_those_of_the_seconds_of_the_history() {
+    let mut aggregator = Aggregator::new(1, SystemTime::UNIX_EPOCH);
+    let mut recorder = Recorder::new(100);
+    let series = recorder.series(Protocol::Http, "default", "GET", "/a");
+    let mut second = |aggregator: &mut Aggregator, requests: u64, end_ms: u64, users: u64| {
+        (0..requests).for_each(|_| recorder.request(&sample(series, 10, None)));
+        assert!(aggregator.add(0, recorder.take()).is_ok());
+        let tick = Tick { at: Duration::from_millis(end_ms), users, users_peak: users, ..tick(0) };
+        let snapshot = aggregator.close_interval(tick);
+        (snapshot.users_max, snapshot.peak_rate)
+    };
+    aggregator.told_until(0);
+    assert_eq!(second(&mut aggregator, 10, 1_000, 6), (6, Some(10.0)));
+    // The users of one that is silent are counted while others have them already.
+    assert_eq!(second(&mut aggregator, 30, 2_500, 12), (12, Some(20.0)));
+    let place = aggregator.kept_place(2).unwrap();
+    assert!(aggregator.amend(place, Vec::new(), -6, 0).is_empty());
+    // A few requests in a last moment are no peak.
+    assert_eq!(second(&mut aggregator, 30, 2_600, 6), (6, Some(20.0)));
 }
 
 /// Deltas that are told after others of later seconds, as by an agent that could not be heard meanwhile.

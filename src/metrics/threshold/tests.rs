@@ -97,6 +97,7 @@ impl Run {
             phase: self.phase,
             stage: self.stage.map(Into::into),
             planned: Vec::new(),
+            due: None,
             users: 10 * self.second,
             users_peak: 10 * self.second,
             users_target: 100,

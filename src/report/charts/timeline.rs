@@ -239,9 +239,12 @@ fn steps(model: &Model<'_>, value: impl Fn(&Bucket) -> Option<f64>) -> Vec<(f64,
 
 fn throughput(model: &Model<'_>) -> Option<Chart> {
     let both = |bucket: &Bucket| Some(bucket.ok_rate()? + bucket.failed_rate()?);
-    let (at, most) = peak(model, both)?;
+    // As in the peak of the figures, a few requests in a last moment are no rate.
+    let whole_seconds = |bucket: &Bucket| both(bucket).filter(|_| bucket.length_s() >= 0.5);
+    let (at, most) = peak(model, whole_seconds).or_else(|| peak(model, both))?;
     let due = largest(model, Bucket::due_rate);
-    let highest = [Some(most), highest_before(model, both), due].into_iter().flatten().fold(0.0, f64::max);
+    let highest =
+        [largest(model, both), highest_before(model, both), due].into_iter().flatten().fold(0.0, f64::max);
     let limits = Limits::among(on_rate(model), 0.0, highest, false).on_area();
     let y = Axis::from_zero(limits.reach(0.0, highest).1, whole);
     let failed = model.snapshot.total.failures;

@@ -32,8 +32,8 @@ pub struct Bucket {
     pub from_s: f64,
     /// Its end; that of the last one is the end of the run.
     pub to_s: f64,
-    /// Most virtual users at a time, of those at the end of a second: also of the one before it, because a number at the end
-    /// of the last second says nothing about the users that ran in it.
+    /// Most virtual users at a time. Runs of older versions only say how many there were at the end of each second: that of the
+    /// second before counts too, because a number at the end of the last one says nothing about the users that ran in it.
     pub users: Option<u64>,
     /// The same of virtual users that should have run.
     pub users_target: Option<u64>,
@@ -53,6 +53,8 @@ pub struct Bucket {
     pub resources: Resources,
     /// Whether anything is known of it.
     pub is_known: bool,
+    /// Length of the intervals in it, seconds: more than its own when the generator stood still.
+    covered_s: f64,
 }
 
 /// Resources of a bucket: means, and for memory the last value.
@@ -93,11 +95,12 @@ impl Bucket {
     /// Iterations that were due, per second.
     pub fn due_rate(&self) -> Option<f64> {
         let due = self.due.filter(|_| self.length_s() > 0.0)?;
-        Some(due as f64 / self.length_s())
+        Some(due as f64 / self.length_s().max(self.covered_s))
     }
 
     fn rate(&self, values: &Sparse) -> Option<f64> {
-        (self.is_known && self.length_s() > 0.0).then(|| values.count() as f64 / self.length_s())
+        (self.is_known && self.length_s() > 0.0)
+            .then(|| values.count() as f64 / self.length_s().max(self.covered_s))
     }
 }
 
@@ -181,7 +184,8 @@ impl Timeline {
             }
             let Some(bucket) = self.bucket(from, point.at) else { return };
             bucket.is_known = true;
-            bucket.users = bucket.users.max(Some(point.users.max(users_before)));
+            bucket.covered_s += point.length.as_secs_f64();
+            bucket.users = bucket.users.max(Some(point.users_peak.max(point.users).max(users_before)));
             bucket.users_target = bucket.users_target.max(Some(point.users_target.max(target_before)));
             (users_before, target_before) = (point.users, point.users_target);
             bucket.in_flight = bucket.in_flight.max(Some(point.in_flight));

@@ -116,15 +116,17 @@ impl Load {
         }
     }
 
-    /// By scenario, how many iterations were due so far. At the end, those that were never begun are counted as
-    /// dropped.
+    /// By scenario, how many iterations were due until then. At the end, those that were never begun are counted as
+    /// dropped. And all that were due at a time.
     pub(super) fn planned(
         &mut self,
+        at: Duration,
         plan: &TestPlan,
         figures: &mut Aggregator,
         last: bool,
-    ) -> Vec<(Arc<str>, u64)> {
-        let planned = self.lanes.planned(self.now());
+    ) -> (Vec<(Arc<str>, u64)>, Option<u64>) {
+        let mut timed = None;
+        let planned = self.lanes.planned(if last { self.now() } else { at });
         let mut named = Vec::with_capacity(planned.len());
         for (scenario, mut due) in planned {
             let name: Arc<str> = plan.scenarios[scenario].name.as_str().into();
@@ -136,9 +138,13 @@ impl Load {
                 figures.add_dropped(&name, due - begun - dropped);
             }
             // One that was begun in the very moment in which the load was stopped was due too.
-            named.push((name, if last { due.max(begun + dropped) } else { due }));
+            let due = if last { due.max(begun + dropped) } else { due };
+            if self.lanes.has_rate(scenario) {
+                timed = Some(timed.unwrap_or(0) + due);
+            }
+            named.push((name, due));
         }
-        named
+        (named, timed)
     }
 
     /// Looks at how the lanes with a rate do.

@@ -476,6 +476,12 @@ impl Lanes {
         known.map(|lane| (lane.scenarios[0], lane.due)).collect()
     }
 
+    /// Whether the iterations of a scenario are due at a time each.
+    pub(super) fn has_rate(&self, scenario: usize) -> bool {
+        let mut of_scenario = self.lanes.iter().filter(|lane| lane.scenarios[0] == scenario);
+        of_scenario.any(|lane| lane.rule.open().is_some())
+    }
+
     /// Of an open lane: its name, most users, the rate now, and iterations that are due and wait for a user.
     pub(super) fn open_load(&mut self, lane: usize, now: Duration) -> Option<OpenLoad> {
         let run = &mut self.lanes[lane];

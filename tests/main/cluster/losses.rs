@@ -369,6 +369,7 @@ fn a_run_goes_on_while_nats_is_killed_and_loses_nothing() {
     assert!(has_mark(&dir, "NATS cannot be reached") && has_mark(&dir, "NATS can be reached again"));
     history_has_no_hole(&dir);
     assert!(users_by_second(&dir).iter().all(|&users| users == 30), "{:?}", users_by_second(&dir));
+    assert_eq!(dir.json()["metrics"]["vus_max"]["values"]["value"], 30);
     for agent in run.agents {
         agent.running.wait().expect_code(0);
     }
@@ -393,6 +394,8 @@ fn who_goes_on_with_a_run_knows_who_was_lost_and_what_becomes_of_their_share() {
     resumed.wait_for_stderr("agent 'a3' is lost");
     assert!(resumed.stderr().contains("the run goes on without it"), "{}", resumed.stderr());
     assert_eq!(users_now(&run.server), 10, "nobody takes their share");
+    // A whole second of the history has them.
+    std::thread::sleep(Duration::from_secs(2));
     resumed.signal("INT");
     resumed.wait().expect_code(105);
     let dir = run.sandbox.runs().pop().unwrap();

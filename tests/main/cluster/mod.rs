@@ -62,6 +62,13 @@ fn history_has_no_hole(run: &RunDir) {
         .filter(|row| row["Requests/s"].parse::<f64>().unwrap() == 0.0)
         .collect();
     assert!(dry.is_empty(), "{dry:?}");
+    let timeline = run.csv("timeline.csv");
+    // Whoever is late or lost, a rate is one of a whole second.
+    let other: Vec<_> =
+        timeline[..timeline.len() - 1].iter().filter(|row| row["length_s"] != "1.000").collect();
+    assert!(other.is_empty(), "{other:?}");
+    let most = timeline.iter().map(|row| row["users_peak"].parse::<u64>().unwrap()).max();
+    assert_eq!(run.json()["metrics"]["vus_max"]["values"]["value"].as_u64(), most);
 }
 
 /// Fails the test unless each request is in the second of the history in which the server has seen it, as far as that can be told:
