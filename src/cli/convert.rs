@@ -157,9 +157,7 @@ pub(super) fn convert(args: &ConvertArgs) -> Exit {
         Ok(problems) if problems.is_empty() => Exit::Passed,
         Ok(problems) => {
             problems.iter().for_each(|problem| output::error(&problem.to_string()));
-            output::error(
-                "the script needs to be mended by hand before it can run; please report this as a bug",
-            );
+            output::error("the converted script does not load; correct the input, or the script by hand");
             Exit::Configuration
         }
         Err(problem) => {

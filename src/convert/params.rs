@@ -77,8 +77,10 @@ impl Params {
     /// Their declarations, a line each.
     pub(super) fn lines(&self) -> String {
         let line = |param: &Declared| {
-            let default =
-                if param.kind == Kind::Plain { text_literal(&param.value) } else { "()".to_owned() };
+            let default = match param.kind {
+                Kind::Plain => format!(", {}", text_literal(&param.value)),
+                Kind::Required | Kind::Secret => String::new(),
+            };
             let mut settings = Vec::new();
             if param.kind == Kind::Secret {
                 settings.push(("secret".to_owned(), Value::Bool(true)));
@@ -92,7 +94,7 @@ impl Params {
                 format!(", {}", Value::Map(settings).inline())
             };
             format!(
-                "const {} = param({}, {default}{settings});\n",
+                "const {} = param({}{default}{settings});\n",
                 param.name.to_uppercase(),
                 text_literal(&param.name)
             )
@@ -210,9 +212,9 @@ mod tests {
             protect(&mut login, &mut params);
             assert!(!login.inline().contains(password));
         }
-        let expected = "const PASSWORD = param(\"password\", (), #{ secret: true });\n\
+        let expected = "const PASSWORD = param(\"password\", #{ secret: true });\n\
             const USER = param(\"user\", \"ann\");\n\
-            const PASSWORD_2 = param(\"password_2\", (), #{ secret: true });\n";
+            const PASSWORD_2 = param(\"password_2\", #{ secret: true });\n";
         assert_eq!(params.lines(), expected);
         assert_eq!(params.names_required(), ["password", "password_2"]);
     }

@@ -68,6 +68,11 @@ fn parameters_that_cannot_be_are_refused_at_their_place() {
     let error = refused(&[]);
     assert!(error.contains("'name' has no value") && error.contains("--param name=VALUE"), "{error}");
     assert!(error.contains("RHAID_PARAM_NAME"), "{error}");
+    for required in ["param(\"n\")", "param(\"n\", ())", "param(\"n\", #{})", "param(\"n\", (), #{})"] {
+        let test = load_test(&format!("const N = {required}; fn iteration() {{}}"));
+        let Err(error) = test.prepare() else { panic!("{required} is not required") };
+        assert!(error.to_string().contains("'n' has no value"), "{required}: {error}");
+    }
 }
 
 #[test]

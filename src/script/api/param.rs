@@ -68,7 +68,7 @@ pub(super) fn register(engine: &mut Engine, host: &Rc<Host>) {
         if let Some(settings) = default.read_lock::<Map>() {
             return param(&h, &name, None, &settings);
         }
-        param(&h, &name, Some(default), &Map::new())
+        param(&h, &name, (!default.is_unit()).then_some(default), &Map::new())
     });
     let h = host.clone();
     engine.register_fn(

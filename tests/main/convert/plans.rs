@@ -144,7 +144,7 @@ fn a_postman_variable_that_is_a_credential_is_a_secret_parameter() {
     let sandbox = Sandbox::new();
     sandbox.write("c.json", request);
     let output = sandbox.run(&["convert", "postman", "c.json"]).expect_code(0);
-    assert!(output.stdout.contains("param(\"t\", (), #{ secret: true })"), "{}", output.stdout);
+    assert!(output.stdout.contains("param(\"t\", #{ secret: true })"), "{}", output.stdout);
 }
 
 /// Converts a text, checks that the script is one, and gives it with what was said.
@@ -204,6 +204,22 @@ fn no_function_of_a_converted_script_is_one_that_the_engine_calls() {
             assert!(script.contains(&format!("fn {hook}_1(")), "{format}: no {hook}_1 in {script}");
         }
     }
+}
+
+#[test]
+fn a_number_that_a_plan_leaves_open_has_to_be_given() {
+    let server = Server::start();
+    let plan = jmeter_plan(&thread_group("testname=\"t\"", "${copies}", "r"));
+    let sandbox = Sandbox::with(&converted("jmeter", &plan).stdout);
+    let missing = "the parameter 'copies' has no value and no default; set it with --param copies=VALUE";
+    sandbox.run_against(&server.url(), &[]).expect_code(104).expect_stderr(&[missing]);
+    sandbox.run_against(&server.url(), &["--param", "copies=2"]).expect_code(0);
+    assert_eq!(server.total(), 2);
+    // What cannot be a number is the plan's mistake.
+    sandbox.write("bad.jmx", &plan.replace("${copies}", "${__P(copies,abc)}"));
+    let output = sandbox.run(&["convert", "jmeter", "bad.jmx"]).expect_code(104);
+    let output = output.expect_stderr(&["'abc'", "correct the input, or the script by hand"]);
+    assert!(!output.stderr.contains("bug"), "{}", output.shown());
 }
 
 #[test]
