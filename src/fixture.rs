@@ -534,6 +534,7 @@ pub(crate) fn last_runs(number: u64) -> Vec<TrendPoint> {
         name: "shop".into(),
         started_at: format!("2026-11-{:02}T17:45:04Z", index + 1),
         users: Some(10),
+        users_max: Some(10),
         planned: (Some(12.0), None),
         profile: None,
         report: None,

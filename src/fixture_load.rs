@@ -117,6 +117,7 @@ impl Load {
             stage: None,
             planned: planned.into_iter().collect(),
             due: self.due,
+            lever: None,
             users,
             users_peak: users,
             users_target: 10,

@@ -17,6 +17,8 @@ pub struct TrendPoint {
     pub started_at: String,
     /// Maximum number of virtual users planned; `None` if the run does not record it.
     pub users: Option<u64>,
+    /// Most virtual users that ran; `None` if the run does not record it.
+    pub users_max: Option<u64>,
     /// Planned duration in seconds, and planned number of iterations; `None` where there was none, or it is not recorded.
     pub planned: (Option<f64>, Option<u64>),
     /// The load profile it was run with.

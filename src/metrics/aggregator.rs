@@ -21,7 +21,7 @@ use super::iterations::IterationTotals;
 use super::resources::{ResourceBatch, Resources};
 use super::sample::Protocol;
 use super::series::{DEFAULT_SERIES_CAP, OTHER, SeriesKey};
-use super::snapshot::{History, HistoryPoint, Mark, Phase, PhaseSpan, Snapshot, TotalsSoFar};
+use super::snapshot::{History, HistoryPoint, Lever, Mark, Phase, PhaseSpan, Snapshot, TotalsSoFar};
 use super::sparse::Sparse;
 use super::table::Table;
 use super::threshold::{ThresholdEvent, ThresholdStats, Thresholds};
@@ -63,6 +63,8 @@ pub struct Tick {
     pub users_peak: u64,
     /// Virtual users that should run now.
     pub users_target: u64,
+    /// What can be changed of the load as a whole.
+    pub lever: Option<Lever>,
     /// Requests that wait for their response.
     pub in_flight: u64,
     /// Requests given up so far because the run stopped.
@@ -85,6 +87,7 @@ impl Tick {
             stage: None,
             planned: Vec::new(),
             due: None,
+            lever: None,
             users: 0,
             users_peak: 0,
             users_target: 0,

@@ -98,7 +98,7 @@ pub(crate) use sample_groups::{Mask, SampleGroups};
 pub use sample_groups::{SampleGroup, SampleMetric, SampleSink};
 pub use series::{DEFAULT_SERIES_CAP, OTHER, SeriesId, SeriesKey};
 pub use snapshot::{
-    EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Log, Mark, Phase, PhaseSpan,
+    EndpointStats, History, HistoryPoint, IntervalStats, IterationStats, Lever, Log, Mark, Phase, PhaseSpan,
     RecentStats, ScenarioStats, Snapshot, TagStats, TotalsSoFar,
 };
 pub use sparse::Sparse;

@@ -45,6 +45,8 @@ pub struct Snapshot {
     pub users: u64,
     /// Target number of virtual users.
     pub users_target: u64,
+    /// What a change of the load as a whole can change now; `None` when nothing runs, or several loads that are changed by name.
+    pub lever: Option<Lever>,
     /// Maximum number of running virtual users.
     pub users_max: u64,
     /// Requests in flight.
@@ -132,6 +134,7 @@ impl Default for Snapshot {
             stage: None,
             users: 0,
             users_target: 0,
+            lever: None,
             users_max: 0,
             in_flight: 0,
             total: EndpointStats { name: AGGREGATED.into(), ..EndpointStats::default() },
@@ -212,6 +215,16 @@ pub struct Mark {
     pub at: Duration,
     /// What happened, in a few words.
     pub text: String,
+}
+
+/// What of a load can be changed as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Lever {
+    /// Its number of users.
+    Users,
+    /// Its rate.
+    Rate,
 }
 
 /// What a run is doing.

@@ -174,6 +174,7 @@ fn point(folder: &Path) -> Result<(TrendPoint, Value), String> {
         name: text(&json["name"]),
         started_at: text(&json["started_at"]),
         users: json["settings"]["users"].as_u64(),
+        users_max: json.pointer("/metrics/vus_max/values/value").and_then(Value::as_u64),
         planned: (json["settings"]["run_time_s"].as_f64(), json["settings"]["iterations"].as_u64()),
         profile: json.pointer("/origin/profile").and_then(Value::as_str).map(str::to_owned),
         report: None,

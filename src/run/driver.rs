@@ -522,7 +522,8 @@ impl<W: Workers> Driver<W> {
         let (phase, stage) = self.load.lanes.phase(now);
         let users_target = self.load.lanes.users_target(now);
         let paused = self.load.lanes.paused_time(now);
-        let mut tick = Tick { stage, users_target, paused, ..Tick::idle(phase) };
+        let lever = self.load.lanes.lever();
+        let mut tick = Tick { stage, users_target, paused, lever, ..Tick::idle(phase) };
         self.figures.take(intervals, now);
         self.figures.look(&mut tick);
         if now <= self.exchanging_until {

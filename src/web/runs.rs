@@ -8,6 +8,7 @@ use super::launcher::Refusal;
 use crate::analysis::{DEFAULT_NOISE, TrendPoint};
 use crate::report::{Model, comparison_page, html_report};
 use crate::results::{StoredRun, Trend, compare};
+use crate::text::format;
 
 /// Most runs in the list, the newest ones.
 const MOST_RUNS: usize = 200;
@@ -31,16 +32,28 @@ pub(super) fn list(root: &Path) -> Value {
 
 fn run(point: &TrendPoint) -> Value {
     let latency = |index: usize| point.latency_ms.map(|latency| latency[index]);
+    let users = point.users_max.or(point.users);
+    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+    let shown_latency = |index| or_dash(latency(index).map(|ms| format::latency((ms * 1e3).round() as u64)));
     json!({
         "id": point.folder,
         "name": point.name,
         "started_at": point.started_at,
-        "users": point.users,
+        "users": users,
         "requests": point.requests,
         "rate": point.rate,
         "failed_share": point.failed_share,
         "latency_ms": { "p50": latency(0), "p95": latency(1), "p99": latency(2) },
         "passed": point.passed,
+        "shown": {
+            "users": or_dash(users.map(format::count)),
+            "requests": format::count(point.requests),
+            "rate": format::rate(point.rate),
+            "failed": or_dash(point.failed_share.map(format::percent)),
+            "p50": shown_latency(0),
+            "p95": shown_latency(1),
+            "p99": shown_latency(2),
+        },
     })
 }
 
@@ -107,6 +120,21 @@ pub(super) fn safe(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_in_the_list_has_the_users_that_ran_or_of_old_those_that_were_planned() {
+        let mut point = crate::fixture::last_runs(1).remove(0);
+        (point.users, point.users_max) = (Some(1_003), Some(5));
+        assert_eq!(run(&point)["users"], 5);
+        let shown = run(&point)["shown"].clone();
+        // As the report has them.
+        let expected = json!({
+            "users": "5", "requests": "12,345", "rate": "120.0", "failed": "1.2", "p50": "20ms", "p95": "80ms", "p99": "150ms"
+        });
+        assert_eq!(shown, expected);
+        point.users_max = None;
+        assert_eq!(run(&point)["users"], 1_003);
+    }
 
     #[test]
     fn nothing_outside_the_results_is_found() {

@@ -62,6 +62,7 @@ impl Aggregator {
             stage: tick.stage.clone(),
             users: tick.users,
             users_target: tick.users_target,
+            lever: tick.lever,
             users_max: self.peaks.users,
             in_flight: tick.in_flight,
             total,

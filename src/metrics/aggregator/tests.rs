@@ -31,6 +31,7 @@ pub(super) fn tick(seconds: u64) -> Tick {
         stage: None,
         planned: Vec::new(),
         due: None,
+        lever: None,
         users: 1,
         users_peak: 1,
         users_target: 1,

@@ -98,6 +98,7 @@ impl Run {
             stage: self.stage.map(Into::into),
             planned: Vec::new(),
             due: None,
+            lever: None,
             users: 10 * self.second,
             users_peak: 10 * self.second,
             users_target: 100,

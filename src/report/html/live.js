@@ -124,6 +124,8 @@
       load.value = byRate ? Math.round(now.recent?.iterations_rate ?? 0) || "" : now.users_target ?? "";
     }
     for (const part of [load.form, one("[data-do=pause]"), one("[data-do=reload]")]) part.hidden = !!recruiting;
+    // Several loads, each of which is changed by its name, or none.
+    if (!now.load) load.form.hidden = true;
     one("[data-do=pause]").textContent = state === "paused" ? "Resume" : "Pause";
     one("[data-do=next]").hidden = !now.has_stages;
     one("[data-do=stop]").textContent = state === "stopping" ? "Stop at once" : isSure ? "Stop: sure?" : "Stop";

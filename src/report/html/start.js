@@ -114,7 +114,6 @@
   });
   on(field("script"), "change", showScript);
 
-  const { time, rate } = timeline;
   const showRuns = async () => {
     const { runs } = await get("runs");
     const body = $("runs-table").tBodies[0];
@@ -124,9 +123,8 @@
       const row = make("tr", body, { class: run.passed === false ? "bad" : "" });
       make("a", make("th", row, { scope: "row" }), { href: `api/v1/runs/${encodeURIComponent(run.id)}/report`, target: "_blank" }, run.id);
       make("input", make("td", row), { type: "checkbox", value: run.id, "aria-label": "Compare " + run.id }).checked = picked.has(run.id);
-      const { p50, p95, p99 } = run.latency_ms;
-      const share = run.failed_share === null ? "-" : (run.failed_share * 100).toFixed(1);
-      [run.users ?? "-", run.requests, rate(run.rate), share, time(p50), time(p95), time(p99)].forEach((text) => make("td", row, {}, text));
+      const { users, requests, rate, failed, p50, p95, p99 } = run.shown;
+      [users, requests, rate, failed, p50, p95, p99].forEach((text) => make("td", row, {}, text));
       make("td", row, { class: "w" }, run.passed === null ? "no thresholds" : run.passed ? "✓ passed" : "✗ failed");
     }
     $("runs").hidden = !runs.length;

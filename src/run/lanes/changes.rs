@@ -6,6 +6,7 @@ use super::lane_run::{LaneRun, Running, State};
 use super::{Change, Lanes};
 use crate::executor::curve::{Curve, Stretch};
 use crate::executor::users;
+use crate::metrics::Lever;
 use crate::run::control::{Control, ControlError};
 
 impl Lanes {
@@ -40,6 +41,16 @@ impl Lanes {
                 Ok((changed, format!("rate set to {rate}/s")))
             }
         }
+    }
+
+    /// What can be changed without naming one of several loads; of both, the users.
+    pub(in crate::run) fn lever(&self) -> Option<Lever> {
+        let is_one = |is_open: bool| {
+            let meant = || self.running().filter(move |(_, running)| running.is_open == is_open);
+            let mut groups = meant().map(|(index, _)| self.lanes[index].group);
+            groups.next().is_some_and(|first| groups.all(|group| group == first))
+        };
+        if is_one(false) { Some(Lever::Users) } else { is_one(true).then_some(Lever::Rate) }
     }
 
     /// The same schedules, which all workers follow anew: those that had no user of a lane any more may have some again.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::LiveRun;
 use crate::analysis::Verdict;
 use crate::analysis::agents;
-use crate::metrics::{AgentStats, Percentile, Phase, Snapshot, Summary, ms};
+use crate::metrics::{AgentStats, Lever, Percentile, Phase, Snapshot, Summary, ms};
 use crate::plan::{RunInfo, RunRecord};
 use crate::results::threshold_json;
 use crate::text::format::round;
@@ -98,7 +98,7 @@ pub(in crate::web) fn status(run: &LiveRun, record: &RunRecord, problem: Option<
         "iterations": snapshot.iterations.ended(),
         "users": snapshot.users,
         "users_target": snapshot.users_target,
-        "load": if by_rate(info) { "rate" } else { "users" },
+        "load": lever(info, snapshot),
         "has_stages": snapshot.stage.is_some(),
         "in_flight": snapshot.in_flight,
         "requests": total.requests,
@@ -154,9 +154,14 @@ fn progress(info: &RunInfo, snapshot: &Snapshot) -> Option<f64> {
     }
 }
 
-/// Whether the load is a rate and nothing else.
-fn by_rate(info: &RunInfo) -> bool {
-    !info.executors.is_empty() && info.executors.iter().all(|executor| executor.contains("arrival-rate"))
+/// What can be changed of the load as a whole; what is planned, until it is made.
+fn lever(info: &RunInfo, snapshot: &Snapshot) -> Option<Lever> {
+    let is_rate = |executor: &String| executor.contains("arrival-rate");
+    match snapshot.history.len() {
+        0 if info.executors.is_empty() || !info.executors.iter().all(is_rate) => Some(Lever::Users),
+        0 => Some(Lever::Rate),
+        _ => snapshot.lever,
+    }
 }
 
 /// The last seconds.

@@ -124,6 +124,39 @@ fn several_wishes_are_all_granted_or_none_and_the_answer_tells_the_new_state() {
     assert_eq!(marks.len(), 4, "{marks:?}");
 }
 
+/// Two numbers of iterations, which are over at once, and a rate.
+#[test]
+fn a_run_of_executors_is_steered_by_what_runs_and_shows_as_many_users_as_ran() {
+    let server = Server::start();
+    let sandbox = Sandbox::with(
+        r#"
+        scenario("some", #{ exec: "iteration", executor: "shared-iterations", vus: 2, iterations: 400 });
+        scenario("each", #{ exec: "iteration", executor: "per-vu-iterations", vus: 2, iterations: 3 });
+        scenario("open", #{ exec: "iteration", executor: "constant-arrival-rate", rate: 10, duration: "1h" });
+        fn iteration() { http::get("/ok"); }
+        "#,
+    );
+    let page = Page::run(&sandbox, &server, &["--html", "report.html"]);
+    let load = |page: &Page| page.get("/api/v1/status").json()["load"].clone();
+    wait_until("only the rate is left", || load(&page) == "rate");
+    assert_eq!(page.post("/api/v1/control", r#"{"users": 7}"#).status, 409);
+    assert_eq!(page.post("/api/v1/control", r#"{"rate": 20}"#).status, 200);
+    std::thread::sleep(std::time::Duration::from_millis(2_100));
+    page.post("/api/v1/stop", "");
+    let dir = page.running.wait().expect_code(0).run_dir();
+    let most = dir.json()["metrics"]["vus_max"]["values"]["value"].as_u64().unwrap();
+    assert!((3..=20).contains(&most), "{most}");
+    let timeline = dir.csv("timeline.csv");
+    let in_a_second = timeline.iter().map(|row| row["users_peak"].parse::<u64>().unwrap()).max();
+    assert_eq!(in_a_second, Some(most));
+    let report = std::fs::read_to_string(sandbox.path().join("report.html")).unwrap();
+    assert!(report.contains(&format!("Up to {most} virtual users")), "{most}");
+    // The 400 and the 6 are due at no time.
+    let due = report.split(" iterations per second were due").next().unwrap();
+    let due: f64 = due.rsplit(' ').next().unwrap().parse().unwrap();
+    assert!((15.0..=25.0).contains(&due), "{due}");
+}
+
 #[test]
 fn ctl_finds_the_run_and_steers_it() {
     let server = Server::start();
