@@ -51,6 +51,19 @@ fn syntax_errors_are_found_in_every_function() {
 }
 
 #[test]
+fn a_literal_that_a_request_refuses_is_found_before_it_is_made() {
+    finds(
+        "const T = 0;
+fn iteration() {
+  http::get(\"/a\", #{ timeout: 0, redirects: 2, name: \"a\" });
+  http::batch([[\"POST\", \"/b\", #{ redirects: -1 }], #{ url: \"/c\", http_version: \"3\" }]);
+  http::get(\"/d\", #{ timeout: T, expect: 200, headers: #{ \"x\": 1 } });
+}",
+        &["test.rhai:3:31: timeout is 0", "test.rhai:4:45: redirects", "test.rhai:4:80: http_version"],
+    );
+}
+
+#[test]
 fn what_is_right_beside_a_syntax_error_is_looked_through_all_the_same() {
     finds(
         "const A = 1;\nfn one() {\n  let = 3;\n}\nfn iteration() {\n  one(); print(A);\n  print(B);\n}",

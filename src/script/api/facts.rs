@@ -3,6 +3,8 @@
 //!
 //! Invariant: these facts agree with what the functions do; `tests/main/check.rs` calls them.
 
+use rhai::{Dynamic, Map};
+
 use super::{crypto, data, declare, executor, http_params, param, sample, scenario};
 use crate::script::call_site::CallSite;
 
@@ -31,6 +33,8 @@ pub(crate) struct Keys {
     /// How messages refer to the map.
     pub(crate) of: &'static str,
     pub(crate) known: Vec<&'static str>,
+    /// Whether [`problem_of_request`] knows their values.
+    pub(crate) are_of_a_request: bool,
 }
 
 /// The keys of a map that is the argument number `argument`, from 0; `None` when they are free.
@@ -55,13 +59,20 @@ pub(crate) fn keys_of(module: &str, function: &str, argument: usize) -> Option<K
     }
     // With a weight argument, the map must not have one.
     known.retain(|key| (function, argument, *key) != ("task", 2, "weight"));
-    Some(Keys { of, known })
+    Some(Keys { of, known, are_of_a_request: of == "the request" })
 }
 
 /// The keys of a map inside such a map.
 pub(crate) fn keys_inside(module: &str, function: &str, key: &str) -> Option<Keys> {
     match (module, function, key) {
-        ("", "options", "http") => Some(Keys { of: "options.http", known: declare::HTTP_KEYS.names() }),
+        ("", "options", "http") => {
+            Some(Keys { of: "options.http", known: declare::HTTP_KEYS.names(), are_of_a_request: false })
+        }
         _ => None,
     }
+}
+
+/// What is wrong with a value of a request, whatever else the request has.
+pub(crate) fn problem_of_request(key: &str, value: Dynamic) -> Option<String> {
+    http_params::read_params(Map::from([(key.into(), value)])).err()
 }

@@ -158,6 +158,16 @@ impl Walk<'_> {
     }
 
     fn keys(&mut self, of: &str, keys: &Keys, map: &[(Ident, Expr)]) {
+        if keys.are_of_a_request {
+            let literals =
+                map.iter().filter_map(|(key, value)| Some((key, value, value.get_literal_value(None)?)));
+            let known = literals.filter(|(key, ..)| keys.known.contains(&&*key.name));
+            for (key, value, literal) in known {
+                if let Some(problem) = facts::problem_of_request(&key.name, literal) {
+                    self.found.push(((value.position(), 1), "wrong-value", problem));
+                }
+            }
+        }
         for (key, _) in map.iter().filter(|(key, _)| !keys.known.contains(&&*key.name)) {
             let place = (key.pos, key.name.chars().count());
             self.found.push((place, "unknown-key", unknown_key(of, &key.name, &keys.known)));
