@@ -162,6 +162,10 @@ impl Places {
         // A place that cannot be written to is told before anything is measured, not after it.
         for path in [&args.csv, &args.svg].into_iter().flatten() {
             output::check_file(path)?;
+            if let Some(folder) = path.parent() {
+                let failed = |error| format!("cannot create the directory {}: {error}", folder.display());
+                std::fs::create_dir_all(folder).map_err(failed)?;
+            }
         }
         let folder = match (&args.csv, &args.svg) {
             (Some(_), Some(_)) => None,

@@ -1,6 +1,7 @@
 //! The four CSV files of a run, with Locust's names.
 
 use std::ffi::OsString;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -33,6 +34,9 @@ impl CsvFiles {
     /// [`ResultsError`] if a file cannot be created.
     pub fn create(prefix: &Path) -> Result<Self, ResultsError> {
         Self::check(prefix)?;
+        if let Some(folder) = prefix.parent() {
+            fs::create_dir_all(folder).map_err(ResultsError::create("the directory", folder))?;
+        }
         let mut base = prefix.as_os_str().to_owned();
         base.push("_");
         Self::named(base)

@@ -31,7 +31,7 @@ pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
     text.map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not valid UTF-8"))
 }
 
-/// Whether a file can be made or written, without touching what is there; makes the folders on the way. A named pipe is
+/// Whether a file can be made or written, without touching what is there, or leaving anything. A named pipe is
 /// refused: opening it waits until somebody reads, and closing it ends what that one reads. The process's own descriptors,
 /// such as `/dev/stdout`, are none.
 ///
@@ -39,16 +39,25 @@ pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
 /// When it cannot be written, or is not for reports.
 pub(crate) fn check_file(path: &Path) -> io::Result<()> {
     refuse_special_file(path)?;
-    make_folder(path)?;
-    if is_own(path) {
-        return Ok(());
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let missing: Vec<&Path> =
+        folder.ancestors().take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists()).collect();
+    let checked = make_folder(path).and_then(|()| {
+        if is_own(path) {
+            return Ok(());
+        }
+        if fs::metadata(path).is_ok() {
+            return File::options().write(true).open(path).map(drop);
+        }
+        let place = led_to(path);
+        // A name that is longer than its own may be too long.
+        try_out(&temporary(&place)).or_else(|_| try_out(&place))
+    });
+    for folder in missing {
+        // What somebody else has put something into meanwhile stays.
+        let _ = fs::remove_dir(folder);
     }
-    if fs::metadata(path).is_ok() {
-        return File::options().write(true).open(path).map(drop);
-    }
-    let place = led_to(path);
-    // A name that is longer than its own may be too long.
-    try_out(&temporary(&place)).or_else(|_| try_out(&place))
+    checked
 }
 
 /// Makes a file that is not there, and removes it again.

@@ -233,6 +233,23 @@ fn a_run_that_is_refused_says_so_in_junit_where_an_earlier_one_passed() {
     assert_eq!(std::fs::read_to_string(sandbox.path().join("rows.csv")).unwrap(), "a\n1\n");
 }
 
+#[test]
+fn a_run_that_is_refused_leaves_no_folder_and_says_why_once() {
+    let server = Server::start();
+    let sandbox = sandbox();
+    sandbox.write("file", "");
+    let run = |arguments: &[&str]| sandbox.run_against(&server.url(), &[&["-i", "1"], arguments].concat());
+    let wanted = ["--html", "new/a/h.html", "--markdown", "new/m.md", "--out", "csv=new/o/s.csv", "--csv"];
+    run(&[&wanted[..], &["file/x"]].concat()).expect_code(104);
+    assert!(!sandbox.path().join("new").exists());
+    let output = run(&["--junit", "file/j.xml"]).expect_code(104);
+    assert_eq!(output.stderr.matches("j.xml").count(), 1, "{}", output.shown());
+    run(&[&wanted[..], &["new/c/x"]].concat()).expect_code(0);
+    for made in ["new/a/h.html", "new/m.md", "new/o/s.csv", "new/c/x_stats.csv"] {
+        assert!(sandbox.path().join(made).is_file(), "{made}");
+    }
+}
+
 #[cfg(unix)]
 #[test]
 fn a_file_without_end_is_not_read_for_ever() {

@@ -77,9 +77,13 @@ impl Refused {
             _ => {}
         }
         let name = args.script().and_then(|script| script.file_stem()).map(OsStr::to_string_lossy);
-        let text = refused_junit(name.as_deref().unwrap_or("script"), &self.words());
-        if let Err(problem) = output::write_file(path, text.as_bytes()) {
-            output::error(&problem);
+        let why = self.words();
+        let text = refused_junit(name.as_deref().unwrap_or("script"), &why);
+        // That it cannot be written may be what the run was refused for.
+        if let Err(problem) =
+            output::write_file(path, text.as_bytes()).map_err(|problem| (problem != why).then_some(problem))
+        {
+            problem.iter().for_each(|problem| output::error(problem));
         }
     }
 }
