@@ -68,8 +68,11 @@ fn find(named: &Path, results: &Path) -> Result<PathBuf, String> {
     } else if let Some(word) = named.to_str().filter(|word| runs_back(word).is_some()) {
         find_run(word, Path::new(BASELINES_DIR), results)
     } else {
-        let (named, results) = (named.display(), results.display());
-        Err(format!("no run '{named}' here or in {results}; the newest one is: last"))
+        let newest = match find_run("last", Path::new(BASELINES_DIR), results) {
+            Ok(_) => "the newest one is: last",
+            Err(_) => "no run is stored there yet",
+        };
+        Err(format!("no run '{}' here or in {}; {newest}", named.display(), results.display()))
     }
 }
 

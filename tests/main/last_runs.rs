@@ -130,6 +130,9 @@ fn every_command_that_takes_a_run_takes_last() {
         .run(&["report", "last~x"])
         .expect_code(104)
         .expect_stderr(&["no run 'last~x'", "the newest one is: last"]);
+    let empty = Sandbox::new().run(&["report", "nothere"]).expect_code(104);
+    let empty = empty.expect_stderr(&["no run 'nothere' here or in", "no run is stored there yet"]);
+    assert!(!empty.stderr.contains("newest"), "{}", empty.shown());
 
     let compared = sandbox.run(&["compare", "last~2", "last", "--json"]).expect_code(0).stdout;
     let compared: serde_json::Value = serde_json::from_str(&compared).unwrap();
