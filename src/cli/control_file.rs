@@ -21,6 +21,9 @@ pub(super) struct Address {
     pub(super) token: String,
     /// The process that runs it.
     pub(super) pid: u32,
+    /// The folder of the run that is on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) folder: Option<PathBuf>,
 }
 
 /// The files of this process; removed when it is dropped.
@@ -33,7 +36,7 @@ pub(super) struct ControlFile {
 impl ControlFile {
     pub(super) fn write(url: &str, token: &str) -> ControlFile {
         let pid = std::process::id();
-        let address = Address { url: url.to_owned(), token: token.to_owned(), pid };
+        let address = Address { url: url.to_owned(), token: token.to_owned(), pid, folder: None };
         let shared = shared_folder().map(|folder| folder.join(format!("{pid}.json")));
         // Without it, ctl needs --url and --token; the run does not suffer.
         let shared = shared.filter(|path| write_private(path, &address).is_ok());
@@ -47,6 +50,15 @@ impl ControlFile {
         if write_private(&path, &self.address).is_ok() {
             *self.in_folder() = Some(path);
         }
+        self.share(folder.canonicalize().ok());
+    }
+
+    /// Says in the shared folder which run is on.
+    fn share(&self, folder: Option<PathBuf>) {
+        if let Some(path) = &self.shared {
+            // As when it was made: ctl can be told where the run is.
+            let _ = write_private(path, &Address { folder, ..self.address.clone() });
+        }
     }
 
     fn in_folder(&self) -> MutexGuard<'_, Option<PathBuf>> {
@@ -58,6 +70,7 @@ impl ControlFile {
         let path = self.in_folder().take();
         if let Some(path) = path {
             let _ = fs::remove_file(path);
+            self.share(None);
         }
     }
 }

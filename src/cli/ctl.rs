@@ -12,8 +12,7 @@ use super::control_file::{self, Address};
 use super::exit::Exit;
 use super::output;
 use crate::outbound::{Client, Proxies, parse_url};
-use crate::text::clean_line;
-use crate::text::format;
+use crate::text::{clean_line, format, shell_word};
 
 /// How long a run may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -58,7 +57,12 @@ fn address(args: &CtlArgs, client: &Client) -> Result<Address, String> {
     if let Some(url) = &args.url {
         let url = parse_url(url).map_err(|problem| format!("--url '{}': {problem}", clean_line(url)))?;
         let token = args.token.clone().unwrap_or_default();
-        return Ok(Address { url: url.as_str().trim_end_matches('/').to_owned(), token, pid: 0 });
+        return Ok(Address {
+            url: url.as_str().trim_end_matches('/').to_owned(),
+            token,
+            pid: 0,
+            folder: None,
+        });
     }
     if let Some(run) = &args.run {
         let folder = if run.is_dir() { run.clone() } else { args.results_dir.join(run) };
@@ -79,9 +83,14 @@ fn address(args: &CtlArgs, client: &Client) -> Result<Address, String> {
         }
     }
     let listed = |found: &[(Address, Value)]| -> String {
-        let lines =
-            found.iter().map(|(address, status)| format!("\n  --url {}  {}", address.url, sentence(status)));
-        lines.collect()
+        let line = |(address, status): &(Address, Value)| {
+            let place = match &address.folder {
+                Some(folder) => format!("--run {}", shell_word(&folder.display().to_string())),
+                None => format!("--url {}", address.url),
+            };
+            format!("\n  {place}  {}", sentence(status))
+        };
+        found.iter().map(line).collect()
     };
     match (&on[..], &idle[..]) {
         ([(address, _)], _) => Ok(address.clone()),

@@ -158,6 +158,27 @@ fn a_run_of_executors_is_steered_by_what_runs_and_shows_as_many_users_as_ran() {
 }
 
 #[test]
+fn of_several_runs_ctl_names_the_directories_to_choose_from() {
+    let server = Server::start();
+    let sandbox = Sandbox::with("wait(constant(0.05)); fn iteration() { http::get(\"/ok\"); }");
+    let url = server.url();
+    let start = |label| sandbox.start(&["run", "test.rhai", "-H", &url, "--control", "--label", label]);
+    let running = [start("one"), start("two")];
+    let files = || sandbox.runs().iter().filter(|run| run.0.join("control.json").exists()).count();
+    wait_until("both are on", || files() == 2);
+    let output = sandbox.run(&["ctl", "status"]).expect_code(1).expect_stderr(&["2 runs can be steered"]);
+    for run in sandbox.runs() {
+        let named = format!("--run {} ", run.0.canonicalize().unwrap().display());
+        assert!(output.stderr.contains(&named), "{named}: {}", output.shown());
+        sandbox.run(&["ctl", "status", "--run", &run.0.display().to_string()]).expect_code(0);
+    }
+    for run in running {
+        run.signal("INT");
+        run.wait();
+    }
+}
+
+#[test]
 fn ctl_finds_the_run_and_steers_it() {
     let server = Server::start();
     let sandbox = Sandbox::with("wait(constant(0.05)); fn iteration() { http::get(\"/ok\"); }");
