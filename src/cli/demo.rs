@@ -19,7 +19,17 @@ pub(super) fn demo(args: &DemoArgs) -> Exit {
             return Exit::Configuration;
         }
     };
-    if !args.output.quiet {
+    let test = || {
+        LoadTest::from_text(SCRIPT.0, SCRIPT.1).options(Options {
+            host: Some(target.url()),
+            users: Some(args.users),
+            spawn_rate: Some(args.spawn_rate),
+            run_time: Some(args.run_time),
+            ..Options::default()
+        })
+    };
+    // A load that is refused is not announced.
+    if !args.output.quiet && test().prepare().is_ok() {
         output::err(&format!(
             "The demo application runs at {} in this process; {} users load it for {} s with the bundled {}.\n\n",
             target.url(),
@@ -28,14 +38,7 @@ pub(super) fn demo(args: &DemoArgs) -> Exit {
             SCRIPT.0,
         ));
     }
-    let test = LoadTest::from_text(SCRIPT.0, SCRIPT.1).options(Options {
-        host: Some(target.url()),
-        users: Some(args.users),
-        spawn_rate: Some(args.spawn_rate),
-        run_time: Some(args.run_time),
-        ..Options::default()
-    });
-    let exit = run::execute(test, &RunArgs { output: args.output.clone(), ..RunArgs::default() }).exit;
+    let exit = run::execute(test(), &RunArgs { output: args.output.clone(), ..RunArgs::default() }).exit;
     if exit == Exit::Passed && !args.output.quiet {
         output::err("\nNext, start a script of your own; it says how to go on:\n  rhaid new shop.rhai\n");
     }

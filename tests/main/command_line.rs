@@ -322,6 +322,19 @@ fn the_demo_needs_nothing() {
 }
 
 #[test]
+fn what_is_refused_is_not_announced_and_what_has_no_effect_is_said() {
+    let sandbox = Sandbox::with("fn iteration() {}");
+    for refused in [&["demo", "-t", "0s"][..], &["coordinator", "nodir", "--web-address", "0"]] {
+        let output = sandbox.run(refused).expect_code(104);
+        for announced in ["runs at", "start agents", "waiting for agents"] {
+            assert!(!output.stderr.contains(announced), "{}", output.shown());
+        }
+    }
+    let output = sandbox.run(&["run", "test.rhai", "-i", "1", "--on-agent-loss", "abort"]);
+    output.expect_stderr(&["warning: --on-agent-loss has no effect without --agents"]);
+}
+
+#[test]
 fn the_target_says_where_it_is_and_answers() {
     let sandbox = Sandbox::new();
     let mut command = sandbox.command(&["target", "--port", "0", "--median", "1ms"]);

@@ -108,7 +108,11 @@ impl ClusterArgs {
 
     /// Flags that have no effect in a run without agents.
     pub(in crate::cli) fn unused(&self) -> Vec<&'static str> {
-        let flags = [(self.nats.nats.is_some(), "--nats"), (self.listen.is_some(), "--listen")];
+        let flags = [
+            (self.nats.nats.is_some(), "--nats"),
+            (self.listen.is_some(), "--listen"),
+            (self.on_agent_loss.is_some(), "--on-agent-loss"),
+        ];
         let unused = flags.into_iter().filter(|(is_given, _)| *is_given);
         unused.map(|(_, flag)| flag).collect()
     }

@@ -51,10 +51,12 @@ pub(super) fn refused(command: impl Iterator<Item = OsString>) -> Option<String>
     }
     let (first, rest) = wrong.split_first()?;
     let flags = if rest.is_empty() { first.clone() } else { wrong.join(", ") };
-    Some(format!(
-        "--resume goes on with the run as it was started, so it does not go with {flags}; its load can be changed on the live \
-         page (--web) and with rhaid ctl (--control)"
-    ))
+    let hint = if ["users", "spawn_rate", "rate"].into_iter().any(is_given) {
+        "; its load can be changed on the live page (--web) and with rhaid ctl (--control)"
+    } else {
+        ""
+    };
+    Some(format!("--resume goes on with the run as it was started, so it does not go with {flags}{hint}"))
 }
 
 /// The folder of the run that is named.

@@ -15,8 +15,10 @@ use crate::cli::page::Page;
 use crate::cli::run::{Begun, PlannedScenario};
 use crate::cli::{config_file, output, run};
 use crate::cluster::Coordinator;
+use crate::credentials::masked_url;
 use crate::plan::{Options, ScenarioPlan};
 use crate::text::format::round;
+use crate::text::shell_word;
 use crate::web::{Editor, Launcher, Recruiting, Refusal};
 use crate::{LoadTest, Param};
 
@@ -67,6 +69,13 @@ impl PageLauncher {
         let _ = self.page.set(Arc::downgrade(page));
     }
 
+    /// Says how agents are started, where runs are made by agents.
+    pub(super) fn invite(&self) {
+        if let Some(cluster) = &self.cluster {
+            run::tell_command(&cluster.0, &cluster.1.coordinator().nats);
+        }
+    }
+
     /// Waits for the run that is on.
     pub(super) fn wait(&self) {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -97,6 +106,16 @@ impl PageLauncher {
             args.cluster = args.cluster.or(cluster.1.clone());
         }
         Ok((form, args))
+    }
+
+    /// What somebody would type for the same run.
+    fn command(&self, form: &Form) -> String {
+        let command = form.command();
+        let Some(cluster) = &self.cluster else { return command };
+        let (coordinator, args) = &**cluster;
+        let agents = args.agents.unwrap_or_else(|| coordinator.agents().max(1) as u64);
+        let nats = args.nats.nats.as_ref().map(|url| format!(" --nats={}", shell_word(&masked_url(url))));
+        format!("{command} --agents={agents}{}", nats.unwrap_or_default())
     }
 
     fn test(&self, script: &str) -> Result<LoadTest, Refusal> {
@@ -137,7 +156,7 @@ impl Launcher for PageLauncher {
         let points: Vec<Value> =
             planned.load.points.iter().map(|&(at, users, rate)| json!([at, users, rate])).collect();
         Ok(json!({
-            "command": form.command(),
+            "command": self.command(&form),
             "end_s": planned.load.end_s,
             "is_asked": planned.load.is_asked,
             "columns": ["at_s", "users", "iterations_per_s"],
@@ -156,7 +175,7 @@ impl Launcher for PageLauncher {
         }
         let page = self.page.get().and_then(Weak::upgrade);
         let Some(page) = page else { return Err(Refusal::NotNow("the page is being closed".to_owned())) };
-        output::err(&format!("started from the page: {}\n", form.command()));
+        output::err(&format!("started from the page: {}\n", self.command(&form)));
         let (begun, has_begun) = sync_channel(1);
         let cluster = self.cluster.clone();
         let thread = std::thread::Builder::new().name("rhaid-started".to_owned()).spawn(move || {
@@ -165,10 +184,10 @@ impl Launcher for PageLauncher {
         *running =
             Some(thread.map_err(|error| Refusal::NotNow(format!("the run cannot be started: {error}")))?);
         match has_begun.recv() {
-            Ok(Begun::Load(id)) => Ok(json!({ "id": id, "command": form.command() })),
+            Ok(Begun::Load(id)) => Ok(json!({ "id": id, "command": self.command(&form) })),
             Ok(Begun::Recruiting(Recruiting { ready, wanted, .. })) => Ok(json!({
                 "id": null,
-                "command": form.command(),
+                "command": self.command(&form),
                 "state": "recruiting",
                 "message": format!("waiting for agents, {} of {wanted}", ready.len()),
             })),

@@ -11,7 +11,6 @@ use self::launcher::PageLauncher;
 use super::args::{ClusterArgs, CoordinatorArgs, WebArgs};
 use super::exit::Exit;
 use super::page::Page;
-use super::run::tell_command;
 use super::signals::Signals;
 use super::{event_loop, output};
 use crate::cluster::Coordinator;
@@ -24,11 +23,13 @@ pub(super) fn web(args: &WebArgs) -> Exit {
 /// The same, with the runs on agents.
 pub(super) fn coordinator(args: &CoordinatorArgs) -> Exit {
     let options = args.cluster.coordinator();
-    let nats = options.nats.clone();
-    told(Coordinator::open(options).map_err(|error| error.to_string()).and_then(|coordinator| {
-        tell_command(&coordinator, &nats);
+    let served = || {
+        // Before a server is started for it.
+        place(args.web.path.as_deref().unwrap_or(Path::new(".")))?;
+        let coordinator = Coordinator::open(options).map_err(|error| error.to_string())?;
         serve(&args.web, Some((coordinator, args.cluster.clone())))
-    }))
+    };
+    told(served())
 }
 
 fn told(served: Result<(), String>) -> Exit {
@@ -43,10 +44,12 @@ fn told(served: Result<(), String>) -> Exit {
 
 fn serve(args: &WebArgs, cluster: Option<(Coordinator, ClusterArgs)>) -> Result<(), String> {
     let (folder, script) = place(args.path.as_deref().unwrap_or(Path::new(".")))?;
+    let command = if cluster.is_some() { "coordinator" } else { "web" };
     let launcher = Arc::new(PageLauncher::new(folder, script, args, cluster));
     let page = Arc::new(Page::open(&args.page(), &args.results_dir, Some(launcher.clone()))?);
     launcher.show_on(&page);
-    output::out(&format!("rhaid web: {}\n", page.url()));
+    launcher.invite();
+    output::out(&format!("rhaid {command}: {}\n", page.url()));
     if output::problem().is_some() {
         // Nobody learns where it is; what is wrong is told at the end.
         return Ok(());

@@ -520,7 +520,9 @@ fn a_flag_that_a_resumed_run_would_not_heed_is_refused() {
         (&["-e", "A=b"], "--env"),
     ] {
         let arguments = [&["run", "--resume", "last"], flags].concat();
-        sandbox.run(&arguments).expect_code(2).expect_stderr(&["--resume goes on with", named]);
+        let output = sandbox.run(&arguments).expect_code(2).expect_stderr(&["--resume goes on with", named]);
+        let is_load = flags.contains(&"-u");
+        assert_eq!(output.stderr.contains("its load can be changed"), is_load, "{}", output.shown());
     }
     // What is around the run is as it is asked for now; variables of the environment are for all runs.
     let around = [
