@@ -42,6 +42,9 @@ pub(super) struct Hello {
     /// The run that it works for.
     #[serde(default)]
     pub(super) run: Option<String>,
+    /// It ends, and says so for the last time.
+    #[serde(default)]
+    pub(super) leaves: bool,
 }
 
 /// The version of a message whose other fields may be of another one.

@@ -127,13 +127,14 @@ impl Hub {
         !self.subject.borrow().is_given_up
     }
 
-    /// That run does not begin; why, if it is not because nobody wants it. Without such a run, nothing happens.
+    /// That run does not begin; why, if nobody has stopped it. Without such a run, nothing happens.
     pub(super) fn end_recruiting(&self, problem: Option<String>) {
         self.subject.send_if_modified(|subject| {
             if subject.recruiting.take().is_none() {
                 return false;
             }
-            subject.problem = problem.filter(|_| !subject.is_given_up);
+            let is_stopped = "it was stopped while it waited for agents";
+            subject.problem = if subject.is_given_up { Some(is_stopped.to_owned()) } else { problem };
             true
         });
     }

@@ -139,7 +139,13 @@ impl Agent {
         let (offer, message) = loop {
             tokio::select! {
                 _ = ticks.tick() => self.link.say(subjects::HELLO.to_owned(), protocol::json(&hello)).await,
-                () = is_told(&mut told) => return Ok(()),
+                () = is_told(&mut told) => {
+                    // Nobody shall count on it until it has been silent for long.
+                    hello.leaves = true;
+                    self.link.say(subjects::HELLO.to_owned(), protocol::json(&hello)).await;
+                    let _ = tokio::time::timeout(HELLO_EVERY, self.link.client.flush()).await;
+                    return Ok(());
+                }
                 message = offers.next() => {
                     let Some(message) = message else {
                         return Err(ClusterError::Ask("NATS has ended the connection".to_owned()));
@@ -171,6 +177,7 @@ impl Agent {
             cores: cores(),
             key: key.to_vec(),
             run: None,
+            leaves: false,
         }
     }
 

@@ -77,6 +77,11 @@ impl Roster {
         (idle, known.refused.values().cloned().collect())
     }
 
+    /// Forgets what was wrong with agents when another run waited for some; one that is still refused says again that it is there.
+    pub(super) fn begin(&self) {
+        self.known().refused.clear();
+    }
+
     /// An agent of this name is not there any more, unless it says that it is.
     pub(super) fn forget(&self, name: &str, reason: &str) {
         let mut known = self.known();
@@ -131,6 +136,10 @@ fn hear(roster: &Roster, payload: &[u8]) -> Option<(String, Vec<u8>)> {
     let mut hello: Hello = serde_json::from_slice(payload).ok()?;
     hello.name = shown(&hello.name);
     known.refused.remove(&hello.name);
+    if hello.leaves {
+        known.agents.remove(&hello.id);
+        return None;
+    }
     if known.agents.len() < MOST || known.agents.contains_key(&hello.id) {
         known.agents.insert(hello.id.clone(), (hello, Instant::now()));
     }
@@ -167,6 +176,15 @@ mod tests {
             assert!(refused[0].contains(part), "{}", refused[0]);
         }
         assert!(roster.idle(Instant::now() + THERE_FOR).0.is_empty(), "who is silent is not there");
+        let leaves = String::from_utf8(hello("b", PROTOCOL)).unwrap().replace('}', ",\"leaves\":true}");
+        hear(&roster, leaves.as_bytes());
+        assert_eq!(roster.idle(Instant::now()).0.len(), 1, "who says that it ends is not there");
+        // Another run starts: what was wrong before is not its concern, unless it still is.
+        roster.forget("host-a", "it does not answer");
+        roster.begin();
+        assert!(roster.idle(Instant::now()).1.is_empty());
+        hear(&roster, &hello("c", 77)).unwrap();
+        assert_eq!(roster.idle(Instant::now()).1.len(), 1);
     }
 
     #[test]

@@ -19,7 +19,7 @@ use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
 use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::stream::{Config, ConsumerError, ConsumerErrorKind, StorageType};
 use async_nats::jetstream::{self};
-use async_nats::{Client, ConnectErrorKind, ConnectOptions};
+use async_nats::{Client, ConnectErrorKind, ConnectOptions, RequestErrorKind};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
@@ -188,6 +188,10 @@ impl Link {
         let asked = tokio::time::timeout(ANSWER_WITHIN, self.client.request(subject, question.into())).await;
         match asked {
             Ok(Ok(answer)) => Ok(answer.payload),
+            // Its own text says so twice.
+            Ok(Err(error)) if error.kind() == RequestErrorKind::NoResponders => {
+                Err(ClusterError::Ask("nobody listens".to_owned()))
+            }
             Ok(Err(error)) => Err(ClusterError::Ask(error.to_string())),
             Err(_) => Err(ClusterError::Ask(format!("no answer within {} s", ANSWER_WITHIN.as_secs()))),
         }

@@ -28,7 +28,7 @@ fn a_start_that_waits_for_agents_is_seen_and_can_be_stopped() {
     let (server, nats) = (Server::start(), Nats::start());
     let sandbox = Sandbox::with(SCRIPT);
     let page = coordinator(&sandbox, &nats);
-    let _first = agent(&nats, "a1");
+    let first = agent(&nats, "a1");
     let form = format!(
         r#"{{"script": "test.rhai", "host": "{}", "users": 4, "spawn_rate": 100, "run_time": "1s"}}"#,
         server.url()
@@ -43,6 +43,15 @@ fn a_start_that_waits_for_agents_is_seen_and_can_be_stopped() {
         "{json}"
     );
     assert!(json["message"].as_str().unwrap().starts_with("waiting for agents, "), "{json}");
+    let command = json["command"].as_str().unwrap();
+    assert!(command.contains(" --agents=2 --nats='nats://***@"), "{command}");
+    wait_until("one agent", || there(&page) == serde_json::json!(["a1"]));
+    first.running.signal("INT");
+    first.running.wait();
+    let ended = std::time::Instant::now();
+    wait_until("nobody", || there(&page) == serde_json::json!([]));
+    assert!(ended.elapsed() < std::time::Duration::from_millis(2_500), "it has said that it ends");
+    let _first = agent(&nats, "a1");
     wait_until("one agent", || there(&page) == serde_json::json!(["a1"]));
     let status = page.look("/api/v1/status").json();
     assert_eq!((&status["recruiting"]["name"], &status["recruiting"]["wanted"]), (&"test".into(), &2.into()));
@@ -54,6 +63,7 @@ fn a_start_that_waits_for_agents_is_seen_and_can_be_stopped() {
     assert_eq!(page.post("/api/v1/control", r#"{"users": 3}"#).status, 409, "there is no load yet");
     let stopped = page.post("/api/v1/stop", "");
     assert_eq!((stopped.status, &stopped.json()["state"]), (200, &"waiting".into()), "{}", stopped.body);
+    assert_eq!(stopped.json()["problem"], "it was stopped while it waited for agents");
     // An agent that comes now finds nothing to do.
     let _second = agent(&nats, "a2");
     std::thread::sleep(std::time::Duration::from_millis(1500));
