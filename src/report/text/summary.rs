@@ -345,7 +345,7 @@ fn iterations_and_data(snapshot: &Snapshot, look: Look) -> Vec<String> {
         let due = snapshot.scenarios.iter().filter(|scenario| scenario.iterations.planned.is_some());
         let started = due.map(|scenario| scenario.iterations.started).sum();
         line.push_str(&format!(
-            "; {} of {} due iterations started, {} dropped",
+            "; {} of {} planned iterations started, {} dropped",
             format::count(started),
             format::count(planned),
             format::count(iterations.dropped)
