@@ -190,6 +190,7 @@ impl Http1 {
     pub(super) fn into_wire(self) -> Option<Wire> {
         let parts = self.driver.connection?.into_parts();
         let wire = parts.io.into_inner();
+        wire.link.wake_whoever_polls();
         (parts.read_buf.is_empty() && wire.is_fresh()).then_some(wire)
     }
 }

@@ -194,6 +194,11 @@ impl Link {
         }
     }
 
+    /// From now on the socket wakes whoever polls it.
+    pub(super) fn wake_whoever_polls(&self) {
+        self.reader.take();
+    }
+
     fn with_reader<T>(&self, cx: &mut Context<'_>, poll: impl FnOnce(&mut Context<'_>) -> T) -> T {
         match &*self.reader.borrow() {
             Some(waker) => poll(&mut Context::from_waker(waker)),

@@ -1,6 +1,8 @@
 //! What is exchanged without hyper is what hyper would have exchanged: whatever a server says, the results are the same
 //! without it, with it from the start, and when it takes over what was read.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Method;
 use rand::rngs::StdRng;
@@ -185,7 +187,7 @@ fn responses_in_pieces_and_of_both_kinds_on_one_connection() {
                 let text = if number % 5 == 4 { not_plain(&body) } else { ok(&body) };
                 for piece in text.as_bytes().chunks(text.len().div_ceil(1 + number % 12)) {
                     conversation.send(piece).await;
-                    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+                    tokio::time::sleep(Duration::from_millis(1)).await;
                 }
                 number += 1;
             }
@@ -204,6 +206,29 @@ fn responses_in_pieces_and_of_both_kinds_on_one_connection() {
             assert!(received > exchange.body_size && received < exchange.body_size + 100, "{received}");
         }
         assert_eq!(server.accepted(), 1);
+    });
+}
+
+/// The socket must not wake the task that used the connection before.
+#[test]
+fn a_connection_that_hyper_has_left_wakes_the_task_that_uses_it() {
+    run(async {
+        let server =
+            Server::answering(|seen| if seen.path == "/first" { not_plain("1") } else { ok("2") }).await;
+        let network = network_with(HttpOptions::default());
+        let client = std::rc::Rc::new(Client::new(network.clone()));
+        let (first, url) = (client.clone(), server.url("/first"));
+        let other_task = tokio::task::spawn_local(async move {
+            assert_eq!(first.send(request(Method::GET, url)).await.body, "1");
+        });
+        other_task.await.unwrap();
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        // Cools what has waited.
+        Client::new(network).send(request(Method::GET, server.url("/first"))).await;
+        assert_eq!(client.cold_connections(), 1);
+        let work = client.send(request(Method::GET, server.url("/second")));
+        let exchange = tokio::time::timeout(Duration::from_secs(20), work).await.expect("an end");
+        assert_eq!((&exchange.body[..], exchange.opened_connection), (&b"2"[..], false));
     });
 }
 
