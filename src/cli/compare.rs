@@ -130,7 +130,6 @@ pub(super) fn trend(args: &TrendArgs) -> Exit {
 /// Writes the requested files; whether there was one.
 fn trend_files(args: &TrendArgs, runs: &Path, trend: &mut Trend) -> Result<bool, String> {
     if let Some(path) = &args.html {
-        // The folder has to be there before ways lead from it.
         output::check_file(path)?;
         link_reports(&mut trend.points, path, runs);
         write_file(path, trend_page(&trend.groups(args.last), &trend.problems).as_bytes())?;
@@ -147,8 +146,9 @@ fn trend_files(args: &TrendArgs, runs: &Path, trend: &mut Trend) -> Result<bool,
     Ok(args.html.is_some() || args.svg.is_some())
 }
 
-/// Gives runs the way from a page to their reports, those that have one.
+/// Gives runs the way from a page to their reports, those that have one; the page's folder is made, since ways lead from it.
 pub(super) fn link_reports(points: &mut [TrendPoint], page: &Path, runs: &Path) {
+    let _ = page.parent().map(std::fs::create_dir_all);
     let reports = reports_of(runs);
     for point in points {
         point.report = report_link(page, runs, &reports, &point.folder);

@@ -87,7 +87,7 @@ pub(super) fn write_file(path: &Path, content: &[u8]) -> Result<(), String> {
     replace_file(path, content).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }
 
-/// Whether a file can be written, without touching what is there; makes the folders it needs.
+/// Whether a file can be written, without touching what is there, or leaving anything.
 pub(super) fn check_file(path: &Path) -> Result<(), String> {
     system::check_file(path).map_err(|error| format!("cannot write {}: {error}", path.display()))
 }

@@ -148,7 +148,7 @@ fn write_all(args: &ReportArgs, run: &StoredRun) -> Result<(), String> {
     Ok(())
 }
 
-/// The last runs of the test of this one, with the ways to their reports from a page, whose folder is there.
+/// The last runs of the test of this one, with the ways to their reports from a page.
 pub(super) fn last_runs_linked(folder: &Path, page: &Path) -> Vec<TrendPoint> {
     let mut points = Trend::up_to(folder, LAST_RUNS);
     // The page itself is not there yet, or old.
