@@ -45,7 +45,7 @@ fn a_run_that_was_killed_keeps_phases_and_stages_and_can_be_reported() {
     let output = running.wait();
     assert_eq!(output.code, None, "{}", output.shown());
     let run = output.run_dir();
-    assert!(timeline().contains(",\"warm, \"\"up\"\"\",\n"), "{}", timeline());
+    assert!(timeline().contains(",\"warm, \"\"up\"\"\",,"), "{}", timeline());
 
     let folder = run.0.to_str().unwrap();
     let reported =
