@@ -240,7 +240,7 @@ impl Coordinator {
         mut waiting: impl FnMut(&Waiting) -> bool,
     ) -> Result<Cluster, ClusterError> {
         let Needs { job, plan } = needs;
-        self.roster.begin();
+        self.roster.begin(Instant::now());
         loop {
             let agents = self.wait_for(wanted, &mut waiting)?;
             if let Some(cluster) = self.engage_all(agents, &job, &plan, &mut waiting)? {

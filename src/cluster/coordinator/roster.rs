@@ -58,8 +58,8 @@ pub(super) struct Roster {
 #[derive(Debug, Default)]
 struct Known {
     agents: BTreeMap<String, (Hello, Instant)>,
-    /// By name, what is wrong with those that cannot take part.
-    refused: BTreeMap<String, String>,
+    /// By name, what is wrong with those that cannot take part, and when they were heard, if they are there.
+    refused: BTreeMap<String, (String, Option<Instant>)>,
 }
 
 impl Roster {
@@ -74,21 +74,23 @@ impl Roster {
         let mut idle: Vec<Hello> =
             there.filter(|(hello, _)| hello.run.is_none()).map(|(hello, _)| hello.clone()).collect();
         idle.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
-        (idle, known.refused.values().cloned().collect())
+        (idle, known.refused.values().map(|(text, _)| text.clone()).collect())
     }
 
-    /// Forgets what was wrong with agents when another run waited for some; one that is still refused says again that it is there.
-    pub(super) fn begin(&self) {
-        self.known().refused.clear();
+    /// Forgets what was wrong when another run waited for agents, unless it still is.
+    pub(super) fn begin(&self, now: Instant) {
+        let is_there = |at: Instant| now.saturating_duration_since(at) < THERE_FOR;
+        self.known().refused.retain(|_, (_, heard)| heard.is_some_and(is_there));
     }
 
     /// An agent of this name is not there any more, unless it says that it is.
     pub(super) fn forget(&self, name: &str, reason: &str) {
         let mut known = self.known();
         known.agents.retain(|_, (hello, _)| hello.name != name);
-        known
-            .refused
-            .insert(name.to_owned(), format!("agent '{name}' is gone: {reason}; another one is awaited"));
+        known.refused.insert(
+            name.to_owned(),
+            (format!("agent '{name}' is gone: {reason}; another one is awaited"), None),
+        );
     }
 
     /// When an agent was last heard.
@@ -119,8 +121,8 @@ fn hear(roster: &Roster, payload: &[u8]) -> Option<(String, Vec<u8>)> {
         let name = shown(&versioned.name);
         let who = format!("agent '{name}'");
         let text = protocol::other_version(&who, versioned.protocol, &shown(&versioned.version));
-        if known.refused.len() < MOST {
-            known.refused.insert(name, text);
+        if known.refused.len() < MOST || known.refused.contains_key(&name) {
+            known.refused.insert(name, (text, Some(Instant::now())));
         }
         let id = serde_json::from_slice::<serde_json::Value>(payload).ok()?["id"].as_str()?.to_owned();
         let refused = Offer {
@@ -181,10 +183,10 @@ mod tests {
         assert_eq!(roster.idle(Instant::now()).0.len(), 1, "who says that it ends is not there");
         // Another run starts: what was wrong before is not its concern, unless it still is.
         roster.forget("host-a", "it does not answer");
-        roster.begin();
+        roster.begin(Instant::now());
+        assert_eq!(roster.idle(Instant::now()).1, refused);
+        roster.begin(Instant::now() + THERE_FOR);
         assert!(roster.idle(Instant::now()).1.is_empty());
-        hear(&roster, &hello("c", 77)).unwrap();
-        assert_eq!(roster.idle(Instant::now()).1.len(), 1);
     }
 
     #[test]
