@@ -73,3 +73,6 @@ pub use run::{
 pub(crate) use script::reference as script_reference;
 pub use script::{AsyncCall, HttpDebug, Level, Message, Param, Problem, Sample, Severity, SummaryOutput};
 pub use system::CountedAllocator;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub use system::Mimalloc;

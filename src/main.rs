@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 /// Measured against the system's allocator: see ARCHITECTURE.md, "Release build".
 #[global_allocator]
-static ALLOCATOR: rhaid::CountedAllocator<mimalloc::MiMalloc> =
-    rhaid::CountedAllocator::new(mimalloc::MiMalloc);
+static ALLOCATOR: rhaid::CountedAllocator<rhaid::Mimalloc> = rhaid::CountedAllocator::new(rhaid::Mimalloc);
 
 fn main() -> ExitCode {
     rhaid::cli::main()

@@ -77,6 +77,58 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for CountedAllocator<A> {
     }
 }
 
+/// The allocator of the command: mimalloc without a word of the alignment where every block has it, which saves 60 of 130
+/// instructions an allocation.
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Mimalloc;
+
+/// What all blocks of mimalloc are aligned to; larger ones to more.
+#[cfg(feature = "cli")]
+const WORD: usize = 8;
+
+// SAFETY: every block comes from mimalloc, which frees it whoever asked for it, and is aligned as the layout says: all of
+// its blocks are to a word, and for more it is asked.
+#[cfg(feature = "cli")]
+unsafe impl GlobalAlloc for Mimalloc {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if layout.align() <= WORD {
+            // SAFETY: any size may be asked for.
+            return unsafe { libmimalloc_sys::mi_malloc(layout.size()) }.cast();
+        }
+        // SAFETY: the alignment of a layout is a power of two.
+        unsafe { libmimalloc_sys::mi_malloc_aligned(layout.size(), layout.align()) }.cast()
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if layout.align() <= WORD {
+            // SAFETY: any size may be asked for.
+            return unsafe { libmimalloc_sys::mi_zalloc(layout.size()) }.cast();
+        }
+        // SAFETY: the alignment of a layout is a power of two.
+        unsafe { libmimalloc_sys::mi_zalloc_aligned(layout.size(), layout.align()) }.cast()
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, memory: *mut u8, _: Layout) {
+        // SAFETY: the caller promises that it is a block of this allocator.
+        unsafe { libmimalloc_sys::mi_free(memory.cast()) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if layout.align() <= WORD {
+            // SAFETY: the caller promises that it is a block of this allocator.
+            return unsafe { libmimalloc_sys::mi_realloc(memory.cast(), size) }.cast();
+        }
+        // SAFETY: as before, and the alignment of a layout is a power of two.
+        unsafe { libmimalloc_sys::mi_realloc_aligned(memory.cast(), size, layout.align()) }.cast()
+    }
+}
+
 /// Bytes that this thread holds, to be compared with an earlier answer; always the same when nobody counts.
 #[inline]
 pub(crate) fn held() -> i64 {

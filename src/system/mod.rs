@@ -34,6 +34,8 @@ pub(crate) use limits::can_open;
 pub(crate) use limits::{takes_reserved_file, too_many_files};
 pub use memory::CountedAllocator;
 #[cfg(feature = "cli")]
+pub use memory::Mimalloc;
+#[cfg(feature = "cli")]
 pub(crate) use memory::without_huge_pages;
 pub(crate) use memory::{held, is_counted, process_memory};
 pub(crate) use roots::trusted_roots;
