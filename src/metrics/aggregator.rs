@@ -25,12 +25,14 @@ use super::snapshot::{History, HistoryPoint, Lever, Mark, Phase, PhaseSpan, Snap
 use super::sparse::Sparse;
 use super::table::Table;
 use super::threshold::{ThresholdEvent, ThresholdStats, Thresholds};
-use super::totals::{IntervalTotals, Totals, per_second};
+use super::totals::{IntervalTotals, Totals};
 
 mod late;
+mod peaks;
 mod published;
 
 use self::late::ClosedSeconds;
+use self::peaks::Peaks;
 
 /// How many intervals the "recent" figures cover.
 const RECENT_INTERVALS: usize = 10;
@@ -129,11 +131,7 @@ pub struct Aggregator {
     marks: Vec<Mark>,
     recent: VecDeque<RecentInterval>,
     interval_started: Duration,
-    /// Of all seconds.
     peaks: Peaks,
-    /// Of those that change no more, and how many there are.
-    settled_peaks: Peaks,
-    settled_seconds: usize,
     generator: Generator,
     agents: Vec<AgentStats>,
     history: History,
@@ -152,24 +150,6 @@ pub struct Aggregator {
     paused: Duration,
     /// The threshold that demands the end of the run.
     aborting: Option<ThresholdStats>,
-}
-
-/// The highest figures of the seconds of the history.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Peaks {
-    users: u64,
-    rate: Option<f64>,
-}
-
-impl Peaks {
-    fn add(&mut self, second: &HistoryPoint) {
-        self.users = self.users.max(second.users_peak);
-        // A cut-off last interval would make a peak out of a few requests in a few milliseconds.
-        if second.length >= Duration::from_millis(500) {
-            let rate = per_second(second.total.requests.max(0) as u64, second.length);
-            self.rate = Some(self.rate.map_or(rate, |peak| peak.max(rate)));
-        }
-    }
 }
 
 /// What requests are shown by: protocol, method, name.
@@ -214,8 +194,6 @@ impl Aggregator {
             recent: VecDeque::new(),
             interval_started: Duration::ZERO,
             peaks: Peaks::default(),
-            settled_peaks: Peaks::default(),
-            settled_seconds: 0,
             generator: Generator::new(workers),
             agents: Vec::new(),
             history: History::default(),
@@ -499,7 +477,7 @@ impl Aggregator {
         let length = tick.at.saturating_sub(self.interval_started);
         self.interval_started = tick.at;
         let users_peak = tick.users_peak.max(tick.users);
-        self.thresholds.users(tick.users, self.peaks.users.max(users_peak));
+        self.thresholds.users(tick.users, self.peaks.users().max(users_peak));
         self.thresholds.dropped(self.iterations.begun_and_dropped().1);
         let (phase, stage) = self.most_of(tick.at.saturating_sub(length), &tick);
         let phases = [phase.as_str(), stage.as_deref().unwrap_or_default()];
@@ -559,21 +537,8 @@ impl Aggregator {
             so_far,
         });
         self.history.may_change(self.closed.len());
-        self.look_at_peaks();
+        self.peaks.look(&self.history, self.closed.len());
         self.snapshot(tick)
-    }
-
-    /// The peaks are those of the history; what was found in seconds that have changed since counts no more.
-    fn look_at_peaks(&mut self) {
-        let settled = self.history.len().saturating_sub(self.closed.len());
-        let from = self.settled_seconds;
-        self.peaks = self.settled_peaks;
-        for (index, second) in self.history.since(from).iter().enumerate() {
-            self.peaks.add(second);
-            if from + index < settled {
-                (self.settled_peaks, self.settled_seconds) = (self.peaks, from + index + 1);
-            }
-        }
     }
 
     /// Takes back what was counted under a verdict that the script changed later.

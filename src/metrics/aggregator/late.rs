@@ -147,7 +147,7 @@ impl Aggregator {
         });
         if let Some((phase, stage)) = told {
             self.thresholds.close_late(behind, &[phase.as_str(), stage.as_deref().unwrap_or_default()]);
-            self.look_at_peaks();
+            self.peaks.look(&self.history, self.closed.len());
         }
         if let Some(recent) = self.recent.iter_mut().rev().nth(behind) {
             recent.requests.requests += total.requests;

@@ -63,7 +63,7 @@ impl Aggregator {
             users: tick.users,
             users_target: tick.users_target,
             lever: tick.lever,
-            users_max: self.peaks.users,
+            users_max: self.peaks.users(),
             in_flight: tick.in_flight,
             total,
             protocols,
@@ -92,7 +92,7 @@ impl Aggregator {
                 .filter(|tag| tag.requests.requests != 0)
                 .collect(),
             recent: self.recent_stats(),
-            peak_rate: self.peaks.rate,
+            peak_rate: self.peaks.rate(),
             phases: self.phases.summaries(),
             iterations: self.iterations.stats(tick.iterations_planned()),
             spans: self.spans.clone(),
