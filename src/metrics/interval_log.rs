@@ -385,7 +385,13 @@ mod tests {
 
     #[test]
     fn histograms_are_what_the_library_makes_of_them() {
-        for values in [vec![3], vec![350, 7_000, 7_100], (0..3_000).map(|i| i * i).collect()] {
+        // The third is the largest that is stored, about, and the last is compressed.
+        for values in [
+            vec![3],
+            vec![350, 7_000, 7_100],
+            (0..60).map(|i| i * i * 7).collect(),
+            (0..3_000).map(|i| i * i).collect(),
+        ] {
             let largest = u64::from(of(values.iter().copied()).counts.last().unwrap().0);
             let mut hdr = Hdr::<u32>::new_with_max(largest, 3).unwrap();
             values.iter().for_each(|value| hdr.record(*value).unwrap());
