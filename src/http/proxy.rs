@@ -16,6 +16,7 @@ use super::options::ProxyChoice;
 use super::setup_error::SetupError;
 use super::socks::{self, Goal};
 use super::target::{Destination, Origin};
+use crate::text::clean_line;
 
 /// The longest answer to CONNECT that is read, in bytes.
 const MAX_ANSWER: usize = 16 * 1024;
@@ -261,7 +262,7 @@ impl Proxy {
         let text = String::from_utf8_lossy(status_line);
         match text.strip_prefix("HTTP/1.").and_then(|rest| rest.get(2..)) {
             Some(status) if status.starts_with('2') => Ok(()),
-            Some(status) => Err(broken(&format!("it responded with {status}"))),
+            Some(status) => Err(broken(&format!("it responded with {}", clean_line(status).trim_end()))),
             None => Err(broken("its response is not HTTP")),
         }
     }
