@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::metrics::{
-    Aggregator, Failure, FailureSample, GeneratorPoint, GeneratorStats, Histogram, IterationEnd, MetricKind,
-    Phase, Recorder, RequestSample, Snapshot, Thresholds, Tick,
+    Aggregator, Failure, FailureSample, GeneratorPoint, GeneratorStats, Histogram, IntervalHistograms,
+    IntervalKey, IntervalKind, IntervalSeries, IterationEnd, MetricKind, Phase, Recorder, RequestSample,
+    Snapshot, Thresholds, Tick,
 };
 use crate::metrics::{
     CustomMetric, ErrorKind, Known, Protocol, RequestDetails, ThresholdText, Timings, resolve,
@@ -189,4 +190,17 @@ fn fixed_moments(mut snapshot: Snapshot) -> Snapshot {
     // A worker hands its checks over in the order of a hash map.
     snapshot.checks.sort_by(|(a, _), (b, _)| a.cmp(b));
     snapshot
+}
+
+/// A successful request of 1 ms in each of these series, counted in this second.
+pub(crate) fn second_of(second: u64, series: impl IntoIterator<Item = IntervalSeries>) -> IntervalHistograms {
+    let (from, to) = (Duration::from_secs(second), Duration::from_secs(second + 1));
+    let mut interval = IntervalHistograms { from, to, ..IntervalHistograms::default() };
+    let mut values = Histogram::new();
+    for series in series {
+        values.record(1_000);
+        let key = IntervalKey { series, kind: IntervalKind::Ok, taken_back: false };
+        interval.add(key, &values.take_sparse());
+    }
+    interval
 }

@@ -14,7 +14,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::header::{HOST, SET_COOKIE};
+use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use tokio::task::coop;
@@ -147,9 +147,7 @@ impl Client {
         loop {
             record.begin_hop();
             let answer = self.hop(&course, version, record).await?;
-            if answer.headers.sets_cookies() {
-                self.keep_cookies(&course.target, &answer.headers);
-            }
+            self.keep_cookies(&course.target, &answer.headers);
             if answer.status == StatusCode::UNAUTHORIZED && course.authorize(&answer) {
                 continue;
             }
@@ -175,8 +173,8 @@ impl Client {
     }
 
     /// Keeps what a response sets.
-    pub(super) fn keep_cookies(&self, target: &Destination, headers: &HeaderMap) {
-        if headers.contains_key(SET_COOKIE) {
+    pub(super) fn keep_cookies(&self, target: &Destination, headers: &ResponseHeaders) {
+        if headers.sets_cookies() {
             self.jar.borrow_mut().get_or_insert_default().store(target, headers);
         }
     }

@@ -8,19 +8,19 @@ use std::io::{self, Read};
 use bytes::Bytes;
 use flate2::bufread::GzDecoder;
 use flate2::read::{DeflateDecoder, ZlibDecoder};
-use http::HeaderMap;
 use http::header::CONTENT_ENCODING;
 
 use super::connection::LARGEST_KEPT;
 use super::error::{DECODING, ErrorKind, HttpError};
 use super::headers::field_text;
+use super::response_headers::ResponseHeaders;
 
 const KNOWN: [&str; 7] = ["", "identity", "gzip", "x-gzip", "deflate", "br", "none"];
 
 /// The body as it was before its encodings were applied.
-pub(super) fn decode(headers: &HeaderMap, body: &Bytes) -> Result<Bytes, HttpError> {
+pub(super) fn decode(headers: &ResponseHeaders, body: &Bytes) -> Result<Bytes, HttpError> {
     // The answer to a HEAD and a 304 name the encoding of a body they do not carry.
-    if body.is_empty() || !headers.contains_key(CONTENT_ENCODING) {
+    if body.is_empty() || !headers.is_encoded() {
         return Ok(body.clone());
     }
     let mut encodings = Vec::new();

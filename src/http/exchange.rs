@@ -57,9 +57,6 @@ impl Exchange {
     /// Without an encoding, or with one that is unknown, this is a cheap clone. Fails with kind `body` if the data is
     /// corrupt or the result would exceed 128 MiB. Decodes on every call: keep the result.
     pub fn decoded_body(&self) -> Result<Bytes, HttpError> {
-        if !self.headers.is_encoded() {
-            return Ok(self.body.clone());
-        }
         decoding::decode(&self.headers, &self.body)
     }
 }

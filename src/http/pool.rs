@@ -81,11 +81,6 @@ impl Pool {
         }
     }
 
-    /// Keeps an HTTP/1.1 connection whose request is done.
-    pub(super) fn park(&self, origin: &Rc<Origin>, connection: Connection, now: Instant) {
-        self.add(origin, connection, now);
-    }
-
     /// Makes an HTTP/2 connection known to the user's other requests, unless there is one already.
     pub(super) fn share(&self, origin: &Rc<Origin>, http2: &Rc<Http2>, now: Instant) {
         let known = self.entries.borrow().iter().any(|entry| {
@@ -93,7 +88,7 @@ impl Pool {
                 && entry.origin.same_as(origin)
         });
         if !known {
-            self.add(origin, Connection::Shared(http2.clone()), now);
+            self.park(origin, Connection::Shared(http2.clone()), now);
         }
     }
 
@@ -145,7 +140,8 @@ impl Pool {
         self.entries.borrow().iter().filter(|entry| matches!(entry.connection, Connection::Cold(_))).count()
     }
 
-    fn add(&self, origin: &Rc<Origin>, connection: Connection, now: Instant) {
+    /// Keeps a connection for the next request.
+    pub(super) fn park(&self, origin: &Rc<Origin>, connection: Connection, now: Instant) {
         let mut entries = self.entries.borrow_mut();
         if entries.capacity() == 0 {
             // Most users talk to one host over one connection.

@@ -71,11 +71,12 @@ impl Client {
         };
         record.end_hop();
         let (head, body) = response.into_parts();
-        self.keep_cookies(&course.target, &head.headers);
+        let headers = head.headers.into();
+        self.keep_cookies(&course.target, &headers);
         let answer = RawResponse {
             status: head.status,
             version: Version::HTTP_11,
-            headers: head.headers.into(),
+            headers,
             trailers: None,
             body_size: body.len() as u64,
             body,

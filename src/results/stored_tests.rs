@@ -12,7 +12,8 @@ use super::hlog_file::HlogFile;
 use super::tests::recorded;
 use super::{Recording, RunDirectory, StoredRun, Window, run_json};
 use crate::fixture;
-use crate::metrics::{Histogram, IntervalHistograms, IntervalKey, IntervalKind, IntervalSeries};
+use crate::fixture_load::second_of;
+use crate::metrics::{Histogram, IntervalHistograms, IntervalKind, IntervalSeries};
 use crate::plan::EndedBy;
 
 /// All that the log holds of each endpoint, one kind, verdicts that were taken back taken away.
@@ -72,17 +73,13 @@ fn many_endpoints_share_longer_intervals_and_lose_nothing() {
 
 /// A value of each of 200 endpoints, counted in this second.
 fn second_of_many(second: u64) -> IntervalHistograms {
-    let (from, to) = (Duration::from_secs(second), Duration::from_secs(second + 1));
-    let mut interval = IntervalHistograms { from, to, ..IntervalHistograms::default() };
-    for endpoint in 0..200 {
-        let name = format!("/endpoint/{endpoint}").into();
-        let series = IntervalSeries::Requests { scenario: "s".into(), method: "GET".into(), name };
-        let mut values = Histogram::new();
-        values.record(1_000);
-        let key = IntervalKey { series, kind: IntervalKind::Ok, taken_back: false };
-        interval.add(key, &values.take_sparse());
-    }
-    interval
+    second_of(
+        second,
+        (0..200).map(|endpoint| {
+            let name = format!("/endpoint/{endpoint}").into();
+            IntervalSeries::Requests { scenario: "s".into(), method: "GET".into(), name }
+        }),
+    )
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod architecture;
 mod blocking;
 mod capacity;
 mod check;
+mod check_files;
 mod ci_guide;
 #[cfg(target_os = "linux")]
 mod cluster;

@@ -76,20 +76,13 @@ fn divisor(width_s: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::{Histogram, IntervalFeed, IntervalKey, IntervalKind};
+    use crate::fixture_load::second_of;
+    use crate::metrics::IntervalFeed;
 
     /// One value of the whole run and one of an endpoint, counted in this second.
     fn second(second: u64) -> IntervalHistograms {
-        let (from, to) = (Duration::from_secs(second), Duration::from_secs(second + 1));
-        let mut interval = IntervalHistograms { from, to, ..IntervalHistograms::default() };
         let [scenario, method, name] = ["s", "GET", "/"].map(Into::into);
-        for series in [IntervalSeries::All, IntervalSeries::Requests { scenario, method, name }] {
-            let mut values = Histogram::new();
-            values.record(1_000);
-            let key = IntervalKey { series, kind: IntervalKind::Ok, taken_back: false };
-            interval.add(key, &values.take_sparse());
-        }
-        interval
+        second_of(second, [IntervalSeries::All, IntervalSeries::Requests { scenario, method, name }])
     }
 
     #[test]
